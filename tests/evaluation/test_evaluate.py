@@ -1,0 +1,173 @@
+import dataclasses
+import itertools
+import json
+import math
+
+import numpy as np
+import pytest
+import sklearn.metrics
+
+from tfadrec.core.errors import InputError
+from tfadrec.evaluation import evaluate
+from tfadrec.metrics import ranking
+
+
+def test_metrics_are_those_of_the_whole_dataset(model, random_dataset):
+    dataset = random_dataset()
+    labels = dataset.impressions.labels["clicked"]
+    logits = dataset.logits["clicked"].astype(np.float32)
+    evaluation = evaluate(model, dataset, batch_size=64, k=3)
+    users, requests = dataset.impressions.users, dataset.impressions.requests
+    assert evaluation.metrics["clicked"] == {
+        "auc": pytest.approx(sklearn.metrics.roc_auc_score(labels, logits)),
+        "gauc": ranking.group_auc(labels, logits, users),
+        "log_loss": ranking.log_loss(labels, logits),
+        "normalized_entropy": ranking.normalized_entropy(labels, logits),
+        "calibration": ranking.calibration_ratio(labels, logits),
+        "ndcg@3": ranking.ndcg(labels, logits, requests, 3),
+        "mrr": ranking.mrr(labels, logits, requests),
+        "count": 400,
+        "positives": labels.sum(),
+    }
+    assert dataset.batch_sizes == [64]
+    assert list(evaluation.slices) == ["empty_history", "with_history"]
+
+
+def test_slices_by_training_impressions_and_history(
+    model, make_dataset, random_dataset
+):
+    # In training ad 1 has 10 impressions and ad 2 has 9; ad 3 has none, and
+    # row 0, the unknown ad, has 50 that are not those of any one ad.
+    train_ads = [1] * 10 + [2] * 9 + [0] * 50
+    train = random_dataset(len(train_ads))
+    train.impressions.ads = np.array(train_ads, np.int32)
+    dataset = make_dataset(
+        labels={"clicked": [1, 0, 1, 0, 0, 1]},
+        logits={"clicked": [2.0, 1.0, 0.0, 1.0, 3.0, 4.0]},
+        users=[1, 1, 1, 1, 2, 2],
+        requests=[0, 0, 1, 1, 2, 2],
+        ads=[1, 1, 2, 3, 0, 0],
+        lengths=[0, 0, 5, 5, 0, 1],
+    )
+    slices = evaluate(model, dataset, train=train).slices
+    counts = {name: tasks["clicked"]["count"] for name, tasks in slices.items()}
+    assert counts == {
+        "cold_ads": 4,
+        "warm_ads": 2,
+        "empty_history": 3,
+        "with_history": 3,
+    }
+    # Cold rows: clicks at 0 and 4, others at 1 and 3: 4 beats both.
+    assert slices["cold_ads"]["clicked"]["auc"] == 0.5
+    assert slices["cold_ads"]["clicked"]["gauc"] == (2 * 0 + 2 * 1) / 4
+    assert slices["warm_ads"]["clicked"]["auc"] == 1.0
+    assert slices["with_history"]["clicked"]["positives"] == 2
+
+
+def test_a_slice_without_rows_is_nan(model, random_dataset):
+    dataset = random_dataset()
+    dataset.impressions.history_lengths[:] = 1
+    empty = evaluate(model, dataset).slices["empty_history"]["clicked"]
+    assert (empty["count"], empty["positives"]) == (0, 0)
+    assert math.isnan(empty["auc"])
+    assert math.isnan(empty["ndcg@10"])
+
+
+def test_every_task_is_measured(model, random_dataset):
+    dataset = random_dataset(tasks=("clicked", "converted"))
+    evaluation = evaluate(model, dataset)
+    assert list(evaluation.metrics) == ["clicked", "converted"]
+    assert list(evaluation.reliability) == ["clicked", "converted"]
+    assert evaluation.metrics["converted"]["auc"] == ranking.auc(
+        dataset.impressions.labels["converted"],
+        dataset.logits["converted"].astype(np.float32),
+    )
+
+
+def test_reliability_bins_hold_equally_many_rows_in_order(
+    model, random_dataset
+):
+    dataset = random_dataset(403)
+    bins = evaluate(model, dataset).reliability["clicked"]
+    logits = np.sort(dataset.logits["clicked"].astype(np.float32))
+    assert [b.count for b in bins] == [41] * 3 + [40] * 7
+    assert bins[0].predicted == pytest.approx(
+        np.mean(1 / (1 + np.exp(-logits[:41].astype(np.float64))))
+    )
+    clicks = sum(b.observed * b.count for b in bins)
+    assert clicks == pytest.approx(dataset.impressions.labels["clicked"].sum())
+    assert all(a.predicted < b.predicted for a, b in itertools.pairwise(bins))
+
+
+def test_reliability_of_constant_predictions_is_the_base_rate(
+    model, random_dataset
+):
+    dataset = random_dataset()
+    dataset.impressions.labels["clicked"] = np.arange(400) < 100
+    dataset.logits["clicked"] = np.zeros(400)
+    bins = evaluate(model, dataset).reliability["clicked"]
+    assert len(bins) == 10
+    for point in bins:
+        assert point.predicted == pytest.approx(0.5)
+        assert point.observed == pytest.approx(0.25)
+
+
+def test_reliability_of_three_rows_has_three_bins(model, random_dataset):
+    dataset = random_dataset(3)
+    bins = evaluate(model, dataset).reliability["clicked"]
+    assert [b.count for b in bins] == [1, 1, 1]
+
+
+def test_to_dict_is_strict_json(model, random_dataset):
+    dataset = random_dataset()
+    dataset.impressions.history_lengths[:] = 1
+    evaluation = evaluate(model, dataset)
+    again = json.loads(json.dumps(evaluation.to_dict(), allow_nan=False))
+    assert again["metrics"]["clicked"] == evaluation.metrics["clicked"]
+    assert again["slices"]["empty_history"]["clicked"]["auc"] is None
+    assert again["slices"]["empty_history"]["clicked"]["count"] == 0
+    point = evaluation.reliability["clicked"][3]
+    assert again["reliability"]["clicked"][3] == dataclasses.asdict(point)
+
+
+def test_the_table_is_aligned_and_holds_the_numbers(model, random_dataset):
+    dataset = random_dataset()
+    evaluation = evaluate(model, dataset, train=random_dataset(30))
+    lines = str(evaluation).splitlines()
+    assert lines[0].split() == ["clicked", "all", *evaluation.slices]
+    assert len({len(line) for line in lines}) == 1
+    cells = {line.split()[0]: line.split()[1:] for line in lines[1:]}
+    metrics = evaluation.metrics["clicked"]
+    assert cells["auc"][0] == f"{metrics['auc']:.4f}"
+    assert cells["count"][0] == "400"
+    cold = evaluation.slices["cold_ads"]["clicked"]
+    assert cells["gauc"][1] == f"{cold['gauc']:.4f}"
+
+
+def test_an_evaluation_is_frozen(model, random_dataset):
+    evaluation = evaluate(model, random_dataset())
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        evaluation.metrics = {}
+
+
+def test_wrong_input_is_refused(model, random_dataset):
+    dataset = random_dataset()
+    with pytest.raises(
+        InputError, match=r"must have impressions\. Received: 0"
+    ):
+        evaluate(model, random_dataset(0))
+    other = random_dataset()
+    other.catalogue.ad_ids = np.array(["a", "x", "c"], object)
+    with pytest.raises(InputError, match="must share one catalogue"):
+        evaluate(model, dataset, train=other)
+    with pytest.raises(InputError, match="`k` must be an integer >= 1"):
+        evaluate(model, dataset, k=0)
+    dataset.logits = {"bought": np.zeros(400)}
+    with pytest.raises(InputError, match="Every task must be a label"):
+        evaluate(model, dataset)
+    dataset.logits = {"clicked": np.zeros(399)}
+    with pytest.raises(InputError, match=r"logits must be \[n\]"):
+        evaluate(model, dataset)
+    dataset.logits = {"clicked": np.full(400, np.nan)}
+    with pytest.raises(InputError, match="Scores must be finite"):
+        evaluate(model, dataset)

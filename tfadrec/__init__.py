@@ -1,0 +1,40 @@
+"""Personalised ad ranking from ad copy and behaviour, on TensorFlow and Keras.
+
+The subpackages are read in the order of the data path: `data`, `layers`,
+`towers`, `models`, `training`, `evaluation`, `serving`. Each is imported on
+first use, so that `import tfadrec` is cheap and does not load TensorFlow.
+"""
+
+import importlib
+
+from tfadrec.core.flavour import require_tf_keras as _require_tf_keras
+
+_require_tf_keras()
+
+__version__ = "0.1.0"
+
+_SUBPACKAGES = (
+    "core",
+    "data",
+    "evaluation",
+    "layers",
+    "metrics",
+    "models",
+    "ops",
+    "optimizers",
+    "serving",
+    "towers",
+    "training",
+)
+
+__all__ = ["__version__", *_SUBPACKAGES]
+
+
+def __getattr__(name: str):
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"tfadrec.{name}")
+    raise AttributeError(f"module 'tfadrec' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""What everything stands on: the Keras door, errors, the schema, downloads."""

@@ -1,0 +1,85 @@
+"""The book in which every row that was read is kept or refused."""
+
+import dataclasses
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from tfadrec.core.errors import TfadrecError
+
+_ROW_CHARACTERS = 1000
+_REJECTS = pa.schema(
+    [
+        ("source", pa.string()),
+        ("line", pa.int64()),
+        ("reason", pa.string()),
+        ("row", pa.string()),
+    ]
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Count:
+    """What became of the rows of one source: read = kept + rejected."""
+
+    source: str
+    unit: str
+    read: int
+    kept: int
+    rejected: int
+
+
+class Ledger:
+    """Counts rows per source and unit, and keeps the refused ones."""
+
+    def __init__(self):
+        self.counts: list[Count] = []
+        self.notes: list[str] = []
+        self._rejects: list[dict[str, str | int]] = []
+
+    def book(
+        self,
+        source: str,
+        unit: str,
+        *,
+        read: int,
+        kept: int,
+        rejects: Iterable[tuple[int, str, str]] = (),
+    ) -> None:
+        """Books all rows of one unit of one source.
+
+        Args:
+          source: the file that they came from.
+          unit: what one row is, in the plural.
+          read: rows that were read.
+          kept: rows that the dataset uses.
+          rejects: (line, reason, text) of each row that was refused.
+
+        Raises:
+          TfadrecError: where rows were lost or made up.
+        """
+        rows = [
+            {
+                "source": source,
+                "line": line,
+                "reason": reason,
+                "row": text[:_ROW_CHARACTERS],
+            }
+            for line, reason, text in rejects
+        ]
+        if read != kept + len(rows):
+            raise TfadrecError(
+                f"{unit} read must be {unit} kept + rejected. Received: {read} "
+                f"read, {kept} kept, {len(rows)} rejected in {source}. This is "
+                "a fault of tfadrec: please report it."
+            )
+        self.counts.append(Count(source, unit, read, kept, len(rows)))
+        self._rejects += rows
+
+    def note(self, text: str) -> None:
+        """Remembers something that the user should know, on one line."""
+        self.notes.append(text)
+
+    def rejects(self) -> pa.Table:
+        """The table of `rejects.parquet`."""
+        return pa.Table.from_pylist(self._rejects, schema=_REJECTS)

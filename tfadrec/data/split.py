@@ -1,0 +1,60 @@
+"""Training, validation and test rows."""
+
+import numpy as np
+
+from tfadrec.core.errors import InputError
+from tfadrec.data.dataset import Dataset
+
+
+def split_by_time(
+    dataset: Dataset, *, valid: float = 0.1, test: float = 0.1
+) -> tuple[Dataset, Dataset, Dataset]:
+    """The oldest rows to train on, newer ones to validate, the newest to test.
+
+    Rows with the same timestamp, and so the rows of one request, stay on one
+    side. A dataset that brings its own `split` column is split by that.
+
+    Args:
+      dataset: any dataset.
+      valid: the share of rows to validate on, in (0, 1).
+      test: the share of rows to test on, in (0, 1).
+
+    Returns:
+      Three datasets that share catalogue, users and event log.
+
+    Raises:
+      InputError: where the shares leave nothing to train on, or a split comes
+        out empty.
+    """
+    if not (0 < valid < 1 and 0 < test < 1 and valid + test < 1):
+        raise InputError(
+            "shares must lie in (0, 1) and leave rows to train on. Received: "
+            f"valid={valid}, test={test}."
+        )
+    impressions = dataset.impressions
+    if impressions.splits is not None:
+        masks = [impressions.splits == s for s in ("train", "valid", "test")]
+    else:
+        times = impressions.times
+        ordered = np.sort(times)
+        n = len(ordered)
+        # Whatever has a boundary's own timestamp goes to the later side.
+        first_valid = ordered[min(n - 1, round(n * (1 - valid - test)))]
+        first_test = ordered[min(n - 1, round(n * (1 - test)))]
+        masks = [
+            times < first_valid,
+            (times >= first_valid) & (times < first_test),
+            times >= first_test,
+        ]
+    train, validation, held_out = (dataset.select(mask) for mask in masks)
+    for name, part in (
+        ("train", train),
+        ("valid", validation),
+        ("test", held_out),
+    ):
+        if len(part) == 0:
+            raise InputError(
+                f"every split needs rows. Received: none in {name!r} of "
+                f"{len(dataset)} rows. Give more rows or other shares."
+            )
+    return train, validation, held_out

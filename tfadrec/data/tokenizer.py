@@ -1,0 +1,166 @@
+"""The ad copy as text, and the text as token ids."""
+
+import functools
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tfadrec.core import pretrained
+from tfadrec.core.errors import InputError
+
+if TYPE_CHECKING:
+    import tokenizers
+
+
+def ad_text(title: str, description: str, tags: Sequence[str]) -> str:
+    """The text that a language model reads of an ad.
+
+    Title, description and tags, the tags joined by ", ", the parts by ". ";
+    empty parts are left out, and spaces at the ends of each.
+
+    Example:
+      ad_text("Trail shoes", "", ["shoes", "sale"])
+      # 'Trail shoes. shoes, sale'
+    """
+    known = ", ".join(tag.strip() for tag in tags if tag.strip())
+    parts = (title.strip(), description.strip(), known)
+    return ". ".join(part for part in parts if part)
+
+
+class Tokenizer:
+    """Texts to token ids, cut at a number of tokens.
+
+    Args:
+      backend: a tokenizer of the `tokenizers` library; it is changed in place.
+      pad_id: the id that stands in padding. The mask says what is padding.
+      max_tokens: tokens that are kept of a text, special tokens included, >= 1.
+
+    Raises:
+      InputError: where `max_tokens` leaves no room for a token of the text.
+    """
+
+    def __init__(
+        self,
+        backend: "tokenizers.Tokenizer",
+        *,
+        pad_id: int = 0,
+        max_tokens: int = 64,
+    ):
+        special = backend.num_special_tokens_to_add(False)
+        if max_tokens <= special:
+            raise InputError(
+                f"`max_tokens` must be > {special}, the special tokens of each "
+                f"text. Received: max_tokens={max_tokens}. Choose a larger one."
+            )
+        backend.no_padding()
+        backend.enable_truncation(max_tokens)
+        self._backend = backend
+        self.pad_id = pad_id
+        self.max_tokens = max_tokens
+
+    @classmethod
+    def from_pretrained(
+        cls, name_or_path: str | os.PathLike[str], *, max_tokens: int = 64
+    ) -> "Tokenizer":
+        """The tokenizer that stands beside a pretrained model.
+
+        Args:
+          name_or_path: as in `tfadrec.core.pretrained.locate`.
+          max_tokens: see the class.
+
+        Raises:
+          TfadrecError: where the model cannot be had.
+          InputError: where it has no tokenizer that can be read.
+        """
+        import transformers
+
+        folder = pretrained.locate(name_or_path)
+        try:
+            loaded = transformers.AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
+            backend = loaded.backend_tokenizer
+        # What the libraries raise for a damaged file is not one of a kind.
+        except Exception as error:
+            reason = " ".join(str(error).split())[:300]
+            raise InputError(
+                "A model folder must hold a tokenizer, as tokenizer.json and "
+                f"tokenizer_config.json. Received: {reason} in {folder}. Save "
+                "the model's tokenizer there."
+            ) from error
+        return cls(
+            backend, pad_id=loaded.pad_token_id or 0, max_tokens=max_tokens
+        )
+
+    def __call__(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
+        """Token ids as an encoder reads them.
+
+        Args:
+          texts: n texts.
+
+        Returns:
+          A dict with `token_ids`, int32 [n, L], and `token_mask`, bool [n, L],
+          True = real; L is the longest text's length, at most `max_tokens`.
+        """
+        return self.pad(self.ids(texts))
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """The token ids of each text, cut and not padded."""
+        return [row.ids for row in self._backend.encode_batch_fast(list(texts))]
+
+    def pad(
+        self, ids: Sequence[Sequence[int]], multiple: int = 1
+    ) -> dict[str, np.ndarray]:
+        """Rows of token ids to one rectangle, as a call gives it.
+
+        Args:
+          ids: n rows.
+          multiple: L is rounded up to a multiple of it, `max_tokens` at most.
+        """
+        lengths = np.array([len(row) for row in ids], np.int64)
+        longest = int(lengths.max(initial=0))
+        width = min(-(-longest // multiple) * multiple, self.max_tokens)
+        mask = np.arange(width) < lengths[:, np.newaxis]
+        token_ids = np.full(mask.shape, self.pad_id, np.int32)
+        token_ids[mask] = [token for row in ids for token in row]
+        return {"token_ids": token_ids, "token_mask": mask}
+
+    def cut_share(self, texts: Sequence[str]) -> float:
+        """The share of texts that lose tokens at `max_tokens`, in [0, 1]."""
+        rows = self._backend.encode_batch(list(texts))
+        return sum(bool(row.overflowing) for row in rows) / max(len(rows), 1)
+
+    @functools.cached_property
+    def vocabulary_size(self) -> int:
+        """The largest token id, plus one."""
+        return max(self._backend.get_vocab().values()) + 1
+
+    @property
+    def definition(self) -> str:
+        """All that decides the token ids of a text, as JSON."""
+        return self._backend.to_str()
+
+    def check_fits(self, vocabulary_size: int, max_tokens: int) -> None:
+        """Checks that an encoder knows every id and position.
+
+        Args:
+          vocabulary_size: rows of the encoder's token embedding table.
+          max_tokens: tokens that the encoder reads of a text.
+
+        Raises:
+          InputError: where it does not.
+        """
+        if self.vocabulary_size > vocabulary_size:
+            raise InputError(
+                "The tokenizer's vocabulary must fit the encoder's embedding "
+                f"table. Received: {self.vocabulary_size} tokens for a table "
+                f"of {vocabulary_size}. Load both from the same model."
+            )
+        if self.max_tokens > max_tokens:
+            raise InputError(
+                "The tokenizer's `max_tokens` must fit the encoder's positions."
+                f" Received: {self.max_tokens} tokens for {max_tokens} "
+                "positions. Lower `max_tokens`."
+            )

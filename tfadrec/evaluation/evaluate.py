@@ -1,0 +1,163 @@
+"""A model's metrics over a dataset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfadrec.core.errors import InputError
+from tfadrec.evaluation.evaluation import Evaluation
+from tfadrec.evaluation.reliability_bin import ReliabilityBin
+from tfadrec.metrics import ranking
+
+if TYPE_CHECKING:
+    from tfadrec.data.dataset import Dataset
+
+#: An ad with fewer training impressions is cold.
+COLD_BELOW = 10
+_BINS = 10
+
+
+def evaluate(
+    model: Any,
+    dataset: Dataset,
+    *,
+    train: Dataset | None = None,
+    batch_size: int = 4096,
+    k: int = 10,
+) -> Evaluation:
+    """Predicts every impression once and measures the predictions.
+
+    Slices: `empty_history` and `with_history`, by whether the user had any
+    event before the impression; with `train`, `cold_ads` and `warm_ads`, by
+    whether the ad had fewer than 10 training impressions (an ad that the
+    catalogue does not know is cold).
+
+    Args:
+      model: its `predict(dataset.batches(batch_size))` gives a dict of task ->
+        logits [n] in the dataset's row order.
+      dataset: the impressions to measure on; every task is a label of it.
+      train: the impressions the model was fitted on, over the same catalogue.
+      batch_size: impressions per prediction step, >= 1.
+      k: ranks that count in NDCG, >= 1.
+
+    Returns:
+      The metrics of every task, by slice, and the reliability bins.
+
+    Raises:
+      InputError: where the dataset is empty, lacks a task's label, has another
+        catalogue than `train`, or the predictions are not finite logits [n].
+    """
+    if not len(dataset):
+        raise InputError(
+            "A dataset to evaluate on must have impressions. Received: 0. "
+            "Choose a split that has some."
+        )
+    parts = _slices(dataset, train)
+    everything = np.ones(len(dataset), bool)
+    metrics, reliability = {}, {}
+    slices: dict[str, dict[str, dict[str, float]]] = {p: {} for p in parts}
+    predictions = model.predict(dataset.batches(batch_size))
+    for task, logits in predictions.items():
+        if task not in dataset.impressions.labels:
+            raise InputError(
+                "Every task must be a label of the dataset. Received: task "
+                f"{task!r}, labels {list(dataset.impressions.labels)}. "
+                "Evaluate on a dataset with that label."
+            )
+        labels = np.asarray(dataset.impressions.labels[task])
+        logits = np.asarray(logits)
+        if logits.shape != labels.shape:
+            raise InputError(
+                "A task's logits must be [n], one per impression. Received: "
+                f"shape {logits.shape} for {len(labels)} impressions, task "
+                f"{task!r}. Predict over all of `dataset.batches(...)`."
+            )
+        metrics[task] = _measure(dataset, labels, logits, everything, k)
+        reliability[task] = _reliability(labels, logits)
+        for name, part in parts.items():
+            slices[name][task] = _measure(dataset, labels, logits, part, k)
+    return Evaluation(metrics, slices, reliability)
+
+
+def _slices(
+    dataset: Dataset, train: Dataset | None
+) -> dict[str, NDArray[np.bool_]]:
+    parts = {}
+    if train is not None:
+        if not np.array_equal(
+            np.asarray(train.catalogue.ad_ids),
+            np.asarray(dataset.catalogue.ad_ids),
+        ):
+            raise InputError(
+                "`train` and `dataset` must share one catalogue. Received: "
+                f"{len(train.catalogue.ad_ids)} and "
+                f"{len(dataset.catalogue.ad_ids)} ads that differ. Split both "
+                "from one dataset."
+            )
+        ads = dataset.impressions.ads
+        shown = np.bincount(
+            train.impressions.ads, minlength=int(ads.max(initial=0)) + 1
+        )
+        cold = (shown[ads] < COLD_BELOW) | (ads == 0)
+        parts = {"cold_ads": cold, "warm_ads": ~cold}
+    empty = np.asarray(dataset.impressions.history_lengths) == 0
+    return parts | {"empty_history": empty, "with_history": ~empty}
+
+
+def _measure(
+    dataset: Dataset,
+    labels: NDArray,
+    logits: NDArray,
+    part: NDArray[np.bool_],
+    k: int,
+) -> dict[str, float]:
+    names = (
+        "auc",
+        "gauc",
+        "log_loss",
+        "normalized_entropy",
+        "calibration",
+        f"ndcg@{k}",
+        "mrr",
+    )
+    if not part.any():
+        return dict.fromkeys(names, float("nan")) | {"count": 0, "positives": 0}
+    y, z = labels[part], logits[part]
+    users = dataset.impressions.users[part]
+    requests = dataset.impressions.requests[part]
+    values = (
+        ranking.auc(y, z),
+        ranking.group_auc(y, z, users),
+        ranking.log_loss(y, z),
+        ranking.normalized_entropy(y, z),
+        ranking.calibration_ratio(y, z),
+        ranking.ndcg(y, z, requests, k),
+        ranking.mrr(y, z, requests),
+    )
+    return dict(zip(names, values, strict=True)) | {
+        "count": len(y),
+        "positives": int(np.count_nonzero(y)),
+    }
+
+
+def _reliability(
+    labels: NDArray, logits: NDArray
+) -> tuple[ReliabilityBin, ...]:
+    """Ten bins of equal count, fewer where there are fewer rows.
+
+    Rows with equal logits share their mean label, so a tie that is cut by a
+    bin's edge is not cut by the order of the rows.
+    """
+    _, tie, sizes = np.unique(logits, return_inverse=True, return_counts=True)
+    rates = (np.bincount(tie, labels) / sizes)[tie]
+    probs = ranking.sigmoid(logits.astype(np.float64))
+    order = np.argsort(logits, kind="stable")
+    return tuple(
+        ReliabilityBin(
+            float(probs[rows].mean()), float(rates[rows].mean()), len(rows)
+        )
+        for rows in np.array_split(order, min(_BINS, len(order)))
+    )

@@ -1,0 +1,72 @@
+"""What a model's evaluation holds."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from tfadrec.evaluation.reliability_bin import ReliabilityBin
+from tfadrec.evaluation.table import COUNTS, align, format_metric
+
+#: A metric's value by its name.
+Metrics = Mapping[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """A model's metrics over one dataset. `print` shows it as a table.
+
+    An undefined metric (docs/evaluation.md) is nan.
+
+    Args:
+      metrics: task -> metric -> value, over all impressions: auc, gauc,
+        log_loss (nats), normalized_entropy, calibration (predicted / observed),
+        ndcg@k, mrr, count and positives (impressions).
+      slices: slice -> task -> the same metrics over a part of the impressions.
+      reliability: task -> bins, from the lowest predictions to the highest.
+    """
+
+    metrics: Mapping[str, Metrics]
+    slices: Mapping[str, Mapping[str, Metrics]]
+    reliability: Mapping[str, tuple[ReliabilityBin, ...]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data that JSON holds: nan becomes None, counts integers."""
+        return {
+            "metrics": {t: _plain(m) for t, m in self.metrics.items()},
+            "slices": {
+                name: {t: _plain(m) for t, m in tasks.items()}
+                for name, tasks in self.slices.items()
+            },
+            "reliability": {
+                task: [dataclasses.asdict(point) for point in bins]
+                for task, bins in self.reliability.items()
+            },
+        }
+
+    def rows(self, task: str) -> list[list[str]]:
+        """Table cells: a header, then a metric per row, a slice per column."""
+        columns = {"all": self.metrics[task]} | {
+            name: tasks[task] for name, tasks in self.slices.items()
+        }
+        return [[task, *columns]] + [
+            [name, *(format_metric(name, c[name]) for c in columns.values())]
+            for name in self.metrics[task]
+        ]
+
+    def table(self) -> str:
+        """One aligned text table per task."""
+        return "\n\n".join(align(self.rows(task)) for task in self.metrics)
+
+    def __str__(self) -> str:
+        return self.table()
+
+
+def _plain(metrics: Metrics) -> dict[str, float | int | None]:
+    plain: dict[str, float | int | None] = {}
+    for name, value in metrics.items():
+        if name in COUNTS:
+            plain[name] = int(value)
+        else:
+            plain[name] = None if math.isnan(value) else value
+    return plain

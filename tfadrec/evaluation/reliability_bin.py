@@ -1,0 +1,18 @@
+"""A point of the reliability plot."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class ReliabilityBin:
+    """One tenth of the impressions, cut by predicted probability.
+
+    Args:
+      predicted: the bin's mean predicted probability.
+      observed: the bin's observed rate of the label.
+      count: the bin's impressions.
+    """
+
+    predicted: float
+    observed: float
+    count: int

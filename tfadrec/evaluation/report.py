@@ -1,0 +1,137 @@
+"""The report: one HTML file that stands alone."""
+
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from tfadrec.evaluation.compare import FOOTNOTE, comparison_rows
+from tfadrec.evaluation.evaluation import Evaluation
+from tfadrec.evaluation.reliability_bin import ReliabilityBin
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem;
+       margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff; }
+table { border-collapse: collapse; margin: 0.5rem 0 1rem; }
+th, td { padding: 0.2rem 0.8rem; border-bottom: 1px solid #ddd;
+         text-align: right; font-variant-numeric: tabular-nums; }
+th:first-child, td:first-child, table.text td { text-align: left; }
+figure { display: inline-block; margin: 0 1rem 1rem 0; }
+p, figcaption { color: #555; }
+"""
+
+
+def write_report(
+    path: str | os.PathLike[str],
+    title: str,
+    evaluations: Mapping[str, Sequence[Evaluation]],
+    recommendations: Sequence[Mapping[str, Any]] | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes one HTML file without scripts or outside resources.
+
+    It holds the comparison of `compare`, and of every model's first evaluation
+    the reliability plot and the slices. All text is escaped.
+
+    Args:
+      path: the file, replaced where it exists; its folders are made.
+      title: the heading.
+      evaluations: model name -> its evaluations, one per seed.
+      recommendations: best first, each with `title`, `tags` (strings) and
+        `pctr` (a probability).
+      facts: name -> value: versions, seeds, hardware, dataset sizes.
+
+    Raises:
+      InputError: where a model has no evaluation, or there is no model.
+    """
+    body = ["<h2>Comparison</h2>"]
+    body += [_table(rows) for rows in comparison_rows(evaluations)]
+    body.append(f"<p>{escape(FOOTNOTE)}</p>")
+    firsts = {name: runs[0] for name, runs in evaluations.items()}
+    body.append("<h2>Calibration</h2>")
+    body.append(
+        "<p>Ten bins of equally many impressions, by predicted probability "
+        "(across) against the observed rate (up); on the diagonal, predictions "
+        "are right on average. The first seed of each model.</p>"
+    )
+    for name, evaluation in firsts.items():
+        for task, bins in evaluation.reliability.items():
+            body.append(_plot(f"{name}, {task}", bins))
+    body.append("<h2>Slices</h2><p>The first seed of each model.</p>")
+    for name, evaluation in firsts.items():
+        body.append(f"<h3>{escape(name)}</h3>")
+        body += [_table(evaluation.rows(task)) for task in evaluation.metrics]
+    if recommendations:
+        rows = [["rank", "title", "tags", "pctr"]] + [
+            [str(rank), ad["title"], ", ".join(ad["tags"]), f"{ad['pctr']:.4f}"]
+            for rank, ad in enumerate(recommendations, start=1)
+        ]
+        body += ["<h2>Recommendations</h2>", _table(rows, "text")]
+    if facts:
+        rows = [["fact", "value"]] + [[k, str(v)] for k, v in facts.items()]
+        body += ["<h2>Facts</h2>", _table(rows, "text")]
+    page = "\n".join(
+        [
+            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+            f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>",
+            f"<body>\n<h1>{escape(title)}</h1>",
+            *body,
+            "</body>\n</html>\n",
+        ]
+    )
+    file = pathlib.Path(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(page, encoding="utf-8")
+
+
+def _table(rows: Sequence[Sequence[str]], kind: str = "numbers") -> str:
+    head, *rest = rows
+    lines = [_row("th", head), *(_row("td", row) for row in rest)]
+    return f'<table class="{kind}">\n' + "\n".join(lines) + "\n</table>"
+
+
+def _row(tag: str, cells: Sequence[str]) -> str:
+    inner = "".join(f"<{tag}>{escape(c.strip())}</{tag}>" for c in cells)
+    return f"<tr>{inner}</tr>"
+
+
+def _plot(name: str, bins: Sequence[ReliabilityBin]) -> str:
+    """A square SVG, both axes from 0 to the largest value of a bin."""
+    left, top, side = 48, 10, 200
+    largest = max(max(b.predicted, b.observed) for b in bins) or 1.0
+    points = [
+        (
+            left + side * b.predicted / largest,
+            top + side * (1 - b.observed / largest),
+        )
+        for b in bins
+    ]
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    dots = "".join(
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="#06c"><title>'
+        f"predicted {b.predicted:.4f}, observed {b.observed:.4f}, "
+        f"{b.count} impressions</title></circle>"
+        for (x, y), b in zip(points, bins, strict=True)
+    )
+    right, bottom = left + side, top + side
+    text = '<text font-size="11" fill="#555"'
+    return (
+        f'<figure><svg width="{right + 30}" height="{bottom + 36}" role="img" '
+        f'aria-label="Reliability of {escape(name)}">'
+        f'<rect x="{left}" y="{top}" width="{side}" height="{side}" '
+        'fill="none" stroke="#bbb"/>'
+        f'<line x1="{left}" y1="{bottom}" x2="{right}" y2="{top}" '
+        'stroke="#bbb" stroke-dasharray="4"/>'
+        f'<polyline points="{line}" fill="none" stroke="#06c"/>{dots}'
+        f'{text} x="{left}" y="{bottom + 14}" text-anchor="middle">0</text>'
+        f'{text} x="{right}" y="{bottom + 14}" text-anchor="middle">'
+        f"{largest:.3g}</text>"
+        f'{text} x="{left - 6}" y="{top + 8}" text-anchor="end">'
+        f"{largest:.3g}</text>"
+        f'{text} x="{left + side / 2}" y="{bottom + 30}" '
+        'text-anchor="middle">predicted</text>'
+        f'{text} x="14" y="{top + side / 2}" text-anchor="middle" '
+        f'transform="rotate(-90 14 {top + side / 2})">observed</text>'
+        f"</svg><figcaption>{escape(name)}</figcaption></figure>"
+    )

@@ -1,0 +1,49 @@
+"""Behaviour as the last state of an LSTM."""
+
+from tfadrec.core.door import keras, register
+from tfadrec.layers.building import built
+
+
+@register
+class LSTM(keras.layers.Layer):
+    """Reads events oldest first: [B, T, D] to [B, 1, D].
+
+    The hidden state after the newest real event (Hochreiter and Schmidhuber,
+    1997, with the forget gate of Gers et al., 2000):
+
+        i, f, o = sigmoid(x W + h U + b);  g = tanh(x W_g + h U_g + b_g)
+        c' = f c + i g;  h' = o tanh(c')
+
+    Mask: padding is skipped; an empty history gives zeros. Precision: the
+    layer's compute dtype.
+
+    Call args:
+      inputs: dict of `events`, float [B, T, D], oldest first, and `mask`,
+        bool [B, T], True = real. A `target` is not looked at.
+
+    Returns:
+      float [B, 1, D].
+
+    Example:
+      >>> events, mask = tf.ones([2, 3, 4]), tf.ones([2, 3], tf.bool)
+      >>> LSTM()({"events": events, "mask": mask}).shape
+      TensorShape([2, 1, 4])
+
+    Reference:
+      Hochreiter and Schmidhuber, "Long short-term memory", Neural Computation
+      9 (1997); Gers et al., Neural Computation 12 (2000).
+    """
+
+    def build(self, input_shape) -> None:
+        events = input_shape["events"]
+        self._lstm = built(
+            keras.layers.LSTM(
+                events[-1], name="lstm", dtype=self.dtype_policy
+            ),
+            events,
+        )
+        super().build(input_shape)
+
+    def call(self, inputs):
+        state = self._lstm(inputs["events"], mask=inputs["mask"])
+        return state[:, None, :]

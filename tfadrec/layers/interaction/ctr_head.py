@@ -1,0 +1,135 @@
+"""Features to a logit: crosses beside a deep network."""
+
+from collections.abc import Sequence
+
+import tensorflow_recommenders as tfrs
+
+from tfadrec.core.door import keras, register, tf
+from tfadrec.layers.building import built
+from tfadrec.layers.dropout import Dropout
+
+
+@register
+class CTRHead(keras.layers.Layer):
+    """One logit per candidate from its features: [..., F] to [...].
+
+    The parallel form of DCN V2 (Wang et al., 2021, figure 1b): cross layers
+    x_{l+1} = x_0 * (W_l x_l + b_l) + x_l beside a deep network, both read by
+    one linear output layer. `Cross` is that of tensorflow-recommenders.
+
+    Mask: none. Precision: the deep network in the compute dtype, crosses and
+    output layer in float32.
+
+    Args:
+      hidden_units: widths of the deep network, each >= 1; may be empty.
+      cross_layers: number of cross layers, >= 0.
+      cross_rank: the rank of the cross kernels, >= 1, or None for full rank.
+      dropout: share of hidden activations dropped in training, in [0, 1).
+
+    Call args:
+      inputs: float [..., F].
+      training: whether to drop.
+
+    Returns:
+      float32 logits [...].
+
+    Raises:
+      ValueError: where a width or the rank is below 1, or `cross_layers` < 0.
+
+    Example:
+      >>> CTRHead(hidden_units=(8,))(tf.ones([2, 5, 4])).shape
+      TensorShape([2, 5])
+
+    Reference:
+      Wang et al., "DCN V2", WWW 2021, arXiv:2008.13535.
+    """
+
+    def __init__(
+        self,
+        hidden_units: Sequence[int] = (128, 64),
+        *,
+        cross_layers: int = 1,
+        cross_rank: int | None = 32,
+        dropout: float = 0.0,
+        **kwargs,
+    ) -> None:
+        super().__init__(**kwargs)
+        if any(units < 1 for units in hidden_units) or cross_layers < 0:
+            raise ValueError(
+                "`hidden_units` must be >= 1 and `cross_layers` >= 0. "
+                f"Received: hidden_units={tuple(hidden_units)}, "
+                f"cross_layers={cross_layers}."
+            )
+        if cross_rank is not None and cross_rank < 1:
+            raise ValueError(
+                "`cross_rank` must be >= 1 or None. Received: "
+                f"cross_rank={cross_rank}."
+            )
+        self.hidden_units = tuple(hidden_units)
+        self.cross_layers = cross_layers
+        self.cross_rank = cross_rank
+        self.dropout = dropout
+
+    def build(self, input_shape) -> None:
+        width = input_shape[-1]
+        self._crosses = [
+            built(
+                tfrs.layers.feature_interaction.Cross(
+                    projection_dim=self.cross_rank,
+                    name=f"cross_{i}",
+                    dtype="float32",  # it mixes precisions otherwise
+                ),
+                [None, width],
+            )
+            for i in range(self.cross_layers)
+        ]
+        widths = (width, *self.hidden_units)
+        self._hidden = [
+            built(
+                keras.layers.Dense(
+                    units,
+                    activation="relu",
+                    name=f"hidden_{i}",
+                    dtype=self.dtype_policy,
+                ),
+                [None, widths[i]],
+            )
+            for i, units in enumerate(self.hidden_units)
+        ]
+        self._dropouts = [
+            built(
+                Dropout(
+                    self.dropout, name=f"dropout_{i}", dtype=self.dtype_policy
+                ),
+                [None, units],
+            )
+            for i, units in enumerate(self.hidden_units)
+        ]
+        deep = widths[-1] if self.hidden_units else 0
+        crossed = width if self.cross_layers or not deep else 0
+        self._output = built(
+            keras.layers.Dense(1, name="output", dtype="float32"), [None, crossed + deep]
+        )
+        super().build(input_shape)
+
+    def call(self, inputs, training=None):
+        crossed = first = tf.cast(inputs, tf.float32)
+        for cross in self._crosses:
+            crossed = cross(first, crossed)
+        deep = inputs
+        for hidden, dropout in zip(self._hidden, self._dropouts, strict=True):
+            deep = dropout(hidden(deep), training=training)
+        parts = [crossed] if self._crosses or not self._hidden else []
+        parts += [deep] if self._hidden else []
+        parts = [tf.cast(part, tf.float32) for part in parts]
+        logits = self._output(tf.concat(parts, axis=-1))
+        return tf.squeeze(logits, -1)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "hidden_units": list(self.hidden_units),
+            "cross_layers": self.cross_layers,
+            "cross_rank": self.cross_rank,
+            "dropout": self.dropout,
+        }

@@ -1,0 +1,162 @@
+"""TF models of transformers as parts of a layer: construction and weights."""
+
+import contextlib
+import json
+import logging
+import pathlib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from transformers.modeling_tf_pytorch_utils import (
+    TransposeType,
+    convert_tf_weight_name_to_pt_weight_name,
+)
+
+from tfadrec.core.door import keras
+from tfadrec.core.errors import InputError
+
+#: Weights of heads, and buffers, that a file may hold beside the backbone's.
+_HEADS = re.compile(r"^(cls|pooler|classifier|qa_outputs)\.|position_ids$")
+
+
+@contextlib.contextmanager
+def construction(policy: keras.mixed_precision.Policy) -> Iterator[None]:
+    """The surroundings in which a TF model of transformers is constructed.
+
+    Such a model ignores a dtype argument and follows the global policy, which
+    is therefore `policy` in here. The notice that transformers 5 has no TF
+    models is kept from the log: the dependency is bounded below 5.
+    """
+    before = keras.mixed_precision.global_policy()
+    log = logging.getLogger("transformers.modeling_tf_utils")
+
+    def keep(record: logging.LogRecord) -> bool:
+        return "classes are deprecated" not in record.getMessage()
+
+    log.addFilter(keep)
+    keras.mixed_precision.set_global_policy(policy)
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(before)
+        log.removeFilter(keep)
+
+
+def read_config(folder: pathlib.Path, model_type: str) -> dict[str, Any]:
+    """The plain config of a model folder.
+
+    Raises:
+      InputError: where it is unreadable or describes another kind of model.
+    """
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"A model's config.json must be readable JSON. Received: {path}: "
+            f"{error}. Put a whole model folder there."
+        ) from error
+    received = config.get("model_type") if isinstance(config, dict) else config
+    if received != model_type:
+        raise InputError(
+            f"The model must be of type {model_type!r}. Received: {received!r} "
+            f"in {path}. Name a {model_type} model, or use the encoder for "
+            "that type."
+        )
+    return config
+
+
+def load_weights(
+    variables: list[Any], scope: str, folder: pathlib.Path, prefix: str
+) -> None:
+    """Fills a backbone from safetensors of PyTorch or TensorFlow layout.
+
+    Args:
+      variables: of the backbone.
+      scope: that their names start with, with its last slash.
+      folder: holds `model.safetensors`, or `model.safetensors.index.json` and
+        the files that it lists.
+      prefix: the backbone's name inside a model with a head, as `bert`.
+
+    Raises:
+      InputError: where a file is damaged or missing, or a weight is missing,
+        unexpected or of another shape; all such weights are named.
+    """
+    tensors = {}
+    for path in _weight_files(folder):
+        tensors.update(_read(path, prefix))
+    values, faults = [], []
+    for variable in variables:
+        name, transpose = _torch_name(
+            variable.name.removeprefix(scope), variable.shape, prefix
+        )
+        value, is_torch = tensors.pop(name, (None, False))
+        if value is None:
+            faults.append(f"{name} is missing")
+            continue
+        if is_torch and transpose is TransposeType.SIMPLE:
+            value = value.T
+        if value.shape != tuple(variable.shape):
+            faults.append(
+                f"{name} has the shape {value.shape} where config.json asks "
+                f"for {tuple(variable.shape)}"
+            )
+        values.append(value)
+    faults += [f"{n} is unexpected" for n in tensors if not _HEADS.search(n)]
+    if faults:
+        raise InputError(
+            "The weights must be those that config.json describes. Received: "
+            f"{'; '.join(faults)} in {folder}. Fetch the model again."
+        )
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value.astype(variable.dtype.as_numpy_dtype))
+
+
+def _weight_files(folder: pathlib.Path) -> list[pathlib.Path]:
+    single = folder / "model.safetensors"
+    index = folder / "model.safetensors.index.json"
+    if single.exists() or not index.exists():
+        return [single]
+    try:
+        names = json.loads(index.read_text("utf-8"))["weight_map"].values()
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise InputError(
+            "The list of weight files must be JSON with a `weight_map`. "
+            f"Received: {index}: {error!r}. Fetch the model again."
+        ) from error
+    return [folder / name for name in sorted(set(names))]
+
+
+def _read(
+    path: pathlib.Path, prefix: str
+) -> dict[str, tuple[np.ndarray, bool]]:
+    """The file's tensors by PyTorch name; True = PyTorch's axis order."""
+    try:
+        tensors = safetensors.numpy.load_file(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise InputError(
+            "The weights must be a whole safetensors file. Received: "
+            f"{path}: {error}. Fetch the model again."
+        ) from error
+    named = {}
+    for name, value in tensors.items():
+        is_torch = "/" not in name
+        if is_torch:
+            name = name.replace("LayerNorm.gamma", "LayerNorm.weight")
+            name = name.replace("LayerNorm.beta", "LayerNorm.bias")
+            name = name.removeprefix(f"{prefix}.")
+        else:
+            name, _ = _torch_name(f"model/{name}", value.shape, prefix)
+        named[name] = (value, is_torch)
+    return named
+
+
+def _torch_name(name: str, shape: Any, prefix: str) -> tuple[str, Any]:
+    name, transpose = convert_tf_weight_name_to_pt_weight_name(
+        name, tf_weight_shape=shape
+    )
+    return name.removeprefix(f"{prefix}."), transpose

@@ -1,0 +1,35 @@
+"""From the vectors of an ad's tokens to one vector of the ad."""
+
+from tfadrec.core.door import tf
+
+POOLINGS = ("mean", "cls", "last_token")
+
+
+def pool(vectors: tf.Tensor, mask: tf.Tensor, pooling: str) -> tf.Tensor:
+    """One vector per row of tokens; padding has no part in it.
+
+    Precision: the mean is taken in float32.
+
+    Args:
+      vectors: float [N, L, D].
+      mask: bool [N, L], True = real.
+      pooling: `mean` of the real tokens, `cls`, the first real token, or
+        `last_token`, the last real one.
+
+    Returns:
+      [N, D] of the dtype of `vectors`; zeros where no token is real.
+    """
+    positions = tf.range(tf.shape(mask)[1])[tf.newaxis]
+    if pooling == "mean":
+        weights = tf.cast(mask, tf.float32)
+        weights /= tf.maximum(tf.reduce_sum(weights, -1, keepdims=True), 1.0)
+    elif pooling == "cls":
+        first = tf.argmax(tf.cast(mask, tf.int32), -1, output_type=tf.int32)
+        weights = mask & (positions == first[:, tf.newaxis])
+    else:
+        last = tf.reduce_max(tf.where(mask, positions, -1), -1, keepdims=True)
+        weights = mask & (positions == last)
+    # Padding is cut out and not only weighted by 0: 0 x inf would be NaN.
+    real = tf.where(mask[..., tf.newaxis], tf.cast(vectors, tf.float32), 0.0)
+    pooled = tf.einsum("nl,nld->nd", tf.cast(weights, tf.float32), real)
+    return tf.cast(pooled, vectors.dtype)

@@ -1,0 +1,48 @@
+"""Softmax and means over the real entries of a padded axis."""
+
+import tensorflow as tf
+
+
+
+
+def masked_softmax(
+    logits: tf.Tensor, mask: tf.Tensor | None, axis: int = -1
+) -> tf.Tensor:
+    """Softmax over the real entries of one axis.
+
+    Args:
+      logits: float [..., n, ...] of any precision.
+      mask: bool, broadcastable to the logits, True = real; None = all real.
+      axis: the axis that the weights sum to one over.
+
+    Returns:
+      float32 weights, exactly 0 where masked, and all 0 where nothing is real.
+    """
+    logits = tf.cast(logits, tf.float32)
+    if mask is None:
+        return tf.nn.softmax(logits, axis=axis)
+    # A finite stand-in for -inf: no NaN where a whole row is masked.
+    lowest = tf.constant(tf.float32.min / 2)
+    logits = tf.where(mask, logits, lowest)
+    return tf.where(mask, tf.nn.softmax(logits, axis=axis), 0.0)
+
+
+def masked_mean(
+    values: tf.Tensor, mask: tf.Tensor | None, axis: int
+) -> tf.Tensor:
+    """Mean over the real entries of one axis, in float32.
+
+    Args:
+      values: float [..., n, ...].
+      mask: bool, broadcastable to the values, True = real; None = all real.
+      axis: the axis to average.
+
+    Returns:
+      float32, 0 where nothing is real.
+    """
+    values = tf.cast(values, tf.float32)
+    if mask is None:
+        return tf.reduce_mean(values, axis=axis)
+    total = tf.reduce_sum(tf.where(mask, values, 0.0), axis=axis)
+    count = tf.reduce_sum(tf.cast(mask, tf.float32), axis=axis)
+    return total / tf.maximum(count, 1.0)

@@ -1,0 +1,1 @@
+"""Optimisers whose cost does not grow with the vocabulary."""

@@ -1,0 +1,1 @@
+"""The SavedModel bundle, its signatures, and a reader of it."""

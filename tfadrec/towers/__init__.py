@@ -1,0 +1,6 @@
+"""Ad tower and user tower: catalogue rows in, vectors out."""
+
+from tfadrec.towers.ad_tower import AdTower
+from tfadrec.towers.user_tower import UserTower
+
+__all__ = ["AdTower", "UserTower"]

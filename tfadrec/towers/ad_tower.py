@@ -1,0 +1,219 @@
+"""Catalogue rows to ad vectors."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tfadrec.core.door import keras, register, tf
+from tfadrec.layers.building import built
+from tfadrec.layers.dropout import Dropout
+
+
+@register
+class AdTower(keras.layers.Layer):
+    """Makes one vector of everything known of an ad: rows [...] to [..., D].
+
+    Each field of an ad (its id, each category, its numerics together, each
+    vector column such as the encoded ad copy) becomes one vector of width D,
+    and the ad vector is their sum. Numerics and
+    vectors are projected; ids and categories are embedded. The id embedding
+    starts at zero and is dropped as a whole for a share of the rows in
+    training, so that an ad without a history lives on its other fields.
+
+    The columns are tables beside the model, gathered on the device: weights
+    that are not trained. Each distinct row of a call is worked out once.
+
+    Mask: none; padding is whatever row 0, the unknown ad, gives. Precision:
+    the compute dtype; biases float32.
+
+    Args:
+      catalogue: a `tfadrec.data.Catalogue`, or the dict that its `spec` method
+        gives, in which case the tables are zeros until weights are loaded.
+      width: D, >= 1.
+      use_id: whether ads have an embedding and a bias of their own.
+      id_dropout: share of rows whose id embedding and bias are dropped in
+        training, in [0, 1).
+      id_l2: >= 0; times half the squared norm of the id embeddings and biases
+        that a training step reads, it is added to the loss. Rows that a step
+        does not read are left alone, so the update stays sparse.
+      distinct: whether repeats within a call are worked out once. XLA has no
+        kernel for it, so `AdRanker.compile(jit_compile=True)` turns it off.
+
+    Call args:
+      rows: int32 [...], 0 = unknown ad.
+      training: whether to drop ids.
+
+    Returns:
+      Dict of `vector`, float [..., D], `fields`, float [..., N, D], and `bias`,
+      float32 [...].
+
+    Raises:
+      ValueError: where the width is below 1, or an ad has no field at all.
+
+    Example:
+      >>> spec = {"num_ads": 9, "categoricals": {"brand": 4}, "numerics": [],
+      ...         "vectors": {"text": 8}}
+      >>> AdTower(spec, width=16)(tf.constant([[1, 2]]))["vector"].shape
+      TensorShape([1, 2, 16])
+    """
+
+    def __init__(
+        self,
+        catalogue,
+        width: int = 32,
+        *,
+        use_id: bool = True,
+        id_dropout: float = 0.0,
+        id_l2: float = 0.0,
+        distinct: bool = True,
+        **kwargs,
+    ) -> None:
+        super().__init__(**kwargs)
+        given = isinstance(catalogue, Mapping)
+        spec = catalogue if given else catalogue.spec()
+        self._tables_at_start = {} if given else catalogue.tables()
+        self._num_ads = spec["num_ads"]
+        self._categoricals = sorted(spec["categoricals"].items())
+        self._numerics = sorted(spec["numerics"])
+        self._vectors = sorted(spec["vectors"].items())
+        if width < 1:
+            raise ValueError(f"`width` must be >= 1. Received: width={width}.")
+        has_columns = self._categoricals or self._numerics or self._vectors
+        if not (use_id or has_columns):
+            raise ValueError(
+                "an ad needs at least one field. Received: use_id=False and a "
+                "catalogue without categoricals, numerics and vectors."
+            )
+        self.width = width
+        self.use_id = use_id
+        self.id_dropout = id_dropout
+        self.id_l2 = id_l2
+        self.distinct = distinct
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of the catalogue's tables, the unknown ad's row 0 included."""
+        return self._num_ads + 1
+
+    def build(self, input_shape=None) -> None:
+        self._tables = {
+            f"categorical:{name}": self._table("categorical", name, [], "int32")
+            for name, _ in self._categoricals
+        } | {
+            f"vector:{name}": self._table("vector", name, [size])
+            for name, size in self._vectors
+        }
+        if self._numerics:
+            self._tables["numeric"] = self._table(
+                "numeric", None, [len(self._numerics)]
+            )
+        self._embeddings = {
+            name: self._embedding(f"{name}_embedding", size, self.width)
+            for name, size in self._categoricals
+        }
+        self._projections = {
+            name: self._projection(name, size) for name, size in self._vectors
+        }
+        if self._numerics:
+            self._projections["numeric"] = self._projection(
+                "numeric", len(self._numerics)
+            )
+        if self.use_id:
+            self._id = self._embedding(
+                "id_embedding", self.num_rows, self.width, "zeros"
+            )
+            self._bias = self._embedding("id_bias", self.num_rows, 1, "zeros")
+            self._id_dropout = built(
+                Dropout(
+                    self.id_dropout,
+                    broadcast_last=True,
+                    name="id_dropout",
+                    dtype=self.dtype_policy,
+                ),
+                [None, self.width + 1],
+            )
+        self._tables_at_start = {}
+        super().build(input_shape)
+
+    def _table(self, kind, name, shape, dtype="float32"):
+        value = self._tables_at_start.get(f"{kind}:{name}")
+        if kind == "numeric" and self._tables_at_start:
+            value = np.stack(
+                [self._tables_at_start[f"numeric:{n}"] for n in self._numerics],
+                axis=-1,
+            )
+        return self.add_weight(
+            f"{kind}_table" if name is None else f"{name}_table",
+            shape=[self.num_rows, *shape],
+            dtype=dtype,
+            initializer="zeros" if value is None else _Constant(value),
+            trainable=False,
+            experimental_autocast=False,
+        )
+
+    def _embedding(self, name, rows, width, initializer="uniform"):
+        return self.add_weight(
+            name, shape=[rows, width], initializer=initializer
+        )
+
+    def _projection(self, name, size):
+        dense = keras.layers.Dense(
+            self.width, name=f"{name}_projection", dtype=self.dtype_policy
+        )
+        return built(dense, [None, size])
+
+    def call(self, rows, training=None):
+        if not self.distinct:
+            return self._encode(rows, training)
+        distinct, places = tf.unique(tf.reshape(rows, [-1]))
+        encoded = self._encode(distinct, training)
+        places = tf.reshape(places, tf.shape(rows))
+        return {k: tf.gather(v, places) for k, v in encoded.items()}
+
+    def _encode(self, rows, training):
+        fields, bias = [], tf.zeros(tf.shape(rows))
+        if self.use_id:
+            known = tf.concat(
+                [tf.gather(self._id, rows), tf.gather(self._bias, rows)], -1
+            )
+            if training and self.id_l2:
+                self.add_loss(self.id_l2 * tf.nn.l2_loss(known))
+            known = self._id_dropout(known, training=training)
+            fields.append(known[..., :-1])
+            bias = tf.cast(known[..., -1], tf.float32)
+        for name, embedding in self._embeddings.items():
+            codes = tf.gather(self._tables[f"categorical:{name}"], rows)
+            fields.append(tf.gather(embedding, codes))
+        for name, projection in self._projections.items():
+            key = name if name in self._tables else f"vector:{name}"
+            columns = tf.gather(self._tables[key], rows)
+            fields.append(projection(tf.cast(columns, self.compute_dtype)))
+        stacked = tf.stack(fields, axis=-2)
+        vector = tf.reduce_sum(stacked, axis=-2)
+        return {"vector": vector, "fields": stacked, "bias": bias}
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "catalogue": {
+                "num_ads": self._num_ads,
+                "categoricals": dict(self._categoricals),
+                "numerics": list(self._numerics),
+                "vectors": dict(self._vectors),
+            },
+            "width": self.width,
+            "use_id": self.use_id,
+            "id_dropout": self.id_dropout,
+            "id_l2": self.id_l2,
+            "distinct": self.distinct,
+        }
+
+
+class _Constant(keras.initializers.Initializer):
+    """A table's first value, which no config has to carry."""
+
+    def __init__(self, value: np.ndarray) -> None:
+        self._value = value
+
+    def __call__(self, shape, dtype=None, **kwargs):
+        return tf.reshape(tf.constant(self._value, dtype), shape)

@@ -1,0 +1,1 @@
+"""Fit a ranker to a dataset, with checkpoints and exact resume."""
