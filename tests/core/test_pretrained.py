@@ -108,7 +108,7 @@ def test_a_hub_name_takes_no_pickle_and_no_code(hub):
 def test_a_hub_that_cannot_be_reached(hub):
     hub.error = huggingface_hub.errors.LocalEntryNotFoundError("offline\nnow")
     with pytest.raises(
-        TfadrecError, match="org/model must be on the model hub.*offline now"
+        TfadrecError, match=r"org/model must be on the model hub.*offline now"
     ) as caught:
         pretrained.locate("org/model")
     assert "\n" not in str(caught.value)

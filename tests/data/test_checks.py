@@ -5,6 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tfadrec.core.errors import InputError
 from tfadrec.data import checks
 from tfadrec.data.ledger import Ledger
 from tfadrec.data.raw_rows import RawRows
@@ -131,10 +132,23 @@ OUT_OF_RANGE = "x is not in seconds from 1970 to 9999"
             [],
         ),
         (
-            ["", "soon", "2019-02-30", "2019-11-15 25:00", "15.11.2019"],
+            [
+                "",
+                "soon",
+                "2019-02-30",
+                "2019-02-29",
+                "2019-13-01",
+                "2019-00-01",
+                "2019-01-00",
+                "2019-11-15 25:00",
+                "2019-11-15 12:60",
+                "2019-11-15 12:00:00+24:00",
+                "2019-11-15 12",
+                "15.11.2019",
+            ],
             None,
             [],
-            [UNREADABLE] * 5,
+            [UNREADABLE] * 12,
         ),
         (["-1", "1573813352000", "0"], None, [0], [OUT_OF_RANGE] * 2),
         ([NOON, None], pa.int64(), [NOON], [UNREADABLE]),
@@ -151,6 +165,24 @@ def test_timestamps(values, kind, kept, reasons):
     column = checks.timestamps(rows, "x")
     assert column.type == pa.int64()
     assert outcome(rows, column) == (kept, reasons)
+
+
+def test_iso_times_equal_the_standard_library():
+    rng = np.random.default_rng(0)
+    times, expected = [], []
+    for second in rng.integers(0, 253402300800, 500).tolist():
+        zone = datetime.timezone(
+            datetime.timedelta(minutes=int(rng.integers(-1439, 1440)))
+        )
+        try:
+            time = datetime.datetime.fromtimestamp(second, zone)
+        except (ValueError, OverflowError):
+            continue
+        times.append(time.isoformat())
+        expected.append(second)
+    rows = raw(times)
+    assert outcome(rows, checks.timestamps(rows, "x")) == (expected, [])
+    assert len(times) > 490
 
 
 def test_big_integers_beside_iso_text_are_exact():
@@ -188,6 +220,26 @@ def test_texts_and_categories():
     assert checks.categories(rows, "x").to_pylist() == ["a", None, None]
     rows = raw([1.0, None], pa.float64())
     assert checks.categories(rows, "x").to_pylist() == ["1", None]
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        lambda rows: checks.ids(rows, "x", "string"),
+        lambda rows: checks.texts(rows, "x"),
+        lambda rows: checks.labels(rows, "x"),
+        lambda rows: checks.timestamps(rows, "x"),
+        lambda rows: checks.lists(rows, "x", " "),
+    ],
+)
+def test_nested_columns(check):
+    with pytest.raises(InputError, match="must hold texts, numbers or times"):
+        check(raw([[[1]], [[2]]]))
+
+
+def test_a_time_is_no_number():
+    rows = raw([datetime.date(2019, 11, 15)])
+    assert outcome(rows, checks.labels(rows, "x"))[0] == []
 
 
 def test_numbers_note_what_is_none():

@@ -141,8 +141,14 @@ def test_reads_parquet_files_and_folders(tmp_path):
         assert settled(rows) == ([(1, ["x", "u"]), (2, ["y", None])], [])
 
 
-def test_parquet_with_broken_utf8(tmp_path):
-    broken = pa.array([b"ok", b"\xffx", None]).view(pa.string())
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.binary(), pa.large_binary()]
+)
+def test_parquet_with_broken_utf8(tmp_path, kind):
+    values = [b"ok", b"\xffx", None]
+    large = pa.types.is_large_string(kind) or pa.types.is_large_binary(kind)
+    broken = pa.array(values, pa.large_binary() if large else pa.binary())
+    broken = broken.view(kind)
     pq.write_table(pa.table({"a": broken}), tmp_path / "x.parquet")
     kept, rejects = settled(read_table(tmp_path / "x.parquet", "rows"))
     assert kept == [(1, ["ok"]), (3, [None])]
@@ -184,11 +190,16 @@ def test_a_line_that_never_ends(monkeypatch):
         parse_text(b'a,b\n"' + b"x" * 100, "rows", name="x.csv")
 
 
+def test_a_header_that_never_ends():
+    with pytest.raises(InputError, match="must begin with the names of its"):
+        parse_text(b'a,"b\n' + b"x\n" * 100_000, "rows", name="x.csv")
+
+
 def test_all_rows_refused():
     rows = parse_text(b"a,b\n1\n2\n", "ads", name="x.csv")
     with pytest.raises(
         InputError,
-        match="x.csv must hold ads that can be read. Received: 2 rows, all "
+        match=r"x.csv must hold ads that can be read\. Received: 2 rows, all "
         "refused; line 2: 1 fields instead of 2",
     ):
         rows.settle(Ledger())

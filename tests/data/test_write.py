@@ -2,7 +2,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tfadrec.core.errors import InputError
+from tfadrec.core.errors import InputError, TfadrecError
 from tfadrec.core.schema import Schema
 from tfadrec.data.ledger import Ledger
 from tfadrec.data.write import check_out, write_dataset
@@ -130,6 +130,12 @@ def test_a_failed_write_leaves_the_old_dataset(tmp_path):
         write(out, ads=ADS, schema=SCHEMA, histories="no table")
     assert len(read(out, "impressions")) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["d"]
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(TfadrecError, match="must be writable to its folder"):
+        write(tmp_path / "file" / "d")
 
 
 def test_something_else_in_the_way(tmp_path):

@@ -4,7 +4,6 @@ import logging
 import os
 import pathlib
 import re
-from typing import Any
 
 from tfadrec.core import fetch
 from tfadrec.core.errors import InputError, TfadrecError
@@ -72,7 +71,7 @@ def locate(name_or_path: str | os.PathLike[str]) -> pathlib.Path:
     """
     name = os.fspath(name_or_path)
     folder = pathlib.Path(name).expanduser()
-    if folder.is_dir():
+    if name and folder.is_dir():
         return _require_model(folder)
     if name == "minilm":
         return _require_model(_minilm())
@@ -99,12 +98,9 @@ def _minilm() -> pathlib.Path:
 def _from_hub(name: str) -> pathlib.Path:
     import huggingface_hub
 
-    wanted: dict[str, Any] = {"allow_patterns": list(_HUB_FILES)}
     try:
-        return pathlib.Path(
-            huggingface_hub.snapshot_download(
-                name, etag_timeout=_HUB_SECONDS, **wanted
-            )
+        folder = huggingface_hub.snapshot_download(
+            name, allow_patterns=list(_HUB_FILES), etag_timeout=_HUB_SECONDS
         )
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
@@ -113,6 +109,7 @@ def _from_hub(name: str) -> pathlib.Path:
             f"Received: {type(error).__name__}: {reason} Correct the name, "
             "mend the network, or name a local folder that holds the model."
         ) from error
+    return pathlib.Path(folder)
 
 
 def _require_model(folder: pathlib.Path) -> pathlib.Path:

@@ -1,1 +1,22 @@
 """From log files to batches: sources, datasets, catalogue, histories."""
+
+from tfadrec.data.catalogue import Catalogue
+from tfadrec.data.dataset import Dataset, EventLog, Impressions, open_dataset
+from tfadrec.data.load import load
+from tfadrec.data.split import split_by_time
+from tfadrec.data.text_vectors import encode_text, text_vectors
+from tfadrec.data.tokenizer import Tokenizer, ad_text
+
+__all__ = [
+    "Catalogue",
+    "Dataset",
+    "EventLog",
+    "Impressions",
+    "Tokenizer",
+    "ad_text",
+    "encode_text",
+    "load",
+    "open_dataset",
+    "split_by_time",
+    "text_vectors",
+]

@@ -156,6 +156,12 @@ class Catalogue:
             self, vectors={**self.vectors, name: vectors.astype(np.float32)}
         )
 
+    def ids_only(self) -> "Catalogue":
+        """The same ads without any column for a model to read."""
+        return dataclasses.replace(
+            self, categoricals={}, numerics={}, vectors={}, category_sizes={}
+        )
+
 
 def rows_of(
     values: pa.Array | pa.ChunkedArray, known: np.ndarray

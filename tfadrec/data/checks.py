@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tfadrec.core.errors import InputError
 from tfadrec.core.schema import IdType
 from tfadrec.data.ledger import Ledger
 from tfadrec.data.raw_rows import RawRows
@@ -20,8 +21,10 @@ SPLITS = ("train", "valid", "test")
 _INTEGER = r"^[+-]?[0-9]{1,18}$"
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
 _ISO = (
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}"
-    r"([.,][0-9]+)?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?$"
+    r"^(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})"
+    r"(?:[T ](?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})"
+    r"(?::(?P<second>[0-9]{2})(?:[.,][0-9]+)?)?"
+    r"(?:Z|(?P<sign>[+-])(?P<zone_hour>[0-9]{2}):(?P<zone_minute>[0-9]{2}))?)?$"
 )
 _YEAR_10000 = 253_402_300_800
 
@@ -90,7 +93,7 @@ def timestamps(
       time_format: how text is written, in the letters of `strptime`.
     """
     column = rows[name]
-    if pa.types.is_temporal(column.type):
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         seconds = _cast_times(column)
     elif pa.types.is_integer(column.type):
         seconds = column.cast(pa.int64(), safe=False)
@@ -138,6 +141,7 @@ def lists(rows: RawRows, name: str, separator: str) -> pa.Array:
     """Lists of strings, from a list column or from text with a separator."""
     column = rows[name]
     if _is_list(column.type):
+        _require_plain(column.type.value_type)
         values = _array(column.cast(pa.list_(pa.string())))
         lengths = _array(pc.fill_null(pc.list_value_length(values), 0))
         parts, flat = lengths.to_numpy(), values.flatten()
@@ -170,7 +174,12 @@ def filter_lists(values: pa.Array, keep: np.ndarray, flat=None) -> pa.Array:
 
 
 def as_text(column: pa.ChunkedArray | pa.Array) -> pa.Array:
-    """Any plain column as strings, a missing value as the empty one."""
+    """Any plain column as strings, a missing value as the empty one.
+
+    Raises:
+      InputError: where the column holds lists or other nested values.
+    """
+    _require_plain(column.type)
     if pa.types.is_floating(column.type):
         # Ids that once met a missing value come as 17850.0.
         values = column.to_numpy()
@@ -191,6 +200,9 @@ def _lists(flat: pa.Array, lengths: np.ndarray, keep: np.ndarray) -> pa.Array:
 
 def _floats(column: pa.ChunkedArray) -> np.ndarray:
     """float64 [n], NaN where the column holds no number."""
+    _require_plain(column.type)
+    if pa.types.is_temporal(column.type):
+        return np.full(len(column), np.nan)
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int8())
     if not pa.types.is_string(column.type):
@@ -220,25 +232,35 @@ def _whole_seconds(column: pa.ChunkedArray) -> pa.Array:
 def _parse_iso(text: pa.Array) -> pa.Array:
     integer = pc.match_substring_regex(text, _INTEGER)
     seconds = pc.if_else(integer, text, None).cast(pa.int64())
-    iso = np.flatnonzero(_mask(pc.match_substring_regex(text, _ISO)))
-    if not len(iso):
+    parts = pc.extract_regex(text, _ISO)
+    if parts.null_count == len(parts):
         return seconds
-    written = text.take(pa.array(iso))
-    written = pc.replace_substring_regex(written, "[.,][0-9]+", "")
-    written = pc.replace_substring_regex(written, "Z$", "+00:00")
-    values, missing = seconds.to_numpy(zero_copy_only=False), seconds.is_null()
-    values = np.nan_to_num(values).astype(np.int64)
-    missing = _mask(missing)
-    # Integers above go through float only where ISO text stands beside them.
-    if integer.true_count:
-        values[_mask(integer)] = seconds.drop_null().to_numpy()
-    for row, value in zip(iso, written.to_pylist(), strict=True):
-        try:
-            time = datetime.datetime.fromisoformat(value)
-        except ValueError:
-            continue
-        values[row], missing[row] = _utc_seconds(time), False
-    return pa.array(values, mask=missing)
+
+    def part(name: str) -> np.ndarray:
+        digits = pc.struct_field(parts, name)
+        known = pc.fill_null(pc.not_equal(digits, ""), False)
+        return pc.if_else(known, digits, "0").cast(pa.int64()).to_numpy()
+
+    month, day = part("month"), part("day")
+    hour, minute, second = part("hour"), part("minute"), part("second")
+    zone_hour, zone_minute = part("zone_hour"), part("zone_minute")
+    months = (part("year") - 1970) * 12 + month - 1
+    # The number of the first day of each month, and of the next one.
+    first, following = (
+        m.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+        for m in (months, months + 1)
+    )
+    good = (month >= 1) & (month <= 12)
+    good &= (day >= 1) & (day <= following - first)
+    good &= (hour < 24) & (minute < 60) & (second < 60)
+    good &= (zone_hour < 24) & (zone_minute < 60)
+    east = _mask(
+        pc.fill_null(pc.equal(pc.struct_field(parts, "sign"), "+"), False)
+    )
+    offset = (zone_hour * 60 + zone_minute) * np.where(east, 60, -60)
+    clock = (hour * 60 + minute) * 60 + second
+    iso = (first + day - 1) * 86400 + clock - offset
+    return pc.coalesce(seconds, pa.array(iso, mask=~good))
 
 
 def _parse_format(text: pa.Array, time_format: str) -> pa.Array:
@@ -257,12 +279,6 @@ def _parse_format(text: pa.Array, time_format: str) -> pa.Array:
     return pa.array(seconds, mask=missing)
 
 
-def _utc_seconds(time: datetime.datetime) -> int:
-    if time.tzinfo is None:
-        time = time.replace(tzinfo=datetime.timezone.utc)
-    return int(time.timestamp())
-
-
 def _codes(values: pa.Array) -> np.ndarray:
     """int32 [n], equal where the values are equal, in order of appearance."""
     return values.dictionary_encode().indices.to_numpy()
@@ -276,6 +292,15 @@ def _array(values: pa.Array | pa.ChunkedArray) -> pa.Array:
     if isinstance(values, pa.ChunkedArray):
         return values.combine_chunks()
     return values
+
+
+def _require_plain(kind: pa.DataType) -> None:
+    if pa.types.is_nested(kind):
+        raise InputError(
+            "a column must hold texts, numbers or times, or for tags and "
+            f"histories lists of these. Received: a column of {kind}. Name "
+            "another column."
+        )
 
 
 def _is_list(kind: pa.DataType) -> bool:

@@ -25,11 +25,14 @@ class EventLog:
     """What users did, held once; an impression refers to a slice of it.
 
     Args:
+      users: int32 [E] user rows, in ascending order; None where histories came
+        with the impressions.
       ads: int32 [E] catalogue rows.
       types: int32 [E] event type codes, 0 = unknown.
       times: int64 [E] UTC seconds, or None where the log does not tell.
     """
 
+    users: np.ndarray | None
     ads: np.ndarray
     types: np.ndarray
     times: np.ndarray | None
@@ -167,7 +170,7 @@ def open_dataset(path: str | pathlib.Path) -> Dataset:
 
     try:
         ads, events, impressions = map(read, ("ads", "events", "impressions"))
-        histories = read("histories") if "history" in impressions else None
+        histories = read("histories") if "history" in impressions.column_names else None
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(
             f"a dataset's tables must be readable. Received: {error}. Write "
@@ -232,6 +235,7 @@ def _own_histories(
     order = np.lexsort((event_times, event_users))
     event_users, event_times = event_users[order], event_times[order]
     log = EventLog(
+        users=event_users,
         ads=catalogue.rows(events["ad_id"])[order],
         types=rows_of(
             events["event_type"], np.array(schema.event_types, dtype=object)
@@ -262,7 +266,7 @@ def _given_histories(
     ads = catalogue.rows(lists.flatten())
     # The one event type of such a source; the log does not tell the times.
     types = np.full(len(ads), min(1, len(schema.event_types)), np.int32)
-    log = EventLog(ads=ads, types=types, times=None)
+    log = EventLog(users=None, ads=ads, types=types, times=None)
     return log, (ends - lengths)[history_rows], ends[history_rows]
 
 

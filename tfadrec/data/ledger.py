@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable
+from typing import Any
 
 import pyarrow as pa
 
@@ -32,10 +33,10 @@ class Count:
 class Ledger:
     """Counts rows per source and unit, and keeps the refused ones."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.counts: list[Count] = []
         self.notes: list[str] = []
-        self._rejects: list[dict[str, str | int]] = []
+        self._rejects: list[dict[str, Any]] = []
 
     def book(
         self,
@@ -58,7 +59,7 @@ class Ledger:
         Raises:
           TfadrecError: where rows were lost or made up.
         """
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "source": source,
                 "line": line,

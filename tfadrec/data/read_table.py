@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import io
 import pathlib
 from collections.abc import Sequence
 
@@ -123,10 +124,7 @@ def parse_text(
         raise _empty(name, unit)
     names = list(columns)
     if header:
-        # The first row that is no blank line; its values may be quoted.
-        lines = text.lstrip(b"\r\n").decode().splitlines(keepends=True)
-        quotes = csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE
-        names = next(csv.reader(lines, delimiter=delimiter, quoting=quotes))
+        names = _header(text, delimiter, quoting, name)
         _require_columns(name, names, columns)
     table, numbers, invalid = _parse(text, names, delimiter, quoting, name)
     lines = _line_numbers(table, numbers, invalid, text, quoting)
@@ -160,6 +158,22 @@ def _as_utf8(data: bytes, encoding: str) -> tuple[bytes, bool]:
     except pa.ArrowInvalid:
         return data.decode(errors="tfadrec_mark").encode(), True
     return data, False
+
+
+def _header(text, delimiter, quoting, name) -> list[str]:
+    """The values of the first row that is no blank line."""
+    reader = csv.reader(
+        io.TextIOWrapper(io.BytesIO(text), "utf-8", newline=""),
+        delimiter=delimiter,
+        quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE,
+    )
+    try:
+        return next(row for row in reader if row)
+    except csv.Error as error:
+        raise InputError(
+            f"{name} must begin with the names of its columns. Received: "
+            f"{error}. Look for a quote that is never closed."
+        ) from error
 
 
 def _parse(text, names, delimiter, quoting, name):
@@ -267,11 +281,13 @@ def _read_parquet(filesystem, inner, name, unit, columns) -> RawRows:
         column = table[field.name]
         if pa.types.is_dictionary(field.type):
             column = column.cast(field.type.value_type)
-        if pa.types.is_large_string(column.type):
-            column = column.cast(pa.string())
-        if pa.types.is_string(column.type):
+        kind = column.type
+        if pa.types.is_large_string(kind) or pa.types.is_large_binary(kind):
+            column = column.cast(pa.binary())
+        if pa.types.is_string(kind) or pa.types.is_binary(column.type):
             try:
-                column.validate(full=True)
+                # A cast from bytes checks the text, one from text does not.
+                column = column.cast(pa.binary()).cast(pa.string())
             except pa.ArrowInvalid:
                 marked = True
                 column = pa.chunked_array([_marked(column)], pa.string())

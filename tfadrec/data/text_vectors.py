@@ -113,14 +113,16 @@ def text_vectors(
     missing = {_text_key(text): text for text in rows}
     for keys, kept in _read_parts(folder, encoder.width):
         for key, vector in zip(keys, kept, strict=True):
-            if (text := missing.pop(key, None)) is not None:
-                vectors[rows[text]] = vector
+            if key in missing:
+                vectors[rows[missing.pop(key)]] = vector
     todo = list(missing.values())
     encode = _traced(encoder)
     with tqdm.tqdm(
-        total=len(todo), desc="Encoding ad text", unit="ad",
+        total=len(todo),
+        desc="Encoding ad text",
+        unit="ad",
         disable=not (progress and todo),
-    ) as bar:  # fmt: skip
+    ) as bar:
         for start in range(0, len(todo), _TEXTS_PER_PART):
             part = todo[start : start + _TEXTS_PER_PART]
             made = np.empty((len(part), encoder.width), np.float32)
@@ -188,11 +190,12 @@ def _read_parts(
     for path in sorted(folder.glob("part-*.parquet")):
         try:
             table = pq.read_table(path, page_checksum_verification=True)
+            if not table.schema.equals(_part_schema(width)):
+                raise ValueError(f"its columns are {table.schema}")
+            flat = table["vector"].combine_chunks().flatten().to_numpy()
             keys = table["text_sha256"].to_pylist()
-            column = table["vector"].combine_chunks()
-            flat = column.flatten().to_numpy(zero_copy_only=False)
-            kept = flat.astype(np.float32).reshape(len(keys), width)
-        except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+            kept = flat.reshape(len(keys), width)
+        except (OSError, ValueError, pa.ArrowException) as error:
             _LOG.warning(
                 "%s is damaged (%s): removed, its texts are encoded again.",
                 path,
@@ -203,22 +206,27 @@ def _read_parts(
         yield keys, kept
 
 
+def _part_schema(width: int) -> pa.Schema:
+    vector = pa.list_(pa.float32(), width)
+    return pa.schema([("text_sha256", pa.binary(32)), ("vector", vector)])
+
+
 def _write_part(
     folder: pathlib.Path, texts: Sequence[str], vectors: np.ndarray
 ) -> None:
-    width = vectors.shape[1]
-    table = pa.table(
-        {
-            "text_sha256": pa.array(
-                [_text_key(text) for text in texts], pa.binary(32)
-            ),
-            "vector": pa.FixedSizeListArray.from_arrays(
-                pa.array(vectors.reshape(-1)), width
-            ),
-        }
-    )
+    schema = _part_schema(vectors.shape[1])
+    flat = pa.array(vectors.reshape(-1))
+    columns = [
+        pa.array([_text_key(text) for text in texts], pa.binary(32)),
+        pa.FixedSizeListArray.from_arrays(flat, type=schema.types[1]),
+    ]
     folder.mkdir(parents=True, exist_ok=True)
     name = uuid.uuid4().hex
     scratch = folder / f"scratch-{name}"
-    pq.write_table(table, scratch, write_page_checksum=True)
+    pq.write_table(
+        pa.table(columns, schema=schema),
+        scratch,
+        use_dictionary=False,
+        write_page_checksum=True,
+    )
     os.replace(scratch, folder / f"part-{name}.parquet")

@@ -3,13 +3,14 @@
 import os
 import pathlib
 import tempfile
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tfadrec.core.errors import InputError
+from tfadrec.core.errors import InputError, TfadrecError
 from tfadrec.core.schema import Schema
 from tfadrec.data.ledger import Ledger
 from tfadrec.data.summary import Summary
@@ -70,6 +71,7 @@ def write_dataset(
 
     Raises:
       InputError: where `out` is in use for something else.
+      TfadrecError: where the folder cannot be written.
     """
     folder = check_out(out)
     user, ad = _ID_TYPES[schema.user_id_type], _ID_TYPES[schema.ad_id_type]
@@ -104,18 +106,13 @@ def write_dataset(
             "known by their other columns"
         )
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        dir=folder.parent, prefix=f".{folder.name}-"
-    ) as scratch:
-        fresh = pathlib.Path(scratch, "fresh")
-        fresh.mkdir()
-        for name, table in tables.items():
-            pq.write_table(table, fresh / f"{name}.parquet")
-        (fresh / "schema.json").write_text(schema.to_json(), encoding="utf-8")
-        if folder.exists():
-            os.replace(folder, pathlib.Path(scratch, "old"))
-        os.replace(fresh, folder)
+    try:
+        _replace(folder, tables, schema)
+    except OSError as error:
+        raise TfadrecError(
+            f"a dataset must be writable to its folder. Received: {error}. "
+            "Make room there, or name another folder."
+        ) from error
     users = pa.chunked_array(
         [*impressions["user_id"].chunks, *events["user_id"].chunks], user
     )
@@ -134,3 +131,21 @@ def write_dataset(
         sizes=sizes,
         notes=tuple(ledger.notes),
     )
+
+
+def _replace(
+    folder: pathlib.Path, tables: Mapping[str, pa.Table], schema: Schema
+) -> None:
+    """Writes everything beside the folder, then renames it into its place."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        dir=folder.parent, prefix=f".{folder.name}-"
+    ) as scratch:
+        fresh = pathlib.Path(scratch, "fresh")
+        fresh.mkdir()
+        for name, table in tables.items():
+            pq.write_table(table, fresh / f"{name}.parquet")
+        (fresh / "schema.json").write_text(schema.to_json(), encoding="utf-8")
+        if folder.exists():
+            os.replace(folder, pathlib.Path(scratch, "old"))
+        os.replace(fresh, folder)

@@ -16,6 +16,19 @@ def built(layer: keras.layers.Layer, input_shape) -> keras.layers.Layer:
     Returns:
       The layer.
     """
-    with tf.name_scope(layer.name):
-        layer.build(input_shape)
+    if not layer.built:  # a reloaded one is
+        with tf.name_scope(layer.name):
+            layer.build(input_shape)
     return layer
+
+
+def config_of(layer: keras.layers.Layer | None) -> dict | None:
+    """The config of a sublayer that its parent is given and builds.
+
+    Keras would also note how the sublayer was built, and build it on its own
+    when it is reloaded: its weights' names would lack the parent's.
+    """
+    if layer is None:
+        return None
+    config = keras.saving.serialize_keras_object(layer)
+    return {k: v for k, v in config.items() if k != "build_config"}

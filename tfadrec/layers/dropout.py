@@ -1,7 +1,5 @@
 """Dropout that a resumed run repeats."""
 
-import zlib
-
 from tfadrec.core.door import keras, register, tf
 
 
@@ -10,8 +8,8 @@ class Dropout(keras.layers.Layer):
     """Zeroes a share of the inputs while training, [...] to [...].
 
     As in Srivastava et al. (2014), what is kept is scaled by 1 / (1 - rate).
-    The mask depends on a seed and on a counter alone. The counter is a weight,
-    so a checkpoint holds it, and a run that was killed and resumed draws the
+    The mask depends on a seed and on a counter of the calls. Both are a weight,
+    so a checkpoint holds them, and a run that was killed and resumed draws the
     masks that it would have drawn.
 
     Mask: passed on unchanged. Precision: that of the inputs.
@@ -19,8 +17,8 @@ class Dropout(keras.layers.Layer):
     Args:
       rate: the share of inputs to drop, in [0, 1).
       broadcast_last: whether one draw decides for the whole last axis.
-      seed: None takes one from the layer's place in the model and from the
-        seed of `keras.utils.set_random_seed`.
+      seed: None draws one with the weights, as `keras.utils.set_random_seed`
+        determines.
 
     Call args:
       inputs: float [...].
@@ -59,36 +57,30 @@ class Dropout(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, input_shape) -> None:
-        self._step = self.add_weight(
-            "step",
-            shape=(),
+        self._state = self.add_weight(
+            "seed_and_step",
+            shape=[2],
             dtype=tf.int64,
-            initializer=self._first_step,
+            initializer=self._first_state,
             trainable=False,
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
         super().build(input_shape)
 
-    def _first_step(self, shape, dtype=None):
+    def _first_state(self, shape, dtype=None):
         if self.seed is not None:
-            return tf.zeros(shape, dtype)
+            return tf.constant([self.seed, 0], dtype)
         return tf.random.uniform(shape, maxval=2**40, dtype=dtype)
 
     def call(self, inputs, training=None):
         if not training or self.rate == 0:
             return inputs
-        seed = self.seed
-        if seed is None:
-            seed = zlib.crc32(self._step.name.encode())
-        step = self._step.assign_add(1, read_value=True)
+        state = self._state.assign_add([0, 1], read_value=True)
         noise = tf.shape(inputs)
         if self.broadcast_last:
             noise = tf.concat([noise[:-1], [1]], axis=0)
         return tf.nn.experimental.stateless_dropout(
-            inputs,
-            rate=self.rate,
-            seed=tf.stack([tf.cast(seed, tf.int64), step]),
-            noise_shape=noise,
+            inputs, rate=self.rate, seed=state, noise_shape=noise
         )
 
     def get_config(self):

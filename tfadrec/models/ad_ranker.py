@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from tfadrec.core.door import keras, register, tf
-from tfadrec.layers.building import built
+from tfadrec.layers.building import built, config_of
 from tfadrec.layers.interaction import CTRHead
 from tfadrec.models.base import RankingModel
 
@@ -65,7 +65,7 @@ class AdRanker(RankingModel):
         context: Mapping[str, int | None] | None = None,
         hidden_units: Sequence[int] = (128, 64),
         cross_layers: int = 1,
-        dropout: float = 0.0,
+        dropout: float = 0.2,
         **kwargs,
     ) -> None:
         super().__init__(tuple(tasks), **kwargs)
@@ -87,8 +87,7 @@ class AdRanker(RankingModel):
     def build(self, input_shape=None) -> None:
         width = self.ad_tower.width
         vectors = tf.TensorShape([None, None, width])
-        # One absolute scope, so that a weight's name, which seeds dropout, does
-        # not depend on who builds the model.
+        # One absolute scope: names do not depend on who builds the model.
         with tf.name_scope("ad_ranker/"):
             built(self.ad_tower, tf.TensorShape([None]))
             built(self.user_tower, {"history_vectors": vectors})
@@ -122,12 +121,36 @@ class AdRanker(RankingModel):
     def call(self, inputs, training=None):
         candidates = inputs["candidate_ads"]
         slate = candidates if candidates.shape.rank == 2 else candidates[:, None]
-        history, ads = self._encode_ads(
-            inputs["history_ads"], slate, training=training
+        length = tf.shape(inputs["history_ads"])[1]
+        # One call of the tower, so that an ad in both is worked out once.
+        encoded = self.ad_tower(
+            tf.concat([inputs["history_ads"], slate], axis=1), training=training
         )
+        logits = self.rank(
+            inputs,
+            encoded["vector"][:, :length],
+            {k: v[:, length:] for k, v in encoded.items()},
+            training=training,
+        )
+        if candidates.shape.rank == 1:
+            logits = {task: tf.squeeze(v, 1) for task, v in logits.items()}
+        return logits
+
+    def rank(self, inputs, history, ads, training=None):
+        """Logits of ads that are encoded already, as they are in serving.
+
+        Args:
+          inputs: as for `call`; `history_ads` and `candidate_ads` are not read.
+          history: float [B, T, D], the ad vectors of the history.
+          ads: the ad tower's dict for the candidates, leading axes [B, C].
+          training: whether to drop.
+
+        Returns:
+          Dict of task -> float32 logits [B, C].
+        """
         user = self.user_tower(
             {
-                "history_vectors": history["vector"],
+                "history_vectors": history,
                 "history_events": inputs["history_events"],
                 "history_ages": inputs["history_ages"],
                 "history_length": inputs["history_length"],
@@ -138,24 +161,10 @@ class AdRanker(RankingModel):
         )
         features = self._features(inputs, user, ads)
         bias = ads["bias"] + user["bias"][:, None]
-        logits = {
+        return {
             task: head(features, training=training) + bias
             for task, head in self._heads.items()
         }
-        if candidates.shape.rank == 1:
-            logits = {task: tf.squeeze(v, 1) for task, v in logits.items()}
-        return logits
-
-    def _encode_ads(self, history, slate, training):
-        """Encodes the ads of histories and slates in one call of the tower."""
-        length = tf.shape(history)[1]
-        encoded = self.ad_tower(
-            tf.concat([history, slate], axis=1), training=training
-        )
-        return (
-            {k: v[:, :length] for k, v in encoded.items()},
-            {k: v[:, length:] for k, v in encoded.items()},
-        )
 
     def _features(self, inputs, user, ads):
         vector = ads["vector"]  # [B, C, D]
@@ -187,12 +196,11 @@ class AdRanker(RankingModel):
         self.build(config["input_shape"])
 
     def get_config(self):
-        serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
-            "ad_tower": serialize(self.ad_tower),
-            "user_tower": serialize(self.user_tower),
-            "matching": self.matching and serialize(self.matching),
+            "ad_tower": config_of(self.ad_tower),
+            "user_tower": config_of(self.user_tower),
+            "matching": config_of(self.matching),
             "tasks": list(self.tasks),
             "context": dict(self._context),
             "hidden_units": list(self.hidden_units),

@@ -44,6 +44,23 @@ class RankingModel(tfrs.models.Model):
             for task in self.tasks
         }
 
+    def get_compile_config(self):
+        """What `compile` was called with."""
+        return super().get_compile_config()
+
+    def compile_from_config(self, config):
+        """Compiles a reloaded model as the saved one was."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    def predict(self, x, batch_size=None, verbose=0, **kwargs):
+        """As of any Keras model, but quiet by default.
+
+        Returns:
+          Dict of task -> float32 logits [n].
+        """
+        return super().predict(x, batch_size, verbose, **kwargs)
+
     def compute_loss(self, inputs, training: bool = False) -> tf.Tensor:
         """The loss of one batch; updates the metrics.
 

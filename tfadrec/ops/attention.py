@@ -26,6 +26,9 @@ def match_scores(
     Returns:
       c, float32 [B, C, T], and alpha, float32 [B, C, T, N].
     """
+    if ad_mask is not None:
+        # Padding may hold anything, also NaN, and 0 * NaN is not 0.
+        ad = tf.where(ad_mask[..., None], ad, 0)
     products = tf.einsum("btd,bcnd->bctn", user, ad)  # u_i . v_j
     mask = None if ad_mask is None else ad_mask[:, :, None, :]
     alpha = masking.masked_softmax(products, mask)

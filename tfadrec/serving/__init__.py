@@ -1,1 +1,17 @@
 """The SavedModel bundle, its signatures, and a reader of it."""
+
+from tfadrec.serving.answers import answers
+from tfadrec.serving.bundle import export_bundle, open_bundle
+from tfadrec.serving.ranking_service import RankingService
+from tfadrec.serving.recommend import recommend
+from tfadrec.serving.requests import replay, request_for_user
+
+__all__ = [
+    "RankingService",
+    "answers",
+    "export_bundle",
+    "open_bundle",
+    "recommend",
+    "replay",
+    "request_for_user",
+]

@@ -6,7 +6,7 @@ import numpy as np
 
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.building import built
-from tfadrec.layers.dropout import Dropout
+from tfadrec.layers.id_embedding import IdEmbedding
 
 
 @register
@@ -14,28 +14,26 @@ class AdTower(keras.layers.Layer):
     """Makes one vector of everything known of an ad: rows [...] to [..., D].
 
     Each field of an ad (its id, each category, its numerics together, each
-    vector column such as the encoded ad copy) becomes one vector of width D,
-    and the ad vector is their sum. Numerics and
-    vectors are projected; ids and categories are embedded. The id embedding
-    starts at zero and is dropped as a whole for a share of the rows in
-    training, so that an ad without a history lives on its other fields.
+    vector column such as the encoded ad copy, at unit length) becomes one
+    vector of width D, and the ad vector is their sum. Numerics and vectors are
+    projected; ids and categories are embedded. Ids are dropped for a share of
+    the rows in training, so that an ad without a history lives on its other
+    fields.
 
     The columns are tables beside the model, gathered on the device: weights
     that are not trained. Each distinct row of a call is worked out once.
 
     Mask: none; padding is whatever row 0, the unknown ad, gives. Precision:
-    the compute dtype; biases float32.
+    the compute dtype; ids and biases are read, penalised and dropped in
+    float32.
 
     Args:
       catalogue: a `tfadrec.data.Catalogue`, or the dict that its `spec` method
         gives, in which case the tables are zeros until weights are loaded.
       width: D, >= 1.
       use_id: whether ads have an embedding and a bias of their own.
-      id_dropout: share of rows whose id embedding and bias are dropped in
-        training, in [0, 1).
-      id_l2: >= 0; times half the squared norm of the id embeddings and biases
-        that a training step reads, it is added to the loss. Rows that a step
-        does not read are left alone, so the update stays sparse.
+      id_dropout: `dropout` of `IdEmbedding`.
+      id_l2: `l2` of `IdEmbedding`.
       distinct: whether repeats within a call are worked out once. XLA has no
         kernel for it, so `AdRanker.compile(jit_compile=True)` turns it off.
 
@@ -63,7 +61,7 @@ class AdTower(keras.layers.Layer):
         width: int = 32,
         *,
         use_id: bool = True,
-        id_dropout: float = 0.0,
+        id_dropout: float = 0.1,
         id_l2: float = 0.0,
         distinct: bool = True,
         **kwargs,
@@ -119,18 +117,16 @@ class AdTower(keras.layers.Layer):
                 "numeric", len(self._numerics)
             )
         if self.use_id:
-            self._id = self._embedding(
-                "id_embedding", self.num_rows, self.width, "zeros"
-            )
-            self._bias = self._embedding("id_bias", self.num_rows, 1, "zeros")
-            self._id_dropout = built(
-                Dropout(
-                    self.id_dropout,
-                    broadcast_last=True,
-                    name="id_dropout",
-                    dtype=self.dtype_policy,
+            self._id = built(
+                IdEmbedding(
+                    self.num_rows,
+                    self.width,
+                    dropout=self.id_dropout,
+                    l2=self.id_l2,
+                    name="id",
+                    dtype="float32",
                 ),
-                [None, self.width + 1],
+                [None],
             )
         self._tables_at_start = {}
         super().build(input_shape)
@@ -153,7 +149,10 @@ class AdTower(keras.layers.Layer):
 
     def _embedding(self, name, rows, width, initializer="uniform"):
         return self.add_weight(
-            name, shape=[rows, width], initializer=initializer
+            name,
+            shape=[rows, width],
+            initializer=initializer,
+            experimental_autocast=False,
         )
 
     def _projection(self, name, size):
@@ -173,20 +172,19 @@ class AdTower(keras.layers.Layer):
     def _encode(self, rows, training):
         fields, bias = [], tf.zeros(tf.shape(rows))
         if self.use_id:
-            known = tf.concat(
-                [tf.gather(self._id, rows), tf.gather(self._bias, rows)], -1
-            )
-            if training and self.id_l2:
-                self.add_loss(self.id_l2 * tf.nn.l2_loss(known))
-            known = self._id_dropout(known, training=training)
-            fields.append(known[..., :-1])
-            bias = tf.cast(known[..., -1], tf.float32)
+            known = self._id(rows, training=training)
+            fields.append(tf.cast(known["vector"], self.compute_dtype))
+            bias = known["bias"]
         for name, embedding in self._embeddings.items():
             codes = tf.gather(self._tables[f"categorical:{name}"], rows)
-            fields.append(tf.gather(embedding, codes))
+            fields.append(
+                tf.cast(tf.gather(embedding, codes), self.compute_dtype)
+            )
         for name, projection in self._projections.items():
             key = name if name in self._tables else f"vector:{name}"
             columns = tf.gather(self._tables[key], rows)
+            if key != "numeric":
+                columns = tf.math.l2_normalize(columns, axis=-1)
             fields.append(projection(tf.cast(columns, self.compute_dtype)))
         stacked = tf.stack(fields, axis=-2)
         vector = tf.reduce_sum(stacked, axis=-2)

@@ -1,9 +1,10 @@
 """A user's history to user vectors."""
 
 from tfadrec.core.door import keras, register, tf
-from tfadrec.layers.building import built
+from tfadrec.layers.building import built, config_of
+from tfadrec.layers.id_embedding import IdEmbedding
 
-_AGE_BUCKETS = 32
+_AGE_LIMITS = [2**k - 1 for k in range(1, 32)]  # seconds
 
 
 @register
@@ -18,7 +19,7 @@ class UserTower(keras.layers.Layer):
     user.
 
     Mask: from `history_length`; an empty history is a normal user. Precision:
-    the compute dtype.
+    the compute dtype; biases float32.
 
     Args:
       encoder: a layer of `tfadrec.layers.behavior`.
@@ -26,6 +27,7 @@ class UserTower(keras.layers.Layer):
         included, >= 1.
       num_users: number of user rows, the unknown user's row 0 included; 0 for
         a tower that does not look at ids.
+      id_dropout: `dropout` of `IdEmbedding`.
       max_length: events further back than this share one position, >= 1.
 
     Call args:
@@ -51,6 +53,7 @@ class UserTower(keras.layers.Layer):
         *,
         num_event_types: int,
         num_users: int = 0,
+        id_dropout: float = 0.5,
         max_length: int = 50,
         **kwargs,
     ) -> None:
@@ -64,13 +67,14 @@ class UserTower(keras.layers.Layer):
         self.encoder = encoder
         self.num_event_types = num_event_types
         self.num_users = num_users
+        self.id_dropout = id_dropout
         self.max_length = max_length
 
     def build(self, input_shape) -> None:
         width = input_shape["history_vectors"][-1]
         rows = {
             "event_type": self.num_event_types,
-            "age": _AGE_BUCKETS,
+            "age": len(_AGE_LIMITS) + 1,
             "position": self.max_length,
         }
         self._embeddings = {
@@ -80,11 +84,15 @@ class UserTower(keras.layers.Layer):
             for name, size in rows.items()
         }
         if self.num_users:
-            self._id = self.add_weight(
-                "id_embedding", [self.num_users, width], initializer="zeros"
-            )
-            self._bias = self.add_weight(
-                "id_bias", [self.num_users], initializer="zeros"
+            self._id = built(
+                IdEmbedding(
+                    self.num_users,
+                    width,
+                    dropout=self.id_dropout,
+                    name="id",
+                    dtype="float32",
+                ),
+                [None],
             )
         built(
             self.encoder,
@@ -108,19 +116,22 @@ class UserTower(keras.layers.Layer):
         )
         bias = tf.zeros(tf.shape(length))
         if self.num_users:
-            users = inputs["user_id"]
-            encoded += tf.gather(self._id, users)[:, None, :]
-            bias = tf.cast(tf.gather(self._bias, users), tf.float32)
+            known = self._id(inputs["user_id"], training=training)
+            encoded += tf.cast(known["vector"], encoded.dtype)[:, None, :]
+            bias = known["bias"]
         return {"user": encoded, "events": events, "mask": mask, "bias": bias}
 
     def _describe(self, inputs, events_ago):
         types = inputs["history_events"]
         known = (types > 0) & (types < self.num_event_types)
-        ages = tf.cast(tf.maximum(inputs["history_ages"], 0), tf.float32)
-        bucket = tf.cast(tf.math.log1p(ages) / tf.math.log(2.0), tf.int32)
+        ages = inputs["history_ages"]
+        # In whole numbers: a logarithm is off by one at some powers of two.
+        buckets = tf.searchsorted(
+            _AGE_LIMITS, tf.reshape(ages, [-1]), side="right"
+        )
         codes = {
             "event_type": tf.where(known, types, 0),
-            "age": tf.minimum(bucket, _AGE_BUCKETS - 1),
+            "age": tf.reshape(buckets, tf.shape(ages)),
             "position": tf.clip_by_value(events_ago, 0, self.max_length - 1),
         }
         return tf.add_n(
@@ -130,9 +141,10 @@ class UserTower(keras.layers.Layer):
     def get_config(self):
         return {
             **super().get_config(),
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "encoder": config_of(self.encoder),
             "num_event_types": self.num_event_types,
             "num_users": self.num_users,
+            "id_dropout": self.id_dropout,
             "max_length": self.max_length,
         }
 

@@ -104,6 +104,23 @@ def test_the_reader_finds_each_history(tmp_path):
     ]
 
 
+def test_refused_lines_do_not_shift_histories(tmp_path):
+    time = "11/15/2019 9:00:00 AM"
+    prepare(
+        tmp_path,
+        behaviors=f"1\tU\t{time}\tN1 N1\tN9-1\n"
+        f"2\tU\t{time}\tN9 N2 N3\tN1-0\n"
+        f"3\tU\tsoon\tN1 N2\tN1-0\n"
+        f"4\tU\t{time}\tN3 N9 N1\tN2-1\n",
+    )
+    rows = pq.read_table(tmp_path / "out" / "impressions.parquet").to_pylist()
+    histories = pq.read_table(tmp_path / "out" / "histories.parquet")["ads"]
+    assert {r["request_id"]: histories[r["history"]].as_py() for r in rows} == {
+        "2": ["N2", "N3"],
+        "4": ["N3", "N1"],
+    }
+
+
 @pytest.mark.parametrize(
     ("line", "unit", "expected", "refused"),
     [

@@ -2,16 +2,23 @@
 
 import json
 import logging
+import os
+import pathlib
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
-from tests.layers.text.conftest import CONFIG, torch_layout, write_model
+import tfadrec
+from tests.layers.text.tiny_bert import CONFIG, torch_layout, write_model
 from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError, TfadrecError
-from tfadrec.layers.text import BertAdEncoder
+from tfadrec.layers.text import BertAdEncoder, backbone
+
+ROOT = pathlib.Path(tfadrec.__file__).parents[1]
 
 
 @pytest.fixture
@@ -186,9 +193,7 @@ def test_dtype_policy(policy, variables, folder, batch, expected_mean):
     assert difference.max() < (1e-5 if compute == "float32" else 0.15)
 
 
-def test_the_global_policy_returns_after_a_failure(monkeypatch):
-    from tfadrec.layers.text import backbone
-
+def test_the_global_policy_returns_after_a_failure():
     before = keras.mixed_precision.global_policy()
     policy = keras.mixed_precision.Policy("mixed_bfloat16")
     with pytest.raises(KeyError), backbone.construction(policy):
@@ -223,7 +228,10 @@ def test_saved_and_reloaded_in_a_fresh_process(folder, tmp_path, batch):
     model = model_of(loaded(folder))
     expected = model(batch).numpy()
     np.savez(tmp_path / "batch.npz", expected=expected, **batch)
-    model.save(tmp_path / "model.keras")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.save(tmp_path / "model.keras")
+    assert [str(warning.message) for warning in caught] == []
     model.save(tmp_path / "saved_model")
     script = """
 import sys, numpy as np, tfadrec, tfadrec.layers.text
@@ -234,6 +242,7 @@ for name in ("model.keras", "saved_model"):
     model = keras.models.load_model(name, compile=False)
     kinds = [type(layer).__name__ for layer in model.layers]
     assert "BertAdEncoder" in kinds, kinds
+    assert model.trainable_weights == []
     np.testing.assert_allclose(model(batch), expected, atol=1e-6)
 serve = tf.saved_model.load("saved_model").signatures["serving_default"]
 (served,) = serve(**{k: tf.constant(v) for k, v in batch.items()}).values()
@@ -242,7 +251,7 @@ np.testing.assert_allclose(served, expected, atol=1e-6)
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=tmp_path,
-        env={**__import__("os").environ, "PYTHONPATH": ":".join(sys.path)},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
@@ -266,10 +275,6 @@ def test_construction_is_quiet(caplog, monkeypatch):
     assert caplog.text == ""
 
 
-def change(tensors, name, value):
-    return {**tensors, name: value}
-
-
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
@@ -282,16 +287,17 @@ def change(tensors, name, value):
             "encoder.layer.1.output.dense.bias is missing",
         ),
         (
-            lambda t: change(t, "encoder.layer.2.x", np.ones(1, np.float32)),
+            lambda t: {**t, "encoder.layer.2.x": np.ones(1, np.float32)},
             "encoder.layer.2.x is unexpected",
         ),
         (
             # 16 x 32 holds as many numbers as 32 x 16: not to be reshaped.
-            lambda t: change(
-                t,
-                "encoder.layer.0.output.dense.weight",
-                np.ones([32, 16], np.float32),
-            ),
+            lambda t: {
+                **t,
+                "encoder.layer.0.output.dense.weight": np.ones(
+                    [32, 16], np.float32
+                ),
+            },
             r"encoder.layer.0.output.dense.weight has the shape \(16, 32\) "
             r"where config.json asks for \(32, 16\)",
         ),
@@ -373,7 +379,7 @@ def test_too_many_tokens():
         "token_ids": tf.ones([1, 25], tf.int32),
         "token_mask": tf.ones([1, 25], bool),
     }
-    with pytest.raises(InputError, match="at most 24 tokens.*Received: 25"):
+    with pytest.raises(InputError, match=r"at most 24 tokens.*Received: 25"):
         BertAdEncoder(CONFIG)(inputs)
 
 
@@ -392,7 +398,7 @@ def test_minilm_equals_transformers():
     inputs = Tokenizer.from_pretrained("minilm")(
         ["Running shoes for wet trails", "Sneakers", "A loan from your bank"]
     )
-    tensors = safe_tensors(folder / "model.safetensors")
+    tensors = safetensors.numpy.load_file(folder / "model.safetensors")
     model = TFBertModel(
         BertConfig.from_pretrained(folder), add_pooling_layer=False
     )
@@ -419,9 +425,3 @@ def test_minilm_equals_transformers():
     np.testing.assert_allclose(vectors, expected, atol=1e-5)
     vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.2
-
-
-def safe_tensors(path):
-    import safetensors.numpy
-
-    return safetensors.numpy.load_file(path)

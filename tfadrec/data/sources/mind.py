@@ -52,9 +52,8 @@ def prepare_mind(
     """
     out = check_out(out)
     ledger = Ledger()
-    options = {"delimiter": "\t", "header": False, "quoting": False}
-    ads = _ads(read_table(news, "news", _NEWS, **options), ledger)
-    lines = read_table(behaviors, "behaviors", _BEHAVIORS, **options)
+    ads = _ads(_read(news, "news", _NEWS), ledger)
+    lines = _read(behaviors, "behaviors", _BEHAVIORS)
     impressions, histories = _requests(lines, ads["ad_id"], ledger)
     schema = Schema(
         source="mind",
@@ -73,6 +72,14 @@ def prepare_mind(
         impressions=impressions,
         histories=histories,
         ledger=ledger,
+    )
+
+
+def _read(
+    path: str | pathlib.Path, unit: str, columns: tuple[str, ...]
+) -> RawRows:
+    return read_table(
+        path, unit, columns, delimiter="\t", header=False, quoting=False
     )
 
 

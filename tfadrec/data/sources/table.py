@@ -40,7 +40,7 @@ def prepare_table(
     catalogue = ads["ad_id"].combine_chunks()
     events, event_types = None, ("click",)
     if settings.events is not None:
-        events = _events(settings, catalogue, ledger)
+        events = _events(settings.events, settings, catalogue, ledger)
         event_types = tuple(sorted(pc.unique(events["event_type"]).to_pylist()))
     impressions, histories = _impressions(settings, catalogue, ledger)
     if settings.sampling is not None:
@@ -155,9 +155,11 @@ def _log_columns(
 
 
 def _events(
-    settings: TableConfig, catalogue: pa.Array, ledger: Ledger
+    spec: TableSpec,
+    settings: TableConfig,
+    catalogue: pa.Array,
+    ledger: Ledger,
 ) -> pa.Table:
-    spec = settings.events
     rows = _read(spec, "events")
     columns = _log_columns(rows, spec, settings, catalogue)
     kind = spec.columns["event_type"]

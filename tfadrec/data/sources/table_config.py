@@ -196,6 +196,14 @@ def _table(content: Any, where: str, folder: pathlib.Path) -> TableSpec:
             f"ads.deduplicate must be true or false. Received: {deduplicate!r}."
             " Write one of these."
         )
+    delimiter = section.get("delimiter")
+    if delimiter is not None and (
+        not isinstance(delimiter, str) or len(delimiter) != 1
+    ):
+        raise InputError(
+            f"{where}.delimiter must be one character. Received: "
+            f"{delimiter!r}. Correct it."
+        )
     categorical = _features(section.get("categorical"), f"{where}.categorical")
     numeric = _features(section.get("numeric"), f"{where}.numeric")
     for name in {*categorical} & {*numeric}:
@@ -209,7 +217,7 @@ def _table(content: Any, where: str, folder: pathlib.Path) -> TableSpec:
     return TableSpec(
         file=file,
         path=str(folder / expanded) if local else file,
-        delimiter=section.get("delimiter"),
+        delimiter=delimiter,
         columns=plain,
         categorical=categorical,
         numeric=numeric,
@@ -225,7 +233,9 @@ def _column(value: Any, where: str) -> ColumnSpec:
         "history": "separator",
         "timestamp": "format",
     }.get(where.partition(".")[2])
-    shapes = [{"column"}] + [{"column", extra}] * (extra is not None)
+    shapes = [{"column"}]
+    if extra is not None:
+        shapes.append({"column", extra})
     if where == "events.event_type":
         shapes.append({"constant"})
     if (
@@ -265,7 +275,7 @@ def _features(value: Any, where: str) -> dict[str, str]:
 
 
 def _sampling(content: Any) -> dict[str, Any]:
-    section = {"strategy": "popularity", "seed": 0}
+    section: dict[str, Any] = {"strategy": "popularity", "seed": 0}
     section |= _section(content, "sampling")
     _one_of(section, "strategy", ("popularity", "uniform"))
     for key, least in (("negatives_per_positive", 1), ("seed", 0)):

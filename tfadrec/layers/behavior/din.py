@@ -93,7 +93,9 @@ class DIN(keras.layers.Layer):
         return built(dense, [None, input_width])
 
     def call(self, inputs):
-        events, target = inputs["events"], inputs["target"]
+        target, mask = inputs["target"], inputs["mask"]
+        # Padding may hold anything, also NaN, and 0 * NaN is not 0.
+        events = tf.where(mask[:, :, None], inputs["events"], 0)
         pairs = target[:, :, None, :] * events[:, None, :, :]  # [B, C, T, D]
         hidden = (
             self._query(target)[:, :, None, :]
@@ -102,11 +104,7 @@ class DIN(keras.layers.Layer):
         )  # [B, C, T, H]
         for layer in self._rest:
             hidden = layer(self.activation(hidden))
-        weights = tf.where(
-            inputs["mask"][:, None, :], tf.squeeze(hidden, -1), 0
-        )  # [B, C, T]
-        # Padding may hold anything, also NaN: 0 * NaN is not 0.
-        events = tf.where(inputs["mask"][:, :, None], events, 0)
+        weights = tf.where(mask[:, None, :], tf.squeeze(hidden, -1), 0)
         return tf.matmul(weights, events)
 
     def get_config(self):

@@ -1,6 +1,6 @@
 """Behaviour as the last state of an LSTM."""
 
-from tfadrec.core.door import keras, register
+from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.building import built
 
 
@@ -45,5 +45,10 @@ class LSTM(keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, inputs):
-        state = self._lstm(inputs["events"], mask=inputs["mask"])
+        mask = inputs["mask"]
+        # Padding may hold anything, also NaN, and 0 * NaN is not 0.
+        events = tf.where(mask[:, :, None], inputs["events"], 0)
+        # One masked step more, because Keras cannot loop over none.
+        events = tf.pad(events, [[0, 0], [0, 1], [0, 0]])
+        state = self._lstm(events, mask=tf.pad(mask, [[0, 0], [0, 1]]))
         return state[:, None, :]

@@ -73,16 +73,15 @@ class CTRHead(keras.layers.Layer):
     def build(self, input_shape) -> None:
         width = input_shape[-1]
         self._crosses = [
-            built(
-                tfrs.layers.feature_interaction.Cross(
-                    projection_dim=self.cross_rank,
-                    name=f"cross_{i}",
-                    dtype="float32",  # it mixes precisions otherwise
-                ),
-                [None, width],
+            tfrs.layers.feature_interaction.Cross(
+                projection_dim=self.cross_rank,
+                name=f"cross_{i}",
+                dtype="float32",  # it mixes precisions otherwise
             )
             for i in range(self.cross_layers)
         ]
+        for cross in self._crosses:
+            cross(tf.zeros([1, width]))  # its `build` leaves its weights out
         widths = (width, *self.hidden_units)
         self._hidden = [
             built(

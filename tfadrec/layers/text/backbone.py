@@ -122,13 +122,14 @@ def _weight_files(folder: pathlib.Path) -> list[pathlib.Path]:
     if single.exists() or not index.exists():
         return [single]
     try:
-        names = json.loads(index.read_text("utf-8"))["weight_map"].values()
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+        listed = json.loads(index.read_text("utf-8"))["weight_map"]
+        names = {str(listed[weight]) for weight in listed}
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             "The list of weight files must be JSON with a `weight_map`. "
             f"Received: {index}: {error!r}. Fetch the model again."
         ) from error
-    return [folder / name for name in sorted(set(names))]
+    return [folder / name for name in sorted(names)]
 
 
 def _read(

@@ -15,6 +15,12 @@ from tfadrec.layers.text import backbone
 from tfadrec.layers.text.pooling import POOLINGS, pool
 
 
+class _Backbone(TFBertModel):
+    # Keras reads every attribute of what it saves, and reading this one warns
+    # and draws a random state. It serves the generation of text.
+    seed_generator = None
+
+
 @register
 class BertAdEncoder(keras.layers.Layer):
     """Reads ad copy with BERT: token ids [..., L] to ad vectors [..., D].
@@ -136,7 +142,7 @@ class BertAdEncoder(keras.layers.Layer):
             backbone.construction(self.dtype_policy),
             tf.name_scope(f"{self.name}/"),
         ):
-            self._backbone = TFBertModel(
+            self._backbone = _Backbone(
                 self._bert_config, add_pooling_layer=False, name="backbone"
             )
             self._backbone.build_in_name_scope()

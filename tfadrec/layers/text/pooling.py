@@ -24,8 +24,11 @@ def pool(vectors: tf.Tensor, mask: tf.Tensor, pooling: str) -> tf.Tensor:
         weights = tf.cast(mask, tf.float32)
         weights /= tf.maximum(tf.reduce_sum(weights, -1, keepdims=True), 1.0)
     elif pooling == "cls":
-        first = tf.argmax(tf.cast(mask, tf.int32), -1, output_type=tf.int32)
-        weights = mask & (positions == first[:, tf.newaxis])
+        after = tf.shape(mask)[1]
+        first = tf.reduce_min(
+            tf.where(mask, positions, after), -1, keepdims=True
+        )
+        weights = mask & (positions == first)
     else:
         last = tf.reduce_max(tf.where(mask, positions, -1), -1, keepdims=True)
         weights = mask & (positions == last)

@@ -1,0 +1,257 @@
+"""What every public layer and model has to pass: `check(case, folder)`."""
+
+import contextlib
+import dataclasses
+import inspect
+import json
+import pathlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tfadrec.core.door import keras, tf
+from tfadrec.layers.building import built
+
+POLICIES = {"mixed_float16": 0.02, "mixed_bfloat16": 0.1}
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One layer, and what to feed it.
+
+    Args:
+      make: keyword arguments of a Keras layer -> the layer, every argument of
+        its constructor at another value than the default.
+      inputs: (B, T) -> arrays; some rows are padded, the last row is empty.
+      specs: the inputs' shapes with None for every size that may vary.
+      garble: inputs -> the same with anything in the padding, NaN in floats.
+      at_default: arguments that `make` leaves at their default.
+      float32: a pattern for the names of the parts that stay in float32, as the
+        docstring says.
+      for_xla: called with a layer that is to be compiled by XLA.
+    """
+
+    make: Callable[..., Any]
+    inputs: Callable[[int, int], Any]
+    specs: Any
+    garble: Callable[[Any], Any] | None = None
+    at_default: tuple[str, ...] = ()
+    float32: str = ""
+    for_xla: Callable[[Any], None] = lambda layer: None
+
+
+def check(case: Case, folder: pathlib.Path) -> None:
+    """Every check of this file."""
+    layer = _made(case)
+    inputs = case.inputs(5, 4)
+    expected = _outputs(layer, inputs)
+    _check_config(case, layer, inputs, expected)
+    _check_sizes(case, layer)
+    _check_padding(case, layer, inputs, expected)
+    _check_gradients(layer, inputs)
+    _check_names_and_values(case, layer, inputs)
+    _check_xla(case, layer, inputs, expected)
+    for policy, tolerance in POLICIES.items():
+        _check_precision(case, policy, layer, inputs, expected, tolerance)
+    model = save(case, folder / "saved.keras")
+    model.save(folder / "saved", save_format="tf")
+    expected = _outputs(model, inputs)
+    for path in (folder / "saved.keras", folder / "saved"):
+        loaded = keras.models.load_model(path)
+        if isinstance(layer, keras.Model):
+            assert _names(loaded) == _names(model), path
+        assert type(layer) in {type(part) for part in _parts(loaded)}, path
+        _assert_close(_outputs(loaded, inputs), expected)
+
+
+def save(case: Case, path: pathlib.Path) -> keras.Model:
+    """Saves the case's layer as a model of its own."""
+    layer = _made(case)
+    _spread(layer)
+    if isinstance(layer, keras.Model):
+        model = layer
+    else:
+        inputs = tf.nest.map_structure(
+            lambda spec: keras.Input(spec.shape[1:], dtype=spec.dtype),
+            case.specs,
+        )
+        model = keras.Model(inputs, layer(inputs))
+    model.save(path)
+    return model
+
+
+def _made(case, seed=0, **kwargs):
+    keras.utils.set_random_seed(seed)
+    layer = case.make(name="layer", **kwargs)
+    layer(_tensors(case.inputs(5, 4)))
+    return layer
+
+
+def _spread(layer):
+    """Makes weights that start at zero, or alike, matter."""
+    random = np.random.default_rng(1)
+    for variable in layer.trainable_weights:
+        variable.assign(random.normal(0, 0.3, variable.shape))
+
+
+def _tensors(inputs):
+    return tf.nest.map_structure(tf.convert_to_tensor, inputs)
+
+
+def _outputs(function, inputs):
+    outputs = tf.nest.flatten(function(_tensors(inputs)))
+    return [tf.cast(part, tf.float32).numpy() for part in outputs]
+
+
+def _assert_close(outputs, expected, atol=1e-5):
+    assert len(outputs) == len(expected)
+    for one, other in zip(outputs, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=atol)
+
+
+def _names(layer):
+    # The cross layers of tfrs number their parts as they are made.
+    return [re.sub(r"dense_\d+", "dense", v.name) for v in layer.weights]
+
+
+def _parts(layer):
+    return list(layer._flatten_layers())
+
+
+def _check_config(case, layer, inputs, expected):
+    kind, config = type(layer), layer.get_config()
+    arguments = inspect.signature(kind.__init__).parameters
+    for name, argument in arguments.items():
+        if kind.__init__ is keras.layers.Layer.__init__:
+            break
+        if name == "self" or argument.kind is argument.VAR_KEYWORD:
+            continue
+        assert name in config, f"{name} is missing in get_config"
+        if name not in case.at_default:
+            assert config[name] != argument.default, f"{name} is not varied"
+    text = json.dumps(config)
+    other = kind.from_config(json.loads(text))
+    assert json.dumps(other.get_config()) == text
+    other(_tensors(inputs))
+    other.set_weights(layer.get_weights())
+    _assert_close(_outputs(other, inputs), expected)
+    serialized = keras.saving.serialize_keras_object(layer)
+    assert serialized["registered_name"] == f"tfadrec>{kind.__name__}"
+
+
+def _check_sizes(case, layer):
+    """One traced graph serves every batch size and length, also none."""
+    function = tf.function(
+        lambda inputs: layer(inputs), input_signature=[case.specs]
+    )
+    for batch, time in ((5, 4), (1, 7), (3, 0), (0, 2)):
+        inputs = case.inputs(batch, time)
+        outputs = _outputs(function, inputs)
+        _assert_close(outputs, _outputs(layer, inputs))
+        for output in outputs:
+            assert np.isfinite(output).all(), (batch, time)
+    assert function.experimental_get_tracing_count() == 1
+
+
+def _check_padding(case, layer, inputs, expected):
+    if case.garble is None:
+        return
+    garbled = case.garble(inputs)
+    outputs = _outputs(layer, garbled)
+    # A layer may hand padding on: what it says about it is not compared.
+    for one, other in zip(outputs, expected, strict=True):
+        finite = np.isfinite(one)
+        assert finite.all(), "padding leaks"
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+    for one, other in zip(
+        _gradients(layer, garbled), _gradients(layer, inputs), strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
+def _gradients(layer, inputs):
+    with tf.GradientTape() as tape:
+        outputs = tf.nest.flatten(layer(_tensors(inputs)))
+        random = np.random.default_rng(2)
+        total = tf.add_n(
+            [
+                tf.reduce_sum(
+                    tf.cast(part, tf.float32) * random.normal(size=part.shape)
+                )
+                for part in outputs
+            ]
+        )
+    variables = layer.trainable_weights
+    gradients = tape.gradient(total, variables)
+    for variable, gradient in zip(variables, gradients, strict=True):
+        assert gradient is not None, f"{variable.name} has no gradient"
+    return [tf.convert_to_tensor(gradient).numpy() for gradient in gradients]
+
+
+def _check_gradients(layer, inputs):
+    before = layer.get_weights()
+    _spread(layer)
+    gradients = _gradients(layer, inputs)
+    for variable, gradient in zip(
+        layer.trainable_weights, gradients, strict=True
+    ):
+        assert np.isfinite(gradient).all(), variable.name
+        assert np.abs(gradient).max() > 0, f"{variable.name} is dead"
+    layer.set_weights(before)
+
+
+def _check_names_and_values(case, layer, inputs):
+    names = [variable.name for variable in layer.weights]
+    assert len(set(names)) == len(names), names
+    keras.utils.set_random_seed(0)
+    other = case.make(name="layer")
+    shapes = tf.nest.map_structure(lambda spec: spec.shape, case.specs)
+    if isinstance(other, keras.Model):
+        other.build(shapes)
+    else:
+        built(other, shapes)
+    assert _names(other) == _names(layer)
+    for one, two in zip(other.weights, layer.weights, strict=True):
+        np.testing.assert_array_equal(one.numpy(), two.numpy())
+
+
+def _check_xla(case, layer, inputs, expected):
+    case.for_xla(layer)
+    compiled = tf.function(lambda inputs: layer(inputs), jit_compile=True)
+    _assert_close(_outputs(compiled, inputs), expected, atol=1e-4)
+
+
+def _check_precision(case, policy, layer, inputs, expected, tolerance):
+    """Under the global policy, and where one layer is given a policy."""
+    with _global_policy(policy):
+        half = _made(case)
+    given = _made(case, dtype=policy)
+    for other in (half, given):
+        for part in _parts(other):
+            if isinstance(part, keras.metrics.Metric):
+                continue
+            is_float32 = re.fullmatch(case.float32, part.name)
+            wanted = "float32" if is_float32 else policy
+            assert part.dtype_policy.name == wanted, (part.name, wanted)
+        assert {
+            variable.dtype.name
+            for variable in other.weights
+            if variable.dtype.is_floating
+        } <= {"float32"}
+        other.set_weights(layer.get_weights())
+        outputs = _outputs(other, inputs)
+        for one, two in zip(outputs, expected, strict=True):
+            limit = tolerance * max(1, np.abs(two).max(initial=0))
+            np.testing.assert_allclose(one, two, atol=limit, rtol=0)
+
+
+@contextlib.contextmanager
+def _global_policy(name):
+    before = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy(name)
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(before)

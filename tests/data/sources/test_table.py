@@ -1,0 +1,383 @@
+import pathlib
+import shutil
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from tfadrec.core.errors import InputError
+from tfadrec.core.schema import Schema
+from tfadrec.data import sources
+from tfadrec.data.dataset import open_dataset
+
+ADS = (
+    "id,name,text,topics,brand,price\n"
+    'a,"Shoes, red",Run.,sport|run,X,9.5\n'
+    "b,,,,,\n"
+    "c,Hat,Sun.,,Y,free\n"
+)
+EVENTS = "who\twhat\thow\twhen\nu1\ta\tview\t90\nu1\tb\tbuy\t100\n"
+LOG = (
+    "user,ad,when,click,buy,slot,past,part,hour,device\n"
+    "u1,a,2020-01-01,1,0,0,b|a,train,7,phone\n"
+    "u2,b,2020-01-02,0,0,1,,test,,\n"
+)
+CONFIG = {
+    "name": "shop",
+    "ads": {
+        "file": "ads.csv",
+        "ad_id": "id",
+        "title": "name",
+        "description": "text",
+        "tags": {"column": "topics", "separator": "|"},
+        "categorical": ["brand"],
+        "numeric": ["price"],
+    },
+    "events": {
+        "file": "events.tsv",
+        "user_id": "who",
+        "ad_id": "what",
+        "event_type": "how",
+        "timestamp": "when",
+    },
+    "impressions": {
+        "file": "log.csv",
+        "user_id": "user",
+        "ad_id": "ad",
+        "timestamp": "when",
+        "clicked": "click",
+        "converted": "buy",
+        "position": "slot",
+        "split": "part",
+        "categorical": {"device_kind": "device"},
+        "numeric": ["hour"],
+    },
+}
+HISTORY = {"column": "past", "separator": "|"}
+NEW_YEAR = 1_577_836_800
+
+
+def prepare(tmp_path, config=CONFIG, **files):
+    texts = {"ads.csv": ADS, "events.tsv": EVENTS, "log.csv": LOG}
+    texts |= {name.replace("_", "."): text for name, text in files.items()}
+    for name, data in texts.items():
+        if data is not None:
+            data = data.encode() if isinstance(data, str) else data
+            (tmp_path / name).write_bytes(data)
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return sources.prepare_table(path, tmp_path / "out")
+
+
+def changed(section, **values):
+    return {**CONFIG, section: {**CONFIG[section], **values}}
+
+
+def read(tmp_path, name):
+    return pq.read_table(tmp_path / "out" / f"{name}.parquet").to_pylist()
+
+
+def counts(summary):
+    for count in summary.counts:
+        assert count.read == count.kept + count.rejected
+    return {c.unit: (c.read, c.kept, c.rejected) for c in summary.counts}
+
+
+def test_every_column(tmp_path):
+    summary = prepare(tmp_path)
+    assert read(tmp_path, "ads") == [
+        {
+            "ad_id": i,
+            "title": t,
+            "description": d,
+            "tags": g,
+            "brand": b,
+            "price": p,
+        }
+        for i, t, d, g, b, p in (
+            ("a", "Shoes, red", "Run.", ["sport", "run"], "X", 9.5),
+            ("b", "", "", [], None, None),
+            ("c", "Hat", "Sun.", [], "Y", None),
+        )
+    ]
+    assert read(tmp_path, "events") == [
+        {"user_id": "u1", "ad_id": i, "event_type": e, "timestamp": t}
+        for i, e, t in (("a", "view", 90), ("b", "buy", 100))
+    ]
+    day = 86400
+    assert read(tmp_path, "impressions") == [
+        {
+            "request_id": f"u1-{NEW_YEAR}",
+            "user_id": "u1",
+            "ad_id": "a",
+            "timestamp": NEW_YEAR,
+            "clicked": 1,
+            "converted": 0,
+            "position": 0,
+            "split": "train",
+            "device_kind": "phone",
+            "hour": 7.0,
+        },
+        {
+            "request_id": f"u2-{NEW_YEAR + day}",
+            "user_id": "u2",
+            "ad_id": "b",
+            "timestamp": NEW_YEAR + day,
+            "clicked": 0,
+            "converted": 0,
+            "position": 1,
+            "split": "test",
+            "device_kind": None,
+            "hour": None,
+        },
+    ]
+    assert counts(summary) == {
+        "ads": (3, 3, 0),
+        "events": (2, 2, 0),
+        "impressions": (2, 2, 0),
+    }
+    assert summary.notes == (
+        "ads.csv: 1 values of price are no numbers and count as missing",
+        "1 ads have neither title nor description; they are known by their "
+        "other columns",
+    )
+    schema = Schema.from_json((tmp_path / "out" / "schema.json").read_text())
+    assert schema.source == "shop"
+    assert schema.event_types == ("buy", "view")
+    assert schema.labels == ("clicked", "converted")
+    assert [(f.name, f.vocabulary) for f in schema.context] == [
+        ("position", ("0", "1")),
+        ("device_kind", ("phone",)),
+        ("hour", ()),
+    ]
+    assert len(open_dataset(tmp_path / "out")) == 2
+
+
+def test_without_options(tmp_path):
+    config = {
+        "ads": {"file": "ads.csv", "ad_id": "id"},
+        "impressions": {
+            key: CONFIG["impressions"][key]
+            for key in ("file", "user_id", "ad_id", "timestamp", "clicked")
+        },
+    }
+    prepare(tmp_path, config)
+    assert read(tmp_path, "ads")[0] == {
+        "ad_id": "a",
+        "title": "",
+        "description": "",
+        "tags": [],
+    }
+    assert read(tmp_path, "events") == []
+    assert len(open_dataset(tmp_path / "out")) == 2
+
+
+BAD_ADS = [
+    (b"a,again,,,,\n", "ad id repeats an earlier one"),
+    (b",no id,,,,\n", "id is missing"),
+    (b"d,\xff,,,,\n", "not UTF-8"),
+    (b"d,short\n", "2 fields instead of 6"),
+]
+BAD_EVENTS = [
+    (b"u1\tz\tview\t5\n", "ad id is not in the catalogue"),
+    (b"\ta\tview\t5\n", "who is missing"),
+    (b"u1\ta\t\t5\n", "how is missing"),
+    (b"u1\ta\tview\tnow\n", "when is no time that can be read"),
+    (b"u1\ta\tview\t-5\n", "when is not in seconds from 1970 to 9999"),
+    (b"u1\ta\tview\n", "3 fields instead of 4"),
+]
+BAD_IMPRESSIONS = [
+    (b"u,z,5,1,0,0,,train,,\n", "ad id is not in the catalogue"),
+    (b",a,5,1,0,0,,train,,\n", "user is missing"),
+    (b"u,,5,1,0,0,,train,,\n", "ad is missing"),
+    (b"u,a,,1,0,0,,train,,\n", "when is no time that can be read"),
+    (b"u,a,5,2,0,0,,train,,\n", "click is not 0 or 1"),
+    (b"u,a,5,,0,0,,train,,\n", "click is not 0 or 1"),
+    (b"u,a,5,1,x,0,,train,,\n", "buy is not 0 or 1"),
+    (b"u,a,5,1,0,-1,,train,,\n", "slot is no integer from 0 on"),
+    (b"u,a,5,1,0,0,,dev,,\n", "part is not train, valid or test"),
+    (b"u,a,5,1,0,0,,train,,\xc3\n", "not UTF-8"),
+    (b"u,a,5\n", "3 fields instead of 10"),
+]
+
+
+@pytest.mark.parametrize(
+    ("unit", "file", "good", "line", "reason"),
+    [("ads", "ads_csv", ADS, *case) for case in BAD_ADS]
+    + [("events", "events_tsv", EVENTS, *case) for case in BAD_EVENTS]
+    + [("impressions", "log_csv", LOG, *case) for case in BAD_IMPRESSIONS],
+)
+def test_refused_rows(tmp_path, unit, file, good, line, reason):
+    summary = prepare(tmp_path, **{file: good.encode() + line})
+    read_rows = good.count("\n")
+    assert counts(summary)[unit] == (read_rows, read_rows - 1, 1)
+    (reject,) = read(tmp_path, "rejects")
+    assert (reject["source"], reject["line"], reject["reason"]) == (
+        file.replace("_", "."),
+        read_rows + 1,
+        reason,
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "files", "message"),
+    [
+        (CONFIG, {"ads_csv": None}, "a file of ads must exist. Received: ads"),
+        (CONFIG, {"log_csv": ""}, "a file of impressions must hold rows"),
+        (
+            changed("impressions", clicked="label"),
+            {},
+            "log.csv must have the column 'label'. Received: user, ad",
+        ),
+        (
+            CONFIG,
+            {"log_csv": LOG.replace(",1,0,0,", ",yes,0,0,").split("u2")[0]},
+            "all refused; line 2: click is not 0 or 1",
+        ),
+        (
+            {**CONFIG, "ad_id_type": "int64"},
+            {},
+            "ads.csv must hold ads that can be read. Received: 3 rows, all "
+            "refused; line 2: id is no integer",
+        ),
+    ],
+)
+def test_unusable_files(tmp_path, config, files, message):
+    with pytest.raises(InputError, match=message):
+        prepare(tmp_path, config, **files)
+    assert not (tmp_path / "out").exists()
+
+
+def test_histories_of_text(tmp_path):
+    log = LOG.replace("b|a", "b|zz|a|b")
+    config = changed("impressions", history=HISTORY)
+    summary = prepare(tmp_path, config, log_csv=log)
+    assert read(tmp_path, "histories") == [
+        {"ads": ["b", "a", "b"]},
+        {"ads": []},
+    ]
+    assert [r["history"] for r in read(tmp_path, "impressions")] == [0, 1]
+    assert counts(summary)["history entries"] == (4, 3, 1)
+    (reject,) = read(tmp_path, "rejects")
+    assert (reject["line"], reject["row"]) == (2, "zz")
+    dataset = open_dataset(tmp_path / "out")
+    assert dataset.impressions.history_lengths.tolist() == [3, 0]
+
+
+def test_histories_of_a_refused_row_are_not_read(tmp_path):
+    log = LOG + "u,a,5,9,0,0,b|zz,train,,\n"
+    config = changed("impressions", history=HISTORY)
+    summary = prepare(tmp_path, config, log_csv=log)
+    assert counts(summary)["history entries"] == (2, 2, 0)
+    assert counts(summary)["impressions"] == (3, 2, 1)
+
+
+def test_parquet_with_integer_ids_and_list_histories(tmp_path):
+    ads = pa.table({"id": [7, 8]})
+    log = pa.table(
+        {
+            "user": [1, 2],
+            "ad": [8, 7],
+            "when": pa.array([10**9, 2 * 10**9], pa.timestamp("ns")),
+            "click": [True, False],
+            "past": [[7, 8, 9], None],
+        }
+    )
+    for name, table in (("ads", ads), ("log", log)):
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+    config = {
+        "user_id_type": "int64",
+        "ad_id_type": "int64",
+        "ads": {"file": "ads.parquet", "ad_id": "id"},
+        "impressions": {
+            "file": "log.parquet",
+            "user_id": "user",
+            "ad_id": "ad",
+            "timestamp": "when",
+            "clicked": "click",
+            "history": "past",
+        },
+    }
+    prepare(tmp_path, config)
+    assert read(tmp_path, "histories") == [{"ads": [7, 8]}, {"ads": []}]
+    assert read(tmp_path, "impressions")[0] == {
+        "request_id": "1-1",
+        "user_id": 1,
+        "ad_id": 8,
+        "timestamp": 1,
+        "clicked": 1,
+        "history": 0,
+    }
+
+
+def test_a_catalogue_read_off_the_log(tmp_path):
+    config = {
+        "name": "sales",
+        "ads": {
+            "file": "sales.csv",
+            "deduplicate": True,
+            "ad_id": "item",
+            "title": "what",
+        },
+        "events": {
+            "file": "sales.csv",
+            "user_id": "who",
+            "ad_id": "item",
+            "timestamp": "when",
+            "event_type": {"constant": "purchase"},
+        },
+        "impressions": {
+            "file": "sales.csv",
+            "user_id": "who",
+            "ad_id": "item",
+            "timestamp": "when",
+            "request_id": "bill",
+        },
+        "sampling": {"negatives_per_positive": 1, "strategy": "uniform"},
+    }
+    sales = (
+        "bill,who,item,what,when\n"
+        "1,u,a,Apple,10\n"
+        "1,u,b,Pear,10\n"
+        "2,v,a,Golden apple,20\n"
+        "2,v,c,Plum,soon\n"
+    )
+    summary = prepare(tmp_path, config, sales_csv=sales)
+    titles = {ad["ad_id"]: ad["title"] for ad in read(tmp_path, "ads")}
+    assert titles == {"a": "Apple", "b": "Pear", "c": "Plum"}
+    assert counts(summary) == {
+        "ad rows": (4, 4, 0),
+        "events": (4, 3, 1),
+        "impressions": (4, 3, 1),
+    }
+    assert "sales.csv: 4 ad rows describe 3 ads" in summary.notes[0]
+    assert {e["event_type"] for e in read(tmp_path, "events")} == {"purchase"}
+    impressions = read(tmp_path, "impressions")
+    bought = {
+        (row["request_id"], row["ad_id"])
+        for row in impressions
+        if row["clicked"] and row["converted"]
+    }
+    assert bought == {("1", "a"), ("1", "b"), ("2", "a")}
+    # Request 1 has one ad left to draw, request 2 has two and needs one.
+    requests = sorted(row["request_id"] for row in impressions)
+    assert requests == ["1", "1", "1", "2", "2"]
+
+
+ROOT = pathlib.Path(__file__).parents[3]
+RETAIL = ROOT.parent / "shared" / "data" / "online_retail.parquet"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not RETAIL.exists(), reason="needs Online Retail")
+def test_the_example_reads_online_retail(tmp_path):
+    shutil.copy(ROOT / "examples" / "online_retail.yaml", tmp_path)
+    shutil.copy(RETAIL, tmp_path)
+    summary = sources.prepare_table(
+        tmp_path / "online_retail.yaml", tmp_path / "out"
+    )
+    assert all(count.rejected == 0 for count in summary.counts)
+    assert (summary.sizes["ads"], summary.sizes["users"]) == (3665, 4339)
+    assert summary.sizes["events"] == 397_924
+    assert summary.sizes["clicked"] == summary.sizes["converted"] == 387_875

@@ -1,0 +1,84 @@
+"""DIN against the concatenated form of the paper, in NumPy."""
+
+import numpy as np
+import pytest
+
+from tfadrec.core.door import keras, tf
+from tfadrec.layers import DIN
+
+
+def test_the_folded_form_equals_the_concatenated_one():
+    random = np.random.default_rng(0)
+    batch, slate, time, width, hidden = 2, 3, 4, 5, (7, 6)
+    events = random.normal(size=(batch, time, width))
+    target = random.normal(size=(batch, slate, width))
+    mask = np.arange(time) < np.array([4, 2])[:, None]
+    # W [q, k, q - k, q * k] + b, and the layers after it.
+    w_q, w_k, w_d, w_p = random.normal(size=(4, width, hidden[0]))
+    bias = random.normal(size=hidden[0])
+    w_1, b_1 = random.normal(size=hidden), random.normal(size=hidden[1])
+    w_2, b_2 = random.normal(size=(hidden[1], 1)), random.normal(size=1)
+    expected = np.zeros([batch, slate, width])
+    kernel = np.concatenate([w_q, w_k, w_d, w_p])
+    for b, c, t in np.ndindex(batch, slate, time):
+        if mask[b, t]:
+            q, k = target[b, c], events[b, t]
+            x = np.tanh(np.concatenate([q, k, q - k, q * k]) @ kernel + bias)
+            weight = np.tanh(x @ w_1 + b_1) @ w_2 + b_2
+            expected[b, c] += weight * k
+
+    layer = DIN(hidden, "tanh")
+    inputs = {
+        "events": tf.constant(events, tf.float32),
+        "mask": tf.constant(mask),
+        "target": tf.constant(target, tf.float32),
+    }
+    layer(inputs)
+    values = {
+        "query/kernel": w_q + w_d,
+        "query/bias": bias,
+        "key/kernel": w_k - w_d,
+        "product/kernel": w_p,
+        "hidden_0/kernel": w_1,
+        "hidden_0/bias": b_1,
+        "hidden_1/kernel": w_2,
+        "hidden_1/bias": b_2,
+    }
+    for variable in layer.weights:
+        name = variable.name.removesuffix(":0").partition("/")[2]
+        variable.assign(values.pop(name))
+    assert not values
+    np.testing.assert_allclose(layer(inputs), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_weights_are_not_normalised():
+    # With kernels of 0 and an output bias of 2, every event has the weight 2.
+    layer = DIN((3,))
+    inputs = {
+        "events": tf.constant([[[1.0], [10.0], [100.0]]]),
+        "mask": tf.constant([[True, True, False]]),
+        "target": tf.constant([[[5.0]]]),
+    }
+    layer(inputs)
+    layer.set_weights([np.zeros_like(w) for w in layer.get_weights()])
+    layer.weights[-1].assign([2.0])
+    np.testing.assert_allclose(layer(inputs), [[[22]]])
+
+
+def test_each_candidate_is_read_alone():
+    keras.utils.set_random_seed(1)
+    layer = DIN()
+    events, mask = tf.random.normal([2, 4, 5]), tf.ones([2, 4], tf.bool)
+    target = tf.random.normal([2, 3, 5])
+    together = layer({"events": events, "mask": mask, "target": target})
+    for c in range(3):
+        alone = layer(
+            {"events": events, "mask": mask, "target": target[:, c : c + 1]}
+        )
+        np.testing.assert_allclose(together[:, c], alone[:, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("hidden_units", [(), (0,), (8, -1)])
+def test_bad_widths(hidden_units):
+    with pytest.raises(ValueError, match=r"widths >= 1.*Received: hidden_un"):
+        DIN(hidden_units)

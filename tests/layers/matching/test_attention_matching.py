@@ -1,0 +1,62 @@
+"""AttentionMatching by hand."""
+
+import numpy as np
+import pytest
+
+from tfadrec.core.door import tf
+from tfadrec.layers import AttentionMatching
+
+# Two user vectors, u_1 = (log 3, 0) and u_2 = (0, log 2), a third is padding;
+# one ad of v_1 = (1, 0) and v_2 = (0, 1), its third vector is padding.
+#
+# u_1: u_1.v_1 = log 3, u_1.v_2 = 0, so alpha_1 = (3, 1) / 4,
+#      w_1 = 3/4 v_1 + 1/4 v_2 = (3/4, 1/4), c_1 = u_1.w_1 = 3/4 log 3.
+# u_2: u_2.v_1 = 0, u_2.v_2 = log 2, so alpha_2 = (1, 2) / 3,
+#      w_2 = (1/3, 2/3), c_2 = u_2.w_2 = 2/3 log 2.
+LOG2, LOG3 = np.log(2.0), np.log(3.0)
+INPUTS = {
+    "user": tf.constant([[[LOG3, 0], [0, LOG2], [7, 7]]], tf.float32),
+    "user_mask": tf.constant([[True, True, False]]),
+    "ad": tf.constant([[[[1, 0], [0, 1], [5, 5]]]], tf.float32),
+    "ad_mask": tf.constant([[[True, True, False]]]),
+}
+C1, C2 = 0.75 * LOG3, 2 / 3 * LOG2
+
+
+@pytest.mark.parametrize(
+    ("pooling", "expected"),
+    [("mean", (C1 + C2) / 2), ("sum", C1 + C2), ("max", max(C1, C2))],
+)
+def test_by_hand(pooling, expected):
+    scores, alpha = AttentionMatching(pooling)(INPUTS, return_weights=True)
+    np.testing.assert_allclose(scores, [[expected]], rtol=1e-6)
+    np.testing.assert_allclose(
+        alpha[:, :, :2],
+        [[[[3 / 4, 1 / 4, 0], [1 / 3, 2 / 3, 0]]]],
+        rtol=1e-6,
+    )
+
+
+def test_the_largest_of_negative_matches():
+    # One ad vector: alpha = 1 and c_i = u_i.v, here -1 and -2; padding, which
+    # would score 0, must not win.
+    inputs = {
+        "user": tf.constant([[[-1.0], [-2.0], [0.0]]]),
+        "user_mask": tf.constant([[True, True, False]]),
+        "ad": tf.constant([[[[1.0]]]]),
+    }
+    np.testing.assert_allclose(AttentionMatching("max")(inputs), [[-1]])
+
+
+@pytest.mark.parametrize("pooling", ["mean", "sum", "max"])
+def test_nothing_real_scores_zero(pooling):
+    layer = AttentionMatching(pooling)
+    no_user = {**INPUTS, "user_mask": tf.zeros([1, 3], tf.bool)}
+    no_ad = {**INPUTS, "ad_mask": tf.zeros([1, 1, 3], tf.bool)}
+    for inputs in (no_user, no_ad):
+        np.testing.assert_array_equal(layer(inputs), [[0]])
+
+
+def test_an_unknown_pooling():
+    with pytest.raises(ValueError, match=r"mean, sum, max\. Received: .*'min'"):
+        AttentionMatching("min")

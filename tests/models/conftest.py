@@ -1,0 +1,68 @@
+"""A small ranker and random rows."""
+
+import types
+
+import numpy as np
+import pytest
+
+from tfadrec import layers, models, towers
+from tfadrec.core.door import keras, tf
+
+SPEC = {
+    "num_ads": 20,
+    "categoricals": {"brand": 4},
+    "numerics": ["price"],
+    "vectors": {"copy": 5},
+}
+
+
+def make_ranker(matching=True, **arguments):
+    keras.utils.set_random_seed(0)
+    arguments = {
+        "tasks": ("clicked",),
+        "context": {"hour": 24, "scroll": None},
+        "hidden_units": (16, 8),
+        **arguments,
+    }
+    ranker = models.AdRanker(
+        towers.AdTower(SPEC, 8),
+        towers.UserTower(layers.DIN((8,)), num_event_types=3, num_users=7),
+        layers.AttentionMatching() if matching else None,
+        **arguments,
+    )
+    ranker.build(None)
+    random = np.random.default_rng(5)
+    for variable in ranker.weights:
+        if variable.name.endswith(("copy_table:0", "numeric_table:0")):
+            variable.assign(random.normal(size=variable.shape))
+        elif variable.name.endswith("brand_table:0"):
+            variable.assign(random.integers(0, 4, variable.shape))
+    return ranker
+
+
+def make_rows(batch=12, time=5, slate=None, seed=0, labels=("clicked",)):
+    random = np.random.default_rng(seed)
+
+    def codes(high, *shape):
+        return tf.constant(random.integers(0, high, shape), tf.int32)
+
+    candidates = (batch,) if slate is None else (batch, slate)
+    inputs = {
+        "user_id": codes(7, batch),
+        "history_ads": codes(21, batch, time),
+        "history_events": codes(3, batch, time),
+        "history_ages": codes(10**6, batch, time),
+        "history_length": codes(time + 1, batch),
+        "candidate_ads": codes(21, *candidates),
+        "hour": codes(24, batch),
+        "scroll": tf.constant(random.normal(size=batch), tf.float32),
+    }
+    return inputs, {
+        name: tf.constant(random.integers(0, 2, batch), tf.float32)
+        for name in labels
+    }
+
+
+@pytest.fixture
+def small():
+    return types.SimpleNamespace(ranker=make_ranker, rows=make_rows)

@@ -1,0 +1,217 @@
+"""AdTower against gathers and products in NumPy."""
+
+import numpy as np
+import pytest
+
+from tfadrec.core.door import keras, tf
+from tfadrec.data.catalogue import Catalogue
+from tfadrec.towers import AdTower
+
+N, D = 6, 4
+
+
+def catalogue():
+    random = np.random.default_rng(0)
+    return Catalogue(
+        ad_ids=np.arange(N),
+        titles=[""] * N,
+        descriptions=[""] * N,
+        tags=[[]] * N,
+        categoricals={"brand": np.array([1, 2, 0, 2, 1, 1], np.int32)},
+        numerics={
+            "weight": random.normal(size=N).astype(np.float32),
+            "price": random.normal(size=N).astype(np.float32),
+        },
+        vectors={"copy": random.normal(size=(N, 3)).astype(np.float32)},
+        category_sizes={"brand": 3},
+    )
+
+
+def filled(**arguments):
+    """A tower whose weights are all random, and those by their short names."""
+    keras.utils.set_random_seed(0)
+    tower = AdTower(catalogue(), D, **arguments)
+    tower(tf.constant([1]))
+    random = np.random.default_rng(1)
+    values = {}
+    for variable in tower.trainable_weights:
+        variable.assign(random.normal(size=variable.shape))
+        name = variable.name.removesuffix(":0").partition("/")[2]
+        values[name] = variable.numpy()
+    return tower, values
+
+
+ROWS = np.array([[1, 6, 6, 0], [3, 1, 0, 5]], np.int32)
+
+
+@pytest.mark.parametrize("distinct", [True, False])
+def test_fields_are_gathered_and_projected(distinct):
+    tower, weights = filled(distinct=distinct)
+    ads = catalogue()
+    out = tower(tf.constant(ROWS))
+    for place in np.ndindex(ROWS.shape):
+        row = ROWS[place]
+        # Row 0, the unknown ad: no brand, average numerics, no vector.
+        brand = ads.categoricals["brand"][row - 1] if row else 0
+        numerics = [  # in the order of their names
+            ads.numerics[name][row - 1] if row else 0
+            for name in ("price", "weight")
+        ]
+        copy = ads.vectors["copy"][row - 1] if row else np.zeros(3)
+        copy = copy / max(np.linalg.norm(copy), 1e-6)  # at unit length
+        known = weights["id/embedding_and_bias"][row]
+        fields = [
+            known[:D],
+            weights["brand_embedding"][brand],
+            copy @ weights["copy_projection/kernel"]
+            + weights["copy_projection/bias"],
+            numerics @ weights["numeric_projection/kernel"]
+            + weights["numeric_projection/bias"],
+        ]
+        np.testing.assert_allclose(out["fields"][place], fields, atol=1e-5)
+        np.testing.assert_allclose(
+            out["vector"][place], np.sum(fields, axis=0), atol=1e-5
+        )
+        np.testing.assert_allclose(out["bias"][place], known[D], atol=1e-6)
+
+
+def test_the_tables_are_not_trained():
+    tower, weights = filled()
+    assert sorted(weights) == [
+        "brand_embedding",
+        "copy_projection/bias",
+        "copy_projection/kernel",
+        "id/embedding_and_bias",
+        "numeric_projection/bias",
+        "numeric_projection/kernel",
+    ]
+
+
+def gradients(tower):
+    with tf.GradientTape() as tape:
+        out = tower(tf.constant(ROWS))
+        random = np.random.default_rng(2)
+        total = tf.add_n(
+            [
+                tf.reduce_sum(out[name] * random.normal(size=out[name].shape))
+                for name in sorted(out)
+            ]
+        )
+    variables = tower.trainable_weights
+    return dict(
+        zip(
+            [v.name.partition("/")[2] for v in variables],
+            tape.gradient(total, variables),
+            strict=True,
+        )
+    )
+
+
+def test_repeats_change_no_gradient():
+    one, other = (
+        gradients(filled(distinct=distinct)[0]) for distinct in (True, False)
+    )
+    for name in one:
+        np.testing.assert_allclose(
+            tf.convert_to_tensor(one[name]),
+            tf.convert_to_tensor(other[name]),
+            rtol=1e-4,
+            atol=1e-5,
+        )
+
+
+def test_each_distinct_row_is_worked_out_once():
+    tower, _ = filled()
+    calls = []
+    encode = tower._encode
+    tower._encode = lambda rows, training: (
+        calls.append(rows.numpy().tolist()) or encode(rows, training)
+    )
+    tower(tf.constant(ROWS))
+    assert [sorted(call) for call in calls] == [[0, 1, 3, 5, 6]]
+
+
+def test_the_gradient_of_the_ids_is_row_sparse():
+    tower, _ = filled()
+    gradient = gradients(tower)["id/embedding_and_bias:0"]
+    assert isinstance(gradient, tf.IndexedSlices)
+    assert sorted(gradient.indices.numpy()) == [0, 1, 3, 5, 6]
+
+
+def test_ids_are_dropped_whole_and_only_in_training():
+    tower, weights = filled(id_dropout=0.5)
+    rows = tf.constant(np.arange(1, N + 1, dtype=np.int32))
+    kept = tower(rows)
+    dropped, scaled = 0, 0
+    for _ in range(20):
+        out = tower(rows, training=True)
+        for i in range(N):
+            known = np.append(out["fields"][i, 0], out["bias"][i])
+            if (known == 0).all():
+                dropped += 1
+            else:
+                expected = 2 * weights["id/embedding_and_bias"][i + 1]
+                np.testing.assert_allclose(known, expected, rtol=1e-5)
+                scaled += 1
+        np.testing.assert_allclose(out["fields"][:, 1:], kept["fields"][:, 1:])
+    # 120 draws of a half; sigma = 5.5.
+    assert abs(dropped - 60) < 25
+    assert dropped + scaled == 120
+
+
+def test_id_l2():
+    tower, weights = filled(id_l2=0.1)
+    tower(tf.constant(ROWS), training=True)
+    read = weights["id/embedding_and_bias"][[0, 1, 3, 5, 6]]
+    np.testing.assert_allclose(
+        tower.losses, [0.1 * 0.5 * (read**2).sum()], rtol=1e-5
+    )
+    tower(tf.constant(ROWS))
+    assert tower.losses == []
+
+
+def test_an_ad_without_an_id():
+    tower, weights = filled(use_id=False)
+    assert "id/embedding_and_bias" not in weights
+    out = tower(tf.constant(ROWS))
+    assert out["fields"].shape == [2, 4, 3, D]
+    np.testing.assert_array_equal(out["bias"], np.zeros([2, 4]))
+
+
+def test_new_ads_begin_as_the_average_id():
+    tower = AdTower({**catalogue().spec(), "categoricals": {}}, D)
+    out = tower(tf.constant(ROWS))
+    np.testing.assert_array_equal(out["fields"][..., 0, :], np.zeros([2, 4, D]))
+    np.testing.assert_array_equal(out["bias"], np.zeros([2, 4]))
+
+
+def test_biases_keep_float32_under_mixed_precision():
+    tower = AdTower(catalogue(), D, dtype="mixed_bfloat16")
+    tower(tf.constant([1]))
+    [table] = [v for v in tower.weights if "embedding_and_bias" in v.name]
+    value = np.float32(1.2345678)  # bfloat16 has 8 bits of it
+    table.assign(tf.fill(table.shape, value))
+    out = tower(tf.constant([1]))
+    assert out["vector"].dtype == tf.bfloat16
+    np.testing.assert_array_equal(out["bias"], [value])
+
+
+def test_the_number_of_rows():
+    assert AdTower(catalogue()).num_rows == N + 1
+
+
+EMPTY = {"num_ads": 3, "categoricals": {}, "numerics": [], "vectors": {}}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"width": 0}, r"`width` must be >= 1\. Received: width=0"),
+        ({"use_id": False}, r"at least one field\. Received: use_id=False"),
+        ({"id_l2": -1.0}, r"`l2` >= 0\. Received: .*l2=-1"),
+        ({"id_dropout": 1.0}, r"\[0, 1\)\. Received: rate=1"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        AdTower(EMPTY, **arguments).build()

@@ -1,0 +1,170 @@
+"""UserTower against gathers and sums in NumPy."""
+
+import numpy as np
+import pytest
+
+from tfadrec import layers
+from tfadrec.core.door import keras, register, tf
+from tfadrec.towers import UserTower
+
+D, MAX_LENGTH = 3, 4
+
+
+@register
+class Sum(keras.layers.Layer):
+    """An encoder that adds up the real events: [B, T, D] to [B, 1, D]."""
+
+    def call(self, inputs):
+        real = tf.where(inputs["mask"][..., None], inputs["events"], 0)
+        return tf.reduce_sum(real, axis=1, keepdims=True)
+
+
+def inputs(lengths, ages=None, time=6):
+    random = np.random.default_rng(0)
+    batch = len(lengths)
+    if ages is None:
+        ages = random.integers(0, 10**7, (batch, time))
+    return {
+        "history_vectors": tf.constant(
+            random.normal(size=(batch, time, D)), tf.float32
+        ),
+        "history_events": tf.constant(
+            random.integers(-1, 5, (batch, time)), tf.int32
+        ),
+        "history_ages": tf.constant(ages, tf.int32),
+        "history_length": tf.constant(lengths, tf.int32),
+        "user_id": tf.constant(np.arange(batch) % 4, tf.int32),
+        "target": tf.constant(random.normal(size=(batch, 2, D)), tf.float32),
+    }
+
+
+def filled(encoder=None, **arguments):
+    arguments = {"num_event_types": 3, "max_length": MAX_LENGTH, **arguments}
+    tower = UserTower(encoder or Sum(), **arguments)
+    tower(inputs([2]))
+    random = np.random.default_rng(1)
+    weights = {}
+    for variable in tower.trainable_weights:
+        variable.assign(random.normal(size=variable.shape))
+        name = variable.name.removesuffix(":0").partition("/")[2]
+        weights[name] = variable.numpy()
+    return tower, weights
+
+
+def test_events_and_user_vectors():
+    tower, weights = filled(num_users=4)
+    batch = inputs([6, 3, 1, 0, 6])
+    out = tower(batch)
+    events, types, ages, lengths = (
+        batch[f"history_{name}"].numpy()
+        for name in ("vectors", "events", "ages", "length")
+    )
+    np.testing.assert_array_equal(
+        out["mask"], np.arange(6) < lengths[:, None]
+    )
+    for b, length in enumerate(lengths):
+        total = np.zeros(D)
+        for t in range(length):
+            # An event type that the tower does not know is the unknown one.
+            kind = types[b, t] if 0 <= types[b, t] < 3 else 0
+            age = int(np.floor(np.log2(1.0 + ages[b, t])))
+            events_ago = min(length - 1 - t, MAX_LENGTH - 1)
+            expected = (
+                events[b, t]
+                + weights["event_type_embedding"][kind]
+                + weights["age_embedding"][age]
+                + weights["position_embedding"][events_ago]
+            )
+            np.testing.assert_allclose(
+                out["events"][b, t], expected, rtol=1e-4, atol=1e-5
+            )
+            total += expected
+        known = weights["id/embedding_and_bias"][b % 4]
+        np.testing.assert_allclose(
+            out["user"][b, 0], total + known[:D], rtol=1e-4, atol=1e-4
+        )
+        np.testing.assert_allclose(out["bias"][b], known[D], rtol=1e-6)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_the_age_is_the_power_of_two_below(jit_compile):
+    # 1 + age = 2^k belongs to k, one second less to k - 1.
+    powers = np.arange(1, 31)
+    ages = np.concatenate([2**powers - 1, 2**powers - 2, [2**31 - 1, -5]])
+    buckets = np.concatenate([powers, powers - 1, [31, 0]])
+    tower, weights = filled()
+    for name in ("event_type_embedding", "position_embedding"):
+        [variable] = [v for v in tower.weights if name in v.name]
+        variable.assign(tf.zeros_like(variable))
+    batch = inputs([len(ages)], ages[None], len(ages))
+    function = tf.function(tower.__call__, jit_compile=jit_compile)
+    described = function(batch)["events"] - batch["history_vectors"]
+    np.testing.assert_allclose(
+        described[0], weights["age_embedding"][buckets], atol=1e-5
+    )
+
+
+def test_padding_on_the_right_changes_no_user_vector():
+    tower, _ = filled(layers.DIN())
+    batch = inputs([3, 2])
+    short = {
+        name: value[:, :3] if name.startswith("history") and value.ndim > 1
+        else value
+        for name, value in batch.items()
+    }  # fmt: skip
+    batch["history_vectors"] = tf.where(
+        (tf.range(6) < batch["history_length"][:, None])[..., None],
+        batch["history_vectors"],
+        np.nan,
+    )
+    np.testing.assert_allclose(
+        tower(batch)["user"], tower(short)["user"], rtol=1e-4, atol=1e-5
+    )
+
+
+def test_an_empty_history_is_a_normal_user():
+    tower, weights = filled(num_users=4)
+    out = tower(inputs([0, 0]))
+    for b in range(2):
+        known = weights["id/embedding_and_bias"][b]
+        np.testing.assert_allclose(out["user"][b, 0], known[:D], rtol=1e-6)
+    assert not out["mask"].numpy().any()
+
+
+def test_without_ids():
+    tower, weights = filled()
+    assert not any("id/" in name for name in weights)
+    np.testing.assert_array_equal(tower(inputs([2, 3]))["bias"], [0, 0])
+
+
+def test_a_new_user_is_the_average_user():
+    keras.utils.set_random_seed(0)
+    tower = UserTower(Sum(), num_event_types=3, num_users=4)
+    batch = inputs([3])
+    out = tower({**batch, "user_id": tf.constant([3])})
+    np.testing.assert_array_equal(
+        out["user"], tf.reduce_sum(out["events"][:, :3], 1, keepdims=True)
+    )
+    np.testing.assert_array_equal(out["bias"], [0])
+
+
+def test_ids_are_dropped_in_training():
+    tower, weights = filled(num_users=4, id_dropout=0.5)
+    batch = {**inputs([0]), "user_id": tf.constant([2])}
+    known = weights["id/embedding_and_bias"][2]
+    seen = {
+        round(float(tower(batch, training=True)["bias"][0]), 4)
+        for _ in range(30)
+    }
+    assert seen == {0.0, round(float(2 * known[D]), 4)}
+    np.testing.assert_allclose(tower(batch)["bias"], known[D:], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [{"num_event_types": 0}, {"max_length": 0}, {"num_users": -1}],
+)
+def test_bad_sizes(argument):
+    name, value = next(iter(argument.items()))
+    with pytest.raises(ValueError, match=rf">= 0\. Received: .*{name}={value}"):
+        UserTower(Sum(), **{"num_event_types": 1, **argument})

@@ -1,0 +1,5 @@
+"""`python -m tfadrec`."""
+
+from tfadrec.cli import main
+
+main()

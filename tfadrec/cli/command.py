@@ -1,0 +1,59 @@
+"""What every command shares: `--json`, one-line errors, exit codes."""
+
+import json
+import os
+import sys
+from typing import Any
+
+import click
+
+from tfadrec.core.errors import InputError, TfadrecError
+
+
+class Command(click.Command):
+    """A command whose function prints for people and returns plain values.
+
+    With `--json` the values become the last line of standard output. An error
+    that a user can mend becomes one line on standard error.
+    """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.append(
+            click.Option(
+                ["--json", "as_json"],
+                is_flag=True,
+                help="Print a JSON object as the last line of standard output.",
+            )
+        )
+
+    def invoke(self, ctx: click.Context) -> None:
+        """Runs the command and ends the process with its exit code."""
+        as_json = ctx.params.pop("as_json")
+        result: dict[str, Any]
+        try:
+            result, code = super().invoke(ctx), 0
+        except (TfadrecError, OSError) as error:
+            line = " ".join(str(error).split())
+            click.echo(f"tfadrec: {line}", err=True)
+            result = {"error": line}
+            code = 2 if isinstance(error, InputError) else 1
+        if as_json:
+            click.echo(json.dumps(result))
+        sys.exit(code)
+
+
+def load_tensorflow() -> None:
+    """Imports TensorFlow without what its C++ core writes about the machine.
+
+    It does so on the file descriptor, before any logging can be set up.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        import tensorflow  # noqa: F401
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

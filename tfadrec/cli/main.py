@@ -1,0 +1,34 @@
+"""`tfadrec`: the group of all commands."""
+
+import click
+
+from tfadrec import __version__
+from tfadrec.cli.evaluate import evaluate
+from tfadrec.cli.export import export
+from tfadrec.cli.prepare import prepare
+from tfadrec.cli.quickstart import quickstart
+from tfadrec.cli.recommend import recommend
+from tfadrec.cli.train import train
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="tfadrec")
+def main() -> None:
+    """Rank ads by what they say and what people do.
+
+    \b
+    Begin with
+      tfadrec quickstart
+    or take the steps one by one:
+      tfadrec prepare movielens-100k --out data/ml
+      tfadrec train --data data/ml --config examples/din_bert.yaml --out runs/a
+      tfadrec evaluate runs/a
+      tfadrec export runs/a --out saved_models/a
+      tfadrec recommend runs/a --user 42
+
+    Exit codes: 0 done, 1 the work failed, 2 the call or its input was wrong.
+    """
+
+
+for command in (quickstart, prepare, train, evaluate, export, recommend):
+    main.add_command(command)

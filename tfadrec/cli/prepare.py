@@ -1,0 +1,92 @@
+"""`tfadrec prepare`: logs to a dataset folder."""
+
+from typing import Any
+
+import click
+
+from tfadrec.cli.command import Command
+from tfadrec.data import sources
+from tfadrec.data.summary import Summary
+
+_out = click.option(
+    "--out", required=True, type=click.Path(), help="The dataset folder."
+)
+
+
+@click.group()
+def prepare() -> None:
+    """Turn logs into a dataset folder.
+
+    Rows that cannot be used are set aside in rejects.parquet, with source, line
+    and reason, and counted.
+
+    \b
+    Example:
+      tfadrec prepare movielens-100k --out data/ml
+    """
+
+
+@prepare.command("movielens-100k", cls=Command)
+@_out
+def movielens_100k(out: str) -> dict[str, Any]:
+    """100,000 film ratings, fetched once and kept in the cache.
+
+    \b
+    Example:
+      tfadrec prepare movielens-100k --out data/ml
+    """
+    return _show(sources.prepare_movielens_100k(out))
+
+
+@prepare.command(cls=Command)
+@click.option("--news", required=True, type=click.Path(), help="news.tsv")
+@click.option(
+    "--behaviors", required=True, type=click.Path(), help="behaviors.tsv"
+)
+@_out
+def mind(news: str, behaviors: str, out: str) -> dict[str, Any]:
+    """A pair of MIND files, as published.
+
+    \b
+    Example:
+      tfadrec prepare mind --news news.tsv --behaviors behaviors.tsv \\
+        --out data/mind
+    """
+    return _show(sources.prepare_mind(news, behaviors, out))
+
+
+@prepare.command(cls=Command)
+@click.option(
+    "--config",
+    required=True,
+    type=click.Path(),
+    help="YAML file that says which column is what.",
+)
+@_out
+def table(config: str, out: str) -> dict[str, Any]:
+    """CSV, TSV or Parquet files with a column mapping.
+
+    \b
+    Example:
+      tfadrec prepare table --config examples/online_retail.yaml \\
+        --out data/retail
+    """
+    return _show(sources.prepare_table(config, out))
+
+
+@prepare.command(cls=Command)
+@_out
+@click.option("--seed", type=int, default=0, show_default=True)
+def synthetic(out: str, seed: int) -> dict[str, Any]:
+    """A made-up world whose true click probabilities are known.
+
+    \b
+    Example:
+      tfadrec prepare synthetic --out data/world --seed 0
+    """
+    return _show(sources.prepare_synthetic(out, seed))
+
+
+def _show(summary: Summary) -> dict[str, Any]:
+    click.echo("\n".join(summary.lines()))
+    return summary.to_dict()

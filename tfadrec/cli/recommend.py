@@ -1,0 +1,46 @@
+"""`tfadrec recommend`: the best ads for one user."""
+
+from typing import Any
+
+import click
+
+from tfadrec.cli.command import Command, load_tensorflow
+
+
+@click.command(cls=Command)
+@click.argument("run", type=click.Path())
+@click.option("--user", required=True, help="A user id; it may be a new one.")
+@click.option("-k", "--k", default=10, show_default=True, help="How many ads.")
+@click.option(
+    "--exclude", multiple=True, help="An ad id to leave out; may be repeated."
+)
+@click.option(
+    "--seen/--no-seen",
+    default=False,
+    show_default=True,
+    help="Whether ads of the user's history may come again.",
+)
+def recommend(
+    run: str, user: str, k: int, exclude: tuple[str, ...], seen: bool
+) -> dict[str, Any]:
+    """Recommend ads to a user, as of the end of the log.
+
+    \b
+    Example:
+      tfadrec recommend runs/a --user 42
+    """
+    load_tensorflow()
+    from tfadrec import serving, training
+
+    loaded = training.load_run(run)
+    service = serving.RankingService(loaded.ranker, loaded.test)
+    ask = serving.answers(service, service.signatures())["recommend"]
+    found = serving.recommend(
+        ask, loaded.test, user, k=k, exclude=exclude, seen=seen
+    )
+    for ad in found:
+        click.echo(
+            f"{ad['rank']:>3}  {ad['pctr']:.3f}  {ad['ad_id']:<8} "
+            f"{ad['title']} ({ad['tags']})"
+        )
+    return {"user": user, "recommendations": found}

@@ -1,0 +1,53 @@
+"""`tfadrec train`: a dataset folder to a run folder."""
+
+import pathlib
+from typing import Any
+
+import click
+
+from tfadrec.cli.command import Command, load_tensorflow
+from tfadrec.core.config import RunConfig
+from tfadrec.core.errors import InputError
+
+
+@click.command(cls=Command)
+@click.option(
+    "--data", required=True, type=click.Path(), help="The dataset folder."
+)
+@click.option(
+    "--config",
+    type=click.Path(),
+    help="YAML file with the settings; the defaults where it is left out.",
+)
+@click.option(
+    "--out", required=True, type=click.Path(), help="The run folder."
+)
+def train(data: str, config: str | None, out: str) -> dict[str, Any]:
+    """Train a ranker, and go on with it where a run was killed.
+
+    The run folder holds the model with its best weights, the settings, the
+    metrics of each epoch, and TensorBoard's logs.
+
+    \b
+    Example:
+      tfadrec train --data data/ml --config examples/din_bert.yaml --out runs/a
+    """
+    load_tensorflow()
+    from tfadrec import training
+
+    settings = RunConfig()
+    if config is not None:
+        path = pathlib.Path(config)
+        if not path.is_file():
+            raise InputError(
+                f"a config is a YAML file. Received: {config}, which is none. "
+                "Look into examples/."
+            )
+        settings = RunConfig.from_yaml(path.read_text(encoding="utf-8"))
+    run = training.train(data, settings, out)
+    best = max(run.history, key=lambda epoch: epoch["val_auc"])
+    click.echo(f"{len(run.history)} epochs; the best has")
+    for name, value in best.items():
+        click.echo(f"  {name} {value:.4f}")
+    click.echo(f"Next: tfadrec evaluate {out}")
+    return {"run": str(out), "history": run.history}

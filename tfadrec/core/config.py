@@ -1,0 +1,87 @@
+"""The settings of a run, as they stand in its YAML file."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from tfadrec.core.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """One section per piece of the ranker; the keys are constructor arguments.
+
+    `class` names the layer where there is a choice. A section left out stands
+    at its class's own defaults; `text: null` gives a ranker that does not read
+    the ad copy, `matching: null` one without a matching layer.
+
+    Args:
+      text: `model`, `pooling`, `max_tokens`; see `training.with_text`.
+      ad_tower: arguments of `AdTower`.
+      encoder: `class` and arguments of a behaviour encoder.
+      user_tower: arguments of `UserTower`, and `use_id`.
+      matching: `class` and arguments of a matching layer.
+      ranker: arguments of `AdRanker`.
+      optimizer: `class` and arguments of an optimiser.
+      fit: arguments of `training.fit`, and `seed`.
+      data: `history_length`, and the shares `valid` and `test`.
+    """
+
+    text: Mapping[str, Any] | None = dataclasses.field(
+        default_factory=lambda: {"model": "minilm"}
+    )
+    ad_tower: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    encoder: Mapping[str, Any] = dataclasses.field(
+        default_factory=lambda: {"class": "DIN"}
+    )
+    user_tower: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    matching: Mapping[str, Any] | None = dataclasses.field(
+        default_factory=lambda: {"class": "AttentionMatching"}
+    )
+    ranker: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    optimizer: Mapping[str, Any] = dataclasses.field(
+        default_factory=lambda: {"class": "LazyAdam"}
+    )
+    fit: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def from_yaml(cls, text: str) -> "RunConfig":
+        """Reads a YAML text.
+
+        Raises:
+          InputError: where it is no YAML, or names an unknown section.
+        """
+        try:
+            sections = yaml.safe_load(text) or {}
+        except yaml.YAMLError as error:
+            raise InputError(
+                f"a config must be YAML. Received: {' '.join(str(error).split())}."
+            ) from error
+        if not isinstance(sections, dict):
+            raise InputError(
+                "a config must be sections with settings. Received: "
+                f"{type(sections).__name__}."
+            )
+        known = [field.name for field in dataclasses.fields(cls)]
+        optional = ("text", "matching")
+        for name, section in sections.items():
+            if name not in known:
+                raise InputError(
+                    f"a config has the sections {', '.join(known)}. Received: "
+                    f"{name!r}."
+                )
+            if section is None and name in optional:
+                continue
+            if not isinstance(section, dict):
+                raise InputError(
+                    f"the section {name!r} must hold `setting: value` lines. "
+                    f"Received: {section!r}."
+                )
+        return cls(**sections)
+
+    def to_yaml(self) -> str:
+        """The settings as YAML text, which `from_yaml` reads to an equal one."""
+        return yaml.safe_dump(dataclasses.asdict(self), sort_keys=False)

@@ -1,0 +1,94 @@
+"""What is known of a user or an ad by its id alone."""
+
+from tfadrec.core.door import keras, register, tf
+from tfadrec.layers.building import built
+from tfadrec.layers.dropout import Dropout
+
+
+@register
+class IdEmbedding(keras.layers.Layer):
+    """An embedding and a bias per id: rows [...] to [..., D] and [...].
+
+    Both start at zero, so an id without training rows is the average id, and
+    both are dropped together for a share of the rows in training, so that a
+    model does not lean on ids where it has other columns.
+
+    Mask: none. Precision: float32 throughout.
+
+    Args:
+      num_rows: number of rows, the unknown id's row 0 included, >= 1.
+      width: D, >= 1.
+      dropout: share of rows dropped in training, in [0, 1).
+      l2: >= 0; times half the squared norm of the embeddings and biases that a
+        training step reads, it is added to the loss. Rows that a step does not
+        read are left alone, so the update stays sparse.
+
+    Call args:
+      rows: int32 [...].
+      training: whether to drop.
+
+    Returns:
+      Dict of `vector`, float32 [..., D], and `bias`, float32 [...].
+
+    Raises:
+      ValueError: where a size is below 1, or `l2` is negative.
+
+    Example:
+      >>> IdEmbedding(10, 4)(tf.constant([1, 2]))["vector"].shape
+      TensorShape([2, 4])
+    """
+
+    def __init__(
+        self,
+        num_rows: int,
+        width: int,
+        *,
+        dropout: float = 0.0,
+        l2: float = 0.0,
+        **kwargs,
+    ) -> None:
+        super().__init__(**kwargs)
+        if num_rows < 1 or width < 1 or l2 < 0:
+            raise ValueError(
+                "`num_rows` and `width` must be >= 1, `l2` >= 0. Received: "
+                f"num_rows={num_rows}, width={width}, l2={l2}."
+            )
+        self.num_rows = num_rows
+        self.width = width
+        self.dropout = dropout
+        self.l2 = l2
+
+    def build(self, input_shape=None) -> None:
+        # Embedding and bias lie side by side: one gather, one sparse update.
+        self._table = self.add_weight(
+            "embedding_and_bias",
+            shape=[self.num_rows, self.width + 1],
+            initializer="zeros",
+            experimental_autocast=False,
+        )
+        self._dropout = built(
+            Dropout(
+                self.dropout,
+                broadcast_last=True,
+                name="dropout",
+                dtype="float32",
+            ),
+            [None, self.width + 1],
+        )
+        super().build(input_shape)
+
+    def call(self, rows, training=None):
+        known = tf.gather(self._table, rows)
+        if training and self.l2:
+            self.add_loss(self.l2 * tf.nn.l2_loss(known))
+        known = self._dropout(known, training=training)
+        return {"vector": known[..., :-1], "bias": known[..., -1]}
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_rows": self.num_rows,
+            "width": self.width,
+            "dropout": self.dropout,
+            "l2": self.l2,
+        }

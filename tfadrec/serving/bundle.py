@@ -1,0 +1,114 @@
+"""Writing a bundle, all of it or nothing, and reading it back."""
+
+import os
+import pathlib
+import tempfile
+from collections.abc import Callable
+
+import numpy as np
+
+from tfadrec.core.door import tf
+from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.data.dataset import Dataset
+from tfadrec.models import AdRanker
+from tfadrec.serving.answers import answers
+from tfadrec.serving.ranking_service import RankingService
+from tfadrec.serving.requests import replay
+
+#: The largest difference between a served and a trained logit.
+PARITY = 1e-5
+_PARITY_ROWS = 256
+
+
+def export_bundle(
+    ranker: AdRanker,
+    dataset: Dataset,
+    path: str | pathlib.Path,
+    *,
+    version: int | None = None,
+) -> pathlib.Path:
+    """Writes `<path>/<version>/`, a SavedModel for TensorFlow Serving.
+
+    The bundle is written aside, read back, and its scores are compared with the
+    ranker's on some of the dataset's rows. Only then does it take its place by
+    a rename, so a server never meets half of it, or one that scores otherwise.
+
+    Args:
+      ranker: a built ranker.
+      dataset: what it was trained with, or a split of it; the rows to compare.
+      path: the folder of the model's versions.
+      version: a number >= 1; by default one more than the newest there.
+
+    Returns:
+      The version's folder.
+
+    Raises:
+      InputError: where the version exists or is no number >= 1.
+      TfadrecError: where a served score differs by more than 1e-5.
+    """
+    path = pathlib.Path(path)
+    if version is None:
+        there = path.iterdir() if path.is_dir() else ()
+        version = 1 + max(
+            (int(p.name) for p in there if p.name.isdigit()), default=0
+        )
+    folder = path / str(version)
+    if version < 1 or folder.exists():
+        raise InputError(
+            "a version is a number >= 1 that is not there yet. Received: "
+            f"version={version} in {path}."
+        )
+    path.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path, prefix=".export-") as scratch:
+        fresh = pathlib.Path(scratch, "fresh")
+        service = RankingService(ranker, dataset)
+        tf.saved_model.save(service, fresh, service.signatures())
+        _check_parity(ranker, dataset, fresh)
+        os.replace(fresh, folder)
+    return folder
+
+
+def open_bundle(
+    path: str | pathlib.Path,
+) -> dict[str, Callable[..., dict[str, np.ndarray]]]:
+    """Reads a bundle's signatures.
+
+    Args:
+      path: a version's folder, or the folder of versions, of which the newest
+        is read.
+
+    Returns:
+      Signature name -> function from its inputs, as NumPy arrays or plain
+      values, to its outputs.
+
+    Raises:
+      InputError: where there is no bundle.
+    """
+    path = pathlib.Path(path)
+    if not (path / "saved_model.pb").is_file():
+        there = path.iterdir() if path.is_dir() else ()
+        versions = [int(p.name) for p in there if p.name.isdigit()]
+        if not versions:
+            raise InputError(
+                "a bundle is a folder of numbered versions. Received: "
+                f"{path}. Write one with `tfadrec export`."
+            )
+        path = path / str(max(versions))
+    loaded = tf.saved_model.load(path)
+    return answers(loaded, loaded.signatures)
+
+
+def _check_parity(ranker, dataset, folder) -> None:
+    rows = np.unique(
+        np.linspace(0, len(dataset) - 1, _PARITY_ROWS).astype(np.int64)
+    )
+    served = open_bundle(folder)["serving_default"](**replay(dataset, rows))
+    inputs, _ = next(iter(dataset.select(rows).batches(len(rows))))
+    trained = ranker(inputs, training=False)["clicked"].numpy()
+    difference = float(np.abs(served["logits"] - trained).max())
+    if not difference <= PARITY:
+        raise TfadrecError(
+            f"a bundle must score as the ranker does, within {PARITY}. "
+            f"Received: a difference of {difference:.2g} on {len(rows)} rows. "
+            "Nothing was exported; report this with the ranker's settings."
+        )

@@ -1,0 +1,247 @@
+"""Where a request is answered: raw ids in, probabilities out."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tfadrec.core.door import tf
+from tfadrec.core.schema import Feature
+from tfadrec.data.dataset import Dataset
+from tfadrec.models import AdRanker
+
+# Candidates that `recommend` scores at a time: bounds its memory.
+_CHUNK = 1024
+
+
+class RankingService(tf.Module):
+    """The signatures of a bundle, built from the schema.
+
+    Ads are encoded once, when the service is made: a request only gathers their
+    vectors. All look-ups are core TensorFlow ops.
+
+    A request is the data contract's dict with raw values: ids of the dataset's
+    types, event types and categories as strings, numerics in their own units,
+    ages in seconds. Histories come oldest first; of a longer one the newest T
+    events are read. What is unknown has an answer: an unknown user is the
+    average user, an unknown ad (in a history or as a candidate) has no text and
+    no features, an unknown event type or category is like a missing one.
+
+    Args:
+      ranker: a built ranker.
+      dataset: gives schema, catalogue, users and T; its rows are not read.
+    """
+
+    def __init__(self, ranker: AdRanker, dataset: Dataset) -> None:
+        super().__init__()
+        schema, catalogue = dataset.schema, dataset.catalogue
+        self._ranker = _Untracked(ranker)
+        self._length = dataset.history_length
+        self._context = {f.name: f for f in schema.context}
+        id_types = {"string": tf.string, "int64": tf.int64}
+        self._user_type = id_types[schema.user_id_type]
+        self._ad_type = id_types[schema.ad_id_type]
+        self._users = _lookup(dataset.user_ids, self._user_type)
+        self._ads = _lookup(catalogue.ad_ids, self._ad_type)
+        self._events = _lookup(schema.event_types, tf.string)
+        self._vocabularies = {
+            f.name: _lookup(f.vocabulary, tf.string)
+            for f in schema.context
+            if f.kind == "categorical"
+        }
+        nothing = "" if schema.ad_id_type == "string" else -1
+        self._ad_ids = tf.Variable(
+            tf.constant([nothing, *catalogue.ad_ids.tolist()], self._ad_type),
+            trainable=False,
+        )
+        self._encoded = {
+            name: tf.Variable(value, trainable=False)
+            for name, value in _encode_catalogue(
+                ranker, len(catalogue) + 1
+            ).items()
+        }
+        tower = {id(variable) for variable in ranker.ad_tower.variables}
+        self._weights = [v for v in ranker.variables if id(v) not in tower]
+
+    def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
+        """The bundle's signatures by name, with their input specs."""
+        user = self._user_specs()
+        ids = tf.TensorSpec([None], self._ad_type, "candidate_ads")
+        lists = tf.TensorSpec([None, None], self._ad_type, "exclude_ads")
+        return {
+            "serving_default": tf.function(self.score).get_concrete_function(
+                **user, candidate_ads=ids
+            ),
+            "recommend": tf.function(self.recommend).get_concrete_function(
+                **user,
+                exclude_ads=lists,
+                exclude_history=tf.TensorSpec([], tf.bool, "exclude_history"),
+                k=tf.TensorSpec([], tf.int32, "k"),
+            ),
+        }
+
+    def score(self, *, candidate_ads, **request) -> dict[str, tf.Tensor]:
+        """Scores one ad per row.
+
+        Args:
+          candidate_ads: ad ids [B].
+          **request: user, history and context, leading axis [B].
+
+        Returns:
+          `pctr` and `logits`, float32 [B].
+        """
+        inputs, history = self._read(request)
+        rows = self._ads.lookup(candidate_ads)
+        logits = self._rank(inputs, history, rows[:, None])[:, 0]
+        return {"pctr": tf.sigmoid(logits), "logits": logits}
+
+    def recommend(
+        self, *, exclude_ads, exclude_history, k, **request
+    ) -> dict[str, tf.Tensor]:
+        """The best ads of the catalogue for each user.
+
+        Args:
+          exclude_ads: ad ids [B, E] to leave out; unknown ids do nothing, so
+            that rows may be filled up with them.
+          exclude_history: bool scalar, whether to leave out the ads of the
+            history as well.
+          k: int32 scalar, how many ads to give; at most the whole catalogue.
+          **request: user, history and context, leading axis [B].
+
+        Returns:
+          `ad_ids` [B, k], best first and without repeats, and their `pctr` and
+          `logits`, float32 [B, k]. Where fewer ads are left, the rest is the
+          empty id ("" or -1) with a `pctr` of 0.
+        """
+        inputs, history = self._read(request)
+        logits = self._rank_all(inputs, history)  # [B, N + 1]
+        batch = tf.shape(logits)[0]
+        unwanted = self._ads.lookup(exclude_ads)
+        read = tf.sequence_mask(
+            inputs["history_length"], tf.shape(inputs["history_ads"])[1]
+        )
+        seen = tf.where(read & exclude_history, inputs["history_ads"], 0)
+        # Row 0, the unknown ad, is never recommended.
+        unwanted = tf.concat(
+            [unwanted, seen, tf.zeros([batch, 1], tf.int32)], axis=1
+        )
+        places = tf.stack(
+            [
+                tf.broadcast_to(tf.range(batch)[:, None], tf.shape(unwanted)),
+                unwanted,
+            ],
+            axis=-1,
+        )
+        lowest = tf.fill(tf.shape(unwanted), -np.inf)
+        logits = tf.tensor_scatter_nd_update(logits, places, lowest)
+        k = tf.clip_by_value(k, 0, len(self._ad_ids) - 1)
+        best, rows = tf.math.top_k(logits, k)
+        rows = tf.where(best > -np.inf, rows, 0)
+        return {
+            "ad_ids": tf.gather(self._ad_ids, rows),
+            "pctr": tf.sigmoid(best),
+            "logits": best,
+        }
+
+    def _user_specs(self) -> dict[str, tf.TensorSpec]:
+        def spec(name, shape, dtype):
+            return tf.TensorSpec(shape, dtype, name)
+
+        specs = {
+            "user_id": spec("user_id", [None], self._user_type),
+            "history_ads": spec("history_ads", [None, None], self._ad_type),
+            "history_events": spec("history_events", [None, None], tf.string),
+            "history_ages": spec("history_ages", [None, None], tf.int32),
+            "history_length": spec("history_length", [None], tf.int32),
+        }
+        for name, feature in self._context.items():
+            categorical = feature.kind == "categorical"
+            dtype = tf.string if categorical else tf.float32
+            specs[name] = spec(name, [None], dtype)
+        return specs
+
+    def _read(self, request: Mapping[str, tf.Tensor]):
+        """A raw request as the ranker reads it, and its history's vectors."""
+        given = tf.shape(request["history_ads"])[1]
+        length = tf.clip_by_value(request["history_length"], 0, given)
+        first = tf.maximum(length - self._length, 0)
+        places = first[:, None] + tf.range(tf.minimum(given, self._length))
+
+        def newest(values):
+            return tf.gather(
+                values, tf.minimum(places, given - 1), batch_dims=1
+            )
+
+        inputs = {
+            "user_id": self._users.lookup(request["user_id"]),
+            "history_ads": self._ads.lookup(newest(request["history_ads"])),
+            "history_events": self._events.lookup(
+                newest(request["history_events"])
+            ),
+            "history_ages": newest(request["history_ages"]),
+            "history_length": tf.minimum(length, self._length),
+        }
+        for name, feature in self._context.items():
+            inputs[name] = self._encode(feature, request[name])
+        vectors = tf.gather(self._encoded["vector"], inputs["history_ads"])
+        return inputs, vectors
+
+    def _encode(self, feature: Feature, values: tf.Tensor) -> tf.Tensor:
+        if feature.kind == "categorical":
+            return self._vocabularies[feature.name].lookup(values)
+        scaled = (values - feature.mean) / feature.std
+        return tf.where(tf.math.is_nan(scaled), 0.0, scaled)
+
+    def _rank(self, inputs, history, rows):
+        ads = {k: tf.gather(v, rows) for k, v in self._encoded.items()}
+        return self._ranker.value.rank(inputs, history, ads)["clicked"]
+
+    def _rank_all(self, inputs, history):
+        """Logits of all rows of the catalogue, [B, N + 1]."""
+        batch, total = tf.shape(history)[0], len(self._ad_ids)
+        chunks = -(-total // _CHUNK)
+
+        def rank_chunk(number):
+            rows = number * _CHUNK + tf.range(_CHUNK)
+            rows = tf.broadcast_to(
+                tf.minimum(rows, total - 1)[None, :], [batch, _CHUNK]
+            )
+            return self._rank(inputs, history, rows)
+
+        logits = tf.map_fn(
+            rank_chunk,
+            tf.range(chunks),
+            fn_output_signature=tf.float32,
+            parallel_iterations=1,
+        )  # [chunks, B, CHUNK]
+        logits = tf.reshape(
+            tf.transpose(logits, [1, 0, 2]), [batch, chunks * _CHUNK]
+        )
+        return logits[:, :total]
+
+
+class _Untracked:
+    """Keeps an object out of the SavedModel; its weights are listed apart."""
+
+    def __init__(self, value) -> None:
+        self.value = value
+
+
+def _lookup(known, dtype) -> tf.lookup.StaticHashTable:
+    """Raw values to rows, 1-based; 0 for whatever is not known."""
+    keys = tf.constant(list(known), dtype)
+    rows = tf.range(1, len(known) + 1, dtype=tf.int32)
+    return tf.lookup.StaticHashTable(
+        tf.lookup.KeyValueTensorInitializer(keys, rows), 0
+    )
+
+
+def _encode_catalogue(ranker, rows: int) -> dict[str, np.ndarray]:
+    step = 65536
+    parts = [
+        ranker.ad_tower(tf.range(start, min(start + step, rows)))
+        for start in range(0, rows, step)
+    ]
+    return {
+        name: np.concatenate([part[name].numpy() for part in parts])
+        for name in parts[0]
+    }

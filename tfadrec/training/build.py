@@ -1,0 +1,138 @@
+"""A run's settings to a compiled ranker."""
+
+import inspect
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+from tfadrec import layers, models, optimizers, towers
+from tfadrec.core.config import RunConfig
+from tfadrec.core.door import keras
+from tfadrec.core.errors import InputError
+from tfadrec.data.dataset import Dataset
+from tfadrec.data.text_vectors import encode_text
+from tfadrec.data.tokenizer import Tokenizer
+from tfadrec.layers import behavior, matching
+
+
+def with_text(dataset: Dataset, text: Mapping[str, Any] | None) -> Dataset:
+    """The dataset with the ad copy as a vector column of its catalogue.
+
+    Args:
+      dataset: any dataset.
+      text: `model` (a name or folder), and optionally `pooling` and
+        `max_tokens`; None gives the dataset back as it is.
+
+    Raises:
+      InputError: where a setting is unknown, or the model cannot be had.
+    """
+    if text is None:
+        return dataset
+    settings = {"pooling": "mean", "max_tokens": 64, **text}
+    unknown = set(settings) - {"model", "pooling", "max_tokens"}
+    if unknown or "model" not in settings:
+        raise InputError(
+            "`text` takes model, pooling, max_tokens, and needs model. "
+            f"Received: {', '.join(text) or 'nothing'}."
+        )
+    encoder = layers.BertAdEncoder.from_pretrained(
+        settings["model"], pooling=settings["pooling"]
+    )
+    tokenizer = Tokenizer.from_pretrained(
+        settings["model"], max_tokens=settings["max_tokens"]
+    )
+    return dataset.with_catalogue(
+        encode_text(dataset.catalogue, tokenizer, encoder)
+    )
+
+
+def build_ranker(
+    config: RunConfig, dataset: Dataset, seed: int = 0
+) -> models.AdRanker:
+    """Makes and compiles the ranker that the settings describe.
+
+    Args:
+      config: the settings.
+      dataset: gives the sizes; see `with_text` for its text.
+      seed: of the first weights and of dropout.
+
+    Returns:
+      A built and compiled ranker.
+
+    Raises:
+      InputError: where a class or an argument is unknown, or a value is not
+        what the class takes.
+    """
+    schema = dataset.schema
+    user_tower = dict(config.user_tower)
+    use_id = user_tower.pop("use_id", True)
+    context = {
+        f.name: len(f.vocabulary) + 1 if f.kind == "categorical" else None
+        for f in schema.context
+    }
+    ad_tower = _make(
+        "ad_tower", towers.AdTower, config.ad_tower, catalogue=dataset.catalogue
+    )
+    tower = _make(
+        "user_tower",
+        towers.UserTower,
+        user_tower,
+        encoder=_choose("encoder", behavior, config.encoder),
+        num_event_types=len(schema.event_types) + 1,
+        num_users=len(dataset.user_ids) + 1 if use_id else 0,
+    )
+    ranker = _make(
+        "ranker",
+        models.AdRanker,
+        config.ranker,
+        ad_tower=ad_tower,
+        user_tower=tower,
+        matching=config.matching
+        and _choose("matching", matching, config.matching),
+        context=context,
+    )
+    unknown = set(ranker.tasks) - set(schema.labels)
+    if unknown:
+        raise InputError(
+            f"tasks must be labels of the dataset, {', '.join(schema.labels)}. "
+            f"Received: {', '.join(ranker.tasks)}."
+        )
+    keras.utils.set_random_seed(seed)
+    ranker.build()
+    ranker.compile(_choose("optimizer", optimizers, config.optimizer))
+    return ranker
+
+
+def _choose(section: str, package: ModuleType, settings: Mapping[str, Any]):
+    """An object of the class that a section names."""
+    settings = dict(settings)
+    name = settings.pop("class", None)
+    classes = list(package.__all__)
+    if section == "optimizer":
+        classes += ["Adagrad", "Adam"]
+    if name not in classes:
+        raise InputError(
+            f"`{section}` needs a class, one of {', '.join(classes)}. "
+            f"Received: class={name!r}."
+        )
+    chosen = getattr(package, name, None) or getattr(keras.optimizers, name)
+    return _make(section, chosen, settings)
+
+
+def _make(section: str, made: type, settings: Mapping[str, Any], **given):
+    accepted = [
+        name
+        for name, parameter in inspect.signature(made).parameters.items()
+        if parameter.kind != parameter.VAR_KEYWORD and name not in given
+    ]
+    unknown = set(settings) - set(accepted)
+    if unknown:
+        raise InputError(
+            f"`{section}` ({made.__name__}) takes "
+            f"{', '.join(accepted) or 'no settings'}. Received: "
+            f"{', '.join(sorted(unknown))}."
+        )
+    try:
+        return made(**given, **settings)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"`{section}`: {error}") from error

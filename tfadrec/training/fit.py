@@ -1,0 +1,209 @@
+"""Fitting with exact metrics, early stopping, and resume."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import sys
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from tfadrec.core.door import keras, tf
+from tfadrec.core.errors import InputError
+from tfadrec.data.dataset import Dataset
+from tfadrec.metrics import ranking
+
+_PREDICT_BATCH = 4096
+#: What is measured on the validation rows, and whether more is better.
+_MONITORS = {"val_auc": True, "val_gauc": True, "val_log_loss": False}
+
+
+def fit(
+    model: keras.Model,
+    train: Dataset,
+    valid: Dataset,
+    out: str | pathlib.Path,
+    *,
+    batch_size: int = 512,
+    epochs: int = 10,
+    steps_per_epoch: int | None = None,
+    monitor: str = "val_auc",
+    patience: int = 2,
+    seed: int = 0,
+    progress: bool = True,
+) -> list[dict[str, float]]:
+    """Trains a compiled model and leaves it with its best weights.
+
+    After each epoch the validation rows are scored and measured exactly, the
+    state of the run is saved, and training ends early where the monitored
+    metric has not improved for `patience` epochs. Called again with the same
+    arguments after being killed at any moment, it goes on from the last epoch
+    that was saved and ends with the weights that it would have ended with (the
+    batches of an epoch depend on the seed and the epoch alone, and the state of
+    optimiser and dropout is saved; on the CPU the arithmetic repeats as well).
+
+    Args:
+      model: compiled and built; its first task's metrics are monitored.
+      train: rows to learn from.
+      valid: rows to measure on.
+      out: folder for `checkpoints/`, `state.json` and `tensorboard/`.
+      batch_size: rows per step, >= 1.
+      epochs: how often to measure at most, >= 1.
+      steps_per_epoch: steps between two measurements; None for one pass over
+        the rows. The order of the rows runs on across epochs.
+      monitor: `val_auc`, `val_gauc` or `val_log_loss`.
+      patience: epochs without improvement that end the training, >= 1.
+      seed: of the order of the rows.
+      progress: whether to show a progress bar on standard error.
+
+    Returns:
+      One dict per epoch: `loss`, `val_auc`, `val_gauc`, `val_log_loss`.
+
+    Raises:
+      InputError: where an argument is out of range.
+    """
+    if min(batch_size, epochs, patience, steps_per_epoch or 1) < 1:
+        raise InputError(
+            "`batch_size`, `epochs`, `patience` and `steps_per_epoch` must be "
+            f">= 1. Received: batch_size={batch_size}, epochs={epochs}, "
+            f"patience={patience}, steps_per_epoch={steps_per_epoch}."
+        )
+    if monitor not in _MONITORS:
+        raise InputError(
+            f"`monitor` must be one of {', '.join(_MONITORS)}. Received: "
+            f"{monitor!r}."
+        )
+    steps = steps_per_epoch or max(1, len(train) // batch_size)
+    out = pathlib.Path(out)
+    model.optimizer.build(model.trainable_variables)
+    state = _Saved(model, out, monitor)
+    if not state.is_over(epochs, patience):
+        begin = len(state.history)
+        model.fit(
+            train.batches(batch_size, seed=seed, first_step=begin * steps),
+            initial_epoch=begin,
+            epochs=epochs,
+            steps_per_epoch=steps,
+            verbose=0,
+            callbacks=[
+                _Measure(state, valid, epochs, patience, steps, progress),
+                keras.callbacks.TensorBoard(
+                    out / "tensorboard", write_graph=False
+                ),
+            ],
+        )
+    state.restore_best()
+    return state.history
+
+
+class _Saved:
+    """What has to outlive the process: weights, optimiser, history.
+
+    `state.json` names the epoch whose checkpoint is whole; it is replaced
+    after the checkpoint was written and before an older one is removed.
+    """
+
+    def __init__(
+        self, model: keras.Model, out: pathlib.Path, monitor: str
+    ) -> None:
+        self._checkpoint = tf.train.Checkpoint(model=model)
+        self._folder = out / "checkpoints"
+        self._file = out / "state.json"
+        self._monitor = monitor
+        self.history: list[dict[str, float]] = []
+        if self._file.is_file():
+            self.history = json.loads(self._file.read_text())["history"]
+            self._restore(len(self.history))
+
+    def add(self, measured: dict[str, float]) -> None:
+        """Saves the epoch that has just ended."""
+        self.history.append(measured)
+        epoch = len(self.history)
+        self._checkpoint.write(self._prefix(epoch))
+        fresh = self._file.with_suffix(".fresh")
+        fresh.write_text(json.dumps({"history": self.history}, indent=1))
+        os.replace(fresh, self._file)
+        keep = {self._prefix(epoch), self._prefix(self.best)}
+        for old in self._folder.glob("epoch-*"):
+            if str(old).partition(".")[0] not in keep and old.is_file():
+                old.unlink()
+
+    @property
+    def best(self) -> int:
+        """The number of the best epoch, from 1; the earliest of equals."""
+        values = np.array([epoch[self._monitor] for epoch in self.history])
+        values = values if _MONITORS[self._monitor] else -values
+        if np.isnan(values).all():
+            return len(values)
+        return int(np.nanargmax(values)) + 1
+
+    def is_over(self, epochs: int, patience: int) -> bool:
+        """Whether nothing is left to train."""
+        done = len(self.history)
+        return done >= epochs or (done > 0 and done - self.best >= patience)
+
+    def restore_best(self) -> None:
+        """Gives the model the weights of its best epoch."""
+        self._restore(self.best)
+
+    def _restore(self, epoch: int) -> None:
+        self._checkpoint.read(
+            self._prefix(epoch)
+        ).assert_existing_objects_matched()
+
+    def _prefix(self, epoch: int) -> str:
+        return str(self._folder / f"epoch-{epoch:04d}")
+
+
+@dataclasses.dataclass
+class _Measure(keras.callbacks.Callback):
+    """Measures, saves and stops at the end of each epoch."""
+
+    state: _Saved
+    valid: Dataset
+    epochs: int
+    patience: int
+    steps: int
+    progress: bool
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self._labels = self.valid.impressions.labels
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Begins a progress bar."""
+        self._bar = tqdm(
+            total=self.steps,
+            desc=f"epoch {epoch + 1}/{self.epochs}",
+            unit="step",
+            disable=None if self.progress else True,  # None: on a terminal
+            leave=False,
+        )
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Moves it on."""
+        self._bar.update()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Adds the validation metrics to the logs, and saves."""
+        logits = self.model.predict(self.valid.batches(_PREDICT_BATCH))
+        task = self.model.tasks[0]
+        labels, logits = self._labels[task], logits[task]
+        logs["val_auc"] = ranking.auc(labels, logits)
+        logs["val_gauc"] = ranking.group_auc(
+            labels, logits, self.valid.impressions.users
+        )
+        logs["val_log_loss"] = ranking.log_loss(labels, logits)
+        measured = {
+            name: float(logs[name]) for name in ("loss", *_MONITORS)
+        }
+        self._bar.close()
+        if self.progress:
+            values = "  ".join(f"{k} {v:.4f}" for k, v in measured.items())
+            line = f"epoch {epoch + 1}/{self.epochs}  {values}"
+            tqdm.write(line, file=sys.stderr)
+        self.state.add(measured)
+        if self.state.is_over(self.epochs, self.patience):
+            self.model.stop_training = True
