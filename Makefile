@@ -28,7 +28,6 @@ docs: .venv/installed        ## check that examples in docstrings run
 bench: .venv/installed       ## the benchmarks, which print what they measure
 	$(BIN)/pip install -q -e '.[bench]'
 	$(BIN)/python benchmarks/pipeline.py
-	$(BIN)/python benchmarks/movielens.py
 	$(BIN)/python benchmarks/synthetic.py
 
 clean:          ## remove the environment and what was built

@@ -22,11 +22,18 @@ def make_ranker(matching=True, **arguments):
         "tasks": ("clicked",),
         "context": {"hour": 24, "scroll": None},
         "hidden_units": (16, 8),
+        "dropout": 0,
         **arguments,
     }
     ranker = models.AdRanker(
-        towers.AdTower(SPEC, 8),
-        towers.UserTower(layers.DIN((8,)), num_event_types=3, num_users=7),
+        towers.AdTower(SPEC, 8, id_dropout=0, name="ad_tower"),
+        towers.UserTower(
+            layers.DIN((8,), name="din"),
+            num_event_types=3,
+            num_users=7,
+            id_dropout=0,
+            name="user_tower",
+        ),
         layers.AttentionMatching() if matching else None,
         **arguments,
     )

@@ -1,6 +1,7 @@
 """AdRanker as a Keras user meets it."""
 
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -22,7 +23,11 @@ def data(rows, size=6, weights=None):
 
 
 def weights_of(model):
-    return {v.name: v.numpy() for v in model.trainable_weights}
+    # The cross layers of tfrs number their parts as they are made.
+    return {
+        f"{i} {re.sub(r'dense_[0-9]+', 'dense', v.name)}": v.numpy()
+        for i, v in enumerate(model.trainable_weights)
+    }
 
 
 def assert_same_weights(one, other, atol=1e-5):
@@ -96,7 +101,10 @@ def test_biases_are_a_linear_path(small):
 
 def test_fit_evaluate_and_predict(small):
     ranker = small.ranker()
-    ranker.compile("adagrad", metrics=[keras.metrics.AUC(from_logits=True)])
+    ranker.compile(
+        keras.optimizers.Adam(0.01),
+        metrics=[keras.metrics.AUC(from_logits=True, name="auc")],
+    )
     rows = small.rows(60)
     history = ranker.fit(
         data(rows), validation_data=data(rows), epochs=2, verbose=0
@@ -117,17 +125,15 @@ def test_fit_evaluate_and_predict(small):
 
 
 def test_a_label_that_is_no_task_is_not_read(small):
-    ranker = small.ranker()
-    ranker.compile("sgd", metrics=[keras.metrics.AUC(from_logits=True)])
-    rows = small.rows(labels=("clicked", "converted"))
-    found = ranker.evaluate(data(rows), verbose=0, return_dict=True)
-    ranker.fit(data(rows), verbose=0)
-    expected = small.ranker()
-    expected.compile("sgd", metrics=[keras.metrics.AUC(from_logits=True)])
-    clicked = (rows[0], {"clicked": rows[1]["clicked"]})
-    assert found == expected.evaluate(
-        data(clicked), verbose=0, return_dict=True
-    )
+    inputs, labels = small.rows(labels=("clicked", "converted"))
+    found = []
+    for rows in ((inputs, labels), (inputs, {"clicked": labels["clicked"]})):
+        ranker = small.ranker()
+        auc = keras.metrics.AUC(from_logits=True, name="auc")
+        ranker.compile("sgd", metrics=[auc])
+        ranker.fit(data(rows), verbose=0)
+        found.append(ranker.evaluate(data(rows), verbose=0, return_dict=True))
+    assert found[0] == found[1]
 
 
 def test_two_tasks_add_up(small):
@@ -182,14 +188,12 @@ def test_a_step_is_that_of_the_gradient(small):
     with tf.GradientTape() as tape:
         logits = ranker(rows[0])["clicked"]
         loss = tf.reduce_mean(
-            tf.nn.sigmoid_cross_entropy_with_logits(
-                rows[1]["clicked"], logits
-            )
+            tf.nn.sigmoid_cross_entropy_with_logits(rows[1]["clicked"], logits)
         )
     gradients = tape.gradient(loss, ranker.trainable_weights)
     expected = {
-        v.name: before[v.name] - 0.5 * tf.convert_to_tensor(g).numpy()
-        for v, g in zip(ranker.trainable_weights, gradients, strict=True)
+        name: value - 0.5 * tf.convert_to_tensor(g).numpy()
+        for (name, value), g in zip(before.items(), gradients, strict=True)
     }
     ranker.fit(data(rows, 12), verbose=0)
     assert_same_weights(weights_of(ranker), expected)
@@ -225,8 +229,10 @@ def test_mixed_float16_changes_weights_as_float32_does(small):
             scale = 1e-7
             ranker.compile(
                 keras.optimizers.SGD(1 / scale),
-                loss=lambda y, z: scale
-                * keras.losses.binary_crossentropy(y, z, from_logits=True),
+                loss=lambda y, z: (
+                    scale
+                    * keras.losses.binary_crossentropy(y, z, from_logits=True)
+                ),
             )
             rows = small.rows(64)
             ranker.fit(data(rows, 64), verbose=0)
@@ -262,7 +268,9 @@ def test_a_trained_ranker_reloads_and_goes_on(small, tmp_path, save_format):
     ranker = small.ranker()
     ranker.compile("adagrad")
     ranker.fit(data(rows), verbose=0)
-    path = str(tmp_path / "ranker") + (".keras" if save_format == "keras" else "")
+    path = str(tmp_path / "ranker") + (
+        ".keras" if save_format == "keras" else ""
+    )
     ranker.save(path, save_format=save_format)
     loaded = keras.models.load_model(path)
     assert type(loaded) is type(ranker)
@@ -324,5 +332,5 @@ def test_two_replicas_train_as_one_device():
 
 
 def test_no_task(small):
-    with pytest.raises(ValueError, match=r"name a label\. Received: tasks=\(\)"):
+    with pytest.raises(ValueError, match=r"a label\. Received: tasks=\(\)"):
         small.ranker(tasks=())

@@ -41,5 +41,7 @@ def test_a_bad_prior(prior):
 
 @pytest.mark.parametrize("clicked", [[], [0, 0], [1, 1]])
 def test_labels_without_both_kinds(clicked):
-    with pytest.raises(ValueError, match="clicks and .*without"):
+    with pytest.raises(
+        ValueError, match=r"clicks and .*without one\. Received: "
+    ):
         Popularity().fit(np.arange(len(clicked)), np.array(clicked, float))

@@ -76,7 +76,7 @@ def test_fields_are_gathered_and_projected(distinct):
 
 
 def test_the_tables_are_not_trained():
-    tower, weights = filled()
+    _, weights = filled()
     assert sorted(weights) == [
         "brand_embedding",
         "copy_projection/bias",

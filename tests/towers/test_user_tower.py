@@ -59,9 +59,7 @@ def test_events_and_user_vectors():
         batch[f"history_{name}"].numpy()
         for name in ("vectors", "events", "ages", "length")
     )
-    np.testing.assert_array_equal(
-        out["mask"], np.arange(6) < lengths[:, None]
-    )
+    np.testing.assert_array_equal(out["mask"], np.arange(6) < lengths[:, None])
     for b, length in enumerate(lengths):
         total = np.zeros(D)
         for t in range(length):

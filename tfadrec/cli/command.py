@@ -1,6 +1,7 @@
 """What every command shares: `--json`, one-line errors, exit codes."""
 
 import json
+import math
 import os
 import sys
 from typing import Any
@@ -39,12 +40,21 @@ class Command(click.Command):
             result = {"error": line}
             code = 2 if isinstance(error, InputError) else 1
         if as_json:
-            click.echo(json.dumps(result))
+            click.echo(json.dumps(_plain(result), allow_nan=False))
         sys.exit(code)
 
 
+def _plain(value: Any) -> Any:
+    """The value with None for nan, which JSON does not have."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
 def load_tensorflow() -> None:
-    """Imports TensorFlow without what its C++ core writes about the machine.
+    """Imports TensorFlow without what its C++ core writes about the devices.
 
     It does so on the file descriptor, before any logging can be set up.
     """
@@ -53,7 +63,9 @@ def load_tensorflow() -> None:
     with open(os.devnull, "wb") as nothing:
         os.dup2(nothing.fileno(), 2)
     try:
-        import tensorflow  # noqa: F401
+        import tensorflow
+
+        tensorflow.config.list_physical_devices()
     finally:
         os.dup2(kept, 2)
         os.close(kept)

@@ -33,10 +33,10 @@ def recommend(
     from tfadrec import serving, training
 
     loaded = training.load_run(run)
-    service = serving.RankingService(loaded.ranker, loaded.test)
+    service = serving.RankingService(loaded.ranker, loaded.dataset)
     ask = serving.answers(service, service.signatures())["recommend"]
     found = serving.recommend(
-        ask, loaded.test, user, k=k, exclude=exclude, seen=seen
+        ask, loaded.dataset, user, k=k, exclude=exclude, seen=seen
     )
     for ad in found:
         click.echo(

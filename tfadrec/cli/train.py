@@ -19,9 +19,7 @@ from tfadrec.core.errors import InputError
     type=click.Path(),
     help="YAML file with the settings; the defaults where it is left out.",
 )
-@click.option(
-    "--out", required=True, type=click.Path(), help="The run folder."
-)
+@click.option("--out", required=True, type=click.Path(), help="The run folder.")
 def train(data: str, config: str | None, out: str) -> dict[str, Any]:
     """Train a ranker, and go on with it where a run was killed.
 
@@ -43,11 +41,10 @@ def train(data: str, config: str | None, out: str) -> dict[str, Any]:
                 f"a config is a YAML file. Received: {config}, which is none. "
                 "Look into examples/."
             )
-        settings = RunConfig.from_yaml(path.read_text(encoding="utf-8"))
+        settings = RunConfig.from_yaml(path.read_bytes())
     run = training.train(data, settings, out)
-    best = max(run.history, key=lambda epoch: epoch["val_auc"])
     click.echo(f"{len(run.history)} epochs; the best has")
-    for name, value in best.items():
+    for name, value in run.best.items():
         click.echo(f"  {name} {value:.4f}")
     click.echo(f"Next: tfadrec evaluate {out}")
     return {"run": str(out), "history": run.history}

@@ -48,8 +48,8 @@ class RunConfig:
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def from_yaml(cls, text: str) -> "RunConfig":
-        """Reads a YAML text.
+    def from_yaml(cls, text: str | bytes) -> "RunConfig":
+        """Reads a YAML text, which is UTF-8 where it is bytes.
 
         Raises:
           InputError: where it is no YAML, or names an unknown section.

@@ -82,7 +82,7 @@ class Schema:
             for key in ("event_types", "labels"):
                 fields[key] = tuple(fields[key])
             return cls(**fields)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise InputError(
                 "schema.json must hold a tfadrec schema. Received: "
                 f"{error!r}. Write the dataset again with `tfadrec prepare`."

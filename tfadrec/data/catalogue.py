@@ -167,6 +167,8 @@ def rows_of(
     values: pa.Array | pa.ChunkedArray, known: np.ndarray
 ) -> np.ndarray:
     """1-based places of `values` in `known`, int32 [n], 0 where absent."""
+    if len(known) == 0:
+        return np.zeros(len(values), np.int32)
     known_values = pa.array(known)
     values = values.cast(known_values.type)
     found = pc.index_in(values, value_set=known_values)
@@ -185,7 +187,7 @@ def encode_column(column: pa.ChunkedArray, feature: Feature) -> np.ndarray:
 
     Returns:
       int32 [n] codes (categorical), float32 [n] standardised values with 0 for
-      a missing one (numeric), or float32 [n, D] (vector).
+      one that is missing or not finite (numeric), or float32 [n, D] (vector).
     """
     if feature.kind == "categorical":
         known = np.array(feature.vocabulary, dtype=object)
@@ -193,6 +195,6 @@ def encode_column(column: pa.ChunkedArray, feature: Feature) -> np.ndarray:
     if feature.kind == "numeric":
         values = column.cast(pa.float64()).to_numpy()
         scaled = (values - feature.mean) / feature.std
-        return np.nan_to_num(scaled, nan=0.0).astype(np.float32)
+        return np.where(np.isfinite(scaled), scaled, 0.0).astype(np.float32)
     flat = column.combine_chunks().flatten().to_numpy()
     return flat.reshape(len(column), feature.width).astype(np.float32)

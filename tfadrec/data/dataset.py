@@ -170,12 +170,31 @@ def open_dataset(path: str | pathlib.Path) -> Dataset:
 
     try:
         ads, events, impressions = map(read, ("ads", "events", "impressions"))
-        histories = read("histories") if "history" in impressions.column_names else None
+        histories = (
+            read("histories") if "history" in impressions.column_names else None
+        )
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(
             f"a dataset's tables must be readable. Received: {error}. Write "
             f"{path} again with `tfadrec prepare`."
         ) from error
+
+    shown = ("request_id", "user_id", "ad_id", "timestamp", *schema.labels)
+    for name, table, columns in (
+        ("events", events, ("user_id", "ad_id", "event_type", "timestamp")),
+        (
+            "impressions",
+            impressions,
+            (*shown, *(f.name for f in schema.context)),
+        ),
+    ):
+        missing = [c for c in columns if c not in table.column_names]
+        if missing:
+            raise InputError(
+                f"{name}.parquet must have every column of the schema. "
+                f"Received: no {', '.join(missing)}. Write the dataset again "
+                "with `tfadrec prepare`."
+            )
 
     catalogue = Catalogue.from_table(ads, schema.ad_features)
     user_ids = np.unique(

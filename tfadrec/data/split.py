@@ -23,8 +23,8 @@ def split_by_time(
       Three datasets that share catalogue, users and event log.
 
     Raises:
-      InputError: where the shares leave nothing to train on, or a split comes
-        out empty.
+      InputError: where the shares leave nothing to train on, a split comes out
+        empty, or the `split` column holds another name.
     """
     if not (0 < valid < 1 and 0 < test < 1 and valid + test < 1):
         raise InputError(
@@ -34,10 +34,16 @@ def split_by_time(
     impressions = dataset.impressions
     if impressions.splits is not None:
         masks = [impressions.splits == s for s in ("train", "valid", "test")]
+        other = impressions.splits[~np.any(masks, axis=0)]
+        if len(other):
+            raise InputError(
+                "a row's split must be train, valid or test. Received: "
+                f"{other[0]!r} in {len(other)} rows. Mend the split column."
+            )
     else:
         times = impressions.times
-        ordered = np.sort(times)
-        n = len(ordered)
+        n = len(times)
+        ordered = np.sort(times) if n else [0]  # and every split is empty
         # Whatever has a boundary's own timestamp goes to the later side.
         first_valid = ordered[min(n - 1, round(n * (1 - valid - test)))]
         first_test = ordered[min(n - 1, round(n * (1 - test)))]

@@ -73,6 +73,7 @@ class RankingModel(tfrs.models.Model):
           float32 scalar.
         """
         x, labels, weight = keras.utils.unpack_x_y_sample_weight(inputs)
+        labels = {task: labels[task] for task in self.tasks}
         logits = self(x, training=training)
         loss = tf.add_n(
             [
@@ -114,8 +115,12 @@ def _per_row(loss):
     if loss is None:
         loss = keras.losses.BinaryCrossentropy(from_logits=True)
     loss = keras.losses.get(loss)
-    if isinstance(loss, keras.losses.Loss):
-        loss = loss.from_config(
-            {**loss.get_config(), "reduction": keras.losses.Reduction.NONE}
-        )
-    return loss
+    function = loss.call if isinstance(loss, keras.losses.Loss) else loss
+
+    def weighted(y_true, y_pred, sample_weight=None):
+        losses = function(y_true, y_pred)  # [B]
+        if sample_weight is None:
+            return losses
+        return losses * tf.cast(sample_weight, losses.dtype)
+
+    return weighted

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from tfadrec.core.errors import InputError
+
 
 class Popularity:
     """Scores an ad by its smoothed click rate in training.
@@ -28,7 +30,16 @@ class Popularity:
         Args:
           ads: int32 [n] catalogue rows.
           clicked: float32 [n] of 0 and 1.
+
+        Raises:
+          InputError: where there is no click, or nothing else.
         """
+        if not 0 < np.sum(clicked) < len(clicked):
+            raise InputError(
+                "popularity needs clicks and impressions without one. "
+                f"Received: {np.sum(clicked):.0f} clicks in {len(clicked)} "
+                "impressions. Give more rows."
+            )
         shown = np.bincount(ads)
         clicks = np.bincount(ads, weights=clicked)
         rate = clicked.mean()

@@ -155,7 +155,7 @@ class RankingService(tf.Module):
         }
         for name, feature in self._context.items():
             categorical = feature.kind == "categorical"
-            dtype = tf.string if categorical else tf.float32
+            dtype = tf.string if categorical else tf.float64
             specs[name] = spec(name, [None], dtype)
         return specs
 
@@ -188,7 +188,7 @@ class RankingService(tf.Module):
     def _encode(self, feature: Feature, values: tf.Tensor) -> tf.Tensor:
         if feature.kind == "categorical":
             return self._vocabularies[feature.name].lookup(values)
-        scaled = (values - feature.mean) / feature.std
+        scaled = tf.cast((values - feature.mean) / feature.std, tf.float32)
         return tf.where(tf.math.is_nan(scaled), 0.0, scaled)
 
     def _rank(self, inputs, history, rows):

@@ -39,12 +39,13 @@ def recommend(
     if k < 1:
         raise InputError(f"`k` must be >= 1. Received: k={k}.")
     catalogue = dataset.catalogue
-    kind = catalogue.ad_ids.dtype
+    kind = np.int64 if dataset.schema.ad_id_type == "int64" else str
     try:
-        excluded = np.array([exclude], dtype=kind).reshape(1, -1)
-    except ValueError as error:
+        excluded = np.array([list(map(kind, exclude))]).reshape(1, -1)
+    except (ValueError, OverflowError) as error:
         raise InputError(
-            f"ad ids of this dataset are numbers. Received: {list(exclude)}."
+            "ad ids of this dataset are 64-bit integers. Received: "
+            f"{list(exclude)}."
         ) from error
     answer = signature(
         **request_for_user(dataset, user_id),

@@ -59,18 +59,17 @@ def request_for_user(dataset: Dataset, user_id: str | int) -> Request:
     """
     if dataset.schema.user_id_type == "int64":
         try:
-            user_id = int(user_id)
-        except ValueError as error:
+            user_id = int(np.int64(user_id))
+        except (ValueError, OverflowError) as error:
             raise InputError(
-                f"user ids of this dataset are numbers. Received: {user_id!r}."
+                "user ids of this dataset are 64-bit integers. Received: "
+                f"{user_id!r}."
             ) from error
     else:
         user_id = str(user_id)
     impressions, events = dataset.impressions, dataset.events
     place = int(np.searchsorted(dataset.user_ids, user_id))
-    known = (
-        place < len(dataset.user_ids) and dataset.user_ids[place] == user_id
-    )
+    known = place < len(dataset.user_ids) and dataset.user_ids[place] == user_id
     row = place + 1 if known else 0
     own = np.flatnonzero(impressions.users == row) if known else ()
     newest = own[np.argmax(impressions.times[own])] if len(own) else None
@@ -103,7 +102,8 @@ def _history(dataset, histories, times) -> Request:
         rows[place, there] = events.ads[part]
         types[place, there] = events.types[part]
         if events.times is not None:
-            ages[place, there] = now - events.times[part]
+            age = np.minimum(now - events.times[part], np.iinfo(np.int32).max)
+            ages[place, there] = age
     names = np.array(dataset.schema.event_types, dtype=object)
     return {
         "history_ads": _with_unknown(dataset.catalogue.ad_ids)[rows],
@@ -123,8 +123,10 @@ def _context(dataset, rows) -> Request:
             request[feature.name] = names[codes]
         else:
             scaled = np.full(1, np.nan) if rows is None else column[rows]
-            values = scaled * feature.std + feature.mean
-            request[feature.name] = values.astype(np.float32)
+            # In float64, as a large mean would drown the digits that matter.
+            request[feature.name] = (
+                scaled.astype(np.float64) * feature.std + feature.mean
+            )
     return request
 
 

@@ -33,14 +33,17 @@ def with_text(dataset: Dataset, text: Mapping[str, Any] | None) -> Dataset:
     if unknown or "model" not in settings:
         raise InputError(
             "`text` takes model, pooling, max_tokens, and needs model. "
-            f"Received: {', '.join(text) or 'nothing'}."
+            f"Received: {', '.join(map(str, text)) or 'nothing'}."
         )
-    encoder = layers.BertAdEncoder.from_pretrained(
-        settings["model"], pooling=settings["pooling"]
-    )
-    tokenizer = Tokenizer.from_pretrained(
-        settings["model"], max_tokens=settings["max_tokens"]
-    )
+    try:
+        encoder = layers.BertAdEncoder.from_pretrained(
+            settings["model"], pooling=settings["pooling"]
+        )
+        tokenizer = Tokenizer.from_pretrained(
+            settings["model"], max_tokens=settings["max_tokens"]
+        )
+    except TypeError as error:
+        raise InputError(f"`text`: {error}") from error
     return dataset.with_catalogue(
         encode_text(dataset.catalogue, tokenizer, encoder)
     )
@@ -97,8 +100,12 @@ def build_ranker(
             f"tasks must be labels of the dataset, {', '.join(schema.labels)}. "
             f"Received: {', '.join(ranker.tasks)}."
         )
-    keras.utils.set_random_seed(seed)
-    ranker.build()
+    try:
+        keras.utils.set_random_seed(seed)
+        ranker.build()
+    except (TypeError, ValueError) as error:
+        line = " ".join(str(error).split())
+        raise InputError(f"the ranker's settings must fit: {line}") from error
     ranker.compile(_choose("optimizer", optimizers, config.optimizer))
     return ranker
 
@@ -130,7 +137,7 @@ def _make(section: str, made: type, settings: Mapping[str, Any], **given):
         raise InputError(
             f"`{section}` ({made.__name__}) takes "
             f"{', '.join(accepted) or 'no settings'}. Received: "
-            f"{', '.join(sorted(unknown))}."
+            f"{', '.join(sorted(map(str, unknown)))}."
         )
     try:
         return made(**given, **settings)

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from tfadrec.metrics import ranking
 _PREDICT_BATCH = 4096
 #: What is measured on the validation rows, and whether more is better.
 _MONITORS = {"val_auc": True, "val_gauc": True, "val_log_loss": False}
+_MEASURED = {"loss", *_MONITORS}
 
 
 def fit(
@@ -55,21 +57,30 @@ def fit(
         the rows. The order of the rows runs on across epochs.
       monitor: `val_auc`, `val_gauc` or `val_log_loss`.
       patience: epochs without improvement that end the training, >= 1.
-      seed: of the order of the rows.
+      seed: of the order of the rows, >= 0.
       progress: whether to show a progress bar on standard error.
 
     Returns:
       One dict per epoch: `loss`, `val_auc`, `val_gauc`, `val_log_loss`.
 
     Raises:
-      InputError: where an argument is out of range.
+      InputError: where an argument is out of range, or what was saved in the
+        folder cannot be read.
     """
-    if min(batch_size, epochs, patience, steps_per_epoch or 1) < 1:
-        raise InputError(
-            "`batch_size`, `epochs`, `patience` and `steps_per_epoch` must be "
-            f">= 1. Received: batch_size={batch_size}, epochs={epochs}, "
-            f"patience={patience}, steps_per_epoch={steps_per_epoch}."
-        )
+    for name, value, least in (
+        ("batch_size", batch_size, 1),
+        ("epochs", epochs, 1),
+        ("steps_per_epoch", steps_per_epoch, 1),
+        ("patience", patience, 1),
+        ("seed", seed, 0),
+    ):
+        if name == "steps_per_epoch" and value is None:
+            continue
+        if type(value) is not int or value < least:
+            raise InputError(
+                f"`{name}` must be an integer >= {least}. Received: "
+                f"{name}={value!r}."
+            )
     if monitor not in _MONITORS:
         raise InputError(
             f"`monitor` must be one of {', '.join(_MONITORS)}. Received: "
@@ -98,6 +109,41 @@ def fit(
     return state.history
 
 
+def best_epoch(
+    history: Sequence[Mapping[str, float]], monitor: str = "val_auc"
+) -> int:
+    """The number of the best epoch, from 1; the earliest of equals.
+
+    Args:
+      history: what `fit` returned, one dict per epoch.
+      monitor: as for `fit`.
+    """
+    values = np.array([epoch[monitor] for epoch in history])
+    values = values if _MONITORS[monitor] else -values
+    if np.isnan(values).all():
+        return len(values)
+    return int(np.nanargmax(values)) + 1
+
+
+def read_history(out: pathlib.Path) -> list[dict[str, float]]:
+    """What `fit` has written into `state.json`, one dict per epoch.
+
+    Raises:
+      InputError: where the file cannot be read.
+    """
+    file = out / "state.json"
+    try:
+        history = json.loads(file.read_text(encoding="utf-8"))["history"]
+        if not all(_MEASURED <= set(epoch) for epoch in history):
+            raise KeyError("history")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            "a run's state.json must hold its history. Received: "
+            f"{file}, which does not. Remove the run's folder and train again."
+        ) from error
+    return history
+
+
 class _Saved:
     """What has to outlive the process: weights, optimiser, history.
 
@@ -114,7 +160,7 @@ class _Saved:
         self._monitor = monitor
         self.history: list[dict[str, float]] = []
         if self._file.is_file():
-            self.history = json.loads(self._file.read_text())["history"]
+            self.history = read_history(out)
             self._restore(len(self.history))
 
     def add(self, measured: dict[str, float]) -> None:
@@ -132,12 +178,8 @@ class _Saved:
 
     @property
     def best(self) -> int:
-        """The number of the best epoch, from 1; the earliest of equals."""
-        values = np.array([epoch[self._monitor] for epoch in self.history])
-        values = values if _MONITORS[self._monitor] else -values
-        if np.isnan(values).all():
-            return len(values)
-        return int(np.nanargmax(values)) + 1
+        """The number of the best epoch, from 1."""
+        return best_epoch(self.history, self._monitor)
 
     def is_over(self, epochs: int, patience: int) -> bool:
         """Whether nothing is left to train."""
@@ -149,9 +191,15 @@ class _Saved:
         self._restore(self.best)
 
     def _restore(self, epoch: int) -> None:
-        self._checkpoint.read(
-            self._prefix(epoch)
-        ).assert_existing_objects_matched()
+        prefix = self._prefix(epoch)
+        try:
+            self._checkpoint.read(prefix).assert_existing_objects_matched()
+        except (tf.errors.OpError, AssertionError, ValueError) as error:
+            raise InputError(
+                "a run goes on from the checkpoint that its state.json names. "
+                f"Received: {prefix}, which cannot be read or is of another "
+                "model. Remove the run's folder and train again."
+            ) from error
 
     def _prefix(self, epoch: int) -> str:
         return str(self._folder / f"epoch-{epoch:04d}")
@@ -196,9 +244,7 @@ class _Measure(keras.callbacks.Callback):
             labels, logits, self.valid.impressions.users
         )
         logs["val_log_loss"] = ranking.log_loss(labels, logits)
-        measured = {
-            name: float(logs[name]) for name in ("loss", *_MONITORS)
-        }
+        measured = {name: float(logs[name]) for name in ("loss", *_MONITORS)}
         self._bar.close()
         if self.progress:
             values = "  ".join(f"{k} {v:.4f}" for k, v in measured.items())

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import inspect
 import json
 import os
 import pathlib
@@ -13,7 +14,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.data.dataset import Dataset, open_dataset
 from tfadrec.data.split import split_by_time
 from tfadrec.training.build import build_ranker, with_text
-from tfadrec.training.fit import fit
+from tfadrec.training.fit import best_epoch, fit, read_history
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Run:
 
     Args:
       ranker: with its best weights.
+      dataset: all of the rows.
       train: what it learned from.
       valid: what it was chosen by.
       test: what it has not seen.
@@ -30,11 +32,18 @@ class Run:
     """
 
     ranker: models.AdRanker
+    dataset: Dataset
     train: Dataset
     valid: Dataset
     test: Dataset
     config: RunConfig
     history: list[dict[str, float]]
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The metrics of the epoch whose weights the ranker has."""
+        monitor = self.config.fit.get("monitor", "val_auc")
+        return self.history[best_epoch(self.history, monitor) - 1]
 
 
 def train(
@@ -61,26 +70,24 @@ def train(
     out = pathlib.Path(out)
     dataset = open_dataset(data)
     record = {
-        "data": str(data if "://" in str(data) else pathlib.Path(data).resolve()),
+        "data": str(
+            data if "://" in str(data) else pathlib.Path(data).resolve()
+        ),
         "fingerprint": _fingerprint(dataset),
         "config": config.to_yaml(),
     }
+    _check_names("fit", fit, config.fit, ("progress",))
     _claim(out, record)
     dataset, parts = _parts(dataset, config)
     dataset = with_text(dataset, config.text)
     parts = [part.with_catalogue(dataset.catalogue) for part in parts]
     settings = dict(config.fit)
     ranker = build_ranker(config, dataset, settings.get("seed", 0))
-    try:
-        history = fit(
-            ranker, *parts[:2], out, progress=progress, **settings
-        )
-    except TypeError as error:
-        raise InputError(f"`fit`: {error}") from error
+    history = fit(ranker, *parts[:2], out, progress=progress, **settings)
     fresh = out / "fresh.keras"
     ranker.save(fresh)
     os.replace(fresh, out / "model.keras")
-    return Run(ranker, *parts, config, history)
+    return Run(ranker, dataset, *parts, config, history)
 
 
 def load_run(run: str | pathlib.Path) -> Run:
@@ -96,7 +103,7 @@ def load_run(run: str | pathlib.Path) -> Run:
             f"a run is a folder with a trained model. Received: {run}, which "
             "has no model.keras. Make or finish it with `tfadrec train`."
         )
-    record = json.loads((run / "run.json").read_text())
+    record = _read_record(run)
     config = RunConfig.from_yaml(record["config"])
     dataset = open_dataset(record["data"])
     if _fingerprint(dataset) != record["fingerprint"]:
@@ -104,26 +111,68 @@ def load_run(run: str | pathlib.Path) -> Run:
             f"a run is read with the dataset it was made with. Received: "
             f"{record['data']}, which has changed since. Train again."
         )
-    _, parts = _parts(dataset, config)
-    ranker = keras.models.load_model(run / "model.keras")
-    history = json.loads((run / "state.json").read_text())["history"]
-    return Run(ranker, *parts, config, history)
+    dataset, parts = _parts(dataset, config)
+    history = read_history(run)
+    try:
+        ranker = keras.models.load_model(run / "model.keras")
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"a run's model.keras must be a ranker. Received: {run}, where it "
+            "cannot be read. Remove it and train again: that goes on from the "
+            "checkpoints."
+        ) from error
+    return Run(ranker, dataset, *parts, config, history)
 
 
 def _parts(dataset: Dataset, config: RunConfig):
     settings = dict(config.data)
-    dataset = dataset.with_history_length(settings.pop("history_length", 50))
+    length = settings.pop("history_length", dataset.history_length)
+    if type(length) is not int or length < 0:
+        raise InputError(
+            "`data.history_length` must be an integer >= 0. Received: "
+            f"{length!r}."
+        )
+    dataset = dataset.with_history_length(length)
+    _check_names("data", split_by_time, settings, extra=("history_length",))
     try:
         return dataset, split_by_time(dataset, **settings)
     except TypeError as error:
         raise InputError(f"`data`: {error}") from error
 
 
+def _check_names(section, function, settings, hidden=(), extra=()) -> None:
+    """Refuses settings that are no keyword arguments of the function."""
+    accepted = [
+        *extra,
+        *(
+            name
+            for name, parameter in inspect.signature(
+                function
+            ).parameters.items()
+            if parameter.kind is parameter.KEYWORD_ONLY and name not in hidden
+        ),
+    ]
+    unknown = set(settings) - set(accepted)
+    if unknown:
+        raise InputError(
+            f"`{section}` takes {', '.join(accepted)}. Received: "
+            f"{', '.join(sorted(map(str, unknown)))}."
+        )
+
+
 def _claim(out: pathlib.Path, record: dict[str, str]) -> None:
-    """Writes run.json, or checks that the folder belongs to the same run."""
+    """Writes run.json, or checks that the folder belongs to the same run.
+
+    A folder with nothing but a run.json has no work in it that could be lost.
+    """
     file = out / "run.json"
-    if file.is_file():
-        found = json.loads(file.read_text())
+    fresh = file.with_suffix(".fresh")
+    begun = out.exists() and {p.name for p in out.iterdir()} - {
+        file.name,
+        fresh.name,
+    }
+    if begun and file.is_file():
+        found = _read_record(out)
         for part, mend in (
             ("config", "other settings"),
             ("data", "another dataset"),
@@ -136,21 +185,53 @@ def _claim(out: pathlib.Path, record: dict[str, str]) -> None:
                     "this one."
                 )
         return
-    if out.exists() and any(out.iterdir()):
+    if begun:
         raise InputError(
             f"a run is written to a folder of its own. Received: {out}, which "
             "holds something else. Name another folder."
         )
     out.mkdir(parents=True, exist_ok=True)
-    fresh = file.with_suffix(".fresh")
     fresh.write_text(json.dumps(record, indent=1))
     os.replace(fresh, file)
 
 
+def _read_record(run: pathlib.Path) -> dict[str, str]:
+    file = run / "run.json"
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+        return {k: record[k] for k in ("data", "fingerprint", "config")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            "a run's run.json must say what it was begun with. Received: "
+            f"{file}, which does not. Remove the run's folder and train again."
+        ) from error
+
+
 def _fingerprint(dataset: Dataset) -> str:
-    """Changes where a catalogue row or a user row would mean something else."""
+    """Changes where a row of the catalogue, a user or an impression does."""
+    catalogue, rows = dataset.catalogue, dataset.impressions
     digest = hashlib.sha256(dataset.schema.to_json().encode())
-    for ids in (dataset.catalogue.ad_ids, dataset.user_ids):
-        digest.update("\n".join(map(str, ids)).encode())
-    digest.update(str(len(dataset)).encode())
+    for texts in (
+        catalogue.ad_ids,
+        dataset.user_ids,
+        catalogue.titles,
+        catalogue.descriptions,
+        catalogue.tags,
+    ):
+        digest.update("\n".join(map(str, texts)).encode())
+    for columns in (catalogue.tables(), rows.context, rows.labels):
+        for name, column in sorted(columns.items()):
+            digest.update(name.encode() + column.tobytes())
+    for column in (
+        rows.users,
+        rows.ads,
+        rows.times,
+        rows.history_starts,
+        rows.history_ends,
+        dataset.events.ads,
+        dataset.events.types,
+    ):
+        digest.update(column.tobytes())
+    if rows.splits is not None:
+        digest.update("\n".join(map(str, rows.splits)).encode())
     return digest.hexdigest()

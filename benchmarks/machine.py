@@ -1,0 +1,33 @@
+"""What a figure was measured on, and its spread."""
+
+import os
+import platform
+import statistics
+from collections.abc import Sequence
+
+
+def describe() -> str:
+    """Processor, cores and versions, in one line."""
+    import numpy
+    import tensorflow
+    import tf_keras
+
+    model = platform.processor() or platform.machine()
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo") as file:
+            names = [line for line in file if line.startswith("model name")]
+        model = names[0].partition(":")[2].strip() if names else model
+    return (
+        f"{model}, {len(os.sched_getaffinity(0))} cores; "
+        f"Python {platform.python_version()}, "
+        f"TensorFlow {tensorflow.__version__}, tf_keras {tf_keras.__version__}, "
+        f"NumPy {numpy.__version__}"
+    )
+
+
+def spread(values: Sequence[float], unit: str = "") -> str:
+    """Median, smallest and largest."""
+    return (
+        f"{statistics.median(values):,.4g}{unit} "
+        f"({min(values):,.4g} to {max(values):,.4g}, n={len(values)})"
+    )

@@ -1,0 +1,137 @@
+"""The catalogue: rows of ids, codes, standardised values, tables."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tfadrec.core.errors import InputError
+from tfadrec.core.schema import Feature
+from tfadrec.data.catalogue import Catalogue
+
+FEATURES = (
+    Feature("brand", "categorical", vocabulary=("x", "y")),
+    Feature("price", "numeric", mean=10.0, std=5.0),
+    Feature("image", "vector", width=2),
+)
+
+
+def table(ad_ids=("a", "b", "c"), **columns):
+    image = pa.FixedSizeListArray.from_arrays(
+        pa.array([1, 2, 3, 4, 5, 6], pa.float32()), 2
+    )
+    columns = {
+        "ad_id": list(ad_ids),
+        "title": ["one", "", "three"],
+        "description": ["", "two", ""],
+        "tags": pa.array([["t", "u"], [], []], pa.list_(pa.string())),
+        "brand": ["y", None, "new"],
+        "price": [20.0, None, float("nan")],
+        "image": image,
+        "unread": [1, 2, 3],
+        **columns,
+    }
+    return pa.table({k: v for k, v in columns.items() if v is not None})
+
+
+def test_columns():
+    ads = Catalogue.from_table(table(), FEATURES)
+    assert len(ads) == 3
+    assert ads.titles == ["one", "", "three"]
+    assert ads.descriptions == ["", "two", ""]
+    assert ads.tags == [["t", "u"], [], []]
+    np.testing.assert_array_equal(ads.categoricals["brand"], [2, 0, 0])
+    np.testing.assert_array_equal(ads.numerics["price"], [2, 0, 0])
+    np.testing.assert_array_equal(
+        ads.vectors["image"], [[1, 2], [3, 4], [5, 6]]
+    )
+    assert ads.category_sizes == {"brand": 3}
+    assert ads.spec() == {
+        "num_ads": 3,
+        "categoricals": {"brand": 3},
+        "numerics": ["price"],
+        "vectors": {"image": 2},
+    }
+
+
+def test_tables_have_a_row_for_the_unknown_ad():
+    tables = Catalogue.from_table(table(), FEATURES).tables()
+    assert set(tables) == {"categorical:brand", "numeric:price", "vector:image"}
+    np.testing.assert_array_equal(tables["categorical:brand"], [0, 2, 0, 0])
+    np.testing.assert_array_equal(tables["numeric:price"], [0, 2, 0, 0])
+    np.testing.assert_array_equal(
+        tables["vector:image"], [[0, 0], [1, 2], [3, 4], [5, 6]]
+    )
+    dtypes = {name: value.dtype.name for name, value in tables.items()}
+    assert dtypes == {
+        "categorical:brand": "int32",
+        "numeric:price": "float32",
+        "vector:image": "float32",
+    }
+
+
+@pytest.mark.parametrize("ids", [("a", "b", "c"), (7, 3, 10**15)])
+def test_rows_of_ids(ids):
+    ads = Catalogue.from_table(table(ids), FEATURES)
+    unknown = "z" if ids[0] == "a" else 8
+    asked = [ids[2], unknown, ids[0], None, ids[2]]
+    for values in (pa.array(asked), pa.chunked_array([asked[:2], asked[2:]])):
+        rows = ads.rows(values)
+        np.testing.assert_array_equal(rows, [3, 0, 1, 0, 3])
+        assert rows.dtype == np.int32
+
+
+def test_numerics_that_are_not_finite_are_missing():
+    prices = [20.0, float("inf"), float("-inf")]
+    ads = Catalogue.from_table(table(price=prices), FEATURES)
+    np.testing.assert_array_equal(ads.numerics["price"], [2, 0, 0])
+
+
+def test_a_category_without_any_known_value():
+    brand = pa.array([None, None, None], pa.string())
+    features = (Feature("brand", "categorical"),)
+    ads = Catalogue.from_table(table(brand=brand), features)
+    np.testing.assert_array_equal(ads.categoricals["brand"], [0, 0, 0])
+    assert ads.category_sizes == {"brand": 1}
+
+
+def test_with_vectors():
+    ads = Catalogue.from_table(table(), FEATURES)
+    more = ads.with_vectors("text", np.ones([3, 4]))
+    assert more.spec()["vectors"] == {"image": 2, "text": 4}
+    assert more.vectors["text"].dtype == np.float32
+    assert "text" not in ads.vectors
+    again = more.with_vectors("text", np.zeros([3, 5]))
+    assert again.spec()["vectors"]["text"] == 5
+
+
+def test_ids_only():
+    ads = Catalogue.from_table(table(), FEATURES).ids_only()
+    assert ads.tables() == {}
+    assert ads.spec() == {
+        "num_ads": 3,
+        "categoricals": {},
+        "numerics": [],
+        "vectors": {},
+    }
+
+
+@pytest.mark.parametrize("shape", [(2, 4), (3,), (4, 4)])
+def test_vectors_of_another_shape(shape):
+    ads = Catalogue.from_table(table(), FEATURES)
+    with pytest.raises(
+        InputError, match=rf"one row per ad, \[3, D\]\. .*\[{shape[0]}"
+    ):
+        ads.with_vectors("text", np.ones(shape))
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"brand": None, "tags": None}, r"Received: no tags, brand\."),
+        ({"ad_id": None}, r"Received: no ad_id\."),
+        ({"ad_id": ["a", "b", "a"]}, r"must be distinct\. Received: 1 repeat"),
+    ],
+)
+def test_bad_tables(columns, message):
+    with pytest.raises(InputError, match=message):
+        Catalogue.from_table(table(**columns), FEATURES)

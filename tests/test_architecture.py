@@ -1,0 +1,136 @@
+"""The map of the house: who may import whom, read from the source."""
+
+import ast
+import pathlib
+import re
+
+import pytest
+
+import tfadrec
+
+ROOT = pathlib.Path(tfadrec.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+
+#: package -> the packages that it may import, besides itself.
+MODELS = {"core", "ops", "layers", "losses", "metrics", "towers"}
+TRAINING = MODELS | {"data", "optimizers", "models"}
+EVALUATION = {"core", "ops", "data", "metrics", "models"}
+MAY_IMPORT = {
+    "core": set(),
+    "ops": {"core"},
+    "data": {"core", "ops"},
+    "layers": {"core", "ops"},
+    "losses": {"core", "ops"},
+    "metrics": {"core", "ops"},
+    "optimizers": {"core", "ops"},
+    "towers": {"core", "ops", "layers"},
+    "models": MODELS,
+    "training": TRAINING,
+    "tuning": {"core", "data", "models", "towers", "training"},
+    "evaluation": EVALUATION,
+    "serving": EVALUATION | {"layers", "towers", "evaluation"},
+}
+MAY_IMPORT["cli"] = set(MAY_IMPORT)
+
+#: giant -> the places that may import it.
+DOORS = {
+    "tf_keras": ("core/door.py",),
+    "keras": (),
+    "transformers": ("layers/text/", "data/"),
+    "tensorflow_recommenders": ("models/", "layers/interaction/"),
+    "keras_tuner": ("tuning/",),
+}
+
+#: Files whose public classes are not one, named as the file.
+OTHER_CLASSES = {
+    "core/config.py": ["RunConfig"],
+    "core/errors.py": ["TfadrecError", "InputError"],
+    "core/schema.py": ["Feature", "Schema"],
+    "data/dataset.py": ["EventLog", "Impressions", "Dataset"],
+    "data/ledger.py": ["Count", "Ledger"],
+    "data/sources/table_config.py": ["ColumnSpec", "TableSpec", "TableConfig"],
+    "data/text_vectors.py": ["TextEncoder"],
+    "models/base.py": ["RankingModel"],
+}
+
+
+def place(file):
+    return file.relative_to(ROOT).as_posix()
+
+
+def package_of(file):
+    parts = file.relative_to(ROOT).parts
+    return parts[0] if len(parts) > 1 else None
+
+
+def imports(file):
+    """Every module that a file imports, also inside functions."""
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{place(file)}: a relative import"
+            # `from tfadrec import data` imports tfadrec.data.
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_every_package_is_on_the_map():
+    packages = {package_of(file) for file in FILES} - {None}
+    assert packages <= set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("file", FILES, ids=place)
+def test_imports_point_down(file):
+    package = package_of(file)
+    for module in imports(file):
+        parts = module.split(".")
+        if parts[0] != "tfadrec" or package is None:
+            continue
+        if parts[1:] == ["__version__"]:
+            continue
+        assert parts[1] in MAY_IMPORT[package] | {package}, module
+
+
+@pytest.mark.parametrize("file", FILES, ids=place)
+def test_one_door_per_giant(file):
+    for module in imports(file):
+        giant, _, rest = module.partition(".")
+        if giant in DOORS:
+            assert place(file).startswith(DOORS[giant] or ("nowhere",)), module
+        assert not (giant == "tensorflow" and rest.startswith("keras")), module
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        assert not (
+            isinstance(node, ast.Attribute)
+            and node.attr == "keras"
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "tf"
+        ), "tf.keras"
+
+
+@pytest.mark.parametrize("file", FILES, ids=place)
+def test_one_public_class_per_file(file):
+    classes = [
+        node.name
+        for node in ast.parse(file.read_text("utf-8")).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
+    if place(file) in OTHER_CLASSES:
+        assert classes == OTHER_CLASSES[place(file)]
+        return
+    assert len(classes) <= 1
+    if classes:
+        snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", classes[0])
+        snake = re.sub(r"(?<=[A-Z])(?=[A-Z][a-z])", "_", snake)
+        assert file.stem == snake.lower(), classes[0]
+
+
+@pytest.mark.parametrize(
+    "folder", sorted({file.parent for file in FILES}), ids=place
+)
+def test_every_folder_says_what_it_is(folder):
+    source = (folder / "__init__.py").read_text("utf-8")
+    assert ast.get_docstring(ast.parse(source))
+
+
+def test_the_list_of_other_classes_is_not_stale():
+    assert set(OTHER_CLASSES) <= {place(file) for file in FILES}

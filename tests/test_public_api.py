@@ -1,0 +1,115 @@
+"""The public API: a new export is a reviewed change of this list."""
+
+import importlib
+import pathlib
+import types
+
+import pytest
+
+import tfadrec
+
+PUBLIC = {
+    "tfadrec": [
+        "__version__",
+        "core",
+        "data",
+        "evaluation",
+        "layers",
+        "metrics",
+        "models",
+        "ops",
+        "optimizers",
+        "serving",
+        "towers",
+        "training",
+    ],
+    "tfadrec.data": [
+        "Catalogue",
+        "Dataset",
+        "EventLog",
+        "Impressions",
+        "Tokenizer",
+        "ad_text",
+        "encode_text",
+        "load",
+        "open_dataset",
+        "split_by_time",
+        "text_vectors",
+    ],
+    "tfadrec.data.sources": [
+        "prepare_mind",
+        "prepare_movielens_100k",
+        "prepare_synthetic",
+        "prepare_table",
+    ],
+    "tfadrec.cli": ["main"],
+    "tfadrec.evaluation": [
+        "Evaluation",
+        "ReliabilityBin",
+        "compare",
+        "evaluate",
+        "write_report",
+    ],
+    "tfadrec.layers": [
+        "DIN",
+        "LSTM",
+        "AttentionMatching",
+        "BertAdEncoder",
+        "CTRHead",
+        "Dropout",
+        "IdEmbedding",
+    ],
+    "tfadrec.layers.behavior": ["DIN", "LSTM"],
+    "tfadrec.layers.interaction": ["CTRHead"],
+    "tfadrec.layers.matching": ["AttentionMatching"],
+    "tfadrec.layers.text": ["BertAdEncoder"],
+    "tfadrec.metrics": ["AUC", "ranking"],
+    "tfadrec.models": ["AdRanker", "Popularity", "RankingModel"],
+    "tfadrec.optimizers": ["LazyAdam"],
+    "tfadrec.serving": [
+        "RankingService",
+        "answers",
+        "export_bundle",
+        "open_bundle",
+        "recommend",
+        "replay",
+        "request_for_user",
+    ],
+    "tfadrec.towers": ["AdTower", "UserTower"],
+    "tfadrec.training": [
+        "Run",
+        "build_ranker",
+        "fit",
+        "load_run",
+        "train",
+        "with_text",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_names(name):
+    module = importlib.import_module(name)
+    assert list(module.__all__) == PUBLIC[name]
+    for public in module.__all__:
+        assert getattr(module, public) is not None
+
+
+def test_every_package_with_a_list_is_here():
+    root = pathlib.Path(tfadrec.__file__).parent
+    with_a_list = {
+        ".".join(("tfadrec", *path.relative_to(root).parent.parts))
+        for path in root.rglob("__init__.py")
+        if "__all__" in path.read_text("utf-8")
+    }
+    assert with_a_list == set(PUBLIC)
+
+
+def test_an_unknown_name():
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        tfadrec.nonsense  # noqa: B018
+
+
+def test_subpackages_are_found_and_listed():
+    assert isinstance(tfadrec.towers, types.ModuleType)
+    assert set(tfadrec.__all__) == set(dir(tfadrec))

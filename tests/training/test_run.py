@@ -1,0 +1,278 @@
+"""Run folders: resume to equal weights, and every folder that is refused."""
+
+import importlib
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from tests.training import small
+from tfadrec import training
+from tfadrec.core.errors import InputError
+from tfadrec.data.dataset import open_dataset
+
+
+# The name `tfadrec.training.fit` is that of the function.
+fit_module = importlib.import_module("tfadrec.training.fit")
+
+
+class KilledError(BaseException):
+    """Stands for SIGKILL: nothing in the package catches it."""
+
+
+def assert_equal_runs(found, expected):
+    """Every variable of model.keras, bit by bit, and the history."""
+    found, expected = training.load_run(found), training.load_run(expected)
+    assert found.history == expected.history
+    ours, theirs = found.ranker.variables, expected.ranker.variables
+    assert len(ours) == len(theirs) > 10
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.name)
+
+
+def kill_at_call(patch, holder, name, number, when=lambda *args: True):
+    """The `number`-th call of a function (of those meant) kills the run."""
+    real, calls = getattr(holder, name), []
+
+    def deadly(*args, **kwargs):
+        if when(*args):
+            calls.append(1)
+            if len(calls) == number:
+                raise KilledError
+        return real(*args, **kwargs)
+
+    patch.setattr(holder, name, deadly)
+
+
+def test_killed_at_every_kind_of_moment_ends_with_equal_weights(tmp_path):
+    """One run is killed five times and taken up again after each."""
+    out = tmp_path / "run"
+
+    def replaces(name):
+        return lambda _, to: pathlib.Path(to).name == name
+
+    moments = [
+        # Before run.json has its name.
+        (os, "replace", 1, replaces("run.json")),
+        # Before the first epoch ended.
+        (fit_module._Measure, "on_train_batch_end", 4, lambda *_: True),
+        # In epoch 2, its checkpoint written and state.json not replaced.
+        (os, "replace", 2, replaces("state.json")),
+        # In the middle of epoch 3 (epoch 2 is trained again: 6 + 3 steps).
+        (fit_module._Measure, "on_train_batch_end", 9, lambda *_: True),
+        # Epoch 3 is saved, older checkpoints are not yet removed.
+        (pathlib.Path, "unlink", 1, lambda file: "epoch-" in file.name),
+        # All is trained, model.keras is written and does not have its name.
+        (os, "replace", 1, replaces("model.keras")),
+    ]
+    for holder, name, number, when in moments:
+        with pytest.MonkeyPatch.context() as patch:
+            kill_at_call(patch, holder, name, number, when)
+            with pytest.raises(KilledError):
+                training.train(
+                    small.world(), small.config(), out, progress=False
+                )
+        assert not (out / "model.keras").exists()
+    training.train(small.world(), small.config(), out, progress=False)
+    assert_equal_runs(out, small.run_folder())
+    assert len(training.load_run(out).history) == 4
+
+
+def test_a_finished_run_trains_nothing_more(tmp_path, monkeypatch):
+    out = shutil.copytree(small.run_folder(), tmp_path / "run")
+    monkeypatch.setattr(
+        "tfadrec.models.AdRanker.train_step",
+        lambda *_: pytest.fail("it trained"),
+    )
+    again = training.train(small.world(), small.config(), out, progress=False)
+    assert again.history == small.run().history
+    assert_equal_runs(out, small.run_folder())
+
+
+def test_a_loaded_run_is_the_trained_one():
+    trained, loaded = small.trained(), small.run()
+    rows = loaded.test.batches(64)
+    np.testing.assert_array_equal(
+        trained.ranker.predict(rows)["clicked"],
+        loaded.ranker.predict(rows)["clicked"],
+    )
+    assert loaded.config == trained.config == small.config()
+    sizes = [len(getattr(loaded, p)) for p in ("train", "valid", "test")]
+    assert sum(sizes) == len(loaded.dataset) == 30 * 12 * 3
+    assert loaded.train.history_length == 6
+    # The best epoch of the history is what `best` tells of.
+    assert loaded.best["val_auc"] == max(e["val_auc"] for e in loaded.history)
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """A copy of the finished run, to be spoilt."""
+    return shutil.copytree(small.run_folder(), tmp_path / "begun")
+
+
+def again(out, dataset=None, **sections):
+    return training.train(
+        dataset or small.world(), small.config(**sections), out, progress=False
+    )
+
+
+def test_other_settings_are_refused(begun):
+    with pytest.raises(InputError, match="begun with other settings"):
+        again(begun, fit={"epochs": 5})
+
+
+def test_another_dataset_is_refused(begun, tmp_path):
+    other = small.make_world(tmp_path / "other", seed=1)
+    with pytest.raises(InputError, match="begun with another dataset"):
+        again(begun, other)
+
+
+def test_a_changed_dataset_is_refused(tmp_path):
+    """One label is flipped: sizes and ids are as before."""
+    data = shutil.copytree(small.world(), tmp_path / "data")
+    out = tmp_path / "run"
+    again(out, data, fit={"epochs": 1})
+    file = data / "impressions.parquet"
+    table = pq.read_table(file)
+    labels = table["clicked"].to_numpy().copy()
+    labels[0] = 1 - labels[0]
+    place = table.column_names.index("clicked")
+    pq.write_table(table.set_column(place, "clicked", [labels]), file)
+    with pytest.raises(InputError, match="which has changed since"):
+        training.load_run(out)
+    with pytest.raises(InputError, match="a dataset that has changed since"):
+        again(out, data, fit={"epochs": 1})
+
+
+def test_a_folder_with_other_things_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(InputError, match="holds something else"):
+        again(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_settings_that_failed_do_not_claim_the_folder(tmp_path):
+    """A typing error is mended without removing anything."""
+    out = tmp_path / "run"
+    for sections in (
+        {"ad_tower": {"widht": 4}},
+        {"fit": {"patience": 0}},
+        {"fit": {"epoch": 1}},
+    ):
+        with pytest.raises(InputError):
+            again(out, **sections)
+    assert len(again(out, fit={"epochs": 1}).history) == 1
+
+
+@pytest.mark.parametrize(
+    ("section", "settings", "message"),
+    [
+        ("fit", {"epoch": 3}, r"`fit` takes batch_size, .*seed.*: epoch\."),
+        ("fit", {"progress": False}, "`fit` takes .* Received: progress"),
+        ("data", {"train": 0.5}, "`data` takes history_length, valid, test"),
+        ("data", {"valid": "many"}, "`data`: "),
+        ("data", {"valid": 0.0}, "shares must lie in"),
+        ("data", {"history_length": -1}, "integer >= 0. Received: -1"),
+        ("data", {"history_length": "x"}, "integer >= 0. Received: 'x'"),
+    ],
+)
+def test_bad_settings(tmp_path, section, settings, message):
+    with pytest.raises(InputError, match=message):
+        again(tmp_path / "run", **{section: settings})
+
+
+def test_no_dataset(tmp_path):
+    with pytest.raises(InputError, match="a dataset is a folder"):
+        again(tmp_path / "run", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"history": [{"loss": 1}]}', "\udcff"]
+)
+def test_a_spoilt_state(begun, text):
+    (begun / "state.json").write_bytes(text.encode(errors="surrogateescape"))
+    message = "state.json must hold its history.*Remove"
+    with pytest.raises(InputError, match=message):
+        again(begun)
+    with pytest.raises(InputError, match=message):
+        training.load_run(begun)
+
+
+@pytest.mark.parametrize("spoil", ["remove", "cut"])
+def test_a_spoilt_checkpoint(begun, spoil):
+    for file in (begun / "checkpoints").glob("epoch-0004*"):
+        if spoil == "remove":
+            file.unlink()
+        else:
+            file.write_bytes(file.read_bytes()[:40])
+    with pytest.raises(InputError, match=r"checkpoint.*epoch-0004.*Remove"):
+        again(begun)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]"])
+def test_a_spoilt_record(begun, text):
+    (begun / "run.json").write_text(text)
+    with pytest.raises(InputError, match=r"run\.json must say"):
+        training.load_run(begun)
+    with pytest.raises(InputError, match=r"run\.json must say"):
+        again(begun)
+
+
+def test_a_spoilt_model(begun):
+    (begun / "model.keras").write_bytes(b"none")
+    with pytest.raises(InputError, match=r"model\.keras must be a ranker"):
+        training.load_run(begun)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "."])
+def test_no_run(tmp_path, name):
+    with pytest.raises(InputError, match=r"has no model\.keras"):
+        training.load_run(tmp_path / name)
+
+
+@pytest.mark.slow
+def test_sigkill_at_random_moments_ends_with_equal_weights(tmp_path):
+    """Real processes, killed at three random moments of one run."""
+    settings = tmp_path / "small.yaml"
+    text = small.YAML.replace("steps_per_epoch: 6", "steps_per_epoch: 300")
+    settings.write_text(text)
+
+    def command(out):
+        return [
+            *(sys.executable, "-m", "tfadrec", "train"),
+            *("--data", small.world(), "--config", settings, "--out", out),
+        ]
+
+    whole, out = tmp_path / "whole", tmp_path / "killed"
+    begin = time.monotonic()
+    subprocess.run(command(whole), check=True, capture_output=True)
+    seconds = time.monotonic() - begin
+    draws = random.Random(0)
+    for _ in range(3):
+        process = subprocess.Popen(
+            command(out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(seconds * draws.uniform(0.3, 0.9))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        state = out / "state.json"
+        if state.exists():
+            json.loads(state.read_text())
+    subprocess.run(command(out), check=True, capture_output=True)
+    assert_equal_runs(out, whole)
+
+
+def test_the_world_has_what_the_tests_need():
+    dataset = open_dataset(small.world())
+    assert dataset.schema.ad_id_type == "string"
+    assert dataset.impressions.history_lengths.max() > 6
+    assert dataset.impressions.history_lengths.min() == 0
