@@ -15,8 +15,9 @@ def describe() -> str:
     model = platform.processor() or platform.machine()
     if os.path.exists("/proc/cpuinfo"):
         with open("/proc/cpuinfo") as file:
-            names = [line for line in file if line.startswith("model name")]
-        model = names[0].partition(":")[2].strip() if names else model
+            for line in file:
+                if line.startswith("model name"):
+                    model = line.partition(":")[2].strip()
     return (
         f"{model}, {len(os.sched_getaffinity(0))} cores; "
         f"Python {platform.python_version()}, "

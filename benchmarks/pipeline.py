@@ -7,8 +7,9 @@ MovieLens-100K's training rows, histories of T = 50.
 
 import time
 
-import tfadrec  # noqa: F401  (chooses the Keras flavour before TensorFlow)
 from machine import describe, spread
+
+import tfadrec  # noqa: F401  (chooses the Keras flavour before TensorFlow)
 from tfadrec import data, training
 from tfadrec.core.config import RunConfig
 
@@ -61,11 +62,12 @@ def _step_time(config, train, batch_size: int) -> None:
         min(1.0, memory / fed)
         for fed, memory in zip(times["pipeline"], times["memory"], strict=True)
     ]
-    print(
-        f"training, batch {batch_size}: {spread(times['pipeline'], ' ms/step')}, "
-        f"fed from memory {spread(times['memory'], ' ms/step')}; "
-        f"the model's share {spread(shares)}"
-    )
+    for name, found in times.items():
+        print(
+            f"training, batch {batch_size}, fed by the {name}: "
+            f"{spread(found, ' ms/step')}"
+        )
+    print(f"training, batch {batch_size}, model's share: {spread(shares)}")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ import tempfile
 import time
 
 import pyarrow.parquet as pq
+from machine import describe, spread
 
 import tfadrec  # noqa: F401  (chooses the Keras flavour before TensorFlow)
-from machine import describe, spread
 from tfadrec import data, evaluation, training
 from tfadrec.core.config import RunConfig
 from tfadrec.data import sources
@@ -33,7 +33,9 @@ def _gap(seed: int) -> float:
         sources.prepare_synthetic(folder, seed)
         table = pq.read_table(pathlib.Path(folder, "impressions.parquet"))
         truth = table["true_click_probability"].to_numpy()
-        dataset = training.with_text(data.open_dataset(folder), RunConfig().text)
+        dataset = training.with_text(
+            data.open_dataset(folder), RunConfig().text
+        )
     train, valid, test = data.split_by_time(dataset)
     # Impressions are sorted by time, so the test rows are the last ones.
     held_out = truth[-len(test) :]

@@ -20,7 +20,6 @@ from tfadrec import training
 from tfadrec.core.errors import InputError
 from tfadrec.data.dataset import open_dataset
 
-
 # The name `tfadrec.training.fit` is that of the function.
 fit_module = importlib.import_module("tfadrec.training.fit")
 

@@ -46,8 +46,8 @@ def quickstart(out: str) -> dict[str, Any]:
     dataset = data.load("movielens-100k").with_history_length(_HISTORY_LENGTH)
     parts = data.split_by_time(dataset)
     click.echo(
-        f"     {len(dataset.catalogue):,} ads, {len(dataset.user_ids):,} users, "
-        f"{len(dataset):,} impressions: "
+        f"     {len(dataset.catalogue):,} ads, "
+        f"{len(dataset.user_ids):,} users, {len(dataset):,} impressions: "
         + " / ".join(f"{len(part):,}" for part in parts)
         + " to train / validate / test"
     )

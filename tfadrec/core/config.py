@@ -1,12 +1,24 @@
 """The settings of a run, as they stand in its YAML file."""
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
 from tfadrec.core.errors import InputError
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML where 1e-3 is a number, as one expects, and not a text."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,10 +67,11 @@ class RunConfig:
           InputError: where it is no YAML, or names an unknown section.
         """
         try:
-            sections = yaml.safe_load(text) or {}
+            sections = yaml.load(text, _Loader) or {}
         except yaml.YAMLError as error:
+            line = " ".join(str(error).split())
             raise InputError(
-                f"a config must be YAML. Received: {' '.join(str(error).split())}."
+                f"a config must be YAML. Received: {line}."
             ) from error
         if not isinstance(sections, dict):
             raise InputError(
@@ -83,5 +96,5 @@ class RunConfig:
         return cls(**sections)
 
     def to_yaml(self) -> str:
-        """The settings as YAML text, which `from_yaml` reads to an equal one."""
+        """The settings as YAML text, which `from_yaml` reads back."""
         return yaml.safe_dump(dataclasses.asdict(self), sort_keys=False)

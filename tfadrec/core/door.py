@@ -1,6 +1,6 @@
 """The one place that imports tf_keras.
 
-    from tfadrec.core.door import keras, register, tf
+from tfadrec.core.door import keras, register, tf
 """
 
 import tensorflow as tf

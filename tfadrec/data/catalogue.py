@@ -131,7 +131,10 @@ class Catalogue:
         }
         return {
             f"{kind}:{name}": np.concatenate(
-                [np.zeros_like(column[:1], shape=(1, *column.shape[1:])), column]
+                [
+                    np.zeros_like(column[:1], shape=(1, *column.shape[1:])),
+                    column,
+                ]
             )
             for kind, columns in named.items()
             for name, column in columns.items()

@@ -40,9 +40,9 @@ def batches(
         rows = _shuffled_rows(n, min(batch_size, n), seed, first_step)
     gather = _Gather(dataset)
     # Each batch is made whole by one call, so two calls use two cores.
-    return rows.map(
-        gather, num_parallel_calls=2, deterministic=True
-    ).prefetch(2)
+    return rows.map(gather, num_parallel_calls=2, deterministic=True).prefetch(
+        2
+    )
 
 
 def _shuffled_rows(

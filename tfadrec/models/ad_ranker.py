@@ -120,7 +120,9 @@ class AdRanker(RankingModel):
 
     def call(self, inputs, training=None):
         candidates = inputs["candidate_ads"]
-        slate = candidates if candidates.shape.rank == 2 else candidates[:, None]
+        slate = (
+            candidates if candidates.shape.rank == 2 else candidates[:, None]
+        )
         length = tf.shape(inputs["history_ads"])[1]
         # One call of the tower, so that an ad in both is worked out once.
         encoded = self.ad_tower(

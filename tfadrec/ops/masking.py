@@ -3,8 +3,6 @@
 import tensorflow as tf
 
 
-
-
 def masked_softmax(
     logits: tf.Tensor, mask: tf.Tensor | None, axis: int = -1
 ) -> tf.Tensor:

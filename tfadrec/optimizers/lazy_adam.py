@@ -62,7 +62,10 @@ class LazyAdam(keras.optimizers.Adam):
         rows, values = gradient.indices, gradient.values
         dtype = variable.dtype
         step = tf.cast(self.iterations + 1, dtype)
-        beta_1, beta_2 = tf.cast(self.beta_1, dtype), tf.cast(self.beta_2, dtype)
+        beta_1, beta_2 = (
+            tf.cast(self.beta_1, dtype),
+            tf.cast(self.beta_2, dtype),
+        )
         rate = (
             tf.cast(self.learning_rate, dtype)
             * tf.sqrt(1 - tf.pow(beta_2, step))

@@ -54,7 +54,7 @@ def recommend(
         k=k,
     )
     place_of = {ad_id: place for place, ad_id in enumerate(catalogue.ad_ids)}
-    found = []
+    found: list[dict[str, Any]] = []
     for ad_id, pctr in zip(answer["ad_ids"][0], answer["pctr"][0], strict=True):
         ad_id = ad_id.decode() if isinstance(ad_id, bytes) else int(ad_id)
         if ad_id not in place_of:

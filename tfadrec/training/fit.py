@@ -134,7 +134,7 @@ def read_history(out: pathlib.Path) -> list[dict[str, float]]:
     file = out / "state.json"
     try:
         history = json.loads(file.read_text(encoding="utf-8"))["history"]
-        if not all(_MEASURED <= set(epoch) for epoch in history):
+        if not all(set(epoch) >= _MEASURED for epoch in history):
             raise KeyError("history")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(

@@ -80,14 +80,16 @@ def train(
     _claim(out, record)
     dataset, parts = _parts(dataset, config)
     dataset = with_text(dataset, config.text)
-    parts = [part.with_catalogue(dataset.catalogue) for part in parts]
+    learn, valid, test = (
+        part.with_catalogue(dataset.catalogue) for part in parts
+    )
     settings = dict(config.fit)
     ranker = build_ranker(config, dataset, settings.get("seed", 0))
-    history = fit(ranker, *parts[:2], out, progress=progress, **settings)
+    history = fit(ranker, learn, valid, out, progress=progress, **settings)
     fresh = out / "fresh.keras"
     ranker.save(fresh)
     os.replace(fresh, out / "model.keras")
-    return Run(ranker, dataset, *parts, config, history)
+    return Run(ranker, dataset, learn, valid, test, config, history)
 
 
 def load_run(run: str | pathlib.Path) -> Run:
@@ -111,7 +113,7 @@ def load_run(run: str | pathlib.Path) -> Run:
             f"a run is read with the dataset it was made with. Received: "
             f"{record['data']}, which has changed since. Train again."
         )
-    dataset, parts = _parts(dataset, config)
+    dataset, (learn, valid, test) = _parts(dataset, config)
     history = read_history(run)
     try:
         ranker = keras.models.load_model(run / "model.keras")
@@ -121,10 +123,12 @@ def load_run(run: str | pathlib.Path) -> Run:
             "cannot be read. Remove it and train again: that goes on from the "
             "checkpoints."
         ) from error
-    return Run(ranker, dataset, *parts, config, history)
+    return Run(ranker, dataset, learn, valid, test, config, history)
 
 
-def _parts(dataset: Dataset, config: RunConfig):
+def _parts(
+    dataset: Dataset, config: RunConfig
+) -> tuple[Dataset, tuple[Dataset, Dataset, Dataset]]:
     settings = dict(config.data)
     length = settings.pop("history_length", dataset.history_length)
     if type(length) is not int or length < 0:

@@ -37,9 +37,7 @@ class LSTM(keras.layers.Layer):
     def build(self, input_shape) -> None:
         events = input_shape["events"]
         self._lstm = built(
-            keras.layers.LSTM(
-                events[-1], name="lstm", dtype=self.dtype_policy
-            ),
+            keras.layers.LSTM(events[-1], name="lstm", dtype=self.dtype_policy),
             events,
         )
         super().build(input_shape)

@@ -107,7 +107,8 @@ class CTRHead(keras.layers.Layer):
         deep = widths[-1] if self.hidden_units else 0
         crossed = width if self.cross_layers or not deep else 0
         self._output = built(
-            keras.layers.Dense(1, name="output", dtype="float32"), [None, crossed + deep]
+            keras.layers.Dense(1, name="output", dtype="float32"),
+            [None, crossed + deep],
         )
         super().build(input_shape)
 

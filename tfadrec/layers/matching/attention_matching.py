@@ -40,7 +40,8 @@ class AttentionMatching(keras.layers.Layer):
 
     Example:
       >>> user, mask = tf.ones([2, 3, 4]), tf.ones([2, 3], tf.bool)
-      >>> inputs = {"user": user, "user_mask": mask, "ad": tf.ones([2, 5, 1, 4])}
+      >>> ad = tf.ones([2, 5, 1, 4])
+      >>> inputs = {"user": user, "user_mask": mask, "ad": ad}
       >>> AttentionMatching()(inputs).shape
       TensorShape([2, 5])
     """

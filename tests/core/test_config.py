@@ -1,0 +1,93 @@
+"""Settings as YAML."""
+
+import dataclasses
+
+import pytest
+
+from tfadrec.core.config import RunConfig
+from tfadrec.core.errors import InputError
+
+SECTIONS = [field.name for field in dataclasses.fields(RunConfig)]
+
+
+def test_defaults():
+    for text in ("", "{}", "# nothing\n"):
+        assert RunConfig.from_yaml(text) == RunConfig()
+    config = RunConfig()
+    assert config.text == {"model": "minilm"}
+    assert config.encoder == {"class": "DIN"}
+    assert config.matching == {"class": "AttentionMatching"}
+    assert config.optimizer == {"class": "LazyAdam"}
+    assert config.fit == config.data == config.ranker == {}
+
+
+def test_round_trip():
+    config = RunConfig(
+        text=None,
+        ad_tower={"width": 8, "use_id": False},
+        encoder={"class": "LSTM"},
+        matching=None,
+        ranker={"hidden_units": [8, 4], "dropout": 0.5},
+        optimizer={"class": "Adagrad", "learning_rate": 1e-05},
+        fit={"monitor": "val_gauc"},
+    )
+    assert RunConfig.from_yaml(config.to_yaml()) == config
+    assert RunConfig.from_yaml(RunConfig().to_yaml()) == RunConfig()
+
+
+def test_sections_are_taken_over():
+    config = RunConfig.from_yaml("fit: {epochs: 3}\ntext:\nmatching: null\n")
+    assert config.fit == {"epochs": 3}
+    assert config.text is None
+    assert config.matching is None
+    assert config.data == {}
+
+
+def test_bytes_are_utf8():
+    text = "text: {model: ærøskøbing}"
+    assert RunConfig.from_yaml(text.encode()) == RunConfig.from_yaml(text)
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [("1e-3", 0.001), ("1E3", 1000.0), ("-2e+1", -20.0), ("1.5e2", 150.0)],
+)
+def test_a_number_may_be_written_with_an_exponent(written, value):
+    config = RunConfig.from_yaml(f"optimizer: {{learning_rate: {written}}}")
+    assert config.optimizer == {"learning_rate": value}
+
+
+@pytest.mark.parametrize("name", ["minilm", "2e", "e5", "all-e5-small"])
+def test_a_name_stays_a_name(name):
+    assert RunConfig.from_yaml(f"text: {{model: {name}}}").text["model"] == name
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("fit: {epochs: 3", "a config must be YAML. Received: .*line 1"),
+        ("a: b: c", "a config must be YAML"),
+        (b"text: {model: \xff}", "a config must be YAML"),
+        ("- fit\n- data", "a config must be sections.* Received: list"),
+        ("3", "a config must be sections.* Received: int"),
+        (
+            "fits: {epochs: 3}",
+            "has the sections text, .*data. Received: 'fits'",
+        ),
+        ("1: {epochs: 3}", "has the sections .* Received: 1"),
+        ("fit: 3", "the section 'fit' must hold .* Received: 3"),
+        ("text: minilm", "the section 'text' must hold .* Received: 'minilm'"),
+        ("text: false", "the section 'text' must hold .* Received: False"),
+        ("ranker: [a]", r"the section 'ranker' must hold .* Received: \['a'\]"),
+    ],
+)
+def test_bad_texts(text, message):
+    with pytest.raises(InputError, match=message) as error:
+        RunConfig.from_yaml(text)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", sorted({*SECTIONS} - {"text", "matching"}))
+def test_null_is_for_what_can_be_left_out(name):
+    with pytest.raises(InputError, match=f"{name!r} must hold .*: None"):
+        RunConfig.from_yaml(f"{name}: null")

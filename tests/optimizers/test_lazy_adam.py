@@ -1,0 +1,177 @@
+"""LazyAdam against NumPy for sparse rows, against Keras for dense weights."""
+
+import numpy as np
+import pytest
+
+from tfadrec import optimizers
+from tfadrec.core.door import keras, tf
+
+ROWS, WIDTH, LR = 7, 3, 0.1
+#: Steps of (rows read, with repeats and in any order).
+STEPS = [[4, 1, 4], [1, 1, 1], [6], [0, 4, 1, 6]]
+
+
+def gradients():
+    random = np.random.default_rng(0)
+    return [
+        random.normal(size=(len(rows), WIDTH)).astype(np.float32)
+        for rows in STEPS
+    ]
+
+
+def start():
+    random = np.random.default_rng(1)
+    return random.normal(size=(ROWS, WIDTH)).astype(np.float32)
+
+
+def reference(beta_1=0.9, beta_2=0.999, epsilon=1e-7):
+    """Algorithm 1 on the rows that a step reads, in float64."""
+    w = start().astype(np.float64)
+    m, v = np.zeros_like(w), np.zeros_like(w)
+    for t, (rows, values) in enumerate(
+        zip(STEPS, gradients(), strict=True), start=1
+    ):
+        for row in set(rows):
+            g = values[np.array(rows) == row].astype(np.float64).sum(axis=0)
+            m[row] = beta_1 * m[row] + (1 - beta_1) * g
+            v[row] = beta_2 * v[row] + (1 - beta_2) * g**2
+            rate = LR * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
+            w[row] -= rate * m[row] / (np.sqrt(v[row]) + epsilon)
+    return w, m, v
+
+
+def sparse(rows, values):
+    return tf.IndexedSlices(
+        tf.constant(values), tf.constant(rows), [ROWS, WIDTH]
+    )
+
+
+def moments(optimizer):
+    return {
+        kind: variable.numpy()
+        for variable in optimizer.variables
+        for kind in "mv"
+        if f"/{kind}/" in variable.name
+    }
+
+
+@pytest.mark.parametrize("how", ["eager", "function", "xla"])
+def test_sparse_rows_follow_the_formula(how):
+    weight = tf.Variable(start(), name="table")
+    optimizer = optimizers.LazyAdam(LR, jit_compile=how == "xla")
+    optimizer.build([weight])
+
+    def step(rows, values):
+        optimizer.apply_gradients([(sparse(rows, values), weight)])
+
+    if how != "eager":
+        spec = tf.TensorSpec([None], tf.int32)
+        values = tf.TensorSpec([None, WIDTH])
+        step = tf.function(step, input_signature=[spec, values])
+    if how == "xla":
+        # XLA compiles one shape at a time.
+        step = step.python_function
+    for rows, values in zip(STEPS, gradients(), strict=True):
+        step(tf.constant(rows), tf.constant(values))
+    w, m, v = reference()
+    np.testing.assert_allclose(weight.numpy(), w, rtol=1e-5, atol=1e-6)
+    found = moments(optimizer)
+    np.testing.assert_allclose(found["m"], m, rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(found["v"], v, rtol=1e-4, atol=1e-9)
+
+
+def test_rows_that_are_not_read_stay_and_keep_their_moments():
+    weight = tf.Variable(start(), name="table")
+    optimizer = optimizers.LazyAdam(LR)
+    optimizer.apply_gradients([(sparse([2], np.ones([1, 3], "f4")), weight)])
+    kept, before = weight.numpy(), moments(optimizer)
+    assert (before["m"][2] != 0).all()
+    optimizer.apply_gradients([(sparse([5], np.ones([1, 3], "f4")), weight)])
+    others = [0, 1, 2, 3, 4, 6]
+    np.testing.assert_array_equal(weight.numpy()[others], kept[others])
+    assert (weight.numpy()[5] != kept[5]).all()
+    for kind, values in moments(optimizer).items():
+        np.testing.assert_array_equal(values[others], before[kind][others])
+
+
+def test_dense_gradients_are_updated_as_in_adam():
+    ours, theirs = (tf.Variable(start()) for _ in range(2))
+    settings = {"learning_rate": 0.05, "beta_1": 0.8, "beta_2": 0.95}
+    lazy = optimizers.LazyAdam(**settings)
+    adam = keras.optimizers.Adam(**settings)
+    random = np.random.default_rng(2)
+    for _ in range(4):
+        gradient = random.normal(size=(ROWS, WIDTH)).astype(np.float32)
+        lazy.apply_gradients([(tf.constant(gradient), ours)])
+        adam.apply_gradients([(tf.constant(gradient), theirs)])
+    np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+    assert (ours.numpy() != start()).all()
+
+
+def test_all_rows_read_is_adam():
+    """With every row in every step there is nothing to be lazy about."""
+    ours, theirs = (tf.Variable(start()) for _ in range(2))
+    lazy, adam = optimizers.LazyAdam(LR), keras.optimizers.Adam(LR)
+    random = np.random.default_rng(3)
+    for _ in range(3):
+        gradient = random.normal(size=(ROWS, WIDTH)).astype(np.float32)
+        lazy.apply_gradients([(sparse(list(range(ROWS)), gradient), ours)])
+        adam.apply_gradients([(tf.constant(gradient), theirs)])
+    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-6)
+
+
+def test_a_schedule_is_followed():
+    weight = tf.Variable(start())
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay([0], [0.5, 0])
+    optimizer = optimizers.LazyAdam(schedule)
+    one = sparse([0], np.ones([1, WIDTH], "f4"))
+    optimizer.apply_gradients([(one, weight)])
+    moved = weight.numpy()
+    # The first step of Adam is the learning rate against the sign.
+    np.testing.assert_allclose(moved[0], start()[0] - 0.5, rtol=1e-5)
+    optimizer.apply_gradients([(one, weight)])
+    np.testing.assert_array_equal(weight.numpy(), moved)
+
+
+def test_loss_scaling_gives_the_same_step_and_skips_overflow():
+    weight = tf.Variable(start())
+    optimizer = keras.mixed_precision.LossScaleOptimizer(
+        optimizers.LazyAdam(LR), initial_scale=1024.0
+    )
+
+    @tf.function
+    def step(factor):
+        with tf.GradientTape() as tape:
+            read = tf.cast(tf.gather(weight, [3, 3, 1]), tf.float16)
+            loss = tf.cast(tf.reduce_sum(read), tf.float32) * factor
+            scaled = optimizer.get_scaled_loss(loss)
+        gradients = tape.gradient(scaled, [weight])
+        unscaled = optimizer.get_unscaled_gradients(gradients)
+        optimizer.apply_gradients(zip(unscaled, [weight], strict=True))
+
+    step(1.0)
+    moved = weight.numpy()
+    expected = start()
+    expected[[1, 3]] -= LR
+    np.testing.assert_allclose(moved, expected, rtol=1e-3, atol=1e-5)
+    step(np.inf)
+    np.testing.assert_array_equal(weight.numpy(), moved)
+    assert float(optimizer.loss_scale) == 512.0
+
+
+def test_config_round_trip():
+    optimizer = optimizers.LazyAdam(0.02, 0.8, 0.9, 1e-5, clipnorm=1.0)
+    config = optimizer.get_config()
+    assert "amsgrad" not in config
+    again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    assert type(again) is optimizers.LazyAdam
+    # The rate is a variable, float32.
+    assert again.get_config() == config
+    assert config["beta_1"] == 0.8
+    assert config["clipnorm"] == 1.0
+    assert config["learning_rate"] == np.float32(0.02)
+
+
+def test_amsgrad_is_refused():
+    with pytest.raises(ValueError, match="Received: amsgrad=True"):
+        optimizers.LazyAdam(amsgrad=True)

@@ -1,0 +1,157 @@
+"""Fitting: history, best weights, early stopping, logs, bad arguments."""
+
+import numpy as np
+import pytest
+
+from tests.training import small
+from tfadrec import data, training
+from tfadrec.core.door import tf
+from tfadrec.core.errors import InputError
+from tfadrec.metrics import ranking
+from tfadrec.training.fit import best_epoch
+
+
+@pytest.fixture(scope="module")
+def parts():
+    return data.split_by_time(
+        data.open_dataset(small.world()).with_history_length(6)
+    )
+
+
+def fitted(parts, out, **arguments):
+    ranker = training.build_ranker(small.config(), parts[0])
+    arguments = {"batch_size": 32, "progress": False, **arguments}
+    return ranker, training.fit(ranker, *parts[:2], out, **arguments)
+
+
+def measured(ranker, valid):
+    """The validation metrics of a ranker, worked out apart from `fit`."""
+    labels = valid.impressions.labels["clicked"]
+    logits = ranker.predict(valid.batches(100))["clicked"]
+    return {
+        "val_auc": ranking.auc(labels, logits),
+        "val_gauc": ranking.group_auc(labels, logits, valid.impressions.users),
+        "val_log_loss": ranking.log_loss(labels, logits),
+    }
+
+
+def test_best_weights_are_restored(parts, tmp_path, monkeypatch):
+    """The best of three epochs is the second, and it is the model's."""
+    seen = []
+
+    def auc(labels, logits):
+        seen.append(logits)
+        return [0.6, 0.8, 0.7][len(seen) - 1]
+
+    monkeypatch.setattr(ranking, "auc", auc)
+    ranker, history = fitted(parts, tmp_path, epochs=3, steps_per_epoch=4)
+    monkeypatch.undo()
+    assert [e["val_auc"] for e in history] == [0.6, 0.8, 0.7]
+    assert (seen[1] != seen[2]).any()
+    logits = ranker.predict(parts[1].batches(4096))["clicked"]
+    np.testing.assert_array_equal(logits, seen[1])
+    found = measured(ranker, parts[1])
+    for name in ("val_gauc", "val_log_loss"):
+        assert history[1][name] == pytest.approx(found[name], abs=1e-6)
+    # Only the best and the newest checkpoint are kept.
+    kept = {f.name.split(".")[0] for f in (tmp_path / "checkpoints").iterdir()}
+    assert kept == {"epoch-0002", "epoch-0003"}
+
+
+def test_history_and_tensorboard_tell_the_same():
+    """One entry per epoch, and the last one is what can be measured again."""
+    history = small.trained().history
+    assert len(history) == 4
+    keys = ["loss", "val_auc", "val_gauc", "val_log_loss"]
+    assert all(list(epoch) == keys for epoch in history)
+    logs = {}
+    for file in (small.run_folder() / "tensorboard").rglob("*tfevents*"):
+        part = {"train": "", "validation": "val_"}[file.parent.name]
+        for event in tf.data.TFRecordDataset(str(file)):
+            event = tf.compat.v1.Event.FromString(event.numpy())
+            for value in event.summary.value:
+                if value.tag.startswith("epoch_"):
+                    name = part + value.tag.removeprefix("epoch_")
+                    number = float(tf.make_ndarray(value.tensor))
+                    logs.setdefault(name, {})[event.step] = number
+    for name in keys:
+        told = [logs[name][step] for step in range(4)]
+        assert told == pytest.approx([e[name] for e in history], rel=1e-6)
+
+
+def test_a_pass_is_the_default_and_the_loss_falls(parts, tmp_path):
+    """The loss of an epoch is the mean over its steps, near the label's."""
+    ranker, history = fitted(parts, tmp_path, epochs=2)
+    # 30 users x 12 requests x 3 ads x 80 % = 864 rows, 27 steps of 32.
+    assert len(parts[0]) // 32 == 27
+    assert int(ranker.optimizer.iterations) == 27 * len(history)
+    assert history[1]["loss"] < history[0]["loss"]
+    best = history[best_epoch(history) - 1]
+    for name, value in measured(ranker, parts[1]).items():
+        assert best[name] == pytest.approx(value, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("monitor", "values", "epochs_run", "best"),
+    [
+        # Two epochs without improvement after the best end the training.
+        ("val_auc", [0.5, 0.7, 0.6, 0.7, 0.9], 4, 2),
+        ("val_gauc", [0.9, 0.8, 0.7, 0.6, 0.5], 3, 1),
+        # Lower is better; the others go the other way.
+        ("val_log_loss", [0.9, 0.8, 0.7, 0.75, 0.71], 5, 3),
+        ("val_auc", [float("nan"), 0.5, float("nan"), 0.6, 0.5], 5, 4),
+    ],
+)
+def test_early_stopping(
+    parts, tmp_path, monkeypatch, monitor, values, epochs_run, best
+):
+    functions = {
+        "val_auc": "auc",
+        "val_gauc": "group_auc",
+        "val_log_loss": "log_loss",
+    }
+    for name, function in functions.items():
+        told = iter(values if name == monitor else range(5))
+        monkeypatch.setattr(ranking, function, lambda *_, told=told: next(told))
+    _, history = fitted(
+        parts, tmp_path, epochs=5, steps_per_epoch=1, monitor=monitor
+    )
+    assert len(history) == epochs_run
+    assert best_epoch(history, monitor) == best
+
+
+def test_the_best_of_nothing_known_is_the_newest():
+    nothing = [{"val_auc": float("nan")}] * 3
+    assert best_epoch(nothing) == 3
+
+
+def test_progress_goes_to_standard_error(parts, tmp_path, capsys):
+    fitted(parts, tmp_path, epochs=1, steps_per_epoch=1, progress=True)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "epoch 1/1  loss 0." in printed.err
+    assert "val_log_loss" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"batch_size": 0}, "`batch_size` must be an integer >= 1.*=0"),
+        ({"batch_size": 32.0}, "`batch_size` must be an integer"),
+        ({"epochs": 0}, "`epochs` must be an integer >= 1. Received: epochs=0"),
+        ({"epochs": "3"}, "epochs='3'"),
+        ({"epochs": True}, "epochs=True"),
+        ({"patience": 0}, "`patience` must be an integer >= 1"),
+        ({"patience": None}, "patience=None"),
+        ({"steps_per_epoch": 0}, "`steps_per_epoch` must be an integer >= 1"),
+        ({"steps_per_epoch": -3}, "steps_per_epoch=-3"),
+        ({"seed": -1}, "`seed` must be an integer >= 0. Received: seed=-1"),
+        ({"seed": None}, "seed=None"),
+        ({"monitor": "val_loss"}, "one of val_auc, val_gauc, val_log_loss"),
+        ({"monitor": None}, "`monitor` must be one of .* Received: None"),
+    ],
+)
+def test_bad_arguments(parts, tmp_path, arguments, message):
+    with pytest.raises(InputError, match=message):
+        training.fit(None, *parts[:2], tmp_path / "out", **arguments)
+    assert not (tmp_path / "out").exists()
