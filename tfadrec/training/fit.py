@@ -29,7 +29,8 @@ def fit(
     out: str | pathlib.Path,
     *,
     batch_size: int = 512,
-    epochs: int = 10,
+    epochs: int = 5,
+    decay: bool = True,
     steps_per_epoch: int | None = None,
     monitor: str = "val_auc",
     patience: int = 2,
@@ -53,6 +54,8 @@ def fit(
       out: folder for `checkpoints/`, `state.json` and `tensorboard/`.
       batch_size: rows per step, >= 1.
       epochs: how often to measure at most, >= 1.
+      decay: whether the learning rate falls linearly to zero over the epochs;
+        an optimiser with a schedule of its own is left alone.
       steps_per_epoch: steps between two measurements; None for one pass over
         the rows. The order of the rows runs on across epochs.
       monitor: `val_auc`, `val_gauc` or `val_log_loss`.
@@ -89,6 +92,8 @@ def fit(
     steps = steps_per_epoch or max(1, len(train) // batch_size)
     out = pathlib.Path(out)
     model.optimizer.build(model.trainable_variables)
+    rate = model.optimizer.get_config()["learning_rate"]  # a schedule's a dict
+    falling = decay and not isinstance(rate, Mapping)
     state = _Saved(model, out, monitor)
     if not state.is_over(epochs, patience):
         begin = len(state.history)
@@ -99,6 +104,7 @@ def fit(
             steps_per_epoch=steps,
             verbose=0,
             callbacks=[
+                *([_Decay(float(rate), epochs, steps)] if falling else []),
                 _Measure(state, valid, epochs, patience, steps, progress),
                 keras.callbacks.TensorBoard(
                     out / "tensorboard", write_graph=False
@@ -106,6 +112,8 @@ def fit(
             ],
         )
     state.restore_best()
+    if falling:
+        model.optimizer.learning_rate = float(rate)
     return state.history
 
 
@@ -171,9 +179,9 @@ class _Saved:
         fresh = self._file.with_suffix(".fresh")
         fresh.write_text(json.dumps({"history": self.history}, indent=1))
         os.replace(fresh, self._file)
-        keep = {self._prefix(epoch), self._prefix(self.best)}
+        keep = {self._name(epoch), self._name(self.best)}
         for old in self._folder.glob("epoch-*"):
-            if str(old).partition(".")[0] not in keep and old.is_file():
+            if old.name.partition(".")[0] not in keep and old.is_file():
                 old.unlink()
 
     @property
@@ -202,7 +210,32 @@ class _Saved:
             ) from error
 
     def _prefix(self, epoch: int) -> str:
-        return str(self._folder / f"epoch-{epoch:04d}")
+        return str(self._folder / self._name(epoch))
+
+    @staticmethod
+    def _name(epoch: int) -> str:
+        return f"epoch-{epoch:04d}"
+
+
+@dataclasses.dataclass
+class _Decay(keras.callbacks.Callback):
+    """Lets the learning rate fall linearly to zero."""
+
+    rate: float
+    epochs: int
+    steps: int
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Notes the epoch."""
+        self._epoch = epoch
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Sets the rate of one step."""
+        done = (self._epoch * self.steps + batch) / (self.epochs * self.steps)
+        self.model.optimizer.learning_rate = self.rate * (1 - done)
 
 
 @dataclasses.dataclass

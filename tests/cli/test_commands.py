@@ -1,0 +1,310 @@
+"""Every command: help, JSON, exit codes, one-line errors."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from tests.training import small
+from tfadrec import serving
+from tfadrec.cli import main
+from tfadrec.cli.command import Command
+from tfadrec.core.errors import InputError, TfadrecError
+
+COMMANDS = [
+    ("quickstart",),
+    ("prepare",),
+    ("prepare", "movielens-100k"),
+    ("prepare", "mind"),
+    ("prepare", "table"),
+    ("prepare", "synthetic"),
+    ("train",),
+    ("evaluate",),
+    ("export",),
+    ("recommend",),
+]
+
+
+def call(*arguments):
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def said(result):
+    """The JSON object in the last line of standard output."""
+    return json.loads(
+        result.stdout.splitlines()[-1], parse_constant=pytest.fail
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_has_an_example(command, option):
+    result = call(*command, option)
+    assert result.exit_code == 0
+    example = result.stdout.split("Example:")[1]
+    assert f"tfadrec {' '.join(command)}" in example
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_the_group_lists_every_command():
+    result = call("--help")
+    assert result.exit_code == 0
+    assert set(main.commands) == {c[0] for c in COMMANDS}
+    listed = result.stdout.split("Commands:")[1]
+    for name, command in main.commands.items():
+        assert name in listed
+        assert command.get_short_help_str(100)
+    prepared = main.commands["prepare"].commands
+    assert set(prepared) == {c[1] for c in COMMANDS if len(c) == 2}
+    assert call("--version").stdout.startswith("tfadrec, version ")
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A copy of the finished run, so that a report can be written into it."""
+    return shutil.copytree(small.run_folder(), tmp_path / "run")
+
+
+def test_prepare_synthetic(tmp_path):
+    result = call("prepare", "synthetic", "--out", tmp_path / "w", "--json")
+    assert result.exit_code == 0
+    assert (tmp_path / "w" / "schema.json").is_file()
+    assert said(result)["counts"][2]["kept"] == 600 * 40 * 5
+    assert len(result.stdout.splitlines()) > 1
+
+
+def test_train(tmp_path):
+    """Prints the best epoch by the metric that was asked for."""
+    settings = tmp_path / "small.yaml"
+    settings.write_text(
+        small.YAML.replace("epochs: 4", "epochs: 2, monitor: val_log_loss")
+    )
+    arguments = ["--data", small.world(), "--config", settings]
+    result = call("train", *arguments, "--out", tmp_path / "run", "--json")
+    assert result.exit_code == 0, result.output
+    answer = said(result)
+    assert answer["run"] == str(tmp_path / "run")
+    history = answer["history"]
+    best = min(history, key=lambda epoch: epoch["val_log_loss"])
+    assert f"  val_log_loss {best['val_log_loss']:.4f}" in result.stdout
+    assert f"  val_auc {best['val_auc']:.4f}" in result.stdout
+    assert f"{len(history)} epochs" in result.stdout
+    assert "epoch 1/2  loss" in result.stderr
+    state = json.loads((tmp_path / "run" / "state.json").read_text())
+    assert state["history"] == history
+
+
+def test_evaluate(run):
+    result = call("evaluate", run, "--json")
+    assert result.exit_code == 0, result.output
+    metrics = said(result)["metrics"]["clicked"]
+    assert 0 <= metrics["auc"] <= 1
+    assert metrics["count"] == len(small.run().test)
+    assert (run / "report.html").read_text().startswith("<!")
+    assert "auc" in result.stdout
+
+
+def test_export(run, tmp_path):
+    out = tmp_path / "bundles"
+    for version in (1, 2):
+        result = call("export", run, "--out", out, "--json")
+        assert result.exit_code == 0, result.output
+        expected = {"bundle": str(out / str(version)), "version": version}
+        assert said(result) == expected
+    assert set(serving.open_bundle(out)) == {"serving_default", "recommend"}
+
+
+def test_export_goes_to_saved_models_by_default(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = call("export", "run")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "saved_models/run/1/saved_model.pb").is_file()
+
+
+def test_recommend():
+    user = small.run().dataset.user_ids[3]
+    arguments = ["recommend", small.run_folder(), "--user", user, "--json"]
+    result = call(*arguments, "-k", 3)
+    assert result.exit_code == 0, result.output
+    answer = said(result)
+    assert answer["user"] == user
+    found = answer["recommendations"]
+    assert [ad["rank"] for ad in found] == [1, 2, 3]
+    assert found[0]["title"] in result.stdout
+    best = found[0]["ad_id"]
+    rest = said(call(*arguments, "--exclude", best, "-k", 2))
+    assert [ad["ad_id"] for ad in rest["recommendations"]] == [
+        ad["ad_id"] for ad in found[1:]
+    ]
+    # Twenty ads, of which the history holds some.
+    request = serving.request_for_user(small.run().dataset, user)
+    seen = len(set(request["history_ads"][0]))
+    assert seen > 0
+    lengths = [
+        len(said(call(*arguments, "-k", 99, option))["recommendations"])
+        for option in ("--seen", "--no-seen")
+    ]
+    assert lengths == [20, 20 - seen]
+
+
+def test_recommend_to_a_new_user():
+    result = call("recommend", small.run_folder(), "--user", "?", "--json")
+    assert len(said(result)["recommendations"]) == 10
+
+
+@pytest.fixture
+def files(tmp_path):
+    texts = {
+        "broken.yaml": "fit: {epochs: 3",
+        "key.yaml": "fits: {epochs: 3}",
+        "latin.yaml": "fit: {monitor: \udce9}",
+        "setting.yaml": "text: null\nad_tower: {widht: 3}",
+        "table.yaml": "ads: {file: a.csv}",
+        "news.tsv": "",
+    }
+    for name, text in texts.items():
+        raw = text.encode(errors="surrogateescape")
+        (tmp_path / name).write_bytes(raw)
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+BAD = [
+    ("train --data nowhere --out run", "a dataset is a folder"),
+    ("train --data empty --out run", "a dataset is a folder"),
+    ("train --data WORLD --config no.yaml --out run", "a config is a YAML"),
+    ("train --data WORLD --config broken.yaml --out run", "must be YAML"),
+    ("train --data WORLD --config latin.yaml --out run", "must be YAML"),
+    ("train --data WORLD --config key.yaml --out run", "Received: 'fits'"),
+    ("train --data WORLD --config setting.yaml --out run", ": widht"),
+    ("train --data WORLD --out empty/../.", "holds something else"),
+    ("evaluate nowhere", "has no model.keras"),
+    ("evaluate empty", "has no model.keras"),
+    ("export nowhere", "has no model.keras"),
+    ("recommend nowhere --user 3", "has no model.keras"),
+    ("recommend RUN --user 3 -k 0", "`k` must be >= 1"),
+    ("prepare mind --news no --behaviors no --out out", "no"),
+    ("prepare table --config no.yaml --out out", "no.yaml"),
+    ("prepare table --config table.yaml --out out", "must name"),
+    ("prepare synthetic --out out --seed -1", "seed=-1"),
+    ("prepare synthetic --out .", "Received"),
+]
+
+
+@pytest.mark.parametrize(("line", "message"), BAD, ids=[b[0] for b in BAD])
+def test_bad_input_is_one_line_and_2(files, monkeypatch, line, message):
+    monkeypatch.chdir(files)
+    named = {"WORLD": small.world(), "RUN": small.run_folder()}
+    arguments = [named.get(word, word) for word in line.split()]
+    result = call(*arguments, "--json")
+    assert result.exit_code == 2, result.output
+    assert isinstance(result.exception, SystemExit)
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("tfadrec: ")
+    assert message in lines[0]
+    assert said(result) == {"error": lines[0].removeprefix("tfadrec: ")}
+    without = call(*arguments)
+    assert without.exit_code == 2
+    assert without.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "nonsense",
+        "train",
+        "train --wrong",
+        "prepare",
+        "recommend RUN",
+        "recommend RUN --user 1 -k many",
+        "prepare synthetic --out o --seed x",
+    ],
+)
+def test_a_wrong_call_is_2(line):
+    result = call(*line.split())
+    assert result.exit_code == 2
+    assert "Usage: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InputError("a rule.\n Received: 3."), 2),
+        (TfadrecError("a rule.\n Received: 3."), 1),
+        (OSError("a rule.\n Received: 3."), 1),
+    ],
+)
+def test_errors_have_codes(error, code):
+    @click.command(cls=Command)
+    def fail():
+        raise error
+
+    result = CliRunner().invoke(fail, ["--json"])
+    assert result.exit_code == code
+    assert result.stderr == "tfadrec: a rule. Received: 3.\n"
+    assert said(result) == {"error": "a rule. Received: 3."}
+
+
+def test_json_is_asked_for_and_has_no_nan():
+    """JSON knows no NaN; null stands for it at any depth."""
+
+    @click.command(cls=Command)
+    def answer():
+        click.echo("for people")
+        return {"a": float("nan"), "b": [{"c": np.nan}, 1.5], "d": "nan"}
+
+    assert CliRunner().invoke(answer).stdout == "for people\n"
+    result = CliRunner().invoke(answer, ["--json"])
+    assert result.exit_code == 0
+    assert said(result) == {"a": None, "b": [{"c": None}, 1.5], "d": "nan"}
+
+
+def test_a_fault_of_the_program_is_not_hidden():
+    @click.command(cls=Command)
+    def fail():
+        raise ZeroDivisionError
+
+    result = CliRunner().invoke(fail)
+    assert isinstance(result.exception, ZeroDivisionError)
+
+
+def process(*arguments, **environment):
+    """A process of its own, without a word on how much TensorFlow may say."""
+    variables = {
+        k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"
+    }
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        env=variables | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_line_starts_without_tensorflow():
+    code = (
+        "import sys, tfadrec.cli\n"
+        "heavy = {'tensorflow', 'tf_keras', 'transformers', 'keras'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    done = process("-c", code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_real_process_says_nothing_of_tensorflow():
+    done = process(
+        *("-m", "tfadrec", "recommend", small.run_folder()),
+        *("--user", "u000003", "-k", "1", "--json"),
+    )
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert len(json.loads(done.stdout.splitlines()[-1])["recommendations"]) == 1

@@ -1,0 +1,291 @@
+"""Bundles: all or nothing, versions, and answers without this package."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.serving import worlds
+from tests.training import small
+from tfadrec import serving
+from tfadrec.core.door import tf
+from tfadrec.core.errors import InputError, TfadrecError
+
+# Runs where only TensorFlow can be imported.
+CHILD = """
+import json, pathlib, sys
+
+class Refused:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in (
+            "tfadrec", "tf_keras", "transformers", "tensorflow_recommenders"
+        ):
+            raise ImportError(name)
+
+sys.meta_path.insert(0, Refused())
+import tensorflow as tf
+
+def tensors(specs, request):
+    return {k: tf.constant(v, specs[k].dtype) for k, v in request.items()}
+
+answers = {}
+for name, (folder, requests) in json.load(open(sys.argv[1])).items():
+    loaded = tf.saved_model.load(folder)
+    eager = {}
+    for signature, request in requests.items():
+        function = loaded.signatures[signature]
+        specs = function.structured_input_signature[1]
+        found = function(**{
+            k: tf.constant(v, specs[k].dtype) for k, v in request.items()
+        })
+        eager[signature] = {k: v.numpy().tolist() for k, v in found.items()}
+    session = {}
+    with tf.Graph().as_default(), tf.compat.v1.Session() as runner:
+        meta = tf.compat.v1.saved_model.load(runner, ["serve"], folder)
+        for signature, request in requests.items():
+            definition = meta.signature_def[signature]
+            found = runner.run(
+                {k: v.name for k, v in definition.outputs.items()},
+                {definition.inputs[k].name: v for k, v in request.items()},
+            )
+            session[signature] = {k: v.tolist() for k, v in found.items()}
+    answers[name] = {"eager": eager, "session": session}
+
+def text(value):
+    return value.decode() if isinstance(value, bytes) else value
+
+assert not {"tfadrec", "tf_keras", "transformers"} & set(sys.modules)
+print(json.dumps(answers, default=text))
+"""
+
+
+def plain(request):
+    return {k: np.asarray(v).tolist() for k, v in request.items()}
+
+
+@pytest.fixture(scope="module")
+def requests():
+    made = {}
+    for name in ("words", "numbers"):
+        dataset = getattr(worlds, name)().dataset
+        rows = np.linspace(0, len(dataset) - 1, 20).astype(int)
+        user = serving.request_for_user(dataset, dataset.user_ids[3])
+        exclude = dataset.catalogue.ad_ids[:2][None]
+        made[name] = {
+            "serving_default": serving.replay(dataset, rows),
+            "recommend": {
+                **user,
+                "exclude_ads": exclude,
+                "exclude_history": True,
+                "k": 5,
+            },
+        }
+    return made
+
+
+@pytest.fixture(scope="module")
+def answered(requests, tmp_path_factory):
+    """What a process says that can import TensorFlow and nothing of ours."""
+    folder = tmp_path_factory.mktemp("child")
+    task = {
+        name: (
+            str(worlds.bundle(name) / "1"),
+            {signature: plain(r) for signature, r in each.items()},
+        )
+        for name, each in requests.items()
+    }
+    (folder / "task.json").write_text(json.dumps(task))
+    environment = {
+        k: v
+        for k, v in os.environ.items()
+        if k not in ("TF_USE_LEGACY_KERAS", "PYTHONPATH")
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(folder / "task.json")],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("name", ["words", "numbers"])
+@pytest.mark.parametrize("api", ["eager", "session"])
+def test_a_process_without_this_package_scores_the_same(
+    requests, answered, name, api
+):
+    world = getattr(worlds, name)()
+    found = answered[name][api]["serving_default"]["logits"]
+    rows = np.linspace(0, len(world.dataset) - 1, 20).astype(int)
+    batches = world.dataset.select(rows).batches(len(rows))
+    expected = world.ranker.predict(batches)["clicked"]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    best = answered[name][api]["recommend"]
+    here = world.recommend(**requests[name]["recommend"])
+    np.testing.assert_allclose(best["logits"], here["logits"], atol=1e-5)
+    ids = [
+        v.decode() if isinstance(v, bytes) else int(v)
+        for v in here["ad_ids"][0]
+    ]
+    assert best["ad_ids"] == [ids]
+
+
+def test_signatures_are_those_of_the_docs():
+    bundle = tf.saved_model.load(worlds.bundle("numbers") / "1")
+    user = {
+        "user_id": (tf.int64, 1),
+        "history_ads": (tf.int64, 2),
+        "history_events": (tf.string, 2),
+        "history_ages": (tf.int32, 2),
+        "history_length": (tf.int32, 1),
+        "scroll": (tf.float64, 1),
+        "device": (tf.string, 1),
+    }
+    expected = {
+        "serving_default": {**user, "candidate_ads": (tf.int64, 1)},
+        "recommend": {
+            **user,
+            "exclude_ads": (tf.int64, 2),
+            "exclude_history": (tf.bool, 0),
+            "k": (tf.int32, 0),
+        },
+    }
+    assert set(bundle.signatures) == set(expected)
+    for name, inputs in expected.items():
+        specs = bundle.signatures[name].structured_input_signature[1]
+        assert {k: (s.dtype, s.shape.rank) for k, s in specs.items()} == inputs
+
+
+def test_open_bundle_reads_the_newest_version(requests):
+    path = worlds.bundle("words")
+    for folder in (path, path / "1"):
+        score = serving.open_bundle(folder)["serving_default"]
+        request = requests["words"]["serving_default"]
+        np.testing.assert_allclose(
+            score(**request)["logits"],
+            worlds.words().score(**request)["logits"],
+            atol=1e-5,
+        )
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Exports without TensorFlow's part, which takes seconds."""
+
+    def save(service, folder, signatures):
+        pathlib.Path(folder).mkdir()
+        pathlib.Path(folder, "saved_model.pb").write_bytes(b"")
+
+    module = "tfadrec.serving.bundle"
+    monkeypatch.setattr(f"{module}._check_parity", lambda *_: None)
+    monkeypatch.setattr("tensorflow.saved_model.save", save)
+
+
+def export(path, **arguments):
+    world = worlds.words()
+    return serving.export_bundle(world.ranker, world.dataset, path, **arguments)
+
+
+def test_versions_count_up(quick, tmp_path):
+    path = tmp_path / "deep" / "model"
+    assert export(path) == path / "1"
+    assert export(path) == path / "2"
+    assert export(path, version=10) == path / "10"
+    (path / "notes").mkdir()
+    # Numbers are compared as numbers.
+    assert export(path) == path / "11"
+    names = {p.name for p in path.iterdir()}
+    assert names == {"1", "2", "10", "11", "notes"}
+
+
+@pytest.mark.parametrize("version", [0, -1, 1])
+def test_refused_versions(quick, tmp_path, version):
+    export(tmp_path)
+    with pytest.raises(InputError, match=f"Received: version={version} in"):
+        export(tmp_path, version=version)
+
+
+def test_an_export_that_fails_leaves_no_version(quick, tmp_path, monkeypatch):
+    """Neither while it is written nor while it takes its place."""
+
+    class KilledError(BaseException):
+        pass
+
+    def kill(*_, **__):
+        raise KilledError
+
+    for place in (
+        "tfadrec.serving.bundle._check_parity",
+        "tfadrec.serving.bundle.os.replace",
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, kill)
+            with pytest.raises(KilledError):
+                export(tmp_path)
+        assert list(tmp_path.iterdir()) == []
+        with pytest.raises(InputError, match="a folder of numbered versions"):
+            serving.open_bundle(tmp_path)
+    assert export(tmp_path).name == "1"
+
+
+def test_what_sigkill_leaves_behind_is_no_version(quick, tmp_path, monkeypatch):
+    """All of it lies in one hidden folder until the rename."""
+    seen = []
+    monkeypatch.setattr(
+        "tfadrec.serving.bundle._check_parity",
+        lambda *_: seen.extend(tmp_path.iterdir()),
+    )
+    export(tmp_path)
+    assert [p.name[:8] for p in seen] == [".export-"]
+    left = tmp_path / "other" / seen[0].name / "fresh"
+    left.mkdir(parents=True)
+    (left / "saved_model.pb").write_bytes(b"")
+    with pytest.raises(InputError, match="a folder of numbered versions"):
+        serving.open_bundle(tmp_path / "other")
+    assert export(tmp_path / "other").name == "1"
+
+
+def test_a_bundle_that_scores_otherwise_is_not_exported(tmp_path, monkeypatch):
+    """One weight changes between the writing and the check."""
+    world = worlds.words()
+    variable = world.ranker.trainable_variables[0]
+    kept = variable.numpy()
+    save = tf.saved_model.save
+
+    def tamper(*arguments):
+        save(*arguments)
+        variable.assign_add(0.01 * np.ones(kept.shape, np.float32))
+
+    monkeypatch.setattr("tensorflow.saved_model.save", tamper)
+    try:
+        with pytest.raises(TfadrecError, match="Nothing was exported") as error:
+            export(tmp_path)
+    finally:
+        variable.assign(kept)
+    assert not isinstance(error.value, InputError)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["nowhere", "."])
+def test_no_bundle(tmp_path, name):
+    with pytest.raises(InputError, match="tfadrec export"):
+        serving.open_bundle(tmp_path / name)
+
+
+def test_a_trained_run_is_exported_and_answers(tmp_path):
+    """A ranker that was reloaded from model.keras serves the same."""
+    run = small.run()
+    bundle = serving.export_bundle(run.ranker, run.test, tmp_path)
+    rows = np.arange(len(run.test))
+    found = serving.open_bundle(bundle)["serving_default"](
+        **serving.replay(run.test, rows)
+    )
+    expected = run.ranker.predict(run.test.batches(64))["clicked"]
+    np.testing.assert_allclose(found["logits"], expected, atol=1e-5)

@@ -1,0 +1,102 @@
+"""Two datasets and a ranker for each, with weights that tell things apart.
+
+`words` has string ids and a categorical context, `numbers` has integer ids, a
+numeric context far from zero, and more ads than `recommend` scores at a time.
+"""
+
+import functools
+import types
+
+import numpy as np
+import yaml
+
+from tests.training import small
+from tfadrec import data, serving, training
+from tfadrec.data import sources
+
+NUM_ADS = 1100
+
+
+@functools.cache
+def words():
+    return _served(data.open_dataset(small.world()))
+
+
+@functools.cache
+def numbers():
+    folder = small.folder() / "numbers"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    ads = random.permutation(5 * NUM_ADS)[:NUM_ADS]
+    brands = random.choice(["x", "y", ""], NUM_ADS)
+    prices = random.normal(50, 9, NUM_ADS)
+    _write(folder / "ads.csv", "ad,brand,price", (ads, brands, prices))
+    rows = 400
+    users, shown = random.integers(1, 30, rows), random.choice(ads, rows)
+    times = 1_600_000_000 + np.sort(random.integers(0, 10**6, rows))
+    clicked = random.integers(0, 2, rows)
+    # Known to a tenth of its deviation only where it is read in float64.
+    scroll = [f"{v:.3f}" for v in random.normal(1e9, 10, rows)]
+    scroll[3] = scroll[7] = ""
+    device = random.choice(["phone", "desk", ""], rows)
+    _write(
+        folder / "log.csv",
+        "user,ad,time,clicked,scroll,device",
+        (users, shown, times, clicked, scroll, device),
+    )
+    log = {"user_id": "user", "ad_id": "ad", "timestamp": "time"}
+    config = {
+        "user_id_type": "int64",
+        "ad_id_type": "int64",
+        "ads": {
+            "file": "ads.csv",
+            "ad_id": "ad",
+            "categorical": ["brand"],
+            "numeric": ["price"],
+        },
+        "events": {
+            "file": "log.csv",
+            **log,
+            "event_type": {"constant": "view"},
+        },
+        "impressions": {
+            "file": "log.csv",
+            **log,
+            "clicked": "clicked",
+            "numeric": ["scroll"],
+            "categorical": ["device"],
+        },
+    }
+    (folder / "table.yaml").write_text(yaml.safe_dump(config))
+    sources.prepare_table(folder / "table.yaml", folder / "data")
+    return _served(data.open_dataset(folder / "data"))
+
+
+def _write(file, header, columns):
+    lines = [",".join(map(str, row)) for row in zip(*columns, strict=True)]
+    file.write_text("\n".join([header, *lines, ""]))
+
+
+def _served(dataset):
+    dataset = dataset.with_history_length(6)
+    ranker = training.build_ranker(small.config(), dataset)
+    random = np.random.default_rng(1)
+    for variable in ranker.trainable_variables:
+        variable.assign(random.normal(0, 0.25, variable.shape))
+    service = serving.RankingService(ranker, dataset)
+    ask = serving.answers(service, service.signatures())
+    return types.SimpleNamespace(
+        dataset=dataset,
+        ranker=ranker,
+        score=ask["serving_default"],
+        recommend=ask["recommend"],
+    )
+
+
+@functools.cache
+def bundle(name):
+    """The folder of versions of one of the two."""
+    world = {"words": words, "numbers": numbers}[name]()
+    path = small.folder() / "bundles" / name
+    serving.export_bundle(world.ranker, world.dataset, path)
+    return path
