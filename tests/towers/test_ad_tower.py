@@ -215,3 +215,20 @@ EMPTY = {"num_ads": 3, "categoricals": {}, "numerics": [], "vectors": {}}
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         AdTower(EMPTY, **arguments).build()
+
+
+@pytest.mark.parametrize("distinct", [True, False])
+def test_sets_of_rows_are_encoded_as_each_alone(distinct):
+    tower, _ = filled(distinct=distinct)
+    other = np.array([6, 2, 6], np.int32)
+    out = tower.encode(
+        {"a": (tf.constant(ROWS), ["vector"]), "b": (other, ["bias", "fields"])}
+    )
+    assert {name: sorted(part) for name, part in out.items()} == {
+        "a": ["vector"],
+        "b": ["bias", "fields"],
+    }
+    alone = {"a": tower(tf.constant(ROWS)), "b": tower(tf.constant(other))}
+    for name, part in out.items():
+        for key, values in part.items():
+            np.testing.assert_allclose(values, alone[name][key], atol=1e-6)

@@ -123,15 +123,17 @@ class AdRanker(RankingModel):
         slate = (
             candidates if candidates.shape.rank == 2 else candidates[:, None]
         )
-        length = tf.shape(inputs["history_ads"])[1]
-        # One call of the tower, so that an ad in both is worked out once.
-        encoded = self.ad_tower(
-            tf.concat([inputs["history_ads"], slate], axis=1), training=training
+        encoded = self.ad_tower.encode(
+            {
+                "history": (inputs["history_ads"], ["vector"]),
+                "slate": (slate, ["vector", "fields", "bias"]),
+            },
+            training=training,
         )
         logits = self.rank(
             inputs,
-            encoded["vector"][:, :length],
-            {k: v[:, length:] for k, v in encoded.items()},
+            encoded["history"]["vector"],
+            encoded["slate"],
             training=training,
         )
         if candidates.shape.rank == 1:

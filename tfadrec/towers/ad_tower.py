@@ -8,6 +8,8 @@ from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.building import built
 from tfadrec.layers.id_embedding import IdEmbedding
 
+_ALL = ("vector", "fields", "bias")
+
 
 @register
 class AdTower(keras.layers.Layer):
@@ -162,12 +164,38 @@ class AdTower(keras.layers.Layer):
         return built(dense, [None, size])
 
     def call(self, rows, training=None):
+        return self.encode({"rows": (rows, _ALL)}, training)["rows"]
+
+    def encode(self, wanted, training=None):
+        """Encodes several sets of rows, an ad that is in many of them once.
+
+        Args:
+          wanted: name -> pair of int32 rows [...], and which of `vector`,
+            `fields` and `bias` are wanted for them.
+          training: whether to drop ids.
+
+        Returns:
+          Name -> dict as from `call`, with what is wanted.
+        """
         if not self.distinct:
-            return self._encode(rows, training)
-        distinct, places = tf.unique(tf.reshape(rows, [-1]))
+            return {
+                name: {k: v for k, v in encoded.items() if k in keys}
+                for name, (rows, keys) in wanted.items()
+                for encoded in [self._encode(rows, training)]
+            }
+        flat = [tf.reshape(rows, [-1]) for rows, _ in wanted.values()]
+        distinct, places = tf.unique(tf.concat(flat, axis=0))
         encoded = self._encode(distinct, training)
-        places = tf.reshape(places, tf.shape(rows))
-        return {k: tf.gather(v, places) for k, v in encoded.items()}
+        parts = tf.split(places, [tf.size(rows) for rows in flat])
+        return {
+            name: {
+                key: tf.gather(encoded[key], tf.reshape(part, tf.shape(rows)))
+                for key in keys
+            }
+            for part, (name, (rows, keys)) in zip(
+                parts, wanted.items(), strict=True
+            )
+        }
 
     def _encode(self, rows, training):
         fields, bias = [], tf.zeros(tf.shape(rows))
