@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tfadrec.core.door import tf
+from tfadrec.core.errors import InputError
 from tfadrec.core.schema import Feature
 from tfadrec.data.dataset import Dataset
 from tfadrec.models import AdRanker
@@ -29,10 +30,19 @@ class RankingService(tf.Module):
     Args:
       ranker: a built ranker.
       dataset: gives schema, catalogue, users and T; its rows are not read.
+
+    Raises:
+      InputError: where the ranker has no task `clicked`.
     """
 
     def __init__(self, ranker: AdRanker, dataset: Dataset) -> None:
         super().__init__()
+        if "clicked" not in ranker.tasks:
+            raise InputError(
+                "a bundle answers with click probabilities. Received: a ranker "
+                f"of {', '.join(ranker.tasks)}. Train one with the task "
+                "clicked."
+            )
         schema, catalogue = dataset.schema, dataset.catalogue
         self._ranker = _Untracked(ranker)
         self._length = dataset.history_length

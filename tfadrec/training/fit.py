@@ -15,6 +15,7 @@ from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
 from tfadrec.data.dataset import Dataset
 from tfadrec.metrics import ranking
+from tfadrec.models import RankingModel
 
 _PREDICT_BATCH = 4096
 #: What is measured on the validation rows, and whether more is better.
@@ -23,7 +24,7 @@ _MEASURED = {"loss", *_MONITORS}
 
 
 def fit(
-    model: keras.Model,
+    model: RankingModel,
     train: Dataset,
     valid: Dataset,
     out: str | pathlib.Path,
@@ -48,7 +49,7 @@ def fit(
     optimiser and dropout is saved; on the CPU the arithmetic repeats as well).
 
     Args:
-      model: compiled and built; its first task's metrics are monitored.
+      model: compiled; its first task's metrics are monitored.
       train: rows to learn from.
       valid: rows to measure on.
       out: folder for `checkpoints/`, `state.json` and `tensorboard/`.
@@ -91,6 +92,8 @@ def fit(
         )
     steps = steps_per_epoch or max(1, len(train) // batch_size)
     out = pathlib.Path(out)
+    if not model.built:
+        model.build()
     model.optimizer.build(model.trainable_variables)
     rate = model.optimizer.get_config()["learning_rate"]  # a schedule's a dict
     falling = decay and not isinstance(rate, Mapping)
