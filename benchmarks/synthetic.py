@@ -20,6 +20,7 @@ from tfadrec.data import sources
 from tfadrec.metrics import ranking
 
 _SEEDS = (0, 1, 2)
+_CONFIG = pathlib.Path(__file__).parents[1] / "examples" / "synthetic.yaml"
 
 
 def main() -> None:
@@ -29,6 +30,7 @@ def main() -> None:
 
 
 def _gap(seed: int) -> float:
+    config = RunConfig.from_yaml(_CONFIG.read_text())
     with tempfile.TemporaryDirectory() as folder:
         sources.prepare_synthetic(folder, seed)
         table = pq.read_table(pathlib.Path(folder, "impressions.parquet"))
@@ -40,9 +42,11 @@ def _gap(seed: int) -> float:
     # Impressions are sorted by time, so the test rows are the last ones.
     held_out = truth[-len(test) :]
     begun = time.perf_counter()
-    ranker = training.build_ranker(RunConfig(), dataset, seed)
+    ranker = training.build_ranker(config, dataset, seed)
     with tempfile.TemporaryDirectory() as folder:
-        training.fit(ranker, train, valid, folder, seed=seed)
+        training.fit(
+            ranker, train, valid, folder, **{**config.fit, "seed": seed}
+        )
     found = evaluation.evaluate(ranker, test).metrics["clicked"]["auc"]
     ceiling = ranking.auc(test.impressions.labels["clicked"], held_out)
     print(

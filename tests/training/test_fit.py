@@ -5,7 +5,7 @@ import pytest
 
 from tests.training import small
 from tfadrec import data, training
-from tfadrec.core.door import tf
+from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
 from tfadrec.metrics import ranking
 from tfadrec.training.fit import best_epoch
@@ -156,3 +156,44 @@ def test_bad_arguments(parts, tmp_path, arguments, message):
     with pytest.raises(InputError, match=message):
         training.fit(None, *parts[:2], tmp_path / "out", **arguments)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("decay", [True, False])
+def test_the_learning_rate_falls_to_zero(parts, tmp_path, decay):
+    """Plain descent from one gradient tells the rate of its step."""
+    ranker = training.build_ranker(small.config(), parts[0])
+    rates = []
+
+    class Watched(keras.optimizers.SGD):
+        def apply_gradients(self, grads_and_vars, *args, **kwargs):
+            tf.py_function(
+                lambda rate: rates.append(float(rate)), [self.learning_rate], []
+            )
+            return super().apply_gradients(grads_and_vars, *args, **kwargs)
+
+    ranker.compile(Watched(0.6))
+    arguments = {"batch_size": 32, "steps_per_epoch": 3, "progress": False}
+    training.fit(
+        ranker, *parts[:2], tmp_path, epochs=2, decay=decay, **arguments
+    )
+    falling = [0.6, 0.5, 0.4, 0.3, 0.2, 0.1]
+    assert rates == pytest.approx(falling if decay else [0.6] * 6)
+    # The model is left with the rate that it was given.
+    assert float(ranker.optimizer.learning_rate) == pytest.approx(0.6)
+
+
+def test_a_schedule_is_left_alone(parts, tmp_path):
+    ranker = training.build_ranker(small.config(), parts[0])
+    schedule = keras.optimizers.schedules.PolynomialDecay(0.1, 4, 0.05)
+    ranker.compile(keras.optimizers.SGD(schedule))
+    training.fit(
+        ranker,
+        *parts[:2],
+        tmp_path,
+        batch_size=32,
+        epochs=1,
+        steps_per_epoch=2,
+        progress=False,
+    )
+    # The second step was made after one of the schedule's four.
+    assert float(ranker.optimizer.learning_rate) == pytest.approx(0.0875)

@@ -15,10 +15,10 @@ def world(tmp_path_factory):
 
 def test_sizes(world):
     out, summary = world
-    assert summary.sizes["impressions"] == 600 * 40 * 5
-    assert summary.sizes["requests"] == 600 * 40
+    assert summary.sizes["impressions"] == 2000 * 50 * 5
+    assert summary.sizes["requests"] == 2000 * 50
     assert summary.sizes["ads"] == 400
-    assert summary.sizes["users"] == 600
+    assert summary.sizes["users"] == 2000
     sizes = summary.sizes
     assert sizes["events"] == sizes["clicked"] + sizes["converted"]
     assert sizes["events"] > 20 * sizes["users"]

@@ -27,9 +27,9 @@ def prepare_synthetic(
     out: str | pathlib.Path,
     seed: int,
     *,
-    num_users: int = 600,
+    num_users: int = 2000,
     num_ads: int = 400,
-    requests_per_user: int = 40,
+    requests_per_user: int = 50,
     slate_size: int = 5,
 ) -> Summary:
     """Writes a world with latent tastes as a dataset.
