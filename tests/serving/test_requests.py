@@ -42,7 +42,8 @@ def test_a_known_user(world):
     dataset = world.dataset
     log = dataset.events
     row = int(log.users[-1])
-    own = np.flatnonzero(log.users == row)[-6:]
+    own = np.flatnonzero(log.users == row)
+    assert len(own) > dataset.history_length  # the whole history is sent
     request = serving.request_for_user(dataset, dataset.user_ids[row - 1])
     assert request["user_id"].tolist() == [dataset.user_ids[row - 1]]
     assert request["history_length"].tolist() == [len(own)]
@@ -127,7 +128,10 @@ def test_a_list_for_people(world):
 def test_seen_ads_are_left_out_unless_wanted(world):
     dataset = world.dataset
     user = dataset.user_ids[int(dataset.events.users[-1]) - 1]
-    seen = set(serving.request_for_user(dataset, user)["history_ads"][0])
+    past = serving.request_for_user(dataset, user)["history_ads"][0]
+    # Also what is too old for the ranker to read is left out.
+    seen = set(past)
+    assert seen > set(past[-dataset.history_length :])
     total = len(dataset.catalogue)
 
     def ids(**arguments):

@@ -113,7 +113,7 @@ class RankingService(tf.Module):
           exclude_ads: ad ids [B, E] to leave out; unknown ids do nothing, so
             that rows may be filled up with them.
           exclude_history: bool scalar, whether to leave out the ads of the
-            history as well.
+            history as well, also of events too old for the ranker to read.
           k: int32 scalar, how many ads to give; at most the whole catalogue.
           **request: user, history and context, leading axis [B].
 
@@ -126,10 +126,10 @@ class RankingService(tf.Module):
         logits = self._rank_all(inputs, history)  # [B, N + 1]
         batch = tf.shape(logits)[0]
         unwanted = self._ads.lookup(exclude_ads)
-        read = tf.sequence_mask(
-            inputs["history_length"], tf.shape(inputs["history_ads"])[1]
-        )
-        seen = tf.where(read & exclude_history, inputs["history_ads"], 0)
+        # The whole history, also what the ranker no longer reads.
+        past = request["history_ads"]
+        real = tf.sequence_mask(request["history_length"], tf.shape(past)[1])
+        seen = tf.where(real & exclude_history, self._ads.lookup(past), 0)
         # Row 0, the unknown ad, is never recommended.
         unwanted = tf.concat(
             [unwanted, seen, tf.zeros([batch, 1], tf.int32)], axis=1

@@ -52,7 +52,7 @@ def request_for_user(dataset: Dataset, user_id: str | int) -> Request:
       user_id: an id; text is read as a number where ids are numbers.
 
     Returns:
-      User, history and context of one request, leading axis [1].
+      User, whole history and context of one request, leading axis [1].
 
     Raises:
       InputError: where ids are numbers and the text is none.
@@ -80,7 +80,7 @@ def request_for_user(dataset: Dataset, user_id: str | int) -> Request:
         end = impressions.history_ends[newest]
     else:
         start = end = 0
-    history = range(max(start, end - dataset.history_length), end)
+    history = range(start, end)
     now = impressions.times.max()
     if events.times is not None and len(events.times):
         now = max(now, events.times.max()) + 1
