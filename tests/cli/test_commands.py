@@ -75,7 +75,7 @@ def test_prepare_synthetic(tmp_path):
     result = call("prepare", "synthetic", "--out", tmp_path / "w", "--json")
     assert result.exit_code == 0
     assert (tmp_path / "w" / "schema.json").is_file()
-    assert said(result)["counts"][2]["kept"] == 600 * 40 * 5
+    assert said(result)["counts"][2]["kept"] == 2000 * 50 * 5
     assert len(result.stdout.splitlines()) > 1
 
 
