@@ -46,6 +46,7 @@ class RankingModel(tfrs.models.Model):
 
     def get_compile_config(self):
         """What `compile` was called with."""
+        # Keras compiles a reloaded model only where both methods are here.
         return super().get_compile_config()
 
     def compile_from_config(self, config):

@@ -1,7 +1,7 @@
 """A run's settings to a compiled ranker."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -110,6 +110,22 @@ def build_ranker(
     return ranker
 
 
+def refuse_unknown(
+    what: str, accepted: Sequence[str], settings: Mapping[str, Any]
+) -> None:
+    """Refuses settings that are not accepted, and lists those that are.
+
+    Raises:
+      InputError: where there is one.
+    """
+    unknown = set(settings) - set(accepted)
+    if unknown:
+        raise InputError(
+            f"{what} takes {', '.join(accepted) or 'no settings'}. Received: "
+            f"{', '.join(sorted(map(str, unknown)))}."
+        )
+
+
 def _choose(section: str, package: ModuleType, settings: Mapping[str, Any]):
     """An object of the class that a section names."""
     settings = dict(settings)
@@ -132,13 +148,7 @@ def _make(section: str, made: type, settings: Mapping[str, Any], **given):
         for name, parameter in inspect.signature(made).parameters.items()
         if parameter.kind != parameter.VAR_KEYWORD and name not in given
     ]
-    unknown = set(settings) - set(accepted)
-    if unknown:
-        raise InputError(
-            f"`{section}` ({made.__name__}) takes "
-            f"{', '.join(accepted) or 'no settings'}. Received: "
-            f"{', '.join(sorted(map(str, unknown)))}."
-        )
+    refuse_unknown(f"`{section}` ({made.__name__})", accepted, settings)
     try:
         return made(**given, **settings)
     except (TypeError, ValueError) as error:

@@ -13,7 +13,7 @@ from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
 from tfadrec.data.dataset import Dataset, open_dataset
 from tfadrec.data.split import split_by_time
-from tfadrec.training.build import build_ranker, with_text
+from tfadrec.training.build import build_ranker, refuse_unknown, with_text
 from tfadrec.training.fit import best_epoch, fit, read_history
 
 
@@ -156,12 +156,7 @@ def _check_names(section, function, settings, hidden=(), extra=()) -> None:
             if parameter.kind is parameter.KEYWORD_ONLY and name not in hidden
         ),
     ]
-    unknown = set(settings) - set(accepted)
-    if unknown:
-        raise InputError(
-            f"`{section}` takes {', '.join(accepted)}. Received: "
-            f"{', '.join(sorted(map(str, unknown)))}."
-        )
+    refuse_unknown(f"`{section}`", accepted, settings)
 
 
 def _claim(out: pathlib.Path, record: dict[str, str]) -> None:
