@@ -98,7 +98,6 @@ class UserTower(keras.layers.Layer):
             self.encoder,
             {
                 "events": tf.TensorShape([None, None, width]),
-                "mask": tf.TensorShape([None, None]),
                 "target": tf.TensorShape([None, None, width]),
             },
         )
@@ -110,10 +109,17 @@ class UserTower(keras.layers.Layer):
         steps = tf.range(tf.shape(vectors)[1])  # [T]
         mask = steps < length[:, None]  # [B, T]
         events = vectors + self._describe(inputs, length[:, None] - 1 - steps)
-        encoded = self.encoder(
-            {"events": events, "mask": mask, "target": inputs["target"]},
-            training=training,
-        )
+        behaviour = {
+            "events": events,
+            "mask": mask,
+            "target": inputs["target"],
+            "ages": inputs["history_ages"],
+            "event_types": inputs["history_events"],
+        }
+        if "target_category" in inputs:
+            behaviour["category"] = inputs["history_category"]
+            behaviour["target_category"] = inputs["target_category"]
+        encoded = self.encoder(behaviour, training=training)
         bias = tf.zeros(tf.shape(length))
         if self.num_users:
             known = self._id(inputs["user_id"], training=training)

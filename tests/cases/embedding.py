@@ -1,0 +1,24 @@
+"""Layers that are used everywhere."""
+
+from tests.cases.arrays import D, normal, rows, spec
+from tests.conformance import Case
+from tfadrec import layers
+from tfadrec.core.door import tf
+
+CASES = {
+    "Dropout": Case(
+        lambda **kwargs: layers.Dropout(
+            0.5, broadcast_last=True, seed=3, **kwargs
+        ),
+        lambda batch, time: normal(batch, time, D),
+        spec(None, D),
+    ),
+    "IdEmbedding": Case(
+        lambda **kwargs: layers.IdEmbedding(
+            10, D, dropout=0.37, l2=0.37, **kwargs
+        ),
+        lambda batch, time: rows(batch, time),
+        spec(None, dtype=tf.int32),
+        float32="dropout",
+    ),
+}

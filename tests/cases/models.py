@@ -1,0 +1,143 @@
+"""Towers and the ranker."""
+
+import numpy as np
+
+from tests.cases.arrays import D, lengths_of, normal, rows, spec
+from tests.cases.interaction import HEAD_FLOAT32
+from tests.conformance import Case
+from tfadrec import layers, models, towers
+from tfadrec.core.door import tf
+from tfadrec.data.catalogue import Catalogue
+
+
+def catalogue():
+    """Nine ads, some with a column or another unknown."""
+    return Catalogue(
+        ad_ids=np.arange(9),
+        titles=[""] * 9,
+        descriptions=[""] * 9,
+        tags=[[]] * 9,
+        categoricals={"brand": rows(9, high=4), "colour": rows(9, high=3)},
+        numerics={"price": normal(9), "weight": normal(9) ** 2},
+        vectors={"copy": normal(9, 5)},
+        category_sizes={"brand": 4, "colour": 3},
+    )
+
+
+def ad_tower(name="ad_tower", **kwargs):
+    return towers.AdTower(
+        catalogue(), D, id_dropout=0.37, id_l2=0.37, name=name, **kwargs
+    )
+
+
+def user_tower(name="user_tower", **kwargs):
+    return towers.UserTower(
+        layers.DIN(name="din", dtype=kwargs.get("dtype")),
+        num_event_types=3,
+        num_users=4,
+        id_dropout=0.37,
+        max_length=6,
+        name=name,
+        **kwargs,
+    )
+
+
+def history(batch, time):
+    return {
+        "history_events": rows(batch, time, high=3),
+        "history_ages": rows(batch, time, high=10**6),
+        "history_length": lengths_of(batch, time),
+        "user_id": rows(batch, high=4),
+    }
+
+
+def user_inputs(batch, time):
+    return {
+        **history(batch, time),
+        "history_vectors": normal(batch, time, D),
+        "target": normal(batch, 3, D),
+    }
+
+
+HISTORY = {
+    "history_events": spec(None, dtype=tf.int32),
+    "history_ages": spec(None, dtype=tf.int32),
+    "history_length": spec(dtype=tf.int32),
+    "user_id": spec(dtype=tf.int32),
+}
+
+
+def garbled(inputs):
+    time = inputs["history_ages"].shape[1]
+    real = np.arange(time) < inputs["history_length"][:, None]
+    garbled = dict(inputs)
+    for name, garbage in (
+        ("history_events", -5),
+        ("history_ages", -(10**9)),
+        ("history_ads", 8),
+    ):
+        if name in inputs:
+            garbled[name] = np.where(real, inputs[name], garbage)
+    return garbled
+
+
+def ranker(name="ranker", **kwargs):
+    dtype = kwargs.get("dtype")
+    return models.AdRanker(
+        ad_tower(dtype=dtype),
+        user_tower(dtype=dtype),
+        layers.AttentionMatching(name="matching", dtype=dtype),
+        tasks=("clicked", "converted"),
+        context={"hour": 24, "scroll": None},
+        hidden_units=(16,),
+        cross_layers=2,
+        dropout=0.37,
+        name=name,
+        **kwargs,
+    )
+
+
+def ranker_inputs(batch, time):
+    return {
+        **history(batch, time),
+        "history_ads": rows(batch, time),
+        "candidate_ads": rows(batch, 3),
+        "hour": rows(batch, high=24),
+        "scroll": normal(batch),
+    }
+
+
+CASES = {
+    "AdTower": Case(
+        ad_tower,
+        lambda batch, time: rows(batch, time),
+        spec(None, dtype=tf.int32),
+        at_default=("use_id", "distinct"),
+        float32="id|dropout",
+        for_xla=lambda tower: setattr(tower, "distinct", False),
+    ),
+    "UserTower": Case(
+        user_tower,
+        user_inputs,
+        {
+            **HISTORY,
+            "history_vectors": spec(None, D),
+            "target": spec(None, D),
+        },
+        float32="id|dropout",
+    ),
+    "AdRanker": Case(
+        ranker,
+        ranker_inputs,
+        {
+            **HISTORY,
+            "history_ads": spec(None, dtype=tf.int32),
+            "candidate_ads": spec(None, dtype=tf.int32),
+            "hour": spec(dtype=tf.int32),
+            "scroll": spec(),
+        },
+        garbled,
+        float32=f"id|dropout|{HEAD_FLOAT32}",
+        for_xla=lambda model: model.compile(jit_compile=True),
+    ),
+}
