@@ -1,4 +1,4 @@
-"""Attention between a user's vectors and an ad's vectors."""
+"""Attention: who weighs whom, and by how much."""
 
 import tensorflow as tf
 
@@ -35,3 +35,56 @@ def match_scores(
     # c_i = u_i . sum_j alpha_ij v_j = sum_j alpha_ij (u_i . v_j)
     scores = tf.reduce_sum(alpha * tf.cast(products, tf.float32), axis=-1)
     return scores, alpha
+
+
+def attend(
+    query: tf.Tensor,
+    key: tf.Tensor,
+    value: tf.Tensor,
+    mask: tf.Tensor,
+    own: tuple[tf.Tensor, tf.Tensor] | None = None,
+) -> tf.Tensor:
+    """Scaled dot-product attention.
+
+        a_t = softmax_t(q . k_t / sqrt(d));  out = sum_t a_t v_t
+
+    (Vaswani et al., 2017, equation 1).
+
+    Args:
+      query: float [..., Q, d].
+      key: float [..., T, d], finite in padding too.
+      value: float [..., T, d], finite in padding too.
+      mask: bool, broadcastable to [..., Q, T], True = real.
+      own: a key and a value, each float [..., Q, d], that only their own query
+        sees, beside the T.
+
+    Returns:
+      float [..., Q, d] of the query's dtype; zeros where nothing is real.
+    """
+    query *= query.shape[-1] ** -0.5
+    logits = tf.matmul(query, key, transpose_b=True)
+    if own is None:
+        weights = masking.masked_softmax(logits, mask)
+        return tf.matmul(tf.cast(weights, value.dtype), value)
+    own_key, own_value = own
+    own_logits = tf.reduce_sum(query * own_key, axis=-1, keepdims=True)
+    logits = tf.concat([own_logits, logits], axis=-1)
+    before = [[0, 0]] * (mask.shape.rank - 1) + [[1, 0]]
+    mask = tf.pad(mask, before, constant_values=True)
+    weights = tf.cast(masking.masked_softmax(logits, mask), value.dtype)
+    return weights[..., :1] * own_value + tf.matmul(weights[..., 1:], value)
+
+
+def split_heads(vectors: tf.Tensor, num_heads: int) -> tf.Tensor:
+    """Shares out the width among heads: [B, N, D] to [B, H, N, D / H]."""
+    width = vectors.shape[-1] // num_heads
+    shape = tf.concat([tf.shape(vectors)[:2], [num_heads, width]], axis=0)
+    return tf.transpose(tf.reshape(vectors, shape), [0, 2, 1, 3])
+
+
+def join_heads(heads: tf.Tensor) -> tf.Tensor:
+    """Puts heads side by side again: [B, H, N, d] to [B, N, H d]."""
+    width = heads.shape[1] * heads.shape[3]
+    heads = tf.transpose(heads, [0, 2, 1, 3])
+    shape = tf.concat([tf.shape(heads)[:2], [width]], axis=0)
+    return tf.reshape(heads, shape)

@@ -1,6 +1,9 @@
-"""Softmax and means over the real entries of a padded axis."""
+"""Softmax, means and pooling over the real entries of a padded axis."""
 
 import tensorflow as tf
+
+#: What `pool` can make of many scores.
+POOLINGS = ("mean", "sum", "max")
 
 
 def masked_softmax(
@@ -44,3 +47,22 @@ def masked_mean(
     total = tf.reduce_sum(tf.where(mask, values, 0.0), axis=axis)
     count = tf.reduce_sum(tf.cast(mask, tf.float32), axis=axis)
     return total / tf.maximum(count, 1.0)
+
+
+def pool(scores: tf.Tensor, mask: tf.Tensor, pooling: str) -> tf.Tensor:
+    """One score of many, over the real entries of the last axis.
+
+    Args:
+      scores: float32 [..., n].
+      mask: bool, broadcastable to the scores, True = real.
+      pooling: one of `POOLINGS`.
+
+    Returns:
+      float32 [...], 0 where nothing is real.
+    """
+    if pooling == "mean":
+        return masked_mean(scores, mask, axis=-1)
+    if pooling == "sum":
+        return tf.reduce_sum(tf.where(mask, scores, 0.0), axis=-1)
+    highest = tf.reduce_max(tf.where(mask, scores, scores.dtype.min), axis=-1)
+    return tf.where(tf.reduce_any(mask, axis=-1), highest, 0.0)

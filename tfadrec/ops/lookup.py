@@ -1,0 +1,76 @@
+"""Rows of a table, gathered and summed back, fast on the CPU too."""
+
+import math
+
+import tensorflow as tf
+
+from tfadrec.ops import xla
+
+# Below 32 columns TensorFlow's kernel runs several times as fast per column.
+_COLUMNS = 16
+
+
+def gather_rows(table: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """Rows of a table, with a dense gradient by `sum_rows`.
+
+    For tables that are small, or whose rows are nearly all read: what a table
+    of embeddings with few rows is, or the encoded distinct ads of a batch.
+
+    Args:
+      table: float [U, *S], with the shape S of a row known.
+      rows: int32 [...], in [0, U).
+
+    Returns:
+      float [..., *S].
+    """
+
+    @tf.custom_gradient
+    def gather(table):
+        def gradient(upstream):
+            flat = tf.reshape(rows, [-1])
+            width = math.prod(table.shape[1:])
+            values = tf.reshape(upstream, [tf.size(flat), width])
+            sums = sum_rows(values, flat, tf.shape(table)[0])
+            return tf.reshape(tf.cast(sums, table.dtype), tf.shape(table))
+
+        return tf.gather(table, rows), gradient
+
+    return gather(tf.convert_to_tensor(table))
+
+
+def sum_rows(
+    values: tf.Tensor, places: tf.Tensor, num_rows: int | tf.Tensor
+) -> tf.Tensor:
+    """Sums the rows that go to the same place, in float32.
+
+    A product with a sparse matrix of ones: on the CPU several times as fast as
+    `tf.math.unsorted_segment_sum`, which XLA gets instead.
+
+    Args:
+      values: float [N, D], D known.
+      places: int32 [N], in [0, num_rows).
+      num_rows: U.
+
+    Returns:
+      float32 [U, D]; 0 where no row goes.
+    """
+    values = tf.cast(values, tf.float32)
+    if xla.is_compiling():
+        return tf.math.unsorted_segment_sum(values, places, num_rows)
+    count = tf.shape(places, tf.int64)[0]
+    ones = tf.SparseTensor(
+        tf.stack([tf.cast(places, tf.int64), tf.range(count)], axis=1),
+        tf.ones([count]),
+        tf.stack([tf.cast(num_rows, tf.int64), count]),
+    )
+    width = values.shape[-1]
+    widths = [
+        min(_COLUMNS, width - first) for first in range(0, width, _COLUMNS)
+    ]
+    return tf.concat(
+        [
+            tf.sparse.sparse_dense_matmul(ones, part)
+            for part in tf.split(values, widths, axis=1)
+        ],
+        axis=1,
+    )
