@@ -24,8 +24,8 @@ def start():
     return random.normal(size=(ROWS, WIDTH)).astype(np.float32)
 
 
-def reference(beta_1=0.9, beta_2=0.999, epsilon=1e-7):
-    """Algorithm 1 on the rows that a step reads, in float64."""
+def reference(beta_1=0.9, beta_2=0.999, epsilon=1e-7, decay=0.0):
+    """The formula on the rows that a step reads, in float64."""
     w = start().astype(np.float64)
     m, v = np.zeros_like(w), np.zeros_like(w)
     for t, (rows, values) in enumerate(
@@ -36,7 +36,8 @@ def reference(beta_1=0.9, beta_2=0.999, epsilon=1e-7):
             m[row] = beta_1 * m[row] + (1 - beta_1) * g
             v[row] = beta_2 * v[row] + (1 - beta_2) * g**2
             rate = LR * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
-            w[row] -= rate * m[row] / (np.sqrt(v[row]) + epsilon)
+            decayed = LR * decay * w[row]
+            w[row] -= rate * m[row] / (np.sqrt(v[row]) + epsilon) + decayed
     return w, m, v
 
 
@@ -54,10 +55,11 @@ def moments(optimizer):
     }
 
 
+@pytest.mark.parametrize("decay", [None, 0.5])
 @pytest.mark.parametrize("how", ["eager", "function", "xla"])
-def test_sparse_rows_follow_the_formula(how):
+def test_sparse_rows_follow_the_formula(how, decay):
     weight = tf.Variable(start(), name="table")
-    optimizer = optimizers.LazyAdam(LR, jit_compile=how == "xla")
+    optimizer = optimizers.LazyAdam(LR, weight_decay=decay)
     optimizer.build([weight])
 
     def step(rows, values):
@@ -66,19 +68,22 @@ def test_sparse_rows_follow_the_formula(how):
     if how != "eager":
         spec = tf.TensorSpec([None], tf.int32)
         values = tf.TensorSpec([None, WIDTH])
-        step = tf.function(step, input_signature=[spec, values])
+        step = tf.function(
+            step, input_signature=[spec, values], jit_compile=how == "xla"
+        )
     for rows, values in zip(STEPS, gradients(), strict=True):
         step(tf.constant(rows), tf.constant(values))
-    w, m, v = reference()
+    w, m, v = reference(decay=decay or 0.0)
     np.testing.assert_allclose(weight.numpy(), w, atol=1e-5)
     found = moments(optimizer)
     np.testing.assert_allclose(found["m"], m, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(found["v"], v, rtol=1e-4, atol=1e-8)
 
 
-def test_rows_that_are_not_read_stay_and_keep_their_moments():
+@pytest.mark.parametrize("decay", [None, 0.5])
+def test_rows_that_are_not_read_stay_and_keep_their_moments(decay):
     weight = tf.Variable(start(), name="table")
-    optimizer = optimizers.LazyAdam(LR)
+    optimizer = optimizers.LazyAdam(LR, weight_decay=decay)
     optimizer.apply_gradients([(sparse([2], np.ones([1, 3], "f4")), weight)])
     kept, before = weight.numpy(), moments(optimizer)
     assert (before["m"][2] != 0).all()
@@ -90,9 +95,53 @@ def test_rows_that_are_not_read_stay_and_keep_their_moments():
         np.testing.assert_array_equal(values[others], before[kind][others])
 
 
-def test_dense_gradients_are_updated_as_in_adam():
+def test_a_step_never_goes_over_a_whole_table():
+    """Every operation on the three tables is one on rows."""
+    weight = tf.Variable(start())
+    optimizer = optimizers.LazyAdam(LR, weight_decay=0.5, clipnorm=1.0)
+    optimizer.build([weight])
+
+    @tf.function
+    def step():
+        gradient = sparse([2, 2], np.ones([2, WIDTH], "f4"))
+        optimizer.apply_gradients([(gradient, weight)])
+
+    tables = [weight, optimizer._momentums[0], optimizer._velocities[0]]
+    captures = step.get_concrete_function().graph.captures
+    for table in tables:
+        (inside,) = (i for o, i in captures if o is table.handle)
+        kinds = {op.type for op in inside.consumers()}
+        assert kinds == {"ResourceGather", "ResourceScatterUpdate"}
+
+
+def test_xla_is_kept_from_gradients_whose_size_changes(monkeypatch):
+    """Keras compiles updates on a GPU, once per shape of the gradient."""
+    compiled = []
+    monkeypatch.setattr(
+        keras.optimizers.Adam,
+        "_update_step_xla",
+        lambda _self, gradient, *_: compiled.append(type(gradient)),
+    )
+    table, dense = (tf.Variable(start()) for _ in range(2))
+    optimizer = optimizers.LazyAdam(LR)
+    optimizer.jit_compile = True
+    rows = sparse([1], np.ones([1, WIDTH], "f4"))
+    whole = tf.constant(start())
+    optimizer.apply_gradients([(rows, table), (whole, dense)])
+    assert len(compiled) == 1
+    assert issubclass(compiled[0], tf.Tensor)
+    assert (table.numpy()[1] != start()[1]).all()
+
+
+@pytest.mark.parametrize("decay", [None, 0.5])
+def test_dense_gradients_are_updated_as_in_adam(decay):
     ours, theirs = (tf.Variable(start()) for _ in range(2))
-    settings = {"learning_rate": 0.05, "beta_1": 0.8, "beta_2": 0.95}
+    settings = {
+        "learning_rate": 0.05,
+        "beta_1": 0.8,
+        "beta_2": 0.95,
+        "weight_decay": decay,
+    }
     lazy = optimizers.LazyAdam(**settings)
     adam = keras.optimizers.Adam(**settings)
     random = np.random.default_rng(2)
@@ -114,6 +163,26 @@ def test_all_rows_read_is_adam():
         lazy.apply_gradients([(sparse(list(range(ROWS)), gradient), ours)])
         adam.apply_gradients([(tf.constant(gradient), theirs)])
     np.testing.assert_allclose(ours.numpy(), theirs.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("how", ["rows", "dense"])
+def test_weights_can_be_left_out_of_the_decay(how):
+    """With a gradient of zero, the decay is all that moves a weight."""
+    decayed = tf.Variable(start(), name="kernel")
+    left = [tf.Variable(start(), name=name) for name in ("bias", "norm/gamma")]
+    optimizer = optimizers.LazyAdam(LR, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma$|gamma:"])
+    zeros = np.zeros([ROWS, WIDTH], "f4")
+    gradient = (
+        sparse(list(range(ROWS)), zeros)
+        if how == "rows"
+        else tf.zeros_like(zeros)
+    )
+    optimizer.apply_gradients([(gradient, w) for w in (decayed, *left)])
+    # w - lr L w = w (1 - 0.1 * 0.5)
+    np.testing.assert_allclose(decayed.numpy(), 0.95 * start(), rtol=1e-6)
+    for weight in left:
+        np.testing.assert_array_equal(weight.numpy(), start())
 
 
 def test_a_schedule_is_followed():
@@ -157,17 +226,26 @@ def test_loss_scaling_gives_the_same_step_and_skips_overflow():
 
 
 def test_config_round_trip():
-    optimizer = optimizers.LazyAdam(0.02, 0.8, 0.9, 1e-5, clipnorm=1.0)
+    optimizer = optimizers.LazyAdam(
+        0.02, 0.8, 0.9, 1e-5, weight_decay=0.01, clipnorm=1.0
+    )
     config = optimizer.get_config()
-    assert "amsgrad" not in config
     again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert type(again) is optimizers.LazyAdam
     assert again.get_config() == config
     assert config["beta_1"] == 0.8
     assert config["clipnorm"] == 1.0
+    assert config["weight_decay"] == 0.01
     assert config["learning_rate"] == np.float32(0.02)
 
 
-def test_amsgrad_is_refused():
-    with pytest.raises(ValueError, match="Received: amsgrad=True"):
-        optimizers.LazyAdam(amsgrad=True)
+@pytest.mark.parametrize("argument", ["adaptive_epsilon", "amsgrad", "use_ema"])
+def test_what_needs_every_row_is_refused(argument):
+    with pytest.raises(ValueError, match=f"Received: {argument}=True. Use"):
+        optimizers.LazyAdam(**{argument: True})
+    assert argument not in optimizers.LazyAdam(**{argument: False}).get_config()
+
+
+def test_a_negative_decay_is_refused():
+    with pytest.raises(ValueError, match=r">= 0. Received: weight_decay=-0.1"):
+        optimizers.LazyAdam(weight_decay=-0.1)
