@@ -50,6 +50,7 @@ OTHER_CLASSES = {
     "data/ledger.py": ["Count", "Ledger"],
     "data/sources/table_config.py": ["ColumnSpec", "TableSpec", "TableConfig"],
     "data/text_vectors.py": ["TextEncoder"],
+    "layers/multitask/mmoe.py": ["MMoE"],
     "models/base.py": ["RankingModel"],
 }
 

@@ -16,10 +16,19 @@ from tests.cases import (
     interaction,
     matching,
     models,
+    multitask,
     text,
 )
 
-FILES = (behavior, matching, interaction, embedding, text, models)
+FILES = (
+    behavior,
+    matching,
+    interaction,
+    multitask,
+    embedding,
+    text,
+    models,
+)
 CASES = {name: case for file in FILES for name, case in file.CASES.items()}
 
 

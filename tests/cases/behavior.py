@@ -55,5 +55,38 @@ def encoder(make, **kwargs):
 
 CASES = {
     "LSTM": encoder(layers.LSTM),
-    "DIN": encoder(lambda **kwargs: layers.DIN((7, 5), "tanh", **kwargs)),
+    "DIN": encoder(lambda **kwargs: layers.DIN((7, 5), "dice", **kwargs)),
+    "DIEN": encoder(lambda **kwargs: layers.DIEN(0.37, **kwargs)),
+    "GRU": encoder(layers.GRU),
+    "MultiInterest": encoder(
+        lambda **kwargs: layers.MultiInterest(3, iterations=2, **kwargs),
+        at_default=("routing",),
+    ),
+    "BST": encoder(
+        lambda **kwargs: layers.BST(2, 3, ffn_units=5, dropout=0.37, **kwargs)
+    ),
+    "ETA": encoder(lambda **kwargs: layers.ETA(7, 2, 3, seed=1, **kwargs)),
+    "HSTU": encoder(
+        lambda **kwargs: layers.HSTU(
+            2, 3, dropout=0.37, max_length=3, **kwargs
+        ),
+        at_default=("num_layers",),
+    ),
+    "SDIM": encoder(lambda **kwargs: layers.SDIM(8, 2, seed=1, **kwargs)),
+    "SIM": encoder(lambda **kwargs: layers.SIM("hard", 2, 3, **kwargs)),
+    "TargetAttention": encoder(
+        lambda **kwargs: layers.TargetAttention(3, **kwargs)
+    ),
+    "Transformer": encoder(
+        lambda **kwargs: layers.Transformer(
+            1,
+            3,
+            ffn_units=5,
+            dropout=0.37,
+            causal=False,
+            positions="sinusoidal",
+            max_length=3,
+            **kwargs,
+        )
+    ),
 }

@@ -6,6 +6,11 @@ from tfadrec import layers
 from tfadrec.core.door import tf
 
 CASES = {
+    "Dice": Case(
+        lambda **kwargs: layers.Dice(momentum=0.37, epsilon=0.37, **kwargs),
+        lambda batch, time: normal(batch, time, D),
+        spec(None, D),
+    ),
     "Dropout": Case(
         lambda **kwargs: layers.Dropout(
             0.5, broadcast_last=True, seed=3, **kwargs

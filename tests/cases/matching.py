@@ -36,11 +36,24 @@ MATCHING = {
     "ad_mask": spec(None, None, dtype=tf.bool),
 }
 
+
+def matching_case(make):
+    return Case(make, matching, MATCHING, garbled)
+
+
 CASES = {
-    "AttentionMatching": Case(
-        lambda **kwargs: layers.AttentionMatching("max", **kwargs),
-        matching,
-        MATCHING,
-        garbled,
+    "AttentionMatching": matching_case(
+        lambda **kwargs: layers.AttentionMatching(
+            "max", scaled=True, projection=3, num_heads=2, **kwargs
+        )
+    ),
+    "BilinearMatching": matching_case(
+        lambda **kwargs: layers.BilinearMatching("sum", **kwargs)
+    ),
+    "CosineMatching": matching_case(
+        lambda **kwargs: layers.CosineMatching("max", 0.37, **kwargs)
+    ),
+    "LateInteractionMatching": matching_case(
+        lambda **kwargs: layers.LateInteractionMatching("mean", **kwargs)
     ),
 }

@@ -26,7 +26,13 @@ def catalogue():
 
 def ad_tower(name="ad_tower", **kwargs):
     return towers.AdTower(
-        catalogue(), D, id_dropout=0.37, id_l2=0.37, name=name, **kwargs
+        catalogue(),
+        D,
+        id_dropout=0.37,
+        id_l2=0.37,
+        category="brand",
+        name=name,
+        **kwargs,
     )
 
 
@@ -87,6 +93,10 @@ def ranker(name="ranker", **kwargs):
         ad_tower(dtype=dtype),
         user_tower(dtype=dtype),
         layers.AttentionMatching(name="matching", dtype=dtype),
+        interaction=layers.CIN((3,), name="cin", dtype=dtype),
+        multitask=layers.MMoE(
+            2, num_experts=3, hidden_units=(8,), name="mmoe", dtype=dtype
+        ),
         tasks=("clicked", "converted"),
         context={"hour": 24, "scroll": None},
         hidden_units=(16,),

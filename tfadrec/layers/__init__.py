@@ -1,18 +1,72 @@
-"""Keras layers: behaviour encoders, text encoders, matching, interaction."""
+"""Keras layers: behaviour, text, matching, interaction, multi-task."""
 
-from tfadrec.layers.behavior import DIN, LSTM
+from tfadrec.layers.behavior import (
+    BST,
+    DIEN,
+    DIN,
+    ETA,
+    GRU,
+    HSTU,
+    LSTM,
+    SDIM,
+    SIM,
+    MultiInterest,
+    TargetAttention,
+    Transformer,
+)
+from tfadrec.layers.dice import Dice
 from tfadrec.layers.dropout import Dropout
 from tfadrec.layers.id_embedding import IdEmbedding
-from tfadrec.layers.interaction import CTRHead
-from tfadrec.layers.matching import AttentionMatching
+from tfadrec.layers.interaction import (
+    CIN,
+    FM,
+    GDCN,
+    AutoInt,
+    CrossNetwork,
+    CTRHead,
+    DotInteraction,
+    FinalMLP,
+    MaskNet,
+)
+from tfadrec.layers.matching import (
+    AttentionMatching,
+    BilinearMatching,
+    CosineMatching,
+    LateInteractionMatching,
+)
+from tfadrec.layers.multitask import PLE, MMoE
 from tfadrec.layers.text import BertAdEncoder
 
 __all__ = [
+    "BST",
+    "CIN",
+    "DIEN",
     "DIN",
+    "ETA",
+    "FM",
+    "GDCN",
+    "GRU",
+    "HSTU",
     "LSTM",
+    "PLE",
+    "SDIM",
+    "SIM",
     "AttentionMatching",
+    "AutoInt",
     "BertAdEncoder",
+    "BilinearMatching",
     "CTRHead",
+    "CosineMatching",
+    "CrossNetwork",
+    "Dice",
+    "DotInteraction",
     "Dropout",
+    "FinalMLP",
     "IdEmbedding",
+    "LateInteractionMatching",
+    "MMoE",
+    "MaskNet",
+    "MultiInterest",
+    "TargetAttention",
+    "Transformer",
 ]

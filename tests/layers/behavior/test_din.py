@@ -37,8 +37,8 @@ def test_the_folded_form_equals_the_concatenated_one():
     values = {
         "query/kernel": w_q + w_d,
         "query/bias": bias,
-        "key/kernel": w_k - w_d,
-        "product/kernel": w_p,
+        "key_kernel": w_k - w_d,
+        "product_kernel": w_p,
         "hidden_0/kernel": w_1,
         "hidden_0/bias": b_1,
         "hidden_1/kernel": w_2,
@@ -82,3 +82,26 @@ def test_each_candidate_is_read_alone():
 def test_bad_widths(hidden_units):
     with pytest.raises(ValueError, match=r"widths >= 1.*Received: hidden_un"):
         DIN(hidden_units)
+
+
+def test_dice_leaves_padding_out_of_its_averages():
+    layer = DIN((3,), "dice")
+    random = np.random.default_rng(0)
+    events = random.normal(size=(1, 4, 5)).astype(np.float32)
+    target = random.normal(size=(1, 2, 5)).astype(np.float32)
+
+    def weights_after(time):
+        mask = np.arange(time)[None] < 2
+        inputs = {"events": events[:, :time], "mask": mask, "target": target}
+        layer(inputs)
+        before = layer.get_weights()
+        layer(inputs, training=True)
+        after = layer.get_weights()
+        layer.set_weights(before)
+        return before, after
+
+    before, padded = weights_after(4)
+    _, bare = weights_after(2)
+    for one, other in zip(padded, bare, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+    assert any((a != b).any() for a, b in zip(before, bare, strict=True))

@@ -14,9 +14,10 @@ def filled(layer, width):
     values = {}
     for variable in layer.trainable_weights:
         variable.assign(random.normal(0, 0.5, variable.shape))
-    for part, name in (("_crosses", "cross"), ("_hidden", "hidden")):
-        for i, sub in enumerate(getattr(layer, part)):
-            values[f"{name}_{i}"] = sub.get_weights()
+    crosses = layer._cross._crosses if layer.cross_layers else []
+    for name, parts in (("cross", crosses), ("hidden", layer._hidden)):
+        for i, part in enumerate(parts):
+            values[f"{name}_{i}"] = part.get_weights()
     values["output"] = layer._output.get_weights()
     return values
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.layers.matching import loops
 from tfadrec.core.door import tf
 from tfadrec.layers import AttentionMatching
 
@@ -60,3 +61,48 @@ def test_nothing_real_scores_zero(pooling):
 def test_an_unknown_pooling():
     with pytest.raises(ValueError, match=r"mean, sum, max\. Received: .*'min'"):
         AttentionMatching("min")
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_projected_heads(scaled):
+    layer = AttentionMatching(scaled=scaled, projection=3, num_heads=2)
+    arrays = loops.inputs()
+    layer(loops.tensors(arrays))
+    kernels = {
+        variable.name.split("/")[1]: variable for variable in layer.weights
+    }
+    user_kernel, ad_kernel = (kernels[name].numpy() for name in ("user", "ad"))
+    scores, weights = 0, 0
+    for head in range(2):
+        share = slice(3 * head, 3 * head + 3)
+        found = loops.attention_scores(
+            arrays,
+            lambda u, v, share=share: (
+                ((u @ user_kernel[:, share]) @ (v @ ad_kernel[:, share]))
+                / (np.sqrt(3) if scaled else 1)
+            ),
+        )
+        scores, weights = scores + found[0] / 2, weights + found[1] / 2
+    found = layer(loops.tensors(arrays), return_weights=True)
+    np.testing.assert_allclose(found[0], scores, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found[1], weights, rtol=1e-4, atol=1e-5)
+
+
+def test_scaling_without_a_projection():
+    arrays = loops.inputs()
+    expected, _ = loops.attention_scores(arrays, lambda u, v: u @ v / 2)
+    found = AttentionMatching(scaled=True)(loops.tensors(arrays))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_heads": 0, "projection": 2}, r"must be >= 1.*num_heads=0"),
+        ({"projection": 0}, r"must be >= 1.*projection=0"),
+        ({"num_heads": 2}, r"need a `projection`.*num_heads=2"),
+    ],
+)
+def test_bad_heads(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        AttentionMatching(**arguments)

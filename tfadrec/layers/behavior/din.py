@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.building import built
+from tfadrec.layers.dice import Dice
 
 
 @register
@@ -18,12 +19,14 @@ class DIN(keras.layers.Layer):
     over events k_1..k_T and a candidate q. As in the paper the weights are not
     normalised, so their sum tells how strongly a user is interested. The first
     layer's kernel, applied to the concatenation, is a sum of kernels applied
-    to the parts, and the part of the difference falls into those of q and k:
+    to the parts. The difference falls into q and k, and for a given candidate
+    the product is linear in k_t as well:
 
-        W [q, k, q - k, q * k] = (W_q + W_d) q + (W_k - W_d) k + W_p (q * k)
+        W [q, k, q - k, q * k] = (W_q + W_d) q + (W_k - W_d + W_p diag(q)) k
 
-    so three kernels are held, and what depends on q or on k alone is computed
-    once per candidate or per event and not once per pair.
+    So one kernel is made per candidate, and a pair costs a single product of
+    k_t with it. The kernels of a user's candidates stand side by side: a user
+    with C candidates is one matrix product [T, D] [D, C H].
 
     Mask: padding has no weight; an empty history gives zeros. Precision: the
     layer's compute dtype.
@@ -31,7 +34,8 @@ class DIN(keras.layers.Layer):
     Args:
       hidden_units: widths of the activation unit's hidden layers, each >= 1,
         at least one.
-      activation: of the hidden layers, any Keras activation.
+      activation: of the hidden layers: `dice` (the paper's), or any Keras
+        activation.
 
     Call args:
       inputs: dict of `events`, float [B, T, D], `mask`, bool [B, T], True =
@@ -68,48 +72,66 @@ class DIN(keras.layers.Layer):
                 f"hidden_units={tuple(hidden_units)}."
             )
         self.hidden_units = tuple(hidden_units)
-        self.activation = keras.activations.get(activation)
+        self.activation = activation
+        if activation != "dice":
+            self.activation = keras.activations.get(activation)
 
     def build(self, input_shape) -> None:
         width = input_shape["events"][-1]
-        self._query = self._dense("query", self.hidden_units[0], width)
-        self._key = self._dense(
-            "key", self.hidden_units[0], width, use_bias=False
-        )
-        self._product = self._dense(
-            "product", self.hidden_units[0], width, use_bias=False
-        )
+        first = self.hidden_units[0]
+        self._query = self._dense("query", first, width)
+        self._key = self.add_weight("key_kernel", [width, first])
+        self._product = self.add_weight("product_kernel", [width, first])
         widths = (*self.hidden_units, 1)
         self._rest = [
             self._dense(f"hidden_{i}", units, widths[i])
             for i, units in enumerate(widths[1:])
         ]
+        self._dices = []
+        if self.activation == "dice":
+            self._dices = [
+                built(
+                    Dice(name=f"dice_{i}", dtype=self.dtype_policy),
+                    [None, units],
+                )
+                for i, units in enumerate(self.hidden_units)
+            ]
         super().build(input_shape)
 
-    def _dense(self, name, units, input_width, use_bias=True):
-        dense = keras.layers.Dense(
-            units, use_bias=use_bias, name=name, dtype=self.dtype_policy
-        )
+    def _dense(self, name, units, input_width):
+        dense = keras.layers.Dense(units, name=name, dtype=self.dtype_policy)
         return built(dense, [None, input_width])
 
-    def call(self, inputs):
-        target, mask = inputs["target"], inputs["mask"]
+    def call(self, inputs, training=None):
+        target, mask = inputs["target"], tf.expand_dims(inputs["mask"], -1)
         # Padding may hold anything, also NaN, and 0 * NaN is not 0.
-        events = tf.where(mask[:, :, None], inputs["events"], 0)
-        pairs = target[:, :, None, :] * events[:, None, :, :]  # [B, C, T, D]
-        hidden = (
-            self._query(target)[:, :, None, :]
-            + self._key(events)[:, None, :, :]
-            + self._product(pairs)
-        )  # [B, C, T, H]
-        for layer in self._rest:
-            hidden = layer(self.activation(hidden))
-        weights = tf.where(mask[:, None, :], tf.squeeze(hidden, -1), 0)
-        return tf.matmul(weights, events)
+        events = tf.where(mask, inputs["events"], 0)
+        batch, time, _ = tf.unstack(tf.shape(events))
+        slate = tf.shape(target)[1]
+        width, first = self._key.shape
+        kernels = tf.expand_dims(self._key, 1) + tf.expand_dims(
+            tf.linalg.matrix_transpose(target), -1
+        ) * tf.expand_dims(self._product, 1)  # [B, D, C, H]
+        kernels = tf.reshape(kernels, [batch, width, slate * first])
+        query = tf.reshape(self._query(target), [batch, 1, slate * first])
+        hidden = tf.matmul(events, kernels) + query  # [B, T, C H]
+        hidden = tf.reshape(hidden, [batch * time * slate, first])
+        for i, layer in enumerate(self._rest):
+            if self.activation == "dice":
+                real = tf.tile(mask, [1, 1, slate])
+                hidden = self._dices[i](hidden, mask=real, training=training)
+            else:
+                hidden = self.activation(hidden)
+            hidden = layer(hidden)
+        weights = tf.reshape(hidden, [batch, time, slate])
+        weights = tf.where(mask, weights, 0)
+        return tf.matmul(weights, events, transpose_a=True)
 
     def get_config(self):
         return {
             **super().get_config(),
             "hidden_units": list(self.hidden_units),
-            "activation": keras.activations.serialize(self.activation),
+            "activation": self.activation
+            if self.activation == "dice"
+            else keras.activations.serialize(self.activation),
         }

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-import tensorflow_recommenders as tfrs
-
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.building import built
 from tfadrec.layers.dropout import Dropout
+from tfadrec.layers.interaction.cross_network import CrossNetwork
 
 
 @register
@@ -15,7 +14,7 @@ class CTRHead(keras.layers.Layer):
 
     The parallel form of DCN V2 (Wang et al., 2021, figure 1b): cross layers
     x_{l+1} = x_0 * (W_l x_l + b_l) + x_l beside a deep network, both read by
-    one linear output layer. `Cross` is that of tensorflow-recommenders.
+    one linear output layer.
 
     Mask: none. Precision: the deep network in the compute dtype, crosses and
     output layer in float32.
@@ -72,16 +71,17 @@ class CTRHead(keras.layers.Layer):
 
     def build(self, input_shape) -> None:
         width = input_shape[-1]
-        self._crosses = [
-            tfrs.layers.feature_interaction.Cross(
-                projection_dim=self.cross_rank,
-                name=f"cross_{i}",
-                dtype="float32",  # it mixes precisions otherwise
+        self._cross = None
+        if self.cross_layers:
+            self._cross = built(
+                CrossNetwork(
+                    self.cross_layers,
+                    rank=self.cross_rank,
+                    name="cross",
+                    dtype="float32",
+                ),
+                [None, width],
             )
-            for i in range(self.cross_layers)
-        ]
-        for cross in self._crosses:
-            cross(tf.zeros([1, width]))  # its `build` leaves its weights out
         widths = (width, *self.hidden_units)
         self._hidden = [
             built(
@@ -113,14 +113,14 @@ class CTRHead(keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, inputs, training=None):
-        crossed = first = tf.cast(inputs, tf.float32)
-        for cross in self._crosses:
-            crossed = cross(first, crossed)
         deep = inputs
         for hidden, dropout in zip(self._hidden, self._dropouts, strict=True):
             deep = dropout(hidden(deep), training=training)
-        parts = [crossed] if self._crosses or not self._hidden else []
-        parts += [deep] if self._hidden else []
+        parts = [deep] if self._hidden else []
+        if self._cross is not None:
+            parts.insert(0, self._cross(inputs))
+        elif not parts:
+            parts = [inputs]
         parts = [tf.cast(part, tf.float32) for part in parts]
         logits = self._output(tf.concat(parts, axis=-1))
         return tf.squeeze(logits, -1)

@@ -1,9 +1,9 @@
 """Attention between user vectors and the parts of an ad."""
 
 from tfadrec.core.door import keras, register, tf
+from tfadrec.layers.building import built
+from tfadrec.layers.matching.checks import check_pooling
 from tfadrec.ops import attention, masking
-
-_POOLINGS = ("mean", "sum", "max")
 
 
 @register
@@ -17,7 +17,10 @@ class AttentionMatching(keras.layers.Layer):
         w_i      = sum_j alpha_ij v_j
         c_i      = u_i . w_i
 
-    and the c_i of the real i are pooled into one score.
+    and the c_i of the real i are pooled into one score. That is the default,
+    to the letter, and has no weights. With a `projection` to P entries, u_i and
+    v_j are replaced by W u_i and W' v_j in each head, as in Vaswani et al.
+    (2017), and c and alpha are the means over heads.
 
     Mask: masked user vectors are not pooled, masked ad vectors have no weight;
     an ad that meets no real user vector scores 0. Precision: products in the
@@ -25,6 +28,10 @@ class AttentionMatching(keras.layers.Layer):
 
     Args:
       pooling: how the c_i become one score: `mean`, `sum` or `max`.
+      scaled: whether products are divided by the square root of their vectors'
+        width.
+      projection: P >= 1, or None for the vectors as they are.
+      num_heads: number of projections, >= 1; more than one needs `projection`.
 
     Call args:
       inputs: dict of `user`, float [B, T, D], `user_mask`, bool [B, T], `ad`,
@@ -36,7 +43,8 @@ class AttentionMatching(keras.layers.Layer):
       float32 [B, C], and with `return_weights` also float32 [B, C, T, N].
 
     Raises:
-      ValueError: where the pooling is unknown.
+      ValueError: where the pooling is unknown, a number is below 1, or there
+        are heads without a projection.
 
     Example:
       >>> user, mask = tf.ones([2, 3, 4]), tf.ones([2, 3], tf.bool)
@@ -44,35 +52,85 @@ class AttentionMatching(keras.layers.Layer):
       >>> inputs = {"user": user, "user_mask": mask, "ad": ad}
       >>> AttentionMatching()(inputs).shape
       TensorShape([2, 5])
+
+    Reference:
+      Vaswani et al., "Attention Is All You Need", NIPS 2017, arXiv:1706.03762.
     """
 
-    def __init__(self, pooling: str = "mean", **kwargs) -> None:
+    def __init__(
+        self,
+        pooling: str = "mean",
+        *,
+        scaled: bool = False,
+        projection: int | None = None,
+        num_heads: int = 1,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
-        if pooling not in _POOLINGS:
+        check_pooling(pooling)
+        if num_heads < 1 or (projection is not None and projection < 1):
             raise ValueError(
-                f"`pooling` must be one of {', '.join(_POOLINGS)}. Received: "
-                f"pooling={pooling!r}."
+                "`num_heads` must be >= 1, and `projection` >= 1 or None. "
+                f"Received: num_heads={num_heads}, projection={projection}."
+            )
+        if num_heads > 1 and projection is None:
+            raise ValueError(
+                "more heads than one need a `projection`, or they would be the "
+                f"same. Received: num_heads={num_heads}, projection=None."
             )
         self.pooling = pooling
+        self.scaled = scaled
+        self.projection = projection
+        self.num_heads = num_heads
+
+    def build(self, input_shape) -> None:
+        self._projections = {}
+        if self.projection is not None:
+            self._projections = {
+                side: built(
+                    keras.layers.Dense(
+                        self.num_heads * self.projection,
+                        use_bias=False,
+                        name=side,
+                        dtype=self.dtype_policy,
+                    ),
+                    [None, input_shape[side][-1]],
+                )
+                for side in ("user", "ad")
+            }
+        super().build(input_shape)
 
     def call(self, inputs, return_weights=False):
         mask = inputs["user_mask"]
         user = tf.where(mask[:, :, None], inputs["user"], 0)
-        scores, alpha = attention.match_scores(
-            user, inputs["ad"], inputs.get("ad_mask")
-        )  # [B, C, T]
-        pooled = self._pool(scores, mask[:, None, :])
+        ad, ad_mask = inputs["ad"], inputs.get("ad_mask")
+        if self._projections:
+            if ad_mask is not None:
+                ad = tf.where(ad_mask[..., None], ad, 0)
+            user = self._projections["user"](user)
+            ad = self._projections["ad"](ad)
+        if self.scaled:
+            user *= (user.shape[-1] / self.num_heads) ** -0.5
+        heads = [
+            attention.match_scores(*pair, ad_mask)
+            for pair in zip(
+                tf.split(user, self.num_heads, axis=-1),
+                tf.split(ad, self.num_heads, axis=-1),
+                strict=True,
+            )
+        ]
+        scores, alpha = (
+            tf.add_n(parts) / self.num_heads
+            for parts in zip(*heads, strict=True)
+        )  # [B, C, T], [B, C, T, N]
+        pooled = masking.pool(scores, mask[:, None, :], self.pooling)
         return (pooled, alpha) if return_weights else pooled
 
-    def _pool(self, scores, mask):
-        if self.pooling == "mean":
-            return masking.masked_mean(scores, mask, axis=-1)
-        if self.pooling == "sum":
-            return tf.reduce_sum(tf.where(mask, scores, 0.0), axis=-1)
-        highest = tf.reduce_max(
-            tf.where(mask, scores, scores.dtype.min), axis=-1
-        )
-        return tf.where(tf.reduce_any(mask, axis=-1), highest, 0.0)
-
     def get_config(self):
-        return {**super().get_config(), "pooling": self.pooling}
+        return {
+            **super().get_config(),
+            "pooling": self.pooling,
+            "scaled": self.scaled,
+            "projection": self.projection,
+            "num_heads": self.num_heads,
+        }
