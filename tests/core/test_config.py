@@ -19,6 +19,7 @@ def test_defaults():
     assert config.matching == {"class": "AttentionMatching"}
     assert config.optimizer == {"class": "LazyAdam"}
     assert config.fit == config.data == config.ranker == {}
+    assert config.interaction is config.multitask is None
 
 
 def test_round_trip():
@@ -27,6 +28,7 @@ def test_round_trip():
         ad_tower={"width": 8, "use_id": False},
         encoder={"class": "LSTM"},
         matching=None,
+        multitask={"class": "MMoE", "num_experts": 2},
         ranker={"hidden_units": [8, 4], "dropout": 0.5},
         optimizer={"class": "Adagrad", "learning_rate": 1e-05},
         fit={"monitor": "val_gauc"},
@@ -87,7 +89,15 @@ def test_bad_texts(text, message):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("name", sorted({*SECTIONS} - {"text", "matching"}))
+OPTIONAL = {"text", "matching", "interaction", "multitask"}
+
+
+@pytest.mark.parametrize("name", sorted(OPTIONAL))
+def test_null_leaves_a_piece_out(name):
+    assert getattr(RunConfig.from_yaml(f"{name}: null"), name) is None
+
+
+@pytest.mark.parametrize("name", sorted({*SECTIONS} - OPTIONAL))
 def test_null_is_for_what_can_be_left_out(name):
     with pytest.raises(InputError, match=f"{name!r} must hold .*: None"):
         RunConfig.from_yaml(f"{name}: null")

@@ -84,6 +84,47 @@ def test_every_task_is_measured(model, random_dataset):
     )
 
 
+def test_conversions_after_a_click_are_measured_where_there_was_one(
+    model, random_dataset
+):
+    dataset = random_dataset(tasks=("clicked", "converted"))
+    logits = dataset.logits["converted"].astype(np.float32)
+    dataset.logits["converted_if_clicked"] = logits
+    labels = dataset.impressions.labels
+    rows = labels["clicked"] == 1
+    evaluation = evaluate(model, dataset)
+    found = evaluation.metrics["converted_if_clicked"]
+    assert found["count"] == rows.sum() < 400
+    assert found["positives"] == labels["converted"][rows].sum()
+    assert found["auc"] == pytest.approx(
+        sklearn.metrics.roc_auc_score(labels["converted"][rows], logits[rows])
+    )
+    assert found["calibration"] == ranking.calibration_ratio(
+        labels["converted"][rows], logits[rows]
+    )
+    empty = dataset.impressions.history_lengths == 0
+    slices = evaluation.slices["empty_history"]
+    assert slices["converted_if_clicked"]["count"] == (rows & empty).sum()
+    assert slices["converted"]["count"] == empty.sum()
+    bins = evaluation.reliability["converted_if_clicked"]
+    assert sum(point.count for point in bins) == rows.sum()
+
+
+def test_without_a_click_there_is_nothing_to_measure_of_conversions(
+    model, random_dataset
+):
+    dataset = random_dataset(tasks=("clicked", "converted"))
+    dataset.logits["converted_if_clicked"] = dataset.logits["clicked"]
+    dataset.impressions.labels["clicked"][:] = 0
+    evaluation = evaluate(model, dataset)
+    assert math.isnan(evaluation.metrics["converted_if_clicked"]["auc"])
+    assert evaluation.reliability["converted_if_clicked"] == ()
+    del dataset.impressions.labels["clicked"]
+    dataset.logits = {"converted_if_clicked": np.zeros(400)}
+    with pytest.raises(InputError, match="Received: task 'clicked', labels"):
+        evaluate(model, dataset)
+
+
 def test_reliability_bins_hold_equally_many_rows_in_order(
     model, random_dataset
 ):

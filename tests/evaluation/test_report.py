@@ -133,6 +133,23 @@ def test_without_recommendations_and_facts(tmp_path, evaluations):
     assert "Facts" not in text
 
 
+def test_every_task_has_tables_and_a_plot(tmp_path, model, random_dataset):
+    """Also one that has nothing to plot."""
+    dataset = random_dataset(tasks=("clicked", "converted"))
+    dataset.logits["converted_if_clicked"] = dataset.logits["clicked"]
+    dataset.impressions.labels["clicked"][:] = 0
+    evaluation = evaluate(model, dataset)
+    path = tmp_path / "report.html"
+    write_report(path, "Plain", {"one": [evaluation]})
+    page = Page(path.read_text(encoding="utf-8"))
+    assert page.open == []
+    tasks = ["clicked", "converted", "converted_if_clicked"]
+    assert [table[0][0] for table in page.tables] == tasks * 2
+    labels = [v for k, v in page.attributes if k == "aria-label"]
+    assert labels == [f"Reliability of one, {task}" for task in tasks]
+    assert page.tags.count("circle") == 20
+
+
 def test_nothing_to_report_is_refused(tmp_path):
     with pytest.raises(InputError, match="at least one evaluation of every"):
         write_report(tmp_path / "report.html", "Empty", {})

@@ -16,7 +16,7 @@ SPEC = {
 }
 
 
-def make_ranker(matching=True, **arguments):
+def make_ranker(matching=True, encoder=None, category=None, **arguments):
     keras.utils.set_random_seed(0)
     arguments = {
         "tasks": ("clicked",),
@@ -26,9 +26,11 @@ def make_ranker(matching=True, **arguments):
         **arguments,
     }
     ranker = models.AdRanker(
-        towers.AdTower(SPEC, 8, id_dropout=0, name="ad_tower"),
+        towers.AdTower(
+            SPEC, 8, id_dropout=0, category=category, name="ad_tower"
+        ),
         towers.UserTower(
-            layers.DIN((8,), name="din"),
+            encoder or layers.DIN((8,), name="din"),
             num_event_types=3,
             num_users=7,
             id_dropout=0,

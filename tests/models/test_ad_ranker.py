@@ -1,5 +1,6 @@
 """AdRanker as a Keras user meets it."""
 
+import math
 import pathlib
 import re
 import subprocess
@@ -10,7 +11,10 @@ import pytest
 import sklearn.metrics
 
 import tfadrec
+from tfadrec import layers
 from tfadrec.core.door import keras, tf
+
+serializable = keras.saving.register_keras_serializable("tests")
 
 
 def sigmoid(x):
@@ -63,10 +67,16 @@ def test_each_row_is_scored_alone(small):
         )
 
 
+def scatter(model):
+    """Makes weights that start at zero, or alike, matter."""
+    random = np.random.default_rng(6)
+    for variable in model.trainable_weights:
+        variable.assign(random.normal(0, 0.3, variable.shape))
+
+
 def test_every_input_matters(small):
     ranker = small.ranker()
-    for variable in ranker.trainable_weights:
-        variable.assign(tf.random.normal(variable.shape, stddev=0.3, seed=1))
+    scatter(ranker)
     inputs, _ = small.rows()
     others, _ = small.rows(seed=1)
     logits = ranker(inputs)["clicked"]
@@ -75,17 +85,27 @@ def test_every_input_matters(small):
         assert np.abs(changed - logits).max() > 1e-3, name
 
 
-def test_biases_are_a_linear_path(small):
-    ranker = small.ranker()
+@pytest.mark.parametrize(
+    ("tasks", "moved", "still"),
+    [
+        (("clicked",), "clicked", None),
+        (("converted",), "converted", None),
+        (("liked", "clicked"), "clicked", "liked"),
+        # A conversion moves with the click that it needs.
+        (("clicked", "converted"), "clicked", "converted_if_clicked"),
+    ],
+)
+def test_biases_are_a_linear_path_to_one_task(small, tasks, moved, still):
+    ranker = small.ranker(tasks=tasks)
     inputs, _ = small.rows()
-    before = ranker(inputs)["clicked"]
+    before = ranker(inputs)
     tables = {
         v.name.split("/")[1]: v
         for v in ranker.weights
         if v.name.endswith("embedding_and_bias:0")
     }
     random = np.random.default_rng(0)
-    expected = before.numpy()
+    expected = before[moved].numpy()
     for tower, name in (
         ("ad_tower", "candidate_ads"),
         ("user_tower", "user_id"),
@@ -94,9 +114,10 @@ def test_biases_are_a_linear_path(small):
         value[:, -1] = random.normal(size=len(value))
         tables[tower].assign(value)
         expected += value[inputs[name].numpy(), -1]
-    np.testing.assert_allclose(
-        ranker(inputs)["clicked"], expected, rtol=1e-4, atol=1e-5
-    )
+    after = ranker(inputs)
+    np.testing.assert_allclose(after[moved], expected, rtol=1e-4, atol=1e-5)
+    if still:
+        np.testing.assert_array_equal(after[still], before[still])
 
 
 def test_fit_evaluate_and_predict(small):
@@ -147,6 +168,183 @@ def test_two_tasks_add_up(small):
         for task in ("clicked", "converted")
     )
     assert float(loss) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "tasks", [("clicked", "converted"), ("converted", "liked", "clicked")]
+)
+@pytest.mark.parametrize("multitask", [False, True])
+def test_a_conversion_is_a_click_and_what_follows(small, tasks, multitask):
+    layer = layers.MMoE(len(tasks), hidden_units=(8,)) if multitask else None
+    ranker = small.ranker(tasks=tasks, multitask=layer)
+    scatter(ranker)
+    logits = ranker(small.rows(slate=3)[0])
+    assert set(logits) == {*tasks, "converted_if_clicked"}
+    pctr, pctcvr, pcvr = (
+        sigmoid(logits[name].numpy().astype(np.float64))
+        for name in ("clicked", "converted", "converted_if_clicked")
+    )
+    assert np.ptp(pcvr) > 0.1
+    np.testing.assert_allclose(pctcvr, pctr * pcvr, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "tasks", [("converted",), ("clicked", "liked"), ("liked", "converted")]
+)
+def test_other_tasks_are_heads_side_by_side(small, tasks):
+    logits = small.ranker(tasks=tasks)(small.rows()[0])
+    assert tuple(logits) == tasks
+
+
+def test_conversions_are_learned_over_all_impressions(small):
+    """Also a row without a click tells the pCVR something."""
+    ranker = small.ranker(tasks=("clicked", "converted"))
+    ranker.compile("sgd")
+    inputs, _ = small.rows()
+    none = tf.zeros(12)
+    with tf.GradientTape() as tape:
+        loss = ranker.compute_loss(
+            (inputs, {"clicked": none, "converted": none})
+        )
+    head = [
+        v
+        for v in ranker.trainable_weights
+        if "converted_if_clicked_head" in v.name
+    ]
+    gradients = tape.gradient(loss, head)
+    assert len(gradients) > 4
+    assert max(np.abs(g).max() for g in gradients) > 1e-4
+
+
+def test_metrics_see_the_tasks_alone(small):
+    ranker = small.ranker(tasks=("clicked", "converted"))
+    rows = small.rows(labels=("clicked", "converted"))
+    auc = keras.metrics.AUC(from_logits=True, name="auc")
+    for metrics in ([auc], {"clicked": [auc]}):
+        ranker.compile("sgd", metrics=metrics)
+        ranker.fit(data(rows), verbose=0)
+        found = ranker.evaluate(data(rows), verbose=0, return_dict=True)
+        tasks = ("clicked", "converted") if metrics == [auc] else ("clicked",)
+        assert set(found) == {"loss", *(f"{task}_auc" for task in tasks)}
+
+
+def test_each_head_reads_its_row(small):
+    """Another gate changes what its own task says and nothing else."""
+    ranker = small.ranker(
+        tasks=("clicked", "liked"),
+        multitask=layers.MMoE(2, hidden_units=(8,), name="mmoe"),
+    )
+    scatter(ranker)
+    inputs, _ = small.rows()
+    before = ranker(inputs)
+    gates = next(v for v in ranker.weights if "mmoe/gates" in v.name)
+    gates.assign(gates * np.array([1, -1], np.float32)[:, None, None])
+    after = ranker(inputs)
+    np.testing.assert_array_equal(after["clicked"], before["clicked"])
+    assert np.abs(after["liked"] - before["liked"]).max() > 1e-3
+
+
+@serializable
+class Double(keras.layers.Layer):
+    """Twice what it takes, flat."""
+
+    takes = "features"
+
+    def call(self, inputs):
+        shape = tf.concat([tf.shape(inputs)[:2], [-1]], axis=0)
+        return tf.reshape(2 * inputs, shape)
+
+    def compute_output_shape(self, shape):
+        return [*shape[:2], math.prod(shape[2:])]
+
+
+@serializable
+class DoubleFields(Double):
+    takes = "fields"
+
+
+def linear_head(ranker):
+    """The kernel of a head without crosses and without a deep part."""
+    kernel = next(
+        v for v in ranker.weights if v.name.endswith("output/kernel:0")
+    )
+    kernel.assign(np.random.default_rng(4).normal(size=kernel.shape))
+    return kernel.numpy()[:, 0]
+
+
+def test_an_interaction_of_features_joins_them(small):
+    """A linear head on [x, 2 x] with weights a and b is one with a + 2 b."""
+    arguments = {"hidden_units": (), "cross_layers": 0}
+    ranker = small.ranker(interaction=Double(), **arguments)
+    plain = small.ranker(**arguments)
+    weights = linear_head(ranker)
+    half = len(weights) // 2
+    linear_head(plain)
+    kernel = next(
+        v for v in plain.weights if v.name.endswith("output/kernel:0")
+    )
+    kernel.assign((weights[:half] + 2 * weights[half:])[:, None])
+    inputs, _ = small.rows(slate=2)
+    np.testing.assert_allclose(
+        ranker(inputs)["clicked"],
+        plain(inputs)["clicked"],
+        rtol=1e-4,
+        atol=1e-5,
+    )
+
+
+def test_an_interaction_of_fields_takes_user_and_ad(small):
+    """The fields are the user vector and then those of the ad tower."""
+    ranker = small.ranker(
+        interaction=DoubleFields(), hidden_units=(), cross_layers=0
+    )
+    inputs, _ = small.rows(slate=2)
+    seen = []
+    ranker.interaction.call = lambda fields: (
+        seen.append(fields) or Double.call(ranker.interaction, fields)
+    )
+    ranker(inputs)
+    (fields,) = seen
+    # Id, brand, price and copy are the ad's, and 8 is the width.
+    assert fields.shape == [12, 2, 1 + 4, 8]
+    ads = ranker.ad_tower(inputs["candidate_ads"])
+    np.testing.assert_allclose(fields[:, :, 1:], ads["fields"], atol=1e-6)
+    weights = linear_head(ranker)
+    assert len(weights) == 3 * 8 + 1 + 8 + 1 + 5 * 8
+
+
+@serializable
+class SameKind(keras.layers.Layer):
+    """How many events are of the candidate's kind, in every place of D."""
+
+    def call(self, inputs):
+        same = (
+            inputs["category"][:, None, :]
+            == inputs["target_category"][:, :, None]
+        )
+        count = tf.reduce_sum(
+            tf.cast(same & inputs["mask"][:, None, :], tf.float32), axis=-1
+        )
+        return count[:, :, None] * tf.ones_like(inputs["target"])
+
+
+def test_the_kind_of_an_ad_reaches_the_encoder(small):
+    ranker = small.ranker(encoder=SameKind(name="same"), category="brand")
+    inputs, _ = small.rows(slate=3)
+    seen = {}
+    call = ranker.user_tower.call
+    ranker.user_tower.call = lambda inputs, **_: (
+        seen.update(call(inputs)) or seen
+    )
+    ranker(inputs)
+    brands = next(v for v in ranker.weights if v.name.endswith("brand_table:0"))
+    brands = brands.numpy()
+    length = inputs["history_length"].numpy()
+    for row in range(12):
+        events = inputs["history_ads"].numpy()[row, : length[row]]
+        for c, ad in enumerate(inputs["candidate_ads"].numpy()[row]):
+            expected = np.sum(brands[events] == brands[ad])
+            np.testing.assert_array_equal(seen["user"][row, c], expected)
 
 
 def test_sample_weights(small):
@@ -288,7 +486,10 @@ MIRRORED = """
 import sys
 import numpy as np
 import tfadrec
+from tfadrec import layers
 from tfadrec.core.door import keras, tf
+
+serializable = keras.saving.register_keras_serializable("tests")
 
 cpus = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(
@@ -334,3 +535,17 @@ def test_two_replicas_train_as_one_device():
 def test_no_task(small):
     with pytest.raises(ValueError, match=r"a label\. Received: tasks=\(\)"):
         small.ranker(tasks=())
+
+
+def test_a_head_is_no_interaction(small):
+    with pytest.raises(ValueError, match=r"or fields\. Received: CTRHead"):
+        small.ranker(interaction=layers.CTRHead())
+
+
+def test_a_multitask_layer_for_other_tasks(small):
+    with pytest.raises(
+        ValueError, match=r"Received: num_tasks=2 for clicked, liked, converted"
+    ):
+        small.ranker(
+            tasks=("clicked", "liked", "converted"), multitask=layers.PLE(2)
+        )

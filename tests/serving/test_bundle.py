@@ -158,6 +158,10 @@ def test_signatures_are_those_of_the_docs():
         },
     }
     assert set(bundle.signatures) == set(expected)
+    words = tf.saved_model.load(worlds.bundle("words") / "1")
+    for loaded, more in ((bundle, set()), (words, {"pcvr", "pctcvr"})):
+        answer = loaded.signatures["serving_default"].structured_outputs
+        assert set(answer) == {"pctr", "logits"} | more
     for name, inputs in expected.items():
         specs = bundle.signatures[name].structured_input_signature[1]
         assert {k: (s.dtype, s.shape.rank) for k, s in specs.items()} == inputs
@@ -252,10 +256,15 @@ def test_what_sigkill_leaves_behind_is_no_version(quick, tmp_path, monkeypatch):
     assert export(tmp_path / "other").name == "1"
 
 
-def test_a_bundle_that_scores_otherwise_is_not_exported(tmp_path, monkeypatch):
+@pytest.mark.parametrize("part", ["ad_tower", "converted_if_clicked_head"])
+def test_a_bundle_that_scores_otherwise_is_not_exported(
+    tmp_path, monkeypatch, part
+):
     """One weight changes between the writing and the check."""
     world = worlds.words()
-    variable = world.ranker.trainable_variables[0]
+    variable = next(
+        v for v in world.ranker.trainable_variables if part in v.name
+    )
     kept = variable.numpy()
     save = tf.saved_model.save
 

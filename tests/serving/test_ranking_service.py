@@ -57,6 +57,27 @@ def test_scores_are_those_of_the_ranker(world):
     assert answer["pctr"].dtype == answer["logits"].dtype == np.float32
 
 
+def test_conversions_are_answered_where_they_are_learned():
+    world = worlds.words()
+    rows = np.arange(len(world.dataset))
+    answer = world.score(**serving.replay(world.dataset, rows))
+    expected = world.ranker.predict(world.dataset.batches(100))
+    for name, task in (
+        ("pcvr", "converted_if_clicked"),
+        ("pctcvr", "converted"),
+    ):
+        probs = 1 / (1 + np.exp(-expected[task].astype(float)))
+        assert np.ptp(probs) > 0.05
+        np.testing.assert_allclose(answer[name], probs, rtol=1e-5)
+        assert answer[name].dtype == np.float32
+    np.testing.assert_allclose(
+        answer["pctcvr"], answer["pctr"] * answer["pcvr"], rtol=1e-5
+    )
+    numbers = worlds.numbers()
+    answer = numbers.score(**serving.replay(numbers.dataset, [0]))
+    assert set(answer) == {"pctr", "logits"}
+
+
 def test_one_row_is_scored_as_it_is_among_many(world):
     rows = np.array([len(world.dataset) - 1, 3, 40])
     many = score(world, serving.replay(world.dataset, rows))

@@ -1,7 +1,8 @@
 """Two datasets and a ranker for each, with weights that tell things apart.
 
-`words` has string ids and a categorical context, `numbers` has integer ids, a
-numeric context far from zero, and more ads than `recommend` scores at a time.
+`words` has string ids, a categorical context, and a ranker of clicks and
+conversions; `numbers` has integer ids, a numeric context far from zero, more
+ads than `recommend` scores at a time, and a ranker of clicks.
 """
 
 import functools
@@ -19,7 +20,12 @@ NUM_ADS = 1100
 
 @functools.cache
 def words():
-    return _served(data.open_dataset(small.world()))
+    return _served(
+        data.open_dataset(small.world()),
+        ad_tower={"category": "category"},
+        ranker={"tasks": ["clicked", "converted"]},
+        multitask={"class": "MMoE", "hidden_units": [4]},
+    )
 
 
 @functools.cache
@@ -77,9 +83,9 @@ def _write(file, header, columns):
     file.write_text("\n".join([header, *lines, ""]))
 
 
-def _served(dataset):
+def _served(dataset, **sections):
     dataset = dataset.with_history_length(6)
-    ranker = training.build_ranker(small.config(), dataset)
+    ranker = training.build_ranker(small.config(**sections), dataset)
     random = np.random.default_rng(1)
     for variable in ranker.trainable_variables:
         variable.assign(random.normal(0, 0.25, variable.shape))

@@ -200,6 +200,35 @@ def test_the_number_of_rows():
     assert AdTower(catalogue()).num_rows == N + 1
 
 
+@pytest.mark.parametrize(
+    ("columns", "use_id", "count"),
+    [
+        # Numerics are one field together.
+        ({}, True, 4),
+        ({}, False, 3),
+        ({"numerics": []}, False, 2),
+        ({"categoricals": {}, "vectors": {}}, True, 2),
+    ],
+)
+def test_the_number_of_fields(columns, use_id, count):
+    tower = AdTower({**catalogue().spec(), **columns}, D, use_id=use_id)
+    assert tower.num_fields == count
+    assert tower(tf.constant(ROWS))["fields"].shape == [2, 4, count, D]
+
+
+@pytest.mark.parametrize("distinct", [True, False])
+def test_what_kind_an_ad_is_of(distinct):
+    tower, _ = filled(distinct=distinct, category="brand")
+    out = tower(tf.constant(ROWS))
+    assert out["category"].dtype == tf.int32
+    # Brands of the ads 1 to 6 are 1, 2, 0, 2, 1, 1; the unknown ad has none.
+    brands = [[1, 1, 1, 0], [0, 1, 0, 1]]
+    np.testing.assert_array_equal(out["category"], brands)
+    out = tower.encode({"a": (tf.constant(ROWS), ["vector", "category"])})
+    np.testing.assert_array_equal(out["a"]["category"], brands)
+    assert "category" not in filled(distinct=distinct)[0](tf.constant(ROWS))
+
+
 EMPTY = {"num_ads": 3, "categoricals": {}, "numerics": [], "vectors": {}}
 
 
@@ -208,6 +237,10 @@ EMPTY = {"num_ads": 3, "categoricals": {}, "numerics": [], "vectors": {}}
     [
         ({"width": 0}, r"`width` must be >= 1\. Received: width=0"),
         ({"use_id": False}, r"at least one field\. Received: use_id=False"),
+        (
+            {"category": "brand"},
+            r"of the catalogue, one of none\. Received: category='brand'",
+        ),
         ({"id_l2": -1.0}, r"`l2` >= 0\. Received: .*l2=-1"),
         ({"id_dropout": 1.0}, r"\[0, 1\)\. Received: rate=1"),
     ],

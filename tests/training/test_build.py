@@ -1,5 +1,6 @@
 """Settings to a ranker: what is built, and every setting that is refused."""
 
+import dataclasses
 import pathlib
 
 import numpy as np
@@ -11,6 +12,7 @@ from tfadrec.core.config import RunConfig
 from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
 from tfadrec.data.dataset import open_dataset
+from tfadrec.layers import interaction, multitask
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 
@@ -27,15 +29,22 @@ def build(dataset, seed=0, **sections):
 def test_settings_reach_their_classes(dataset):
     ranker = build(
         dataset,
-        ad_tower={"id_dropout": 0.4},
+        ad_tower={"id_dropout": 0.4, "category": "category"},
         encoder={"hidden_units": [5, 3]},
         user_tower={"id_dropout": 0.25},
+        interaction={"class": "GDCN", "num_layers": 2},
+        multitask={"class": "PLE", "num_layers": 1},
         ranker={"dropout": 0.1, "tasks": ["clicked", "converted"]},
         optimizer={"learning_rate": 0.5},
     )
     assert ranker.built
     assert ranker.ad_tower.width == 4
     assert ranker.ad_tower.id_dropout == 0.4
+    assert ranker.ad_tower.category == "category"
+    assert isinstance(ranker.interaction, layers.GDCN)
+    assert ranker.interaction.num_layers == 2
+    assert isinstance(ranker.multitask, layers.PLE)
+    assert (ranker.multitask.num_tasks, ranker.multitask.num_layers) == (2, 1)
     assert isinstance(ranker.user_tower.encoder, layers.DIN)
     assert tuple(ranker.user_tower.encoder.hidden_units) == (5, 3)
     assert ranker.user_tower.id_dropout == 0.25
@@ -59,9 +68,23 @@ def test_pieces_that_can_be_left_out(dataset):
     )
     ranker = training.build_ranker(config, dataset)
     assert ranker.matching is None
+    assert ranker.interaction is None
+    assert ranker.multitask is None
     assert ranker.user_tower.num_users == 0
     assert isinstance(ranker.user_tower.encoder, layers.LSTM)
     assert isinstance(ranker.optimizer, keras.optimizers.Adagrad)
+
+
+@pytest.mark.parametrize(
+    ("section", "name"),
+    [("interaction", n) for n in interaction.__all__ if n != "CTRHead"]
+    + [("multitask", n) for n in multitask.__all__],
+)
+def test_every_class_fits_in(dataset, section, name):
+    ranker = build(dataset, **{section: {"class": name}})
+    assert type(getattr(ranker, section)).__name__ == name
+    inputs, _ = next(iter(dataset.batches(8)))
+    assert np.isfinite(ranker(inputs)["clicked"]).all()
 
 
 def test_a_seed_decides_the_first_weights(dataset):
@@ -96,9 +119,29 @@ def test_a_seed_decides_the_first_weights(dataset):
         ("user_tower", {"max_length": 0}, "`user_tower`: .*max_length=0"),
         ("matching", {"class": "Dot"}, "one of AttentionMatching"),
         ("matching", {"pooling": "top"}, "`matching`: .*top"),
+        (
+            "ad_tower",
+            {"category": "brand"},
+            r"of category\. Received: category='brand'",
+        ),
+        ("interaction", {"class": "CTRHead"}, "FinalMLP, .*class='CTRHead'"),
+        ("interaction", {"class": "Magic"}, "`interaction` needs a class"),
+        ("multitask", {"class": "ESMM"}, "one of PLE, MMoE. Received:"),
+        (
+            "multitask",
+            {"class": "MMoE", "num_tasks": 2},
+            r"`multitask` \(MMoE\) takes num_experts, .*: num_tasks\.",
+        ),
+        ("multitask", {"class": "MMoE", "num_experts": 0}, "`multitask`: "),
         ("ranker", {"layers": 3}, r"`ranker` \(AdRanker\) takes .*dropout"),
         ("ranker", {"tasks": []}, "`ranker`: `tasks` must name a label"),
-        ("ranker", {"tasks": ["sold"]}, "labels of the dataset, clicked, conv"),
+        (
+            "ranker",
+            {"tasks": ["sold"]},
+            "labels of the dataset, of clicked, conv",
+        ),
+        ("ranker", {"tasks": "clicked"}, "a list of labels .*'clicked'"),
+        ("ranker", {"tasks": [["clicked"]]}, r"Received: \[\['clicked'\]\]"),
         ("ranker", {"dropout": 1.5}, r"rate=1\.5"),
         ("ranker", {"hidden_units": ["many"]}, "settings must fit: "),
         ("optimizer", {"class": "Magic"}, "LazyAdam, Adagrad, Adam"),
@@ -109,6 +152,20 @@ def test_a_seed_decides_the_first_weights(dataset):
 def test_bad_settings(dataset, section, settings, message):
     with pytest.raises(InputError, match=message):
         build(dataset, **{section: settings})
+
+
+def test_a_conversion_without_a_click_is_refused(dataset):
+    """Only where a ranker is to take it for one that follows a click."""
+    labels = {k: v.copy() for k, v in dataset.impressions.labels.items()}
+    rows = np.flatnonzero(labels["clicked"] == 0)[:3]
+    labels["converted"][rows] = 1
+    other = dataclasses.replace(
+        dataset,
+        impressions=dataclasses.replace(dataset.impressions, labels=labels),
+    )
+    with pytest.raises(InputError, match=r"Received: 3 without one\. Mend"):
+        build(other, ranker={"tasks": ["clicked", "converted"]})
+    assert build(other, ranker={"tasks": ["converted"]}).built
 
 
 @pytest.mark.parametrize("seed", ["x", -1, 1.5])
@@ -143,7 +200,7 @@ def test_bad_text_models(dataset, text, tmp_path):
         training.with_text(dataset, {**model, **text})
 
 
-@pytest.mark.parametrize("file", ["din_bert.yaml"])
+@pytest.mark.parametrize("file", ["din_bert.yaml", "multitask.yaml"])
 def test_examples_build(dataset, file):
     config = RunConfig.from_yaml((EXAMPLES / file).read_text())
     assert training.build_ranker(config, dataset).built

@@ -8,7 +8,7 @@ from tfadrec import data, training
 from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
 from tfadrec.metrics import ranking
-from tfadrec.training.fit import best_epoch
+from tfadrec.training.fit import best_epoch, read_history
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +119,33 @@ def test_early_stopping(
     )
     assert len(history) == epochs_run
     assert best_epoch(history, monitor) == best
+
+
+def test_every_task_is_measured(parts, tmp_path):
+    """The first under plain names, the others under their own."""
+    settings = small.config(ranker={"tasks": ["clicked", "converted"]})
+    ranker = training.build_ranker(settings, parts[0])
+    history = training.fit(
+        ranker,
+        *parts[:2],
+        tmp_path,
+        batch_size=32,
+        epochs=1,
+        steps_per_epoch=3,
+        progress=False,
+    )
+    names = [
+        f"val_{prefix}{metric}"
+        for prefix in ("", "converted_")
+        for metric in ("auc", "gauc", "log_loss")
+    ]
+    assert list(history[0]) == ["loss", *names]
+    assert read_history(tmp_path) == history
+    labels = parts[1].impressions.labels["converted"]
+    logits = ranker.predict(parts[1].batches(100))["converted"]
+    assert history[0]["val_converted_log_loss"] == pytest.approx(
+        ranking.log_loss(labels, logits), abs=1e-6
+    )
 
 
 def test_the_best_of_nothing_known_is_the_newest():

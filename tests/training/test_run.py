@@ -1,5 +1,6 @@
 """Run folders: resume to equal weights, and every folder that is refused."""
 
+import dataclasses
 import importlib
 import json
 import os
@@ -16,10 +17,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.training import small
-from tfadrec import training
+from tfadrec import evaluation, training
+from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError
 from tfadrec.data.dataset import open_dataset
 
+EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 # The name `tfadrec.training.fit` is that of the function.
 fit_module = importlib.import_module("tfadrec.training.fit")
 
@@ -236,6 +239,29 @@ def test_a_spoilt_model(begun):
 def test_no_run(tmp_path, name):
     with pytest.raises(InputError, match=r"has no model\.keras"):
         training.load_run(tmp_path / name)
+
+
+def test_the_example_of_clicks_and_conversions_runs(tmp_path):
+    """From its file to metrics of both tasks, cut short."""
+    example = RunConfig.from_yaml(
+        (EXAMPLES / "multitask.yaml").read_text("utf-8")
+    )
+    config = dataclasses.replace(
+        example,
+        text=None,
+        fit={**example.fit, "epochs": 1, "steps_per_epoch": 2},
+    )
+    out = tmp_path / "run"
+    training.train(small.world(), config, out, progress=False)
+    run = training.load_run(out)
+    assert {"val_auc", "val_converted_auc"} <= set(run.best)
+    found = evaluation.evaluate(run.ranker, run.test, train=run.train)
+    predicted = ["clicked", "converted", "converted_if_clicked"]
+    assert sorted(found.metrics) == predicted
+    metrics = [found.metrics[name] for name in predicted]
+    assert metrics[0]["count"] == metrics[1]["count"] == len(run.test)
+    assert metrics[2]["count"] == metrics[0]["positives"]
+    assert metrics[2]["positives"] == metrics[1]["positives"]
 
 
 @pytest.mark.slow

@@ -27,7 +27,8 @@ class RunConfig:
 
     `class` names the layer where there is a choice. A section left out stands
     at its class's own defaults; `text: null` gives a ranker that does not read
-    the ad copy, `matching: null` one without a matching layer.
+    the ad copy, `matching: null` one without a matching layer. `interaction`
+    and `multitask` are null unless they are given.
 
     Args:
       text: `model`, `pooling`, `max_tokens`; see `training.with_text`.
@@ -35,6 +36,9 @@ class RunConfig:
       encoder: `class` and arguments of a behaviour encoder.
       user_tower: arguments of `UserTower`, and `use_id`.
       matching: `class` and arguments of a matching layer.
+      interaction: `class` and arguments of an interaction layer.
+      multitask: `class` and arguments of a multi-task layer, without
+        `num_tasks`, which the ranker's `tasks` tell.
       ranker: arguments of `AdRanker`.
       optimizer: `class` and arguments of an optimiser.
       fit: arguments of `training.fit`, and `seed`.
@@ -52,6 +56,8 @@ class RunConfig:
     matching: Mapping[str, Any] | None = dataclasses.field(
         default_factory=lambda: {"class": "AttentionMatching"}
     )
+    interaction: Mapping[str, Any] | None = None
+    multitask: Mapping[str, Any] | None = None
     ranker: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     optimizer: Mapping[str, Any] = dataclasses.field(
         default_factory=lambda: {"class": "LazyAdam"}
@@ -79,7 +85,7 @@ class RunConfig:
                 f"{type(sections).__name__}."
             )
         known = [field.name for field in dataclasses.fields(cls)]
-        optional = ("text", "matching")
+        optional = ("text", "matching", "interaction", "multitask")
         for name, section in sections.items():
             if name not in known:
                 raise InputError(

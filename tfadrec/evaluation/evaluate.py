@@ -11,6 +11,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.evaluation.evaluation import Evaluation
 from tfadrec.evaluation.reliability_bin import ReliabilityBin
 from tfadrec.metrics import ranking
+from tfadrec.models.ad_ranker import CONVERTED_IF_CLICKED
 
 if TYPE_CHECKING:
     from tfadrec.data.dataset import Dataset
@@ -30,6 +31,11 @@ def evaluate(
 ) -> Evaluation:
     """Predicts every impression once and measures the predictions.
 
+    Each task is measured on its label over all impressions. What a ranker of
+    clicks and conversions says of `converted_if_clicked` is measured on the
+    conversions of the impressions that were clicked, since elsewhere no one
+    can tell.
+
     Slices: `empty_history` and `with_history`, by whether the user had any
     event before the impression; with `train`, `cold_ads` and `warm_ads`, by
     whether the ad had fewer than 10 training impressions (an ad that the
@@ -38,13 +44,13 @@ def evaluate(
     Args:
       model: its `predict(dataset.batches(batch_size))` gives a dict of task ->
         logits [n] in the dataset's row order.
-      dataset: the impressions to measure on; every task is a label of it.
+      dataset: the impressions to measure on, with the labels of all tasks.
       train: the impressions the model was fitted on, over the same catalogue.
       batch_size: impressions per prediction step, >= 1.
       k: ranks that count in NDCG, >= 1.
 
     Returns:
-      The metrics of every task, by slice, and the reliability bins.
+      The metrics of all that is predicted, by slice, and the reliability bins.
 
     Raises:
       InputError: where the dataset is empty, lacks a task's label, has another
@@ -56,18 +62,11 @@ def evaluate(
             "Choose a split that has some."
         )
     parts = _slices(dataset, train)
-    everything = np.ones(len(dataset), bool)
     metrics, reliability = {}, {}
     slices: dict[str, dict[str, dict[str, float]]] = {p: {} for p in parts}
     predictions = model.predict(dataset.batches(batch_size))
     for task, logits in predictions.items():
-        if task not in dataset.impressions.labels:
-            raise InputError(
-                "Every task must be a label of the dataset. Received: task "
-                f"{task!r}, labels {list(dataset.impressions.labels)}. "
-                "Evaluate on a dataset with that label."
-            )
-        labels = np.asarray(dataset.impressions.labels[task])
+        labels, rows = _labels(dataset, task)
         logits = np.asarray(logits)
         if logits.shape != labels.shape:
             raise InputError(
@@ -75,11 +74,33 @@ def evaluate(
                 f"shape {logits.shape} for {len(labels)} impressions, task "
                 f"{task!r}. Predict over all of `dataset.batches(...)`."
             )
-        metrics[task] = _measure(dataset, labels, logits, everything, k)
-        reliability[task] = _reliability(labels, logits)
+        metrics[task] = _measure(dataset, labels, logits, rows, k)
+        reliability[task] = _reliability(labels[rows], logits[rows])
         for name, part in parts.items():
-            slices[name][task] = _measure(dataset, labels, logits, part, k)
+            slices[name][task] = _measure(
+                dataset, labels, logits, part & rows, k
+            )
     return Evaluation(metrics, slices, reliability)
+
+
+def _labels(
+    dataset: Dataset, task: str
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """A task's labels [n], and the impressions that they are known of."""
+    labels = dataset.impressions.labels
+    after_a_click = task == CONVERTED_IF_CLICKED
+    needed = ("converted", "clicked") if after_a_click else (task,)
+    for name in needed:
+        if name not in labels:
+            raise InputError(
+                "Every task must be a label of the dataset. Received: task "
+                f"{name!r}, labels {list(labels)}. Evaluate on a dataset with "
+                "that label."
+            )
+    rows = np.ones(len(dataset), bool)
+    if after_a_click:
+        rows = np.asarray(labels["clicked"]) == 1
+    return np.asarray(labels[needed[0]]), rows
 
 
 def _slices(
@@ -146,11 +167,13 @@ def _measure(
 def _reliability(
     labels: NDArray, logits: NDArray
 ) -> tuple[ReliabilityBin, ...]:
-    """Ten bins of equal count, fewer where there are fewer rows.
+    """Ten bins of equal count, fewer where there are fewer rows, or none.
 
     Rows with equal logits share their mean label, so a tie that is cut by a
     bin's edge is not cut by the order of the rows.
     """
+    if not len(labels):
+        return ()
     _, tie, sizes = np.unique(logits, return_inverse=True, return_counts=True)
     rates = (np.bincount(tie, labels) / sizes)[tie]
     probs = ranking.sigmoid(logits.astype(np.float64))

@@ -19,9 +19,9 @@ class Evaluation:
     An undefined metric (docs/evaluation.md) is nan.
 
     Args:
-      metrics: task -> metric -> value, over all impressions: auc, gauc,
-        log_loss (nats), normalized_entropy, calibration (predicted / observed),
-        ndcg@k, mrr, count and positives (impressions).
+      metrics: task -> metric -> value, over all impressions that have its
+        label: auc, gauc, log_loss (nats), normalized_entropy, calibration
+        (predicted / observed), ndcg@k, mrr, count and positives (impressions).
       slices: slice -> task -> the same metrics over a part of the impressions.
       reliability: task -> bins, from the lowest predictions to the highest.
     """

@@ -99,7 +99,8 @@ def _row(tag: str, cells: Sequence[str]) -> str:
 def _plot(name: str, bins: Sequence[ReliabilityBin]) -> str:
     """A square SVG, both axes from 0 to the largest value of a bin."""
     left, top, side = 48, 10, 200
-    largest = max(max(b.predicted, b.observed) for b in bins) or 1.0
+    heights = [max(b.predicted, b.observed) for b in bins]
+    largest = max(heights, default=0.0) or 1.0
     points = [
         (
             left + side * b.predicted / largest,

@@ -16,7 +16,8 @@ class RankingModel(tfrs.models.Model):
     mean over the batch.
 
     A subclass sets `tasks`, and its `call` gives a dict of task -> float32
-    logits.
+    logits. Logits of anything else in it are predicted, and neither trained on
+    nor measured here.
 
     Args:
       tasks: names of the labels to predict.
@@ -58,7 +59,7 @@ class RankingModel(tfrs.models.Model):
         """As of any Keras model, but quiet by default.
 
         Returns:
-          Dict of task -> float32 logits [n].
+          Dict of task -> float32 logits [n], and what else `call` gives.
         """
         return super().predict(x, batch_size, verbose, **kwargs)
 
@@ -75,7 +76,8 @@ class RankingModel(tfrs.models.Model):
         """
         x, labels, weight = keras.utils.unpack_x_y_sample_weight(inputs)
         labels = {task: labels[task] for task in self.tasks}
-        logits = self(x, training=training)
+        outputs = self(x, training=training)
+        logits = {task: outputs[task] for task in self.tasks}
         loss = tf.add_n(
             [
                 tf.reduce_mean(

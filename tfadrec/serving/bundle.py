@@ -10,12 +10,14 @@ import numpy as np
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError, TfadrecError
 from tfadrec.data.dataset import Dataset
+from tfadrec.metrics import ranking
 from tfadrec.models import AdRanker
 from tfadrec.serving.answers import answers
-from tfadrec.serving.ranking_service import RankingService
+from tfadrec.serving.ranking_service import PROBABILITIES, RankingService
 from tfadrec.serving.requests import replay
 
-#: The largest difference between a served and a trained logit.
+#: The largest difference between a served and a trained logit, and between two
+#: probabilities as a share of them, or of one in a million where that is more.
 PARITY = 1e-5
 _PARITY_ROWS = 256
 
@@ -44,7 +46,8 @@ def export_bundle(
 
     Raises:
       InputError: where the version exists or is no number >= 1.
-      TfadrecError: where a served score differs by more than 1e-5.
+      TfadrecError: where a served logit, or a probability by its own share,
+        differs by more than 1e-5.
     """
     path = pathlib.Path(path)
     if version is None:
@@ -104,8 +107,18 @@ def _check_parity(ranker, dataset, folder) -> None:
     )
     served = open_bundle(folder)["serving_default"](**replay(dataset, rows))
     inputs, _ = next(iter(dataset.select(rows).batches(len(rows))))
-    trained = ranker(inputs, training=False)["clicked"].numpy()
-    difference = float(np.abs(served["logits"] - trained).max())
+    trained = {
+        task: logits.numpy().astype(np.float64)
+        for task, logits in ranker(inputs, training=False).items()
+    }
+    differences = [np.abs(served["logits"] - trained["clicked"]).max()]
+    for answer, task in PROBABILITIES.items():
+        if answer in served:
+            # For p = sigmoid(z), dp / p = (1 - p) dz, which is at most dz.
+            probs = ranking.sigmoid(trained[task])
+            shares = (served[answer] - probs) / np.maximum(probs, 1e-6)
+            differences.append(np.abs(shares).max())
+    difference = float(np.max(differences))
     if not difference <= PARITY:
         raise TfadrecError(
             f"a bundle must score as the ranker does, within {PARITY}. "

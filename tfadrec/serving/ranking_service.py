@@ -9,7 +9,14 @@ from tfadrec.core.errors import InputError
 from tfadrec.core.schema import Feature
 from tfadrec.data.dataset import Dataset
 from tfadrec.models import AdRanker
+from tfadrec.models.ad_ranker import CONVERTED_IF_CLICKED
 
+#: What `serving_default` answers -> what the ranker calls it.
+PROBABILITIES = {
+    "pctr": "clicked",
+    "pcvr": CONVERTED_IF_CLICKED,
+    "pctcvr": "converted",
+}
 # Candidates that `recommend` scores at a time: bounds its memory.
 _CHUNK = 1024
 
@@ -97,12 +104,21 @@ class RankingService(tf.Module):
           **request: user, history and context, leading axis [B].
 
         Returns:
-          `pctr` and `logits`, float32 [B].
+          `pctr` and its `logits`, and where clicks and conversions are tasks
+          `pcvr`, of a conversion once there is a click, and `pctcvr`, of both;
+          float32 [B].
         """
         inputs, history = self._read(request)
         rows = self._ads.lookup(candidate_ads)
-        logits = self._rank(inputs, history, rows[:, None])[:, 0]
-        return {"pctr": tf.sigmoid(logits), "logits": logits}
+        logits = self._rank(inputs, history, rows[:, None])
+        return {
+            "logits": logits["clicked"][:, 0],
+            **{
+                answer: tf.sigmoid(logits[task][:, 0])
+                for answer, task in PROBABILITIES.items()
+                if task in logits
+            },
+        }
 
     def recommend(
         self, *, exclude_ads, exclude_history, k, **request
@@ -170,7 +186,7 @@ class RankingService(tf.Module):
         return specs
 
     def _read(self, request: Mapping[str, tf.Tensor]):
-        """A raw request as the ranker reads it, and its history's vectors."""
+        """A raw request as the ranker reads it, and its history, encoded."""
         given = tf.shape(request["history_ads"])[1]
         length = tf.clip_by_value(request["history_length"], 0, given)
         first = tf.maximum(length - self._length, 0)
@@ -192,8 +208,11 @@ class RankingService(tf.Module):
         }
         for name, feature in self._context.items():
             inputs[name] = self._encode(feature, request[name])
-        vectors = tf.gather(self._encoded["vector"], inputs["history_ads"])
-        return inputs, vectors
+        history = {
+            name: tf.gather(self._encoded[name], inputs["history_ads"])
+            for name in ("vector", *self._ranker.value.ad_tower.kind)
+        }
+        return inputs, history
 
     def _encode(self, feature: Feature, values: tf.Tensor) -> tf.Tensor:
         if feature.kind == "categorical":
@@ -203,11 +222,12 @@ class RankingService(tf.Module):
 
     def _rank(self, inputs, history, rows):
         ads = {k: tf.gather(v, rows) for k, v in self._encoded.items()}
-        return self._ranker.value.rank(inputs, history, ads)["clicked"]
+        return self._ranker.value.rank(inputs, history, ads)
 
     def _rank_all(self, inputs, history):
         """Logits of all rows of the catalogue, [B, N + 1]."""
-        batch, total = tf.shape(history)[0], len(self._ad_ids)
+        batch = tf.shape(inputs["history_length"])[0]
+        total = len(self._ad_ids)
         chunks = -(-total // _CHUNK)
 
         def rank_chunk(number):
@@ -215,7 +235,7 @@ class RankingService(tf.Module):
             rows = tf.broadcast_to(
                 tf.minimum(rows, total - 1)[None, :], [batch, _CHUNK]
             )
-            return self._rank(inputs, history, rows)
+            return self._rank(inputs, history, rows)["clicked"]
 
         logits = tf.map_fn(
             rank_chunk,

@@ -7,6 +7,7 @@ import numpy as np
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.building import built
 from tfadrec.layers.id_embedding import IdEmbedding
+from tfadrec.ops import lookup
 
 _ALL = ("vector", "fields", "bias")
 
@@ -38,17 +39,21 @@ class AdTower(keras.layers.Layer):
       id_l2: `l2` of `IdEmbedding`.
       distinct: whether repeats within a call are worked out once. XLA has no
         kernel for it, so `AdRanker.compile(jit_compile=True)` turns it off.
+      category: the categorical column that says what kind an ad is of, or None;
+        behaviour encoders may compare an event's kind with the candidate's.
 
     Call args:
       rows: int32 [...], 0 = unknown ad.
       training: whether to drop ids.
 
     Returns:
-      Dict of `vector`, float [..., D], `fields`, float [..., N, D], and `bias`,
-      float32 [...].
+      Dict of `vector`, float [..., D], `fields`, float [..., N, D], `bias`,
+      float32 [...], and with a category column `category`, its codes, int32
+      [...].
 
     Raises:
-      ValueError: where the width is below 1, or an ad has no field at all.
+      ValueError: where the width is below 1, an ad has no field at all, or the
+        category column is none of the categorical ones.
 
     Example:
       >>> spec = {"num_ads": 9, "categoricals": {"brand": 4}, "numerics": [],
@@ -66,6 +71,7 @@ class AdTower(keras.layers.Layer):
         id_dropout: float = 0.1,
         id_l2: float = 0.0,
         distinct: bool = True,
+        category: str | None = None,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -84,16 +90,35 @@ class AdTower(keras.layers.Layer):
                 "an ad needs at least one field. Received: use_id=False and a "
                 "catalogue without categoricals, numerics and vectors."
             )
+        known = [name for name, _ in self._categoricals]
+        if category is not None and category not in known:
+            raise ValueError(
+                "`category` must be a categorical column of the catalogue, one "
+                f"of {', '.join(known) or 'none'}. Received: "
+                f"category={category!r}."
+            )
         self.width = width
         self.use_id = use_id
         self.id_dropout = id_dropout
         self.id_l2 = id_l2
         self.distinct = distinct
+        self.category = category
 
     @property
     def num_rows(self) -> int:
         """Rows of the catalogue's tables, the unknown ad's row 0 included."""
         return self._num_ads + 1
+
+    @property
+    def num_fields(self) -> int:
+        """N, the fields of an ad."""
+        columns = len(self._categoricals) + len(self._vectors)
+        return self.use_id + columns + bool(self._numerics)
+
+    @property
+    def kind(self) -> tuple[str, ...]:
+        """What `encode` can give of an ad's kind: `category`, or nothing."""
+        return () if self.category is None else ("category",)
 
     def build(self, input_shape=None) -> None:
         self._tables = {
@@ -164,14 +189,15 @@ class AdTower(keras.layers.Layer):
         return built(dense, [None, size])
 
     def call(self, rows, training=None):
-        return self.encode({"rows": (rows, _ALL)}, training)["rows"]
+        wanted = {"rows": (rows, (*_ALL, *self.kind))}
+        return self.encode(wanted, training)["rows"]
 
     def encode(self, wanted, training=None):
         """Encodes several sets of rows, an ad that is in many of them once.
 
         Args:
-          wanted: name -> pair of int32 rows [...], and which of `vector`,
-            `fields` and `bias` are wanted for them.
+          wanted: name -> pair of int32 rows [...], and which of the parts that
+            `call` gives are wanted for them.
           training: whether to drop ids.
 
         Returns:
@@ -189,7 +215,9 @@ class AdTower(keras.layers.Layer):
         parts = tf.split(places, [tf.size(rows) for rows in flat])
         return {
             name: {
-                key: tf.gather(encoded[key], tf.reshape(part, tf.shape(rows)))
+                key: lookup.gather_rows(
+                    encoded[key], tf.reshape(part, tf.shape(rows))
+                )
                 for key in keys
             }
             for part, (name, (rows, keys)) in zip(
@@ -216,7 +244,11 @@ class AdTower(keras.layers.Layer):
             fields.append(projection(tf.cast(columns, self.compute_dtype)))
         stacked = tf.stack(fields, axis=-2)
         vector = tf.reduce_sum(stacked, axis=-2)
-        return {"vector": vector, "fields": stacked, "bias": bias}
+        encoded = {"vector": vector, "fields": stacked, "bias": bias}
+        for key in self.kind:
+            table = self._tables[f"categorical:{self.category}"]
+            encoded[key] = tf.gather(table, rows)
+        return encoded
 
     def get_config(self):
         return {
@@ -232,6 +264,7 @@ class AdTower(keras.layers.Layer):
             "id_dropout": self.id_dropout,
             "id_l2": self.id_l2,
             "distinct": self.distinct,
+            "category": self.category,
         }
 
 

@@ -3,6 +3,7 @@
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.building import built, config_of
 from tfadrec.layers.id_embedding import IdEmbedding
+from tfadrec.ops import lookup
 
 _AGE_LIMITS = [2**k - 1 for k in range(1, 32)]  # seconds
 
@@ -72,7 +73,7 @@ class UserTower(keras.layers.Layer):
 
     def build(self, input_shape) -> None:
         width = input_shape["history_vectors"][-1]
-        rows = {
+        sizes = {
             "event_type": self.num_event_types,
             "age": len(_AGE_LIMITS) + 1,
             "position": self.max_length,
@@ -81,7 +82,7 @@ class UserTower(keras.layers.Layer):
             name: self.add_weight(
                 f"{name}_embedding", [size, width], initializer="uniform"
             )
-            for name, size in rows.items()
+            for name, size in sizes.items()
         }
         if self.num_users:
             self._id = built(
@@ -119,7 +120,10 @@ class UserTower(keras.layers.Layer):
         if "target_category" in inputs:
             behaviour["category"] = inputs["history_category"]
             behaviour["target_category"] = inputs["target_category"]
-        encoded = self.encoder(behaviour, training=training)
+        # An encoder may have a policy of its own.
+        encoded = tf.cast(
+            self.encoder(behaviour, training=training), self.compute_dtype
+        )
         bias = tf.zeros(tf.shape(length))
         if self.num_users:
             known = self._id(inputs["user_id"], training=training)
@@ -135,13 +139,19 @@ class UserTower(keras.layers.Layer):
         buckets = tf.searchsorted(
             _AGE_LIMITS, tf.reshape(ages, [-1]), side="right"
         )
-        codes = {
-            "event_type": tf.where(known, types, 0),
-            "age": tf.reshape(buckets, tf.shape(ages)),
-            "position": tf.clip_by_value(events_ago, 0, self.max_length - 1),
-        }
-        return tf.add_n(
-            [tf.gather(self._embeddings[k], codes[k]) for k in sorted(codes)]
+        types = tf.where(known, types, 0)
+        buckets = tf.reshape(buckets, tf.shape(ages))
+        positions = tf.clip_by_value(events_ago, 0, self.max_length - 1)
+        # One table of all pairs: an event is one look-up less.
+        of_type, of_age = (
+            self._embeddings["event_type"],
+            self._embeddings["age"],
+        )
+        pairs = tf.expand_dims(of_type, 1) + of_age  # [types, ages, D]
+        pairs = tf.reshape(pairs, [-1, pairs.shape[-1]])
+        place = types * (len(_AGE_LIMITS) + 1) + buckets
+        return lookup.gather_rows(pairs, place) + lookup.gather_rows(
+            self._embeddings["position"], positions
         )
 
     def get_config(self):

@@ -12,7 +12,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.text_vectors import encode_text
 from tfadrec.data.tokenizer import Tokenizer
-from tfadrec.layers import behavior, matching
+from tfadrec.layers import behavior, interaction, matching, multitask
 
 
 def with_text(dataset: Dataset, text: Mapping[str, Any] | None) -> Dataset:
@@ -67,6 +67,7 @@ def build_ranker(
         what the class takes.
     """
     schema = dataset.schema
+    tasks = _tasks(config, dataset)
     user_tower = dict(config.user_tower)
     use_id = user_tower.pop("use_id", True)
     context = {
@@ -92,14 +93,14 @@ def build_ranker(
         user_tower=tower,
         matching=config.matching
         and _choose("matching", matching, config.matching),
+        interaction=config.interaction
+        and _choose("interaction", interaction, config.interaction),
+        multitask=config.multitask
+        and _choose(
+            "multitask", multitask, config.multitask, num_tasks=len(tasks)
+        ),
         context=context,
     )
-    unknown = set(ranker.tasks) - set(schema.labels)
-    if unknown:
-        raise InputError(
-            f"tasks must be labels of the dataset, {', '.join(schema.labels)}. "
-            f"Received: {', '.join(ranker.tasks)}."
-        )
     try:
         keras.utils.set_random_seed(seed)
         ranker.build()
@@ -107,6 +108,10 @@ def build_ranker(
         line = " ".join(str(error).split())
         raise InputError(f"the ranker's settings must fit: {line}") from error
     ranker.compile(_choose("optimizer", optimizers, config.optimizer))
+    try:
+        ranker.optimizer.build(ranker.trainable_variables)
+    except ValueError as error:
+        raise InputError(f"`optimizer`: {error}") from error
     return ranker
 
 
@@ -126,12 +131,40 @@ def refuse_unknown(
         )
 
 
-def _choose(section: str, package: ModuleType, settings: Mapping[str, Any]):
+def _tasks(config: RunConfig, dataset: Dataset) -> Sequence[str]:
+    """The ranker's tasks, which have to be labels that fit together."""
+    tasks = config.ranker.get("tasks", ["clicked"])
+    labels = dataset.impressions.labels
+    known = list(labels)
+    if isinstance(tasks, str) or any(task not in known for task in tasks):
+        raise InputError(
+            "`tasks` must be a list of labels of the dataset, of "
+            f"{', '.join(known)}. Received: {tasks!r}."
+        )
+    if {"clicked", "converted"} <= set(tasks):
+        alone = labels["converted"] > labels["clicked"]
+        if alone.any():
+            raise InputError(
+                "with the tasks clicked and converted, conversions need a "
+                f"click. Received: {int(alone.sum())} without one. Mend the "
+                "labels, or train on one of the two."
+            )
+    return tasks
+
+
+def _choose(
+    section: str,
+    package: ModuleType,
+    settings: Mapping[str, Any],
+    **given,
+):
     """An object of the class that a section names."""
     settings = dict(settings)
     name = settings.pop("class", None)
     classes = list(package.__all__)
-    if section == "optimizer":
+    if section == "interaction":
+        classes = [c for c in classes if hasattr(getattr(package, c), "takes")]
+    if package is optimizers:
         classes += ["Adagrad", "Adam"]
     if name not in classes:
         raise InputError(
@@ -139,7 +172,20 @@ def _choose(section: str, package: ModuleType, settings: Mapping[str, Any]):
             f"Received: class={name!r}."
         )
     chosen = getattr(package, name, None) or getattr(keras.optimizers, name)
-    return _make(section, chosen, settings)
+    settings = {
+        key: _nested(f"{section}.{key}", package, value)
+        for key, value in settings.items()
+    }
+    return _make(section, chosen, settings, **given)
+
+
+def _nested(section: str, package: ModuleType, value: Any):
+    """A setting, with an object where it holds a choice of its own."""
+    if not isinstance(value, Mapping):
+        return value
+    if "class" in value:
+        return _choose(section, package, value)
+    return {k: _nested(f"{section}.{k}", package, v) for k, v in value.items()}
 
 
 def _make(section: str, made: type, settings: Mapping[str, Any], **given):
@@ -149,6 +195,9 @@ def _make(section: str, made: type, settings: Mapping[str, Any], **given):
         if parameter.kind != parameter.VAR_KEYWORD and name not in given
     ]
     refuse_unknown(f"`{section}` ({made.__name__})", accepted, settings)
+    if issubclass(made, keras.layers.Layer):
+        # Keras would number the names of a process's second ranker.
+        given["name"] = section
     try:
         return made(**given, **settings)
     except (TypeError, ValueError) as error:

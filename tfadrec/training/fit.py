@@ -65,7 +65,8 @@ def fit(
       progress: whether to show a progress bar on standard error.
 
     Returns:
-      One dict per epoch: `loss`, `val_auc`, `val_gauc`, `val_log_loss`.
+      One dict per epoch: `loss`, and of the first task `val_auc`, `val_gauc`
+      and `val_log_loss`; of another task `val_<task>_auc`, and so on.
 
     Raises:
       InputError: where an argument is out of range, or what was saved in the
@@ -95,7 +96,10 @@ def fit(
     if not model.built:
         model.build()
     model.optimizer.build(model.trainable_variables)
-    rate = model.optimizer.get_config()["learning_rate"]  # a schedule's a dict
+    # Under mixed_float16 Keras has wrapped the optimiser.
+    optimizer: Any = model.optimizer
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    rate = optimizer.get_config()["learning_rate"]  # a schedule's a dict
     falling = decay and not isinstance(rate, Mapping)
     state = _Saved(model, out, monitor)
     if not state.is_over(epochs, patience):
@@ -272,15 +276,19 @@ class _Measure(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Adds the validation metrics to the logs, and saves."""
-        logits = self.model.predict(self.valid.batches(_PREDICT_BATCH))
-        task = self.model.tasks[0]
-        labels, logits = self._labels[task], logits[task]
-        logs["val_auc"] = ranking.auc(labels, logits)
-        logs["val_gauc"] = ranking.group_auc(
-            labels, logits, self.valid.impressions.users
-        )
-        logs["val_log_loss"] = ranking.log_loss(labels, logits)
-        measured = {name: float(logs[name]) for name in ("loss", *_MONITORS)}
+        predicted = self.model.predict(self.valid.batches(_PREDICT_BATCH))
+        users = self.valid.impressions.users
+        measured = {"loss": float(logs["loss"])}
+        for task in self.model.tasks:
+            labels, logits = self._labels[task], predicted[task]
+            first = task == self.model.tasks[0]
+            prefix = "val_" if first else f"val_{task}_"
+            measured |= {
+                f"{prefix}auc": ranking.auc(labels, logits),
+                f"{prefix}gauc": ranking.group_auc(labels, logits, users),
+                f"{prefix}log_loss": ranking.log_loss(labels, logits),
+            }
+        logs.update(measured)
         self._bar.close()
         if self.progress:
             values = "  ".join(f"{k} {v:.4f}" for k, v in measured.items())
