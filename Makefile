@@ -29,6 +29,9 @@ bench: .venv/installed       ## the benchmarks, which print what they measure
 	$(BIN)/pip install -q -e '.[bench]'
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/synthetic.py
+	$(BIN)/python benchmarks/embedding.py
+	$(BIN)/pip install -q --no-deps deepctr==0.9.4
+	$(BIN)/python benchmarks/behavior.py
 
 clean:          ## remove the environment and what was built
 	rm -rf .venv build dist *.egg-info

@@ -3,6 +3,7 @@
 import os
 import platform
 import statistics
+import time
 from collections.abc import Sequence
 
 
@@ -35,3 +36,18 @@ def spread(values: Sequence[float], unit: str = "") -> str:
         f"{statistics.median(values):,.4g}{unit} "
         f"({min(values):,.4g} to {max(values):,.4g}, n={len(values)})"
     )
+
+
+def peak() -> float:
+    """Floating-point operations per second of a large float32 product."""
+    import tensorflow as tf
+
+    size = 2048
+    square = tf.random.stateless_normal([size, size], [0, 0])
+    product = tf.function(lambda: tf.reduce_sum(tf.matmul(square, square)))
+    times = []
+    for _ in range(10):
+        begun = time.perf_counter()
+        product().numpy()
+        times.append(time.perf_counter() - begun)
+    return 2 * size**3 / min(times)

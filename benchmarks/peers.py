@@ -1,0 +1,100 @@
+"""DeepCTR's models of behaviour, on the arrays that the benchmarks make.
+
+DeepCTR 0.9.4 is not among the requirements, because it asks for an old h5py:
+
+    pip install --no-deps deepctr==0.9.4
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+#: Width of each of DeepCTR's embeddings.
+WIDTH = 16
+
+#: What is not DeepCTR's default: DIEN is that of the paper, without the
+#: auxiliary loss, which would need sampled histories.
+_ARGUMENTS = {"DIN": {}, "BST": {}, "DIEN": {"gru_type": "AUGRU"}}
+
+
+def make(
+    name: str,
+    sizes: Mapping[str, int],
+    time: int,
+    *,
+    context: Mapping[str, int | None] | None = None,
+    optimizer="adagrad",
+    **arguments,
+):
+    """A compiled DeepCTR model.
+
+    Args:
+      name: `DIN`, `DIEN` or `BST`.
+      sizes: number of codes of `user`, of `ad`, and of each category of an ad.
+      time: T.
+      context: name -> number of codes, or None where it is numeric.
+      optimizer: any Keras optimiser.
+      **arguments: of the model, for other values than DeepCTR's defaults.
+    """
+    prepare(name)
+    from deepctr import models
+    from deepctr.feature_column import DenseFeat, SparseFeat, VarLenSparseFeat
+
+    of_ads = [name for name in sizes if name != "user"]
+    columns = [SparseFeat(k, size, WIDTH) for k, size in sizes.items()]
+    columns += [
+        DenseFeat(k, 1) if size is None else SparseFeat(k, size, WIDTH)
+        for k, size in (context or {}).items()
+    ]
+    columns += [
+        VarLenSparseFeat(
+            SparseFeat(f"hist_{k}", sizes[k], WIDTH, embedding_name=k),
+            maxlen=time,
+            length_name="seq_length",
+        )
+        for k in of_ads
+    ]
+    model = getattr(models, name)(
+        columns, of_ads, **{**_ARGUMENTS[name], **arguments}
+    )
+    model.compile(optimizer, "binary_crossentropy")
+    return model
+
+
+def inputs(
+    users: np.ndarray,
+    ads: np.ndarray,
+    history: np.ndarray,
+    lengths: np.ndarray,
+    categories: Mapping[str, np.ndarray],
+) -> dict[str, np.ndarray]:
+    """What a DeepCTR model reads; `categories` are columns of the catalogue."""
+    found = {"user": users, "ad": ads, "hist_ad": history}
+    for name, codes in categories.items():
+        found[name], found[f"hist_{name}"] = codes[ads], codes[history]
+    return {**found, "seq_length": lengths}
+
+
+def prepare(name: str) -> None:
+    """Puts back what TensorFlow 2.21 no longer has and DeepCTR's DIEN calls.
+
+    It runs in graph mode only, as in DeepCTR's own example.
+    """
+    if name != "DIEN":
+        return
+    import tensorflow as tf
+    from tensorflow.python.ops import (
+        array_ops,
+        cond,
+        control_flow_assert,
+        control_flow_ops,
+        while_loop,
+    )
+    from tensorflow.python.util import nest
+
+    tf.compat.v1.disable_eager_execution()
+    array_ops.stack, array_ops.unstack = tf.stack, tf.unstack
+    control_flow_ops.Assert = control_flow_assert.Assert
+    control_flow_ops.while_loop = while_loop.while_loop
+    control_flow_ops.cond = cond.cond
+    nest.is_sequence = nest.is_nested
