@@ -69,3 +69,28 @@ def test_mean_without_a_mask_and_in_half_precision():
     means = masking.masked_mean(values, None, axis=1)
     assert means.dtype == tf.float32
     np.testing.assert_allclose(means, [60000], rtol=1e-3)
+
+
+@pytest.mark.parametrize("pooling", masking.POOLINGS)
+def test_pooling_the_real_entries(pooling):
+    scores = np.random.default_rng(0).normal(-3, 1, (3, 2, 4))
+    mask = np.array([[1, 1, 1, 1], [1, 0, 1, 0], [0, 0, 0, 0]], bool)
+    garbled = np.where(mask[:, None], scores, [np.nan, np.inf, -np.inf, 99])
+    expected = np.zeros([3, 2])
+    for row, column in np.ndindex(2, 2):
+        real = scores[row, column, mask[row]]
+        expected[row, column] = {"mean": np.mean, "sum": sum, "max": max}[
+            pooling
+        ](real)
+    pooled = masking.pool(
+        tf.constant(garbled, tf.float32), mask[:, None], pooling
+    )
+    np.testing.assert_allclose(pooled, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("pooling", masking.POOLINGS)
+def test_pooling_nothing(pooling):
+    pooled = masking.pool(
+        tf.zeros([2, 3, 0]), tf.zeros([2, 1, 0], tf.bool), pooling
+    )
+    np.testing.assert_array_equal(pooled, np.zeros([2, 3]))

@@ -1,10 +1,12 @@
 """Two datasets and a ranker for each, with weights that tell things apart.
 
 `words` has string ids, a categorical context, and a ranker of clicks and
-conversions; `numbers` has integer ids, a numeric context far from zero, more
-ads than `recommend` scores at a time, and a ranker of clicks.
+conversions that searches histories by the kind of an ad; `numbers` has integer
+ids, a numeric context far from zero, more ads than `recommend` scores at a
+time, and a ranker of clicks.
 """
 
+import dataclasses
 import functools
 import types
 
@@ -20,11 +22,15 @@ NUM_ADS = 1100
 
 @functools.cache
 def words():
-    return _served(
-        data.open_dataset(small.world()),
+    config = small.config(
         ad_tower={"category": "category"},
         ranker={"tasks": ["clicked", "converted"]},
         multitask={"class": "MMoE", "hidden_units": [4]},
+    )
+    encoder = {"class": "SIM", "search": "hard"}
+    return _served(
+        data.open_dataset(small.world()),
+        dataclasses.replace(config, encoder=encoder),
     )
 
 
@@ -75,7 +81,7 @@ def numbers():
     }
     (folder / "table.yaml").write_text(yaml.safe_dump(config))
     sources.prepare_table(folder / "table.yaml", folder / "data")
-    return _served(data.open_dataset(folder / "data"))
+    return _served(data.open_dataset(folder / "data"), small.config())
 
 
 def _write(file, header, columns):
@@ -83,9 +89,9 @@ def _write(file, header, columns):
     file.write_text("\n".join([header, *lines, ""]))
 
 
-def _served(dataset, **sections):
+def _served(dataset, config):
     dataset = dataset.with_history_length(6)
-    ranker = training.build_ranker(small.config(**sections), dataset)
+    ranker = training.build_ranker(config, dataset)
     random = np.random.default_rng(1)
     for variable in ranker.trainable_variables:
         variable.assign(random.normal(0, 0.25, variable.shape))

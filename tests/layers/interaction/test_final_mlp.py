@@ -14,11 +14,12 @@ def test_the_formula():
     expected = np.zeros([2, 3, 2])
     for place in np.ndindex(2, 3):
         outputs = {}
-        for name, context in (
-            ("first", w["context"][0]),
-            ("second", x[place]),
-        ):
-            gate = context @ w[f"{name}_gate/kernel"] + w[f"{name}_gate/bias"]
+        gates = {
+            "first": w["first_gate"],
+            "second": x[place] @ w["second_gate/kernel"]
+            + w["second_gate/bias"],
+        }
+        for name, gate in gates.items():
             hidden = 2 * sigmoid(gate) * x[place]
             for i in range(2):
                 kernel = w[f"{name}_hidden_{i}/kernel"]

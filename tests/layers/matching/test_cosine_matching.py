@@ -22,25 +22,38 @@ def test_the_formula():
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
-def test_zero_vectors_in_value_and_gradient():
-    ad = tf.zeros([1, 1, 1, 2])
+@pytest.mark.parametrize("is_zero", ["user", "ad"])
+def test_zero_vectors_in_value_and_gradient(is_zero):
+    user, ad = tf.constant([[[3.0, 4.0]]]), tf.constant([[[[3.0, 4.0]]]])
+    user, ad = (0 * user, ad) if is_zero == "user" else (user, 0 * ad)
     with tf.GradientTape() as tape:
-        tape.watch(ad)
-        inputs = {
-            "user": tf.constant([[[3.0, 4.0]]]),
-            "user_mask": tf.constant([[True]]),
-            "ad": ad,
-        }
+        tape.watch([user, ad])
+        inputs = {"user": user, "user_mask": tf.constant([[True]]), "ad": ad}
         score = CosineMatching()(inputs)
     np.testing.assert_array_equal(score, [[0]])
-    assert np.isfinite(tape.gradient(score, ad)).all()
+    for gradient in tape.gradient(score, [user, ad]):
+        assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_length_does_not_count(policy):
+    # Both ads lie at the angle of 3:4 to the user: 0.6 / 0.5 each. The square
+    # of the longer one's length is no number of half precision.
+    inputs = {
+        "user": tf.constant([[[2.0, 0.0]]]),
+        "user_mask": tf.constant([[True]]),
+        "ad": tf.constant([[[[0.03, 0.04]], [[300.0, 400.0]]]]),
+    }
+    scores = CosineMatching(temperature=0.5, dtype=policy)(inputs)
+    rtol = 1e-5 if policy == "float32" else 2e-3
+    np.testing.assert_allclose(scores, [[1.2, 1.2]], rtol=rtol)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"pooling": "median"}, r"mean, sum, max. Received.*'median'"),
-        ({"temperature": 0.0}, r"`temperature` must be > 0. Received: 0.0"),
+        ({"temperature": 0.0}, r"must be > 0\. Received: temperature=0\.0"),
     ],
 )
 def test_bad_arguments(arguments, message):

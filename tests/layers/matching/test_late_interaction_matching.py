@@ -29,6 +29,23 @@ def test_the_best_tokens_summed():
     np.testing.assert_array_equal(found[1], weights)
 
 
+def test_by_hand():
+    # u_1 = (1, 0) meets -2 and -1, u_2 = (0, 1) meets 3 and -4, and neither
+    # the padding's 5, nor the 0 that stands in for it: -1 + 3 = 2.
+    inputs = {
+        "user": tf.constant([[[1.0, 0.0], [0.0, 1.0]]]),
+        "user_mask": tf.constant([[True, True]]),
+        "ad": tf.constant([[[[-2.0, 3.0], [-1.0, -4.0], [5.0, 5.0]]]]),
+        "ad_mask": tf.constant([[[True, True, False]]]),
+    }
+    scores, weights = LateInteractionMatching()(inputs, return_weights=True)
+    np.testing.assert_array_equal(scores, [[2]])
+    np.testing.assert_array_equal(weights, [[[[0, 1, 0], [1, 0, 0]]]])
+    for pooling, expected in (("mean", 1), ("max", 3)):
+        pooled = LateInteractionMatching(pooling)(inputs)
+        np.testing.assert_array_equal(pooled, [[expected]])
+
+
 def test_no_real_token():
     inputs = {
         "user": tf.ones([1, 2, 3]),

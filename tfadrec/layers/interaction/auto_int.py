@@ -16,7 +16,8 @@ class AutoInt(keras.layers.Layer):
         a_m = sum_k alpha_mk W_v e_k
         e'_m = relu([a_m of all heads] + W_res e_m)
 
-    and the fields of the last layer lie side by side in the output.
+    and the fields of the last layer lie side by side in the output. As in the
+    paper, products are not scaled by the width.
 
     Mask: none. Precision: the layer's compute dtype; softmax in float32.
 

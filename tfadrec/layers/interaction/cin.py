@@ -9,13 +9,14 @@ from tfadrec.core.door import keras, register, tf
 class CIN(keras.layers.Layer):
     """Crosses field vectors, layer by layer: [..., N, D] to [..., U].
 
-    The compressed interaction network of Lian et al. (2018), section 3.1. From
-    X^0, the N fields, layer k makes H_k feature maps of width D:
+    The compressed interaction network of Lian et al. (2018), equations 6 and 7.
+    From X^0, the N fields, layer k makes H_k feature maps of width D:
 
         X^k_h = sum_ij W^k_hij (X^{k-1}_i * X^0_j);   p^k_h = sum_d X^k_hd
 
     and the output is all p^k side by side, U = sum_k H_k. Map k holds products
-    of k + 1 fields, entry by entry of their vectors.
+    of k + 1 fields, entry by entry of their vectors. The paper's logit is one
+    linear layer more (equation 8).
 
     Mask: none. Precision: the layer's compute dtype.
 

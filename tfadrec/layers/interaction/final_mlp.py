@@ -12,18 +12,20 @@ _STREAMS = ("first", "second")
 class FinalMLP(keras.layers.Layer):
     """Fuses two deep networks bilinearly: [..., F] to [..., H].
 
-    Mao et al. (2023). Each stream sees the features through a gate of its own,
-    here with learned constants for the first stream's context
-    and the features themselves for the second's:
+    Mao et al. (2023). Each stream sees the features x through a gate of its
+    own. The first stream's is the same for every candidate, the second's is
+    worked out from the features themselves:
 
-        g_1 = 2 sigmoid(G_1 c + b_1);  g_2 = 2 sigmoid(G_2 x + b_2)
+        g_1 = 2 sigmoid(b_1);  g_2 = 2 sigmoid(G x + b_2)
         o_s = MLP_s(g_s * x)
 
     and the outputs are fused in H heads, each over its share of the widths:
 
         out_h = o_1h . w_1h + o_2h . w_2h + o_1h^T W_h o_2h + b_h
 
-    The sum of the out_h is the paper's logit.
+    The sum of the out_h is the paper's logit. It departs from the paper in the
+    gates, which there are networks of chosen features (a user's, an ad's, or
+    learned constants) that a layer over all features cannot tell apart.
 
     Mask: none. Precision: the layer's compute dtype.
 
@@ -76,11 +78,10 @@ class FinalMLP(keras.layers.Layer):
 
     def build(self, input_shape) -> None:
         width = input_shape[-1]
-        self._context = self.add_weight("context", [1, width])
-        self._gates = {
-            name: self._dense(f"{name}_gate", width, width, "sigmoid")
-            for name in _STREAMS
-        }
+        self._constant_gate = self.add_weight(
+            "first_gate", [width], initializer="zeros"
+        )
+        self._gate = self._dense("second_gate", width, width)
         widths = (width, *self.hidden_units)
         self._hidden = {
             (key := f"{name}_hidden_{i}"): self._dense(
@@ -102,29 +103,30 @@ class FinalMLP(keras.layers.Layer):
         )
         super().build(input_shape)
 
-    def _dense(self, name, width, units, activation):
+    def _dense(self, name, width, units, activation=None):
         dense = keras.layers.Dense(
             units, activation=activation, name=name, dtype=self.dtype_policy
         )
         return built(dense, [None, width])
 
     def call(self, inputs):
-        context = {"first": self._context, "second": inputs}
+        # Flat rows: an einsum over "..." has a gradient many times as slow.
+        rows = tf.reshape(inputs, [-1, inputs.shape[-1]])  # [n, F]
+        gates = {"first": self._constant_gate, "second": self._gate(rows)}
         outputs = {}
         for name in _STREAMS:
-            output = inputs * (2 * self._gates[name](context[name]))
+            output = rows * (2 * tf.sigmoid(gates[name]))
             for i in range(len(self.hidden_units)):
                 output = self._hidden[f"{name}_hidden_{i}"](output)
-            heads = [self.num_heads, output.shape[-1] // self.num_heads]
-            outputs[name] = tf.reshape(
-                output, tf.concat([tf.shape(inputs)[:-1], heads], axis=0)
-            )
-        first, second = outputs["first"], outputs["second"]  # [..., H, d]
-        crossed = tf.einsum("...hd,hde->...he", first, self._bilinear)
-        fused = crossed * second
+            share = output.shape[-1] // self.num_heads
+            outputs[name] = tf.reshape(output, [-1, self.num_heads, share])
+        first, second = outputs["first"], outputs["second"]  # [n, H, d]
+        fused = tf.einsum("nhd,hde->nhe", first, self._bilinear) * second
         fused += first * self._linear["first"]
         fused += second * self._linear["second"]
-        return tf.reduce_sum(fused, axis=-1) + self._bias
+        heads = tf.reduce_sum(fused, axis=-1) + self._bias  # [n, H]
+        free = tf.shape(inputs)[:-1]
+        return tf.reshape(heads, tf.concat([free, [self.num_heads]], axis=0))
 
     def get_config(self):
         return {

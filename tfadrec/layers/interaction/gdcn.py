@@ -8,7 +8,7 @@ from tfadrec.layers.building import built
 class GDCN(keras.layers.Layer):
     """Crosses features behind gates: [..., F] to [..., F].
 
-    The gated cross network of Wang et al. (2023):
+    The gated cross network of Wang et al. (2023), section 3.2:
 
         x_{l+1} = x_0 * (W_l x_l + b_l) * sigmoid(G_l x_l) + x_l
 

@@ -8,8 +8,8 @@ from tfadrec.layers.building import built
 class MaskNet(keras.layers.Layer):
     """Multiplies features by masks made of them: [..., F] to [..., K U].
 
-    The parallel form of Wang et al. (2021), with K mask blocks on the features
-    x:
+    The parallel form of Wang et al. (2021), sections 3.2 to 3.4, with K mask
+    blocks on the features x:
 
         m_k   = W2_k relu(W1_k x + b1_k) + b2_k
         out_k = relu(LN(W_k (m_k * LN(x))))

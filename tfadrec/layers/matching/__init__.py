@@ -6,7 +6,7 @@
     })
 
 gives float32 [B, C], and with `return_weights=True` also the weight of each
-pair, float32 [B, C, T, N].
+pair, float32 [B, C, T, N], where those of masked user vectors mean nothing.
 """
 
 from tfadrec.layers.matching.attention_matching import AttentionMatching

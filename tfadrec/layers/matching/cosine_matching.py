@@ -16,7 +16,7 @@ class CosineMatching(keras.layers.Layer):
         c_i  = sum_j alpha_ij s_ij
 
     and the c_i of the real i are pooled into one score. The cosine with a
-    vector of zeros is 0.
+    vector of zeros is 0: vectors shorter than 0.001 count as of that length.
 
     Mask: masked user vectors are not pooled, masked ad vectors have no weight;
     an ad that meets no real user vector scores 0. Precision: lengths, softmax
@@ -57,7 +57,8 @@ class CosineMatching(keras.layers.Layer):
         check_pooling(pooling)
         if temperature <= 0:
             raise ValueError(
-                f"`temperature` must be > 0. Received: {temperature}."
+                "`temperature` must be > 0. Received: "
+                f"temperature={temperature}."
             )
         self.pooling = pooling
         self.temperature = temperature
