@@ -36,6 +36,12 @@ _ENCODERS = ("DIN", "DIEN", "BST", "Transformer", "HSTU")
 _PEERS = ("DIN", "DIEN", "BST")
 #: Encoders that are also shown with everything that this project reads.
 _FULL = ("DIN",)
+#: Every id is read in every step, as DeepCTR does it.
+_IDS_ONLY = {
+    "text": None,
+    "ad_tower": {"id_dropout": 0.0},
+    "user_tower": {"id_dropout": 0.0},
+}
 
 
 def main() -> None:
@@ -132,8 +138,7 @@ def _contend(name: str, seed: int, train, valid, test) -> dict[str, float]:
             model = name.partition(" ")[2]
             scores = _peer(model, seed, train, valid, test)
         else:
-            no_text = {"text": None}
-            scores = _ranker(name, seed, train, valid, test, no_text)
+            scores = _ranker(name, seed, train, valid, test, _IDS_ONLY)
     labels = test.impressions.labels["clicked"]
     return {
         "auc": float(ranking.auc(labels, scores)),

@@ -2,12 +2,17 @@
 
 The subpackages are read in the order of the data path: `data`, `layers`,
 `towers`, `models`, `training`, `evaluation`, `serving`. Each is imported on
-first use, so that `import tfadrec` is cheap and does not load TensorFlow.
+first use, so that `import tfadrec` is cheap and does not load TensorFlow. Where
+tf_keras is imported, now or later, the classes are registered with it, so that
+a saved model loads.
 """
 
 import importlib
 
 from tfadrec.core.flavour import require_tf_keras as _require_tf_keras
+from tfadrec.core.registration import (
+    register_with_keras as _register_with_keras,
+)
 
 _require_tf_keras()
 
@@ -32,9 +37,14 @@ __all__ = ["__version__", *_SUBPACKAGES]
 
 def __getattr__(name: str):
     if name in _SUBPACKAGES:
-        return importlib.import_module(f"tfadrec.{name}")
+        module = importlib.import_module(f"tfadrec.{name}")
+        _register_with_keras()
+        return module
     raise AttributeError(f"module 'tfadrec' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+_register_with_keras()
