@@ -30,7 +30,6 @@ class Case:
       at_default: arguments that `make` leaves at their default.
       float32: a pattern for the names of the parts that stay in float32, as the
         docstring says.
-      for_xla: called with a layer that is to be compiled by XLA.
     """
 
     make: Callable[..., Any]
@@ -39,7 +38,6 @@ class Case:
     garble: Callable[[Any], Any] | None = None
     at_default: tuple[str, ...] = ()
     float32: str = ""
-    for_xla: Callable[[Any], None] = lambda layer: None
 
 
 def check(case: Case, folder: pathlib.Path) -> None:
@@ -218,7 +216,6 @@ def _check_names_and_values(case, layer, inputs):
 
 
 def _check_xla(case, layer, inputs, expected):
-    case.for_xla(layer)
     compiled = tf.function(lambda inputs: layer(inputs), jit_compile=True)
     _assert_close(_outputs(compiled, inputs), expected, atol=1e-4)
 

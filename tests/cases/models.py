@@ -122,9 +122,8 @@ CASES = {
         ad_tower,
         lambda batch, time: rows(batch, time),
         spec(None, dtype=tf.int32),
-        at_default=("use_id", "distinct"),
+        at_default=("use_id",),
         float32="id|dropout",
-        for_xla=lambda tower: setattr(tower, "distinct", False),
     ),
     "UserTower": Case(
         user_tower,
@@ -148,6 +147,5 @@ CASES = {
         },
         garbled,
         float32=f"id|dropout|{HEAD_FLOAT32}",
-        for_xla=lambda model: model.compile(jit_compile=True),
     ),
 }

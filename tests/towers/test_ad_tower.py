@@ -43,12 +43,15 @@ def filled(**arguments):
 
 ROWS = np.array([[1, 6, 6, 0], [3, 1, 0, 5]], np.int32)
 
+#: XLA does not look for repeats.
+EACH_WAY = pytest.mark.parametrize("by_xla", [False, True])
 
-@pytest.mark.parametrize("distinct", [True, False])
-def test_fields_are_gathered_and_projected(distinct):
-    tower, weights = filled(distinct=distinct)
+
+@EACH_WAY
+def test_fields_are_gathered_and_projected(by_xla):
+    tower, weights = filled()
     ads = catalogue()
-    out = tower(tf.constant(ROWS))
+    out = tf.function(tower, jit_compile=by_xla)(tf.constant(ROWS))
     for place in np.ndindex(ROWS.shape):
         row = ROWS[place]
         # Row 0, the unknown ad: no brand, average numerics, no vector.
@@ -108,8 +111,10 @@ def gradients(tower):
 
 
 def test_repeats_change_no_gradient():
+    tower, _ = filled()
     one, other = (
-        gradients(filled(distinct=distinct)[0]) for distinct in (True, False)
+        tf.function(lambda: gradients(tower), jit_compile=by_xla)()
+        for by_xla in (False, True)
     )
     for name in one:
         np.testing.assert_allclose(
@@ -216,17 +221,17 @@ def test_the_number_of_fields(columns, use_id, count):
     assert tower(tf.constant(ROWS))["fields"].shape == [2, 4, count, D]
 
 
-@pytest.mark.parametrize("distinct", [True, False])
-def test_what_kind_an_ad_is_of(distinct):
-    tower, _ = filled(distinct=distinct, category="brand")
-    out = tower(tf.constant(ROWS))
+@EACH_WAY
+def test_what_kind_an_ad_is_of(by_xla):
+    tower, _ = filled(category="brand")
+    out = tf.function(tower, jit_compile=by_xla)(tf.constant(ROWS))
     assert out["category"].dtype == tf.int32
     # Brands of the ads 1 to 6 are 1, 2, 0, 2, 1, 1; the unknown ad has none.
     brands = [[1, 1, 1, 0], [0, 1, 0, 1]]
     np.testing.assert_array_equal(out["category"], brands)
     out = tower.encode({"a": (tf.constant(ROWS), ["vector", "category"])})
     np.testing.assert_array_equal(out["a"]["category"], brands)
-    assert "category" not in filled(distinct=distinct)[0](tf.constant(ROWS))
+    assert "category" not in filled()[0](tf.constant(ROWS))
 
 
 EMPTY = {"num_ads": 3, "categoricals": {}, "numerics": [], "vectors": {}}
@@ -250,13 +255,17 @@ def test_bad_arguments(arguments, message):
         AdTower(EMPTY, **arguments).build()
 
 
-@pytest.mark.parametrize("distinct", [True, False])
-def test_sets_of_rows_are_encoded_as_each_alone(distinct):
-    tower, _ = filled(distinct=distinct)
+@EACH_WAY
+def test_sets_of_rows_are_encoded_as_each_alone(by_xla):
+    tower, _ = filled()
     other = np.array([6, 2, 6], np.int32)
-    out = tower.encode(
-        {"a": (tf.constant(ROWS), ["vector"]), "b": (other, ["bias", "fields"])}
-    )
+
+    @tf.function(jit_compile=by_xla)
+    def encode(one, other):
+        wanted = {"a": (one, ["vector"]), "b": (other, ["bias", "fields"])}
+        return tower.encode(wanted)
+
+    out = encode(tf.constant(ROWS), tf.constant(other))
     assert {name: sorted(part) for name, part in out.items()} == {
         "a": ["vector"],
         "b": ["bias", "fields"],

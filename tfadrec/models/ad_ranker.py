@@ -134,11 +134,6 @@ class AdRanker(RankingModel):
         self._is_composed = {"clicked", "converted"} <= set(tasks)
         self._biased = "clicked" if "clicked" in tasks else tasks[0]
 
-    def compile(self, *args, jit_compile=None, **kwargs):
-        """As `RankingModel.compile`; XLA works out every row, also repeats."""
-        self.ad_tower.distinct = self.ad_tower.distinct and not jit_compile
-        super().compile(*args, jit_compile=jit_compile, **kwargs)
-
     def build(self, input_shape=None) -> None:
         width = self.ad_tower.width
         vectors = tf.TensorShape([None, None, width])

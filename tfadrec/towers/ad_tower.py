@@ -7,7 +7,7 @@ import numpy as np
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.building import built
 from tfadrec.layers.id_embedding import IdEmbedding
-from tfadrec.ops import lookup
+from tfadrec.ops import lookup, xla
 
 _ALL = ("vector", "fields", "bias")
 
@@ -24,7 +24,8 @@ class AdTower(keras.layers.Layer):
     fields.
 
     The columns are tables beside the model, gathered on the device: weights
-    that are not trained. Each distinct row of a call is worked out once.
+    that are not trained. Each distinct row of a call is worked out once, but
+    under XLA, which has no kernel that would find the repeats.
 
     Mask: none; padding is whatever row 0, the unknown ad, gives. Precision:
     the compute dtype; ids and biases are read, penalised and dropped in
@@ -37,8 +38,6 @@ class AdTower(keras.layers.Layer):
       use_id: whether ads have an embedding and a bias of their own.
       id_dropout: `dropout` of `IdEmbedding`.
       id_l2: `l2` of `IdEmbedding`.
-      distinct: whether repeats within a call are worked out once. XLA has no
-        kernel for it, so `AdRanker.compile(jit_compile=True)` turns it off.
       category: the categorical column that says what kind an ad is of, or None;
         behaviour encoders may compare an event's kind with the candidate's.
 
@@ -70,7 +69,6 @@ class AdTower(keras.layers.Layer):
         use_id: bool = True,
         id_dropout: float = 0.1,
         id_l2: float = 0.0,
-        distinct: bool = True,
         category: str | None = None,
         **kwargs,
     ) -> None:
@@ -101,7 +99,6 @@ class AdTower(keras.layers.Layer):
         self.use_id = use_id
         self.id_dropout = id_dropout
         self.id_l2 = id_l2
-        self.distinct = distinct
         self.category = category
 
     @property
@@ -203,7 +200,7 @@ class AdTower(keras.layers.Layer):
         Returns:
           Name -> dict as from `call`, with what is wanted.
         """
-        if not self.distinct:
+        if xla.is_compiling():
             return {
                 name: {k: v for k, v in encoded.items() if k in keys}
                 for name, (rows, keys) in wanted.items()
@@ -263,7 +260,6 @@ class AdTower(keras.layers.Layer):
             "use_id": self.use_id,
             "id_dropout": self.id_dropout,
             "id_l2": self.id_l2,
-            "distinct": self.distinct,
             "category": self.category,
         }
 

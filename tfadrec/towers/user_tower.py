@@ -3,9 +3,7 @@
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.building import built, config_of
 from tfadrec.layers.id_embedding import IdEmbedding
-from tfadrec.ops import lookup
-
-_AGE_LIMITS = [2**k - 1 for k in range(1, 32)]  # seconds
+from tfadrec.ops import lookup, sequence
 
 
 @register
@@ -75,7 +73,7 @@ class UserTower(keras.layers.Layer):
         width = input_shape["history_vectors"][-1]
         sizes = {
             "event_type": self.num_event_types,
-            "age": len(_AGE_LIMITS) + 1,
+            "age": sequence.NUM_AGE_BUCKETS,
             "position": self.max_length,
         }
         self._embeddings = {
@@ -134,13 +132,8 @@ class UserTower(keras.layers.Layer):
     def _describe(self, inputs, events_ago):
         types = inputs["history_events"]
         known = (types > 0) & (types < self.num_event_types)
-        ages = inputs["history_ages"]
-        # In whole numbers: a logarithm is off by one at some powers of two.
-        buckets = tf.searchsorted(
-            _AGE_LIMITS, tf.reshape(ages, [-1]), side="right"
-        )
+        buckets = sequence.age_buckets(inputs["history_ages"])
         types = tf.where(known, types, 0)
-        buckets = tf.reshape(buckets, tf.shape(ages))
         positions = tf.clip_by_value(events_ago, 0, self.max_length - 1)
         # One table of all pairs: an event is one look-up less.
         of_type, of_age = (
@@ -149,7 +142,7 @@ class UserTower(keras.layers.Layer):
         )
         pairs = tf.expand_dims(of_type, 1) + of_age  # [types, ages, D]
         pairs = tf.reshape(pairs, [-1, pairs.shape[-1]])
-        place = types * (len(_AGE_LIMITS) + 1) + buckets
+        place = types * sequence.NUM_AGE_BUCKETS + buckets
         return lookup.gather_rows(pairs, place) + lookup.gather_rows(
             self._embeddings["position"], positions
         )
