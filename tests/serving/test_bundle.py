@@ -77,6 +77,10 @@ def requests():
         exclude = dataset.catalogue.ad_ids[:2][None]
         made[name] = {
             "serving_default": serving.replay(dataset, rows),
+            "score_slate": {
+                **user,
+                "candidate_ads": dataset.catalogue.ad_ids[:7][None],
+            },
             "recommend": {
                 **user,
                 "exclude_ads": exclude,
@@ -127,6 +131,15 @@ def test_a_process_without_this_package_scores_the_same(
     batches = world.dataset.select(rows).batches(len(rows))
     expected = world.ranker.predict(batches)["clicked"]
     np.testing.assert_allclose(found, expected, atol=1e-5)
+    slate = answered[name][api]["score_slate"]
+    # The same as row by row, the user's side given with each.
+    request = requests[name]["score_slate"]
+    one_by_one = {k: np.repeat(v, 7, axis=0) for k, v in request.items()}
+    one_by_one["candidate_ads"] = request["candidate_ads"][0]
+    expected = world.score(**one_by_one)
+    assert set(slate) == set(expected)
+    for key, values in expected.items():
+        np.testing.assert_allclose(slate[key], values[None], atol=1e-5)
     best = answered[name][api]["recommend"]
     here = world.recommend(**requests[name]["recommend"])
     np.testing.assert_allclose(best["logits"], here["logits"], atol=1e-5)
@@ -150,6 +163,7 @@ def test_signatures_are_those_of_the_docs():
     }
     expected = {
         "serving_default": {**user, "candidate_ads": (tf.int64, 1)},
+        "score_slate": {**user, "candidate_ads": (tf.int64, 2)},
         "recommend": {
             **user,
             "exclude_ads": (tf.int64, 2),
@@ -160,8 +174,9 @@ def test_signatures_are_those_of_the_docs():
     assert set(bundle.signatures) == set(expected)
     words = tf.saved_model.load(worlds.bundle("words") / "1")
     for loaded, more in ((bundle, set()), (words, {"pcvr", "pctcvr"})):
-        answer = loaded.signatures["serving_default"].structured_outputs
-        assert set(answer) == {"pctr", "logits"} | more
+        for name in ("serving_default", "score_slate"):
+            answer = loaded.signatures[name].structured_outputs
+            assert set(answer) == {"pctr", "logits"} | more
     for name, inputs in expected.items():
         specs = bundle.signatures[name].structured_input_signature[1]
         assert {k: (s.dtype, s.shape.rank) for k, s in specs.items()} == inputs

@@ -15,6 +15,7 @@ from tfadrec.models import AdRanker
 from tfadrec.serving.answers import answers
 from tfadrec.serving.ranking_service import PROBABILITIES, RankingService
 from tfadrec.serving.requests import replay
+from tfadrec.serving.warm_up import write_warm_up
 
 #: The largest difference between a served and a trained logit, and between two
 #: probabilities as a share of them, or of one in a million where that is more.
@@ -31,13 +32,16 @@ def export_bundle(
 ) -> pathlib.Path:
     """Writes `<path>/<version>/`, a SavedModel for TensorFlow Serving.
 
+    With it goes a file of requests that a server warms up with.
+
     The bundle is written aside, read back, and its scores are compared with the
     ranker's on some of the dataset's rows. Only then does it take its place by
     a rename, so a server never meets half of it, or one that scores otherwise.
 
     Args:
       ranker: a built ranker.
-      dataset: what it was trained with, or a split of it; the rows to compare.
+      dataset: what it was trained with, or a split of it; the rows to compare
+        and to warm up with.
       path: the folder of the model's versions.
       version: a number >= 1; by default one more than the newest there.
 
@@ -65,7 +69,9 @@ def export_bundle(
     with tempfile.TemporaryDirectory(dir=path, prefix=".export-") as scratch:
         fresh = pathlib.Path(scratch, "fresh")
         service = RankingService(ranker, dataset)
-        tf.saved_model.save(service, fresh, service.signatures())
+        signatures = service.signatures()
+        tf.saved_model.save(service, fresh, signatures)
+        write_warm_up(fresh, path.absolute().name, signatures, dataset)
         _check_parity(ranker, dataset, fresh)
         os.replace(fresh, folder)
     return folder

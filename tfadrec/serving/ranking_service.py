@@ -11,7 +11,7 @@ from tfadrec.data.dataset import Dataset
 from tfadrec.models import AdRanker
 from tfadrec.models.ad_ranker import CONVERTED_IF_CLICKED
 
-#: What `serving_default` answers -> what the ranker calls it.
+#: What a scored ad is answered with -> what the ranker calls it.
 PROBABILITIES = {
     "pctr": "clicked",
     "pcvr": CONVERTED_IF_CLICKED,
@@ -83,10 +83,14 @@ class RankingService(tf.Module):
         """The bundle's signatures by name, with their input specs."""
         user = self._user_specs()
         ids = tf.TensorSpec([None], self._ad_type, "candidate_ads")
+        slates = tf.TensorSpec([None, None], self._ad_type, "candidate_ads")
         lists = tf.TensorSpec([None, None], self._ad_type, "exclude_ads")
         return {
             "serving_default": tf.function(self.score).get_concrete_function(
                 **user, candidate_ads=ids
+            ),
+            "score_slate": tf.function(self.score_slate).get_concrete_function(
+                **user, candidate_ads=slates
             ),
             "recommend": tf.function(self.recommend).get_concrete_function(
                 **user,
@@ -108,13 +112,27 @@ class RankingService(tf.Module):
           `pcvr`, of a conversion once there is a click, and `pctcvr`, of both;
           float32 [B].
         """
+        slates = candidate_ads[:, None]
+        scored = self.score_slate(candidate_ads=slates, **request)
+        return {name: values[:, 0] for name, values in scored.items()}
+
+    def score_slate(self, *, candidate_ads, **request) -> dict[str, tf.Tensor]:
+        """Scores many ads per user, whose side is worked out once.
+
+        Args:
+          candidate_ads: ad ids [B, C]; shorter slates may be filled up with
+            anything, as no ad's score depends on the others.
+          **request: user, history and context, leading axis [B].
+
+        Returns:
+          As from `score`, float32 [B, C].
+        """
         inputs, history = self._read(request)
-        rows = self._ads.lookup(candidate_ads)
-        logits = self._rank(inputs, history, rows[:, None])
+        logits = self._rank(inputs, history, self._ads.lookup(candidate_ads))
         return {
-            "logits": logits["clicked"][:, 0],
+            "logits": logits["clicked"],
             **{
-                answer: tf.sigmoid(logits[task][:, 0])
+                answer: tf.sigmoid(logits[task])
                 for answer, task in PROBABILITIES.items()
                 if task in logits
             },

@@ -1,0 +1,70 @@
+"""The warm-up file, read with TensorFlow Serving's own protos."""
+
+import collections
+
+import numpy as np
+import pytest
+from tensorflow_serving.apis import prediction_log_pb2
+
+from tests.serving import worlds
+from tfadrec import serving
+from tfadrec.core.door import tf
+from tfadrec.serving import warm_up
+
+
+@pytest.fixture(scope="module", params=["words", "numbers"])
+def world(request):
+    return request.param
+
+
+def logs(world):
+    file = worlds.bundle(world) / "1" / warm_up.FILE
+    for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
+        yield prediction_log_pb2.PredictionLog.FromString(record)
+
+
+def inputs(request):
+    return {k: tf.make_ndarray(v) for k, v in request.inputs.items()}
+
+
+def test_every_signature_and_size_is_there(world):
+    sizes = collections.defaultdict(list)
+    for log in logs(world):
+        assert log.WhichOneof("log_type") == "predict_log"
+        request = log.predict_log.request
+        assert request.model_spec.name == world
+        shape = request.inputs["user_id"].tensor_shape.dim[0].size
+        ads = inputs(request).get("candidate_ads", np.zeros([shape, 0]))
+        sizes[request.model_spec.signature_name].append((shape, ads.size))
+    assert sizes == {
+        "serving_default": [(1, 1), (32, 32), (256, 256)],
+        "score_slate": [(1, 100), (1, 500)],
+        "recommend": [(1, 0)],
+    }
+    loaded = tf.saved_model.load(worlds.bundle(world) / "1")
+    assert set(sizes) == set(loaded.signatures)
+
+
+def test_every_request_is_answered(world):
+    loaded = tf.saved_model.load(worlds.bundle(world) / "1")
+    for log in logs(world):
+        request = log.predict_log.request
+        signature = loaded.signatures[request.model_spec.signature_name]
+        answer = signature(
+            **{k: tf.constant(v) for k, v in inputs(request).items()}
+        )
+        for values in answer.values():
+            assert values.shape[0] == inputs(request)["user_id"].shape[0]
+        assert np.isfinite(answer["pctr"]).all()
+
+
+def test_they_are_rows_of_the_dataset():
+    dataset = worlds.words().dataset
+    expected = serving.replay(dataset, np.arange(32) % len(dataset))
+    request = list(logs("words"))[1].predict_log.request
+    found = inputs(request)
+    assert set(found) == set(expected)
+    for name, values in expected.items():
+        if values.dtype == object:
+            values = np.vectorize(str.encode, otypes=[object])(values)
+        np.testing.assert_array_equal(found[name], values)

@@ -1,0 +1,109 @@
+"""Requests that a server answers by itself before it takes others."""
+
+import os
+import pathlib
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from tfadrec.core.door import tf
+from tfadrec.data.dataset import Dataset
+from tfadrec.serving.requests import Request, replay
+
+#: Where TensorFlow Serving looks for them in a version's folder.
+FILE = "assets.extra/tf_serving_warmup_requests"
+_BATCHES = (1, 32, 256)
+_SLATES = (100, 500)
+_BEST = 10
+
+
+def warm_up_requests(dataset: Dataset) -> Iterator[tuple[str, Request]]:
+    """One request per signature and size, made of the dataset's rows.
+
+    `serving_default` gets 1, 32 and 256 rows, `score_slate` one user with 100
+    and 500 ads, `recommend` one user. Rows and ads repeat where there are few.
+
+    Args:
+      dataset: with at least one impression.
+
+    Yields:
+      A signature's name and its inputs.
+    """
+    for batch in _BATCHES:
+        yield (
+            "serving_default",
+            replay(dataset, np.arange(batch) % len(dataset)),
+        )
+    user = replay(dataset, np.array([0]))
+    del user["candidate_ads"]
+    ads = dataset.catalogue.ad_ids
+    for size in _SLATES:
+        slate = ads[np.arange(size) % len(ads)]
+        yield "score_slate", {**user, "candidate_ads": slate[None]}
+    yield (
+        "recommend",
+        {
+            **user,
+            "exclude_ads": ads[None, :0],
+            "exclude_history": np.array(True),
+            "k": np.array(min(_BEST, len(ads)), np.int32),
+        },
+    )
+
+
+def write_warm_up(
+    folder: str | os.PathLike[str],
+    name: str,
+    signatures: Mapping[str, tf.types.experimental.ConcreteFunction],
+    dataset: Dataset,
+) -> None:
+    """Writes the requests as a TFRecord of `PredictionLog`.
+
+    Args:
+      folder: of a bundle's version; the file is `FILE` in it.
+      name: of the model.
+      signatures: those of the bundle, which say what types inputs have.
+      dataset: see `warm_up_requests`.
+    """
+    file = pathlib.Path(folder, FILE)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for signature, request in warm_up_requests(dataset):
+            specs = signatures[signature].structured_input_signature[1]
+            inputs = {
+                key: tf.make_tensor_proto(
+                    value.tolist(), specs[key].dtype, value.shape
+                ).SerializeToString()
+                for key, value in request.items()
+            }
+            writer.write(_prediction_log(name, signature, inputs))
+
+
+def _prediction_log(
+    name: str, signature: str, inputs: Mapping[str, bytes]
+) -> bytes:
+    """A `tensorflow.serving.PredictionLog` in protobuf's wire format.
+
+    Written by hand, as it is all that a bundle would need
+    tensorflow-serving-api for. Numbers of fields: prediction_log.proto,
+    predict.proto and model.proto of TensorFlow Serving.
+    """
+    model = _field(1, name.encode()) + _field(3, signature.encode())
+    request = _field(1, model)
+    for key, tensor in inputs.items():
+        request += _field(2, _field(1, key.encode()) + _field(2, tensor))
+    predict_log = _field(1, request)
+    return _field(6, predict_log)
+
+
+def _field(number: int, payload: bytes) -> bytes:
+    """One length-delimited field."""
+    return _varint(number << 3 | 2) + _varint(len(payload)) + payload
+
+
+def _varint(value: int) -> bytes:
+    groups = []
+    while value > 127:
+        groups.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*groups, value])
