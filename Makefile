@@ -26,7 +26,6 @@ docs: .venv/installed        ## check that examples in docstrings run
 	$(BIN)/python -m pytest --doctest-modules tfadrec
 
 bench: .venv/installed       ## the benchmarks, which print what they measure
-	$(BIN)/pip install -q -e '.[bench]'
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/synthetic.py
 	$(BIN)/python benchmarks/embedding.py

@@ -22,6 +22,7 @@ PUBLIC = {
         "serving",
         "towers",
         "training",
+        "tuning",
     ],
     "tfadrec.data": [
         "Catalogue",
@@ -129,6 +130,15 @@ PUBLIC = {
         "request_for_user",
     ],
     "tfadrec.towers": ["AdTower", "UserTower"],
+    "tfadrec.tuning": [
+        "BayesianOptimization",
+        "GridSearch",
+        "HyperModel",
+        "HyperParameters",
+        "Hyperband",
+        "Objective",
+        "RandomSearch",
+    ],
     "tfadrec.training": [
         "Run",
         "build_ranker",

@@ -1,10 +1,10 @@
 """Personalised ad ranking from ad copy and behaviour, on TensorFlow and Keras.
 
 The subpackages are read in the order of the data path: `data`, `layers`,
-`towers`, `models`, `training`, `evaluation`, `serving`. Each is imported on
-first use, so that `import tfadrec` is cheap and does not load TensorFlow. Where
-tf_keras is imported, now or later, the classes are registered with it, so that
-a saved model loads.
+`towers`, `models`, `training`, `tuning`, `evaluation`, `serving`. Each is
+imported on first use, so that `import tfadrec` is cheap and does not load
+TensorFlow. Where tf_keras is imported, now or later, the classes are registered
+with it, so that a saved model loads.
 """
 
 import importlib
@@ -30,6 +30,7 @@ _SUBPACKAGES = (
     "serving",
     "towers",
     "training",
+    "tuning",
 )
 
 __all__ = ["__version__", *_SUBPACKAGES]
