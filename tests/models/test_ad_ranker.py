@@ -487,8 +487,18 @@ import numpy as np
 import tfadrec
 from tfadrec import layers
 from tfadrec.core.door import keras, tf
+from tfadrec.optimizers import CompositeOptimizer, LazyAdam
 
 serializable = keras.saving.register_keras_serializable("tests")
+
+# Adam's step is a matter of sign where a gradient is nearly 0.
+OPTIMIZERS = {
+    "SGD": lambda: keras.optimizers.SGD(0.5),
+    "LazyAdam": lambda: LazyAdam(0.05, epsilon=1e-3),
+    "CompositeOptimizer": lambda: CompositeOptimizer(
+        {"embedding": LazyAdam(0.05, epsilon=1e-3)}, keras.optimizers.SGD(0.5)
+    ),
+}
 
 cpus = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(
@@ -499,7 +509,7 @@ from tests.models.conftest import make_ranker, make_rows
 def train(strategy):
     with strategy.scope():
         ranker = make_ranker()
-        ranker.compile(keras.optimizers.SGD(0.5))
+        ranker.compile(OPTIMIZERS[sys.argv[1]]())
     rows = make_rows(16)
     ranker.fit(
         tf.data.Dataset.from_tensor_slices(rows).batch(8), verbose=0
@@ -520,9 +530,10 @@ print("same")
 
 
 @pytest.mark.slow
-def test_two_replicas_train_as_one_device():
+@pytest.mark.parametrize("optimizer", ["SGD", "LazyAdam", "CompositeOptimizer"])
+def test_two_replicas_train_as_one_device(optimizer):
     done = subprocess.run(
-        [sys.executable, "-c", MIRRORED],
+        [sys.executable, "-c", MIRRORED, optimizer],
         capture_output=True,
         text=True,
         cwd=pathlib.Path(tfadrec.__file__).parents[1],
