@@ -8,9 +8,9 @@
 
 All contenders read the same features of the same rows: ids of user, ad and
 history, and the request's context. No text, no ages, no categories of ads,
-except in the lines that say so. T = 20. Each is trained by Adam at 0.001 that
-falls linearly to zero over five epochs of batches of 512; the epoch with the
-best AUC on the validation rows is measured on the test rows.
+except in the lines that say so; no id dropout either. T = 20. Each is trained
+by Adam at 0.001 that falls linearly to zero over five epochs of batches of 512;
+the epoch with the best AUC on the validation rows is measured on the test rows.
 """
 
 import argparse

@@ -39,7 +39,7 @@ __all__ = ["__version__", *_SUBPACKAGES]
 def __getattr__(name: str):
     if name in _SUBPACKAGES:
         module = importlib.import_module(f"tfadrec.{name}")
-        _register_with_keras()
+        _register_with_keras(_register)
         return module
     raise AttributeError(f"module 'tfadrec' has no attribute {name!r}")
 
@@ -48,4 +48,10 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-_register_with_keras()
+def _register() -> None:
+    """Imports every file with a class that a saved model can name."""
+    for holder in ("layers", "metrics", "models", "optimizers", "towers"):
+        importlib.import_module(f"tfadrec.{holder}")
+
+
+_register_with_keras(_register)

@@ -1,12 +1,8 @@
 """A saved model loads after `import tfadrec` alone."""
 
-import pathlib
-import subprocess
-import sys
-
 import pytest
 
-import tfadrec
+from tests.processes import run
 from tfadrec import layers
 from tfadrec.core.door import keras
 
@@ -41,12 +37,6 @@ def saved(tmp_path_factory):
     ],
 )
 def test_a_functional_model_loads(saved, first):
-    done = subprocess.run(
-        [sys.executable, "-c", first + LOAD, str(saved)],
-        capture_output=True,
-        text=True,
-        cwd=pathlib.Path(tfadrec.__file__).parents[1],
-        check=False,
-    )
+    done = run(first + LOAD, saved)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip() == "tfadrec.layers.behavior.lstm"

@@ -1,28 +1,13 @@
 """keras-tuner's four tuners search models of tf_keras."""
 
 import json
-import pathlib
-import subprocess
-import sys
 
 import pytest
 
-import tfadrec
+from tests.processes import run
 from tests.tuning import searches
 from tfadrec import tuning
 from tfadrec.core.door import keras
-
-ROOT = pathlib.Path(tfadrec.__file__).parents[1]
-
-
-def run(code, *arguments):
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
 
 
 # keras-tuner asks for the thread's name by a name that Python gave up.
