@@ -117,7 +117,11 @@ def test_export(run, tmp_path):
         assert result.exit_code == 0, result.output
         expected = {"bundle": str(out / str(version)), "version": version}
         assert said(result) == expected
-    assert set(serving.open_bundle(out)) == {"serving_default", "recommend"}
+    assert set(serving.open_bundle(out)) == {
+        "recommend",
+        "score_slate",
+        "serving_default",
+    }
 
 
 def test_export_goes_to_saved_models_by_default(run, tmp_path, monkeypatch):
