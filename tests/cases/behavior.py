@@ -63,7 +63,9 @@ CASES = {
         at_default=("routing",),
     ),
     "BST": encoder(
-        lambda **kwargs: layers.BST(2, 3, ffn_units=5, dropout=0.37, **kwargs)
+        lambda **kwargs: layers.BST(
+            2, 3, ffn_units=5, dropout=0.37, layer_norm=True, **kwargs
+        )
     ),
     "ETA": encoder(lambda **kwargs: layers.ETA(7, 2, 3, seed=1, **kwargs)),
     "HSTU": encoder(
@@ -83,6 +85,7 @@ CASES = {
             3,
             ffn_units=5,
             dropout=0.37,
+            layer_norm=True,
             causal=False,
             positions="sinusoidal",
             max_length=3,

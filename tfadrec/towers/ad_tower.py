@@ -10,6 +10,9 @@ from tfadrec.layers.id_embedding import IdEmbedding
 from tfadrec.ops import lookup, xla
 
 _ALL = ("vector", "fields", "bias")
+# Variance of a projection's first kernel, as a share of Glorot's. At 1, the
+# numerics and vectors drown the ids, which start at zero.
+_PROJECTION_SCALE = 0.1
 
 
 @register
@@ -181,7 +184,12 @@ class AdTower(keras.layers.Layer):
 
     def _projection(self, name, size):
         dense = keras.layers.Dense(
-            self.width, name=f"{name}_projection", dtype=self.dtype_policy
+            self.width,
+            kernel_initializer=keras.initializers.VarianceScaling(
+                _PROJECTION_SCALE, "fan_avg", "uniform"
+            ),
+            name=f"{name}_projection",
+            dtype=self.dtype_policy,
         )
         return built(dense, [None, size])
 

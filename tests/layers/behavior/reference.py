@@ -51,21 +51,27 @@ def attend(query, context, weights, num_heads):
     return np.concatenate(heads) @ weights["output/kernel"]
 
 
-def norm(row, weights=None):
-    row = (row - row.mean()) / np.sqrt(row.var() + 1e-6)
-    return row if weights is None else row * weights["gamma"] + weights["beta"]
+def norm(row):
+    return (row - row.mean()) / np.sqrt(row.var() + 1e-6)
+
+
+def affine_norm(row, weights):
+    """A layer norm, or the row where a layer has none."""
+    if not weights:
+        return row
+    return norm(row) * weights["gamma"] + weights["beta"]
 
 
 def block(row, context, weights, num_heads):
-    """One row of a pre-norm Transformer block over the rows that it sees."""
+    """One row of a Transformer block over the rows that it sees."""
     first = under(weights, "attention_norm")
     row = row + attend(
-        norm(row, first),
-        [norm(other, first) for other in context],
+        affine_norm(row, first),
+        [affine_norm(other, first) for other in context],
         under(weights, "attention"),
         num_heads,
     )
-    hidden = norm(row, under(weights, "ffn_norm"))
+    hidden = affine_norm(row, under(weights, "ffn_norm"))
     hidden = hidden @ weights["hidden/kernel"] + weights["hidden/bias"]
     hidden = np.maximum(hidden, 0)
     return row + hidden @ weights["output/kernel"] + weights["output/bias"]

@@ -22,11 +22,12 @@ def random_inputs(lengths):
     }
 
 
+@pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize("num_layers", [1, 2, 3])
-def test_against_a_loop(num_layers):
+def test_against_a_loop(num_layers, layer_norm):
     lengths = [T, 2, 0]
     inputs = random_inputs(lengths)
-    layer = BST(num_layers, 2, ffn_units=5)
+    layer = BST(num_layers, 2, ffn_units=5, layer_norm=layer_norm)
     layer(inputs)
     weights = reference.fill(layer)
     outputs = layer(inputs)
@@ -39,7 +40,9 @@ def test_against_a_loop(num_layers):
             events = [
                 reference.block(event, events, of_block, 2) for event in events
             ]
-        expected = reference.norm(row, reference.under(weights, "norm"))
+        of_norm = reference.under(weights, "norm")
+        assert bool(of_norm) == layer_norm
+        expected = reference.affine_norm(row, of_norm)
         np.testing.assert_allclose(
             outputs[b, c], expected, rtol=1e-3, atol=1e-4
         )

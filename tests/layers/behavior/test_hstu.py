@@ -32,9 +32,8 @@ def next_states(states, ages, weights, distance_bias, gap_bias):
     size = D // HEADS
     parts = []
     for state in states:
-        normed = reference.norm(state)
-        u, q = np.split(silu(normed @ weights["gate_and_query/kernel"]), 2)
-        v, k = np.split(silu(normed @ weights["value_and_key/kernel"]), 2)
+        u, q = np.split(silu(state @ weights["gate_and_query/kernel"]), 2)
+        v, k = np.split(silu(state @ weights["value_and_key/kernel"]), 2)
         parts.append((u, q, v, k))
     outputs = []
     for i, state in enumerate(states):

@@ -31,12 +31,18 @@ def position(kind, place, weights):
 
 @pytest.mark.parametrize("positions", ["learned", "sinusoidal", None])
 @pytest.mark.parametrize("causal", [True, False])
-def test_against_a_loop(positions, causal):
+@pytest.mark.parametrize("layer_norm", [True, False])
+def test_against_a_loop(positions, causal, layer_norm):
     lengths = [T, 3, 1, 0]
     events = random_events(len(lengths))
     mask = np.arange(T) < np.array(lengths)[:, None]
     layer = Transformer(
-        3, 2, causal=causal, positions=positions, max_length=MAX_LENGTH
+        3,
+        2,
+        layer_norm=layer_norm,
+        causal=causal,
+        positions=positions,
+        max_length=MAX_LENGTH,
     )
     inputs = tensors(np.where(mask[..., None], events, np.nan), mask)
     layer(inputs)
@@ -57,7 +63,7 @@ def test_against_a_loop(positions, causal):
                 for t, state in enumerate(states)
             ]
         last = reference.under(weights, "norm")
-        states = [reference.norm(state, last) for state in states]
+        states = [reference.affine_norm(state, last) for state in states]
         expected = np.zeros(D)
         if length:
             expected = states[-1] if causal else np.mean(states, axis=0)
@@ -112,7 +118,7 @@ def test_the_causal_one_conforms_too(tmp_path):
             lambda **kwargs: Transformer(
                 2, 3, ffn_units=5, dropout=0.37, max_length=3, **kwargs
             ),
-            at_default=("num_layers", "causal", "positions"),
+            at_default=("num_layers", "layer_norm", "causal", "positions"),
         ),
         tmp_path,
     )

@@ -15,14 +15,16 @@ def rows(count, seed):
     return random.normal(size=(B, count, D)).astype(np.float32)
 
 
+@pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize("ffn_units", [None, 5])
-def test_rows_that_read_each_other(ffn_units):
+def test_rows_that_read_each_other(ffn_units, layer_norm):
     x = rows(T, 0)
     mask = np.random.default_rng(1).random((B, T, T)) < 0.6
-    layer = TransformerBlock(2, ffn_units)
+    layer = TransformerBlock(2, ffn_units, layer_norm=layer_norm)
     inputs = {"rows": tf.constant(x), "mask": tf.constant(mask)}
     layer(inputs)
     weights = reference.fill(layer)
+    assert ("ffn_norm/gamma" in weights) == layer_norm
     assert weights["hidden/kernel"].shape == (D, ffn_units or 4 * D)
     outputs = layer(inputs)
     for b, t in np.ndindex(B, T):
@@ -36,7 +38,7 @@ def test_rows_that_read_each_other(ffn_units):
 def test_rows_that_read_a_context(include_self):
     x, context = rows(3, 0), rows(T, 1)
     mask = np.arange(T) < np.array([3, 0])[:, None]
-    layer = TransformerBlock(3)
+    layer = TransformerBlock(3, layer_norm=True)
     inputs = {
         "rows": tf.constant(x),
         "context": tf.constant(context),

@@ -28,6 +28,8 @@ class BST(keras.layers.Layer):
       ffn_units: width of the feed-forward networks' hidden layer, >= 1, or None
         for 4 D.
       dropout: share of each part's output dropped in training, in [0, 1).
+      layer_norm: `layer_norm` of `TransformerBlock`; with it the output is
+        normalised too.
 
     Call args:
       inputs: dict of `events`, float [B, T, D], with what tells their time, as
@@ -53,9 +55,9 @@ class BST(keras.layers.Layer):
       Chen et al., "Behavior Sequence Transformer for E-commerce Recommendation
       in Alibaba", DLP-KDD 2019, arXiv:1905.06874. In the paper events attend to
       the candidate too, and all rows go on to the ranker, so that every
-      candidate costs a whole Transformer; norms stand after the sums, the
-      feed-forward network has a leaky ReLU, and the time from an event to the
-      request is embedded inside.
+      candidate costs a whole Transformer; there are layer norms, after the
+      sums, the feed-forward network has a leaky ReLU, and the time from an
+      event to the request is embedded inside.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class BST(keras.layers.Layer):
         *,
         ffn_units: int | None = None,
         dropout: float = 0.0,
+        layer_norm: bool = False,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -76,6 +79,7 @@ class BST(keras.layers.Layer):
         self.num_heads = num_heads
         self.ffn_units = ffn_units
         self.dropout = dropout
+        self.layer_norm = layer_norm
 
     def build(self, input_shape) -> None:
         policy, target = self.dtype_policy, input_shape["target"]
@@ -85,6 +89,7 @@ class BST(keras.layers.Layer):
                     self.num_heads,
                     self.ffn_units,
                     self.dropout,
+                    self.layer_norm,
                     name=f"block_{i}",
                     dtype=policy,
                 ),
@@ -92,7 +97,7 @@ class BST(keras.layers.Layer):
             )
             for i in range(self.num_layers)
         ]
-        self._norm = built(norm("norm", policy), target)
+        self._norm = built(norm(self.layer_norm, "norm", policy), target)
         super().build(input_shape)
 
     def call(self, inputs, training=None):
@@ -118,4 +123,5 @@ class BST(keras.layers.Layer):
             "num_heads": self.num_heads,
             "ffn_units": self.ffn_units,
             "dropout": self.dropout,
+            "layer_norm": self.layer_norm,
         }

@@ -19,7 +19,7 @@ class HSTU(keras.layers.Layer):
     Hierarchical sequential transduction units of Zhai et al. (2024), section 3,
     equations 1 to 3. In each block, for the states x_1..x_T:
 
-        u_i, v_i, q_i, k_i = split(SiLU(W_1 Norm(x_i)))
+        u_i, v_i, q_i, k_i = split(SiLU(W_1 x_i))
         a_ij = SiLU(q_i . k_j + p(i - j) + t(gap_ij)) / i,  j <= i
         x_i' = x_i + Dropout(W_2 (Norm(sum_j a_ij v_j) * u_i) + b_2)
 
@@ -62,8 +62,8 @@ class HSTU(keras.layers.Layer):
     Reference:
       Zhai et al., "Actions Speak Louder than Words: Trillion-Parameter
       Sequential Transducers for Generative Recommendations", ICML 2024,
-      arXiv:2402.17152. The input norm and the residual are those of the
-      authors' code, which divides by the padded length. The paper's ranking
+      arXiv:2402.17152. The residual is that of the authors' code, which
+      also normalises x_i and divides by the padded length. The paper's ranking
       form, where candidates are the last events, is left out.
     """
 
@@ -205,8 +205,8 @@ class _Block(keras.layers.Layer):
 
     def call(self, inputs, training=None):
         rows, mask = inputs["rows"], inputs["mask"]
-        row = tf.nn.silu(self._row(self._norm(rows)))
-        context = tf.nn.silu(self._context(self._norm(inputs["context"])))
+        row = tf.nn.silu(self._row(rows))
+        context = tf.nn.silu(self._context(inputs["context"]))
         gate, query = tf.split(row, 2, axis=-1)
         value, key = tf.split(context, 2, axis=-1)
         query, value, key = (

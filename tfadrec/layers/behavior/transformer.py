@@ -18,7 +18,8 @@ class Transformer(keras.layers.Layer):
 
     SASRec of Kang and McAuley (2018), section 3: positions are added to the
     events, and each block of `TransformerBlock` is attention and a feed-forward
-    network, with the norm before each part and one more at the end.
+    network. SASRec's `layer_norm`, before each part and once more at the end,
+    is off by default; `TransformerBlock` says why.
 
     Causal, an event sees itself and what came before it, and the output is the
     newest event's state, which is what SASRec ranks by; the last block then
@@ -38,6 +39,7 @@ class Transformer(keras.layers.Layer):
         for 4 D. SASRec has D.
       dropout: share of the events with their positions, and of each part's
         output, dropped in training, in [0, 1).
+      layer_norm: whether there are layer norms.
       causal: whether an event sees only what came before it.
       positions: `learned`, `sinusoidal`, as Vaswani et al. (2017), section
         3.5, have them, or None, where the events' vectors hold them already, as
@@ -75,6 +77,7 @@ class Transformer(keras.layers.Layer):
         *,
         ffn_units: int | None = None,
         dropout: float = 0.0,
+        layer_norm: bool = False,
         causal: bool = True,
         positions: str | None = "learned",
         max_length: int = 50,
@@ -96,6 +99,7 @@ class Transformer(keras.layers.Layer):
         self.num_heads = num_heads
         self.ffn_units = ffn_units
         self.dropout = dropout
+        self.layer_norm = layer_norm
         self.causal = causal
         self.positions = positions
         self.max_length = max_length
@@ -119,6 +123,7 @@ class Transformer(keras.layers.Layer):
                     self.num_heads,
                     self.ffn_units,
                     self.dropout,
+                    self.layer_norm,
                     name=f"block_{i}",
                     dtype=policy,
                 ),
@@ -126,7 +131,7 @@ class Transformer(keras.layers.Layer):
             )
             for i in range(self.num_layers)
         ]
-        self._norm = built(norm("norm", policy), events)
+        self._norm = built(norm(self.layer_norm, "norm", policy), events)
         super().build(input_shape)
 
     def call(self, inputs, training=None):
@@ -173,6 +178,7 @@ class Transformer(keras.layers.Layer):
             "num_heads": self.num_heads,
             "ffn_units": self.ffn_units,
             "dropout": self.dropout,
+            "layer_norm": self.layer_norm,
             "causal": self.causal,
             "positions": self.positions,
             "max_length": self.max_length,

@@ -11,14 +11,19 @@ from tfadrec.layers.dropout import Dropout
 class TransformerBlock(keras.layers.Layer):
     """Rows read a context, and then themselves: [B, Q, D] to [B, Q, D].
 
-    The block of Vaswani et al. (2017) with the norm before each part:
+    The block of Vaswani et al. (2017):
 
-        y   = x + Dropout(Attention(Norm(x), Norm(z)))
-        out = y + Dropout(relu(Norm(y) W_1 + b_1) W_2 + b_2)
+        y   = x + Dropout(Attention(N(x), N(z)))
+        out = y + Dropout(relu(N(y) W_1 + b_1) W_2 + b_2)
 
-    for rows x that attend to the vectors z of a context. Norms stand before the
-    parts and not after the sums, as SASRec has it: what comes in passes through
-    every block unchanged, which trains without a warm-up (Xiong et al., 2020).
+    for rows x that attend to the vectors z of a context. N is the identity, or
+    a layer norm. That stands before the parts and not after the sums, as SASRec
+    has it: what comes in passes through every block unchanged, which trains
+    without a warm-up (Xiong et al., 2020).
+
+    Without a norm the length of a vector counts. Embeddings of ids start at
+    zero and grow with what is known of an ad; a norm makes all of them equally
+    long, and little known ads as loud as others.
 
     Mask: what is masked has no weight. Precision: the compute dtype, softmax
     and norms in float32.
@@ -28,6 +33,7 @@ class TransformerBlock(keras.layers.Layer):
       ffn_units: width of the feed-forward network's hidden layer, >= 1, or None
         for 4 D.
       dropout: share of each part's output dropped in training, in [0, 1).
+      layer_norm: whether N is a layer norm.
 
     Call args:
       inputs: dict of `rows`, float [B, Q, D], `mask`, bool [B, Q, T], True =
@@ -59,6 +65,7 @@ class TransformerBlock(keras.layers.Layer):
         num_heads: int,
         ffn_units: int | None = None,
         dropout: float = 0.0,
+        layer_norm: bool = False,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -69,13 +76,14 @@ class TransformerBlock(keras.layers.Layer):
         self.num_heads = num_heads
         self.ffn_units = ffn_units
         self.dropout = dropout
+        self.layer_norm = layer_norm
 
     def build(self, input_shape) -> None:
         policy, rows = self.dtype_policy, input_shape["rows"]
         width = rows[-1]
         hidden = self.ffn_units or 4 * width
         self._attention_norm, self._ffn_norm = (
-            built(norm(name, policy), rows)
+            built(norm(self.layer_norm, name, policy), rows)
             for name in ("attention_norm", "ffn_norm")
         )
         self._attention = built(
@@ -117,11 +125,14 @@ class TransformerBlock(keras.layers.Layer):
             "num_heads": self.num_heads,
             "ffn_units": self.ffn_units,
             "dropout": self.dropout,
+            "layer_norm": self.layer_norm,
         }
 
 
-def norm(name, policy) -> keras.layers.Layer:
-    """The layer norm of every Transformer here."""
+def norm(is_norm: bool, name, policy) -> keras.layers.Layer:
+    """The layer norm of every Transformer here, or the identity."""
+    if not is_norm:
+        return keras.layers.Activation("linear", name=name, dtype=policy)
     return keras.layers.LayerNormalization(
         epsilon=1e-6, name=name, dtype=policy
     )
