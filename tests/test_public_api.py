@@ -128,6 +128,7 @@ PUBLIC = {
         "recommend",
         "replay",
         "request_for_user",
+        "to_examples",
     ],
     "tfadrec.towers": ["AdTower", "UserTower"],
     "tfadrec.tuning": [

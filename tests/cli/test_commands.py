@@ -117,11 +117,7 @@ def test_export(run, tmp_path):
         assert result.exit_code == 0, result.output
         expected = {"bundle": str(out / str(version)), "version": version}
         assert said(result) == expected
-    assert set(serving.open_bundle(out)) == {
-        "recommend",
-        "score_slate",
-        "serving_default",
-    }
+    assert "serving_default" in serving.open_bundle(out)
 
 
 def test_export_goes_to_saved_models_by_default(run, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Bundles: all or nothing, versions, and answers without this package."""
 
+import base64
 import json
 import os
 import pathlib
@@ -17,7 +18,7 @@ from tfadrec.core.errors import InputError, TfadrecError
 
 # Runs where only TensorFlow can be imported.
 CHILD = """
-import json, pathlib, sys
+import base64, json, pathlib, sys
 
 class Refused:
     def find_spec(self, name, path=None, target=None):
@@ -29,11 +30,12 @@ class Refused:
 sys.meta_path.insert(0, Refused())
 import tensorflow as tf
 
-def tensors(specs, request):
-    return {k: tf.constant(v, specs[k].dtype) for k, v in request.items()}
+def decoded(found):
+    return base64.b64decode(found["b64"]) if "b64" in found else found
 
 answers = {}
-for name, (folder, requests) in json.load(open(sys.argv[1])).items():
+tasks = json.load(open(sys.argv[1]), object_hook=decoded)
+for name, (folder, requests) in tasks.items():
     loaded = tf.saved_model.load(folder)
     eager = {}
     for signature, request in requests.items():
@@ -64,7 +66,13 @@ print(json.dumps(answers, default=text))
 
 
 def plain(request):
-    return {k: np.asarray(v).tolist() for k, v in request.items()}
+    return {
+        # JSON has no bytes: an example goes as base64.
+        k: [{"b64": base64.b64encode(v).decode()} for v in values]
+        if k == "examples"
+        else np.asarray(values).tolist()
+        for k, values in request.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +92,17 @@ def requests():
             "recommend": {
                 **user,
                 "exclude_ads": exclude,
-                "exclude_history": True,
-                "k": 5,
+                "exclude_history": [True],
+                "k": [5],
             },
         }
+        made[name]["recommend_from"] = {
+            **made[name]["recommend"],
+            "candidate_ads": dataset.catalogue.ad_ids[:9][None],
+            "bids": np.arange(9.0, dtype=np.float32)[None],
+        }
+        examples = serving.to_examples(made[name]["serving_default"])
+        made[name]["serve_examples"] = {"examples": examples}
     return made
 
 
@@ -140,14 +155,18 @@ def test_a_process_without_this_package_scores_the_same(
     assert set(slate) == set(expected)
     for key, values in expected.items():
         np.testing.assert_allclose(slate[key], values[None], atol=1e-5)
-    best = answered[name][api]["recommend"]
-    here = world.recommend(**requests[name]["recommend"])
-    np.testing.assert_allclose(best["logits"], here["logits"], atol=1e-5)
-    ids = [
-        v.decode() if isinstance(v, bytes) else int(v)
-        for v in here["ad_ids"][0]
-    ]
-    assert best["ad_ids"] == [ids]
+    for signature in ("recommend", "recommend_from"):
+        best = answered[name][api][signature]
+        here = world.ask[signature](**requests[name][signature])
+        np.testing.assert_allclose(best["logits"], here["logits"], atol=1e-5)
+        ids = [
+            v.decode() if isinstance(v, bytes) else int(v)
+            for v in here["ad_ids"][0]
+        ]
+        assert best["ad_ids"] == [ids]
+    found = answered[name][api]["serve_examples"]
+    here = world.ask["serve_examples"](**requests[name]["serve_examples"])
+    np.testing.assert_allclose(found["logits"], here["logits"], atol=1e-5)
 
 
 def test_signatures_are_those_of_the_docs():
@@ -161,22 +180,30 @@ def test_signatures_are_those_of_the_docs():
         "scroll": (tf.float64, 1),
         "device": (tf.string, 1),
     }
+    choice = {
+        "exclude_ads": (tf.int64, 2),
+        "exclude_history": (tf.bool, 1),
+        "k": (tf.int32, 1),
+    }
     expected = {
         "serving_default": {**user, "candidate_ads": (tf.int64, 1)},
         "score_slate": {**user, "candidate_ads": (tf.int64, 2)},
-        "recommend": {
+        "serve_examples": {"examples": (tf.string, 1)},
+        "recommend": {**user, **choice},
+        "recommend_from": {
             **user,
-            "exclude_ads": (tf.int64, 2),
-            "exclude_history": (tf.bool, 0),
-            "k": (tf.int32, 0),
+            **choice,
+            "candidate_ads": (tf.int64, 2),
+            "bids": (tf.float32, 2),
         },
     }
     assert set(bundle.signatures) == set(expected)
     words = tf.saved_model.load(worlds.bundle("words") / "1")
     for loaded, more in ((bundle, set()), (words, {"pcvr", "pctcvr"})):
-        for name in ("serving_default", "score_slate"):
-            answer = loaded.signatures[name].structured_outputs
-            assert set(answer) == {"pctr", "logits"} | more
+        for name in expected:
+            answer = set(loaded.signatures[name].structured_outputs)
+            ids = {"ad_ids"} if name.startswith("recommend") else set()
+            assert answer == {"pctr", "logits", "score"} | more | ids
     for name, inputs in expected.items():
         specs = bundle.signatures[name].structured_input_signature[1]
         assert {k: (s.dtype, s.shape.rank) for k, s in specs.items()} == inputs

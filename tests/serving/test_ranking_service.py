@@ -5,6 +5,7 @@ import pytest
 
 from tests.serving import worlds
 from tfadrec import serving
+from tfadrec.core.door import tf
 
 
 def repeat(request, number):
@@ -25,8 +26,20 @@ def ask(world, request, k=5, exclude=(), history=False):
     return world.recommend(
         **user_part(request),
         exclude_ads=np.array(list(exclude), kind).reshape(1, -1),
-        exclude_history=history,
-        k=k,
+        exclude_history=[history],
+        k=[k],
+    )
+
+
+def ask_from(world, request, candidates, bids, k=5, exclude=(), history=False):
+    kind = world.dataset.catalogue.ad_ids.dtype
+    return world.ask["recommend_from"](
+        **user_part(request),
+        candidate_ads=np.array(list(candidates), kind)[None],
+        bids=np.array(bids, np.float32)[None],
+        exclude_ads=np.array(list(exclude), kind).reshape(1, -1),
+        exclude_history=[history],
+        k=[k],
     )
 
 
@@ -73,9 +86,11 @@ def test_conversions_are_answered_where_they_are_learned():
     np.testing.assert_allclose(
         answer["pctcvr"], answer["pctr"] * answer["pcvr"], rtol=1e-5
     )
+    np.testing.assert_array_equal(answer["score"], answer["pctcvr"])
     numbers = worlds.numbers()
     answer = numbers.score(**serving.replay(numbers.dataset, [0]))
-    assert set(answer) == {"pctr", "logits"}
+    assert set(answer) == {"pctr", "logits", "score"}
+    np.testing.assert_array_equal(answer["score"], answer["pctr"])
 
 
 def test_one_row_is_scored_as_it_is_among_many(world):
@@ -214,15 +229,89 @@ def test_recommend_is_brute_force_over_the_catalogue(world, request_of):
     """The ids and scores of a sort over `serving_default` for all ads."""
     ids = world.dataset.catalogue.ad_ids
     batch = repeat(user_part(request_of), len(ids))
-    logits = score(world, {**batch, "candidate_ads": ids})
-    order = np.argsort(-logits, kind="stable")
+    scored = world.score(**batch, candidate_ads=ids)
     answer = ask(world, request_of, k=len(ids))
     found = decoded(answer["ad_ids"][0])
     assert len(set(found)) == len(ids)
-    np.testing.assert_allclose(answer["logits"][0], logits[order], atol=1e-5)
-    place = {ad: n for n, ad in enumerate(ids)}
     np.testing.assert_allclose(
-        logits[[place[ad] for ad in found]], logits[order], atol=1e-5
+        answer["score"][0], np.sort(scored["score"])[::-1], rtol=1e-5
+    )
+    place = {ad: n for n, ad in enumerate(ids)}
+    rows = [place[ad] for ad in found]
+    for name, values in scored.items():
+        np.testing.assert_allclose(answer[name][0], values[rows], atol=1e-5)
+
+
+def test_recommend_from_is_brute_force_over_the_list(world, request_of):
+    """By score times bid: no repeats, no unknown ad, no excluded one."""
+    ids = list(world.dataset.catalogue.ad_ids[2:9])
+    bids = np.array([3.0, 0.1, 9.0, 2.0, 0.0, 1.0, 5.0])
+    batch = repeat(user_part(request_of), 7)
+    scored = world.score(**batch, candidate_ads=np.array(ids))
+    order = np.argsort(-scored["score"] * bids)
+    answer = ask_from(world, request_of, ids, bids, k=7)
+    assert decoded(answer["ad_ids"][0]) == [ids[i] for i in order]
+    assert not np.array_equal(order, np.argsort(-scored["score"]))
+    for name, values in scored.items():
+        np.testing.assert_allclose(answer[name][0], values[order], atol=1e-5)
+    best = [ids[i] for i in order if i != 0]
+    answer = ask_from(world, request_of, ids, bids, k=3, exclude=ids[:1])
+    assert decoded(answer["ad_ids"][0]) == best[:3]
+    # Of two bids for an ad the higher one counts.
+    answer = ask_from(
+        world, request_of, [*ids, ids[4]], [*bids, 1000.0], k=len(ids) + 1
+    )
+    others = [ids[i] for i in order if i != 4]
+    filler = "" if world.dataset.schema.ad_id_type == "string" else -1
+    assert decoded(answer["ad_ids"][0])[:8] == [ids[4], *others, filler][:8]
+
+
+def test_recommend_from_leaves_out_what_is_unknown(world, request_of, unknown):
+    ids = world.dataset.catalogue.ad_ids[:2]
+    filler = "" if world.dataset.schema.ad_id_type == "string" else -1
+    answer = ask_from(world, request_of, [unknown, ids[1]], [9, 1], k=2)
+    assert decoded(answer["ad_ids"][0]) == [ids[1], filler]
+    assert answer["pctr"][0, 1] == answer["score"][0, 1] == 0
+    seen = list(request_of["history_ads"][0])
+    answer = ask_from(world, request_of, seen, [1] * 6, k=1, history=True)
+    assert decoded(answer["ad_ids"][0]) == [filler]
+    assert ask_from(world, request_of, [], [])["ad_ids"].shape[0] == 1
+
+
+@pytest.mark.parametrize("bids", [[-1], [np.nan], [np.inf], [1, 1]])
+def test_recommend_from_refuses_bids(world, request_of, bids):
+    ids = world.dataset.catalogue.ad_ids[:1]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="bids must be"):
+        ask_from(world, request_of, ids, bids)
+
+
+def test_examples_are_scored_as_rows_are(world):
+    rows = np.arange(0, len(world.dataset), 7)
+    request = serving.replay(world.dataset, rows)
+    if "scroll" in request:
+        # An example's numbers are float32.
+        request["scroll"] = request["scroll"].astype(np.float32)
+    expected = world.score(**request)
+    found = world.ask["serve_examples"](examples=serving.to_examples(request))
+    assert set(found) == set(expected)
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, atol=1e-5)
+
+
+def test_what_an_example_lacks_is_unknown(world, request_of, unknown):
+    empty = tf.train.Example().SerializeToString()
+    found = world.ask["serve_examples"](examples=np.array([empty], object))
+    request = {k: v[:, :0] if v.ndim == 2 else v for k, v in request_of.items()}
+    for name, values in request.items():
+        if values.dtype == object:
+            request[name] = some(values, "")
+        elif values.dtype.kind == "f":
+            request[name] = some(values, np.nan)
+    for name in ("user_id", "candidate_ads"):
+        request[name] = some(request_of[name], unknown)
+    request["history_length"] = np.zeros(1, np.int32)
+    np.testing.assert_allclose(
+        found["logits"], score(world, request), atol=1e-5
     )
 
 
@@ -234,14 +323,23 @@ def test_recommend_is_for_each_user_apart(world):
     answer = world.recommend(
         **both,
         exclude_ads=np.zeros([2, 0], kind),
-        exclude_history=False,
-        k=3,
+        exclude_history=[False, True],
+        k=[3, 2],
     )
     assert answer["ad_ids"].shape == answer["pctr"].shape == (2, 3)
-    for place in range(2):
-        alone = ask(world, {k: v[[place]] for k, v in both.items()}, k=3)
+    filler = "" if world.dataset.schema.ad_id_type == "string" else -1
+    for place, k in enumerate((3, 2)):
+        alone = ask(
+            world,
+            {k: v[[place]] for k, v in both.items()},
+            k=k,
+            history=bool(place),
+        )
+        assert decoded(answer["ad_ids"][place]) == decoded(
+            alone["ad_ids"][0]
+        ) + [filler] * (3 - k)
         np.testing.assert_allclose(
-            answer["logits"][place], alone["logits"][0], atol=1e-5
+            answer["logits"][place, :k], alone["logits"][0], atol=1e-5
         )
 
 

@@ -54,8 +54,8 @@ def test_a_known_user(world):
     answer = world.recommend(
         **request,
         exclude_ads=np.zeros([1, 0], ids.dtype),
-        exclude_history=False,
-        k=1,
+        exclude_history=[False],
+        k=[1],
     )
     assert answer["ad_ids"].shape == (1, 1)
 

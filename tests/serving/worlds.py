@@ -102,6 +102,7 @@ def _served(dataset, config):
         ranker=ranker,
         score=ask["serving_default"],
         recommend=ask["recommend"],
+        ask=ask,
     )
 
 

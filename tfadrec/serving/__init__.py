@@ -4,7 +4,7 @@ from tfadrec.serving.answers import answers
 from tfadrec.serving.bundle import export_bundle, open_bundle
 from tfadrec.serving.ranking_service import RankingService
 from tfadrec.serving.recommend import recommend
-from tfadrec.serving.requests import replay, request_for_user
+from tfadrec.serving.requests import replay, request_for_user, to_examples
 
 __all__ = [
     "RankingService",
@@ -14,4 +14,5 @@ __all__ = [
     "recommend",
     "replay",
     "request_for_user",
+    "to_examples",
 ]

@@ -52,6 +52,9 @@ class RankingService(tf.Module):
             )
         schema, catalogue = dataset.schema, dataset.catalogue
         self._ranker = _Untracked(ranker)
+        self._ordered = next(
+            task for task in ("converted", "clicked") if task in ranker.tasks
+        )
         self._length = dataset.history_length
         self._context = {f.name: f for f in schema.context}
         id_types = {"string": tf.string, "int64": tf.int64}
@@ -84,7 +87,16 @@ class RankingService(tf.Module):
         user = self._user_specs()
         ids = tf.TensorSpec([None], self._ad_type, "candidate_ads")
         slates = tf.TensorSpec([None, None], self._ad_type, "candidate_ads")
-        lists = tf.TensorSpec([None, None], self._ad_type, "exclude_ads")
+        # One per row, scalars too: a server merges requests along this axis.
+        choice = {
+            "exclude_ads": tf.TensorSpec(
+                [None, None], self._ad_type, "exclude_ads"
+            ),
+            "exclude_history": tf.TensorSpec(
+                [None], tf.bool, "exclude_history"
+            ),
+            "k": tf.TensorSpec([None], tf.int32, "k"),
+        }
         return {
             "serving_default": tf.function(self.score).get_concrete_function(
                 **user, candidate_ads=ids
@@ -92,11 +104,21 @@ class RankingService(tf.Module):
             "score_slate": tf.function(self.score_slate).get_concrete_function(
                 **user, candidate_ads=slates
             ),
+            "serve_examples": tf.function(
+                self.serve_examples
+            ).get_concrete_function(
+                examples=tf.TensorSpec([None], tf.string, "examples")
+            ),
             "recommend": tf.function(self.recommend).get_concrete_function(
+                **user, **choice
+            ),
+            "recommend_from": tf.function(
+                self.recommend_from
+            ).get_concrete_function(
                 **user,
-                exclude_ads=lists,
-                exclude_history=tf.TensorSpec([], tf.bool, "exclude_history"),
-                k=tf.TensorSpec([], tf.int32, "k"),
+                **choice,
+                candidate_ads=slates,
+                bids=tf.TensorSpec([None, None], tf.float32, "bids"),
             ),
         }
 
@@ -110,6 +132,7 @@ class RankingService(tf.Module):
         Returns:
           `pctr` and its `logits`, and where clicks and conversions are tasks
           `pcvr`, of a conversion once there is a click, and `pctcvr`, of both;
+          `score`, which is `pctcvr`, or `pctr` where there is no such;
           float32 [B].
         """
         slates = candidate_ads[:, None]
@@ -128,62 +151,152 @@ class RankingService(tf.Module):
           As from `score`, float32 [B, C].
         """
         inputs, history = self._read(request)
-        logits = self._rank(inputs, history, self._ads.lookup(candidate_ads))
-        return {
-            "logits": logits["clicked"],
-            **{
-                answer: tf.sigmoid(logits[task])
-                for answer, task in PROBABILITIES.items()
-                if task in logits
-            },
-        }
+        rows = self._ads.lookup(candidate_ads)
+        return self._answer(self._rank(inputs, history, rows))
 
     def recommend(
         self, *, exclude_ads, exclude_history, k, **request
     ) -> dict[str, tf.Tensor]:
-        """The best ads of the catalogue for each user.
+        """The best ads of the catalogue for each user, by their `score`.
 
         Args:
           exclude_ads: ad ids [B, E] to leave out; unknown ids do nothing, so
             that rows may be filled up with them.
-          exclude_history: bool scalar, whether to leave out the ads of the
+          exclude_history: bool [B], whether to leave out the ads of the
             history as well, also of events too old for the ranker to read.
-          k: int32 scalar, how many ads to give; at most the whole catalogue.
+          k: int32 [B], how many ads to give; at most the whole catalogue.
           **request: user, history and context, leading axis [B].
 
         Returns:
-          `ad_ids` [B, k], best first and without repeats, and their `pctr` and
-          `logits`, float32 [B, k]. Where fewer ads are left, the rest is the
-          empty id ("" or -1) with a `pctr` of 0.
+          `ad_ids` [B, K], K the largest k, best first and without repeats, and
+          what `score` gives of them, float32 [B, K]. Where fewer ads are left
+          or asked for, the rest is the empty id ("" or -1) with probabilities
+          of 0 and a logit of -inf.
         """
         inputs, history = self._read(request)
-        logits = self._rank_all(inputs, history)  # [B, N + 1]
-        batch = tf.shape(logits)[0]
-        unwanted = self._ads.lookup(exclude_ads)
+        worth = self._rank_all(inputs, history)  # [B, N + 1]
+        unwanted = self._unwanted(exclude_ads, exclude_history, request)
+        return self._best(worth, unwanted, k, inputs, history)
+
+    def recommend_from(
+        self,
+        *,
+        candidate_ads,
+        bids,
+        exclude_ads,
+        exclude_history,
+        k,
+        **request,
+    ) -> dict[str, tf.Tensor]:
+        """The best ads of a list for each user, by their `score` times a bid.
+
+        Args:
+          candidate_ads: ad ids [B, C]; unknown ids are left out, and of an ad
+            that comes twice the higher bid counts.
+          bids: float32 [B, C] in any currency, finite and >= 0: what a click is
+            worth, or a conversion where conversions are a task.
+          exclude_ads: see `recommend`.
+          exclude_history: see `recommend`.
+          k: see `recommend`.
+          **request: user, history and context, leading axis [B].
+
+        Returns:
+          As from `recommend`.
+
+        Raises:
+          tf.errors.InvalidArgumentError: for other bids.
+        """
+        is_fit = tf.reduce_all(tf.math.is_finite(bids) & (bids >= 0))
+        rule = "bids must be finite, >= 0, and one for each of candidate_ads"
+        with tf.control_dependencies(
+            [
+                tf.debugging.Assert(is_fit, [rule]),
+                tf.debugging.assert_equal(
+                    tf.shape(bids), tf.shape(candidate_ads), message=rule
+                ),
+            ]
+        ):
+            inputs, history = self._read(request)
+        rows = self._ads.lookup(candidate_ads)
+        logits = self._rank(inputs, history, rows)[self._ordered]
+        nothing = tf.fill([tf.shape(rows)[0], len(self._ad_ids)], -np.inf)
+        worth = tf.tensor_scatter_nd_max(
+            nothing, _places(rows), tf.sigmoid(logits) * bids
+        )
+        unwanted = self._unwanted(exclude_ads, exclude_history, request)
+        return self._best(worth, unwanted, k, inputs, history)
+
+    def serve_examples(self, *, examples) -> dict[str, tf.Tensor]:
+        """Scores one ad per serialised `tf.train.Example`.
+
+        Its features have the names of `score`'s inputs. A history's features
+        are lists of one length, and there is no `history_length`; numbers of
+        the context are floats. What an example lacks is unknown.
+
+        Args:
+          examples: string [B].
+
+        Returns:
+          As from `score`, float32 [B].
+        """
+        specs = self._user_specs()
+        specs["candidate_ads"] = tf.TensorSpec([None], self._ad_type)
+        del specs["history_length"]
+        # An example has no other numbers than these.
+        stored = {tf.float64: tf.float32, tf.int32: tf.int64}
+        unknown = {tf.string: "", tf.int64: -1, tf.float32: np.nan}
+        features = {}
+        for name, spec in specs.items():
+            dtype = stored.get(spec.dtype, spec.dtype)
+            features[name] = (
+                tf.io.RaggedFeature(dtype)
+                if spec.shape.rank == 2
+                else tf.io.FixedLenFeature([], dtype, unknown[dtype])
+            )
+        parsed = tf.io.parse_example(examples, features)
+        length = parsed["history_ads"].row_lengths()
+        shape = tf.stack([-1, tf.reduce_max(tf.concat([[0], length], 0))])
+        request = {"history_length": length}
+        for name, values in parsed.items():
+            if isinstance(values, tf.RaggedTensor):
+                values = values.to_tensor(unknown[values.dtype], shape=shape)
+            request[name] = values
+        specs["history_length"] = tf.TensorSpec([None], tf.int32)
+        return self.score(
+            **{k: tf.cast(v, specs[k].dtype) for k, v in request.items()}
+        )
+
+    def _unwanted(self, exclude_ads, exclude_history, request):
+        """Rows of the catalogue to leave out, [B, E + T + 1]."""
         # The whole history, also what the ranker no longer reads.
         past = request["history_ads"]
         real = tf.sequence_mask(request["history_length"], tf.shape(past)[1])
-        seen = tf.where(real & exclude_history, self._ads.lookup(past), 0)
-        # Row 0, the unknown ad, is never recommended.
-        unwanted = tf.concat(
-            [unwanted, seen, tf.zeros([batch, 1], tf.int32)], axis=1
-        )
-        places = tf.stack(
-            [
-                tf.broadcast_to(tf.range(batch)[:, None], tf.shape(unwanted)),
-                unwanted,
-            ],
-            axis=-1,
-        )
+        seen = real & exclude_history[:, None]
+        unwanted = [
+            self._ads.lookup(exclude_ads),
+            tf.where(seen, self._ads.lookup(past), 0),
+            # Row 0, the unknown ad, is never recommended.
+            tf.zeros([tf.shape(past)[0], 1], tf.int32),
+        ]
+        return tf.concat(unwanted, axis=1)
+
+    def _best(self, worth, unwanted, k, inputs, history):
+        """The k rows of most worth, [B, N + 1], as they are answered."""
         lowest = tf.fill(tf.shape(unwanted), -np.inf)
-        logits = tf.tensor_scatter_nd_update(logits, places, lowest)
+        worth = tf.tensor_scatter_nd_update(worth, _places(unwanted), lowest)
         k = tf.clip_by_value(k, 0, len(self._ad_ids) - 1)
-        best, rows = tf.math.top_k(logits, k)
-        rows = tf.where(best > -np.inf, rows, 0)
+        width = tf.maximum(tf.reduce_max(k), 0)
+        best, rows = tf.math.top_k(worth, width)
+        is_there = (best > -np.inf) & (tf.range(width) < k[:, None])
+        rows = tf.where(is_there, rows, 0)
+        answer = self._answer(self._rank(inputs, history, rows))
+        nothing = {"logits": -np.inf}
         return {
             "ad_ids": tf.gather(self._ad_ids, rows),
-            "pctr": tf.sigmoid(best),
-            "logits": best,
+            **{
+                name: tf.where(is_there, values, nothing.get(name, 0.0))
+                for name, values in answer.items()
+            },
         }
 
     def _user_specs(self) -> dict[str, tf.TensorSpec]:
@@ -242,8 +355,20 @@ class RankingService(tf.Module):
         ads = {k: tf.gather(v, rows) for k, v in self._encoded.items()}
         return self._ranker.value.rank(inputs, history, ads)
 
+    def _answer(self, logits):
+        """Logits by task, as they are answered."""
+        return {
+            "logits": logits["clicked"],
+            "score": tf.sigmoid(logits[self._ordered]),
+            **{
+                answer: tf.sigmoid(logits[task])
+                for answer, task in PROBABILITIES.items()
+                if task in logits
+            },
+        }
+
     def _rank_all(self, inputs, history):
-        """Logits of all rows of the catalogue, [B, N + 1]."""
+        """Logits of what ads are ordered by, [B, N + 1]."""
         batch = tf.shape(inputs["history_length"])[0]
         total = len(self._ad_ids)
         chunks = -(-total // _CHUNK)
@@ -253,7 +378,7 @@ class RankingService(tf.Module):
             rows = tf.broadcast_to(
                 tf.minimum(rows, total - 1)[None, :], [batch, _CHUNK]
             )
-            return self._rank(inputs, history, rows)["clicked"]
+            return self._rank(inputs, history, rows)[self._ordered]
 
         logits = tf.map_fn(
             rank_chunk,
@@ -265,6 +390,14 @@ class RankingService(tf.Module):
             tf.transpose(logits, [1, 0, 2]), [batch, chunks * _CHUNK]
         )
         return logits[:, :total]
+
+
+def _places(rows):
+    """[B, n] columns as places in a matrix of B rows, [B, n, 2]."""
+    batch = tf.broadcast_to(
+        tf.range(tf.shape(rows)[0])[:, None], tf.shape(rows)
+    )
+    return tf.stack([batch, rows], axis=-1)
 
 
 class _Untracked:

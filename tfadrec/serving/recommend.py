@@ -50,8 +50,8 @@ def recommend(
     answer = signature(
         **request_for_user(dataset, user_id),
         exclude_ads=excluded,
-        exclude_history=not seen,
-        k=k,
+        exclude_history=[not seen],
+        k=[k],
     )
     place_of = {ad_id: place for place, ad_id in enumerate(catalogue.ad_ids)}
     found: list[dict[str, Any]] = []

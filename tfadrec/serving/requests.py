@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.data.dataset import Dataset
 
@@ -89,6 +90,40 @@ def request_for_user(dataset: Dataset, user_id: str | int) -> Request:
         **_history(dataset, [history], np.array([now])),
         **_context(dataset, None if newest is None else np.array([newest])),
     }
+
+
+def to_examples(request: Request) -> np.ndarray:
+    """Rows of `serving_default` as what `serve_examples` reads.
+
+    Args:
+      request: see `replay`; leading axis [n].
+
+    Returns:
+      A serialised `tf.train.Example` for each row, bytes [n].
+    """
+    lengths = request["history_length"]
+    examples = []
+    for row, length in enumerate(lengths):
+        features = {}
+        for name, values in request.items():
+            if name == "history_length":
+                continue
+            value = values[row]
+            features[name] = _feature(
+                value[:length] if np.ndim(value) else np.array([value])
+            )
+        example = tf.train.Example(features=tf.train.Features(feature=features))
+        examples.append(example.SerializeToString())
+    return np.array(examples, dtype=object)
+
+
+def _feature(values: np.ndarray) -> tf.train.Feature:
+    if values.dtype == object or values.dtype.kind == "U":
+        encoded = [str(value).encode() for value in values]
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=encoded))
+    if values.dtype.kind == "f":
+        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
 
 
 def _history(dataset, histories, times) -> Request:

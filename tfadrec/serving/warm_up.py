@@ -8,7 +8,7 @@ import numpy as np
 
 from tfadrec.core.door import tf
 from tfadrec.data.dataset import Dataset
-from tfadrec.serving.requests import Request, replay
+from tfadrec.serving.requests import Request, replay, to_examples
 
 #: Where TensorFlow Serving looks for them in a version's folder.
 FILE = "assets.extra/tf_serving_warmup_requests"
@@ -20,8 +20,9 @@ _BEST = 10
 def warm_up_requests(dataset: Dataset) -> Iterator[tuple[str, Request]]:
     """One request per signature and size, made of the dataset's rows.
 
-    `serving_default` gets 1, 32 and 256 rows, `score_slate` one user with 100
-    and 500 ads, `recommend` one user. Rows and ads repeat where there are few.
+    `serving_default` and `serve_examples` get 1, 32 and 256 rows, `score_slate`
+    and `recommend_from` one user with 100 and 500 ads, `recommend` one user.
+    Rows and ads repeat where there are few.
 
     Args:
       dataset: with at least one impression.
@@ -30,25 +31,32 @@ def warm_up_requests(dataset: Dataset) -> Iterator[tuple[str, Request]]:
       A signature's name and its inputs.
     """
     for batch in _BATCHES:
-        yield (
-            "serving_default",
-            replay(dataset, np.arange(batch) % len(dataset)),
-        )
+        request = replay(dataset, np.arange(batch) % len(dataset))
+        yield "serving_default", request
+        yield "serve_examples", {"examples": to_examples(request)}
     user = replay(dataset, np.array([0]))
     del user["candidate_ads"]
     ads = dataset.catalogue.ad_ids
     for size in _SLATES:
         slate = ads[np.arange(size) % len(ads)]
         yield "score_slate", {**user, "candidate_ads": slate[None]}
-    yield (
-        "recommend",
-        {
-            **user,
-            "exclude_ads": ads[None, :0],
-            "exclude_history": np.array(True),
-            "k": np.array(min(_BEST, len(ads)), np.int32),
-        },
-    )
+    choice = {
+        "exclude_ads": ads[None, :0],
+        "exclude_history": np.array([True]),
+        "k": np.array([min(_BEST, len(ads))], np.int32),
+    }
+    yield "recommend", {**user, **choice}
+    for size in _SLATES:
+        slate = ads[np.arange(size) % len(ads)]
+        yield (
+            "recommend_from",
+            {
+                **user,
+                **choice,
+                "candidate_ads": slate[None],
+                "bids": np.ones([1, size], np.float32),
+            },
+        )
 
 
 def write_warm_up(
