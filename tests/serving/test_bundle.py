@@ -247,7 +247,7 @@ def test_versions_count_up(quick, tmp_path):
     (path / "notes").mkdir()
     # Numbers are compared as numbers.
     assert export(path) == path / "11"
-    names = {p.name for p in path.iterdir()}
+    names = {p.name for p in path.iterdir() if p.is_dir()}
     assert names == {"1", "2", "10", "11", "notes"}
 
 

@@ -13,6 +13,7 @@ from tfadrec.data.dataset import Dataset
 from tfadrec.metrics import ranking
 from tfadrec.models import AdRanker
 from tfadrec.serving.answers import answers
+from tfadrec.serving.deployment import check_name, write_deployment
 from tfadrec.serving.ranking_service import PROBABILITIES, RankingService
 from tfadrec.serving.requests import replay
 from tfadrec.serving.warm_up import write_warm_up
@@ -32,7 +33,9 @@ def export_bundle(
 ) -> pathlib.Path:
     """Writes `<path>/<version>/`, a SavedModel for TensorFlow Serving.
 
-    With it goes a file of requests that a server warms up with.
+    With it goes a file of requests that a server warms up with. Beside the
+    version stand `models.config`, in which it is the canary, settings for
+    batching, monitoring, Docker and Kubernetes, and a README.
 
     The bundle is written aside, read back, and its scores are compared with the
     ranker's on some of the dataset's rows. Only then does it take its place by
@@ -49,11 +52,13 @@ def export_bundle(
       The version's folder.
 
     Raises:
-      InputError: where the version exists or is no number >= 1.
+      InputError: where the version exists or is no number >= 1, or the folder's
+        name cannot be a model's.
       TfadrecError: where a served logit, or a probability by its own share,
         differs by more than 1e-5.
     """
     path = pathlib.Path(path)
+    check_name(path.absolute().name)
     if version is None:
         there = path.iterdir() if path.is_dir() else ()
         version = 1 + max(
@@ -74,6 +79,7 @@ def export_bundle(
         write_warm_up(fresh, path.absolute().name, signatures, dataset)
         _check_parity(ranker, dataset, fresh)
         os.replace(fresh, folder)
+    write_deployment(path, version, signatures)
     return folder
 
 

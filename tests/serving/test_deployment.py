@@ -1,0 +1,224 @@
+"""What stands beside a bundle, read as a server reads it."""
+
+import re
+
+import pytest
+import yaml
+from google.protobuf import (
+    descriptor_pb2,
+    descriptor_pool,
+    message_factory,
+    text_format,
+    wrappers_pb2,
+)
+from tensorflow_serving.config import model_server_config_pb2
+
+from tests.serving import worlds
+from tfadrec import serving
+from tfadrec.core.door import tf
+from tfadrec.core.errors import InputError
+from tfadrec.serving import deployment
+
+Field = descriptor_pb2.FieldDescriptorProto
+FILES = {
+    "README.md",
+    "batching.config",
+    "docker-compose.yml",
+    "kubernetes.yaml",
+    "models.config",
+    "monitoring.config",
+}
+
+
+@pytest.fixture
+def model(tmp_path):
+    """Two versions, of which nothing but the folders is there."""
+    path = tmp_path / "Shop_ads"
+    for version in (1, 2):
+        (path / str(version)).mkdir(parents=True)
+        deployment.write_deployment(path, version, {})
+    return path
+
+
+def models(path):
+    """`models.config` in TensorFlow Serving's own proto."""
+    text = (path / "models.config").read_text()
+    config = text_format.Parse(
+        text, model_server_config_pb2.ModelServerConfig()
+    )
+    (only,) = config.model_config_list.config
+    return only
+
+
+def server_message(name, fields):
+    """A message of the server whose proto is in no package.
+
+    Args:
+      name: of the message.
+      fields: name -> number, type, whether it is repeated.
+    """
+    file = descriptor_pb2.FileDescriptorProto(
+        name=f"{name}.proto",
+        package="server",
+        syntax="proto3",
+        dependency=["google/protobuf/wrappers.proto"],
+    )
+    messages = {name: fields}
+    while messages:
+        title, parts = messages.popitem()
+        message = file.message_type.add(name=title)
+        for field, (number, kind, repeated) in parts.items():
+            label = Field.LABEL_REPEATED if repeated else Field.LABEL_OPTIONAL
+            added = message.field.add(name=field, number=number, label=label)
+            if isinstance(kind, dict):
+                messages[field] = kind
+                added.type, added.type_name = Field.TYPE_MESSAGE, field
+            elif isinstance(kind, str):
+                added.type, added.type_name = Field.TYPE_MESSAGE, kind
+            else:
+                added.type = kind
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(wrappers_pb2.DESCRIPTOR.serialized_pb)
+    pool.AddSerializedFile(file.SerializeToString())
+    found = pool.FindMessageTypeByName(f"server.{name}")
+    return message_factory.GetMessageClass(found)()
+
+
+def test_a_new_version_is_the_canary(model):
+    config = models(model)
+    assert config.name == "Shop_ads"
+    assert config.base_path == "/models/Shop_ads"
+    assert config.model_platform == "tensorflow"
+    assert dict(config.version_labels) == {"stable": 1, "canary": 2}
+    assert list(config.model_version_policy.specific.versions) == [1, 2]
+
+
+def test_the_first_version_has_both_labels(tmp_path):
+    (tmp_path / "7").mkdir()
+    deployment.write_deployment(tmp_path, 7, {})
+    config = models(tmp_path)
+    assert dict(config.version_labels) == {"stable": 7, "canary": 7}
+    assert list(config.model_version_policy.specific.versions) == [7]
+
+
+def test_who_is_stable_is_the_teams_to_say(model):
+    file = model / "models.config"
+    label = 'key: "stable" value: 1'
+    promoted = file.read_text().replace(label, label.replace("1", "2"))
+    file.write_text(promoted)
+    (model / "3").mkdir()
+    deployment.write_deployment(model, 3, {})
+    assert dict(models(model).version_labels) == {"stable": 2, "canary": 3}
+    # A stable version that is gone cannot be loaded.
+    (model / "2").rmdir()
+    (model / "4").mkdir()
+    deployment.write_deployment(model, 4, {})
+    assert dict(models(model).version_labels) == {"stable": 4, "canary": 4}
+
+
+def test_batching(model):
+    """Fields of session_bundle_config.proto, `BatchingParameters`."""
+    wrapped = ".google.protobuf.Int64Value"
+    message = server_message(
+        "BatchingParameters",
+        {
+            "max_batch_size": (1, wrapped, False),
+            "batch_timeout_micros": (2, wrapped, False),
+            "max_enqueued_batches": (3, wrapped, False),
+            "num_batch_threads": (4, wrapped, False),
+            "allowed_batch_sizes": (6, Field.TYPE_INT64, True),
+            "pad_variable_length_inputs": (7, Field.TYPE_BOOL, False),
+        },
+    )
+    found = text_format.Parse((model / "batching.config").read_text(), message)
+    sizes = list(found.allowed_batch_sizes)
+    assert sizes == sorted(set(sizes))
+    assert sizes[-1] == found.max_batch_size.value == 256
+    assert found.pad_variable_length_inputs
+
+
+def test_monitoring(model):
+    """Fields of monitoring_config.proto."""
+    parts = {
+        "enable": (1, Field.TYPE_BOOL, False),
+        "path": (2, Field.TYPE_STRING, False),
+    }
+    message = server_message(
+        "MonitoringConfig", {"prometheus_config": (1, parts, False)}
+    )
+    text = (model / "monitoring.config").read_text()
+    found = text_format.Parse(text, message).prometheus_config
+    assert found.enable
+    assert found.path == "/monitoring/prometheus/metrics"
+
+
+def test_docker_and_kubernetes_start_the_same_server(model):
+    compose = yaml.safe_load((model / "docker-compose.yml").read_text())
+    services = compose["services"]
+    assert set(services) == {"cpu", "gpu"}
+    assert services["gpu"]["image"] == services["cpu"]["image"] + "-gpu"
+    deploy, service = yaml.safe_load_all(
+        (model / "kubernetes.yaml").read_text()
+    )
+    assert deploy["metadata"]["name"] == service["spec"]["selector"]["app"]
+    # A name in Kubernetes has small letters and dashes.
+    assert service["metadata"]["name"] == "shop-ads"
+    (container,) = deploy["spec"]["template"]["spec"]["containers"]
+    for flags in (services["cpu"]["command"], container["args"]):
+        named = dict(flag.removeprefix("--").split("=") for flag in flags)
+        for flag, file in (
+            ("model_config_file", "models.config"),
+            ("batching_parameters_file", "batching.config"),
+            ("monitoring_config_file", "monitoring.config"),
+        ):
+            assert named[flag] == f"/models/Shop_ads/{file}"
+            assert (model / file).is_file()
+        assert named["enable_batching"] == "true"
+    (volume,) = services["cpu"]["volumes"]
+    (mount,) = container["volumeMounts"]
+    assert volume == f".:{mount['mountPath']}:ro" == ".:/models/Shop_ads:ro"
+    for port in services["cpu"]["ports"]:
+        assert port.startswith("127.0.0.1:")
+
+
+def test_what_a_team_changed_is_kept(model):
+    for name in sorted(FILES):
+        (model / name).write_text("changed")
+    deployment.write_deployment(model, 2, {})
+    changed = {n for n in FILES if (model / n).read_text() != "changed"}
+    assert changed == {"README.md", "models.config"}
+
+
+def test_an_export_writes_all_of_it():
+    path = worlds.bundle("numbers")
+    assert {p.name for p in path.iterdir() if p.is_file()} == FILES
+    assert dict(models(path).version_labels) == {"stable": 1, "canary": 1}
+    readme = (path / "README.md").read_text()
+    loaded = tf.saved_model.load(path / "1")
+    sections = dict(
+        re.findall(r"^### `(\w+)`\n\n(.*?)(?:\n\n|\Z)", readme, re.S | re.M)
+    )
+    assert set(sections) == set(loaded.signatures)
+    for name, section in sections.items():
+        rows = re.findall(r"\| (\w+) \| `(\w+)` \| (\w+) \| \[(.*?)\]", section)
+        signature = loaded.signatures[name]
+        specs = {
+            ("input", key): spec
+            for key, spec in signature.structured_input_signature[1].items()
+        } | {
+            ("output", key): spec
+            for key, spec in signature.structured_outputs.items()
+        }
+        assert len(rows) == len(specs)
+        for side, key, dtype, shape in rows:
+            spec = specs[side, key]
+            assert tf.as_dtype(dtype) == spec.dtype
+            assert len(shape.split(", ")) == spec.shape.rank
+
+
+@pytest.mark.parametrize("name", ["a b", "-a", 'a"b'])
+def test_names_that_no_server_takes(tmp_path, name):
+    world = worlds.words()
+    with pytest.raises(InputError, match=f"Received: {name!r}"):
+        serving.export_bundle(world.ranker, world.dataset, tmp_path / name)
+    assert not (tmp_path / name).exists()
