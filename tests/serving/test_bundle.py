@@ -223,15 +223,19 @@ def test_open_bundle_reads_the_newest_version(requests):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Exports without TensorFlow's part, which takes seconds."""
+    """Exports without TensorFlow's parts, which take seconds."""
 
     def save(service, folder, signatures):
         pathlib.Path(folder).mkdir()
         pathlib.Path(folder, "saved_model.pb").write_bytes(b"")
 
     module = "tfadrec.serving.bundle"
-    monkeypatch.setattr(f"{module}._check_parity", lambda *_: None)
+    monkeypatch.setattr(f"{module}.check_parity", lambda *_: None)
     monkeypatch.setattr("tensorflow.saved_model.save", save)
+    signatures = worlds.words().signatures
+    monkeypatch.setattr(
+        serving.RankingService, "signatures", lambda _: signatures
+    )
 
 
 def export(path, **arguments):
@@ -268,7 +272,7 @@ def test_an_export_that_fails_leaves_no_version(quick, tmp_path, monkeypatch):
         raise KilledError
 
     for place in (
-        "tfadrec.serving.bundle._check_parity",
+        "tfadrec.serving.bundle.check_parity",
         "tfadrec.serving.bundle.os.replace",
     ):
         with monkeypatch.context() as patch:
@@ -285,7 +289,7 @@ def test_what_sigkill_leaves_behind_is_no_version(quick, tmp_path, monkeypatch):
     """All of it lies in one hidden folder until the rename."""
     seen = []
     monkeypatch.setattr(
-        "tfadrec.serving.bundle._check_parity",
+        "tfadrec.serving.bundle.check_parity",
         lambda *_: seen.extend(tmp_path.iterdir()),
     )
     export(tmp_path)

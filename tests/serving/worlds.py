@@ -96,13 +96,15 @@ def _served(dataset, config):
     for variable in ranker.trainable_variables:
         variable.assign(random.normal(0, 0.25, variable.shape))
     service = serving.RankingService(ranker, dataset)
-    ask = serving.answers(service, service.signatures())
+    signatures = service.signatures()
+    ask = serving.answers(service, signatures)
     return types.SimpleNamespace(
         dataset=dataset,
         ranker=ranker,
         score=ask["serving_default"],
         recommend=ask["recommend"],
         ask=ask,
+        signatures=signatures,
     )
 
 

@@ -8,20 +8,14 @@ from collections.abc import Callable
 import numpy as np
 
 from tfadrec.core.door import tf
-from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.core.errors import InputError
 from tfadrec.data.dataset import Dataset
-from tfadrec.metrics import ranking
 from tfadrec.models import AdRanker
 from tfadrec.serving.answers import answers
 from tfadrec.serving.deployment import check_name, write_deployment
-from tfadrec.serving.ranking_service import PROBABILITIES, RankingService
-from tfadrec.serving.requests import replay
+from tfadrec.serving.parity import check_parity
+from tfadrec.serving.ranking_service import RankingService
 from tfadrec.serving.warm_up import write_warm_up
-
-#: The largest difference between a served and a trained logit, and between two
-#: probabilities as a share of them, or of one in a million where that is more.
-PARITY = 1e-5
-_PARITY_ROWS = 256
 
 
 def export_bundle(
@@ -37,9 +31,9 @@ def export_bundle(
     version stand `models.config`, in which it is the canary, settings for
     batching, monitoring, Docker and Kubernetes, and a README.
 
-    The bundle is written aside, read back, and its scores are compared with the
-    ranker's on some of the dataset's rows. Only then does it take its place by
-    a rename, so a server never meets half of it, or one that scores otherwise.
+    The bundle is written aside, and `check_parity` replays rows of the dataset
+    through it and writes `parity.json`. Only then does it take its place by a
+    rename, so a server never meets half of it, or one that scores otherwise.
 
     Args:
       ranker: a built ranker.
@@ -54,8 +48,9 @@ def export_bundle(
     Raises:
       InputError: where the version exists or is no number >= 1, or the folder's
         name cannot be a model's.
-      TfadrecError: where a served logit, or a probability by its own share,
-        differs by more than 1e-5.
+      TfadrecError: where the bundle does not load with TensorFlow alone, or a
+        served logit, or a probability by its own share, differs by more than
+        1e-5.
     """
     path = pathlib.Path(path)
     check_name(path.absolute().name)
@@ -77,7 +72,7 @@ def export_bundle(
         signatures = service.signatures()
         tf.saved_model.save(service, fresh, signatures)
         write_warm_up(fresh, path.absolute().name, signatures, dataset)
-        _check_parity(ranker, dataset, fresh)
+        check_parity(ranker, dataset, fresh)
         os.replace(fresh, folder)
     write_deployment(path, version, signatures)
     return folder
@@ -111,29 +106,3 @@ def open_bundle(
         path = path / str(max(versions))
     loaded = tf.saved_model.load(path)
     return answers(loaded, loaded.signatures)
-
-
-def _check_parity(ranker, dataset, folder) -> None:
-    rows = np.unique(
-        np.linspace(0, len(dataset) - 1, _PARITY_ROWS).astype(np.int64)
-    )
-    served = open_bundle(folder)["serving_default"](**replay(dataset, rows))
-    inputs, _ = next(iter(dataset.select(rows).batches(len(rows))))
-    trained = {
-        task: logits.numpy().astype(np.float64)
-        for task, logits in ranker(inputs, training=False).items()
-    }
-    differences = [np.abs(served["logits"] - trained["clicked"]).max()]
-    for answer, task in PROBABILITIES.items():
-        if answer in served:
-            # For p = sigmoid(z), dp / p = (1 - p) dz, which is at most dz.
-            probs = ranking.sigmoid(trained[task])
-            shares = (served[answer] - probs) / np.maximum(probs, 1e-6)
-            differences.append(np.abs(shares).max())
-    difference = float(np.max(differences))
-    if not difference <= PARITY:
-        raise TfadrecError(
-            f"a bundle must score as the ranker does, within {PARITY}. "
-            f"Received: a difference of {difference:.2g} on {len(rows)} rows. "
-            "Nothing was exported; report this with the ranker's settings."
-        )

@@ -1,0 +1,85 @@
+"""The check at the end of an export: its report, and what it refuses."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from tests.serving import worlds
+from tfadrec import serving
+from tfadrec.core.door import tf
+from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.serving import parity
+
+
+@pytest.mark.parametrize("name", ["words", "numbers"])
+def test_the_report(name):
+    report = json.loads((worlds.bundle(name) / "1/parity.json").read_text())
+    dataset = getattr(worlds, name)().dataset
+    assert report["rows"] == min(256, len(dataset)) > 100
+    assert set(report["differences"]) == {
+        f"{api}, {case}"
+        for api in ("object", "session")
+        for case in ("plain", "merged")
+    }
+    assert max(report["differences"].values()) <= report["bound"] == 1e-5
+    assert set(report["latency_ms"]) == {
+        "serving_default, 1 rows",
+        "serving_default, 32 rows",
+        "serving_default, 256 rows",
+        "score_slate, 100 ads",
+        "score_slate, 500 ads",
+    }
+    for times in report["latency_ms"].values():
+        assert 0 < times["p50"] <= times["p90"] <= times["p99"]
+
+
+def test_a_bundle_that_reads_padding_is_refused(tmp_path):
+    """It goes by what stands in a history, and not by its length."""
+    world = worlds.words()
+    honest = tf.saved_model.load(worlds.bundle("words") / "1")
+    signature = honest.signatures["serving_default"]
+    specs = signature.structured_input_signature[1]
+
+    @tf.function(input_signature=[specs])
+    def score(request):
+        is_there = tf.not_equal(request["history_ads"], "")
+        length = tf.reduce_sum(tf.cast(is_there, tf.int32), axis=1)
+        return signature(**{**request, "history_length": length})
+
+    module = tf.Module()
+    module.honest, module.score = honest, score
+    tf.saved_model.save(
+        module,
+        tmp_path / "1",
+        {
+            "serving_default": tf.function(
+                lambda **request: score(request)
+            ).get_concrete_function(**specs),
+            "score_slate": honest.signatures["score_slate"],
+        },
+    )
+    with pytest.raises(TfadrecError, match="Nothing was exported") as error:
+        parity.check_parity(world.ranker, world.dataset, tmp_path / "1")
+    assert not isinstance(error.value, InputError)
+    # Where padding is empty, as our own requests have it, it scores alike.
+    request = serving.replay(world.dataset, np.arange(40))
+    assert np.ptp(request["history_length"]) > 0
+    tensors = {
+        k: tf.constant(v.tolist(), specs[k].dtype) for k, v in request.items()
+    }
+    np.testing.assert_allclose(
+        score(tensors)["logits"], world.score(**request)["logits"], atol=1e-5
+    )
+    assert not (tmp_path / "1/parity.json").exists()
+
+
+def test_a_bundle_that_does_not_load_is_refused(tmp_path):
+    shutil.copytree(worlds.bundle("words") / "1", tmp_path / "1")
+    (tmp_path / "1/saved_model.pb").write_bytes(b"not a model")
+    world = worlds.words()
+    with pytest.raises(
+        TfadrecError, match=r"where only TensorFlow is installed\. Received: "
+    ):
+        parity.check_parity(world.ranker, world.dataset, tmp_path / "1")

@@ -1,0 +1,111 @@
+"""Replays requests through a bundle, with TensorFlow and nothing of ours.
+
+    python -I replay_bundle.py BUNDLE REQUESTS.npz ANSWERS.npz
+
+A script, which imports nothing of this package: it stands for a server. It
+answers by the object API and by the session API, which TensorFlow Serving uses,
+and prints one JSON object: milliseconds per request, by session.
+"""
+
+import json
+import sys
+import time
+
+import numpy as np
+import tensorflow as tf
+
+_BATCHES = (1, 32, 256)
+_SLATES = (100, 500)
+_CALLS = 100
+_WARM_UP = 5
+
+
+def main(bundle: str, requests: str, answers: str) -> None:
+    """See the module."""
+    with np.load(requests) as file:
+        rows = {name: _objects(values) for name, values in file.items()}
+    found: dict[str, np.ndarray] = {}
+    loaded = tf.saved_model.load(bundle)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        meta = tf.compat.v1.saved_model.load(session, ["serve"], bundle)
+
+        def by_session(signature, request):
+            definition = meta.signature_def[signature]
+            return session.run(
+                {k: v.name for k, v in definition.outputs.items()},
+                {definition.inputs[k].name: v for k, v in request.items()},
+            )
+
+        for case, request in (("plain", rows), ("merged", _merged(rows))):
+            answered = by_session("serving_default", request)
+            found |= {f"session/{case}/{k}": v for k, v in answered.items()}
+        timed = {
+            f"serving_default, {size} rows": (
+                "serving_default",
+                _rows(rows, size),
+            )
+            for size in _BATCHES
+        } | {
+            f"score_slate, {size} ads": ("score_slate", _slate(rows, size))
+            for size in _SLATES
+        }
+        latency = {
+            what: _time(lambda: by_session(*call))  # noqa: B023
+            for what, call in timed.items()
+        }
+    function = loaded.signatures["serving_default"]
+    specs = function.structured_input_signature[1]
+    for case, request in (("plain", rows), ("merged", _merged(rows))):
+        tensors = {
+            k: tf.constant(v.tolist(), specs[k].dtype, v.shape)
+            for k, v in request.items()
+        }
+        answered = function(**tensors)
+        found |= {f"object/{case}/{k}": v.numpy() for k, v in answered.items()}
+    np.savez(answers, allow_pickle=False, **found)
+    print(json.dumps(latency))
+
+
+def _objects(values: np.ndarray) -> np.ndarray:
+    return values.astype(object) if values.dtype.kind == "U" else values
+
+
+def _merged(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """As a server pads requests that it merges: with their first element."""
+    columns = np.arange(rows["history_ads"].shape[1])
+    is_padding = columns >= rows["history_length"][:, None]
+    return {
+        name: np.where(is_padding, values[:, :1], values)
+        if values.ndim == 2
+        else values
+        for name, values in rows.items()
+    }
+
+
+def _rows(rows: dict[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
+    chosen = np.arange(size) % len(rows["history_length"])
+    return {name: values[chosen] for name, values in rows.items()}
+
+
+def _slate(rows: dict[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
+    """The longest history, with as many candidates."""
+    longest = int(np.argmax(rows["history_length"]))
+    slate = _rows(rows, size)["candidate_ads"][None]
+    return {
+        **{name: values[[longest]] for name, values in rows.items()},
+        "candidate_ads": slate,
+    }
+
+
+def _time(call) -> dict[str, float]:
+    took = []
+    for _ in range(_WARM_UP + _CALLS):
+        start = time.perf_counter()
+        call()
+        took.append(1000 * (time.perf_counter() - start))
+    p50, p90, p99 = np.percentile(took[_WARM_UP:], (50, 90, 99))
+    return {"p50": p50, "p90": p90, "p99": p99}
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
