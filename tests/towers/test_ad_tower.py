@@ -78,6 +78,47 @@ def test_fields_are_gathered_and_projected(by_xla):
         np.testing.assert_allclose(out["bias"][place], known[D], atol=1e-6)
 
 
+@pytest.mark.parametrize("use_id", [True, False])
+def test_an_ad_without_a_row_is_encoded_by_its_columns(use_id):
+    """Columns alone, in any leading shape; its id is that of row 0."""
+    tower, weights = filled(use_id=use_id, category="brand")
+    ads = catalogue()
+    row = 4
+    given = {
+        "categorical:brand": tf.constant(
+            [[ads.categoricals["brand"][row - 1]]]
+        ),
+        "numeric": tf.constant(
+            [[[ads.numerics[name][row - 1] for name in ("price", "weight")]]]
+        ),
+        "vector:copy": tf.constant(ads.vectors["copy"][[[row - 1]]]),
+    }
+    known = tower(tf.constant([[row]]))
+    unknown = np.zeros(D + 1, np.float32)
+    if use_id:
+        table = weights["id/embedding_and_bias"]
+        # The known ad differs from it by what its id adds.
+        unknown = table[0] - table[row]
+        columns = tower.columns(tf.constant([[0]]))
+        np.testing.assert_array_equal(columns["id"], table[None, :1, :D])
+        given |= {name: columns[name] for name in ("id", "bias")}
+    out = tower.encode_columns(given)
+    assert set(out) == set(known)
+    np.testing.assert_array_equal(out["category"], known["category"])
+    np.testing.assert_allclose(
+        out["vector"], known["vector"] + unknown[:D], atol=1e-5
+    )
+    np.testing.assert_allclose(
+        out["bias"], known["bias"] + unknown[D], atol=1e-6
+    )
+    first = 1 if use_id else 0
+    np.testing.assert_allclose(
+        out["fields"][..., first:, :],
+        known["fields"][..., first:, :],
+        atol=1e-6,
+    )
+
+
 def test_the_tables_are_not_trained():
     _, weights = filled()
     assert sorted(weights) == [

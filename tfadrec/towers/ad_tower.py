@@ -230,30 +230,63 @@ class AdTower(keras.layers.Layer):
             )
         }
 
-    def _encode(self, rows, training):
-        fields, bias = [], tf.zeros(tf.shape(rows))
+    def columns(self, rows, training=None):
+        """What the tables and the id's embedding have of ads.
+
+        Args:
+          rows: int32 [...].
+          training: whether to drop ids.
+
+        Returns:
+          Dict of `categorical:<name>`, int32 [...]; `numeric`, float32 [...,
+          numerics], in the order of their names; `vector:<name>`, float32 [...,
+          size]; and where ids are used `id`, float32 [..., D], and `bias`,
+          float32 [...].
+        """
+        columns = {
+            key: tf.gather(table, rows) for key, table in self._tables.items()
+        }
         if self.use_id:
             known = self._id(rows, training=training)
-            fields.append(tf.cast(known["vector"], self.compute_dtype))
-            bias = known["bias"]
+            columns |= {"id": known["vector"], "bias": known["bias"]}
+        return columns
+
+    def encode_columns(self, columns):
+        """Encodes ads by what is known of them, also ads without a row.
+
+        Args:
+          columns: as from `columns`. An ad that the catalogue does not have
+            takes `id` and `bias` from row 0.
+
+        Returns:
+          Dict as from `call`.
+        """
+        fields = []
+        if self.use_id:
+            fields.append(tf.cast(columns["id"], self.compute_dtype))
         for name, embedding in self._embeddings.items():
-            codes = tf.gather(self._tables[f"categorical:{name}"], rows)
+            codes = columns[f"categorical:{name}"]
             fields.append(
                 tf.cast(tf.gather(embedding, codes), self.compute_dtype)
             )
         for name, projection in self._projections.items():
-            key = name if name in self._tables else f"vector:{name}"
-            columns = tf.gather(self._tables[key], rows)
+            key = name if name in columns else f"vector:{name}"
+            values = columns[key]
             if key != "numeric":
-                columns = tf.math.l2_normalize(columns, axis=-1)
-            fields.append(projection(tf.cast(columns, self.compute_dtype)))
+                values = tf.math.l2_normalize(values, axis=-1)
+            fields.append(projection(tf.cast(values, self.compute_dtype)))
         stacked = tf.stack(fields, axis=-2)
         vector = tf.reduce_sum(stacked, axis=-2)
+        bias = (
+            columns["bias"] if self.use_id else tf.zeros(tf.shape(vector)[:-1])
+        )
         encoded = {"vector": vector, "fields": stacked, "bias": bias}
         for key in self.kind:
-            table = self._tables[f"categorical:{self.category}"]
-            encoded[key] = tf.gather(table, rows)
+            encoded[key] = columns[f"categorical:{self.category}"]
         return encoded
+
+    def _encode(self, rows, training):
+        return self.encode_columns(self.columns(rows, training))
 
     def get_config(self):
         return {
