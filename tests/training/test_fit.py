@@ -8,7 +8,7 @@ from tfadrec import data, training
 from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
 from tfadrec.metrics import ranking
-from tfadrec.training.fit import best_epoch, read_history
+from tfadrec.training.saved_state import best_epoch, read_history
 
 
 @pytest.fixture(scope="module")

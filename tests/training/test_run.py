@@ -1,7 +1,6 @@
 """Run folders: resume to equal weights, and every folder that is refused."""
 
 import dataclasses
-import importlib
 import json
 import os
 import pathlib
@@ -21,10 +20,9 @@ from tfadrec import evaluation, training
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError
 from tfadrec.data.dataset import open_dataset
+from tfadrec.training.measure_epochs import MeasureEpochs
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
-# The name `tfadrec.training.fit` is that of the function.
-fit_module = importlib.import_module("tfadrec.training.fit")
 
 
 class KilledError(BaseException):
@@ -66,11 +64,11 @@ def test_killed_at_every_kind_of_moment_ends_with_equal_weights(tmp_path):
         # Before run.json has its name.
         (os, "replace", 1, replaces("run.json")),
         # Before the first epoch ended.
-        (fit_module._Measure, "on_train_batch_end", 4, lambda *_: True),
+        (MeasureEpochs, "on_train_batch_end", 4, lambda *_: True),
         # In epoch 2, its checkpoint written and state.json not replaced.
         (os, "replace", 2, replaces("state.json")),
         # In the middle of epoch 3 (epoch 2 is trained again: 6 + 3 steps).
-        (fit_module._Measure, "on_train_batch_end", 9, lambda *_: True),
+        (MeasureEpochs, "on_train_batch_end", 9, lambda *_: True),
         # Epoch 3 is saved, older checkpoints are not yet removed.
         (pathlib.Path, "unlink", 1, lambda file: "epoch-" in file.name),
         # All is trained, model.keras is written and does not have its name.

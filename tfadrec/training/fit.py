@@ -1,26 +1,20 @@
 """Fitting with exact metrics, early stopping, and resume."""
 
 import dataclasses
-import json
-import os
 import pathlib
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-from tqdm import tqdm
-
-from tfadrec.core.door import keras, tf
+from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
 from tfadrec.data.dataset import Dataset
 from tfadrec.metrics import ranking
 from tfadrec.models import RankingModel
+from tfadrec.training.measure_epochs import MeasureEpochs
+from tfadrec.training.saved_state import SavedState
 
 _PREDICT_BATCH = 4096
-#: What is measured on the validation rows, and whether more is better.
-_MONITORS = {"val_auc": True, "val_gauc": True, "val_log_loss": False}
-_MEASURED = {"loss", *_MONITORS}
+_MONITORS = ("val_auc", "val_gauc", "val_log_loss")
 
 
 def fit(
@@ -101,7 +95,7 @@ def fit(
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     rate = optimizer.get_config()["learning_rate"]  # a schedule's a dict
     falling = decay and not isinstance(rate, Mapping)
-    state = _Saved(model, out, monitor)
+    state = SavedState(model, out, monitor)
     if not state.is_over(epochs, patience):
         begin = len(state.history)
         model.fit(
@@ -112,7 +106,14 @@ def fit(
             verbose=0,
             callbacks=[
                 *([_Decay(float(rate), epochs, steps)] if falling else []),
-                _Measure(state, valid, epochs, patience, steps, progress),
+                MeasureEpochs(
+                    state,
+                    lambda: _measure(model, valid),
+                    epochs,
+                    patience,
+                    steps,
+                    progress,
+                ),
                 keras.callbacks.TensorBoard(
                     out / "tensorboard", write_graph=False
                 ),
@@ -124,104 +125,20 @@ def fit(
     return state.history
 
 
-def best_epoch(
-    history: Sequence[Mapping[str, float]], monitor: str = "val_auc"
-) -> int:
-    """The number of the best epoch, from 1; the earliest of equals.
-
-    Args:
-      history: what `fit` returned, one dict per epoch.
-      monitor: as for `fit`.
-    """
-    values = np.array([epoch[monitor] for epoch in history])
-    values = values if _MONITORS[monitor] else -values
-    if np.isnan(values).all():
-        return len(values)
-    return int(np.nanargmax(values)) + 1
-
-
-def read_history(out: pathlib.Path) -> list[dict[str, float]]:
-    """What `fit` has written into `state.json`, one dict per epoch.
-
-    Raises:
-      InputError: where the file cannot be read.
-    """
-    file = out / "state.json"
-    try:
-        history = json.loads(file.read_text(encoding="utf-8"))["history"]
-        if not all(set(epoch) >= _MEASURED for epoch in history):
-            raise KeyError("history")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            "a run's state.json must hold its history. Received: "
-            f"{file}, which does not. Remove the run's folder and train again."
-        ) from error
-    return history
-
-
-class _Saved:
-    """What has to outlive the process: weights, optimiser, history.
-
-    `state.json` names the epoch whose checkpoint is whole; it is replaced
-    after the checkpoint was written and before an older one is removed.
-    """
-
-    def __init__(
-        self, model: keras.Model, out: pathlib.Path, monitor: str
-    ) -> None:
-        self._checkpoint = tf.train.Checkpoint(model=model)
-        self._folder = out / "checkpoints"
-        self._file = out / "state.json"
-        self._monitor = monitor
-        self.history: list[dict[str, float]] = []
-        if self._file.is_file():
-            self.history = read_history(out)
-            self._restore(len(self.history))
-
-    def add(self, measured: dict[str, float]) -> None:
-        """Saves the epoch that has just ended."""
-        self.history.append(measured)
-        epoch = len(self.history)
-        self._checkpoint.write(self._prefix(epoch))
-        fresh = self._file.with_suffix(".fresh")
-        fresh.write_text(json.dumps({"history": self.history}, indent=1))
-        os.replace(fresh, self._file)
-        keep = {self._name(epoch), self._name(self.best)}
-        for old in self._folder.glob("epoch-*"):
-            if old.name.partition(".")[0] not in keep and old.is_file():
-                old.unlink()
-
-    @property
-    def best(self) -> int:
-        """The number of the best epoch, from 1."""
-        return best_epoch(self.history, self._monitor)
-
-    def is_over(self, epochs: int, patience: int) -> bool:
-        """Whether nothing is left to train."""
-        done = len(self.history)
-        return done >= epochs or (done > 0 and done - self.best >= patience)
-
-    def restore_best(self) -> None:
-        """Gives the model the weights of its best epoch."""
-        self._restore(self.best)
-
-    def _restore(self, epoch: int) -> None:
-        prefix = self._prefix(epoch)
-        try:
-            self._checkpoint.read(prefix).assert_existing_objects_matched()
-        except (tf.errors.OpError, AssertionError, ValueError) as error:
-            raise InputError(
-                "a run goes on from the checkpoint that its state.json names. "
-                f"Received: {prefix}, which cannot be read or is of another "
-                "model. Remove the run's folder and train again."
-            ) from error
-
-    def _prefix(self, epoch: int) -> str:
-        return str(self._folder / self._name(epoch))
-
-    @staticmethod
-    def _name(epoch: int) -> str:
-        return f"epoch-{epoch:04d}"
+def _measure(model: RankingModel, valid: Dataset) -> dict[str, float]:
+    """The metrics of the validation rows; the first task's without its name."""
+    predicted = model.predict(valid.batches(_PREDICT_BATCH))
+    users = valid.impressions.users
+    measured: dict[str, float] = {}
+    for task in model.tasks:
+        labels, logits = valid.impressions.labels[task], predicted[task]
+        prefix = "val_" if task == model.tasks[0] else f"val_{task}_"
+        measured |= {
+            f"{prefix}auc": ranking.auc(labels, logits),
+            f"{prefix}gauc": ranking.group_auc(labels, logits, users),
+            f"{prefix}log_loss": ranking.log_loss(labels, logits),
+        }
+    return measured
 
 
 @dataclasses.dataclass
@@ -243,57 +160,3 @@ class _Decay(keras.callbacks.Callback):
         """Sets the rate of one step."""
         done = (self._epoch * self.steps + batch) / (self.epochs * self.steps)
         self.model.optimizer.learning_rate = self.rate * (1 - done)
-
-
-@dataclasses.dataclass
-class _Measure(keras.callbacks.Callback):
-    """Measures, saves and stops at the end of each epoch."""
-
-    state: _Saved
-    valid: Dataset
-    epochs: int
-    patience: int
-    steps: int
-    progress: bool
-
-    def __post_init__(self) -> None:
-        super().__init__()
-        self._labels = self.valid.impressions.labels
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Begins a progress bar."""
-        self._bar = tqdm(
-            total=self.steps,
-            desc=f"epoch {epoch + 1}/{self.epochs}",
-            unit="step",
-            disable=None if self.progress else True,  # None: on a terminal
-            leave=False,
-        )
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Moves it on."""
-        self._bar.update()
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Adds the validation metrics to the logs, and saves."""
-        predicted = self.model.predict(self.valid.batches(_PREDICT_BATCH))
-        users = self.valid.impressions.users
-        measured = {"loss": float(logs["loss"])}
-        for task in self.model.tasks:
-            labels, logits = self._labels[task], predicted[task]
-            first = task == self.model.tasks[0]
-            prefix = "val_" if first else f"val_{task}_"
-            measured |= {
-                f"{prefix}auc": ranking.auc(labels, logits),
-                f"{prefix}gauc": ranking.group_auc(labels, logits, users),
-                f"{prefix}log_loss": ranking.log_loss(labels, logits),
-            }
-        logs.update(measured)
-        self._bar.close()
-        if self.progress:
-            values = "  ".join(f"{k} {v:.4f}" for k, v in measured.items())
-            line = f"epoch {epoch + 1}/{self.epochs}  {values}"
-            tqdm.write(line, file=sys.stderr)
-        self.state.add(measured)
-        if self.state.is_over(self.epochs, self.patience):
-            self.model.stop_training = True

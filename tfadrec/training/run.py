@@ -1,9 +1,7 @@
 """A run folder: everything between `tfadrec train` and `tfadrec export`."""
 
 import dataclasses
-import hashlib
 import inspect
-import json
 import os
 import pathlib
 
@@ -14,7 +12,9 @@ from tfadrec.core.errors import InputError
 from tfadrec.data.dataset import Dataset, open_dataset
 from tfadrec.data.split import split_by_time
 from tfadrec.training.build import build_ranker, refuse_unknown, with_text
-from tfadrec.training.fit import best_epoch, fit, read_history
+from tfadrec.training.fit import fit
+from tfadrec.training.record import claim, fingerprint, read_record
+from tfadrec.training.saved_state import best_epoch, read_history
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,11 +73,11 @@ def train(
         "data": str(
             data if "://" in str(data) else pathlib.Path(data).resolve()
         ),
-        "fingerprint": _fingerprint(dataset),
+        "fingerprint": fingerprint(dataset),
         "config": config.to_yaml(),
     }
     _check_names("fit", fit, config.fit, ("progress",))
-    _claim(out, record)
+    claim(out, record)
     dataset, parts = _parts(dataset, config)
     dataset = with_text(dataset, config.text)
     learn, valid, test = (
@@ -105,10 +105,10 @@ def load_run(run: str | pathlib.Path) -> Run:
             f"a run is a folder with a trained model. Received: {run}, which "
             "has no model.keras. Make or finish it with `tfadrec train`."
         )
-    record = _read_record(run)
+    record = read_record(run)
     config = RunConfig.from_yaml(record["config"])
     dataset = open_dataset(record["data"])
-    if _fingerprint(dataset) != record["fingerprint"]:
+    if fingerprint(dataset) != record["fingerprint"]:
         raise InputError(
             f"a run is read with the dataset it was made with. Received: "
             f"{record['data']}, which has changed since. Train again."
@@ -157,80 +157,3 @@ def _check_names(section, function, settings, hidden=(), extra=()) -> None:
         ),
     ]
     refuse_unknown(f"`{section}`", accepted, settings)
-
-
-def _claim(out: pathlib.Path, record: dict[str, str]) -> None:
-    """Writes run.json, or checks that the folder belongs to the same run.
-
-    A folder with nothing but a run.json has no work in it that could be lost.
-    """
-    file = out / "run.json"
-    fresh = file.with_suffix(".fresh")
-    begun = out.exists() and {p.name for p in out.iterdir()} - {
-        file.name,
-        fresh.name,
-    }
-    if begun and file.is_file():
-        found = _read_record(out)
-        for part, mend in (
-            ("config", "other settings"),
-            ("data", "another dataset"),
-            ("fingerprint", "a dataset that has changed since"),
-        ):
-            if found[part] != record[part]:
-                raise InputError(
-                    f"a run goes on with what it was begun with. Received: "
-                    f"{out}, begun with {mend}. Name another folder, or remove "
-                    "this one."
-                )
-        return
-    if begun:
-        raise InputError(
-            f"a run is written to a folder of its own. Received: {out}, which "
-            "holds something else. Name another folder."
-        )
-    out.mkdir(parents=True, exist_ok=True)
-    fresh.write_text(json.dumps(record, indent=1))
-    os.replace(fresh, file)
-
-
-def _read_record(run: pathlib.Path) -> dict[str, str]:
-    file = run / "run.json"
-    try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-        return {k: record[k] for k in ("data", "fingerprint", "config")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            "a run's run.json must say what it was begun with. Received: "
-            f"{file}, which does not. Remove the run's folder and train again."
-        ) from error
-
-
-def _fingerprint(dataset: Dataset) -> str:
-    """Changes where a row of the catalogue, a user or an impression does."""
-    catalogue, rows = dataset.catalogue, dataset.impressions
-    digest = hashlib.sha256(dataset.schema.to_json().encode())
-    for texts in (
-        catalogue.ad_ids,
-        dataset.user_ids,
-        catalogue.titles,
-        catalogue.descriptions,
-        catalogue.tags,
-    ):
-        digest.update("\n".join(map(str, texts)).encode())
-    for columns in (catalogue.tables(), rows.context, rows.labels):
-        for name, column in sorted(columns.items()):
-            digest.update(name.encode() + column.tobytes())
-    for column in (
-        rows.users,
-        rows.ads,
-        rows.times,
-        rows.history_starts,
-        rows.history_ends,
-        dataset.events.ads,
-        dataset.events.types,
-    ):
-        digest.update(column.tobytes())
-    if rows.splits is not None:
-        digest.update("\n".join(map(str, rows.splits)).encode())
-    return digest.hexdigest()

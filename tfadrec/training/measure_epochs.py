@@ -1,0 +1,62 @@
+"""What happens at the end of each epoch of a run."""
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from tqdm import tqdm
+
+from tfadrec.core.door import keras
+from tfadrec.training.saved_state import SavedState
+
+
+@dataclasses.dataclass
+class MeasureEpochs(keras.callbacks.Callback):
+    """Measures, saves and stops at the end of each epoch.
+
+    Args:
+      state: of the run.
+      measure: gives the metrics of the validation rows.
+      epochs: how many there are at most.
+      patience: epochs without improvement that end the training.
+      steps: in each epoch.
+      progress: whether to show a progress bar on standard error.
+    """
+
+    state: SavedState
+    measure: Callable[[], dict[str, float]]
+    epochs: int
+    patience: int
+    steps: int
+    progress: bool
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Begins a progress bar."""
+        self._bar = tqdm(
+            total=self.steps,
+            desc=f"epoch {epoch + 1}/{self.epochs}",
+            unit="step",
+            disable=None if self.progress else True,  # None: on a terminal
+            leave=False,
+        )
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Moves it on."""
+        self._bar.update()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Adds the validation metrics to the logs, and saves."""
+        measured = {"loss": float(logs["loss"]), **self.measure()}
+        logs.update(measured)
+        self._bar.close()
+        if self.progress:
+            values = "  ".join(f"{k} {v:.4f}" for k, v in measured.items())
+            line = f"epoch {epoch + 1}/{self.epochs}  {values}"
+            tqdm.write(line, file=sys.stderr)
+        self.state.add(measured)
+        if self.state.is_over(self.epochs, self.patience):
+            self.model.stop_training = True

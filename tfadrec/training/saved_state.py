@@ -1,0 +1,133 @@
+"""What a run keeps on disk between its epochs."""
+
+import json
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tfadrec.core.door import keras, tf
+from tfadrec.core.errors import InputError
+
+#: What a run can be judged by, and whether more of it is better.
+MONITORS = {
+    "val_auc": True,
+    "val_gauc": True,
+    "val_log_loss": False,
+    "val_loss": False,
+}
+
+
+def best_epoch(
+    history: Sequence[Mapping[str, float]], monitor: str = "val_auc"
+) -> int:
+    """The number of the best epoch, from 1; the earliest of equals.
+
+    Args:
+      history: what `fit` returned, one dict per epoch.
+      monitor: one of `MONITORS`.
+    """
+    values = np.array([epoch[monitor] for epoch in history])
+    values = values if MONITORS[monitor] else -values
+    if np.isnan(values).all():
+        return len(values)
+    return int(np.nanargmax(values)) + 1
+
+
+def read_history(
+    out: pathlib.Path, monitor: str = "val_auc"
+) -> list[dict[str, float]]:
+    """What a run has written into `state.json`, one dict per epoch.
+
+    Args:
+      out: the run folder.
+      monitor: what must have been measured in each epoch, beside the loss.
+
+    Raises:
+      InputError: where the file cannot be read.
+    """
+    file = out / "state.json"
+    try:
+        history = json.loads(file.read_text(encoding="utf-8"))["history"]
+        if not all({"loss", monitor} <= set(epoch) for epoch in history):
+            raise KeyError("history")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            "a run's state.json must hold its history. Received: "
+            f"{file}, which does not. Remove the run's folder and train again."
+        ) from error
+    return history
+
+
+class SavedState:
+    """What has to outlive the process: weights, optimiser, history.
+
+    `state.json` names the epoch whose checkpoint is whole; it is replaced
+    after the checkpoint was written and before an older one is removed.
+
+    Args:
+      model: built, with a built optimiser; it gets what was saved.
+      out: the run folder, with `checkpoints/` and `state.json`.
+      monitor: the metric that tells the best epoch, one of `MONITORS`.
+
+    Raises:
+      InputError: where what was saved cannot be read.
+    """
+
+    def __init__(
+        self, model: keras.Model, out: pathlib.Path, monitor: str
+    ) -> None:
+        self._checkpoint = tf.train.Checkpoint(model=model)
+        self._folder = out / "checkpoints"
+        self._file = out / "state.json"
+        self._monitor = monitor
+        self.history: list[dict[str, float]] = []
+        if self._file.is_file():
+            self.history = read_history(out, monitor)
+            self._restore(len(self.history))
+
+    def add(self, measured: dict[str, float]) -> None:
+        """Saves the epoch that has just ended."""
+        self.history.append(measured)
+        epoch = len(self.history)
+        self._checkpoint.write(self._prefix(epoch))
+        fresh = self._file.with_suffix(".fresh")
+        fresh.write_text(json.dumps({"history": self.history}, indent=1))
+        os.replace(fresh, self._file)
+        keep = {self._name(epoch), self._name(self.best)}
+        for old in self._folder.glob("epoch-*"):
+            if old.name.partition(".")[0] not in keep and old.is_file():
+                old.unlink()
+
+    @property
+    def best(self) -> int:
+        """The number of the best epoch, from 1."""
+        return best_epoch(self.history, self._monitor)
+
+    def is_over(self, epochs: int, patience: int) -> bool:
+        """Whether nothing is left to train."""
+        done = len(self.history)
+        return done >= epochs or (done > 0 and done - self.best >= patience)
+
+    def restore_best(self) -> None:
+        """Gives the model the weights of its best epoch."""
+        self._restore(self.best)
+
+    def _restore(self, epoch: int) -> None:
+        prefix = self._prefix(epoch)
+        try:
+            self._checkpoint.read(prefix).assert_existing_objects_matched()
+        except (tf.errors.OpError, AssertionError, ValueError) as error:
+            raise InputError(
+                "a run goes on from the checkpoint that its state.json names. "
+                f"Received: {prefix}, which cannot be read or is of another "
+                "model. Remove the run's folder and train again."
+            ) from error
+
+    def _prefix(self, epoch: int) -> str:
+        return str(self._folder / self._name(epoch))
+
+    @staticmethod
+    def _name(epoch: int) -> str:
+        return f"epoch-{epoch:04d}"
