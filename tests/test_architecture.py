@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "towers": {"core", "ops", "layers"},
     "models": MODELS,
     "training": TRAINING,
-    "tuning": {"core", "data", "models", "towers", "training"},
+    "tuning": {"core", "data", "models", "training", "evaluation"},
     "evaluation": EVALUATION,
     "serving": EVALUATION | {"layers", "towers", "evaluation"},
 }

@@ -25,6 +25,7 @@ COMMANDS = [
     ("prepare", "table"),
     ("prepare", "synthetic"),
     ("train",),
+    ("tune",),
     ("evaluate",),
     ("export",),
     ("recommend",),

@@ -9,6 +9,7 @@ from tfadrec.cli.prepare import prepare
 from tfadrec.cli.quickstart import quickstart
 from tfadrec.cli.recommend import recommend
 from tfadrec.cli.train import train
+from tfadrec.cli.tune import tune
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -22,6 +23,7 @@ def main() -> None:
     or take the steps one by one:
       tfadrec prepare movielens-100k --out data/ml
       tfadrec train --data data/ml --config examples/din_bert.yaml --out runs/a
+      tfadrec tune --data data/ml --out sweeps/a
       tfadrec evaluate runs/a
       tfadrec export runs/a --out saved_models/a
       tfadrec recommend runs/a --user 42
@@ -30,5 +32,13 @@ def main() -> None:
     """
 
 
-for command in (quickstart, prepare, train, evaluate, export, recommend):
+for command in (
+    quickstart,
+    prepare,
+    train,
+    tune,
+    evaluate,
+    export,
+    recommend,
+):
     main.add_command(command)

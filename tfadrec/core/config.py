@@ -72,35 +72,42 @@ class RunConfig:
         Raises:
           InputError: where it is no YAML, or names an unknown section.
         """
-        try:
-            sections = yaml.load(text, _Loader) or {}
-        except yaml.YAMLError as error:
-            line = " ".join(str(error).split())
-            raise InputError(
-                f"a config must be YAML. Received: {line}."
-            ) from error
-        if not isinstance(sections, dict):
-            raise InputError(
-                "a config must be sections with settings. Received: "
-                f"{type(sections).__name__}."
-            )
-        known = [field.name for field in dataclasses.fields(cls)]
-        optional = ("text", "matching", "interaction", "multitask")
-        for name, section in sections.items():
-            if name not in known:
-                raise InputError(
-                    f"a config has the sections {', '.join(known)}. Received: "
-                    f"{name!r}."
-                )
-            if section is None and name in optional:
-                continue
-            if not isinstance(section, dict):
-                raise InputError(
-                    f"the section {name!r} must hold `setting: value` lines. "
-                    f"Received: {section!r}."
-                )
-        return cls(**sections)
+        return cls(**read_sections(text))
 
     def to_yaml(self) -> str:
         """The settings as YAML text, which `from_yaml` reads back."""
         return yaml.safe_dump(dataclasses.asdict(self), sort_keys=False)
+
+
+def read_sections(text: str | bytes) -> dict[str, Any]:
+    """The sections of a config's YAML text, which is UTF-8 where it is bytes.
+
+    Raises:
+      InputError: where it is no YAML, or names an unknown section.
+    """
+    try:
+        sections = yaml.load(text, _Loader) or {}
+    except yaml.YAMLError as error:
+        line = " ".join(str(error).split())
+        raise InputError(f"a config must be YAML. Received: {line}.") from error
+    if not isinstance(sections, dict):
+        raise InputError(
+            "a config must be sections with settings. Received: "
+            f"{type(sections).__name__}."
+        )
+    known = [field.name for field in dataclasses.fields(RunConfig)]
+    optional = ("text", "matching", "interaction", "multitask")
+    for name, section in sections.items():
+        if name not in known:
+            raise InputError(
+                f"a config has the sections {', '.join(known)}. Received: "
+                f"{name!r}."
+            )
+        if section is None and name in optional:
+            continue
+        if not isinstance(section, dict):
+            raise InputError(
+                f"the section {name!r} must hold `setting: value` lines. "
+                f"Received: {section!r}."
+            )
+    return sections

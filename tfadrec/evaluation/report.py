@@ -1,25 +1,14 @@
 """The report: one HTML file that stands alone."""
 
 import os
-import pathlib
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from tfadrec.evaluation.compare import FOOTNOTE, comparison_rows
 from tfadrec.evaluation.evaluation import Evaluation
+from tfadrec.evaluation.page import table, write_page
 from tfadrec.evaluation.reliability_bin import ReliabilityBin
-
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem;
-       margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff; }
-table { border-collapse: collapse; margin: 0.5rem 0 1rem; }
-th, td { padding: 0.2rem 0.8rem; border-bottom: 1px solid #ddd;
-         text-align: right; font-variant-numeric: tabular-nums; }
-th:first-child, td:first-child, table.text td { text-align: left; }
-figure { display: inline-block; margin: 0 1rem 1rem 0; }
-p, figcaption { color: #555; }
-"""
 
 
 def write_report(
@@ -46,7 +35,7 @@ def write_report(
       InputError: where a model has no evaluation, or there is no model.
     """
     body = ["<h2>Comparison</h2>"]
-    body += [_table(rows) for rows in comparison_rows(evaluations)]
+    body += [table(rows) for rows in comparison_rows(evaluations)]
     body.append(f"<p>{escape(FOOTNOTE)}</p>")
     firsts = {name: runs[0] for name, runs in evaluations.items()}
     body.append("<h2>Calibration</h2>")
@@ -61,39 +50,17 @@ def write_report(
     body.append("<h2>Slices</h2><p>The first seed of each model.</p>")
     for name, evaluation in firsts.items():
         body.append(f"<h3>{escape(name)}</h3>")
-        body += [_table(evaluation.rows(task)) for task in evaluation.metrics]
+        body += [table(evaluation.rows(task)) for task in evaluation.metrics]
     if recommendations:
         rows = [["rank", "title", "tags", "pctr"]] + [
             [str(rank), ad["title"], ", ".join(ad["tags"]), f"{ad['pctr']:.4f}"]
             for rank, ad in enumerate(recommendations, start=1)
         ]
-        body += ["<h2>Recommendations</h2>", _table(rows, "text")]
+        body += ["<h2>Recommendations</h2>", table(rows, "text")]
     if facts:
         rows = [["fact", "value"]] + [[k, str(v)] for k, v in facts.items()]
-        body += ["<h2>Facts</h2>", _table(rows, "text")]
-    page = "\n".join(
-        [
-            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>",
-            f"<body>\n<h1>{escape(title)}</h1>",
-            *body,
-            "</body>\n</html>\n",
-        ]
-    )
-    file = pathlib.Path(path)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(page, encoding="utf-8")
-
-
-def _table(rows: Sequence[Sequence[str]], kind: str = "numbers") -> str:
-    head, *rest = rows
-    lines = [_row("th", head), *(_row("td", row) for row in rest)]
-    return f'<table class="{kind}">\n' + "\n".join(lines) + "\n</table>"
-
-
-def _row(tag: str, cells: Sequence[str]) -> str:
-    inner = "".join(f"<{tag}>{escape(c.strip())}</{tag}>" for c in cells)
-    return f"<tr>{inner}</tr>"
+        body += ["<h2>Facts</h2>", table(rows, "text")]
+    write_page(path, title, body)
 
 
 def _plot(name: str, bins: Sequence[ReliabilityBin]) -> str:

@@ -1,18 +1,21 @@
 """A run's settings to a compiled ranker."""
 
-import inspect
 from collections.abc import Mapping, Sequence
-from types import ModuleType
 from typing import Any
 
-from tfadrec import layers, models, optimizers, towers
+from tfadrec import layers, models, towers
 from tfadrec.core.config import RunConfig
 from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.text_vectors import encode_text
 from tfadrec.data.tokenizer import Tokenizer
-from tfadrec.layers import behavior, interaction, matching, multitask
+from tfadrec.training.settings import (
+    TEXT,
+    classes_of,
+    refuse_unknown,
+    settings_of,
+)
 
 
 def with_text(dataset: Dataset, text: Mapping[str, Any] | None) -> Dataset:
@@ -28,9 +31,8 @@ def with_text(dataset: Dataset, text: Mapping[str, Any] | None) -> Dataset:
     """
     if text is None:
         return dataset
-    settings = {"pooling": "mean", "max_tokens": 64, **text}
-    unknown = set(settings) - {"model", "pooling", "max_tokens"}
-    if unknown or "model" not in settings:
+    settings = {**TEXT, **text}
+    if set(settings) != set(TEXT) or "model" not in text:
         raise InputError(
             "`text` takes model, pooling, max_tokens, and needs model. "
             f"Received: {', '.join(map(str, text)) or 'nothing'}."
@@ -81,7 +83,7 @@ def build_ranker(
         "user_tower",
         towers.UserTower,
         user_tower,
-        encoder=_choose("encoder", behavior, config.encoder),
+        encoder=_choose("encoder", config.encoder),
         num_event_types=len(schema.event_types) + 1,
         num_users=len(dataset.user_ids) + 1 if use_id else 0,
     )
@@ -91,14 +93,11 @@ def build_ranker(
         config.ranker,
         ad_tower=ad_tower,
         user_tower=tower,
-        matching=config.matching
-        and _choose("matching", matching, config.matching),
+        matching=config.matching and _choose("matching", config.matching),
         interaction=config.interaction
-        and _choose("interaction", interaction, config.interaction),
+        and _choose("interaction", config.interaction),
         multitask=config.multitask
-        and _choose(
-            "multitask", multitask, config.multitask, num_tasks=len(tasks)
-        ),
+        and _choose("multitask", config.multitask, num_tasks=len(tasks)),
         context=context,
     )
     try:
@@ -107,28 +106,12 @@ def build_ranker(
     except (TypeError, ValueError) as error:
         line = " ".join(str(error).split())
         raise InputError(f"the ranker's settings must fit: {line}") from error
-    ranker.compile(_choose("optimizer", optimizers, config.optimizer))
+    ranker.compile(_choose("optimizer", config.optimizer))
     try:
         ranker.optimizer.build(ranker.trainable_variables)
     except ValueError as error:
         raise InputError(f"`optimizer`: {error}") from error
     return ranker
-
-
-def refuse_unknown(
-    what: str, accepted: Sequence[str], settings: Mapping[str, Any]
-) -> None:
-    """Refuses settings that are not accepted, and lists those that are.
-
-    Raises:
-      InputError: where there is one.
-    """
-    unknown = set(settings) - set(accepted)
-    if unknown:
-        raise InputError(
-            f"{what} takes {', '.join(accepted) or 'no settings'}. Received: "
-            f"{', '.join(sorted(map(str, unknown)))}."
-        )
 
 
 def _tasks(config: RunConfig, dataset: Dataset) -> Sequence[str]:
@@ -152,48 +135,34 @@ def _tasks(config: RunConfig, dataset: Dataset) -> Sequence[str]:
     return tasks
 
 
-def _choose(
-    section: str,
-    package: ModuleType,
-    settings: Mapping[str, Any],
-    **given,
-):
+def _choose(section: str, settings: Mapping[str, Any], **given):
     """An object of the class that a section names."""
     settings = dict(settings)
     name = settings.pop("class", None)
-    classes = list(package.__all__)
-    if section == "interaction":
-        classes = [c for c in classes if hasattr(getattr(package, c), "takes")]
-    if package is optimizers:
-        classes += ["Adagrad", "Adam"]
-    if name not in classes:
+    classes = classes_of(section)
+    if not isinstance(name, str) or name not in classes:
         raise InputError(
             f"`{section}` needs a class, one of {', '.join(classes)}. "
             f"Received: class={name!r}."
         )
-    chosen = getattr(package, name, None) or getattr(keras.optimizers, name)
     settings = {
-        key: _nested(f"{section}.{key}", package, value)
+        key: _nested(f"{section}.{key}", value)
         for key, value in settings.items()
     }
-    return _make(section, chosen, settings, **given)
+    return _make(section, classes[name], settings, **given)
 
 
-def _nested(section: str, package: ModuleType, value: Any):
+def _nested(section: str, value: Any):
     """A setting, with an object where it holds a choice of its own."""
     if not isinstance(value, Mapping):
         return value
     if "class" in value:
-        return _choose(section, package, value)
-    return {k: _nested(f"{section}.{k}", package, v) for k, v in value.items()}
+        return _choose(section, value)
+    return {k: _nested(f"{section}.{k}", v) for k, v in value.items()}
 
 
 def _make(section: str, made: type, settings: Mapping[str, Any], **given):
-    accepted = [
-        name
-        for name, parameter in inspect.signature(made).parameters.items()
-        if parameter.kind != parameter.VAR_KEYWORD and name not in given
-    ]
+    accepted = settings_of(section, made)
     refuse_unknown(f"`{section}` ({made.__name__})", accepted, settings)
     if issubclass(made, keras.layers.Layer):
         # Keras would number the names of a process's second ranker.

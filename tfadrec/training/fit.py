@@ -14,7 +14,7 @@ from tfadrec.training.measure_epochs import MeasureEpochs
 from tfadrec.training.saved_state import SavedState
 
 _PREDICT_BATCH = 4096
-_MONITORS = ("val_auc", "val_gauc", "val_log_loss")
+MONITORS = ("val_auc", "val_gauc", "val_log_loss")
 
 
 def fit(
@@ -30,6 +30,7 @@ def fit(
     monitor: str = "val_auc",
     patience: int = 2,
     seed: int = 0,
+    until: int | None = None,
     progress: bool = True,
 ) -> list[dict[str, float]]:
     """Trains a compiled model and leaves it with its best weights.
@@ -56,6 +57,8 @@ def fit(
       monitor: `val_auc`, `val_gauc` or `val_log_loss`.
       patience: epochs without improvement that end the training, >= 1.
       seed: of the order of the rows, >= 0.
+      until: the epoch to stop after for now, >= 1, of those that are planned;
+        None for all of them. Called again with a later one, it goes on.
       progress: whether to show a progress bar on standard error.
 
     Returns:
@@ -72,17 +75,18 @@ def fit(
         ("steps_per_epoch", steps_per_epoch, 1),
         ("patience", patience, 1),
         ("seed", seed, 0),
+        ("until", until, 1),
     ):
-        if name == "steps_per_epoch" and value is None:
+        if name in ("steps_per_epoch", "until") and value is None:
             continue
         if type(value) is not int or value < least:
             raise InputError(
                 f"`{name}` must be an integer >= {least}. Received: "
                 f"{name}={value!r}."
             )
-    if monitor not in _MONITORS:
+    if monitor not in MONITORS:
         raise InputError(
-            f"`monitor` must be one of {', '.join(_MONITORS)}. Received: "
+            f"`monitor` must be one of {', '.join(MONITORS)}. Received: "
             f"{monitor!r}."
         )
     steps = steps_per_epoch or max(1, len(train) // batch_size)
@@ -96,12 +100,13 @@ def fit(
     rate = optimizer.get_config()["learning_rate"]  # a schedule's a dict
     falling = decay and not isinstance(rate, Mapping)
     state = SavedState(model, out, monitor)
-    if not state.is_over(epochs, patience):
+    last = min(epochs, until or epochs)
+    if not state.is_over(last, patience):
         begin = len(state.history)
         model.fit(
             train.batches(batch_size, seed=seed, first_step=begin * steps),
             initial_epoch=begin,
-            epochs=epochs,
+            epochs=last,
             steps_per_epoch=steps,
             verbose=0,
             callbacks=[
@@ -109,7 +114,7 @@ def fit(
                 MeasureEpochs(
                     state,
                     lambda: _measure(model, valid),
-                    epochs,
+                    last,
                     patience,
                     steps,
                     progress,

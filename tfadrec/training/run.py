@@ -1,7 +1,6 @@
 """A run folder: everything between `tfadrec train` and `tfadrec export`."""
 
 import dataclasses
-import inspect
 import os
 import pathlib
 
@@ -11,10 +10,11 @@ from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
 from tfadrec.data.dataset import Dataset, open_dataset
 from tfadrec.data.split import split_by_time
-from tfadrec.training.build import build_ranker, refuse_unknown, with_text
+from tfadrec.training.build import build_ranker, with_text
 from tfadrec.training.fit import fit
 from tfadrec.training.record import claim, fingerprint, read_record
 from tfadrec.training.saved_state import best_epoch, read_history
+from tfadrec.training.settings import refuse_unknown, settings_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +51,7 @@ def train(
     config: RunConfig,
     out: str | pathlib.Path,
     *,
+    until: int | None = None,
     progress: bool = True,
 ) -> Run:
     """Trains a ranker on a dataset and writes the run folder.
@@ -62,6 +63,7 @@ def train(
       data: a dataset folder.
       config: the settings.
       out: the run folder; a new one, or that of the same run.
+      until: the epoch to stop after for now; see `training.fit`.
       progress: whether to show progress on standard error.
 
     Raises:
@@ -76,16 +78,18 @@ def train(
         "fingerprint": fingerprint(dataset),
         "config": config.to_yaml(),
     }
-    _check_names("fit", fit, config.fit, ("progress",))
+    refuse_unknown("`fit`", settings_of("fit"), config.fit)
     claim(out, record)
-    dataset, parts = _parts(dataset, config)
+    dataset, parts = split_parts(dataset, config)
     dataset = with_text(dataset, config.text)
     learn, valid, test = (
         part.with_catalogue(dataset.catalogue) for part in parts
     )
     settings = dict(config.fit)
     ranker = build_ranker(config, dataset, settings.get("seed", 0))
-    history = fit(ranker, learn, valid, out, progress=progress, **settings)
+    history = fit(
+        ranker, learn, valid, out, until=until, progress=progress, **settings
+    )
     fresh = out / "fresh.keras"
     ranker.save(fresh)
     os.replace(fresh, out / "model.keras")
@@ -113,7 +117,7 @@ def load_run(run: str | pathlib.Path) -> Run:
             f"a run is read with the dataset it was made with. Received: "
             f"{record['data']}, which has changed since. Train again."
         )
-    dataset, (learn, valid, test) = _parts(dataset, config)
+    dataset, (learn, valid, test) = split_parts(dataset, config)
     history = read_history(run)
     try:
         ranker = keras.models.load_model(run / "model.keras")
@@ -126,9 +130,14 @@ def load_run(run: str | pathlib.Path) -> Run:
     return Run(ranker, dataset, learn, valid, test, config, history)
 
 
-def _parts(
+def split_parts(
     dataset: Dataset, config: RunConfig
 ) -> tuple[Dataset, tuple[Dataset, Dataset, Dataset]]:
+    """The dataset, and its rows to train, validate and test, as settings say.
+
+    Raises:
+      InputError: where the section `data` has a wrong setting.
+    """
     settings = dict(config.data)
     length = settings.pop("history_length", dataset.history_length)
     if type(length) is not int or length < 0:
@@ -137,23 +146,8 @@ def _parts(
             f"{length!r}."
         )
     dataset = dataset.with_history_length(length)
-    _check_names("data", split_by_time, settings, extra=("history_length",))
+    refuse_unknown("`data`", settings_of("data"), settings)
     try:
         return dataset, split_by_time(dataset, **settings)
     except TypeError as error:
         raise InputError(f"`data`: {error}") from error
-
-
-def _check_names(section, function, settings, hidden=(), extra=()) -> None:
-    """Refuses settings that are no keyword arguments of the function."""
-    accepted = [
-        *extra,
-        *(
-            name
-            for name, parameter in inspect.signature(
-                function
-            ).parameters.items()
-            if parameter.kind is parameter.KEYWORD_ONLY and name not in hidden
-        ),
-    ]
-    refuse_unknown(f"`{section}`", accepted, settings)

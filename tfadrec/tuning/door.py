@@ -6,11 +6,12 @@ from then on refuses models of any other Keras. Here it is shown tf_keras.
 
 import importlib
 import sys
+from typing import TYPE_CHECKING, Any
 
 from tfadrec.core.door import keras
 
 
-def import_keras_tuner():
+def _import_keras_tuner() -> Any:
     """keras_tuner, which takes models of tf_keras.
 
     Raises:
@@ -36,3 +37,9 @@ def import_keras_tuner():
             "`tfadrec.tuning` before keras_tuner."
         )
     return found
+
+
+if TYPE_CHECKING:
+    import keras_tuner
+else:
+    keras_tuner = _import_keras_tuner()

@@ -1,0 +1,101 @@
+"""Which classes a section of the settings can name, and their arguments."""
+
+import inspect
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from tfadrec import models, optimizers, towers
+from tfadrec.core.door import keras
+from tfadrec.core.errors import InputError
+from tfadrec.data.split import split_by_time
+from tfadrec.layers import behavior, interaction, matching, multitask
+from tfadrec.training.fit import fit
+
+_PACKAGES: dict[str, Any] = {
+    "encoder": behavior,
+    "matching": matching,
+    "interaction": interaction,
+    "multitask": multitask,
+    "optimizer": optimizers,
+}
+_MADE: dict[str, Any] = {
+    "ad_tower": towers.AdTower,
+    "user_tower": towers.UserTower,
+    "ranker": models.AdRanker,
+    "fit": fit,
+    "data": split_by_time,
+}
+#: What is not a setting, since the dataset or another section tells it.
+_GIVEN = {
+    "ad_tower": {"catalogue"},
+    "user_tower": {"encoder", "num_event_types", "num_users"},
+    "ranker": {"ad_tower", "user_tower", "context", *_PACKAGES},
+    "multitask": {"num_tasks"},
+    "fit": {"model", "train", "valid", "out", "until", "progress"},
+    "data": {"dataset"},
+}
+#: Settings that are no argument of the class.
+_BESIDE: dict[str, dict[str, Any]] = {
+    "user_tower": {"use_id": True},
+    "data": {"history_length": None},
+}
+#: The section `text`; its model has to be named.
+TEXT = {"model": None, "pooling": "mean", "max_tokens": 64}
+
+
+def classes_of(section: str) -> dict[str, type]:
+    """The classes that a section can name; none where it has no choice.
+
+    Args:
+      section: its name; what follows a point is not looked at.
+    """
+    section = section.partition(".")[0]
+    if section not in _PACKAGES:
+        return {}
+    package = _PACKAGES[section]
+    classes = {name: getattr(package, name) for name in package.__all__}
+    if section == "interaction":
+        return {k: c for k, c in classes.items() if hasattr(c, "takes")}
+    if section == "optimizer":
+        for name in ("Adagrad", "Adam"):
+            classes[name] = getattr(keras.optimizers, name)
+    return classes
+
+
+def settings_of(section: str, chosen: type | None = None) -> dict[str, Any]:
+    """The settings that a section takes, with their defaults.
+
+    Args:
+      section: its name.
+      chosen: its class, where it names one.
+
+    Returns:
+      Name -> default, None where there is none.
+    """
+    if section == "text":
+        return dict(TEXT)
+    made = inspect.signature(chosen or _MADE[section])
+    return {
+        **_BESIDE.get(section, {}),
+        **{
+            name: None if p.default is p.empty else p.default
+            for name, p in made.parameters.items()
+            if p.kind != p.VAR_KEYWORD and name not in _GIVEN.get(section, ())
+        },
+    }
+
+
+def refuse_unknown(
+    what: str, accepted: Collection[str], settings: Mapping[str, Any]
+) -> None:
+    """Refuses settings that are not accepted, and lists those that are.
+
+    Raises:
+      InputError: where there is one.
+    """
+    unknown = set(settings) - set(accepted)
+    if unknown:
+        raise InputError(
+            f"{what} takes {', '.join(accepted) or 'no settings'}. Received: "
+            f"{', '.join(sorted(map(str, unknown)))}."
+        )

@@ -1,0 +1,75 @@
+"""Starting a trial's process, and waiting for it."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tfadrec.tuning.files import read_json, write_text
+
+
+def run_trial(
+    folder: pathlib.Path,
+    task: dict[str, Any],
+    promoted: pathlib.Path | None = None,
+    watch: Callable[[list[dict[str, float]]], None] = lambda history: None,
+) -> dict[str, Any]:
+    """Trains in another process, or reads what that has left.
+
+    Args:
+      folder: the trial's; a trial of the same task that was killed there goes
+        on, and one that ended is not done again.
+      task: see `trial_process`.
+      promoted: the folder of a trial whose run this one goes on with.
+      watch: called about once a second with the history so far.
+
+    Returns:
+      See `trial_process.run_task`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(task, indent=1)
+    file, result = folder / "task.json", folder / "result.json"
+    same = file.is_file() and file.read_text(encoding="utf-8") == text
+    if same and "metrics" in read_json(result):
+        return read_json(result)
+    if not same:
+        shutil.rmtree(folder / "run", ignore_errors=True)
+        write_text(file, text)
+    result.unlink(missing_ok=True)
+    if promoted is not None and (promoted / "run").is_dir():
+        _copy(promoted / "run", folder / "run")
+    path = os.pathsep.join(filter(None, sys.path))
+    with open(folder / "log.txt", "ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tfadrec.tuning.trial_process", str(folder)],
+            stdin=subprocess.PIPE,  # closed when this process is gone
+            stdout=log,
+            stderr=log,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+    try:
+        while process.poll() is None:
+            watch(read_json(folder / "run" / "state.json").get("history", []))
+            time.sleep(0.5)
+    finally:
+        process.kill()
+        process.communicate()  # waits, and closes the pipe
+    return read_json(result) or {
+        "error": f"its process ended with code {process.returncode}; see "
+        f"{folder / 'log.txt'}"
+    }
+
+
+def _copy(source: pathlib.Path, target: pathlib.Path) -> None:
+    """A run as it is before the epochs that are still to come."""
+    if target.exists():
+        return
+    fresh = target.with_name("run.fresh")
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(source, fresh, ignore=shutil.ignore_patterns("model.keras"))
+    os.replace(fresh, target)
