@@ -19,7 +19,7 @@ import time
 import numpy as np
 from machine import describe, peak, spread
 
-_USERS, _ADS, _CATEGORIES = 10_000, 10_000, 100
+USERS, ADS, CATEGORIES = 10_000, 10_000, 100
 _BATCHES = {1024: 32, 4096: 8}  # batch size -> batches per measurement
 _HIDDEN = (256, 128, 64)  # DeepCTR's default
 _ROUNDS = 3
@@ -132,7 +132,7 @@ def _peer(name: str, length: int):
     import peers
 
     model, arguments = _PEERS[name]
-    sizes = {"user": _USERS, "ad": _ADS, "category": _CATEGORIES}
+    sizes = {"user": USERS, "ad": ADS, "category": CATEGORIES}
     # DeepCTR's default penalty reads every row of its tables in every step.
     return peers.make(model, sizes, length, l2_reg_embedding=0.0, **arguments)
 
@@ -143,30 +143,36 @@ def _ranker(name: str, length: int):
     return make_ranker(encoder, arguments, length)
 
 
-def make_ranker(encoder: str, arguments: dict, length: int):
-    """An `AdRanker` with the peers' features and head."""
-    from tfadrec import layers, models, optimizers, towers
-    from tfadrec.core.door import keras
+def make_catalogue():
+    """Ads that have a category and nothing else."""
     from tfadrec.data.catalogue import Catalogue
 
-    keras.utils.set_random_seed(_SEED)
-    count = _ADS - 1
-    catalogue = Catalogue(
+    count = ADS - 1
+    return Catalogue(
         ad_ids=np.arange(count),
         titles=[""] * count,
         descriptions=[""] * count,
         tags=[[]] * count,
-        categoricals={"category": _categories()[1:]},
+        categoricals={"category": categories()[1:]},
         numerics={},
         vectors={},
-        category_sizes={"category": _CATEGORIES},
+        category_sizes={"category": CATEGORIES},
     )
+
+
+def make_ranker(encoder: str, arguments: dict, length: int):
+    """An `AdRanker` with the peers' features and head."""
+    from tfadrec import layers, models, optimizers, towers
+    from tfadrec.core.door import keras
+
+    keras.utils.set_random_seed(_SEED)
+    catalogue = make_catalogue()
     ranker = models.AdRanker(
         towers.AdTower(catalogue, 32, id_dropout=0.0, category="category"),
         towers.UserTower(
             getattr(layers, encoder)(**arguments),
             num_event_types=2,
-            num_users=_USERS,
+            num_users=USERS,
             max_length=length,
         ),
         hidden_units=_HIDDEN,
@@ -178,23 +184,23 @@ def make_ranker(encoder: str, arguments: dict, length: int):
     return ranker
 
 
-def _categories() -> np.ndarray:
+def categories() -> np.ndarray:
     random = np.random.default_rng(_SEED)
-    return random.integers(1, _CATEGORIES, _ADS).astype(np.int32)
+    return random.integers(1, CATEGORIES, ADS).astype(np.int32)
 
 
 def _rows(count: int, length: int, peer: bool):
     random = np.random.default_rng(_SEED)
-    users = random.integers(1, _USERS, count).astype(np.int32)
-    ads = random.integers(1, _ADS, count).astype(np.int32)
-    history = random.integers(1, _ADS, (count, length)).astype(np.int32)
+    users = random.integers(1, USERS, count).astype(np.int32)
+    ads = random.integers(1, ADS, count).astype(np.int32)
+    history = random.integers(1, ADS, (count, length)).astype(np.int32)
     lengths = np.full(count, length, np.int32)
     clicked = random.integers(0, 2, count).astype(np.float32)
     if peer:
         import peers
 
         inputs = peers.inputs(
-            users, ads, history, lengths, {"category": _categories()}
+            users, ads, history, lengths, {"category": categories()}
         )
         return inputs, clicked
     ages = np.sort(random.integers(0, 10**6, (count, length)), axis=1)[:, ::-1]
@@ -250,7 +256,7 @@ def _slates() -> None:
             inputs, _ = _rows(1, length, peer=False)
             random = np.random.default_rng(_SEED)
             inputs["candidate_ads"] = random.integers(
-                1, _ADS, (1, 500), np.int32
+                1, ADS, (1, 500), np.int32
             )
             specs = {
                 name: tf.TensorSpec(

@@ -121,6 +121,7 @@ PUBLIC = {
     "tfadrec.models": ["AdRanker", "Popularity", "RankingModel"],
     "tfadrec.optimizers": ["CompositeOptimizer", "LazyAdam"],
     "tfadrec.serving": [
+        "Client",
         "RankingService",
         "answers",
         "export_bundle",
@@ -130,6 +131,7 @@ PUBLIC = {
         "request_for_user",
         "to_examples",
     ],
+    "tfadrec.serving.preview": ["serve"],
     "tfadrec.towers": ["AdTower", "UserTower"],
     "tfadrec.tuning": [
         "AdRankerHyperModel",

@@ -1,8 +1,10 @@
-"""Both worlds, one after the other."""
+"""Both worlds, one after the other, and a server of one of them."""
 
+import numpy as np
 import pytest
 
-from tests.serving import worlds
+from tests.serving import malformed, servers, worlds
+from tfadrec import serving
 
 
 @pytest.fixture(params=["words", "numbers"])
@@ -13,8 +15,52 @@ def world(request):
 @pytest.fixture
 def request_of(world):
     """A request of one user with a full history, and candidates to score."""
-    from tfadrec import serving
-
     lengths = world.dataset.impressions.history_lengths
     row = int(lengths.argmax())
     return serving.replay(world.dataset, [row])
+
+
+@pytest.fixture(scope="session")
+def server():
+    """The preview of `numbers`."""
+    path = worlds.bundle("numbers")
+    with servers.preview(
+        path, "--max-megabytes", malformed.BODY // 2**20
+    ) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def arrays():
+    """Signature of `numbers` -> a good request, as arrays."""
+    dataset = worlds.numbers().dataset
+    lengths = dataset.impressions.history_lengths
+    rows = np.argsort(-lengths, kind="stable")[:3]
+    replayed = serving.replay(dataset, rows)
+    user = {k: v for k, v in replayed.items() if k != "candidate_ads"}
+    ads = dataset.catalogue.ad_ids
+    slates = ads[:15].reshape(3, 5)
+    choice = {
+        "exclude_ads": ads[:3, None],
+        "exclude_history": np.array([True, False, True]),
+        "k": np.array([4, 2, 3], np.int32),
+    }
+    return {
+        "serving_default": replayed,
+        "score_slate": {**user, "candidate_ads": slates},
+        "recommend": {**user, **choice},
+        "recommend_from": {
+            **user,
+            **choice,
+            "candidate_ads": slates,
+            "bids": np.linspace(0.5, 2, 15).reshape(3, 5).astype(np.float32),
+        },
+        "serve_examples": {"examples": serving.to_examples(replayed)},
+    }
+
+
+@pytest.fixture(scope="session")
+def expected(arrays):
+    """The answers of the bundle itself."""
+    ask = serving.open_bundle(worlds.bundle("numbers"))
+    return {name: ask[name](**request) for name, request in arrays.items()}

@@ -18,6 +18,13 @@ from tfadrec import data, serving, training
 from tfadrec.data import sources
 
 NUM_ADS = 1100
+SIGNATURES = [
+    "serving_default",
+    "score_slate",
+    "recommend",
+    "recommend_from",
+    "serve_examples",
+]
 
 
 @functools.cache
@@ -115,3 +122,13 @@ def bundle(name):
     path = small.folder() / "bundles" / name
     serving.export_bundle(world.ranker, world.dataset, path)
     return path
+
+
+def assert_equal(found, expected):
+    """Two answers, name -> array."""
+    assert set(found) == set(expected)
+    for name, values in expected.items():
+        if values.dtype.kind == "f":
+            np.testing.assert_allclose(found[name], values, atol=1e-6)
+        else:
+            np.testing.assert_array_equal(found[name], values)

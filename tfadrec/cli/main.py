@@ -8,6 +8,7 @@ from tfadrec.cli.export import export
 from tfadrec.cli.prepare import prepare
 from tfadrec.cli.quickstart import quickstart
 from tfadrec.cli.recommend import recommend
+from tfadrec.cli.serve import serve
 from tfadrec.cli.train import train
 from tfadrec.cli.tune import tune
 
@@ -27,6 +28,7 @@ def main() -> None:
       tfadrec evaluate runs/a
       tfadrec export runs/a --out saved_models/a
       tfadrec recommend runs/a --user 42
+      tfadrec serve saved_models/a
 
     Exit codes: 0 done, 1 the work failed, 2 the call or its input was wrong.
     """
@@ -40,5 +42,6 @@ for command in (
     evaluate,
     export,
     recommend,
+    serve,
 ):
     main.add_command(command)

@@ -15,7 +15,7 @@ from tfadrec.serving.answers import answers
 from tfadrec.serving.deployment import check_name, write_deployment
 from tfadrec.serving.parity import check_parity
 from tfadrec.serving.ranking_service import RankingService
-from tfadrec.serving.warm_up import write_warm_up
+from tfadrec.serving.warm_up import warm_up_requests, write_warm_up
 
 
 def export_bundle(
@@ -74,7 +74,12 @@ def export_bundle(
         write_warm_up(fresh, path.absolute().name, signatures, dataset)
         check_parity(ranker, dataset, fresh)
         os.replace(fresh, folder)
-    write_deployment(path, version, signatures)
+    sample = next(
+        request
+        for signature, request in warm_up_requests(dataset)
+        if signature == "score_slate"
+    )
+    write_deployment(path, version, signatures, sample)
     return folder
 
 

@@ -1,6 +1,7 @@
 """What stands beside the versions of a bundle: settings for a server."""
 
 import importlib.resources
+import json
 import os
 import pathlib
 import re
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfadrec.core.errors import InputError
+from tfadrec.serving.requests import Request
 
 #: Written once, for a team to change.
 _KEPT = (
@@ -16,7 +18,10 @@ _KEPT = (
     "monitoring.config",
     "docker-compose.yml",
     "kubernetes.yaml",
+    "client_rest.py",
+    "client_grpc.py",
 )
+_LABEL = r'version_labels\s*\{\s*key:\s*"([^"]*)"\s*value:\s*(\d+)'
 _TEMPLATES = importlib.resources.files("tfadrec.serving") / "templates"
 
 
@@ -34,10 +39,22 @@ def check_name(name: str) -> None:
         )
 
 
+def read_labels(path: pathlib.Path) -> dict[str, int]:
+    """Label -> version, as `models.config` says; empty where there is none."""
+    file = path / "models.config"
+    if not file.is_file():
+        return {}
+    pairs = re.findall(_LABEL, file.read_text("utf-8"))
+    return {label: int(version) for label, version in pairs}
+
+
 def write_deployment(
-    path: pathlib.Path, version: int, signatures: Mapping[str, Any]
+    path: pathlib.Path,
+    version: int,
+    signatures: Mapping[str, Any],
+    sample: Request,
 ) -> None:
-    """Writes `models.config`, README, and what is not there yet.
+    """Writes `models.config`, README, a request, and what is not there yet.
 
     The version gets the label canary. The label stable stays where it is; the
     first version gets both.
@@ -46,14 +63,13 @@ def write_deployment(
       path: the folder of versions; the model is called as it is.
       version: the version that was just exported.
       signatures: name -> concrete function.
+      sample: inputs of `score_slate`, which the samples of clients send.
     """
     name = path.absolute().name
     file = path / "models.config"
-    stable = version
-    if file.is_file():
-        found = re.search(r'"stable"\s+value:\s*(\d+)', file.read_text("utf-8"))
-        if found and (path / found[1]).is_dir():
-            stable = int(found[1])
+    stable = read_labels(path).get("stable", version)
+    if not (path / str(stable)).is_dir():
+        stable = version
     values = {
         "name": name,
         # As names in Kubernetes have to be.
@@ -71,14 +87,25 @@ def write_deployment(
     for kept in _KEPT:
         if not (path / kept).exists():
             _write(path / kept, values)
+    body = {
+        "signature_name": "score_slate",
+        "inputs": {name: value.tolist() for name, value in sample.items()},
+    }
+    _replace(path / "request.json", json.dumps(body, indent=1) + "\n")
     _write(path / "README.md", values)
     _write(file, values)
 
 
 def _write(file: pathlib.Path, values: Mapping[str, Any]) -> None:
-    template = (_TEMPLATES / file.name).read_text("utf-8")
+    # A template of a script is no module of this package.
+    kind = ".txt" if file.suffix == ".py" else ""
+    template = (_TEMPLATES / (file.name + kind)).read_text("utf-8")
+    _replace(file, string.Template(template).substitute(values))
+
+
+def _replace(file: pathlib.Path, text: str) -> None:
     fresh = file.with_name(f".{file.name}.new")
-    fresh.write_text(string.Template(template).substitute(values), "utf-8")
+    fresh.write_text(text, "utf-8")
     os.replace(fresh, file)
 
 

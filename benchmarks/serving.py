@@ -1,0 +1,351 @@
+"""How fast a bundle answers, and how `tfadrec serve` bears load.
+
+    pip install --no-deps deepctr==0.9.4
+    python benchmarks/serving.py           # score_slate against DeepCTR's DIN
+    python benchmarks/serving.py load      # eight clients of `tfadrec serve`
+
+Made-up ids, all histories full (T = 50); a user id, an ad id and one category
+of an ad, as in `behavior.py`. Slates are timed by the session API, which
+TensorFlow Serving uses, in processes that take turns. DeepCTR has no signature
+for a slate: its SavedModel gets 500 rows, and codes in place of raw ids.
+"""
+
+import concurrent.futures
+import http.client
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import behavior
+import numpy as np
+from machine import describe, spread
+
+_LENGTH = 50
+_CANDIDATES = 500
+_CALLS, _WARM_UP, _ROUNDS = 500, 50, 5
+_CLIENTS, _REQUESTS, _DISTINCT, _SLATE = 8, 10_000, 200, 100
+_SEED = 0
+_PEERS = {"DeepCTR DIN": {}, "DeepCTR DIN, relu": {"att_activation": "relu"}}
+
+
+def main() -> None:
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    command = sys.argv[1:] or ["slates"]
+    if command[0] == "time":
+        print(json.dumps(_time(*command[1:])))
+    elif command[0] == "peer":
+        _export_peer(*command[1:])
+    elif command[0] == "load":
+        _load()
+    else:
+        _slates()
+
+
+def _slates() -> None:
+    print(describe())
+    with tempfile.TemporaryDirectory() as scratch:
+        bundle = _export(pathlib.Path(scratch, "ours"))
+        contenders = {"score_slate": (bundle, "score_slate")}
+        _save(f"{bundle}.npz", _slate(_dataset(), 0, _CANDIDATES))
+        for name in _PEERS:
+            folder = str(pathlib.Path(scratch, name.replace(" ", "_")))
+            _call("peer", name, folder)
+            contenders[name] = (folder, "serving_default")
+        found: dict[str, list[list[float]]] = {name: [] for name in contenders}
+        for _ in range(_ROUNDS):
+            for name, (folder, signature) in contenders.items():
+                said = _call("time", folder, signature)
+                found[name].append(json.loads(said.splitlines()[-1]))
+    print(
+        f"One user, {_CANDIDATES} candidates, T = {_LENGTH}, {_CALLS} calls a "
+        "round, ms: percentile, median (smallest to largest) of the rounds"
+    )
+    for name, rounds in found.items():
+        p50, p99 = np.transpose(rounds)
+        print(f"{name:18} 50th {spread(p50)}  99th {spread(p99)}")
+        if name in _PEERS:
+            shares = np.array(found["score_slate"])[:, 1] / p99
+            print(f"{'':18} ours at the 99th: {spread(shares)} of it")
+
+
+def _call(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, __file__, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(f"{arguments}: {done.stderr[-2000:]}")
+    return done.stdout
+
+
+def _time(folder: str, signature: str) -> tuple[float, float]:
+    """50th and 99th percentile of the milliseconds of a call."""
+    import tensorflow as tf
+
+    with np.load(f"{folder}.npz") as file:
+        request = {k: _objects(v) for k, v in file.items()}
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        meta = tf.compat.v1.saved_model.load(session, ["serve"], folder)
+        definition = meta.signature_def[signature]
+        fetches = [v.name for v in definition.outputs.values()]
+        feeds = {definition.inputs[k].name: v for k, v in request.items()}
+        took = []
+        for _ in range(_WARM_UP + _CALLS):
+            begun = time.perf_counter()
+            session.run(fetches, feeds)
+            took.append(1000 * (time.perf_counter() - begun))
+    p50, p99 = np.percentile(took[_WARM_UP:], [50, 99])
+    return p50, p99
+
+
+def _save(file: str, request) -> None:
+    # Strings as such: an array of objects would be a pickle.
+    plain = {
+        k: v.astype(str) if v.dtype == object else v for k, v in request.items()
+    }
+    np.savez(file, allow_pickle=False, **plain)
+
+
+def _objects(values: np.ndarray) -> np.ndarray:
+    return values.astype(object) if values.dtype.kind == "U" else values
+
+
+def _export(path: pathlib.Path) -> str:
+    """The folder of a bundle's version."""
+    from tfadrec import serving
+
+    ranker = behavior.make_ranker("DIN", {}, _LENGTH)
+    return str(serving.export_bundle(ranker, _dataset(), path))
+
+
+def _export_peer(name: str, folder: str) -> None:
+    """DeepCTR's model, and the rows of the same slate in its codes."""
+    import peers
+    import tensorflow as tf
+
+    sizes = {
+        "user": behavior.USERS,
+        "ad": behavior.ADS,
+        "category": behavior.CATEGORIES,
+    }
+    model = peers.make("DIN", sizes, _LENGTH, **_PEERS[name])
+    tf.saved_model.save(model, folder)
+    slate = _slate(_dataset(), 0, _CANDIDATES)
+    # A row of a table is one more than the id, here.
+    rows = peers.inputs(
+        np.repeat(slate["user_id"] + 1, _CANDIDATES),
+        slate["candidate_ads"][0] + 1,
+        np.repeat(slate["history_ads"] + 1, _CANDIDATES, axis=0),
+        np.repeat(slate["history_length"], _CANDIDATES),
+        {"category": behavior.categories()},
+    )
+    definition = tf.saved_model.load(folder).signatures["serving_default"]
+    specs = definition.structured_input_signature[1]
+    _save(
+        f"{folder}.npz",
+        {
+            key: np.asarray(rows[key], spec.dtype.as_numpy_dtype).reshape(
+                [_CANDIDATES, *spec.shape[1:]]
+            )
+            for key, spec in specs.items()
+        },
+    )
+
+
+def _dataset():
+    """One impression per user, each with a full history."""
+    from tfadrec.core.schema import Feature, Schema
+    from tfadrec.data.dataset import Dataset, EventLog, Impressions
+
+    random = np.random.default_rng(_SEED)
+    users = np.arange(1, behavior.USERS, dtype=np.int32)
+    count = len(users)
+    starts = np.arange(count) * _LENGTH
+    names = tuple(map(str, range(1, behavior.CATEGORIES)))
+    return Dataset(
+        schema=Schema(
+            "benchmark",
+            "int64",
+            "int64",
+            ("view",),
+            ad_features=(Feature("category", "categorical", names),),
+        ),
+        catalogue=behavior.make_catalogue(),
+        user_ids=np.arange(count),
+        events=EventLog(
+            users=np.repeat(users, _LENGTH),
+            ads=random.integers(1, behavior.ADS, count * _LENGTH, np.int32),
+            types=np.ones(count * _LENGTH, np.int32),
+            times=np.tile(np.arange(_LENGTH, dtype=np.int64), count),
+        ),
+        impressions=Impressions(
+            requests=np.arange(count),
+            users=users,
+            ads=random.integers(1, behavior.ADS, count, np.int32),
+            times=np.full(count, 10**6),
+            labels={"clicked": np.zeros(count, np.float32)},
+            context={},
+            history_starts=starts,
+            history_ends=starts + _LENGTH,
+            splits=None,
+        ),
+        history_length=_LENGTH,
+    )
+
+
+def _slate(dataset, user: int, size: int):
+    """A request for `score_slate`."""
+    from tfadrec import serving
+
+    random = np.random.default_rng(user)
+    request = serving.replay(dataset, np.array([user]))
+    ads = random.choice(dataset.catalogue.ad_ids, size, replace=False)
+    return {**request, "candidate_ads": ads[None]}
+
+
+def _load() -> None:
+    from tfadrec import serving
+
+    print(describe())
+    with tempfile.TemporaryDirectory() as scratch:
+        bundle = _export(pathlib.Path(scratch, "ours"))
+        dataset = _dataset()
+        requests = [_slate(dataset, user, _SLATE) for user in range(_DISTINCT)]
+        ask = serving.open_bundle(bundle)["score_slate"]
+        expected = [ask(**request) for request in requests]
+        command = [sys.executable, "-m", "tfadrec", "serve"]
+        ports = ["--port", "0", "--grpc-port", "0"]
+        server = subprocess.Popen(
+            [*command, os.path.dirname(bundle), *ports],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        try:
+            assert server.stdout is not None
+            server.stdout.readline()
+            rest, grpc = (
+                server.stdout.readline().split("//")[-1].split(": ")[-1].strip()
+                for _ in range(2)
+            )
+            for name, make in (
+                ("REST", lambda: _rest(rest, requests)),
+                ("gRPC", lambda: _grpc(grpc, requests)),
+            ):
+                _press(name, make, expected)
+        finally:
+            server.send_signal(signal.SIGTERM)
+            print(f"The server ended with {server.wait(60)}.")
+
+
+def _press(name, make, expected) -> None:
+    """Sends all requests from as many threads as there are clients."""
+    numbers = np.arange(_REQUESTS)
+
+    def client(share):
+        ask, read = make()
+        answers, took = [], []
+        for number in share:
+            begun = time.perf_counter()
+            answers.append((number, ask(number % _DISTINCT)))
+            took.append(1000 * (time.perf_counter() - begun))
+        return [(n, read(answer)) for n, answer in answers], took
+
+    client(numbers[:_WARM_UP])
+    begun = time.perf_counter()
+    with concurrent.futures.ThreadPoolExecutor(_CLIENTS) as threads:
+        found = list(
+            threads.map(client, [numbers[n::_CLIENTS] for n in range(_CLIENTS)])
+        )
+    # Reading the answers is the clients' work, and is in the time.
+    rate = _REQUESTS / (time.perf_counter() - begun)
+    took = np.concatenate([times for _, times in found])
+    wrong = worst = answered = 0
+    for number, answer in (pair for answers, _ in found for pair in answers):
+        if answer is None:
+            continue
+        answered += 1
+        wanted = expected[number % _DISTINCT]
+        gap = max(np.abs(answer[k] - v).max() for k, v in wanted.items())
+        worst, wrong = max(worst, gap), wrong + (not gap <= 1e-5)
+    p50, p99 = np.percentile(took, [50, 99])
+    print(
+        f"{name}: {_REQUESTS} slates of {_SLATE} ads, {_CLIENTS} clients: "
+        f"{rate:.0f} requests/s, 50th {p50:.1f} ms, 99th {p99:.1f} ms; "
+        f"{_REQUESTS - answered} errors, {wrong} wrong answers, largest "
+        f"difference {worst:.2g}"
+    )
+
+
+def _rest(address, requests):
+    place, _, path = address.partition("/")
+    bodies = [
+        json.dumps(
+            {
+                "signature_name": "score_slate",
+                "inputs": {k: v.tolist() for k, v in request.items()},
+            }
+        ).encode()
+        for request in requests
+    ]
+    connection = http.client.HTTPConnection(place, timeout=60)
+
+    def ask(number):
+        connection.request("POST", f"/{path}:predict", bodies[number])
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+    def read(answer):
+        status, raw = answer
+        if status != 200:
+            return None
+        return {k: np.array(v) for k, v in json.loads(raw)["outputs"].items()}
+
+    return ask, read
+
+
+def _grpc(address, requests):
+    import grpc
+    import tensorflow as tf
+    from tensorflow_serving.apis import (
+        predict_pb2,
+        prediction_service_pb2_grpc,
+    )
+
+    messages = []
+    for request in requests:
+        message = predict_pb2.PredictRequest()
+        message.model_spec.name = "ours"
+        message.model_spec.signature_name = "score_slate"
+        for key, values in request.items():
+            plain = values.tolist() if values.dtype == object else values
+            message.inputs[key].CopyFrom(tf.make_tensor_proto(plain))
+        messages.append(message)
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(
+        grpc.insecure_channel(address)
+    )
+
+    def ask(number):
+        try:
+            return stub.Predict(messages[number], timeout=60)
+        except grpc.RpcError as error:
+            print(error.details())
+            return None
+
+    def read(answer):
+        if answer is None:
+            return None
+        return {k: tf.make_ndarray(v) for k, v in answer.outputs.items()}
+
+    return ask, read
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""`tfadrec serve` in a process of its own."""
+
+import contextlib
+import http.client
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import types
+import urllib.parse
+
+import numpy as np
+
+from tests.processes import ROOT
+
+_SECONDS = 60
+
+
+@contextlib.contextmanager
+def preview(path, *arguments, env=None, rest_only=False):
+    """The server of a bundle; both of its ports are free ones.
+
+    Yields:
+      `url` of the model, `grpc` address, `process`, and `said`, lines of its
+      standard output so far.
+    """
+    ports = ["--port", 0] + ([] if rest_only else ["--grpc-port", 0])
+    command = [sys.executable, "-m", "tfadrec", "serve", path, *ports]
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            list(map(str, [*command, *arguments])),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            cwd=ROOT,
+            env=env,
+        )
+        timer = threading.Timer(_SECONDS, process.kill)
+        timer.start()
+        said = []
+        found = {}
+        try:
+            for line in process.stdout:
+                said.append(line)
+                name, _, value = line.strip().partition(": ")
+                found[name] = value
+                if {"REST"} | (set() if rest_only else {"gRPC"}) <= set(found):
+                    break
+            else:
+                errors.seek(0)
+                raise AssertionError("".join(said) + errors.read())
+            timer.cancel()
+            yield types.SimpleNamespace(
+                url=found["REST"],
+                grpc=found.get("gRPC"),
+                process=process,
+                said=said,
+            )
+        finally:
+            timer.cancel()
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+class Connection:
+    """To one server, kept alive until the end of a `with`."""
+
+    def __init__(self, url):
+        parts = urllib.parse.urlsplit(url)
+        self._path = parts.path
+        self._open = lambda: http.client.HTTPConnection(
+            parts.hostname, parts.port, timeout=30
+        )
+        self._http = self._open()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._http.close()
+
+    def ask(self, method="GET", at="", body=None, headers=None):
+        """Status and parsed body; `at` goes after the model's path."""
+        self._http.request(method, self._path + at, body, headers or {})
+        response = self._http.getresponse()
+        raw = response.read()
+        if response.will_close:
+            self._http.close()
+            self._http = self._open()
+        return response.status, json.loads(raw)
+
+    def predict(self, signature, inputs):
+        """Outputs of a good request, as arrays."""
+        body = json.dumps({"signature_name": signature, "inputs": inputs})
+        status, answer = self.ask("POST", ":predict", body)
+        assert status == 200, answer
+        return {k: np.array(v) for k, v in answer["outputs"].items()}

@@ -1,0 +1,76 @@
+"""The bounds of what is worked on at a time."""
+
+import asyncio
+import threading
+import time
+import types
+
+import pytest
+
+from tfadrec.serving.preview.answerer import Answerer
+from tfadrec.serving.preview.limits import Limits
+from tfadrec.serving.preview.request_error import RequestError
+
+
+def answerer(token=None, **limits):
+    model = types.SimpleNamespace(name="a")
+    return Answerer(model, Limits(**limits), threads=1, token=token)
+
+
+def test_what_is_too_much_is_sent_away():
+    """One is worked on, one waits, and a third has to come again."""
+    busy = answerer(waiting=1)
+    free = threading.Event()
+
+    def job(_):
+        assert free.wait(30)
+        return "done"
+
+    async def ask():
+        now = time.monotonic()
+        first = [asyncio.create_task(busy.work(job, now)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(RequestError, match="at most 2 requests") as error:
+            await busy.work(job, now)
+        assert (error.value.code, error.value.status) == ("UNAVAILABLE", 503)
+        free.set()
+        assert await asyncio.gather(*first) == ["done", "done"]
+        assert await busy.work(job, now) == "done"
+
+    asyncio.run(ask())
+    busy.close()
+
+
+def test_what_takes_too_long_gives_its_place_back_at_its_end():
+    slow = answerer(waiting=0, seconds=0.2)
+    free = threading.Event()
+
+    async def ask():
+        with pytest.raises(RequestError, match=r"take 0\.2 s") as error:
+            await slow.work(lambda _: free.wait(30), time.monotonic())
+        assert error.value.status == 504
+        with pytest.raises(RequestError, match="at most 1 requests"):
+            await slow.work(lambda _: None, time.monotonic())
+        free.set()
+        for _ in range(100):
+            await asyncio.sleep(0.05)
+            try:
+                return await slow.work(lambda _: "done", time.monotonic())
+            except RequestError:
+                continue
+
+    assert asyncio.run(ask()) == "done"
+    slow.close()
+
+
+def test_a_token():
+    guarded = answerer(token="sesame")
+    guarded.let_in("Bearer sesame")
+    for wrong in (None, "", "sesame", "Bearer", "bearer sesame", "Bearer é"):
+        with pytest.raises(RequestError, match="`authorization`") as error:
+            guarded.let_in(wrong)
+        assert error.value.status == 401
+    guarded.close()
+    free = answerer()
+    free.let_in(None)
+    free.close()

@@ -1,0 +1,113 @@
+"""`tfadrec serve`: a preview of a bundle on this machine."""
+
+import logging
+import os
+import pathlib
+from typing import Any
+
+import click
+
+from tfadrec.cli.command import Command, load_tensorflow
+from tfadrec.core.errors import InputError
+
+_TOKEN = "TFADREC_TOKEN"
+
+
+@click.command(cls=Command)
+@click.argument("bundle", type=click.Path())
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen at; others than this can be reached from outside.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8501,
+    show_default=True,
+    help="Port of REST and metrics; 0 for any that is free.",
+)
+@click.option(
+    "--grpc-port",
+    type=click.IntRange(0, 65535),
+    help="Port of gRPC  [default: 8500 with tfadrec[serving], else none]",
+)
+@click.option(
+    "--token-file",
+    type=click.Path(),
+    help=f"File with the bearer token; or put it into ${_TOKEN}.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.1, 3600),
+    default=30.0,
+    show_default=True,
+    help="Seconds that a request may take.",
+)
+@click.option(
+    "--max-megabytes",
+    type=click.IntRange(1, 1024),
+    default=16,
+    show_default=True,
+    help="Largest body of a request.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 256),
+    help="Requests worked on at a time  [default: one per core]",
+)
+def serve(
+    bundle: str,
+    host: str,
+    port: int,
+    grpc_port: int | None,
+    token_file: str | None,
+    timeout: float,
+    max_megabytes: int,
+    threads: int | None,
+) -> dict[str, Any]:
+    """Try a bundle where TensorFlow Serving is not installed.
+
+    A preview: it speaks TensorFlow Serving's REST and gRPC, loads a newer
+    version when one is exported, and ends on Ctrl-C or SIGTERM.
+
+    \b
+    Example:
+      tfadrec serve saved_models/a
+      curl http://127.0.0.1:8501/v1/models/a
+    """
+    token = _token(token_file)
+    load_tensorflow()
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    from tfadrec.serving import preview
+    from tfadrec.serving.preview.limits import Limits
+
+    requests = preview.serve(
+        bundle,
+        host=host,
+        port=port,
+        grpc_port=grpc_port,
+        token=token,
+        limits=Limits(seconds=timeout, body=max_megabytes * 2**20),
+        threads=threads,
+    )
+    click.echo(f"{requests} requests.")
+    return {"requests": requests}
+
+
+def _token(file: str | None) -> str | None:
+    """From a file or the environment: arguments can be read by all users."""
+    if file is None:
+        token = os.environ.get(_TOKEN)
+        source = f"${_TOKEN}"
+    else:
+        token, source = pathlib.Path(file).read_text("utf-8").strip(), file
+    if token is not None and not (token.isascii() and token.isprintable()):
+        token = ""
+    if token == "":
+        raise InputError(
+            "a token is printable text without a line's end. Received: none "
+            f"in {source}."
+        )
+    return token

@@ -1,0 +1,136 @@
+"""Requests to answers, in a bounded number of threads."""
+
+import asyncio
+import concurrent.futures
+import hmac
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from tfadrec.serving.preview.check_inputs import (
+    check_inputs,
+    check_names,
+    refuse,
+)
+from tfadrec.serving.preview.limits import Limits
+from tfadrec.serving.preview.metrics import Metrics
+from tfadrec.serving.preview.request_error import RequestError, quote
+from tfadrec.serving.preview.servable import Servable
+from tfadrec.serving.preview.versions import Versions
+
+_T = TypeVar("_T")
+
+
+class Answerer:
+    """What REST and gRPC share.
+
+    Args:
+      versions: the model.
+      limits: of a request.
+      threads: how many requests are worked on at a time.
+      token: what a caller has to know; None lets everybody in.
+    """
+
+    def __init__(
+        self,
+        versions: Versions,
+        limits: Limits,
+        threads: int,
+        token: str | None = None,
+    ) -> None:
+        self.versions, self.limits = versions, limits
+        self.metrics = Metrics(versions.name)
+        self._token = token
+        self._threads = concurrent.futures.ThreadPoolExecutor(
+            threads, thread_name_prefix="answer"
+        )
+        self._most = threads + limits.waiting
+        self._room = threading.Semaphore(self._most)
+
+    def let_in(self, authorization: str | None) -> None:
+        """Checks the bearer token.
+
+        Raises:
+          RequestError: where it is missing or wrong.
+        """
+        wanted = f"Bearer {self._token}".encode()
+        given = (authorization or "").encode("utf-8", "replace")
+        if self._token is not None and not hmac.compare_digest(wanted, given):
+            raise RequestError(
+                "UNAUTHENTICATED",
+                "the header `authorization` must be `Bearer` and the token.",
+            )
+
+    async def work(self, job: Callable[[float], _T], begun: float) -> _T:
+        """Runs a job in a thread.
+
+        Args:
+          job: called with the moment, by `time.monotonic`, when it is late.
+          begun: when its request began.
+
+        Raises:
+          RequestError: where too many wait, or it takes too long.
+        """
+        end = begun + self.limits.seconds
+        if not self._room.acquire(blocking=False):
+            raise RequestError(
+                "UNAVAILABLE",
+                f"at most {self._most} requests are taken at a time. Received: "
+                "one more. Try again later.",
+            )
+        future = self._threads.submit(job, end)
+        # A job that is late has its thread until then.
+        future.add_done_callback(lambda _: self._room.release())
+        try:
+            return await asyncio.wait_for(
+                asyncio.wrap_future(future), end - time.monotonic()
+            )
+        except (TimeoutError, asyncio.TimeoutError) as error:
+            raise self._late() from error
+
+    def predict(
+        self,
+        servable: Servable,
+        signature: str,
+        read: Callable[[Any], dict[str, Any]],
+        end: float,
+    ) -> dict[str, Any]:
+        """Checks a request and answers it; runs in a thread.
+
+        Args:
+          servable: the version.
+          signature: a name.
+          read: from the specs of its inputs to arrays.
+          end: see `work`.
+
+        Returns:
+          Output name -> array.
+
+        Raises:
+          RequestError: with one line.
+        """
+        definition = servable.signatures.get(signature)
+        if definition is None:
+            refuse(
+                f"signatures are {', '.join(sorted(servable.signatures))}",
+                quote(signature),
+            )
+        inputs = read(definition.inputs)
+        check_names(inputs, definition.inputs)
+        check_inputs(inputs, definition.inputs, self.limits)
+        left = end - time.monotonic()
+        if left <= 0:
+            raise self._late()
+        return servable.run(signature, inputs, left)
+
+    def close(self) -> None:
+        """Waits for what is being worked on."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def _late(self) -> RequestError:
+        return RequestError(
+            "DEADLINE_EXCEEDED",
+            f"an answer may take {self.limits.seconds:g} s. Received: a "
+            "request that takes longer. Send fewer rows or ads.",
+        )

@@ -1,0 +1,54 @@
+"""What a request is refused with."""
+
+#: Name of a canonical code -> status of HTTP, as TensorFlow Serving maps them.
+HTTP_STATUS = {
+    "INVALID_ARGUMENT": 400,
+    "UNAUTHENTICATED": 401,
+    "NOT_FOUND": 404,
+    "RESOURCE_EXHAUSTED": 429,
+    "INTERNAL": 500,
+    "UNIMPLEMENTED": 501,
+    "UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 504,
+}
+#: What is said of a fault of the server's own.
+INTERNAL = "the server failed; its standard error says where. Report it."
+_LONGEST = 400
+_QUOTED = 60
+
+
+class RequestError(Exception):
+    """A request that is not answered, with one line that says why.
+
+    Args:
+      code: one of `HTTP_STATUS`, which gRPC has as well.
+      message: the rule, what was received, and the mend; made printable and
+        short here, as it may quote the request.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(one_line(message))
+        self.code = code
+
+    @property
+    def status(self) -> int:
+        """The status of HTTP."""
+        return HTTP_STATUS[self.code]
+
+
+def one_line(text: str) -> str:
+    """Printable, and not long, whatever it quotes."""
+    line = "".join(
+        c if c.isprintable() else "?" for c in " ".join(text.split())
+    )
+    return line if len(line) <= _LONGEST else line[:_LONGEST] + " …"
+
+
+def quote(value: object) -> str:
+    """A value of a request as an error repeats it: its beginning."""
+    if isinstance(value, (list, dict)):
+        return "a list" if isinstance(value, list) else "an object"
+    if isinstance(value, (str, bytes)):
+        value = value[:_QUOTED]
+    text = repr(value)
+    return text if len(text) <= _QUOTED else text[:_QUOTED] + " …"

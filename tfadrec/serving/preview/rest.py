@@ -1,0 +1,190 @@
+"""TensorFlow Serving's REST interface."""
+
+import asyncio
+import json
+import logging
+import time
+from typing import Any
+
+from aiohttp import web
+from google.protobuf import json_format
+
+from tfadrec import __version__
+from tfadrec.serving.preview import json_tensors
+from tfadrec.serving.preview.answerer import Answerer
+from tfadrec.serving.preview.body import read_body
+from tfadrec.serving.preview.request_error import (
+    INTERNAL,
+    RequestError,
+    one_line,
+    quote,
+)
+from tfadrec.serving.preview.servable import Servable
+
+HEALTH = "/healthz"
+_MODEL = r"/v1/models/{name:[^/:]+}"
+_PLACES = ("", r"/versions/{version:[^/:]+}", r"/labels/{label:[^/:]+}")
+
+
+def make_app(answerer: Answerer, metrics_path: str) -> web.Application:
+    """The application, which answers errors with one line of JSON.
+
+    Args:
+      answerer: of the model.
+      metrics_path: where Prometheus reads.
+    """
+    handlers = _Handlers(answerer)
+    app = web.Application(
+        client_max_size=answerer.limits.body, middlewares=[handlers.guard]
+    )
+    for place in _PLACES:
+        app.router.add_get(_MODEL + place, handlers.status)
+        app.router.add_get(_MODEL + place + "/metadata", handlers.metadata)
+        app.router.add_post(_MODEL + place + ":predict", handlers.predict)
+    app.router.add_get(HEALTH, handlers.health)
+    app.router.add_get(metrics_path, handlers.metrics)
+    return app
+
+
+class _Handlers:
+    def __init__(self, answerer: Answerer) -> None:
+        self._answerer = answerer
+
+    @web.middleware
+    async def guard(self, request: web.Request, handler) -> web.StreamResponse:
+        try:
+            if request.path != HEALTH:
+                self._answerer.let_in(request.headers.get("Authorization"))
+            response = await handler(request)
+        except RequestError as error:
+            response = _error(error.status, str(error))
+        except web.HTTPException as error:
+            response = _error(error.status, _explain(request, error))
+            response.headers.update(
+                {k: v for k, v in error.headers.items() if k == "Allow"}
+            )
+        except Exception:
+            # A fault of ours must not look like an answer, nor end the server.
+            logging.exception("A request failed.")
+            response = _error(500, INTERNAL)
+        response.headers["Server"] = f"tfadrec-preview/{__version__}"
+        return response
+
+    async def predict(self, request: web.Request) -> web.Response:
+        begun = time.monotonic()
+        code = "INTERNAL"
+        try:
+            answer = await self._predict(request, begun)
+            code = "OK"
+        except RequestError as error:
+            code = error.code
+            raise
+        except web.HTTPException:
+            code = "INVALID_ARGUMENT"
+            raise
+        finally:
+            seconds = time.monotonic() - begun
+            self._answerer.metrics.add("REST", code, seconds)
+        return web.Response(body=answer, content_type="application/json")
+
+    async def _predict(self, request, begun) -> bytes:
+        answerer = self._answerer
+        servable = self._find(request)
+        try:
+            raw = await asyncio.wait_for(
+                request.read(), answerer.limits.seconds
+            )
+        except (TimeoutError, asyncio.TimeoutError) as error:
+            raise web.HTTPRequestTimeout from error
+
+        def job(end: float) -> bytes:
+            body = read_body(raw)
+            outputs = answerer.predict(
+                servable,
+                body.signature,
+                lambda specs: json_tensors.read_inputs(
+                    body, specs, answerer.limits
+                ),
+                end,
+            )
+            return json_tensors.write_answer(outputs, body.by_row)
+
+        return await answerer.work(job, begun)
+
+    async def status(self, request: web.Request) -> web.Response:
+        servable = self._find(request)
+        names_one = {"version", "label"} & set(request.match_info)
+        only = servable.version if names_one else None
+        found = self._answerer.versions.status(only)
+        return web.json_response({"model_version_status": found})
+
+    async def metadata(self, request: web.Request) -> web.Response:
+        servable = self._find(request)
+        signatures = {
+            name: json_format.MessageToDict(
+                definition, preserving_proto_field_name=True
+            )
+            for name, definition in servable.definitions.items()
+        }
+        answer: dict[str, Any] = {
+            "model_spec": {
+                "name": self._answerer.versions.name,
+                "signature_name": "",
+                "version": str(servable.version),
+            },
+            "metadata": {"signature_def": {"signature_def": signatures}},
+        }
+        return web.json_response(answer)
+
+    async def health(self, request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        return web.Response(text=self._answerer.metrics.page())
+
+    def _find(self, request: web.Request) -> Servable:
+        at = request.match_info
+        version = at.get("version")
+        if version is not None and not _is_number(version):
+            raise RequestError(
+                "INVALID_ARGUMENT",
+                f"a version is a number. Received: {quote(version)}.",
+            )
+        return self._answerer.versions.find(
+            at["name"],
+            None if version is None else int(version),
+            at.get("label"),
+        )
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
+
+
+def _error(status: int, line: str) -> web.Response:
+    return web.Response(
+        status=status,
+        body=json.dumps({"error": one_line(line)}).encode(),
+        content_type="application/json",
+    )
+
+
+def _explain(request: web.Request, error: web.HTTPException) -> str:
+    """One line for what aiohttp found wrong."""
+    if error.status == 404:
+        return (
+            "paths are /v1/models/NAME, /v1/models/NAME/metadata and "
+            "/v1/models/NAME:predict. Received: "
+            f"{quote(request.path)}."
+        )
+    if error.status == 405:
+        allowed = error.headers.get("Allow", "")
+        return f"{allowed} is for this path. Received: {request.method}."
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return (
+            f"a body has at most {request.client_max_size} bytes. Received: "
+            "more. Send fewer rows."
+        )
+    if error.status == 408:
+        return "a body must come in time. Received: no end of it."
+    return error.text or error.reason

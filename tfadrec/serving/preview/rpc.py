@@ -1,0 +1,198 @@
+"""TensorFlow Serving's gRPC interface."""
+
+import logging
+import time
+from typing import Any
+
+import grpc
+import numpy as np
+from google.protobuf.any_pb2 import Any as AnyMessage
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+
+from tfadrec.core.door import tf
+from tfadrec.core.errors import InputError
+from tfadrec.serving.preview.answerer import Answerer
+from tfadrec.serving.preview.check_inputs import (
+    check_names,
+    check_size,
+    refuse,
+)
+from tfadrec.serving.preview.request_error import INTERNAL, RequestError
+
+_DEFAULT = "serving_default"
+
+
+def make_server(answerer: Answerer, address: str) -> tuple[Any, int]:
+    """The server, which has to be started, and the port that it has.
+
+    Args:
+      answerer: of the model.
+      address: host and port.
+
+    Raises:
+      InputError: where the port is taken.
+    """
+    limit = answerer.limits.body
+    server = grpc.aio.server(
+        options=[
+            ("grpc.max_receive_message_length", limit),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.so_reuseport", 0),
+        ]
+    )
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+        _Predictions(answerer), server
+    )
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(
+        _Models(answerer), server
+    )
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise InputError(
+            f"{address} must be free. Received: {error}. Choose another port."
+        ) from error
+    return server, port
+
+
+class _Predictions(prediction_service_pb2_grpc.PredictionServiceServicer):
+    def __init__(self, answerer: Answerer) -> None:
+        self._answerer = answerer
+
+    async def Predict(self, request, context):  # noqa: N802
+        begun = time.monotonic()
+        code = "INTERNAL"
+        try:
+            _let_in(self._answerer, context)
+            answer = await self._predict(request, begun)
+            code = "OK"
+        except RequestError as error:
+            code = error.code
+            await _abort(context, error)
+        except Exception:
+            logging.exception("A request failed.")
+            await _abort(context, RequestError("INTERNAL", INTERNAL))
+        finally:
+            seconds = time.monotonic() - begun
+            self._answerer.metrics.add("GRPC", code, seconds)
+        return answer
+
+    async def _predict(self, request, begun):
+        answerer = self._answerer
+        servable = _find(answerer, request.model_spec)
+        name = request.model_spec.signature_name or _DEFAULT
+
+        def job(end: float):
+            outputs = answerer.predict(
+                servable,
+                name,
+                lambda specs: _arrays(request.inputs, specs, answerer.limits),
+                end,
+            )
+            wanted = set(request.output_filter) or set(outputs)
+            unknown = wanted - set(outputs)
+            if unknown:
+                refuse(
+                    f"outputs are {', '.join(sorted(outputs))}",
+                    ", ".join(sorted(unknown)),
+                )
+            answer = predict_pb2.PredictResponse()
+            answer.model_spec.name = answerer.versions.name
+            answer.model_spec.version.value = servable.version
+            answer.model_spec.signature_name = name
+            for key in wanted:
+                answer.outputs[key].CopyFrom(tf.make_tensor_proto(outputs[key]))
+            return answer
+
+        return await answerer.work(job, begun)
+
+    async def GetModelMetadata(self, request, context):  # noqa: N802
+        try:
+            _let_in(self._answerer, context)
+            servable = _find(self._answerer, request.model_spec)
+            if list(request.metadata_field) != ["signature_def"]:
+                refuse(
+                    "`metadata_field` is signature_def",
+                    ", ".join(request.metadata_field) or "none",
+                )
+        except RequestError as error:
+            await _abort(context, error)
+        found = get_model_metadata_pb2.SignatureDefMap()
+        for name, definition in servable.definitions.items():
+            found.signature_def[name].CopyFrom(definition)
+        packed = AnyMessage()
+        packed.Pack(found)
+        answer = get_model_metadata_pb2.GetModelMetadataResponse()
+        answer.model_spec.name = self._answerer.versions.name
+        answer.model_spec.version.value = servable.version
+        answer.metadata["signature_def"].CopyFrom(packed)
+        return answer
+
+
+class _Models(model_service_pb2_grpc.ModelServiceServicer):
+    def __init__(self, answerer: Answerer) -> None:
+        self._answerer = answerer
+
+    async def GetModelStatus(self, request, context):  # noqa: N802
+        spec = request.model_spec
+        try:
+            _let_in(self._answerer, context)
+            servable = _find(self._answerer, spec)
+        except RequestError as error:
+            await _abort(context, error)
+        only = servable.version if spec.WhichOneof("version_choice") else None
+        answer = get_model_status_pb2.GetModelStatusResponse()
+        states = get_model_status_pb2.ModelVersionStatus.State
+        for status in self._answerer.versions.status(only):
+            added = answer.model_version_status.add()
+            added.version = int(status["version"])
+            added.state = states.Value(status["state"])
+            code = grpc.StatusCode[status["status"]["error_code"]].value[0]
+            added.status.error_code = code
+            added.status.error_message = status["status"]["error_message"]
+        return answer
+
+
+def _let_in(answerer: Answerer, context) -> None:
+    given = dict(context.invocation_metadata() or ()).get("authorization")
+    answerer.let_in(given if given is None else str(given))
+
+
+def _find(answerer: Answerer, spec):
+    choice = spec.WhichOneof("version_choice")
+    return answerer.versions.find(
+        spec.name,
+        spec.version.value if choice == "version" else None,
+        spec.version_label if choice == "version_label" else None,
+    )
+
+
+async def _abort(context, error: RequestError) -> None:
+    await context.abort(grpc.StatusCode[error.code], str(error))
+
+
+def _arrays(protos, specs, limits) -> dict[str, np.ndarray]:
+    """The arrays of a request, which may claim any shape."""
+    check_names(protos, specs)
+    found = {}
+    for name, proto in protos.items():
+        if proto.dtype != specs[name].dtype:
+            wanted = tf.as_dtype(specs[name].dtype).name
+            refuse(f"`{name}` must be {wanted}", f"type {proto.dtype}")
+        shape = tuple(dim.size for dim in proto.tensor_shape.dim)
+        if proto.tensor_shape.unknown_rank or min(shape, default=0) < 0:
+            refuse(f"`{name}` must have a shape", f"{list(shape)}")
+        check_size(name, shape, limits)
+        try:
+            found[name] = tf.make_ndarray(proto)
+        except (TypeError, ValueError) as error:
+            refuse(
+                f"`{name}` must have as many values as its shape", str(error)
+            )
+    return found
