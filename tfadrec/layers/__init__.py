@@ -35,7 +35,7 @@ from tfadrec.layers.matching import (
     LateInteractionMatching,
 )
 from tfadrec.layers.multitask import PLE, MMoE
-from tfadrec.layers.text import BertAdEncoder
+from tfadrec.layers.text import BertAdEncoder, GPT2AdEncoder, T5AdEncoder
 
 __all__ = [
     "BST",
@@ -62,11 +62,13 @@ __all__ = [
     "DotInteraction",
     "Dropout",
     "FinalMLP",
+    "GPT2AdEncoder",
     "IdEmbedding",
     "LateInteractionMatching",
     "MMoE",
     "MaskNet",
     "MultiInterest",
+    "T5AdEncoder",
     "TargetAttention",
     "Transformer",
 ]

@@ -1,5 +1,15 @@
 """Language models that read ad copy: token ids in, ad vectors out."""
 
+from tfadrec.layers.text.ad_encoder import AdEncoder
 from tfadrec.layers.text.bert_ad_encoder import BertAdEncoder
+from tfadrec.layers.text.gpt2_ad_encoder import GPT2AdEncoder
+from tfadrec.layers.text.t5_ad_encoder import T5AdEncoder
+from tfadrec.layers.text.tuning import top_layers
 
-__all__ = ["BertAdEncoder"]
+__all__ = [
+    "AdEncoder",
+    "BertAdEncoder",
+    "GPT2AdEncoder",
+    "T5AdEncoder",
+    "top_layers",
+]

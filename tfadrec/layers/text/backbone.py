@@ -5,22 +5,20 @@ import json
 import logging
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import safetensors
 import safetensors.numpy
+from transformers import TFPreTrainedModel
 from transformers.modeling_tf_pytorch_utils import (
     TransposeType,
     convert_tf_weight_name_to_pt_weight_name,
 )
 
-from tfadrec.core.door import keras
+from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
-
-#: Weights of heads, and buffers, that a file may hold beside the backbone's.
-_HEADS = re.compile(r"^(cls|pooler|classifier|qa_outputs)\.|position_ids$")
 
 
 @contextlib.contextmanager
@@ -70,49 +68,77 @@ def read_config(folder: pathlib.Path, model_type: str) -> dict[str, Any]:
     return config
 
 
+def by_name(model: TFPreTrainedModel, scope: str) -> dict[str, tf.Variable]:
+    """The weights of a backbone by the names that PyTorch gives them.
+
+    Args:
+      model: the backbone, with its weights.
+      scope: that their names start with, with its last slash.
+    """
+    prefix = model.base_model_prefix
+    return {
+        _torch_name(variable.name.removeprefix(scope), variable.shape, prefix)[
+            0
+        ]: variable
+        for variable in model.weights
+    }
+
+
 def load_weights(
-    variables: list[Any], scope: str, folder: pathlib.Path, prefix: str
+    variables: Mapping[str, tf.Variable],
+    folder: pathlib.Path,
+    *,
+    prefix: str,
+    unused: str,
+    tied: Mapping[str, str],
 ) -> None:
     """Fills a backbone from safetensors of PyTorch or TensorFlow layout.
 
     Args:
-      variables: of the backbone.
-      scope: that their names start with, with its last slash.
+      variables: of the backbone, as `by_name` gives them.
       folder: holds `model.safetensors`, or `model.safetensors.index.json` and
         the files that it lists.
       prefix: the backbone's name inside a model with a head, as `bert`.
+      unused: a pattern for the names of heads and buffers, which a file may
+        hold beside the backbone's weights.
+      tied: other names of weights, which hold the same values.
 
     Raises:
       InputError: where a file is damaged or missing, or a weight is missing,
         unexpected or of another shape; all such weights are named.
     """
-    tensors = {}
+    tensors: dict[str, tuple[np.ndarray, bool]] = {}
     for path in _weight_files(folder):
         tensors.update(_read(path, prefix))
+    for name, own in tied.items():
+        if name in tensors:
+            tensors.setdefault(own, tensors.pop(name))
     values, faults = [], []
-    for variable in variables:
-        name, transpose = _torch_name(
-            variable.name.removeprefix(scope), variable.shape, prefix
-        )
+    for name, variable in variables.items():
         value, is_torch = tensors.pop(name, (None, False))
         if value is None:
             faults.append(f"{name} is missing")
             continue
-        if is_torch and transpose is TransposeType.SIMPLE:
+        if is_torch and _is_transposed(variable):
             value = value.T
+        # GPT-2's biases are rows in TensorFlow.
+        if variable.shape == [1, *value.shape]:
+            value = value[np.newaxis]
         if value.shape != tuple(variable.shape):
             faults.append(
                 f"{name} has the shape {value.shape} where config.json asks "
                 f"for {tuple(variable.shape)}"
             )
         values.append(value)
-    faults += [f"{n} is unexpected" for n in tensors if not _HEADS.search(n)]
+    faults += [
+        f"{n} is unexpected" for n in tensors if not re.search(unused, n)
+    ]
     if faults:
         raise InputError(
             "The weights must be those that config.json describes. Received: "
             f"{'; '.join(faults)} in {folder}. Fetch the model again."
         )
-    for variable, value in zip(variables, values, strict=True):
+    for variable, value in zip(variables.values(), values, strict=True):
         variable.assign(value.astype(variable.dtype.as_numpy_dtype))
 
 
@@ -154,6 +180,13 @@ def _read(
             name, _ = _torch_name(f"model/{name}", value.shape, prefix)
         named[name] = (value, is_torch)
     return named
+
+
+def _is_transposed(variable: tf.Variable) -> bool:
+    _, transpose = convert_tf_weight_name_to_pt_weight_name(
+        variable.name, tf_weight_shape=variable.shape
+    )
+    return transpose is TransposeType.SIMPLE
 
 
 def _torch_name(name: str, shape: Any, prefix: str) -> tuple[str, Any]:

@@ -1,18 +1,12 @@
 """A BERT that turns ad copy into vectors."""
 
-import json
-import os
-import pathlib
-from collections.abc import Mapping
-from typing import Any
+from typing import ClassVar
 
 from transformers import BertConfig, TFBertModel
 
-from tfadrec.core import pretrained
-from tfadrec.core.door import keras, register, tf
-from tfadrec.core.errors import InputError
-from tfadrec.layers.text import backbone
-from tfadrec.layers.text.pooling import POOLINGS, pool
+from tfadrec.core.door import register
+from tfadrec.layers.text.ad_encoder import AdEncoder
+from tfadrec.ops import transformer
 
 
 class _Backbone(TFBertModel):
@@ -22,35 +16,14 @@ class _Backbone(TFBertModel):
 
 
 @register
-class BertAdEncoder(keras.layers.Layer):
+class BertAdEncoder(AdEncoder):
     """Reads ad copy with BERT: token ids [..., L] to ad vectors [..., D].
 
-    The token vectors of the last BERT layer are pooled over the real tokens.
-    The backbone is frozen: it has no trainable weights and draws no dropout.
-
-    Mask: padding (`token_mask` False) is neither attended to nor pooled, and
-    what stands there is not read. An ad without a real token gets zeros.
-
-    Precision: the backbone follows the layer's dtype policy; a mean is taken
-    in float32 and given in the compute dtype.
-
-    Args:
-      backbone_config: the fields of a `transformers.BertConfig`, as in a model
-        folder's config.json; what is left out has BERT's default. A layer made
-        so has new weights; `from_pretrained` fills them.
-      pooling: `mean` of the real tokens, `cls`, the first one, or
-        `last_token`, the last real one.
-
-    Call args:
-      inputs: a dict with `token_ids`, integer [..., L], each in
-        [0, vocabulary_size), and `token_mask`, bool [..., L], True = real.
-
-    Returns:
-      Ad vectors, float [..., D] with D = `width`.
-
-    Raises:
-      InputError: for an unknown pooling, a backbone that is not a BERT, or
-        more tokens than the backbone has positions.
+    The token vectors of the last block are pooled over the real tokens. What
+    the arguments, masks and precision are stands at `AdEncoder`;
+    `backbone_config` has the fields of a `transformers.BertConfig`. It departs
+    from transformers' model where padding stands before the text: positions
+    count real tokens only.
 
     Example:
       encoder = BertAdEncoder.from_pretrained("minilm")
@@ -63,153 +36,53 @@ class BertAdEncoder(keras.layers.Layer):
       Gurevych, "Sentence-BERT", EMNLP 2019, section 3.
     """
 
-    def __init__(
-        self,
-        backbone_config: Mapping[str, Any],
-        *,
-        pooling: str = "mean",
-        **kwargs: Any,
-    ):
-        super().__init__(**kwargs)
-        if pooling not in POOLINGS:
-            raise InputError(
-                f"`pooling` must be one of {', '.join(POOLINGS)}. Received: "
-                f"{pooling!r}. Choose one of them."
-            )
-        model_type = backbone_config.get("model_type", "bert")
-        if model_type != "bert":
-            raise InputError(
-                "`backbone_config` must describe a BERT. Received: "
-                f"model_type={model_type!r}. Use the encoder for that type."
-            )
-        # As text: Keras wraps a dict attribute into one that is not JSON.
-        self._backbone_json = json.dumps(dict(backbone_config))
-        self.pooling = pooling
-        self._bert_config = BertConfig.from_dict(self.backbone_config)
+    model_type = "bert"
+    _config_class = BertConfig
+    _dropout_field = "hidden_dropout_prob"
+    _blocks = "encoder.layer"
+    _matrices: ClassVar = {
+        "query": "attention.self.query",
+        "key": "attention.self.key",
+        "value": "attention.self.value",
+        "output": "attention.output.dense",
+        "expand": "intermediate.dense",
+        "contract": "output.dense",
+    }
+    _unused = r"^(cls|pooler|classifier|qa_outputs)\.|position_ids$"
 
-    @classmethod
-    def from_pretrained(
-        cls,
-        name_or_path: str | os.PathLike[str],
-        *,
-        pooling: str = "mean",
-        **kwargs: Any,
-    ) -> "BertAdEncoder":
-        """An encoder with trained weights.
+    def _check_config(self):
+        self._require("position_embedding_type", "absolute")
+        self._require("is_decoder", False)
+        self._require("hidden_act", *transformer.ACTIVATIONS)
 
-        Args:
-          name_or_path: as in `tfadrec.core.pretrained.locate`.
-          pooling: see the class.
-          **kwargs: of the layer, as `name` and `dtype`.
+    def _make_backbone(self):
+        return _Backbone(self._config, add_pooling_layer=False, name="backbone")
 
-        Raises:
-          TfadrecError: where the model cannot be had.
-          InputError: where it is no BERT, or its weights do not fit it.
-        """
-        folder: pathlib.Path = pretrained.locate(name_or_path)
-        config = backbone.read_config(folder, "bert")
-        encoder = cls(config, pooling=pooling, **kwargs)
-        encoder.build(None)
-        backbone.load_weights(
-            encoder.weights, f"{encoder.name}/", folder, "bert"
+    @property
+    def _epsilon(self):
+        return self._config.layer_norm_eps
+
+    def _embed(self, token_ids, places):
+        rows = (
+            self._gather("embeddings.word_embeddings.weight", token_ids)
+            + self._gather("embeddings.position_embeddings.weight", places)
+            + self._gather("embeddings.token_type_embeddings.weight", [0])
         )
-        return encoder
+        return self._norm("embeddings.LayerNorm", rows)
 
-    @property
-    def backbone_config(self) -> dict[str, Any]:
-        """The constructor's argument, as a plain dict."""
-        return json.loads(self._backbone_json)
-
-    @property
-    def width(self) -> int:
-        """D, the number of floats in an ad vector."""
-        return self._bert_config.hidden_size
-
-    @property
-    def vocabulary_size(self) -> int:
-        """The number of rows in the token embedding table."""
-        return self._bert_config.vocab_size
-
-    @property
-    def max_tokens(self) -> int:
-        """The largest L."""
-        return self._bert_config.max_position_embeddings
-
-    def build(self, input_shape: Any) -> None:
-        """Makes the backbone; the weights depend on the config alone."""
-        # The scope is absolute: the names are the same wherever it is built.
-        with (
-            backbone.construction(self.dtype_policy),
-            tf.name_scope(f"{self.name}/"),
-        ):
-            self._backbone = _Backbone(
-                self._bert_config, add_pooling_layer=False, name="backbone"
-            )
-            self._backbone.build_in_name_scope()
-        self._backbone.trainable = False
-        expected = 5 + 16 * self._bert_config.num_hidden_layers
-        if len(self.weights) != expected:
-            raise RuntimeError(
-                "A Keras layer must track every weight of its backbone. "
-                f"Received: {len(self.weights)} of {expected}."
-            )
-        super().build(input_shape)
-
-    def call(self, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """Ad vectors [..., D]; see the class."""
-        vectors, mask, leading = self._read(inputs)
-        pooled = pool(vectors, mask, self.pooling)
-        return tf.reshape(pooled, tf.concat([leading, [self.width]], 0))
-
-    def token_vectors(self, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """The vectors before pooling, float [..., L, D].
-
-        Those of padding are zeros. The inputs are those of a call.
-        """
-        if not self.built:
-            with tf.init_scope():
-                self.build(None)
-        vectors, mask, leading = self._read(inputs)
-        vectors = tf.where(mask[..., tf.newaxis], vectors, 0)
-        return tf.reshape(
-            vectors, tf.concat([leading, tf.shape(vectors)[1:]], 0)
+    def _block(self, block, rows, attend, training):
+        name = f"{self._blocks}.{block}"
+        gathered = attend(
+            block,
+            self._project(block, "query", rows),
+            self._project(block, "key", rows),
+            self._project(block, "value", rows),
         )
-
-    def compute_output_shape(self, input_shape: Any) -> tf.TensorShape:
-        """[..., D]."""
-        leading = tf.TensorShape(input_shape["token_ids"])[:-1]
-        return leading.concatenate(self.width)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "backbone_config": self.backbone_config,
-            "pooling": self.pooling,
-        }
-
-    # AutoGraph has nothing to convert here, and takes 8 seconds over it.
-    @tf.autograph.experimental.do_not_convert
-    def _read(
-        self, inputs: Mapping[str, tf.Tensor]
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Token vectors [N, L, D], their mask [N, L] and the leading sizes."""
-        token_ids = tf.convert_to_tensor(inputs["token_ids"])
-        mask = tf.convert_to_tensor(inputs["token_mask"])
-        length = token_ids.shape[-1]
-        if length is not None and length > self.max_tokens:
-            raise InputError(
-                f"An ad must have at most {self.max_tokens} tokens, the "
-                f"positions of the backbone. Received: {length}. Cut the text "
-                "with the tokenizer's `max_tokens`."
-            )
-        shape = tf.shape(token_ids)
-        flat = tf.stack([-1, shape[-1]])
-        mask = tf.reshape(mask, flat)
-        token_ids = tf.where(mask, tf.reshape(token_ids, flat), 0)
-        vectors = self._backbone(
-            input_ids=tf.cast(token_ids, tf.int32),
-            attention_mask=tf.cast(mask, tf.int32),
-            training=False,
-        ).last_hidden_state
-        return vectors, mask, shape[:-1]
+        output = self._project(block, "output", gathered)
+        rows += self._finish(block, output, training)
+        rows = self._norm(f"{name}.attention.output.LayerNorm", rows)
+        activation = transformer.ACTIVATIONS[self._config.hidden_act]
+        expanded = activation(self._project(block, "expand", rows))
+        output = self._project(block, "contract", expanded)
+        rows += self._finish(block, output, training)
+        return self._norm(f"{name}.output.LayerNorm", rows)
