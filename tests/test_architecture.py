@@ -51,6 +51,7 @@ OTHER_CLASSES = {
     "data/sources/table_config.py": ["ColumnSpec", "TableSpec", "TableConfig"],
     "data/text_vectors.py": ["TextEncoder"],
     "layers/multitask/mmoe.py": ["MMoE"],
+    "layers/text/tuning.py": ["TopLayers"],
     "models/base.py": ["RankingModel"],
 }
 

@@ -10,7 +10,7 @@ import transformers
 import yaml
 from click.testing import CliRunner
 
-from tests.layers.text.tiny_bert import CONFIG, torch_layout, write_model
+from tests.layers.text.tiny_models import BERT, torch_layout, write_model
 from tfadrec import serving, training
 from tfadrec.cli import main
 from tfadrec.core.door import keras
@@ -68,7 +68,7 @@ def make_bert(folder):
     """A language model with random weights and a tokenizer of eight words."""
     keras.utils.set_random_seed(0)
     model = transformers.TFBertModel(
-        transformers.BertConfig.from_dict(CONFIG), add_pooling_layer=False
+        transformers.BertConfig.from_dict(BERT), add_pooling_layer=False
     )
     model.build_in_name_scope()
     write_model(folder, torch_layout(model))

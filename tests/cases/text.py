@@ -4,7 +4,7 @@ import numpy as np
 
 from tests.cases.arrays import mask_of, spec
 from tests.conformance import Case
-from tests.layers.text.tiny_bert import CONFIG
+from tests.layers.text.tiny_models import BERT, GPT2, T5
 from tfadrec.core.door import tf
 from tfadrec.layers import text
 
@@ -23,14 +23,34 @@ def garbled(inputs):
     return {**inputs, "token_ids": ids}
 
 
-CASES = {
-    "BertAdEncoder": Case(
-        lambda **kwargs: text.BertAdEncoder(CONFIG, pooling="cls", **kwargs),
+def case(encoder, config, **settings):
+    return Case(
+        lambda **kwargs: encoder(config, **settings, **kwargs),
         tokens,
         {
             "token_ids": spec(None, dtype=tf.int32),
             "token_mask": spec(None, dtype=tf.bool),
         },
         garbled,
+    )
+
+
+CASES = {
+    "BertAdEncoder": case(
+        text.BertAdEncoder,
+        BERT,
+        pooling="attention",
+        tuning=text.top_layers(1),
+        dropout=0.3,
+    ),
+    "GPT2AdEncoder": case(
+        text.GPT2AdEncoder,
+        GPT2,
+        pooling="last_token",
+        tuning="full",
+        dropout=0.3,
+    ),
+    "T5AdEncoder": case(
+        text.T5AdEncoder, T5, pooling="cls", tuning="full", dropout=0.3
     ),
 }

@@ -224,3 +224,14 @@ def test_gradients_against_differences(random):
     theory, numeric = tf.test.compute_gradient(block, inputs, delta=1e-2)
     for mine, theirs in zip(theory, numeric, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=0.02, atol=0.02)
+
+
+def test_relative_buckets_by_hand():
+    # 8 buckets, 4 each way: distances 0 and 1, then 2..4 and from 5 on, as
+    # 2 + floor(2 log(d / 2) / log(10 / 2)): d = 4 gives 2, d = 5 gives 3.
+    distance = np.arange(-11, 12, dtype=np.int32)
+    expected = np.minimum(
+        np.searchsorted([1, 2, 5], np.abs(distance), side="right"), 3
+    ) + np.where(distance > 0, 4, 0)
+    buckets = transformer.relative_buckets(tf.constant(distance), 8, 10)
+    np.testing.assert_array_equal(buckets, expected)

@@ -4,6 +4,7 @@ Each works in the precision of its input, float32, bfloat16 or float16; sums of
 norms and of attention are taken in float32.
 """
 
+import math
 from collections.abc import Callable, Mapping
 
 import tensorflow as tf
@@ -149,3 +150,33 @@ def attention(
     )
     weights = tf.cast(masking.masked_softmax(logits, mask), v.dtype)
     return heads.join_heads(tf.matmul(weights, v))
+
+
+def relative_buckets(
+    distance: tf.Tensor, num_buckets: int, max_distance: int
+) -> tf.Tensor:
+    """T5's buckets of distances: one each when near, wider and wider beyond.
+
+    Half of the buckets are for keys after the query. Of each half, with n
+    buckets, the first h = n / 2 hold one distance d each, and the others
+
+        h + floor(log(d / h) / log(max_distance / h) (n - h)), at most n - 1
+
+    (Raffel et al., 2020, section 2.1, and the code published with it).
+
+    Args:
+      distance: int32, any shape: the key's place less the query's.
+      num_buckets: of both directions, a multiple of 4.
+      max_distance: from here on all distances share the last bucket.
+
+    Returns:
+      int32 in [0, num_buckets), of the shape of `distance`.
+    """
+    half = num_buckets // 2
+    exact = half // 2
+    far = tf.abs(distance)
+    ratio = tf.cast(tf.maximum(far, 1), tf.float32) / exact
+    share = tf.math.log(ratio) / math.log(max_distance / exact)
+    wide = exact + tf.cast(share * (half - exact), tf.int32)
+    bucket = tf.where(far < exact, far, tf.minimum(wide, half - 1))
+    return bucket + tf.where(distance > 0, half, 0)

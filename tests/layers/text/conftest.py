@@ -1,24 +1,15 @@
-"""A tiny BERT with random weights, and what it says of a few ads."""
+"""A few ads, and what transformers' own tiny BERT says of them."""
 
 import numpy as np
 import pytest
 
-from tests.layers.text.tiny_bert import CONFIG
-from tfadrec.core.door import keras, tf
+from tests.layers.text import tiny_models
+from tfadrec.core.door import tf
 
 
 @pytest.fixture(scope="session")
 def reference():
-    """transformers' own model, with weights large enough to tell apart."""
-    from transformers import BertConfig, TFBertModel
-
-    keras.utils.set_random_seed(7)
-    model = TFBertModel(BertConfig.from_dict(CONFIG), add_pooling_layer=False)
-    model.build_in_name_scope()
-    random = np.random.default_rng(7)
-    for variable in model.weights:
-        variable.assign(random.normal(0, 0.5, variable.shape))
-    return model
+    return tiny_models.reference("bert")
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import pytest
 import safetensors.numpy
 
 import tfadrec
-from tests.layers.text.tiny_bert import CONFIG, torch_layout, write_model
+from tests.layers.text.tiny_models import BERT, torch_layout, write_model
 from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError, TfadrecError
 from tfadrec.layers.text import BertAdEncoder, backbone
@@ -84,7 +84,7 @@ def test_tf_weights(size, tmp_path, reference, batch, expected_mean):
 def test_tf_weights_with_a_head(tmp_path, batch):
     from transformers import BertConfig, TFBertForMaskedLM
 
-    model = TFBertForMaskedLM(BertConfig.from_dict(CONFIG))
+    model = TFBertForMaskedLM(BertConfig.from_dict(BERT))
     model.build_in_name_scope()
     model.save_pretrained(tmp_path, safe_serialization=True)
     tokens = model.bert(
@@ -151,7 +151,7 @@ def test_leading_dimensions(folder, batch, expected_mean):
 
 
 def test_the_backbone_is_tracked_and_frozen():
-    encoder = BertAdEncoder(CONFIG, name="copy")
+    encoder = BertAdEncoder(BERT, name="copy")
     inputs = {
         "token_ids": tf.ones([1, 3], tf.int32),
         "token_mask": tf.ones([1, 3], bool),
@@ -202,7 +202,7 @@ def test_the_global_policy_returns_after_a_failure():
 
 
 def test_config_round_trip():
-    config = {**CONFIG, "id2label": {0: "a"}, "pruned_heads": {}}
+    config = {**BERT, "id2label": {0: "a"}, "pruned_heads": {}}
     encoder = BertAdEncoder(config, pooling="cls", name="e")
     told = json.loads(json.dumps(encoder.get_config()))
     again = BertAdEncoder.from_config(told)
@@ -219,7 +219,7 @@ def test_config_round_trip():
 def test_new_weights_follow_the_seed(batch):
     def made():
         keras.utils.set_random_seed(5)
-        return BertAdEncoder(CONFIG)(batch)
+        return BertAdEncoder(BERT)(batch)
 
     np.testing.assert_array_equal(made(), made())
 
@@ -271,7 +271,7 @@ def test_construction_is_quiet(caplog, monkeypatch):
     # The notice is given once per process: forget that it was.
     type(log).warning_once.cache_clear()
     with caplog.at_level("WARNING"):
-        BertAdEncoder(CONFIG).build(None)
+        BertAdEncoder(BERT).build(None)
     assert caplog.text == ""
 
 
@@ -360,12 +360,12 @@ def test_damaged_folders(shards, damage, message, tmp_path, reference):
     ("kwargs", "message"),
     [
         (
-            {"backbone_config": CONFIG, "pooling": "max"},
-            "`pooling` must be one of mean, cls, last_token. Received: 'max'",
+            {"backbone_config": BERT, "pooling": "max"},
+            "must be one of mean, cls, last_token, attention. Received: 'max'",
         ),
         (
-            {"backbone_config": {**CONFIG, "model_type": "t5"}},
-            "must describe a BERT. Received: model_type='t5'",
+            {"backbone_config": {**BERT, "model_type": "t5"}},
+            "must describe a bert. Received: model_type='t5'",
         ),
     ],
 )
@@ -380,7 +380,7 @@ def test_too_many_tokens():
         "token_mask": tf.ones([1, 25], bool),
     }
     with pytest.raises(InputError, match=r"at most 24 tokens.*Received: 25"):
-        BertAdEncoder(CONFIG)(inputs)
+        BertAdEncoder(BERT)(inputs)
 
 
 @pytest.mark.network

@@ -323,6 +323,7 @@ class AdEncoder(keras.layers.Layer):
         Returns:
           [N, D] of the compute dtype.
         """
+        token_mask = tf.convert_to_tensor(token_mask)
         vectors = self._upper_vectors(hidden, token_mask, training)
         query = self._pooling_query if self.pooling == "attention" else None
         return pool(vectors, token_mask, self.pooling, query)
@@ -369,7 +370,7 @@ class AdEncoder(keras.layers.Layer):
         """Who may attend to whom, as in `transformer.attention`."""
         return mask
 
-    def _attention_scale(self, block: int) -> float | None:
+    def _attention_scale(self) -> float | None:
         """As in `transformer.attention`."""
         return None
 
@@ -535,7 +536,7 @@ class AdEncoder(keras.layers.Layer):
                 value,
                 real,
                 self._config.num_attention_heads,
-                scale=self._attention_scale(block),
+                scale=self._attention_scale(),
                 bias=bias,
             )
             return tf.reshape(gathered, [-1, width])

@@ -53,6 +53,7 @@ class GPT2AdEncoder(AdEncoder):
 
     def _check_config(self):
         self._require("add_cross_attention", False)
+        self._require("scale_attn_weights", True)
         self._require("scale_attn_by_inverse_layer_idx", False)
         self._require("activation_function", *transformer.ACTIVATIONS)
 
@@ -88,9 +89,6 @@ class GPT2AdEncoder(AdEncoder):
         places = tf.range(tf.shape(mask)[1])
         before = places[tf.newaxis, :] <= places[:, tf.newaxis]
         return mask[:, tf.newaxis] & before
-
-    def _attention_scale(self, block):
-        return None if self._config.scale_attn_weights else 1.0
 
     def _columns(self, matrix):
         # One matrix holds all three, side by side.

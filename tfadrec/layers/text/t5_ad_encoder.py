@@ -72,6 +72,13 @@ class T5AdEncoder(AdEncoder):
         made = _Backbone(self._config, name="backbone")
         # Left alone, it would stand outside of every scope.
         made.shared.load_weight_prefix = f"{self.name}/{made.name}"
+        if self._config.is_gated_act:
+            for block in made.encoder.block:
+                # Sharing an initializer, both matrices would be the same.
+                own = block.layer[-1].DenseReluDense.wi_1
+                own.kernel_initializer = own.kernel_initializer.from_config(
+                    own.kernel_initializer.get_config()
+                )
         return made
 
     def _embed(self, token_ids, places):
@@ -105,7 +112,7 @@ class T5AdEncoder(AdEncoder):
         gamma = self._named[f"{name}.weight"]
         return transformer.rms_norm(rows, gamma, self._epsilon)
 
-    def _attention_scale(self, block):
+    def _attention_scale(self):
         return 1.0
 
     def _attention_bias(self, length):
