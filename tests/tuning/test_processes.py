@@ -254,7 +254,8 @@ def test_a_chief_and_two_workers_of_which_one_is_killed(tmp_path):
         for name in found
     )
     assert logs == 6  # no trial was trained to its end twice
-    assert len({t["score"] for t in found.values()}) == 6
+    values = [t["hyperparameters"]["values"] for t in found.values()]
+    assert len({v["optimizer.learning_rate"] for v in values}) == 6
 
 
 @pytest.mark.slow
