@@ -89,6 +89,7 @@ def test_a_grid_has_every_combination_once(tmp_path, monkeypatch):
         {"width": 12},
         0.01,
     )
+    assert type(found.leaderboard.trials[0]["score"]) is float  # to be plotted
     assert found.leaderboard.trials[0]["score"] == pytest.approx(
         score({"ad_tower": {"width": 12}, "optimizer": best.optimizer})
     )

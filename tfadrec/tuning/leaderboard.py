@@ -98,7 +98,7 @@ def _trial(oracle, trial) -> dict[str, Any]:
     return {
         "trial": trial.trial_id,
         "status": status,
-        "score": trial.score if completed else None,
+        "score": float(trial.score) if completed else None,
         "epochs": len(result.get("history", [])),
         "message": trial.message,
         "values": {k: v for k, v in values.items() if "tuner/" not in k},

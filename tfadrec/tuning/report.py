@@ -146,7 +146,7 @@ def _lines(board: Leaderboard, axes: dict[str, _Axis]) -> str:
 
 
 def _faded(rank: int, board: Leaderboard) -> float:
-    return 0.9 - 0.7 * rank / max(1, len(board.completed) - 1)
+    return 0.9 - 0.5 * rank / max(1, len(board.completed) - 1)
 
 
 def _points(board: Leaderboard, name: str, axis: _Axis) -> str:
