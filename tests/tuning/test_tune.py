@@ -80,6 +80,14 @@ def test_the_first_trial_is_at_the_defaults(tmp_path, monkeypatch):
         assert config["optimizer"]["learning_rate"] == 0.001
 
 
+@pytest.mark.slow
+def test_the_gaussian_process_tries_nothing_twice(tmp_path, monkeypatch):
+    """Nine combinations in nine trials; keras-tuner would repeat some."""
+    trials = Trials(monkeypatch)
+    search(tmp_path / "s", tuner="bayesian", max_trials=9)
+    assert len({t["config"] for t in trials.tasks}) == len(trials.tasks)
+
+
 def test_a_grid_has_every_combination_once(tmp_path, monkeypatch):
     trials = Trials(monkeypatch)
     found = search(tmp_path / "s", tuner="grid", max_trials=50)
