@@ -170,11 +170,18 @@ class _Random(_Durable, keras_tuner.oracles.RandomSearchOracle):
 
 
 class _Bayesian(_Durable, keras_tuner.oracles.BayesianOptimizationOracle):
-    """Bayesian optimisation, whose random state is known after a kill, too."""
+    """Bayesian optimisation that tries nothing twice.
+
+    Its random state is that of the number of trials, so a kill changes nothing.
+    """
 
     def populate_space(self, trial_id):
-        self._random_state = np.random.RandomState(self.seed + len(self.trials))
-        return super().populate_space(trial_id)
+        state = self.seed + len(self.trials)
+        self._random_state = np.random.RandomState(state)
+        found = super().populate_space(trial_id)
+        if found["values"] and self._duplicate(found["values"]):
+            return self._random_populate_space()
+        return found
 
 
 class _Hyperband(_Durable, keras_tuner.oracles.HyperbandOracle):
