@@ -49,6 +49,7 @@ OTHER_CLASSES = {
     "data/dataset.py": ["EventLog", "Impressions", "Dataset"],
     "data/ledger.py": ["Count", "Ledger"],
     "data/sources/table_config.py": ["ColumnSpec", "TableSpec", "TableConfig"],
+    "data/lower_layers.py": ["LayeredEncoder"],
     "data/text_vectors.py": ["TextEncoder"],
     "layers/multitask/mmoe.py": ["MMoE"],
     "layers/text/tuning.py": ["TopLayers"],

@@ -5,9 +5,11 @@ import numpy as np
 from tests.cases.arrays import D, lengths_of, normal, rows, spec
 from tests.cases.interaction import HEAD_FLOAT32
 from tests.conformance import Case
+from tests.layers.text.tiny_models import BERT
 from tfadrec import layers, models, towers
 from tfadrec.core.door import tf
 from tfadrec.data.catalogue import Catalogue
+from tfadrec.data.tokens import Tokens
 
 
 def catalogue():
@@ -21,6 +23,9 @@ def catalogue():
         numerics={"price": normal(9), "weight": normal(9) ** 2},
         vectors={"copy": normal(9, 5)},
         category_sizes={"brand": 4, "colour": 3},
+        tokens=Tokens.from_lists(
+            [[3, 7, 9], [], [4], [1, 2], [5] * 8, [6, 8], [], [2, 9], [11]]
+        ),
     )
 
 
@@ -34,6 +39,11 @@ def ad_tower(name="ad_tower", **kwargs):
         name=name,
         **kwargs,
     )
+
+
+def ad_tower_with_text(**kwargs):
+    encoder = layers.BertAdEncoder(BERT, name="text", dtype=kwargs.get("dtype"))
+    return ad_tower(text=encoder, max_distinct=6, **kwargs)
 
 
 def user_tower(name="user_tower", **kwargs):
@@ -119,7 +129,7 @@ def ranker_inputs(batch, time):
 
 CASES = {
     "AdTower": Case(
-        ad_tower,
+        ad_tower_with_text,
         lambda batch, time: rows(batch, time),
         spec(None, dtype=tf.int32),
         at_default=("use_id",),

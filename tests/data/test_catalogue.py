@@ -50,6 +50,7 @@ def test_columns():
         "categoricals": {"brand": 3},
         "numerics": ["price"],
         "vectors": {"image": 2},
+        "tokens": None,
     }
 
 
@@ -112,6 +113,7 @@ def test_ids_only():
         "categoricals": {},
         "numerics": [],
         "vectors": {},
+        "tokens": None,
     }
 
 

@@ -63,3 +63,18 @@ def test_knowing_xla():
 
         function(tf.zeros([]))
         assert seen == [jit]
+
+
+@pytest.mark.parametrize("by_xla", [False, True])
+@pytest.mark.parametrize("rows", [[4, 0, 4, 2, 0, 4], [3], [1, 1], []])
+def test_distinct_rows(rows, by_xla):
+    found, places = tf.function(
+        lambda rows: lookup.distinct(rows, 5), jit_compile=by_xla
+    )(tf.constant(rows, tf.int32))
+    np.testing.assert_array_equal(tf.gather(found, places), rows)
+    count = len(set(rows))
+    assert set(found[:count].numpy()) == set(rows)
+    # XLA has room for all that there could be, filled up with row 0.
+    room = min(len(rows), 5) if by_xla else count
+    assert found.shape == [room]
+    assert not found[count:].numpy().any()

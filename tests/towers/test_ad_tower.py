@@ -43,7 +43,7 @@ def filled(**arguments):
 
 ROWS = np.array([[1, 6, 6, 0], [3, 1, 0, 5]], np.int32)
 
-#: XLA does not look for repeats.
+#: XLA finds repeats in another way.
 EACH_WAY = pytest.mark.parametrize("by_xla", [False, True])
 
 

@@ -3,9 +3,12 @@
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.dataset import Dataset, EventLog, Impressions, open_dataset
 from tfadrec.data.load import load
+from tfadrec.data.lower_layers import lower_layers
 from tfadrec.data.split import split_by_time
 from tfadrec.data.text_vectors import encode_text, text_vectors
+from tfadrec.data.tokenize import tokenize
 from tfadrec.data.tokenizer import Tokenizer, ad_text
+from tfadrec.data.tokens import Tokens
 
 __all__ = [
     "Catalogue",
@@ -13,10 +16,13 @@ __all__ = [
     "EventLog",
     "Impressions",
     "Tokenizer",
+    "Tokens",
     "ad_text",
     "encode_text",
     "load",
+    "lower_layers",
     "open_dataset",
     "split_by_time",
     "text_vectors",
+    "tokenize",
 ]

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.schema import Feature
+from tfadrec.data.tokens import Tokens
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Catalogue:
       numerics: name -> float32 [N], standardised, 0 where missing.
       vectors: name -> float32 [N, D].
       category_sizes: name -> number of codes, the unknown code included.
+      tokens: the ad copy as token ids, where it has been tokenised.
     """
 
     ad_ids: np.ndarray
@@ -40,6 +42,7 @@ class Catalogue:
     numerics: Mapping[str, np.ndarray]
     vectors: Mapping[str, np.ndarray]
     category_sizes: Mapping[str, int]
+    tokens: Tokens | None = None
 
     @classmethod
     def from_table(
@@ -109,12 +112,22 @@ class Catalogue:
         return rows_of(ad_ids, self.ad_ids)
 
     def spec(self) -> dict[str, Any]:
-        """The sizes that a model needs to know, as plain values."""
+        """The sizes that a model needs to know, as plain values.
+
+        Of tokens, if there are any, that is how many there are in all and in
+        the longest ad.
+        """
+        tokens = self.tokens
         return {
             "num_ads": len(self),
             "categoricals": dict(self.category_sizes),
             "numerics": list(self.numerics),
             "vectors": {k: v.shape[1] for k, v in self.vectors.items()},
+            "tokens": tokens
+            and {
+                "count": len(tokens.ids),
+                "longest": int(tokens.lengths.max(initial=0)),
+            },
         }
 
     def tables(self) -> dict[str, np.ndarray]:
@@ -122,14 +135,24 @@ class Catalogue:
 
         Returns:
           `categorical:<name>` -> int32 [N + 1], `numeric:<name>` -> float32
-          [N + 1], `vector:<name>` -> float32 [N + 1, D].
+          [N + 1], `vector:<name>` -> float32 [N + 1, D]; where there are
+          tokens, `token:ids` and `token:starts` as in `Tokens`, of N + 1 ads,
+          with one id more at the end.
         """
         named = {
             "categorical": self.categoricals,
             "numeric": self.numerics,
             "vector": self.vectors,
         }
-        return {
+        tokens = {}
+        if self.tokens is not None:
+            starts = np.concatenate([[0], self.tokens.starts])
+            tokens = {
+                # One dummy id, so that there is always something to gather.
+                "token:ids": np.append(self.tokens.ids, np.int32(0)),
+                "token:starts": starts.astype(np.int32),
+            }
+        return tokens | {
             f"{kind}:{name}": np.concatenate(
                 [
                     np.zeros_like(column[:1], shape=(1, *column.shape[1:])),
@@ -162,7 +185,12 @@ class Catalogue:
     def ids_only(self) -> "Catalogue":
         """The same ads without any column for a model to read."""
         return dataclasses.replace(
-            self, categoricals={}, numerics={}, vectors={}, category_sizes={}
+            self,
+            categoricals={},
+            numerics={},
+            vectors={},
+            category_sizes={},
+            tokens=None,
         )
 
 

@@ -38,6 +38,27 @@ def gather_rows(table: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
     return gather(tf.convert_to_tensor(table))
 
 
+def distinct(rows: tf.Tensor, num_rows: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """The rows without repeats.
+
+    Args:
+      rows: int32 [N], in [0, num_rows).
+      num_rows: of the table that they are rows of.
+
+    Returns:
+      The distinct rows [U], and the place of each row among them, [N]. Under
+      XLA, whose shapes are fixed, U is the largest number that there could be,
+      and row 0 fills it up.
+    """
+    if not xla.is_compiling():
+        return tf.unique(rows)
+    is_there = tf.math.unsorted_segment_max(tf.ones_like(rows), rows, num_rows)
+    places = tf.gather(tf.cumsum(tf.maximum(is_there, 0)) - 1, rows)
+    room = tf.minimum(tf.size(rows), num_rows)
+    found = tf.math.unsorted_segment_max(rows, places, room)
+    return tf.maximum(found, 0), places
+
+
 def sum_rows(
     values: tf.Tensor, places: tf.Tensor, num_rows: int | tf.Tensor
 ) -> tf.Tensor:

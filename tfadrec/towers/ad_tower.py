@@ -1,13 +1,16 @@
 """Catalogue rows to ad vectors."""
 
+import os
 from collections.abc import Mapping
 
 import numpy as np
 
 from tfadrec.core.door import keras, register, tf
-from tfadrec.layers.building import built
+from tfadrec.core.errors import InputError
+from tfadrec.layers.building import built, config_of
 from tfadrec.layers.id_embedding import IdEmbedding
-from tfadrec.ops import lookup, xla
+from tfadrec.ops import lookup
+from tfadrec.towers.ad_copy import AdCopy
 
 _ALL = ("vector", "fields", "bias")
 # Variance of a projection's first kernel, as a share of Glorot's. At 1, the
@@ -27,8 +30,12 @@ class AdTower(keras.layers.Layer):
     fields.
 
     The columns are tables beside the model, gathered on the device: weights
-    that are not trained. Each distinct row of a call is worked out once, but
-    under XLA, which has no kernel that would find the repeats.
+    that are not trained. Each distinct row of a call is worked out once.
+
+    Ad copy that is read by a frozen language model is a vector column like any
+    other. One that is trained is given as `text`: each distinct ad of a call is
+    then encoded once, from the catalogue's tokens, texts of like length
+    together, and its vector, at unit length, is a field as well.
 
     Mask: none; padding is whatever row 0, the unknown ad, gives. Precision:
     the compute dtype; ids and biases are read, penalised and dropped in
@@ -43,10 +50,16 @@ class AdTower(keras.layers.Layer):
       id_l2: `l2` of `IdEmbedding`.
       category: the categorical column that says what kind an ad is of, or None;
         behaviour encoders may compare an event's kind with the candidate's.
+      text: a layer of `tfadrec.layers.text` that reads the catalogue's tokens,
+        or None.
+      max_distinct: for how many distinct texts XLA, whose shapes are fixed,
+        makes room in a step; None for as many as there could be. A step with
+        more encodes them all, with the same result and more slowly. Elsewhere
+        it has no effect.
 
     Call args:
       rows: int32 [...], 0 = unknown ad.
-      training: whether to drop ids.
+      training: whether to drop ids, and the mode of `text`.
 
     Returns:
       Dict of `vector`, float [..., D], `fields`, float [..., N, D], `bias`,
@@ -54,8 +67,9 @@ class AdTower(keras.layers.Layer):
       [...].
 
     Raises:
-      ValueError: where the width is below 1, an ad has no field at all, or the
-        category column is none of the categorical ones.
+      ValueError: where the width or `max_distinct` is below 1, an ad has no
+        field at all, the category column is none of the categorical ones, or
+        `text` has no tokens to read, or reads what a column `text` has already.
 
     Example:
       >>> spec = {"num_ads": 9, "categoricals": {"brand": 4}, "numerics": [],
@@ -73,6 +87,8 @@ class AdTower(keras.layers.Layer):
         id_dropout: float = 0.1,
         id_l2: float = 0.0,
         category: str | None = None,
+        text: keras.layers.Layer | None = None,
+        max_distinct: int | None = None,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -83,13 +99,28 @@ class AdTower(keras.layers.Layer):
         self._categoricals = sorted(spec["categoricals"].items())
         self._numerics = sorted(spec["numerics"])
         self._vectors = sorted(spec["vectors"].items())
+        self._tokens = spec.get("tokens") and dict(spec["tokens"])
         if width < 1:
             raise ValueError(f"`width` must be >= 1. Received: width={width}.")
         has_columns = self._categoricals or self._numerics or self._vectors
-        if not (use_id or has_columns):
+        if not (use_id or has_columns or text):
             raise ValueError(
                 "an ad needs at least one field. Received: use_id=False and a "
                 "catalogue without categoricals, numerics and vectors."
+            )
+        if text is not None and (
+            not self._tokens or any(n == "text" for n, _ in self._vectors)
+        ):
+            raise ValueError(
+                "`text` reads the tokens of the catalogue, in place of a vector"
+                " column `text`. Received: a catalogue "
+                f"{'without tokens' if not self._tokens else 'with both'}. "
+                "Make it with `data.tokenize`, and not with `data.encode_text`."
+            )
+        if max_distinct is not None and max_distinct < 1:
+            raise ValueError(
+                "`max_distinct` must be >= 1, or None. Received: max_distinct="
+                f"{max_distinct}."
             )
         known = [name for name, _ in self._categoricals]
         if category is not None and category not in known:
@@ -103,6 +134,8 @@ class AdTower(keras.layers.Layer):
         self.id_dropout = id_dropout
         self.id_l2 = id_l2
         self.category = category
+        self.text = text
+        self.max_distinct = max_distinct
 
     @property
     def num_rows(self) -> int:
@@ -113,7 +146,8 @@ class AdTower(keras.layers.Layer):
     def num_fields(self) -> int:
         """N, the fields of an ad."""
         columns = len(self._categoricals) + len(self._vectors)
-        return self.use_id + columns + bool(self._numerics)
+        others = [self._numerics, self.text]
+        return self.use_id + columns + sum(map(bool, others))
 
     @property
     def kind(self) -> tuple[str, ...]:
@@ -143,6 +177,11 @@ class AdTower(keras.layers.Layer):
             self._projections["numeric"] = self._projection(
                 "numeric", len(self._numerics)
             )
+        if self.text is not None:
+            self._copy = self._ad_copy()
+            self._projections["text"] = self._projection(
+                "text", self.text.width
+            )
         if self.use_id:
             self._id = built(
                 IdEmbedding(
@@ -165,14 +204,37 @@ class AdTower(keras.layers.Layer):
                 [self._tables_at_start[f"numeric:{n}"] for n in self._numerics],
                 axis=-1,
             )
+        name = f"{kind}_table" if name is None else f"{name}_table"
+        return self._column(name, value, [self.num_rows, *shape], dtype)
+
+    def _column(self, name, value, shape, dtype):
         return self.add_weight(
-            f"{kind}_table" if name is None else f"{name}_table",
-            shape=[self.num_rows, *shape],
+            name,
+            shape=shape,
             dtype=dtype,
             initializer="zeros" if value is None else _Constant(value),
             trainable=False,
             experimental_autocast=False,
         )
+
+    def _ad_copy(self):
+        sizes = {
+            "token:ids": self._tokens["count"] + 1,
+            "token:starts": self.num_rows + 1,
+        }
+        columns = [
+            self._column(
+                key.replace(":", "_"),
+                self._tables_at_start.get(key),
+                [size],
+                "int32",
+            )
+            for key, size in sizes.items()
+        ]
+        shape = tf.TensorShape([None, None])
+        built(self.text, {"token_ids": shape, "token_mask": shape})
+        longest = self._tokens["longest"]
+        return AdCopy(self.text, *columns, longest, self.max_distinct)
 
     def _embedding(self, name, rows, width, initializer="uniform"):
         return self.add_weight(
@@ -208,14 +270,10 @@ class AdTower(keras.layers.Layer):
         Returns:
           Name -> dict as from `call`, with what is wanted.
         """
-        if xla.is_compiling():
-            return {
-                name: {k: v for k, v in encoded.items() if k in keys}
-                for name, (rows, keys) in wanted.items()
-                for encoded in [self._encode(rows, training)]
-            }
         flat = [tf.reshape(rows, [-1]) for rows, _ in wanted.values()]
-        distinct, places = tf.unique(tf.concat(flat, axis=0))
+        distinct, places = lookup.distinct(
+            tf.concat(flat, axis=0), self.num_rows
+        )
         encoded = self._encode(distinct, training)
         parts = tf.split(places, [tf.size(rows) for rows in flat])
         return {
@@ -235,13 +293,14 @@ class AdTower(keras.layers.Layer):
 
         Args:
           rows: int32 [...].
-          training: whether to drop ids.
+          training: whether to drop ids, and the mode of `text`.
 
         Returns:
           Dict of `categorical:<name>`, int32 [...]; `numeric`, float32 [...,
           numerics], in the order of their names; `vector:<name>`, float32 [...,
-          size]; and where ids are used `id`, float32 [..., D], and `bias`,
-          float32 [...].
+          size], and where there is a `text` what it makes of the tokens as
+          `vector:text`; and where ids are used `id`, float32 [..., D], and
+          `bias`, float32 [...].
         """
         columns = {
             key: tf.gather(table, rows) for key, table in self._tables.items()
@@ -249,6 +308,10 @@ class AdTower(keras.layers.Layer):
         if self.use_id:
             known = self._id(rows, training=training)
             columns |= {"id": known["vector"], "bias": known["bias"]}
+        if self.text is not None:
+            vectors = self._copy(tf.reshape(rows, [-1]), training)
+            shape = tf.concat([tf.shape(rows), [self.text.width]], 0)
+            columns["vector:text"] = tf.reshape(vectors, shape)
         return columns
 
     def encode_columns(self, columns):
@@ -273,6 +336,7 @@ class AdTower(keras.layers.Layer):
             key = name if name in columns else f"vector:{name}"
             values = columns[key]
             if key != "numeric":
+                values = tf.cast(values, tf.float32)
                 values = tf.math.l2_normalize(values, axis=-1)
             fields.append(projection(tf.cast(values, self.compute_dtype)))
         stacked = tf.stack(fields, axis=-2)
@@ -288,6 +352,30 @@ class AdTower(keras.layers.Layer):
     def _encode(self, rows, training):
         return self.encode_columns(self.columns(rows, training))
 
+    def read_lower_layers(self, path: str | os.PathLike[str]) -> None:
+        """Has `text` start from its frozen layers' outputs, read from a file.
+
+        A step then runs only the layers above, with the same result. The file
+        is mapped into memory, and is no part of the model: a saved model, and
+        one that XLA compiles, runs all layers. Call it before the model's first
+        step, and again where the frozen weights are replaced.
+
+        Args:
+          path: what `data.lower_layers` gave for the catalogue's tokens and
+            `text`.
+
+        Raises:
+          InputError: where the file is of another size, or the tower is not
+            built or has no `text`.
+        """
+        if self.text is None or not self.built:
+            raise InputError(
+                "the lower layers are those of a built tower's `text`. "
+                f"Received: built={self.built}, text={self.text!r}. Call it "
+                "once the tower is built, or leave it out."
+            )
+        self._copy.read_lower_layers(path)
+
     def get_config(self):
         return {
             **super().get_config(),
@@ -296,13 +384,23 @@ class AdTower(keras.layers.Layer):
                 "categoricals": dict(self._categoricals),
                 "numerics": list(self._numerics),
                 "vectors": dict(self._vectors),
+                "tokens": self._tokens and dict(self._tokens),
             },
             "width": self.width,
             "use_id": self.use_id,
             "id_dropout": self.id_dropout,
             "id_l2": self.id_l2,
             "category": self.category,
+            "text": config_of(self.text),
+            "max_distinct": self.max_distinct,
         }
+
+    @classmethod
+    def from_config(cls, config):
+        text = config.get("text")
+        if text is not None:
+            text = keras.saving.deserialize_keras_object(text)
+        return cls(**{**config, "text": text})
 
 
 class _Constant(keras.initializers.Initializer):

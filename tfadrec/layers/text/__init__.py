@@ -3,6 +3,7 @@
 from tfadrec.layers.text.ad_encoder import AdEncoder
 from tfadrec.layers.text.bert_ad_encoder import BertAdEncoder
 from tfadrec.layers.text.gpt2_ad_encoder import GPT2AdEncoder
+from tfadrec.layers.text.load_encoder import load_encoder
 from tfadrec.layers.text.t5_ad_encoder import T5AdEncoder
 from tfadrec.layers.text.tuning import top_layers
 
@@ -11,5 +12,6 @@ __all__ = [
     "BertAdEncoder",
     "GPT2AdEncoder",
     "T5AdEncoder",
+    "load_encoder",
     "top_layers",
 ]

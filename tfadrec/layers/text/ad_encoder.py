@@ -22,7 +22,7 @@ from tfadrec.layers.text.tuning import (
     as_tuning,
     tuning_config,
 )
-from tfadrec.ops import transformer
+from tfadrec.ops import lookup, transformer, xla
 
 #: attend(block, query, key, value) -> what each token gathers; all [R, D].
 Attend = Callable[[int, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
@@ -396,7 +396,9 @@ class AdEncoder(keras.layers.Layer):
 
     def _gather(self, name: str, rows: tf.Tensor) -> tf.Tensor:
         """Rows of a table."""
-        found = tf.gather(self._named[name], rows)
+        # XLA has no slices whose number depends on the branch of a condition.
+        gather = lookup.gather_rows if xla.is_compiling() else tf.gather
+        found = gather(self._named[name], rows)
         return tf.cast(found, self.compute_dtype)
 
     def _norm(self, name: str, rows: tf.Tensor) -> tf.Tensor:
