@@ -64,8 +64,8 @@ def make_logs(folder):
     (folder / "table.yaml").write_text(yaml.safe_dump(config))
 
 
-def make_bert(folder):
-    """A language model with random weights and a tokenizer of eight words."""
+def make_bert(folder, words=WORDS):
+    """A language model with random weights and a tokenizer of some words."""
     keras.utils.set_random_seed(0)
     model = transformers.TFBertModel(
         transformers.BertConfig.from_dict(BERT), add_pooling_layer=False
@@ -74,7 +74,7 @@ def make_bert(folder):
     write_model(folder, torch_layout(model))
     backend = tokenizers.Tokenizer(
         tokenizers.models.WordLevel(
-            {word: n for n, word in enumerate(WORDS)}, unk_token="[UNK]"
+            {word: n for n, word in enumerate(words)}, unk_token="[UNK]"
         )
     )
     backend.normalizer = tokenizers.normalizers.Lowercase()

@@ -31,7 +31,7 @@ class RunConfig:
     and `multitask` are null unless they are given.
 
     Args:
-      text: `model`, `pooling`, `max_tokens`; see `training.with_text`.
+      text: `model`, `pooling`, `tuning` and more; see `training.text_model`.
       ad_tower: arguments of `AdTower`.
       encoder: `class` and arguments of a behaviour encoder.
       user_tower: arguments of `UserTower`, and `use_id`.

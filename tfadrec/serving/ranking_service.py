@@ -19,6 +19,8 @@ PROBABILITIES = {
 }
 # Candidates that `recommend` scores at a time: bounds its memory.
 _CHUNK = 1024
+# Ads that are encoded at a time, and those whose text is read as well.
+_ROWS, _TEXTS = 65536, 1024
 
 
 class RankingService(tf.Module):
@@ -417,9 +419,13 @@ def _lookup(known, dtype) -> tf.lookup.StaticHashTable:
 
 
 def _encode_catalogue(ranker, rows: int) -> dict[str, np.ndarray]:
-    step = 65536
+    tower = ranker.ad_tower
+    step = _ROWS if tower.text is None else _TEXTS
+    encode = tf.function(
+        tower, input_signature=[tf.TensorSpec([None], tf.int32)]
+    )
     parts = [
-        ranker.ad_tower(tf.range(start, min(start + step, rows)))
+        encode(tf.range(start, min(start + step, rows)))
         for start in range(0, rows, step)
     ]
     return {

@@ -3,52 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tfadrec import layers, models, towers
+from tfadrec import models, towers
 from tfadrec.core.config import RunConfig
 from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
 from tfadrec.data.dataset import Dataset
-from tfadrec.data.text_vectors import encode_text
-from tfadrec.data.tokenizer import Tokenizer
 from tfadrec.training.settings import (
-    TEXT,
     classes_of,
     refuse_unknown,
     settings_of,
 )
-
-
-def with_text(dataset: Dataset, text: Mapping[str, Any] | None) -> Dataset:
-    """The dataset with the ad copy as a vector column of its catalogue.
-
-    Args:
-      dataset: any dataset.
-      text: `model` (a name or folder), and optionally `pooling` and
-        `max_tokens`; None gives the dataset back as it is.
-
-    Raises:
-      InputError: where a setting is unknown, or the model cannot be had.
-    """
-    if text is None:
-        return dataset
-    settings = {**TEXT, **text}
-    if set(settings) != set(TEXT) or "model" not in text:
-        raise InputError(
-            "`text` takes model, pooling, max_tokens, and needs model. "
-            f"Received: {', '.join(map(str, text)) or 'nothing'}."
-        )
-    try:
-        encoder = layers.BertAdEncoder.from_pretrained(
-            settings["model"], pooling=settings["pooling"]
-        )
-        tokenizer = Tokenizer.from_pretrained(
-            settings["model"], max_tokens=settings["max_tokens"]
-        )
-    except TypeError as error:
-        raise InputError(f"`text`: {error}") from error
-    return dataset.with_catalogue(
-        encode_text(dataset.catalogue, tokenizer, encoder)
-    )
+from tfadrec.training.text import is_tuned, keep_lower_layers, text_model
 
 
 def build_ranker(
@@ -58,7 +23,7 @@ def build_ranker(
 
     Args:
       config: the settings.
-      dataset: gives the sizes; see `with_text` for its text.
+      dataset: gives the sizes; `with_text` has given it its ad copy.
       seed: of the first weights and of dropout.
 
     Returns:
@@ -76,8 +41,16 @@ def build_ranker(
         f.name: len(f.vocabulary) + 1 if f.kind == "categorical" else None
         for f in schema.context
     }
+    encoder = None
+    if config.text is not None and is_tuned(config.text):
+        _set_seed(seed)  # of what the tuning adds
+        _, encoder = text_model(config.text)
     ad_tower = _make(
-        "ad_tower", towers.AdTower, config.ad_tower, catalogue=dataset.catalogue
+        "ad_tower",
+        towers.AdTower,
+        config.ad_tower,
+        catalogue=dataset.catalogue,
+        text=encoder,
     )
     tower = _make(
         "user_tower",
@@ -100,18 +73,28 @@ def build_ranker(
         and _choose("multitask", config.multitask, num_tasks=len(tasks)),
         context=context,
     )
+    _set_seed(seed)
     try:
-        keras.utils.set_random_seed(seed)
         ranker.build()
     except (TypeError, ValueError) as error:
         line = " ".join(str(error).split())
         raise InputError(f"the ranker's settings must fit: {line}") from error
+    if encoder is not None:
+        keep_lower_layers(ranker, dataset.catalogue)
     ranker.compile(_choose("optimizer", config.optimizer))
     try:
         ranker.optimizer.build(ranker.trainable_variables)
     except ValueError as error:
         raise InputError(f"`optimizer`: {error}") from error
     return ranker
+
+
+def _set_seed(seed: int) -> None:
+    try:
+        keras.utils.set_random_seed(seed)
+    except (TypeError, ValueError) as error:
+        line = " ".join(str(error).split())
+        raise InputError(f"the seed must fit: {line}") from error
 
 
 def _tasks(config: RunConfig, dataset: Dataset) -> Sequence[str]:

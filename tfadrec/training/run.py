@@ -10,11 +10,12 @@ from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
 from tfadrec.data.dataset import Dataset, open_dataset
 from tfadrec.data.split import split_by_time
-from tfadrec.training.build import build_ranker, with_text
+from tfadrec.training.build import build_ranker
 from tfadrec.training.fit import fit
 from tfadrec.training.record import claim, fingerprint, read_record
 from tfadrec.training.saved_state import best_epoch, read_history
 from tfadrec.training.settings import refuse_unknown, settings_of
+from tfadrec.training.text import with_text
 
 
 @dataclasses.dataclass(frozen=True)

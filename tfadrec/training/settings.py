@@ -27,7 +27,7 @@ _MADE: dict[str, Any] = {
 }
 #: What is not a setting, since the dataset or another section tells it.
 _GIVEN = {
-    "ad_tower": {"catalogue"},
+    "ad_tower": {"catalogue", "text"},
     "user_tower": {"encoder", "num_event_types", "num_users"},
     "ranker": {"ad_tower", "user_tower", "context", *_PACKAGES},
     "multitask": {"num_tasks"},
@@ -40,7 +40,14 @@ _BESIDE: dict[str, dict[str, Any]] = {
     "data": {"history_length": None},
 }
 #: The section `text`; its model has to be named.
-TEXT = {"model": None, "pooling": "mean", "max_tokens": 64}
+TEXT = {
+    "model": None,
+    "pooling": "mean",
+    "max_tokens": 64,
+    "tuning": "frozen",
+    "dropout": None,
+    "dtype": None,
+}
 
 
 def classes_of(section: str) -> dict[str, type]:

@@ -19,8 +19,9 @@ from tfadrec.core.config import RunConfig
 from tfadrec.core.door import tf
 from tfadrec.core.errors import TfadrecError
 from tfadrec.data.dataset import open_dataset
-from tfadrec.training.build import build_ranker, with_text
+from tfadrec.training.build import build_ranker
 from tfadrec.training.run import split_parts, train
+from tfadrec.training.text import with_text
 from tfadrec.tuning.budget import Budget
 from tfadrec.tuning.files import read_json, write_text
 

@@ -1,0 +1,149 @@
+"""A run whose language model is trained with the ranker, from end to end."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from tests.test_end_to_end import make_bert
+from tests.training import small
+from tests.training.test_run import KilledError, assert_equal_runs, kill_at_call
+from tfadrec import data, serving, training
+from tfadrec.cli import main
+from tfadrec.core.errors import InputError
+from tfadrec.training.measure_epochs import MeasureEpochs
+
+RATE = 0.02
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The folder of a small BERT, the settings that tune it, and a run."""
+    folder = tmp_path_factory.mktemp("tuned")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFADREC_CACHE", str(folder / "cache"))
+        ads = data.open_dataset(small.world()).catalogue
+        words = sorted({word for t in ads.titles for word in t.lower().split()})
+        make_bert(folder / "bert", ["[PAD]", "[UNK]", *words[:40]])
+        config = settings(folder, {"class": "top_layers", "k": 1})
+        training.train(small.world(), config, folder / "run", progress=False)
+        yield folder
+
+
+def settings(folder, tuning):
+    rate = {"class": "LazyAdam", "learning_rate": RATE}
+    return small.config(
+        text={
+            "model": str(folder / "bert"),
+            "max_tokens": 16,
+            "tuning": tuning,
+        },
+        optimizer={
+            "class": "CompositeOptimizer",
+            "groups": {"^text/": rate},
+            "default": {"class": "LazyAdam", "learning_rate": 0.0},
+            "learning_rate": 1.0,
+        },
+        fit={"epochs": 2, "decay": False},
+    )
+
+
+def first_weights(folder, tuning):
+    config = settings(folder, tuning)
+    dataset = data.open_dataset(small.world())
+    dataset = training.with_text(dataset, config.text)
+    ranker = training.build_ranker(config, dataset, 0)
+    return {v.name: v.numpy() for v in ranker.weights}
+
+
+def test_the_top_layers_are_trained_by_their_own_optimiser(made):
+    ranker = training.load_run(made / "run").ranker
+    before = first_weights(made, {"class": "top_layers", "k": 1})
+    names = {v.name for v in ranker.ad_tower.text.trainable_weights}
+    assert len(names) == 16
+    frozen = ranker.ad_tower.text.non_trainable_weights
+    for variable in [*ranker.trainable_weights, *frozen]:
+        if not variable.dtype.is_floating:
+            continue
+        moved = (before[variable.name] != variable.numpy()).any()
+        # The rest has a learning rate of zero; a key's bias has no gradient.
+        if "key/bias" not in variable.name:
+            assert moved == (variable.name in names), variable.name
+
+
+def test_the_loaded_ranker_scores_alike_without_the_cache(made, monkeypatch):
+    run = training.load_run(made / "run")
+    assert run.ranker.ad_tower.text.num_frozen_layers == 1
+    [file] = (made / "cache" / "lower_layers").iterdir()
+    batches = run.test.batches(64)
+    expected = run.ranker.predict(batches)["clicked"]
+    run.ranker.ad_tower.read_lower_layers(file)
+    run.ranker.predict_function = None
+    kept = run.ranker.predict(batches)["clicked"]
+    np.testing.assert_allclose(kept, expected, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_killed_run_ends_with_equal_weights(made, tmp_path):
+    config = settings(made, {"class": "top_layers", "k": 1})
+    out = tmp_path / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at_call(patch, MeasureEpochs, "on_train_batch_end", 9)
+        with pytest.raises(KilledError):
+            training.train(small.world(), config, out, progress=False)
+    training.train(small.world(), config, out, progress=False)
+    assert_equal_runs(out, made / "run")
+
+
+def test_the_bundle_scores_and_recommends_as_the_run(made, tmp_path):
+    run = training.load_run(made / "run")
+    bundle = serving.export_bundle(run.ranker, run.test, tmp_path / "bundle")
+    signatures = serving.open_bundle(bundle)
+    request = serving.replay(run.test, np.arange(20))
+    served = signatures["serving_default"](**request)["logits"]
+    logits = run.ranker.predict(run.test.batches(64))["clicked"][:20]
+    np.testing.assert_allclose(served, logits, atol=1e-5)
+    user = run.dataset.user_ids[0]
+    done = CliRunner().invoke(
+        main, ["recommend", str(made / "run"), "--user", user, "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    ours = json.loads(done.stdout.splitlines()[-1])["recommendations"]
+    theirs = serving.recommend(signatures["recommend"], run.dataset, user)
+    assert [ad["ad_id"] for ad in ours] == [ad["ad_id"] for ad in theirs]
+
+
+def test_a_frozen_model_is_a_column_of_vectors(made):
+    dataset = data.open_dataset(small.world())
+    model = str(made / "bert")
+    text = {"model": model, "max_tokens": 16, "tuning": "frozen"}
+    catalogue = training.with_text(dataset, text).catalogue
+    assert catalogue.tokens is None
+    assert catalogue.vectors["text"].shape == (20, 16)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ({"tuning": "half"}, "`tuning` must be frozen, full, or have a class"),
+        (
+            {"tuning": {"class": "top_layers", "k": 3}},
+            r"backbone, 2\. Received: .*k=3",
+        ),
+        ({"dtype": "float7"}, "`text`: "),
+        ({"max_tokens": 25}, "25 tokens for 24 positions"),
+        ({"dropout": 1.5}, "dropout=1.5"),
+    ],
+)
+def test_bad_settings(made, text, message):
+    dataset = data.open_dataset(small.world())
+    text = {"model": str(made / "bert"), "max_tokens": 16, **text}
+    with pytest.raises(InputError, match=message):
+        training.with_text(dataset, text)
+
+
+def test_a_ranker_without_the_tokens_that_it_reads(made):
+    dataset = data.open_dataset(small.world())
+    with pytest.raises(InputError, match="a catalogue without tokens"):
+        training.build_ranker(settings(made, "full"), dataset)
