@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from tensorflow.python.util import _pywrap_util_port
 
 from tfadrec.core.door import tf
 from tfadrec.ops import transformer
@@ -93,6 +94,81 @@ def test_layer_norm(random, dtype, shape):
     np.testing.assert_allclose(
         tf.cast(out, "float64"), expected, rtol=tolerance, atol=4 * tolerance
     )
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+@pytest.mark.parametrize("num_rows", [0, 1, 7])
+def test_layer_norm_of_an_unknown_number_of_rows(random, dtype, num_rows):
+    """Another form, with the same values and gradients."""
+    x = tf.constant(random.normal(3, 2, (num_rows, 16)), dtype)
+    gamma, beta, upstream = (
+        tf.constant(random.normal(size=size), dtype)
+        for size in (16, 16, (num_rows, 16))
+    )
+
+    def both(x):
+        with tf.GradientTape() as tape:
+            tape.watch([x, gamma, beta])
+            y = transformer.layer_norm(x, gamma, beta, 1e-12)
+        return [y, *tape.gradient(y, [x, gamma, beta], upstream)]
+
+    unknown = tf.function(
+        both, input_signature=[tf.TensorSpec([None, 16], dtype)]
+    )
+    for other, plain in zip(unknown(x), both(x), strict=True):
+        np.testing.assert_allclose(
+            tf.cast(other, "float32"),
+            tf.cast(plain, "float32"),
+            rtol=4 * PRECISIONS[dtype],
+            atol=16 * PRECISIONS[dtype],
+        )
+
+
+def kernels(function, rows):
+    """The kernels that TensorFlow runs for a function, after its rewriting."""
+    graph = tf.Graph()
+    with graph.as_default():
+        shape = [None, rows.shape[1]]
+        placeholder = tf.compat.v1.placeholder(rows.dtype, shape)
+        out = function(placeholder)
+    metadata = tf.compat.v1.RunMetadata()
+    with tf.compat.v1.Session(graph=graph) as session:
+        session.run(
+            out,
+            {placeholder: rows},
+            tf.compat.v1.RunOptions(output_partition_graphs=True),
+            metadata,
+        )
+    return [
+        (node.op, *node.attr["fused_ops"].list.s)
+        for graph in metadata.partition_graphs
+        for node in graph.node
+    ]
+
+
+@pytest.mark.skipif(
+    not _pywrap_util_port.IsMklEnabled(), reason="oneDNN does this"
+)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_feed_forward_is_three_kernels(random, dtype):
+    """What makes it fast: nothing else reads or writes all rows."""
+    x, kernel = random.normal(size=(2, 16, 16))
+    weights = kernel.astype(np.float32)
+
+    def block(x):
+        x = tf.cast(x, dtype)
+        y = transformer.dense(x, weights, weights[0], transformer.gelu)
+        y = x + transformer.dense(y, weights, weights[0])
+        return transformer.layer_norm(y, weights[0], weights[0], 1e-12)
+
+    found = kernels(block, x.astype(np.float32))
+    large = ("MatMul", "Norm", "Add", "Mul", "Erf")
+    found = [k for k in found if any(name in k[0] for name in large)]
+    assert sorted(found) == [
+        ("_MklLayerNorm",),
+        ("_MklNativeFusedMatMul", b"BiasAdd", b"Add"),
+        ("_MklNativeFusedMatMul", b"BiasAdd", b"GeluExact"),
+    ]
 
 
 @pytest.mark.parametrize("dtype", PRECISIONS)

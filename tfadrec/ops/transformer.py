@@ -8,9 +8,10 @@ import math
 from collections.abc import Callable, Mapping
 
 import tensorflow as tf
+from tensorflow.python.util import _pywrap_util_port
 
 from tfadrec.ops import attention as heads
-from tfadrec.ops import masking
+from tfadrec.ops import xla
 
 
 def gelu(x: tf.Tensor) -> tf.Tensor:
@@ -80,11 +81,67 @@ def layer_norm(
     Returns:
       [..., D] of the dtype of `x`.
     """
+    gamma, beta = tf.convert_to_tensor(gamma), tf.convert_to_tensor(beta)
+    if not _becomes_one_kernel(x):
+        return _plain_layer_norm(x, gamma, beta, epsilon)
+
+    @tf.custom_gradient
+    def norm(x, gamma, beta):
+        def gradient(upstream):
+            with tf.GradientTape() as tape:
+                tape.watch([x, gamma, beta])
+                y = _plain_layer_norm(x, gamma, beta, epsilon)
+            return tape.gradient(y, [x, gamma, beta], upstream)
+
+        return _fusible_layer_norm(x, gamma, beta, epsilon), gradient
+
+    return norm(x, gamma, beta)
+
+
+def _plain_layer_norm(x, gamma, beta, epsilon):
     wide = tf.cast(x, tf.float32)
     mean, variance = tf.nn.moments(wide, -1, keepdims=True)
     normal = (wide - mean) * tf.math.rsqrt(variance + epsilon)
     scaled = normal * tf.cast(gamma, tf.float32) + tf.cast(beta, tf.float32)
     return tf.cast(scaled, x.dtype)
+
+
+def _becomes_one_kernel(x: tf.Tensor) -> bool:
+    """Whether `_fusible_layer_norm` of rows becomes one kernel of oneDNN.
+
+    Where their number is known, TensorFlow folds the constants that it would
+    have to find, and without oneDNN the form is slow. Other devices than the
+    CPU have compilers of their own.
+    """
+    return (
+        x.shape.rank == 2
+        and x.shape[0] is None
+        and x.dtype in (tf.float32, tf.bfloat16)
+        and _pywrap_util_port.IsMklEnabled()
+        and not tf.config.get_visible_devices("GPU")
+        and not xla.is_compiling()
+    )
+
+
+def _fusible_layer_norm(x, gamma, beta, epsilon):
+    """The norm in the form that TensorFlow replaces by one kernel.
+
+    It is a batch norm in which every row is a channel. Sums are float32, too.
+    """
+    num_rows = tf.shape(x)[0]
+    nothing = tf.constant([], tf.float32)
+    normal = tf.raw_ops.FusedBatchNormV3(
+        x=tf.reshape(x, [1, num_rows, x.shape[1], 1]),
+        scale=tf.fill([num_rows], 1.0),
+        offset=tf.fill([num_rows], 0.0),
+        mean=nothing,
+        variance=nothing,
+        epsilon=epsilon,
+        data_format="NCHW",
+        is_training=True,
+    ).y
+    normal = tf.reshape(normal, tf.shape(x))
+    return normal * tf.cast(gamma, x.dtype) + tf.cast(beta, x.dtype)
 
 
 def rms_norm(x: tf.Tensor, gamma: tf.Tensor, epsilon: float) -> tf.Tensor:
@@ -126,7 +183,7 @@ def attention(
 
     Args:
       query: float [B, Q, D], D a multiple of `num_heads`.
-      key: float [B, T, D].
+      key: float [B, T, D], finite in padding too.
       value: float [B, T, D], finite in padding too.
       mask: bool [B, T], or [B, Q, T] where it depends on the query (or
         [1, Q, T], as a causal one), True = real.
@@ -143,13 +200,14 @@ def attention(
     logits = tf.cast(tf.matmul(q * scale, k, transpose_b=True), tf.float32)
     if bias is not None:
         logits += tf.cast(bias, tf.float32)
-    mask = (
-        mask[:, tf.newaxis, tf.newaxis]
-        if mask.shape.rank == 2
-        else mask[:, tf.newaxis]
-    )
-    weights = tf.cast(masking.masked_softmax(logits, mask), v.dtype)
-    return heads.join_heads(tf.matmul(weights, v))
+    if mask.shape.rank == 2:
+        mask = mask[:, tf.newaxis]
+    # An addition broadcasts faster than a choice. What is added is finite: no
+    # NaN where a whole row is masked.
+    logits += tf.where(mask, 0.0, tf.float32.min / 2)[:, tf.newaxis]
+    weights = tf.cast(tf.nn.softmax(logits), v.dtype)
+    gathered = heads.join_heads(tf.matmul(weights, v))
+    return tf.where(tf.reduce_any(mask, -1)[..., tf.newaxis], gathered, 0)
 
 
 def relative_buckets(
