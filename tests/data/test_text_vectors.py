@@ -85,15 +85,16 @@ def one_by_one(texts, tokenizer, encoder):
 
 def test_equal_to_one_by_one(tmp_path, tokenizer, encoder, encoded):
     vectors = text_vectors(
-        TEXTS, tokenizer, encoder, cache=tmp_path, batch_size=3
+        TEXTS, tokenizer, encoder, cache=tmp_path, batch_tokens=9
     )
     np.testing.assert_allclose(
         vectors, one_by_one(TEXTS, tokenizer, encoder), atol=1e-5
     )
     assert vectors.dtype == np.float32
     np.testing.assert_array_equal(vectors[[2, 6]], 0)
-    # Four distinct texts that are not empty, three at a time.
-    assert encoded == [3, 1]
+    # Four distinct texts that are not empty: one of 9 tokens, then those of 3,
+    # 2 and 1, which are padded to 9.
+    assert encoded == [1, 3]
 
 
 def test_the_second_run_reads_the_disk(tmp_path, tokenizer, encoder, encoded):

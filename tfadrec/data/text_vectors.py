@@ -6,7 +6,9 @@ import logging
 import os
 import pathlib
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent import futures
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,9 +22,12 @@ from tfadrec.data.tokenizer import Tokenizer, ad_text
 
 _LOG = logging.getLogger(__name__)
 #: Part of the key: raised when the same text and model give another vector.
-_FORMAT = 1
+_FORMAT = 2
 _TEXTS_PER_PART = 2048
-_LENGTH_MULTIPLE = 8
+#: Weights beyond this stay variables: a graph holds 2 GB at most.
+_MAX_CONSTANT_BYTES = 2**30
+
+Inputs = Mapping[str, np.ndarray]
 
 
 class TextEncoder(Protocol):
@@ -50,7 +55,7 @@ def encode_text(
     encoder: TextEncoder,
     *,
     cache: str | os.PathLike[str] | None = None,
-    batch_size: int = 64,
+    batch_tokens: int = 4096,
     progress: bool = True,
 ) -> Catalogue:
     """A catalogue with the vector column `text`, made of its ad copy.
@@ -66,7 +71,7 @@ def encode_text(
         tokenizer,
         encoder,
         cache=cache,
-        batch_size=batch_size,
+        batch_tokens=batch_tokens,
         progress=progress,
     )
     return catalogue.with_vectors("text", vectors)
@@ -78,7 +83,7 @@ def text_vectors(
     encoder: TextEncoder,
     *,
     cache: str | os.PathLike[str] | None = None,
-    batch_size: int = 64,
+    batch_tokens: int = 4096,
     progress: bool = True,
 ) -> np.ndarray:
     """The vectors of texts, each distinct text encoded once and kept on disk.
@@ -87,13 +92,18 @@ def text_vectors(
     vector: the encoder's config and weights, and the tokenizer. It is written
     every few thousand texts, so a killed run goes on where it stopped.
 
+    Texts of like length are encoded together. As many batches are worked on at
+    once as there are groups of `tf.config.threading`'s intra-op threads among
+    the cores: one, where that is not set.
+
     Args:
       texts: n texts. An empty one has the zero vector.
       tokenizer: the encoder's.
       encoder: a text layer.
       cache: the folder that keeps the vectors, one sub-folder per model; by
         default `text_vectors` in `tfadrec.core.fetch.cache_dir()`.
-      batch_size: texts per call of the encoder, >= 1.
+      batch_tokens: tokens per call of the encoder, padding included; a longer
+        text is a call of its own.
       progress: whether a progress bar is shown on standard error.
 
     Returns:
@@ -102,6 +112,27 @@ def text_vectors(
     Raises:
       InputError: where the tokenizer does not fit the encoder.
     """
+    vectors, _ = vectors_and_count(
+        texts,
+        tokenizer,
+        encoder,
+        cache=cache,
+        batch_tokens=batch_tokens,
+        progress=progress,
+    )
+    return vectors
+
+
+def vectors_and_count(
+    texts: Sequence[str],
+    tokenizer: Tokenizer,
+    encoder: TextEncoder,
+    *,
+    cache: str | os.PathLike[str] | None,
+    batch_tokens: int,
+    progress: bool,
+) -> tuple[np.ndarray, int]:
+    """What `text_vectors` gives, and the number of texts that it encoded."""
     tokenizer.check_fits(encoder.vocabulary_size, encoder.max_tokens)
     root = pathlib.Path(cache or fetch.cache_dir() / "text_vectors")
     folder = root / _model_key(tokenizer, encoder)
@@ -116,55 +147,111 @@ def text_vectors(
             if key in missing:
                 vectors[rows[missing.pop(key)]] = vector
     todo = list(missing.values())
-    encode = _traced(encoder)
+    if not todo:
+        return vectors, 0
     with tqdm.tqdm(
         total=len(todo),
         desc="Encoding ad text",
         unit="ad",
-        disable=not (progress and todo),
+        disable=not progress,
     ) as bar:
-        for start in range(0, len(todo), _TEXTS_PER_PART):
-            part = todo[start : start + _TEXTS_PER_PART]
-            made = np.empty((len(part), encoder.width), np.float32)
-            for chosen, inputs in _batches(part, tokenizer, batch_size):
-                made[chosen] = encode(inputs)
-                bar.update(len(chosen))
+        for part, made in _encode(todo, tokenizer, encoder, batch_tokens, bar):
             _write_part(folder, part, made)
             for text, vector in zip(part, made, strict=True):
                 vectors[rows[text]] = vector
-    return vectors
+    return vectors, len(todo)
 
 
-def _traced(
+def _encode(
+    texts: Sequence[str],
+    tokenizer: Tokenizer,
     encoder: TextEncoder,
-) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
+    batch_tokens: int,
+    bar: tqdm.tqdm,
+) -> Iterator[tuple[Sequence[str], np.ndarray]]:
+    """Parts of the texts, with their vectors.
+
+    While a part is computed, the next one is tokenised.
+    """
+    encode = _traced(encoder)
+    begun: deque[tuple[Sequence[str], list]] = deque()
+
+    def finish():
+        part, batches = begun.popleft()
+        made = np.empty((len(part), encoder.width), np.float32)
+        for chosen, batch in batches:
+            made[chosen] = batch.result()
+            bar.update(len(chosen))
+        return part, made
+
+    with futures.ThreadPoolExecutor(_batches_at_once()) as pool:
+        try:
+            for start in range(0, len(texts), _TEXTS_PER_PART):
+                part = texts[start : start + _TEXTS_PER_PART]
+                batches = _batches(part, tokenizer, batch_tokens)
+                begun.append(
+                    (part, [(c, pool.submit(encode, x)) for c, x in batches])
+                )
+                if len(begun) > 1:
+                    yield finish()
+            yield finish()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _batches_at_once() -> int:
     from tfadrec.core.door import tf
 
-    @tf.function(
-        input_signature=[
-            {
-                "token_ids": tf.TensorSpec([None, None], tf.int32),
-                "token_mask": tf.TensorSpec([None, None], tf.bool),
-            }
-        ],
-        autograph=False,
-    )
-    def encode(inputs):
+    threads = tf.config.threading.get_intra_op_parallelism_threads()
+    cores = os.cpu_count() or 1
+    return max(1, cores // threads) if threads else 1
+
+
+def _traced(encoder: TextEncoder) -> Callable[[Inputs], np.ndarray]:
+    """The encoder as a graph in which the weights are constants.
+
+    They are cast and laid out for the processor once, then, and not per call.
+    """
+    from tensorflow.python.framework import convert_to_constants
+
+    from tfadrec.core.door import tf
+
+    ids = tf.TensorSpec([None, None], tf.int32)
+    mask = tf.TensorSpec([None, None], tf.bool)
+
+    @tf.function(input_signature=[ids, mask], autograph=False)
+    def encode(token_ids, token_mask):
+        inputs = {"token_ids": token_ids, "token_mask": token_mask}
         return tf.cast(encoder(inputs), tf.float32)
 
-    return lambda inputs: encode(inputs).numpy()
+    called = encode
+    sizes = (v.dtype.size * v.shape.num_elements() for v in encoder.weights)
+    if sum(sizes) <= _MAX_CONSTANT_BYTES:
+        called = convert_to_constants.convert_variables_to_constants_v2(
+            encode.get_concrete_function(), lower_control_flow=False
+        )
+
+    def call(inputs):
+        made = called(
+            tf.constant(inputs["token_ids"]), tf.constant(inputs["token_mask"])
+        )
+        return tf.nest.flatten(made)[0].numpy()
+
+    return call
 
 
 def _batches(
-    texts: Sequence[str], tokenizer: Tokenizer, batch_size: int
-) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    texts: Sequence[str], tokenizer: Tokenizer, batch_tokens: int
+) -> Iterator[tuple[np.ndarray, Inputs]]:
     """Texts of like length together, so that little padding is computed."""
     ids = tokenizer.ids(texts)
     order = np.argsort([-len(row) for row in ids], kind="stable")
-    for start in range(0, len(order), batch_size):
-        chosen = order[start : start + batch_size]
-        rows = [ids[row] for row in chosen]
-        yield chosen, tokenizer.pad(rows, multiple=_LENGTH_MULTIPLE)
+    start = 0
+    while start < len(order):
+        longest = max(len(ids[order[start]]), 1)
+        chosen = order[start : start + max(batch_tokens // longest, 1)]
+        yield chosen, tokenizer.pad([ids[row] for row in chosen])
+        start += len(chosen)
 
 
 def _model_key(tokenizer: Tokenizer, encoder: TextEncoder) -> str:

@@ -110,19 +110,10 @@ class Tokenizer:
         """The token ids of each text, cut and not padded."""
         return [row.ids for row in self._backend.encode_batch_fast(list(texts))]
 
-    def pad(
-        self, ids: Sequence[Sequence[int]], multiple: int = 1
-    ) -> dict[str, np.ndarray]:
-        """Rows of token ids to one rectangle, as a call gives it.
-
-        Args:
-          ids: n rows.
-          multiple: L is rounded up to a multiple of it, `max_tokens` at most.
-        """
+    def pad(self, ids: Sequence[Sequence[int]]) -> dict[str, np.ndarray]:
+        """Rows of token ids to one rectangle, as a call gives it."""
         lengths = np.array([len(row) for row in ids], np.int64)
-        longest = int(lengths.max(initial=0))
-        width = min(-(-longest // multiple) * multiple, self.max_tokens)
-        mask = np.arange(width) < lengths[:, np.newaxis]
+        mask = np.arange(lengths.max(initial=0)) < lengths[:, np.newaxis]
         token_ids = np.full(mask.shape, self.pad_id, np.int32)
         token_ids[mask] = [token for row in ids for token in row]
         return {"token_ids": token_ids, "token_mask": mask}
