@@ -32,6 +32,7 @@ PUBLIC = {
         "Tokenizer",
         "Tokens",
         "ad_text",
+        "encode_catalogue",
         "encode_text",
         "load",
         "lower_layers",

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from tests.data import tiny_encoder
 from tests.training import small
 from tfadrec import serving
 from tfadrec.cli import main
@@ -24,6 +25,7 @@ COMMANDS = [
     ("prepare", "mind"),
     ("prepare", "table"),
     ("prepare", "synthetic"),
+    ("encode-ads",),
     ("train",),
     ("tune",),
     ("evaluate",),
@@ -112,6 +114,39 @@ def test_evaluate(run):
     assert "auc" in result.stdout
 
 
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return tiny_encoder.write_model(tmp_path_factory.mktemp("model"))
+
+
+def test_encode_ads(tmp_path, model):
+    """In processes of their own: TensorFlow's threads are chosen there."""
+    arguments = ["-m", "tfadrec", "encode-ads", "--data", small.world()]
+    arguments += ["--model", model, "--max-tokens", 16, "--json"]
+    answers = []
+    for dtype in ("float32", "float32", "bfloat16"):
+        out = tmp_path / dtype
+        done = process(
+            *arguments,
+            *("--dtype", dtype, "--out", out),
+            TFADREC_CACHE=str(tmp_path / "cache"),
+        )
+        assert done.returncode == 0, done.stderr
+        answers.append(json.loads(done.stdout.splitlines()[-1]))
+    first, second, half = answers
+    assert first["ads"] == second["ads"] == half["ads"] == 20
+    assert first["encoded"] == half["encoded"] > 0
+    assert second["encoded"] == 0
+    exact, close = (
+        np.load(tmp_path / dtype / "vectors.npy")
+        for dtype in ("float32", "bfloat16")
+    )
+    assert exact.shape == (20, 8)
+    assert 0 < np.abs(exact - close).max() < 0.05
+    assert "Encoding ad text: 100%" in done.stderr
+    assert "ad/s" in done.stderr
+
+
 def test_export(run, tmp_path):
     out = tmp_path / "bundles"
     for version in (1, 2):
@@ -188,6 +223,12 @@ BAD = [
     ("train --data WORLD --out empty/../.", "holds something else"),
     ("evaluate nowhere", "has no model.keras"),
     ("evaluate empty", "has no model.keras"),
+    (
+        "encode-ads --data nowhere --model MODEL --max-tokens 9 --out o",
+        "nowhere",
+    ),
+    ("encode-ads --data WORLD --model empty --out o", "must hold config.json"),
+    ("encode-ads --data WORLD --model MODEL --out o", "Lower `max_tokens`"),
     ("export nowhere", "has no model.keras"),
     ("recommend nowhere --user 3", "has no model.keras"),
     ("recommend RUN --user 3 -k 0", "`k` must be >= 1"),
@@ -200,9 +241,13 @@ BAD = [
 
 
 @pytest.mark.parametrize(("line", "message"), BAD, ids=[b[0] for b in BAD])
-def test_bad_input_is_one_line_and_2(files, monkeypatch, line, message):
+def test_bad_input_is_one_line_and_2(files, model, monkeypatch, line, message):
     monkeypatch.chdir(files)
-    named = {"WORLD": small.world(), "RUN": small.run_folder()}
+    named = {
+        "WORLD": small.world(),
+        "RUN": small.run_folder(),
+        "MODEL": model,
+    }
     arguments = [named.get(word, word) for word in line.split()]
     result = call(*arguments, "--json")
     assert result.exit_code == 2, result.output
@@ -224,6 +269,7 @@ def test_bad_input_is_one_line_and_2(files, monkeypatch, line, message):
         "nonsense",
         "train",
         "train --wrong",
+        "encode-ads --data d --out o --dtype int8",
         "prepare",
         "recommend RUN",
         "recommend RUN --user 1 -k many",

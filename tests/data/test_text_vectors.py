@@ -6,52 +6,27 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import tokenizers
 
-from tfadrec.core.door import keras, tf
+from tests.data import tiny_encoder
+from tests.data.tiny_encoder import CONFIG
+from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.text_vectors import encode_text, text_vectors
-from tfadrec.data.tokenizer import Tokenizer
 from tfadrec.layers.text import BertAdEncoder
 
 module = importlib.import_module("tfadrec.data.text_vectors")
-WORDS = ["[PAD]", "[UNK]", "a", "b", "c", "d", "e", "f", "g", "h"]
-CONFIG = {
-    "vocab_size": 12,
-    "hidden_size": 8,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-    "intermediate_size": 16,
-    "max_position_embeddings": 20,
-}
 TEXTS = ["a b c", "d", "", "a b c", "e f g h a b c d e", "h h", "  "]
 
 
 @pytest.fixture
 def encoder():
-    keras.utils.set_random_seed(1)
-    made = BertAdEncoder(CONFIG, name="any")
-    made.build(None)
-    random = np.random.default_rng(1)
-    for variable in made.weights:
-        variable.assign(random.normal(0, 0.5, variable.shape))
-    return made
+    return tiny_encoder.encoder()
 
 
 @pytest.fixture
 def tokenizer():
-    return make_tokenizer()
-
-
-def make_tokenizer(max_tokens=16):
-    made = tokenizers.Tokenizer(
-        tokenizers.models.WordLevel(
-            {word: i for i, word in enumerate(WORDS)}, unk_token="[UNK]"
-        )
-    )
-    made.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
-    return Tokenizer(made, max_tokens=max_tokens)
+    return tiny_encoder.tokenizer()
 
 
 @pytest.fixture
@@ -137,7 +112,7 @@ def another_precision(tokenizer, encoder):
 
 
 def another_cut(tokenizer, encoder):
-    return make_tokenizer(max_tokens=5), encoder
+    return tiny_encoder.tokenizer(max_tokens=5), encoder
 
 
 @pytest.mark.parametrize(
@@ -232,6 +207,44 @@ def test_a_damaged_part_is_made_again(
     assert f"{path} is damaged" in caplog.text
     assert not path.exists()
     assert len(list(tmp_path.rglob("part-*.parquet"))) == 1
+
+
+def test_several_batches_at_once(tmp_path, tokenizer, encoder, monkeypatch):
+    """Which thread computes a batch has no part in its vectors."""
+    texts = [f"{x} {y}" for x in "abcdefgh" for y in "abcdefgh"]
+    kwargs = {"batch_tokens": 4}
+    monkeypatch.setattr(module, "_TEXTS_PER_PART", 10)
+    alone = text_vectors(
+        texts, tokenizer, encoder, cache=tmp_path / "1", **kwargs
+    )
+    monkeypatch.setattr(module, "_batches_at_once", lambda: 4)
+    together = text_vectors(
+        texts, tokenizer, encoder, cache=tmp_path / "4", **kwargs
+    )
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_batches_at_once(monkeypatch):
+    """As many as there are groups of threads among the cores."""
+    monkeypatch.setattr(module.os, "cpu_count", lambda: 8)
+    for threads, expected in ((0, 1), (1, 8), (3, 2), (8, 1), (16, 1)):
+        monkeypatch.setattr(
+            tf.config.threading,
+            "get_intra_op_parallelism_threads",
+            lambda threads=threads: threads,
+        )
+        assert module._batches_at_once() == expected
+
+
+def test_large_weights_stay_variables(
+    tmp_path, tokenizer, encoder, monkeypatch
+):
+    """A graph with more than 2 GB of constants would be none."""
+    monkeypatch.setattr(module, "_MAX_CONSTANT_BYTES", 0)
+    vectors = text_vectors(TEXTS, tokenizer, encoder, cache=tmp_path)
+    np.testing.assert_allclose(
+        vectors, one_by_one(TEXTS, tokenizer, encoder), atol=1e-5
+    )
 
 
 def test_no_scratch_stays(tmp_path, tokenizer, encoder):

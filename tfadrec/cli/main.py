@@ -3,6 +3,7 @@
 import click
 
 from tfadrec import __version__
+from tfadrec.cli.encode_ads import encode_ads
 from tfadrec.cli.evaluate import evaluate
 from tfadrec.cli.export import export
 from tfadrec.cli.prepare import prepare
@@ -37,6 +38,7 @@ def main() -> None:
 for command in (
     quickstart,
     prepare,
+    encode_ads,
     train,
     tune,
     evaluate,

@@ -2,6 +2,7 @@
 
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.dataset import Dataset, EventLog, Impressions, open_dataset
+from tfadrec.data.encode_catalogue import encode_catalogue
 from tfadrec.data.load import load
 from tfadrec.data.lower_layers import lower_layers
 from tfadrec.data.split import split_by_time
@@ -18,6 +19,7 @@ __all__ = [
     "Tokenizer",
     "Tokens",
     "ad_text",
+    "encode_catalogue",
     "encode_text",
     "load",
     "lower_layers",

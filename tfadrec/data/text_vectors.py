@@ -141,7 +141,7 @@ def vectors_and_count(
     for row, text in enumerate(texts):
         if text.strip():
             rows.setdefault(text, []).append(row)
-    missing = {_text_key(text): text for text in rows}
+    missing = {text_key(text): text for text in rows}
     for keys, kept in _read_parts(folder, encoder.width):
         for key, vector in zip(keys, kept, strict=True):
             if key in missing:
@@ -267,7 +267,8 @@ def _model_key(tokenizer: Tokenizer, encoder: TextEncoder) -> str:
     return digest.hexdigest()[:32]
 
 
-def _text_key(text: str) -> bytes:
+def text_key(text: str) -> bytes:
+    """The SHA-256 that a text is known by."""
     return hashlib.sha256(text.encode()).digest()
 
 
@@ -304,7 +305,7 @@ def _write_part(
     schema = _part_schema(vectors.shape[1])
     flat = pa.array(vectors.reshape(-1))
     columns = [
-        pa.array([_text_key(text) for text in texts], pa.binary(32)),
+        pa.array([text_key(text) for text in texts], pa.binary(32)),
         pa.FixedSizeListArray.from_arrays(flat, type=schema.types[1]),
     ]
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,274 @@
+"""Ad copy to vectors: this project, transformers' TFBertModel, and torch.
+
+    python benchmarks/encode.py --peers PYTHON FILE:COLUMN[+COLUMN] ...
+
+Each FILE:COLUMN is a Parquet file with a column of texts; `a+b` joins two of
+them by ". ". MiniLM-L6 encodes up to 2048 distinct texts of each, in their
+natural lengths, cut at 128 tokens. PYTHON is an interpreter that has torch and
+sentence-transformers:
+
+    pip install torch==2.13.0 sentence-transformers==6.2.0
+
+Each contender has a process of its own, all cores, and one run to warm up. The
+set-up (loading, tracing) is not in the rate, and neither is writing to disk,
+since all but the last part of the vectors go there beside the computation.
+sentence-transformers sorts by length itself and gets the best of four batch
+sizes; TFBertModel gets batches of 64 in the order of the texts, each padded to
+its longest.
+"""
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+from machine import describe, spread
+
+_SEED, _TEXTS, _MAX_TOKENS = 0, 2048, 128
+_REPEATS = 5
+_CONTENDERS = (
+    "TFBertModel float32",
+    "sentence-transformers float32",
+    "sentence-transformers bfloat16",
+    "tfadrec float32",
+    "tfadrec bfloat16",
+    "tfadrec bfloat16, one batch at a time",
+)
+
+
+def main() -> None:
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    if sys.argv[1] == "--contender":
+        print(json.dumps(_contend(*sys.argv[2:])))
+        return
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--peers", required=True)
+    parser.add_argument("texts", nargs="+")
+    chosen = parser.parse_args()
+
+    from tfadrec.core import pretrained
+    from tfadrec.data import Tokenizer
+
+    print(describe())
+    folder = pretrained.locate("minilm")
+    tokenizer = Tokenizer.from_pretrained(folder, max_tokens=_MAX_TOKENS)
+    for source in chosen.texts:
+        texts = _texts(source)
+        lengths = np.array([len(ids) for ids in tokenizer.ids(texts)])
+        places = np.percentile(lengths, [10, 50, 90]).astype(int)
+        print(
+            f"\n{source}: {len(texts)} distinct texts; tokens "
+            f"{lengths.mean():.1f} on average, 10/50/90 % "
+            f"{'/'.join(map(str, places))}, {lengths.max()} at most"
+        )
+        _compare(texts, lengths, str(folder), chosen.peers)
+
+
+def _texts(source: str) -> list[str]:
+    import pyarrow.parquet as pq
+
+    path, _, columns = source.rpartition(":")
+    table = pq.read_table(path, columns=columns.split("+"))
+    rows = zip(
+        *(table[name].to_pylist() for name in columns.split("+")), strict=True
+    )
+    found = sorted({". ".join(row) for row in rows if all(row)})
+    random.Random(_SEED).shuffle(found)
+    return found[:_TEXTS]
+
+
+def _compare(
+    texts: list[str], lengths: np.ndarray, folder: str, peers: str
+) -> None:
+    vectors = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        path = os.path.join(scratch, "texts.json")
+        with open(path, "w") as file:
+            json.dump(texts, file)
+        for name in _CONTENDERS:
+            python = peers if name.startswith("sentence") else sys.executable
+            made = os.path.join(scratch, f"{name}.npy")
+            command = [python, __file__, "--contender", name, folder, path]
+            done = subprocess.run(
+                [*command, made], stdout=subprocess.PIPE, text=True, check=True
+            )
+            found = json.loads(done.stdout.splitlines()[-1])
+            vectors[name] = np.load(made)
+            line = f"  {name:38} {spread(found['rates'], ' ads/s')}"
+            if "peak" in found:
+                share = _operations(lengths) / len(texts) / found["peak"]
+                line += f", {share * max(found['rates']):.0%} of the peak"
+            if "note" in found:
+                line += f", {found['note']}"
+            print(line, flush=True)
+    exact = vectors["tfadrec float32"]
+    for name, made in vectors.items():
+        cosines = np.sum(made * exact, -1) / (
+            np.linalg.norm(made, axis=-1) * np.linalg.norm(exact, axis=-1)
+        )
+        print(
+            f"  cosine to tfadrec float32, {name}: mean {cosines.mean():.6f}, "
+            f"least {cosines.min():.6f}"
+        )
+
+
+def _operations(lengths: np.ndarray) -> float:
+    """Multiplications and additions of MiniLM-L6's products, all texts."""
+    width, inner, layers = 384, 1536, 6
+    per_token = 2 * (4 * width**2 + 2 * width * inner)
+    per_pair = 2 * 2 * width
+    return layers * float(np.sum(per_token * lengths + per_pair * lengths**2))
+
+
+def _contend(name: str, folder: str, path: str, made: str) -> dict:
+    with open(path) as file:
+        texts = json.load(file)
+    kind, _, rest = name.partition(" ")
+    begun = time.perf_counter()
+    found = {}
+    if kind == "tfadrec":
+        encode, found = _ours(folder, rest)
+    elif kind == "TFBertModel":
+        encode = _tf_bert(folder)
+    else:
+        encode, found["note"] = _sentence_transformers(folder, rest, texts)
+    vectors = encode(texts)
+    if kind != "sentence-transformers":
+        found["note"] = f"{time.perf_counter() - begun:.1f} s to the first"
+    rates = []
+    for _ in range(_REPEATS):
+        begun = time.perf_counter()
+        vectors = encode(texts)
+        rates.append(len(texts) / (time.perf_counter() - begun))
+    np.save(made, vectors)
+    return {"rates": rates, **found}
+
+
+def _ours(folder: str, rest: str):
+    import importlib
+
+    from tfadrec import data, layers
+    from tfadrec.core.door import tf
+
+    dtype, _, how = rest.partition(", ")
+    peak = _peak(dtype)
+    if not how:
+        # As `tfadrec encode-ads` does.
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+    policy = {"float32": "float32", "bfloat16": "mixed_bfloat16"}[dtype]
+    encoder = layers.BertAdEncoder.from_pretrained(folder, dtype=policy)
+    tokenizer = data.Tokenizer.from_pretrained(folder, max_tokens=_MAX_TOKENS)
+    module = importlib.import_module("tfadrec.data.text_vectors")
+    traced = module._traced(encoder)
+    module._traced = lambda _: traced
+    key = module._model_key(tokenizer, encoder)
+    module._model_key = lambda *_: key
+
+    def encode(texts):
+        with tempfile.TemporaryDirectory() as cache:
+            return data.text_vectors(
+                texts, tokenizer, encoder, cache=cache, progress=False
+            )
+
+    return encode, {"peak": peak}
+
+
+def _peak(dtype: str) -> float:
+    """Operations per second of the widest product, in a process of its own.
+
+    TensorFlow's threads can be set once per process.
+    """
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import encode; print(encode.measure_peak(sys.argv[2]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, os.path.dirname(__file__), dtype],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return float(done.stdout.splitlines()[-1])
+
+
+def measure_peak(dtype: str) -> float:
+    import tensorflow as tf
+
+    rows, width, inner = 4096, 384, 1536
+    kernel = np.random.default_rng(_SEED).normal(size=(width, inner))
+
+    @tf.function(input_signature=[tf.TensorSpec([rows, width], dtype)])
+    def product(x):
+        return tf.matmul(x, tf.constant(kernel, dtype))
+
+    x = tf.ones([rows, width], dtype)
+    times = []
+    for _ in range(30):
+        begun = time.perf_counter()
+        product(x)
+        times.append(time.perf_counter() - begun)
+    return 2 * rows * width * inner / min(times)
+
+
+def _tf_bert(folder: str):
+    from tfadrec import data, layers
+    from tfadrec.core.door import tf
+
+    encoder = layers.BertAdEncoder.from_pretrained(folder)
+    tokenizer = data.Tokenizer.from_pretrained(folder, max_tokens=_MAX_TOKENS)
+    ids = tf.TensorSpec([None, None], tf.int32)
+
+    @tf.function(input_signature=[ids, ids], autograph=False)
+    def encode(token_ids, mask):
+        hidden = encoder._backbone(
+            input_ids=token_ids, attention_mask=mask
+        ).last_hidden_state
+        weights = tf.cast(mask, tf.float32)
+        weights /= tf.reduce_sum(weights, -1, keepdims=True)
+        return tf.einsum("nl,nld->nd", weights, hidden)
+
+    def in_batches(texts):
+        made = []
+        for start in range(0, len(texts), 64):
+            batch = tokenizer(texts[start : start + 64])
+            mask = batch["token_mask"].astype(np.int32)
+            made.append(encode(batch["token_ids"], mask).numpy())
+        return np.concatenate(made)
+
+    return in_batches
+
+
+def _sentence_transformers(folder: str, dtype: str, texts: list[str]):
+    import torch
+    from sentence_transformers import SentenceTransformer, __version__
+
+    model = SentenceTransformer(
+        folder, device="cpu", model_kwargs={"dtype": getattr(torch, dtype)}
+    )
+    model.max_seq_length = _MAX_TOKENS
+
+    def encode(texts, batch_size):
+        return model.encode(
+            texts, batch_size=batch_size, convert_to_tensor=True
+        ).float()
+
+    encode(texts[:256], 32)
+    seconds = {}
+    for size in (32, 64, 128, 256):
+        begun = time.perf_counter()
+        encode(texts, size)
+        seconds[size] = time.perf_counter() - begun
+    best = min(seconds, key=seconds.__getitem__)
+    versions = f"{__version__} on torch {torch.__version__}"
+    return lambda texts: encode(texts, best).numpy(), (
+        f"batches of {best}, {versions}"
+    )
+
+
+if __name__ == "__main__":
+    main()
