@@ -61,14 +61,14 @@ def encode_ads(
     # A batch per core is faster than all cores on one batch.
     tf.config.threading.set_intra_op_parallelism_threads(1)
     from tfadrec.data import Tokenizer, encode_catalogue
-    from tfadrec.layers import BertAdEncoder
+    from tfadrec.layers.text import load_encoder
 
     policy = {"float32": "float32", "bfloat16": "mixed_bfloat16"}[dtype]
     found = encode_catalogue(
         data,
         out,
         Tokenizer.from_pretrained(model, max_tokens=max_tokens),
-        BertAdEncoder.from_pretrained(model, pooling=pooling, dtype=policy),
+        load_encoder(model, pooling=pooling, dtype=policy),
     )
     click.echo(
         f"{found['ads']:,} ads; {found['encoded']:,} texts encoded, the others "
