@@ -1,5 +1,6 @@
 """`tfadrec encode-ads`: a catalogue to a table of text vectors."""
 
+import contextlib
 from typing import Any
 
 import click
@@ -58,8 +59,10 @@ def encode_ads(
     load_tensorflow()
     import tensorflow as tf
 
-    # A batch per core is faster than all cores on one batch.
-    tf.config.threading.set_intra_op_parallelism_threads(1)
+    # A batch per core is faster than all cores on one batch. It is refused, and
+    # does no harm, where this process has used TensorFlow before.
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(1)
     from tfadrec.data import Tokenizer, encode_catalogue
     from tfadrec.layers.text import load_encoder
 

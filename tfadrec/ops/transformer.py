@@ -192,7 +192,7 @@ def attention(
       bias: float, broadcastable to [B, H, Q, T], as T5's of positions.
 
     Returns:
-      [B, Q, D] of the query's dtype; zeros where nothing is real.
+      [B, Q, D] of the query's dtype; the mean of all values where none is real.
     """
     if scale is None:
         scale = (query.shape[-1] // num_heads) ** -0.5
@@ -206,8 +206,7 @@ def attention(
     # NaN where a whole row is masked.
     logits += tf.where(mask, 0.0, tf.float32.min / 2)[:, tf.newaxis]
     weights = tf.cast(tf.nn.softmax(logits), v.dtype)
-    gathered = heads.join_heads(tf.matmul(weights, v))
-    return tf.where(tf.reduce_any(mask, -1)[..., tf.newaxis], gathered, 0)
+    return heads.join_heads(tf.matmul(weights, v))
 
 
 def relative_buckets(

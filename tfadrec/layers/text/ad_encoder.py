@@ -541,7 +541,8 @@ class AdEncoder(keras.layers.Layer):
                 scale=self._attention_scale(),
                 bias=bias,
             )
-            return tf.reshape(gathered, [-1, width])
+            # In these words TensorFlow sees that a residual has its shape.
+            return tf.reshape(gathered, tf.shape(projections[0]))
 
         for block in blocks:
             rows = self._block(block, rows, attend, training)
