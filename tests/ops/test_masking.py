@@ -94,3 +94,16 @@ def test_pooling_nothing(pooling):
         tf.zeros([2, 3, 0]), tf.zeros([2, 1, 0], tf.bool), pooling
     )
     np.testing.assert_array_equal(pooled, np.zeros([2, 3]))
+
+
+def test_padding_is_zeroed_with_its_gradient():
+    vectors = tf.constant([[[1.0, 2.0], [np.nan, 3.0]], [[4.0, 5.0]] * 2])
+    mask = tf.constant([[True, False], [False, True]])
+    with tf.GradientTape() as tape:
+        tape.watch(vectors)
+        zeroed = masking.zero_padding(vectors, mask)
+    np.testing.assert_array_equal(zeroed, [[[1, 2], [0, 0]], [[0, 0], [4, 5]]])
+    gradient = tape.gradient(zeroed, vectors, tf.fill([2, 2, 2], 7.0))
+    np.testing.assert_array_equal(
+        gradient, [[[7, 7], [0, 0]], [[0, 0], [7, 7]]]
+    )

@@ -28,6 +28,24 @@ def masked_softmax(
     return tf.where(mask, tf.nn.softmax(logits, axis=axis), 0.0)
 
 
+def zero_padding(vectors: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Zeros in place of what stands in padding, also of NaN.
+
+    Row by row: on the CPU several times as fast as `tf.where` with a mask that
+    has to be spread over the columns.
+
+    Args:
+      vectors: [B, T, D], D known.
+      mask: bool [B, T], True = real.
+
+    Returns:
+      [B, T, D].
+    """
+    rows = tf.reshape(vectors, [-1, vectors.shape[-1]])
+    rows = tf.compat.v1.where(tf.reshape(mask, [-1]), rows, tf.zeros_like(rows))
+    return tf.reshape(rows, tf.shape(vectors))
+
+
 def masked_mean(
     values: tf.Tensor, mask: tf.Tensor | None, axis: int
 ) -> tf.Tensor:

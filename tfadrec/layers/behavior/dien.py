@@ -88,7 +88,7 @@ class DIEN(keras.layers.Layer):
     def call(self, inputs, training=None):
         mask = inputs["mask"][:, :, None]  # [B, T, 1]
         # Padding may hold anything, also NaN, and 0 * NaN is not 0.
-        events = tf.where(mask, inputs["events"], 0)
+        events = masking.zero_padding(inputs["events"], inputs["mask"])
         events, steps = _swap(events), _swap(mask)  # time first
         states = self._extractor(events, tf.cast(steps, events.dtype))
         states = tf.squeeze(states, 2)  # [T + 1, B, D]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.building import built
 from tfadrec.layers.dice import Dice
+from tfadrec.ops import blocks, masking
 
 
 @register
@@ -26,7 +27,8 @@ class DIN(keras.layers.Layer):
 
     So one kernel is made per candidate, and a pair costs a single product of
     k_t with it. The kernels of a user's candidates stand side by side: a user
-    with C candidates is one matrix product [T, D] [D, C H].
+    with C candidates is one matrix product [T, D] [D, C H]. Pairs are worked
+    on in blocks that fit a cache (`ops/blocks.py`); with Dice, all at once.
 
     Mask: padding has no weight; an empty history gives zeros. Precision: the
     layer's compute dtype.
@@ -103,28 +105,42 @@ class DIN(keras.layers.Layer):
         return built(dense, [None, input_width])
 
     def call(self, inputs, training=None):
-        target, mask = inputs["target"], tf.expand_dims(inputs["mask"], -1)
+        given = inputs["events"], inputs["mask"], inputs["target"]
+        dense = [self._query, *self._rest]
+        weights = [x for d in dense for x in (d.kernel, d.bias)]
+        weights += [self._key, self._product]
+        weights = [tf.convert_to_tensor(x) for x in weights]
+        if self._dices:
+            # Their averages are over all pairs, and they have weights.
+            return self._interest(*given, *weights, training=training)
+        return blocks.map_pairs(self._interest, *given, weights)
+
+    def _activate(self, i, hidden, real, training):
+        if self._dices:
+            return self._dices[i](hidden, mask=real, training=training)
+        return self.activation(hidden)
+
+    def _interest(self, events, mask, target, *weights, training=None):
+        *dense, key, product = weights
+        (query, bias), *rest = zip(dense[::2], dense[1::2], strict=True)
         # Padding may hold anything, also NaN, and 0 * NaN is not 0.
-        events = tf.where(mask, inputs["events"], 0)
-        batch, time, _ = tf.unstack(tf.shape(events))
-        slate = tf.shape(target)[1]
-        width, first = self._key.shape
-        kernels = tf.expand_dims(self._key, 1) + tf.expand_dims(
-            tf.linalg.matrix_transpose(target), -1
-        ) * tf.expand_dims(self._product, 1)  # [B, D, C, H]
+        events = masking.zero_padding(events, mask)
+        batch, time, width = tf.unstack(tf.shape(events))
+        slate, first = tf.shape(target)[1], key.shape[-1]
+        columns = tf.expand_dims(tf.linalg.matrix_transpose(target), -1)
+        kernels = columns * tf.expand_dims(product, 1)  # [B, D, C, H]
+        kernels += tf.expand_dims(key, 1)
         kernels = tf.reshape(kernels, [batch, width, slate * first])
-        query = tf.reshape(self._query(target), [batch, 1, slate * first])
+        query = tf.nn.bias_add(tf.reshape(target, [-1, width]) @ query, bias)
+        query = tf.reshape(query, [batch, 1, slate * first])
         hidden = tf.matmul(events, kernels) + query  # [B, T, C H]
         hidden = tf.reshape(hidden, [batch * time * slate, first])
-        for i, layer in enumerate(self._rest):
-            if self.activation == "dice":
-                real = tf.tile(mask, [1, 1, slate])
-                hidden = self._dices[i](hidden, mask=real, training=training)
-            else:
-                hidden = self.activation(hidden)
-            hidden = layer(hidden)
+        real = tf.tile(tf.expand_dims(mask, -1), [1, 1, slate])
+        for i, (kernel, bias) in enumerate(rest):
+            hidden = self._activate(i, hidden, real, training)
+            hidden = tf.nn.bias_add(hidden @ kernel, bias)
         weights = tf.reshape(hidden, [batch, time, slate])
-        weights = tf.where(mask, weights, 0)
+        weights = tf.where(real, weights, 0)
         return tf.matmul(weights, events, transpose_a=True)
 
     def get_config(self):

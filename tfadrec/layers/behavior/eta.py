@@ -4,7 +4,7 @@ from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.behavior.checks import check_sizes
 from tfadrec.layers.behavior.multi_head_attention import MultiHeadAttention
 from tfadrec.layers.building import built
-from tfadrec.ops import hashing, sequence
+from tfadrec.ops import hashing, masking, sequence
 
 
 @register
@@ -97,7 +97,7 @@ class ETA(keras.layers.Layer):
     def call(self, inputs):
         mask, target = inputs["mask"], inputs["target"]
         # Padding may hold anything, also NaN, and 0 * NaN is not 0.
-        events = tf.where(mask[:, :, None], inputs["events"], 0)
+        events = masking.zero_padding(inputs["events"], mask)
         alike = tf.matmul(self._hash(target), self._hash(events), False, True)
         chosen, is_real = sequence.top_events(
             alike, mask[:, None, :], self.top_k

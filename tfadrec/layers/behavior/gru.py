@@ -3,6 +3,7 @@
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.behavior.augru import AUGRU
 from tfadrec.layers.building import built
+from tfadrec.ops import masking
 
 
 @register
@@ -50,7 +51,7 @@ class GRU(keras.layers.Layer):
     def call(self, inputs):
         mask = inputs["mask"]
         # Padding may hold anything, also NaN, and 0 * NaN is not 0.
-        events = tf.where(mask[:, :, None], inputs["events"], 0)
+        events = masking.zero_padding(inputs["events"], mask)
         states = self._gru(
             tf.transpose(events, [1, 0, 2]),
             tf.cast(tf.transpose(mask)[:, :, None], events.dtype),

@@ -9,7 +9,7 @@ from tfadrec.layers.behavior.checks import (
 )
 from tfadrec.layers.building import built
 from tfadrec.layers.dropout import Dropout
-from tfadrec.ops import attention, lookup, sequence
+from tfadrec.ops import attention, lookup, masking, sequence
 
 
 @register
@@ -116,7 +116,7 @@ class HSTU(keras.layers.Layer):
         check_inputs(inputs, "ages")
         mask = inputs["mask"]
         # Padding may hold anything, also NaN, and 0 * NaN is not 0.
-        states = tf.where(mask[:, :, None], inputs["events"], 0)
+        states = masking.zero_padding(inputs["events"], mask)
         ages = tf.where(mask, inputs["ages"], 0)
         steps = tf.range(tf.shape(states)[1])
         distances = steps[:, None] - steps  # [T, T]

@@ -2,6 +2,7 @@
 
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.building import built
+from tfadrec.ops import masking
 
 
 @register
@@ -45,7 +46,7 @@ class LSTM(keras.layers.Layer):
     def call(self, inputs):
         mask = inputs["mask"]
         # Padding may hold anything, also NaN, and 0 * NaN is not 0.
-        events = tf.where(mask[:, :, None], inputs["events"], 0)
+        events = masking.zero_padding(inputs["events"], mask)
         # One masked step more, because Keras cannot loop over none.
         events = tf.pad(events, [[0, 0], [0, 1], [0, 0]])
         state = self._lstm(events, mask=tf.pad(mask, [[0, 0], [0, 1]]))

@@ -111,7 +111,7 @@ class MultiInterest(keras.layers.Layer):
     def call(self, inputs):
         mask, target = inputs["mask"], inputs["target"]
         # Padding may hold anything, also NaN, and 0 * NaN is not 0.
-        events = tf.where(mask[:, :, None], inputs["events"], 0)
+        events = masking.zero_padding(inputs["events"], mask)
         if self.routing == "dynamic":
             interests = self._route(events)
         else:

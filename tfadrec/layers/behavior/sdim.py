@@ -2,7 +2,7 @@
 
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.behavior.checks import check_sizes
-from tfadrec.ops import hashing
+from tfadrec.ops import hashing, masking
 
 
 @register
@@ -91,7 +91,7 @@ class SDIM(keras.layers.Layer):
     def call(self, inputs):
         mask = inputs["mask"]
         # Padding may hold anything, also NaN, and 0 * NaN is not 0.
-        events = tf.where(mask[:, :, None], inputs["events"], 0)
+        events = masking.zero_padding(inputs["events"], mask)
         # Sums as one product, as padded events are zeros: N = G 2^hash_width.
         sums = tf.einsum("btn,btd->bnd", self._buckets(events), events)
         sums = tf.math.l2_normalize(tf.cast(sums, tf.float32), axis=-1)

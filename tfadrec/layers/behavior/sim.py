@@ -123,7 +123,7 @@ class SIM(keras.layers.Layer):
             check_inputs(inputs, "category", "target_category")
         mask, target = inputs["mask"], inputs["target"]
         # Padding may hold anything, also NaN, and 0 * NaN is not 0.
-        events = tf.where(mask[:, :, None], inputs["events"], 0)
+        events = masking.zero_padding(inputs["events"], mask)
         search = self._search_soft if self.search == "soft" else _search_hard
         scores, may_be_found = search(inputs, events)
         chosen, is_real = sequence.top_events(scores, may_be_found, self.top_k)

@@ -1,9 +1,10 @@
 """Behaviour as what a candidate attends to."""
 
-from tfadrec.core.door import keras, register, tf
+from tfadrec.core.door import keras, register
 from tfadrec.layers.behavior.checks import check_sizes
 from tfadrec.layers.behavior.multi_head_attention import MultiHeadAttention
 from tfadrec.layers.building import built
+from tfadrec.ops import masking
 
 
 @register
@@ -66,7 +67,7 @@ class TargetAttention(keras.layers.Layer):
     def call(self, inputs):
         mask = inputs["mask"]
         # Padding may hold anything, also NaN, and 0 * NaN is not 0.
-        events = tf.where(mask[:, :, None], inputs["events"], 0)
+        events = masking.zero_padding(inputs["events"], mask)
         return self._attention(
             {
                 "query": inputs["target"],

@@ -137,7 +137,7 @@ class Transformer(keras.layers.Layer):
     def call(self, inputs, training=None):
         mask = inputs["mask"]
         # Padding may hold anything, also NaN, and 0 * NaN is not 0.
-        states = tf.where(mask[:, :, None], inputs["events"], 0)
+        states = masking.zero_padding(inputs["events"], mask)
         states = self._dropout(self._place(states, mask), training=training)
         visible = mask[:, None, :]
         if self.causal:
