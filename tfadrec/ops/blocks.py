@@ -33,15 +33,15 @@ def map_pairs(
 
     Args:
       function: what to apply to events [b, T, D], mask [b, T], target
-        [b, c, D] and the weights; it gives [b, c, W] with W known, treats each
-        user and each candidate alone, and reads no variables.
+        [b, c, D] and the weights; it gives [b, c, D], treats each user and each
+        candidate alone, and reads no variables.
       events: float [B, T, D].
       mask: bool [B, T].
       target: float [B, C, D].
       weights: what the function reads besides, float.
 
     Returns:
-      What the function gives, [B, C, W].
+      What the function gives, [B, C, D].
     """
     if xla.is_compiling() or tf.config.list_physical_devices("GPU"):
         return function(events, mask, target, *weights)
@@ -69,7 +69,7 @@ def map_pairs(
 
 
 class _Block:
-    """Block `i` of `count`, of `users` users and `slate` candidates."""
+    """Block `i`: some users, and the candidates of one of `splits` blocks."""
 
     def __init__(self, i, users, slate, splits) -> None:
         first_user = i // splits * users
