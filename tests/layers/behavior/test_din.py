@@ -5,6 +5,7 @@ import pytest
 
 from tfadrec.core.door import keras, tf
 from tfadrec.layers import DIN
+from tfadrec.ops import blocks
 
 
 def test_the_folded_form_equals_the_concatenated_one():
@@ -105,3 +106,32 @@ def test_dice_leaves_padding_out_of_its_averages():
     for one, other in zip(padded, bare, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5)
     assert any((a != b).any() for a, b in zip(before, bare, strict=True))
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_blocks_agree_with_one_piece(monkeypatch, policy):
+    monkeypatch.setattr(blocks, "_PAIRS", 7)
+    keras.utils.set_random_seed(2)
+    layer = DIN(dtype=policy)
+    inputs = {
+        "events": tf.random.normal([3, 4, 5]),
+        "mask": tf.sequence_mask([4, 0, 2], 4),
+        "target": tf.random.normal([3, 3, 5]),
+    }
+    layer(inputs)
+
+    def run():
+        with tf.GradientTape() as tape:
+            out = tf.cast(layer(inputs), tf.float32)
+            loss = tf.reduce_sum(tf.square(out))
+        return out, tape.gradient(loss, layer.trainable_weights)
+
+    tolerance = 1e-5 if policy == "float32" else 5e-2
+    for one, other in zip(
+        tf.nest.flatten(tf.function(run)()),
+        # XLA is given all pairs at once.
+        tf.nest.flatten(tf.function(run, jit_compile=True)()),
+        strict=True,
+    ):
+        scale = tf.reduce_max(tf.abs(other)) + 1e-6
+        np.testing.assert_allclose(one / scale, other / scale, atol=tolerance)
