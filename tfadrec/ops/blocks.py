@@ -106,7 +106,10 @@ def _forth(work, target, sizes):
         return i + 1, array.write(i, _flat(out))
 
     out = tf.TensorArray(
-        target.dtype, count, element_shape=[None, target.shape[-1]]
+        target.dtype,
+        count,
+        infer_shape=False,  # the last block may be smaller
+        element_shape=[None, target.shape[-1]],
     )
     _, out = tf.while_loop(
         lambda i, _: i < count, body, (0, out), parallel_iterations=_PARALLEL
@@ -140,7 +143,12 @@ def _gradient(function, events, mask, target, weights, upstream, sizes):
         )
 
     arrays = [
-        tf.TensorArray(x.dtype, count, element_shape=[None, x.shape[-1]])
+        tf.TensorArray(
+            x.dtype,
+            count,
+            infer_shape=False,
+            element_shape=[None, x.shape[-1]],
+        )
         for x in (events, target)
     ]
     sums = [tf.zeros(tf.shape(x)) for x in weights]
