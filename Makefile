@@ -31,6 +31,8 @@ bench: .venv/installed       ## the benchmarks, which print what they measure
 	$(BIN)/python benchmarks/embedding.py
 	$(BIN)/pip install -q --no-deps deepctr==0.9.4
 	$(BIN)/python benchmarks/behavior.py
+	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python benchmarks/serving.py load
 
 clean:          ## remove the environment and what was built
 	rm -rf .venv build dist *.egg-info

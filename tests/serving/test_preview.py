@@ -29,7 +29,8 @@ from tests.serving import malformed, servers, worlds
 from tests.serving.worlds import SIGNATURES, assert_equal
 from tfadrec import serving
 from tfadrec.core.door import tf
-from tfadrec.core.errors import TfadrecError
+from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.serving.preview.versions import Versions
 
 
 @pytest.fixture
@@ -277,6 +278,31 @@ def test_malformed_requests(connection, server, good, expected):
     assert server.process.poll() is None
 
 
+def test_one_long_example_among_many(connection, arrays, expected):
+    """It costs what is read of it, and not its length times the rows."""
+    example = tf.train.Example.FromString(
+        arrays["serve_examples"]["examples"][0]
+    )
+    features = example.features.feature
+    for name, kind in (
+        ("history_ads", "int64_list"),
+        ("history_ages", "int64_list"),
+        ("history_events", "bytes_list"),
+    ):
+        values = getattr(features[name], kind).value
+        newest = list(values)
+        del values[:]
+        values.extend([newest[0]] * 50_000 + newest)
+    rows = [example.SerializeToString()]
+    rows += list(arrays["serve_examples"]["examples"][1:]) * 100
+    found = connection.predict(
+        "serve_examples", {"examples": [in_json(row) for row in rows]}
+    )
+    wanted = expected["serve_examples"]
+    for name, values in wanted.items():
+        np.testing.assert_allclose(found[name][:3], values, atol=1e-6)
+
+
 def raw(server, data, *, half=False):
     """What comes back for some bytes on a socket."""
     parts = urllib.parse.urlsplit(server.url)
@@ -416,28 +442,27 @@ def test_the_token(guarded, inside):
 
 
 def test_a_newer_version_is_picked_up(guarded, inside):
-    """Also while one that cannot be loaded lies beside it."""
-    (guarded.path / "3").mkdir()
-    os.rename(
-        shutil.copytree(guarded.path / "1", guarded.path / ".fresh"),
-        guarded.path / "2",
-    )
+    """Also one that cannot be loaded until all of it is copied."""
+    (guarded.path / "2").mkdir()
 
-    def wait_for(version):
+    def wait_for(state):
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             _, answer = inside()
             found = answer["model_version_status"]
             states = {s["version"]: s["state"] for s in found}
-            if version in states:
+            if states.get("2") == state:
                 return states
             time.sleep(0.2)
         raise AssertionError(states)
 
     # Version 1 has both labels.
-    assert wait_for("3") == {"1": "AVAILABLE", "3": "END"}
-    (guarded.path / "3").rmdir()
-    assert wait_for("2")["2"] == "AVAILABLE"
+    assert wait_for("END")["1"] == "AVAILABLE"
+    _, answer = inside("/metadata")
+    assert answer["model_spec"]["version"] == "1"
+    source = guarded.path / "1"
+    shutil.copytree(source, guarded.path / "2", dirs_exist_ok=True)
+    assert wait_for("AVAILABLE")["1"] == "AVAILABLE"
     for at, version in (("", "2"), ("/labels/stable", "1")):
         _, answer = inside(at + "/metadata")
         assert answer["model_spec"]["version"] == version
@@ -474,6 +499,12 @@ def run(*arguments, **environment):
         env={**os.environ, **environment},
         check=False,
     )
+
+
+def test_a_version_is_no_bundle():
+    path = worlds.bundle("numbers")
+    with pytest.raises(InputError, match=rf"a version\. Serve {path}\."):
+        Versions(path / "1")
 
 
 def test_a_port_that_is_taken(server):

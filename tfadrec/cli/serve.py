@@ -98,11 +98,13 @@ def serve(
 
 def _token(file: str | None) -> str | None:
     """From a file or the environment: arguments can be read by all users."""
+    source = f"${_TOKEN}" if file is None else file
     if file is None:
         token = os.environ.get(_TOKEN)
-        source = f"${_TOKEN}"
+    elif pathlib.Path(file).is_file():
+        token = pathlib.Path(file).read_text("utf-8", "replace").strip()
     else:
-        token, source = pathlib.Path(file).read_text("utf-8").strip(), file
+        token = ""
     if token is not None and not (token.isascii() and token.isprintable()):
         token = ""
     if token == "":

@@ -44,7 +44,7 @@ def read_labels(path: pathlib.Path) -> dict[str, int]:
     file = path / "models.config"
     if not file.is_file():
         return {}
-    pairs = re.findall(_LABEL, file.read_text("utf-8"))
+    pairs = re.findall(_LABEL, file.read_text("utf-8", "replace"))
     return {label: int(version) for label, version in pairs}
 
 

@@ -255,7 +255,11 @@ class RankingService(tf.Module):
                 if spec.shape.rank == 2
                 else tf.io.FixedLenFeature([], dtype, unknown[dtype])
             )
-        parsed = tf.io.parse_example(examples, features)
+        parsed = {
+            # One long history must not make all of them long.
+            name: v[:, -self._length :] if isinstance(v, tf.RaggedTensor) else v
+            for name, v in tf.io.parse_example(examples, features).items()
+        }
         length = parsed["history_ads"].row_lengths()
         shape = tf.stack([-1, tf.reduce_max(tf.concat([[0], length], 0))])
         request = {"history_length": length}

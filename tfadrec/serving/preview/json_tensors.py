@@ -141,10 +141,9 @@ def _bytes(name, value) -> bytes:
 
 def _numbers(name, level, dtype):
     if dtype.is_integer:
-        wrong = next(
-            (v for v in level if not dtype.min <= v <= dtype.max), None
-        )
-        if wrong is not None:
+        low, high = dtype.min, dtype.max
+        if level and not low <= min(level) <= max(level) <= high:
+            wrong = next(v for v in level if not low <= v <= high)
             refuse(f"`{name}` must be {dtype.name}", quote(wrong))
     try:
         # What a float32 cannot hold becomes infinite, which is refused later.

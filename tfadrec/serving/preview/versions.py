@@ -9,7 +9,11 @@ from typing import Any
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError, TfadrecError
 from tfadrec.serving.deployment import read_labels
-from tfadrec.serving.preview.request_error import RequestError, quote
+from tfadrec.serving.preview.request_error import (
+    RequestError,
+    one_line,
+    quote,
+)
 from tfadrec.serving.preview.servable import Servable
 
 
@@ -28,9 +32,14 @@ class Versions:
         self.path = pathlib.Path(path)
         self.name = self.path.absolute().name
         self._loaded: dict[int, Servable] = {}
-        self._failed: dict[int, str] = {}
+        self._failed: dict[int, tuple[int, str]] = {}  # when, and why
         self._labels: dict[str, int] = {}
         self._stop = threading.Event()
+        if (self.path / "saved_model.pb").is_file():
+            raise InputError(
+                "a bundle is the folder of its versions. Received: "
+                f"{path}, a version. Serve {self.path.parent}."
+            )
         if not self._there():
             raise InputError(
                 "a bundle is a folder of numbered versions. Received: "
@@ -38,7 +47,7 @@ class Versions:
             )
         self.refresh()
         if not self._loaded:
-            number, reason = max(self._failed.items())
+            number, (_, reason) = max(self._failed.items())
             raise TfadrecError(
                 "a version must be a SavedModel that loads. Received: "
                 f"{self.path / str(number)}: {reason}"
@@ -48,7 +57,8 @@ class Versions:
         """Loads what has come, and lets go of what no longer counts.
 
         A request that is being answered keeps its version until it is done. A
-        version that fails to load is reported and not tried again.
+        version that fails to load is reported, and tried again when its files
+        have changed: it may have been half copied.
         """
         there = self._there()
         labels = {
@@ -57,22 +67,31 @@ class Versions:
             if number in there
         }
         wanted = {max(there), *labels.values()} if there else set()
-        for number in sorted(wanted - set(self._loaded) - set(self._failed)):
-            try:
-                fresh = Servable(self.path / str(number))
-            except (OSError, ValueError, RuntimeError, tf.errors.OpError) as e:
-                self._failed[number] = " ".join(str(e).split())
-                print(
-                    f"Version {number} does not load: {self._failed[number]}",
-                    file=sys.stderr,
-                    flush=True,
-                )
-            else:
-                self._loaded = {**self._loaded, number: fresh}
+        for number in sorted(wanted - set(self._loaded)):
+            self._load(number)
         self._labels = labels
         usable = wanted & set(self._loaded)
         if usable:
             self._loaded = {n: self._loaded[n] for n in sorted(usable)}
+
+    def _load(self, number: int) -> None:
+        folder = self.path / str(number)
+        changed = max(
+            (p.stat().st_mtime_ns for p in (folder, *folder.rglob("*"))),
+            default=0,
+        )
+        if self._failed.get(number, (0, ""))[0] == changed:
+            return
+        try:
+            fresh = Servable(folder)
+        except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
+            reason = one_line(str(error))
+            self._failed = {**self._failed, number: (changed, reason)}
+            line = f"Version {number} does not load: {reason}"
+            print(line, file=sys.stderr, flush=True)
+            return
+        self._failed = {n: f for n, f in self._failed.items() if n != number}
+        self._loaded = {**self._loaded, number: fresh}
 
     def watch(self, seconds: float) -> threading.Thread:
         """Refreshes as often as that, in a thread, until `stop`."""
@@ -80,7 +99,10 @@ class Versions:
         def look() -> None:
             while not self._stop.wait(seconds):
                 before = set(self._loaded)
-                self.refresh()
+                try:
+                    self.refresh()
+                except OSError as error:  # somebody moves folders about
+                    print(error, file=sys.stderr, flush=True)
                 for number in sorted(set(self._loaded) - before):
                     print(f"Version {number} is loaded.", flush=True)
 
@@ -131,7 +153,8 @@ class Versions:
           only: a version that `find` gave, or all of them.
         """
         found = {n: ("AVAILABLE", "OK", "") for n in self._loaded} | {
-            n: ("END", "UNKNOWN", reason) for n, reason in self._failed.items()
+            n: ("END", "UNKNOWN", reason)
+            for n, (_, reason) in self._failed.items()
         }
         return [
             {
