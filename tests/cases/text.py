@@ -40,17 +40,19 @@ CASES = {
         text.BertAdEncoder,
         BERT,
         pooling="attention",
-        tuning=text.top_layers(1),
+        tuning=text.prefix(2),
         dropout=0.3,
     ),
     "GPT2AdEncoder": case(
         text.GPT2AdEncoder,
         GPT2,
         pooling="last_token",
-        tuning="full",
+        tuning=text.lora(
+            2, 3.0, ["query", "contract"], final_rank=1, last_step=9
+        ),
         dropout=0.3,
     ),
     "T5AdEncoder": case(
-        text.T5AdEncoder, T5, pooling="cls", tuning="full", dropout=0.3
+        text.T5AdEncoder, T5, pooling="cls", tuning=text.adapter(3), dropout=0.3
     ),
 }

@@ -11,6 +11,7 @@ from tests.layers.text.tiny_models import (
     ENCODERS,
     PREFIXES,
     encoder,
+    gradients,
     reference,
     torch_layout,
     write_model,
@@ -97,20 +98,6 @@ def test_lower_and_upper(kind, way, lower, batch):
         made.upper(hidden, mask), encoder(kind)(batch), atol=1e-5
     )
     np.testing.assert_array_equal(made.upper(hidden, mask), made(batch))
-
-
-def gradients(made, inputs, variables, **kwargs):
-    """The weights that have a gradient which is not zero."""
-    with tf.GradientTape() as tape:
-        vectors = made(inputs, **kwargs)
-        random = np.random.default_rng(1).normal(size=vectors.shape)
-        loss = tf.reduce_sum(vectors * random)
-    found = tape.gradient(loss, {v.name: v for v in variables})
-    return {
-        name
-        for name, value in found.items()
-        if value is not None and np.abs(tf.convert_to_tensor(value)).max() > 0
-    }
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import safetensors.numpy
 
+from tfadrec.core.door import tf
 from tfadrec.layers import text
 
 BERT = {
@@ -131,3 +132,17 @@ def encoder(kind, **kwargs):
     for variable, value in copied:
         variable.assign(value)
     return made
+
+
+def gradients(made, inputs, variables, **kwargs):
+    """The weights that have a gradient which is not zero."""
+    with tf.GradientTape() as tape:
+        vectors = made(inputs, **kwargs)
+        random = np.random.default_rng(1).normal(size=vectors.shape)
+        loss = tf.reduce_sum(vectors * random)
+    found = tape.gradient(loss, {v.name: v for v in variables})
+    return {
+        name
+        for name, value in found.items()
+        if value is not None and np.abs(tf.convert_to_tensor(value)).max() > 0
+    }

@@ -5,13 +5,16 @@ from tfadrec.layers.text.bert_ad_encoder import BertAdEncoder
 from tfadrec.layers.text.gpt2_ad_encoder import GPT2AdEncoder
 from tfadrec.layers.text.load_encoder import load_encoder
 from tfadrec.layers.text.t5_ad_encoder import T5AdEncoder
-from tfadrec.layers.text.tuning import top_layers
+from tfadrec.layers.text.tuning import adapter, lora, prefix, top_layers
 
 __all__ = [
     "AdEncoder",
     "BertAdEncoder",
     "GPT2AdEncoder",
     "T5AdEncoder",
+    "adapter",
     "load_encoder",
+    "lora",
+    "prefix",
     "top_layers",
 ]

@@ -14,9 +14,15 @@ from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
 from tfadrec.layers.building import built
 from tfadrec.layers.dropout import Dropout
-from tfadrec.layers.text import backbone
+from tfadrec.layers.text import adapter_file, backbone
+from tfadrec.layers.text.bottlenecks import Bottlenecks
+from tfadrec.layers.text.low_rank import LowRank
 from tfadrec.layers.text.pooling import POOLINGS, pool
+from tfadrec.layers.text.prefixes import Prefixes
 from tfadrec.layers.text.tuning import (
+    Adapter,
+    LoRA,
+    Prefix,
     TopLayers,
     Tuning,
     as_tuning,
@@ -251,6 +257,7 @@ class AdEncoder(keras.layers.Layer):
                     ),
                     None,
                 )
+            self._added = self._make_added()
         tracked = {id(variable) for variable in self.weights}
         lost = [n for n, v in self._named.items() if id(v) not in tracked]
         if lost or not tracked:
@@ -259,6 +266,119 @@ class AdEncoder(keras.layers.Layer):
                 f"Received: a layer without {', '.join(lost) or 'weights'}."
             )
         super().build(input_shape)
+
+    def _make_added(self) -> Any:
+        """The weights that the tuning adds to the backbone's."""
+        way = self.tuning
+        kwargs = {"name": "added", "dtype": self.dtype_policy}
+        blocks = range(self.num_layers)
+        if isinstance(way, LoRA):
+            sizes = {
+                (block, matrix): self._size(block, matrix)
+                for block in blocks
+                for matrix in way.targets
+            }
+            return built(LowRank(sizes, way, **kwargs), None)
+        if isinstance(way, Adapter):
+            places = [
+                _place(block, matrix)
+                for block in blocks
+                for matrix in ("output", "contract")
+            ]
+            return built(Bottlenecks(places, self.width, way, **kwargs), None)
+        if isinstance(way, Prefix):
+            _, width = self._size(0, "key")
+            made = Prefixes(self.num_layers, width, way, **kwargs)
+            return built(made, None)
+        return None
+
+    def merge(self) -> "AdEncoder":
+        """A frozen encoder of plain weights, with equal outputs.
+
+        LoRA's products are added to the matrices.
+
+        Raises:
+          InputError: where the tuning is an adapter or a prefix, which are no
+            part of plain weights.
+        """
+        if isinstance(self.tuning, Adapter | Prefix):
+            raise InputError(
+                "Only LoRA, and what was tuned itself, merges into plain "
+                f"weights. Received: tuning={self.tuning}. Export the encoder "
+                "as it is, or tune it with LoRA."
+            )
+        self._require_built()
+        plain = type(self).from_config(
+            {**self.get_config(), "tuning": "frozen", "dropout": None}
+        )
+        plain.build(None)
+        for name, variable in self._named.items():
+            plain._named[name].assign(variable)
+        if self.pooling == "attention":
+            plain._pooling_query.assign(self._pooling_query)
+        if isinstance(self.tuning, LoRA):
+            for block in range(self.num_layers):
+                for matrix in self.tuning.targets:
+                    plain._add_to(
+                        block, matrix, self._added.product((block, matrix))
+                    )
+        return plain
+
+    def _add_to(self, block: int, matrix: str, more: tf.Tensor) -> None:
+        name = f"{self._blocks}.{block}.{self._matrices[matrix]}.weight"
+        value = self._named[name].numpy()
+        value[:, self._columns(matrix)] += more.numpy()
+        self._named[name].assign(value)
+
+    def save_adapter(self, path: str | os.PathLike[str]) -> None:
+        """Writes what the tuning added, a small safetensors file.
+
+        It holds no weight of the backbone, but a hash of them all. The query of
+        the pooling `attention` is in it.
+
+        Args:
+          path: of the file.
+
+        Raises:
+          InputError: where the tuning adds no weights.
+        """
+        adapter_file.save(path, self._adapter_weights(), self._adapter_facts())
+
+    def load_adapter(self, path: str | os.PathLike[str]) -> None:
+        """Reads what `save_adapter` wrote, into an encoder of the same base.
+
+        Args:
+          path: of the file.
+
+        Raises:
+          InputError: where it is no such file, or was made for other weights,
+            another tuning or another pooling.
+        """
+        adapter_file.load(path, self._adapter_weights(), self._adapter_facts())
+
+    def _adapter_weights(self) -> dict[str, tf.Variable]:
+        self._require_built()
+        if self._added is None:
+            raise InputError(
+                "An adapter is what LoRA, adapter or prefix add to a model. "
+                f"Received: tuning={self.tuning}. Save the whole encoder."
+            )
+        own = list(self._added.adapter_weights())
+        if self.pooling == "attention":
+            own.append(self._pooling_query)
+        return {
+            variable.name.removeprefix(f"{self.name}/").partition(":")[0]: (
+                variable
+            )
+            for variable in own
+        }
+
+    def _adapter_facts(self) -> dict[str, str]:
+        return {
+            "base_sha256": backbone.sha256_of(self._named),
+            "tuning": json.dumps(tuning_config(self.tuning)),
+            "pooling": self.pooling,
+        }
 
     def call(
         self, inputs: Mapping[str, tf.Tensor], training: bool | None = None
@@ -410,10 +530,22 @@ class AdEncoder(keras.layers.Layer):
             self._epsilon,
         )
 
-    def _project(self, block: int, matrix: str, rows: tf.Tensor) -> tf.Tensor:
-        """The rows times one of the block's matrices."""
+    def _project(
+        self, block: int, matrix: str, rows: tf.Tensor, training: bool | None
+    ) -> tf.Tensor:
+        """The rows times one of the block's matrices, [R, D] to [R, E]."""
         kernel, bias = self._matrix(block, matrix)
-        return transformer.dense(rows, kernel, bias)
+        projected = transformer.dense(rows, kernel, bias)
+        if isinstance(self.tuning, LoRA) and matrix in self.tuning.targets:
+            place = (block, matrix)
+            projected += self._added(rows, place=place, training=training)
+        return projected
+
+    def _size(self, block: int, matrix: str) -> tuple[int, int]:
+        """[D, E] of a matrix."""
+        name = f"{self._blocks}.{block}.{self._matrices[matrix]}.weight"
+        before, after = self._named[name].shape
+        return before, len(range(after)[self._columns(matrix)])
 
     def _matrix(
         self, block: int, matrix: str
@@ -429,13 +561,16 @@ class AdEncoder(keras.layers.Layer):
             bias = tf.reshape(bias, [-1])[columns]
         return kernel, bias
 
-    def _finish(
-        self, block: int, rows: tf.Tensor, training: bool | None
+    def _output(
+        self, block: int, matrix: str, rows: tf.Tensor, training: bool | None
     ) -> tf.Tensor:
-        """The output of attention or feed-forward, before it is added."""
-        if block < self.num_frozen_layers:
-            return rows
-        return self._dropout(rows, training=training)
+        """The last product of attention or feed-forward, to be added."""
+        rows = self._project(block, matrix, rows, training)
+        if block >= self.num_frozen_layers:
+            rows = self._dropout(rows, training=training)
+        if isinstance(self.tuning, Adapter):
+            rows = self._added(rows, place=_place(block, matrix))
+        return rows
 
     # The rest is the same for all.
 
@@ -470,6 +605,13 @@ class AdEncoder(keras.layers.Layer):
         return name in self._top
 
     def _check_tuning(self) -> None:
+        if isinstance(self.tuning, LoRA):
+            unknown = set(self.tuning.targets) - set(self._matrices)
+            if unknown:
+                raise InputError(
+                    f"`targets` must be of {', '.join(self._matrices)}. "
+                    f"Received: {', '.join(sorted(unknown))}. Correct them."
+                )
         if self.num_frozen_layers < 0:
             raise InputError(
                 "`top_layers` must be at most the blocks of the backbone, "
@@ -506,6 +648,8 @@ class AdEncoder(keras.layers.Layer):
         rows = tf.cast(rows, self.compute_dtype)
         if self.tuning == "full":
             rows = self._dropout(rows, training=training)
+        if training and isinstance(self.tuning, LoRA):
+            self._added.begin_step()
         blocks = range(self.num_frozen_layers, self.num_layers)
         rows = self._last(self._run(rows, mask, blocks, training))
         return self._to_ads(rows, mask)
@@ -525,6 +669,12 @@ class AdEncoder(keras.layers.Layer):
         shape = tf.shape(mask)
         real = self._attention_mask(mask)
         bias = self._attention_bias(shape[1])
+        if isinstance(self.tuning, Prefix):
+            before = [[self.tuning.length, 0]]
+            leading = [[0, 0]] * (real.shape.rank - 1)
+            real = tf.pad(real, leading + before, constant_values=True)
+            if bias is not None:
+                bias = tf.pad(bias, [[0, 0]] * 3 + before)
 
         def attend(block, *projections):
             width = projections[0].shape[-1]
@@ -532,6 +682,8 @@ class AdEncoder(keras.layers.Layer):
                 tf.reshape(part, tf.concat([shape, [width]], 0))
                 for part in projections
             )
+            if isinstance(self.tuning, Prefix):
+                key, value = self._added((key, value), block=block)
             gathered = transformer.attention(
                 query,
                 key,
@@ -547,3 +699,8 @@ class AdEncoder(keras.layers.Layer):
         for block in blocks:
             rows = self._block(block, rows, attend, training)
         return rows
+
+
+def _place(block: int, matrix: str) -> str:
+    """The name of a sublayer, by its last matrix."""
+    return f"block_{block}/{matrix}"

@@ -1,6 +1,7 @@
 """TF models of transformers as parts of a layer: construction and weights."""
 
 import contextlib
+import hashlib
 import json
 import logging
 import pathlib
@@ -82,6 +83,15 @@ def by_name(model: TFPreTrainedModel, scope: str) -> dict[str, tf.Variable]:
         ]: variable
         for variable in model.weights
     }
+
+
+def sha256_of(variables: Mapping[str, tf.Variable]) -> str:
+    """A hash of weights and their names, the same in every process."""
+    digest = hashlib.sha256()
+    for name in sorted(variables):
+        digest.update(name.encode())
+        digest.update(variables[name].numpy().tobytes())
+    return digest.hexdigest()
 
 
 def load_weights(

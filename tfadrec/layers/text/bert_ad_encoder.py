@@ -74,15 +74,13 @@ class BertAdEncoder(AdEncoder):
         name = f"{self._blocks}.{block}"
         gathered = attend(
             block,
-            self._project(block, "query", rows),
-            self._project(block, "key", rows),
-            self._project(block, "value", rows),
+            self._project(block, "query", rows, training),
+            self._project(block, "key", rows, training),
+            self._project(block, "value", rows, training),
         )
-        output = self._project(block, "output", gathered)
-        rows += self._finish(block, output, training)
+        rows += self._output(block, "output", gathered, training)
         rows = self._norm(f"{name}.attention.output.LayerNorm", rows)
         activation = transformer.ACTIVATIONS[self._config.hidden_act]
-        expanded = activation(self._project(block, "expand", rows))
-        output = self._project(block, "contract", expanded)
-        rows += self._finish(block, output, training)
+        expanded = activation(self._project(block, "expand", rows, training))
+        rows += self._output(block, "contract", expanded, training)
         return self._norm(f"{name}.output.LayerNorm", rows)

@@ -70,17 +70,15 @@ class GPT2AdEncoder(AdEncoder):
         normed = self._norm(f"{name}.ln_1", rows)
         gathered = attend(
             block,
-            self._project(block, "query", normed),
-            self._project(block, "key", normed),
-            self._project(block, "value", normed),
+            self._project(block, "query", normed, training),
+            self._project(block, "key", normed, training),
+            self._project(block, "value", normed, training),
         )
-        output = self._project(block, "output", gathered)
-        rows += self._finish(block, output, training)
+        rows += self._output(block, "output", gathered, training)
         normed = self._norm(f"{name}.ln_2", rows)
         activation = transformer.ACTIVATIONS[self._config.activation_function]
-        expanded = activation(self._project(block, "expand", normed))
-        output = self._project(block, "contract", expanded)
-        return rows + self._finish(block, output, training)
+        expanded = activation(self._project(block, "expand", normed, training))
+        return rows + self._output(block, "contract", expanded, training)
 
     def _last(self, rows):
         return self._norm("ln_f", rows)

@@ -89,21 +89,21 @@ class T5AdEncoder(AdEncoder):
         normed = self._norm(f"{name}.layer.0.layer_norm", rows)
         gathered = attend(
             block,
-            self._project(block, "query", normed),
-            self._project(block, "key", normed),
-            self._project(block, "value", normed),
+            self._project(block, "query", normed, training),
+            self._project(block, "key", normed, training),
+            self._project(block, "value", normed, training),
         )
-        output = self._project(block, "output", gathered)
-        rows += self._finish(block, output, training)
+        rows += self._output(block, "output", gathered, training)
         normed = self._norm(f"{name}.layer.1.layer_norm", rows)
         activation = transformer.ACTIVATIONS[self._config.dense_act_fn]
-        expanded = self._project(block, "expand", normed)
+        expanded = self._project(block, "expand", normed, training)
         if self._config.is_gated_act:
-            expanded *= activation(self._project(block, "gate", normed))
+            expanded *= activation(
+                self._project(block, "gate", normed, training)
+            )
         else:
             expanded = activation(expanded)
-        output = self._project(block, "contract", expanded)
-        return rows + self._finish(block, output, training)
+        return rows + self._output(block, "contract", expanded, training)
 
     def _last(self, rows):
         return self._norm("encoder.final_layer_norm", rows)

@@ -1,7 +1,7 @@
 """Ways to tune a language model, as plain values: `AdEncoder(tuning=...)`.
 
 `frozen` and `full` are words; the others are values with settings, which a
-config writes as `{"class": "top_layers", "k": 2}`.
+config writes as `{"class": "lora", "rank": 8}`.
 """
 
 import dataclasses
@@ -36,12 +36,122 @@ class TopLayers:
         _require_count("k", self.k)
 
 
-Tuning: TypeAlias = str | TopLayers
+@dataclasses.dataclass(frozen=True)
+class LoRA:
+    """Trains a product of two small matrices beside some of the model's.
+
+    A matrix W becomes W + alpha / rank A B, with A [D, rank] and B [rank, E],
+    which starts at zero (Hu et al., "LoRA", ICLR 2022, equation 3).
+
+    With `final_rank` the ranks are shared out among the matrices by need: each
+    product is P diag(l) Q, with P and Q near orthonormal, and from `first_step`
+    to `last_step` the number of triplets (a column of P, an l, a row of Q)
+    falls from rank x matrices to final_rank x matrices, by the cubic of
+    equation 12; those of the least sensitivity are left out (Zhang et al.,
+    "AdaLoRA", ICLR 2023, with beta_1 = beta_2 = 0.85 and gamma = 0.1). It
+    departs from the paper in that P and Q start orthonormal, and not as random
+    normal matrices.
+
+    Args:
+      rank: >= 1.
+      alpha: > 0.
+      targets: of `query`, `key`, `value`, `output`, `expand`, `contract`, and
+        for a gated T5 `gate`: the matrices of each block.
+      final_rank: the average rank at last, in [1, rank]; None for LoRA.
+      first_step: the step after which ranks fall, >= 0.
+      last_step: the step from which they stay, > `first_step`.
+    """
+
+    rank: int = 8
+    alpha: float = 16.0
+    targets: tuple[str, ...] = ("query", "value")
+    final_rank: int | None = None
+    first_step: int = 0
+    last_step: int | None = None
+
+    def __post_init__(self) -> None:
+        _require_count("rank", self.rank)
+        if isinstance(self.targets, str) or not self.targets:
+            raise InputError(
+                "`targets` must be a list of matrices. Received: "
+                f"targets={self.targets!r}. Name one at least, as query."
+            )
+        # From JSON and YAML it comes as a list.
+        object.__setattr__(self, "targets", tuple(self.targets))
+        if not self.alpha > 0:
+            raise InputError(
+                f"`alpha` must be > 0. Received: alpha={self.alpha!r}. Choose "
+                "another one."
+            )
+        if self.final_rank is None:
+            if self.last_step is not None or self.first_step:
+                raise InputError(
+                    "`first_step` and `last_step` go with `final_rank`. "
+                    f"Received: {self}. Give it, or leave them out."
+                )
+            return
+        _require_count("final_rank", self.final_rank)
+        if self.final_rank > self.rank:
+            raise InputError(
+                "`final_rank` must be at most `rank`. Received: "
+                f"final_rank={self.final_rank}, rank={self.rank}. Lower it."
+            )
+        if self.last_step is None or not 0 <= self.first_step < self.last_step:
+            raise InputError(
+                "`final_rank` needs steps with 0 <= first_step < last_step. "
+                f"Received: first_step={self.first_step}, "
+                f"last_step={self.last_step}. Correct them."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Adapter:
+    """Trains a small network after each sublayer.
+
+    The output h of attention and of feed-forward becomes h + gelu(h D + b) U +
+    c before it is added to the residual, with U at zero at first (Houlsby et
+    al., "Parameter-efficient transfer learning for NLP", ICML 2019, section
+    2.1). It departs from the paper in that the model's norms stay frozen.
+
+    Args:
+      bottleneck: the network's inner width, >= 1.
+    """
+
+    bottleneck: int
+
+    def __post_init__(self) -> None:
+        _require_count("bottleneck", self.bottleneck)
+
+
+@dataclasses.dataclass(frozen=True)
+class Prefix:
+    """Trains keys and values that stand before the text in each block.
+
+    (Li and Liang, "Prefix-tuning", ACL 2021, section 4.2.) It departs from the
+    paper in that they are trained themselves, and not through a network that
+    makes them. They have no position: T5's bias of distances is zero for them.
+
+    Args:
+      length: their number, >= 1.
+    """
+
+    length: int
+
+    def __post_init__(self) -> None:
+        _require_count("length", self.length)
+
+
+Tuning: TypeAlias = str | TopLayers | LoRA | Adapter | Prefix
 
 WORDS = ("frozen", "full")
-CLASSES: Mapping[str, type] = {"top_layers": TopLayers}
+CLASSES: Mapping[str, type] = {
+    "top_layers": TopLayers,
+    "lora": LoRA,
+    "adapter": Adapter,
+    "prefix": Prefix,
+}
 #: The values by their names in a config.
-top_layers = TopLayers
+top_layers, lora, adapter, prefix = TopLayers, LoRA, Adapter, Prefix
 
 
 def as_tuning(tuning: Any) -> Tuning:
@@ -78,4 +188,7 @@ def tuning_config(tuning: Tuning) -> str | dict[str, Any]:
     if isinstance(tuning, str):
         return tuning
     names = {kind: name for name, kind in CLASSES.items()}
-    return {"class": names[type(tuning)], **dataclasses.asdict(tuning)}
+    settings = dataclasses.asdict(tuning)
+    if isinstance(tuning, LoRA):
+        settings["targets"] = list(tuning.targets)
+    return {"class": names[type(tuning)], **settings}
