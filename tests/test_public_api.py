@@ -32,6 +32,7 @@ PUBLIC = {
         "Tokenizer",
         "Tokens",
         "ad_text",
+        "clean_text",
         "encode_catalogue",
         "encode_text",
         "load",

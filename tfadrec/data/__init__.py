@@ -1,6 +1,7 @@
 """From log files to batches: sources, datasets, catalogue, histories."""
 
 from tfadrec.data.catalogue import Catalogue
+from tfadrec.data.clean_text import clean_text
 from tfadrec.data.dataset import Dataset, EventLog, Impressions, open_dataset
 from tfadrec.data.encode_catalogue import encode_catalogue
 from tfadrec.data.load import load
@@ -19,6 +20,7 @@ __all__ = [
     "Tokenizer",
     "Tokens",
     "ad_text",
+    "clean_text",
     "encode_catalogue",
     "encode_text",
     "load",

@@ -1,6 +1,7 @@
 """The ad copy as text, and the text as token ids."""
 
 import functools
+import json
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ import numpy as np
 
 from tfadrec.core import pretrained
 from tfadrec.core.errors import InputError
+from tfadrec.data.clean_text import clean_text, require_steps
 
 if TYPE_CHECKING:
     import tokenizers
@@ -36,9 +38,11 @@ class Tokenizer:
       backend: a tokenizer of the `tokenizers` library; it is changed in place.
       pad_id: the id that stands in padding. The mask says what is padding.
       max_tokens: tokens that are kept of a text, special tokens included, >= 1.
+      clean: steps of `clean_text` that each text takes first.
 
     Raises:
-      InputError: where `max_tokens` leaves no room for a token of the text.
+      InputError: where `max_tokens` leaves no room for a token of the text, or
+        a step is unknown.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class Tokenizer:
         *,
         pad_id: int = 0,
         max_tokens: int = 64,
+        clean: Sequence[str] = (),
     ):
         special = backend.num_special_tokens_to_add(False)
         if max_tokens <= special:
@@ -59,16 +64,22 @@ class Tokenizer:
         self._backend = backend
         self.pad_id = pad_id
         self.max_tokens = max_tokens
+        self.clean = require_steps(clean)
 
     @classmethod
     def from_pretrained(
-        cls, name_or_path: str | os.PathLike[str], *, max_tokens: int = 64
+        cls,
+        name_or_path: str | os.PathLike[str],
+        *,
+        max_tokens: int = 64,
+        clean: Sequence[str] = (),
     ) -> "Tokenizer":
         """The tokenizer that stands beside a pretrained model.
 
         Args:
           name_or_path: as in `tfadrec.core.pretrained.locate`.
           max_tokens: see the class.
+          clean: see the class.
 
         Raises:
           TfadrecError: where the model cannot be had.
@@ -91,7 +102,10 @@ class Tokenizer:
                 "the model's tokenizer there."
             ) from error
         return cls(
-            backend, pad_id=loaded.pad_token_id or 0, max_tokens=max_tokens
+            backend,
+            pad_id=loaded.pad_token_id or 0,
+            max_tokens=max_tokens,
+            clean=clean,
         )
 
     def __call__(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
@@ -108,7 +122,10 @@ class Tokenizer:
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """The token ids of each text, cut and not padded."""
-        return [row.ids for row in self._backend.encode_batch_fast(list(texts))]
+        return [
+            row.ids
+            for row in self._backend.encode_batch_fast(self._cleaned(texts))
+        ]
 
     def pad(self, ids: Sequence[Sequence[int]]) -> dict[str, np.ndarray]:
         """Rows of token ids to one rectangle, as a call gives it."""
@@ -120,7 +137,7 @@ class Tokenizer:
 
     def cut_share(self, texts: Sequence[str]) -> float:
         """The share of texts that lose tokens at `max_tokens`, in [0, 1]."""
-        rows = self._backend.encode_batch(list(texts))
+        rows = self._backend.encode_batch_fast(self._cleaned(texts))
         return sum(bool(row.overflowing) for row in rows) / max(len(rows), 1)
 
     @functools.cached_property
@@ -131,7 +148,19 @@ class Tokenizer:
     @property
     def definition(self) -> str:
         """All that decides the token ids of a text, as JSON."""
-        return self._backend.to_str()
+        definition = self._backend.to_str()
+        if not self.clean:
+            return definition
+        told = json.loads(definition)
+        first = {"type": "clean_text", "steps": list(self.clean)}
+        told["normalizer"] = {
+            "type": "Sequence",
+            "normalizers": [first, told["normalizer"]],
+        }
+        return json.dumps(told)
+
+    def _cleaned(self, texts: Sequence[str]) -> list[str]:
+        return [clean_text(text, self.clean) for text in texts]
 
     def check_fits(self, vocabulary_size: int, max_tokens: int) -> None:
         """Checks that an encoder knows every id and position.

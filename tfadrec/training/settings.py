@@ -44,6 +44,7 @@ TEXT = {
     "model": None,
     "pooling": "mean",
     "max_tokens": 64,
+    "clean": (),
     "tuning": "frozen",
     "dropout": None,
     "dtype": None,

@@ -1,5 +1,6 @@
 """The language model of a run's settings, and the ad copy as it reads it."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,8 +11,10 @@ from tfadrec.data.dataset import Dataset
 from tfadrec.data.lower_layers import lower_layers
 from tfadrec.data.text_vectors import encode_text
 from tfadrec.data.tokenize import tokenize
-from tfadrec.data.tokenizer import Tokenizer
+from tfadrec.data.tokenizer import Tokenizer, ad_text
 from tfadrec.training.settings import TEXT
+
+_LOG = logging.getLogger(__name__)
 
 
 def with_text(dataset: Dataset, text: Mapping[str, Any] | None) -> Dataset:
@@ -30,6 +33,7 @@ def with_text(dataset: Dataset, text: Mapping[str, Any] | None) -> Dataset:
     if text is None:
         return dataset
     tokenizer, encoder = text_model(text)
+    _report_cut(tokenizer, dataset.catalogue)
     catalogue = (
         tokenize(dataset.catalogue, tokenizer)
         if is_tuned(text)
@@ -44,8 +48,9 @@ def text_model(
     """What the ad copy is read with: a tokenizer and its encoder.
 
     Args:
-      text: `model` (a name or folder), and optionally `pooling`, `max_tokens`,
-        `tuning`, `dropout` and `dtype`, those of the encoder.
+      text: `model` (a name or folder), and optionally `max_tokens` and `clean`,
+        those of the tokenizer, and `pooling`, `tuning`, `dropout` and `dtype`,
+        those of the encoder.
 
     Raises:
       InputError: where a setting is unknown, or the model cannot be had.
@@ -56,16 +61,30 @@ def text_model(
             f"`text` takes {', '.join(TEXT)}, and needs model. Received: "
             f"{', '.join(map(str, text)) or 'nothing'}."
         )
-    model, max_tokens = settings.pop("model"), settings.pop("max_tokens")
+    model = settings.pop("model")
+    reads = {name: settings.pop(name) for name in ("max_tokens", "clean")}
     try:
         encoder = layers.text.load_encoder(model, name="text", **settings)
-        tokenizer = Tokenizer.from_pretrained(model, max_tokens=max_tokens)
+        tokenizer = Tokenizer.from_pretrained(model, **reads)
     except InputError:
         raise
     except (TypeError, ValueError) as error:  # of Keras, for a wrong dtype
         raise InputError(f"`text`: {error}") from error
     tokenizer.check_fits(encoder.vocabulary_size, encoder.max_tokens)
     return tokenizer, encoder
+
+
+def _report_cut(tokenizer: Tokenizer, catalogue: Catalogue) -> None:
+    ads = zip(
+        catalogue.titles, catalogue.descriptions, catalogue.tags, strict=True
+    )
+    share = tokenizer.cut_share([ad_text(*ad) for ad in ads])
+    if share:
+        _LOG.warning(
+            "%.1f %% of the ads are cut at %d tokens; `max_tokens` sets that.",
+            100 * share,
+            tokenizer.max_tokens,
+        )
 
 
 def is_tuned(text: Mapping[str, Any]) -> bool:
