@@ -136,7 +136,12 @@ PUBLIC = {
     ],
     "tfadrec.metrics": ["AUC", "ranking"],
     "tfadrec.models": ["AdRanker", "Popularity", "RankingModel"],
-    "tfadrec.optimizers": ["CompositeOptimizer", "LazyAdam"],
+    "tfadrec.optimizers": [
+        "CompositeOptimizer",
+        "LazyAdam",
+        "WarmUp",
+        "layerwise_decay",
+    ],
     "tfadrec.serving": [
         "Client",
         "RankingService",

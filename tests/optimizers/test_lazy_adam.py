@@ -249,3 +249,45 @@ def test_what_needs_every_row_is_refused(argument):
 def test_a_negative_decay_is_refused():
     with pytest.raises(ValueError, match=r">= 0. Received: weight_decay=-0.1"):
         optimizers.LazyAdam(weight_decay=-0.1)
+
+
+@pytest.mark.parametrize("in_graph", [False, True])
+def test_accumulated_batches_are_one_large_batch(in_graph):
+    random = np.random.default_rng(0)
+    rows = random.normal(size=[24, 3]).astype(np.float32)
+    labels = random.normal(size=[24, 1]).astype(np.float32)
+
+    def trained(batch, **kwargs):
+        weights = tf.Variable(np.ones([3, 1], np.float32))
+        settings = {"weight_decay": 0.1, "global_clipnorm": 0.5}
+        optimizer = optimizers.LazyAdam(0.1, **settings, **kwargs)
+        optimizer.build([weights])
+
+        def step(x, y):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((x @ weights - y) ** 2)
+            pairs = [(tape.gradient(loss, weights), weights)]
+            return optimizer.apply_gradients(pairs)
+
+        step = tf.function(step) if in_graph else step
+        counts = [
+            int(step(rows[i : i + batch], labels[i : i + batch]))
+            for i in range(0, 24, batch)
+        ]
+        return weights.numpy(), counts, optimizer
+
+    whole, _, _ = trained(12)
+    parts, counts, optimizer = trained(4, accumulate_steps=3)
+    np.testing.assert_allclose(parts, whole, rtol=1e-5)
+    assert counts == [0, 0, 1, 1, 1, 2]
+    # A large batch is clipped as a whole, and not its parts.
+    assert np.abs(parts - trained(4)[0]).max() > 1e-3
+    again = optimizers.LazyAdam.from_config(optimizer.get_config())
+    assert again.get_config() == optimizer.get_config()
+    assert (again.accumulate_steps, again.global_clipnorm) == (3, 0.5)
+
+
+@pytest.mark.parametrize("steps", [0, 2.0, True])
+def test_bad_steps(steps):
+    with pytest.raises(ValueError, match="`accumulate_steps` must be an int"):
+        optimizers.LazyAdam(accumulate_steps=steps)

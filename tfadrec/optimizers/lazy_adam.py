@@ -36,6 +36,12 @@ class LazyAdam(keras.optimizers.Adam):
       epsilon: e, > 0.
       weight_decay: L, >= 0; None for none. `exclude_from_weight_decay` leaves
         weights out; Keras does not keep that in the config.
+      global_clipnorm: the largest norm of all gradients together; None for no
+        clipping.
+      accumulate_steps: n, >= 1: gradients are averaged over n calls, and the
+        weights move in every n-th, as they would for n batches in one. For
+        that, the gradient of a table is kept whole: its rows are all updated.
+        Calls in between do not count as steps.
       **kwargs: as for any Keras optimiser, such as `clipnorm`. `amsgrad`,
         `adaptive_epsilon` and `use_ema` are not offered.
 
@@ -65,6 +71,9 @@ class LazyAdam(keras.optimizers.Adam):
         epsilon: float = 1e-7,
         weight_decay: float | None = None,
         name: str = "LazyAdam",
+        *,
+        global_clipnorm: float | None = None,
+        accumulate_steps: int = 1,
         **kwargs,
     ) -> None:
         for argument in _NOT_OFFERED:
@@ -79,6 +88,12 @@ class LazyAdam(keras.optimizers.Adam):
                 "`weight_decay` must be >= 0. Received: "
                 f"weight_decay={weight_decay}."
             )
+        if type(accumulate_steps) is not int or accumulate_steps < 1:
+            raise ValueError(
+                "`accumulate_steps` must be an integer >= 1. Received: "
+                f"accumulate_steps={accumulate_steps!r}."
+            )
+        self.accumulate_steps = accumulate_steps
         super().__init__(
             learning_rate,
             beta_1,
@@ -86,7 +101,50 @@ class LazyAdam(keras.optimizers.Adam):
             epsilon,
             weight_decay=weight_decay,
             name=name,
+            global_clipnorm=global_clipnorm,
             **kwargs,
+        )
+
+    def build(self, var_list) -> None:
+        super().build(var_list)
+        if self.accumulate_steps > 1 and not hasattr(self, "_sums"):
+            self._sums = [
+                self.add_variable_from_reference(variable, "sum")
+                for variable in var_list
+            ]
+            self._calls = tf.Variable(0, dtype=tf.int64, name="calls")
+            self._variables.append(self._calls)
+
+    def apply_gradients(
+        self, grads_and_vars, name=None, skip_gradients_aggregation=False
+    ):
+        """As for any Keras optimiser; see `accumulate_steps`."""
+        rest = (name, skip_gradients_aggregation)
+        if self.accumulate_steps == 1:
+            return super().apply_gradients(grads_and_vars, *rest)
+        pairs = [pair for pair in grads_and_vars if pair[0] is not None]
+        variables = [variable for _, variable in pairs]
+        with tf.init_scope():
+            self.build(variables)
+        sums = [
+            self._sums[self._index_dict[self._var_key(v)]] for v in variables
+        ]
+        for total, (gradient, _) in zip(sums, pairs, strict=True):
+            total.assign_add(tf.convert_to_tensor(gradient))
+        step = super().apply_gradients
+
+        def apply():
+            means = [total / self.accumulate_steps for total in sums]
+            step(zip(means, variables, strict=True), *rest)
+            for total in sums:
+                total.assign(tf.zeros_like(total))
+            return tf.identity(self.iterations)
+
+        calls = self._calls.assign_add(1, read_value=True)
+        return tf.cond(
+            calls % self.accumulate_steps == 0,
+            apply,
+            lambda: tf.identity(self.iterations),
         )
 
     def update_step(self, gradient, variable):
@@ -139,7 +197,7 @@ class LazyAdam(keras.optimizers.Adam):
     def get_config(self):
         config = super().get_config()
         del config["amsgrad"], config["use_ema"]
-        return config
+        return {**config, "accumulate_steps": self.accumulate_steps}
 
 
 def _summed(gradient, shape):

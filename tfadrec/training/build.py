@@ -81,8 +81,9 @@ def build_ranker(
         raise InputError(f"the ranker's settings must fit: {line}") from error
     if encoder is not None:
         keep_lower_layers(ranker, dataset.catalogue)
-    ranker.compile(_choose("optimizer", config.optimizer))
+    optimizer = _choose("optimizer", config.optimizer)
     try:
+        ranker.compile(optimizer)
         ranker.optimizer.build(ranker.trainable_variables)
     except ValueError as error:
         raise InputError(f"`optimizer`: {error}") from error

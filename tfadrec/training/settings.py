@@ -61,7 +61,8 @@ def classes_of(section: str) -> dict[str, type]:
     if section not in _PACKAGES:
         return {}
     package = _PACKAGES[section]
-    classes = {name: getattr(package, name) for name in package.__all__}
+    public = {name: getattr(package, name) for name in package.__all__}
+    classes = {k: c for k, c in public.items() if isinstance(c, type)}
     if section == "interaction":
         return {k: c for k, c in classes.items() if hasattr(c, "takes")}
     if section == "optimizer":

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import types
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -232,6 +233,23 @@ class AdEncoder(keras.layers.Layer):
             "trainable": count(self.trainable_weights),
             "total": count(floats),
         }
+
+    def depth_of(self, variable: tf.Variable) -> int:
+        """How far up a weight stands.
+
+        Returns:
+          0 for embeddings, 1 and up for the blocks, and `num_layers` + 1 for
+          what follows them. What a tuning adds to a block stands there.
+        """
+        for name, own in self._named.items():
+            if own is not variable:
+                continue
+            if name in self._top:
+                return self.num_layers + 1
+            block = name.removeprefix(f"{self._blocks}.").partition(".")[0]
+            return int(block) + 1 if block.isdecimal() else 0
+        added = re.search(r"/block_(\d+)/", variable.name)
+        return int(added[1]) + 1 if added else self.num_layers + 1
 
     def build(self, input_shape: Any) -> None:
         """Makes the weights, which depend on the config alone."""
