@@ -3,7 +3,7 @@
     python benchmarks/encode.py --peers PYTHON FILE:COLUMN[+COLUMN] ...
 
 Each FILE:COLUMN is a Parquet file with a column of texts; `a+b` joins two of
-them by ". ". MiniLM-L6 encodes up to 2048 distinct texts of each, in their
+them by ". ". MiniLM-L6 encodes `--count` distinct texts of each (2048), in their
 natural lengths, cut at 128 tokens. PYTHON is an interpreter that has torch and
 sentence-transformers:
 
@@ -29,8 +29,8 @@ import time
 import numpy as np
 from machine import describe, spread
 
-_SEED, _TEXTS, _MAX_TOKENS = 0, 2048, 128
-_REPEATS = 5
+_SEED, _MAX_TOKENS = 0, 128
+_REPEATS = 3
 _CONTENDERS = (
     "TFBertModel float32",
     "sentence-transformers float32",
@@ -48,6 +48,7 @@ def main() -> None:
         return
     parser = argparse.ArgumentParser()
     parser.add_argument("--peers", required=True)
+    parser.add_argument("--count", type=int, default=2048)
     parser.add_argument("texts", nargs="+")
     chosen = parser.parse_args()
 
@@ -58,7 +59,7 @@ def main() -> None:
     folder = pretrained.locate("minilm")
     tokenizer = Tokenizer.from_pretrained(folder, max_tokens=_MAX_TOKENS)
     for source in chosen.texts:
-        texts = _texts(source)
+        texts = _texts(source, chosen.count)
         lengths = np.array([len(ids) for ids in tokenizer.ids(texts)])
         places = np.percentile(lengths, [10, 50, 90]).astype(int)
         print(
@@ -69,7 +70,7 @@ def main() -> None:
         _compare(texts, lengths, str(folder), chosen.peers)
 
 
-def _texts(source: str) -> list[str]:
+def _texts(source: str, count: int) -> list[str]:
     import pyarrow.parquet as pq
 
     path, _, columns = source.rpartition(":")
@@ -79,7 +80,7 @@ def _texts(source: str) -> list[str]:
     )
     found = sorted({". ".join(row) for row in rows if all(row)})
     random.Random(_SEED).shuffle(found)
-    return found[:_TEXTS]
+    return found[:count]
 
 
 def _compare(
@@ -257,11 +258,11 @@ def _sentence_transformers(folder: str, dtype: str, texts: list[str]):
             texts, batch_size=batch_size, convert_to_tensor=True
         ).float()
 
-    encode(texts[:256], 32)
     seconds = {}
     for size in (32, 64, 128, 256):
+        encode(texts[:size], size)
         begun = time.perf_counter()
-        encode(texts, size)
+        encode(texts[:512], size)
         seconds[size] = time.perf_counter() - begun
     best = min(seconds, key=seconds.__getitem__)
     versions = f"{__version__} on torch {torch.__version__}"
