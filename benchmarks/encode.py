@@ -1,26 +1,26 @@
 """Ad copy to vectors: this project, transformers' TFBertModel, and torch.
 
-    python benchmarks/encode.py --peers PYTHON FILE:COLUMN[+COLUMN] ...
+    python benchmarks/encode.py --peers PYTHON FILE:COLUMN[+COLUMN]:COUNT ...
 
 Each FILE:COLUMN is a Parquet file with a column of texts; `a+b` joins two of
-them by ". ". MiniLM-L6 encodes `--count` distinct texts of each (2048), in their
-natural lengths, cut at 128 tokens. PYTHON is an interpreter that has torch and
+them by ". ". MiniLM-L6 encodes COUNT distinct texts of each, in their natural
+lengths, cut at 128 tokens. PYTHON is an interpreter that has torch and
 sentence-transformers:
 
     pip install torch==2.13.0 sentence-transformers==6.2.0
 
 Each contender has a process of its own, all cores, and one run to warm up. The
-set-up (loading, tracing) is not in the rate, and neither is writing to disk,
-since all but the last part of the vectors go there beside the computation.
-sentence-transformers sorts by length itself and gets the best of four batch
-sizes; TFBertModel gets batches of 64 in the order of the texts, each padded to
-its longest.
+set-up (loading, tracing) is not in the rate; tokenising and, for this project,
+writing to disk are. sentence-transformers sorts by length itself and gets the
+best of four batch sizes; TFBertModel gets batches of 64 in the order of the
+texts, each padded to its longest.
 """
 
 import argparse
 import json
 import os
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,13 +31,14 @@ from machine import describe, spread
 
 _SEED, _MAX_TOKENS = 0, 128
 _REPEATS = 3
+_ONE_BATCH = "tfadrec bfloat16, one batch at a time"
 _CONTENDERS = (
     "TFBertModel float32",
     "sentence-transformers float32",
     "sentence-transformers bfloat16",
     "tfadrec float32",
     "tfadrec bfloat16",
-    "tfadrec bfloat16, one batch at a time",
+    _ONE_BATCH,
 )
 
 
@@ -48,7 +49,6 @@ def main() -> None:
         return
     parser = argparse.ArgumentParser()
     parser.add_argument("--peers", required=True)
-    parser.add_argument("--count", type=int, default=2048)
     parser.add_argument("texts", nargs="+")
     chosen = parser.parse_args()
 
@@ -56,66 +56,61 @@ def main() -> None:
     from tfadrec.data import Tokenizer
 
     print(describe())
-    folder = pretrained.locate("minilm")
+    folder = str(pretrained.locate("minilm"))
     tokenizer = Tokenizer.from_pretrained(folder, max_tokens=_MAX_TOKENS)
-    for source in chosen.texts:
-        texts = _texts(source, chosen.count)
-        lengths = np.array([len(ids) for ids in tokenizer.ids(texts)])
-        places = np.percentile(lengths, [10, 50, 90]).astype(int)
-        print(
-            f"\n{source}: {len(texts)} distinct texts; tokens "
-            f"{lengths.mean():.1f} on average, 10/50/90 % "
-            f"{'/'.join(map(str, places))}, {lengths.max()} at most"
-        )
-        _compare(texts, lengths, str(folder), chosen.peers)
-
-
-def _texts(source: str, count: int) -> list[str]:
-    import pyarrow.parquet as pq
-
-    path, _, columns = source.rpartition(":")
-    table = pq.read_table(path, columns=columns.split("+"))
-    rows = zip(
-        *(table[name].to_pylist() for name in columns.split("+")), strict=True
-    )
-    found = sorted({". ".join(row) for row in rows if all(row)})
-    random.Random(_SEED).shuffle(found)
-    return found[:count]
-
-
-def _compare(
-    texts: list[str], lengths: np.ndarray, folder: str, peers: str
-) -> None:
-    vectors = {}
+    sets = {source: _texts(source) for source in chosen.texts}
+    found, vectors = {}, {}
     with tempfile.TemporaryDirectory() as scratch:
         path = os.path.join(scratch, "texts.json")
         with open(path, "w") as file:
-            json.dump(texts, file)
+            json.dump(list(sets.values()), file)
         for name in _CONTENDERS:
-            python = peers if name.startswith("sentence") else sys.executable
-            made = os.path.join(scratch, f"{name}.npy")
+            python = chosen.peers if "sentence" in name else sys.executable
+            made = os.path.join(scratch, f"{name}.npz")
             command = [python, __file__, "--contender", name, folder, path]
             done = subprocess.run(
                 [*command, made], stdout=subprocess.PIPE, text=True, check=True
             )
-            found = json.loads(done.stdout.splitlines()[-1])
-            vectors[name] = np.load(made)
-            line = f"  {name:38} {spread(found['rates'], ' ads/s')}"
-            if "peak" in found:
-                share = _operations(lengths) / len(texts) / found["peak"]
-                line += f", {share * max(found['rates']):.0%} of the peak"
-            if "note" in found:
-                line += f", {found['note']}"
-            print(line, flush=True)
-    exact = vectors["tfadrec float32"]
-    for name, made in vectors.items():
-        cosines = np.sum(made * exact, -1) / (
-            np.linalg.norm(made, axis=-1) * np.linalg.norm(exact, axis=-1)
-        )
+            found[name] = json.loads(done.stdout.splitlines()[-1])
+            with np.load(made) as file:
+                vectors[name] = list(file.values())
+            print(f"{name}: {found[name]}", flush=True)
+    for place, (source, texts) in enumerate(sets.items()):
+        lengths = np.array([len(ids) for ids in tokenizer.ids(texts)])
+        low, middle, high = np.percentile(lengths, [10, 50, 90]).astype(int)
         print(
-            f"  cosine to tfadrec float32, {name}: mean {cosines.mean():.6f}, "
-            f"least {cosines.min():.6f}"
+            f"\n{source}: {len(texts)} distinct texts; tokens "
+            f"{lengths.mean():.1f} on average, 10/50/90 % "
+            f"{low}/{middle}/{high}, {lengths.max()} at most"
         )
+        exact = vectors["tfadrec float32"][place]
+        for name in _CONTENDERS:
+            rates = found[name]["rates"][place]
+            made = vectors[name][place]
+            cosines = np.sum(made * exact, -1) / (
+                np.linalg.norm(made, axis=-1) * np.linalg.norm(exact, axis=-1)
+            )
+            line = (
+                f"  {name:38} {spread(rates, ' ads/s')}, cosine to ours in "
+                f"float32 {cosines.mean():.5f}, least {cosines.min():.5f}"
+            )
+            if name == _ONE_BATCH:
+                done = _operations(lengths) / len(texts)
+                share = done * statistics.median(rates) / found[name]["peak"]
+                line += f", {share:.0%} of the peak"
+            print(line)
+
+
+def _texts(source: str) -> list[str]:
+    import pyarrow.parquet as pq
+
+    path, columns, count = source.rsplit(":", 2)
+    table = pq.read_table(path, columns=columns.split("+"))
+    parts = [table[name].to_pylist() for name in columns.split("+")]
+    rows = zip(*parts, strict=True)
+    found = sorted({". ".join(row) for row in rows if all(row)})
+    random.Random(_SEED).shuffle(found)
+    return found[: int(count)]
 
 
 def _operations(lengths: np.ndarray) -> float:
@@ -128,37 +123,42 @@ def _operations(lengths: np.ndarray) -> float:
 
 def _contend(name: str, folder: str, path: str, made: str) -> dict:
     with open(path) as file:
-        texts = json.load(file)
+        sets = json.load(file)
     kind, _, rest = name.partition(" ")
     begun = time.perf_counter()
-    found = {}
+    found = {"rates": []}
     if kind == "tfadrec":
-        encode, found = _ours(folder, rest)
+        dtype, _, how = rest.partition(", ")
+        if how:
+            found["peak"] = _peak(dtype)
+        encode = _ours(folder, dtype, not how)
     elif kind == "TFBertModel":
         encode = _tf_bert(folder)
     else:
-        encode, found["note"] = _sentence_transformers(folder, rest, texts)
-    vectors = encode(texts)
-    if kind != "sentence-transformers":
-        found["note"] = f"{time.perf_counter() - begun:.1f} s to the first"
-    rates = []
-    for _ in range(_REPEATS):
-        begun = time.perf_counter()
-        vectors = encode(texts)
-        rates.append(len(texts) / (time.perf_counter() - begun))
-    np.save(made, vectors)
-    return {"rates": rates, **found}
+        encode = _sentence_transformers(folder, rest, sets, found)
+    encode(sets[0][:2])
+    found["seconds_to_the_first"] = round(time.perf_counter() - begun, 1)
+    vectors = []
+    for texts in sets:
+        encode(texts)
+        rates = []
+        for _ in range(_REPEATS):
+            begun = time.perf_counter()
+            made_of_set = encode(texts)
+            rates.append(len(texts) / (time.perf_counter() - begun))
+        vectors.append(made_of_set)
+        found["rates"].append(rates)
+    np.savez(made, *vectors)
+    return found
 
 
-def _ours(folder: str, rest: str):
+def _ours(folder: str, dtype: str, is_one_thread: bool):
     import importlib
 
     from tfadrec import data, layers
     from tfadrec.core.door import tf
 
-    dtype, _, how = rest.partition(", ")
-    peak = _peak(dtype)
-    if not how:
+    if is_one_thread:
         # As `tfadrec encode-ads` does.
         tf.config.threading.set_intra_op_parallelism_threads(1)
     policy = {"float32": "float32", "bfloat16": "mixed_bfloat16"}[dtype]
@@ -176,29 +176,12 @@ def _ours(folder: str, rest: str):
                 texts, tokenizer, encoder, cache=cache, progress=False
             )
 
-    return encode, {"peak": peak}
+    return encode
 
 
 def _peak(dtype: str) -> float:
-    """Operations per second of the widest product, in a process of its own.
-
-    TensorFlow's threads can be set once per process.
-    """
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "import encode; print(encode.measure_peak(sys.argv[2]))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, os.path.dirname(__file__), dtype],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return float(done.stdout.splitlines()[-1])
-
-
-def measure_peak(dtype: str) -> float:
-    import tensorflow as tf
+    """Operations per second of the widest product, on all cores."""
+    from tfadrec.core.door import tf
 
     rows, width, inner = 4096, 384, 1536
     kernel = np.random.default_rng(_SEED).normal(size=(width, inner))
@@ -244,7 +227,7 @@ def _tf_bert(folder: str):
     return in_batches
 
 
-def _sentence_transformers(folder: str, dtype: str, texts: list[str]):
+def _sentence_transformers(folder: str, dtype: str, sets: list, found: dict):
     import torch
     from sentence_transformers import SentenceTransformer, __version__
 
@@ -260,15 +243,14 @@ def _sentence_transformers(folder: str, dtype: str, texts: list[str]):
 
     seconds = {}
     for size in (32, 64, 128, 256):
-        encode(texts[:size], size)
+        encode(sets[0][:size], size)
         begun = time.perf_counter()
-        encode(texts[:512], size)
+        encode(sets[0], size)
         seconds[size] = time.perf_counter() - begun
     best = min(seconds, key=seconds.__getitem__)
-    versions = f"{__version__} on torch {torch.__version__}"
-    return lambda texts: encode(texts, best).numpy(), (
-        f"batches of {best}, {versions}"
-    )
+    found["batch_size"] = best
+    found["versions"] = f"{__version__} on torch {torch.__version__}"
+    return lambda texts: encode(texts, best).numpy()
 
 
 if __name__ == "__main__":
