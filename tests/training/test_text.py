@@ -152,11 +152,13 @@ def test_a_ranker_without_the_tokens_that_it_reads(made):
 def test_cleaning_and_what_is_cut_are_told(made, monkeypatch, caplog):
     monkeypatch.setenv("TFADREC_CACHE", str(made / "cache"))
     dataset = data.open_dataset(small.world())
-    text = {"model": str(made / "bert"), "tuning": "full"}
+    text = {"model": str(made / "bert"), "tuning": "full", "max_tokens": 16}
     training.with_text(dataset, text)
-    assert "are cut at" not in caplog.text
-    training.with_text(dataset, {**text, "max_tokens": 3})
-    assert "ads are cut at 3 tokens; `max_tokens` sets that." in caplog.text
+    assert "ads are cut at 16 tokens; `max_tokens` sets that." in caplog.text
+    caplog.clear()
+    monkeypatch.setattr(data.Tokenizer, "cut_share", lambda self, texts: 0.0)
+    training.with_text(dataset, text)
+    assert caplog.text == ""
     with pytest.raises(InputError, match="by a list of steps of html, unicode"):
         training.with_text(dataset, {**text, "clean": ["stem"]})
     cleaned = training.with_text(dataset, {**text, "clean": ["stop_words"]})

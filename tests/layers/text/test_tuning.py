@@ -144,9 +144,8 @@ def test_lora_merges(kind, way, batch):
     assert plain.tuning == "frozen"
     assert len(plain.trainable_weights) == 1  # the query of the pooling
     expected = made(batch).numpy()
-    assert (
-        np.abs(expected - encoder(kind, pooling="attention")(batch)).max() > 0.1
-    )
+    base = made.token_vectors(batch) - encoder(kind).token_vectors(batch)
+    assert np.abs(base).max() > 0.01
     np.testing.assert_allclose(plain(batch), expected, atol=2e-5)
     # One of the matrices by hand: W + 3 / 2 A B, in GPT-2 the last third.
     more = (
