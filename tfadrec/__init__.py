@@ -1,10 +1,10 @@
 """Personalised ad ranking from ad copy and behaviour, on TensorFlow and Keras.
 
 The subpackages are read in the order of the data path: `data`, `layers`,
-`towers`, `models`, `training`, `tuning`, `evaluation`, `serving`. Each is
-imported on first use, so that `import tfadrec` is cheap and does not load
-TensorFlow. Where tf_keras is imported, now or later, the classes are registered
-with it, so that a saved model loads.
+`losses`, `towers`, `models`, `training`, `tuning`, `evaluation`, `serving`.
+Each is imported on first use, so that `import tfadrec` is cheap and does not
+load TensorFlow. Where tf_keras is imported, now or later, the classes are
+registered with it, so that a saved model loads.
 """
 
 import importlib
@@ -23,6 +23,7 @@ _SUBPACKAGES = (
     "data",
     "evaluation",
     "layers",
+    "losses",
     "metrics",
     "models",
     "ops",
@@ -50,7 +51,14 @@ def __dir__() -> list[str]:
 
 def _register() -> None:
     """Imports every file with a class that a saved model can name."""
-    for holder in ("layers", "metrics", "models", "optimizers", "towers"):
+    for holder in (
+        "layers",
+        "losses",
+        "metrics",
+        "models",
+        "optimizers",
+        "towers",
+    ):
         importlib.import_module(f"tfadrec.{holder}")
 
 

@@ -5,6 +5,7 @@ import numpy as np
 from tests.cases.arrays import mask_of, spec
 from tests.conformance import Case
 from tests.layers.text.tiny_models import BERT, GPT2, T5
+from tfadrec import models
 from tfadrec.core.door import tf
 from tfadrec.layers import text
 
@@ -35,6 +36,52 @@ def case(encoder, config, **settings):
     )
 
 
+def part(encoder, config, **kwargs):
+    """An encoder as a part of a model, in the model's precision."""
+    return encoder(
+        config,
+        tuning="full",
+        dropout=0.3,
+        dtype=kwargs.get("dtype"),
+        name="encoder",
+    )
+
+
+def language_model():
+    return Case(
+        lambda **kwargs: models.LanguageModel(
+            part(text.GPT2AdEncoder, GPT2, **kwargs), **kwargs
+        ),
+        tokens,
+        {
+            "token_ids": spec(None, dtype=tf.int32),
+            "token_mask": spec(None, dtype=tf.bool),
+        },
+        garbled,
+    )
+
+
+def contrastive_model():
+    def pairs(batch, length):
+        flat = tokens(2 * batch, length)
+        return {k: v.reshape(batch, 2, length) for k, v in flat.items()}
+
+    return Case(
+        lambda **kwargs: models.ContrastiveModel(
+            part(text.GPT2AdEncoder, GPT2, **kwargs),
+            temperature=0.3,
+            symmetric=True,
+            **kwargs,
+        ),
+        pairs,
+        {
+            "token_ids": spec(2, None, dtype=tf.int32),
+            "token_mask": spec(2, None, dtype=tf.bool),
+        },
+        garbled,
+    )
+
+
 CASES = {
     "BertAdEncoder": case(
         text.BertAdEncoder,
@@ -55,4 +102,6 @@ CASES = {
     "T5AdEncoder": case(
         text.T5AdEncoder, T5, pooling="cls", tuning=text.adapter(3), dropout=0.3
     ),
+    "LanguageModel": language_model(),
+    "ContrastiveModel": contrastive_model(),
 }

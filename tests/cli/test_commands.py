@@ -26,6 +26,7 @@ COMMANDS = [
     ("prepare", "table"),
     ("prepare", "synthetic"),
     ("encode-ads",),
+    ("pretrain",),
     ("train",),
     ("tune",),
     ("evaluate",),
@@ -102,6 +103,27 @@ def test_train(tmp_path):
     assert "epoch 1/2  loss" in result.stderr
     state = json.loads((tmp_path / "run" / "state.json").read_text())
     assert state["history"] == history
+
+
+def test_pretrain(tmp_path):
+    """The options win over the config, and the model is a folder to name."""
+    settings = tmp_path / "small.yaml"
+    settings.write_text(
+        "objective: masked\nheld_out: 0.2\nepochs: 1\nbatch_size: 4\n"
+        "model: {type: gpt2, vocabulary_size: 270, width: 8, num_layers: 1}\n"
+    )
+    out = tmp_path / "run"
+    arguments = ["--data", small.world(), "--config", settings, "--out", out]
+    result = call("pretrain", *arguments, "--objective", "causal", "--json")
+    assert result.exit_code == 0, result.output
+    answer = said(result)
+    assert answer["model"] == str(out / "model")
+    assert answer["texts"] == 20
+    (epoch,) = answer["history"]
+    before = answer["before"]["val_perplexity"]
+    line = f"val_perplexity {before:.4f} before, {epoch['val_perplexity']:.4f}"
+    assert line in result.stdout
+    assert (out / "model" / "tokenizer.json").is_file()
 
 
 def test_evaluate(run):
@@ -199,6 +221,7 @@ def test_recommend_to_a_new_user():
 def files(tmp_path):
     texts = {
         "broken.yaml": "fit: {epochs: 3",
+        "gpt2.yaml": "model: {type: gpt2}",
         "key.yaml": "fits: {epochs: 3}",
         "latin.yaml": "fit: {monitor: \udce9}",
         "setting.yaml": "text: null\nad_tower: {widht: 3}",
@@ -221,6 +244,12 @@ BAD = [
     ("train --data WORLD --config key.yaml --out run", "Received: 'fits'"),
     ("train --data WORLD --config setting.yaml --out run", ": widht"),
     ("train --data WORLD --out empty/../.", "holds something else"),
+    ("pretrain --data nowhere --out run", "a dataset is a folder"),
+    ("pretrain --data WORLD --from empty --out run", "must hold config.json"),
+    ("pretrain --data WORLD --from nowhere/at/all --out run", "A model must"),
+    ("pretrain --data WORLD --config no.yaml --out run", "a config is a YAML"),
+    ("pretrain --data WORLD --config key.yaml --out run", "Received: fits"),
+    ("pretrain --data WORLD --config gpt2.yaml --out run", "of type bert. Rec"),
     ("evaluate nowhere", "has no model.keras"),
     ("evaluate empty", "has no model.keras"),
     (

@@ -7,6 +7,7 @@ from tfadrec.cli.encode_ads import encode_ads
 from tfadrec.cli.evaluate import evaluate
 from tfadrec.cli.export import export
 from tfadrec.cli.prepare import prepare
+from tfadrec.cli.pretrain import pretrain
 from tfadrec.cli.quickstart import quickstart
 from tfadrec.cli.recommend import recommend
 from tfadrec.cli.serve import serve
@@ -24,6 +25,7 @@ def main() -> None:
       tfadrec quickstart
     or take the steps one by one:
       tfadrec prepare movielens-100k --out data/ml
+      tfadrec pretrain --data data/ml --from minilm --out runs/mlm
       tfadrec train --data data/ml --config examples/din_bert.yaml --out runs/a
       tfadrec tune --data data/ml --out sweeps/a
       tfadrec evaluate runs/a
@@ -39,6 +41,7 @@ for command in (
     quickstart,
     prepare,
     encode_ads,
+    pretrain,
     train,
     tune,
     evaluate,

@@ -79,22 +79,32 @@ class RunConfig:
         return yaml.safe_dump(dataclasses.asdict(self), sort_keys=False)
 
 
+def read_yaml(text: str | bytes) -> dict[str, Any]:
+    """The sections or settings of a YAML text, UTF-8 where it is bytes.
+
+    Raises:
+      InputError: where it is no YAML, or no mapping.
+    """
+    try:
+        found = yaml.load(text, _Loader) or {}
+    except yaml.YAMLError as error:
+        line = " ".join(str(error).split())
+        raise InputError(f"a config must be YAML. Received: {line}.") from error
+    if not isinstance(found, dict):
+        raise InputError(
+            "a config must be sections with settings. Received: "
+            f"{type(found).__name__}."
+        )
+    return found
+
+
 def read_sections(text: str | bytes) -> dict[str, Any]:
     """The sections of a config's YAML text, which is UTF-8 where it is bytes.
 
     Raises:
       InputError: where it is no YAML, or names an unknown section.
     """
-    try:
-        sections = yaml.load(text, _Loader) or {}
-    except yaml.YAMLError as error:
-        line = " ".join(str(error).split())
-        raise InputError(f"a config must be YAML. Received: {line}.") from error
-    if not isinstance(sections, dict):
-        raise InputError(
-            "a config must be sections with settings. Received: "
-            f"{type(sections).__name__}."
-        )
+    sections = read_yaml(text)
     known = [field.name for field in dataclasses.fields(RunConfig)]
     optional = ("text", "matching", "interaction", "multitask")
     for name, section in sections.items():

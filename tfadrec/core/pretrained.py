@@ -11,11 +11,8 @@ from tfadrec.core.errors import InputError, TfadrecError
 _LOG = logging.getLogger(__name__)
 _HUB_SECONDS = 3.0
 
-#: What is taken from a model hub: never pickles, never code.
-_HUB_FILES = (
-    "config.json",
-    "model*.safetensors",
-    "model.safetensors.index.json",
+#: What makes up a tokenizer, of which a model has some.
+TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -23,6 +20,13 @@ _HUB_FILES = (
     "vocab.json",
     "merges.txt",
     "spiece.model",
+)
+#: What is taken from a model hub: never pickles, never code.
+_HUB_FILES = (
+    "config.json",
+    "model*.safetensors",
+    "model.safetensors.index.json",
+    *TOKENIZER_FILES,
 )
 
 _MINILM = "sentence-transformers/all-MiniLM-L6-v2"

@@ -37,7 +37,7 @@ def batches(
             lambda start: tf.range(start, tf.minimum(start + batch_size, n))
         )
     else:
-        rows = _shuffled_rows(n, min(batch_size, n), seed, first_step)
+        rows = shuffled_rows(n, min(batch_size, n), seed, first_step)
     gather = _Gather(dataset)
     # Each batch is made whole by one call, so two calls use two cores.
     return rows.map(gather, num_parallel_calls=2, deterministic=True).prefetch(
@@ -45,9 +45,19 @@ def batches(
     )
 
 
-def _shuffled_rows(
+def shuffled_rows(
     n: int, batch_size: int, seed: int, first_step: int
 ) -> tf.data.Dataset:
+    """An endless stream of rows [batch_size], pass after pass.
+
+    The order of a pass depends on the seed and the number of the pass alone.
+
+    Args:
+      n: rows there are, >= `batch_size`.
+      batch_size: rows at a time; what is left of a pass is left out.
+      seed: of the orders.
+      first_step: the batch to begin with.
+    """
     steps = n // batch_size
     first_pass, first_batch = divmod(first_step, steps)
 

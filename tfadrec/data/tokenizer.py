@@ -145,6 +145,17 @@ class Tokenizer:
         """The largest token id, plus one."""
         return max(self._backend.get_vocab().values()) + 1
 
+    @functools.cached_property
+    def special_ids(self) -> frozenset[int]:
+        """The tokens that stand for no text."""
+        added = self._backend.get_added_tokens_decoder()
+        return frozenset(i for i, token in added.items() if token.special)
+
+    @property
+    def mask_id(self) -> int | None:
+        """The id of the token `[MASK]`; None where there is none."""
+        return self._backend.token_to_id("[MASK]")
+
     @property
     def definition(self) -> str:
         """All that decides the token ids of a text, as JSON."""

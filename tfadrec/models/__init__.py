@@ -1,7 +1,15 @@
-"""Rankers and the baselines that they have to beat."""
+"""Rankers, the baselines they have to beat, and what is pretrained alone."""
 
 from tfadrec.models.ad_ranker import AdRanker
 from tfadrec.models.base import RankingModel
+from tfadrec.models.contrastive_model import ContrastiveModel
+from tfadrec.models.language_model import LanguageModel
 from tfadrec.models.popularity import Popularity
 
-__all__ = ["AdRanker", "Popularity", "RankingModel"]
+__all__ = [
+    "AdRanker",
+    "ContrastiveModel",
+    "LanguageModel",
+    "Popularity",
+    "RankingModel",
+]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import tensorflow_recommenders as tfrs
 
 from tfadrec.core.door import keras, tf
+from tfadrec.models.training_step import training_step
 
 
 class RankingModel(tfrs.models.Model):
@@ -98,14 +99,7 @@ class RankingModel(tfrs.models.Model):
 
     def train_step(self, inputs):
         """One step of gradient descent on one batch."""
-        with tf.GradientTape() as tape:
-            loss = self.compute_loss(inputs, training=True)
-            total = tf.add_n([loss, *self.losses])
-            # Gradients are summed over replicas, so each gives its share.
-            replicas = tf.distribute.get_strategy().num_replicas_in_sync
-            total /= tf.cast(replicas, total.dtype)
-        self.optimizer.minimize(total, self.trainable_variables, tape=tape)
-        return {metric.name: metric.result() for metric in self.metrics}
+        return training_step(self, inputs)
 
     def test_step(self, inputs):
         """Loss and metrics of one batch."""

@@ -2,14 +2,22 @@
 
 from tfadrec.training.build import build_ranker
 from tfadrec.training.fit import fit
+from tfadrec.training.pretraining import (
+    Pretraining,
+    pretrain,
+    pretraining_settings,
+)
 from tfadrec.training.run import Run, load_run, train
 from tfadrec.training.text import text_model, with_text
 
 __all__ = [
+    "Pretraining",
     "Run",
     "build_ranker",
     "fit",
     "load_run",
+    "pretrain",
+    "pretraining_settings",
     "text_model",
     "train",
     "with_text",

@@ -6,7 +6,7 @@ import json
 import logging
 import pathlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -150,6 +150,22 @@ def load_weights(
         )
     for variable, value in zip(variables.values(), values, strict=True):
         variable.assign(value.astype(variable.dtype.as_numpy_dtype))
+
+
+def holds_any(folder: pathlib.Path, names: Collection[str]) -> bool:
+    """Whether the files of `load_weights` have one of the weights.
+
+    Args:
+      folder: as of `load_weights`.
+      names: as PyTorch has them.
+
+    Raises:
+      InputError: where a file is damaged or missing.
+    """
+    return any(
+        not _read(path, "").keys().isdisjoint(names)
+        for path in _weight_files(folder)
+    )
 
 
 def _weight_files(folder: pathlib.Path) -> list[pathlib.Path]:
