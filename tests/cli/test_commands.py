@@ -167,6 +167,7 @@ def test_encode_ads(tmp_path, model):
     assert 0 < np.abs(exact - close).max() < 0.05
     assert "Encoding ad text: 100%" in done.stderr
     assert "ad/s" in done.stderr
+    assert "single_machine" not in done.stderr
 
 
 def test_export(run, tmp_path):

@@ -58,6 +58,8 @@ def load_tensorflow() -> None:
 
     It does so on the file descriptor, before any logging can be set up.
     """
+    # What it merely notes while it works; warnings stay.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     sys.stderr.flush()
     kept = os.dup(2)
     with open(os.devnull, "wb") as nothing:
