@@ -75,7 +75,6 @@ def test_limits_become_a_budget(call, monkeypatch):
         (
             [],
             SPACE.replace("width", "widht"),
-            "`ad_tower` takes width, use_id, id_dropout, id_l2, category. "
             "Received: widht.",
         ),
         (["--max-trials", 0], SPACE, "`max_trials` must be an integer >= 1"),

@@ -187,6 +187,7 @@ def test_memory_stays_flat_over_fifty_trials(tmp_path):
     short = SPACE.replace("epochs: 3", "epochs: 1")
     code = f"""
 import pathlib, sys
+from tfadrec import tuning
 from tfadrec.tuning.tune import _Tuner
 pages = []
 ended = _Tuner.on_trial_end

@@ -1,5 +1,7 @@
 """What a space asks of keras-tuner, and what settings come of it."""
 
+import json
+
 import pytest
 
 from tests.processes import ROOT
@@ -166,6 +168,29 @@ def test_the_example_is_the_default_space():
     assert SearchSpace.from_yaml(text).to_yaml() == (
         SearchSpace.default().to_yaml()
     )
+
+
+def test_ways_of_tuning_the_language_model():
+    """Whole values, or a class whose settings exist while it is chosen."""
+    lora = {"class": "lora", "rank": 8}
+    space = SearchSpace(
+        {"text": {"model": "minilm", "tuning": {"choice": ["frozen", lora]}}}
+    )
+    name = "text__tuning"
+    assert drawn(space)[0].text["tuning"] == "frozen"
+    config, _ = drawn(space, **{name: json.dumps(lora)})
+    assert config.text == {"model": "minilm", "tuning": lora}
+    ways = {
+        "class": {"choice": ["top_layers", "lora"]},
+        "k": {"choice": [1, 2]},
+        "rank": {"choice": [4, 8]},
+    }
+    space = SearchSpace({"text": {"model": "minilm", "tuning": ways}})
+    config, values = drawn(space)
+    assert config.text["tuning"] == {"class": "top_layers", "k": 1}
+    assert "text.tuning.rank" not in values
+    config, _ = drawn(space, text__tuning__class="lora", text__tuning__rank=8)
+    assert config.text["tuning"] == lora
 
 
 @pytest.mark.parametrize(

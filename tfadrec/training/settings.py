@@ -9,6 +9,7 @@ from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
 from tfadrec.data.split import split_by_time
 from tfadrec.layers import behavior, interaction, matching, multitask
+from tfadrec.layers.text import tuning
 from tfadrec.training.fit import fit
 
 _PACKAGES: dict[str, Any] = {
@@ -55,8 +56,11 @@ def classes_of(section: str) -> dict[str, type]:
     """The classes that a section can name; none where it has no choice.
 
     Args:
-      section: its name; what follows a point is not looked at.
+      section: its name; of a name within a section, as `optimizer.default`,
+        the section's, but for `text.tuning`, which has its own.
     """
+    if section == "text.tuning":
+        return dict(tuning.CLASSES)
     section = section.partition(".")[0]
     if section not in _PACKAGES:
         return {}
