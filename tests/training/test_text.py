@@ -1,6 +1,7 @@
 """A run whose language model is trained with the ranker, from end to end."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -54,7 +55,12 @@ def first_weights(folder, tuning):
     dataset = data.open_dataset(small.world())
     dataset = training.with_text(dataset, config.text)
     ranker = training.build_ranker(config, dataset, 0)
-    return {v.name: v.numpy() for v in ranker.weights}
+    return {plain_name(v): v.numpy() for v in ranker.weights}
+
+
+def plain_name(variable):
+    # The cross layers of tfrs number their parts as they are made.
+    return re.sub(r"dense_\d+", "dense", variable.name)
 
 
 def test_the_top_layers_are_trained_by_their_own_optimiser(made):
@@ -66,7 +72,7 @@ def test_the_top_layers_are_trained_by_their_own_optimiser(made):
     for variable in [*ranker.trainable_weights, *frozen]:
         if not variable.dtype.is_floating:
             continue
-        moved = (before[variable.name] != variable.numpy()).any()
+        moved = (before[plain_name(variable)] != variable.numpy()).any()
         # The rest has a learning rate of zero; a key's bias has no gradient.
         if "key/bias" not in variable.name:
             assert moved == (variable.name in names), variable.name
