@@ -258,6 +258,11 @@ def test_a_file_for_no_encoder(tmp_path):
     [
         ({"tokens": None}, {}, "Received: a catalogue without tokens"),
         ({"vectors": {"text": 3}}, {}, "Received: a catalogue with both"),
+        (
+            {"tokens": {"count": 30, "longest": 25}},
+            {},
+            r"50 ids, and at most 24 .* Received: the id 0, and 25 tokens",
+        ),
         ({}, {"max_distinct": 0}, r"or None\. Received: max_distinct=0"),
     ],
 )
@@ -268,6 +273,14 @@ def test_bad_arguments(spec, arguments, message):
             text=BertAdEncoder(CONFIG),
             **arguments,
         )
+
+
+def test_tokens_of_another_vocabulary():
+    ads = dataclasses.replace(
+        plain.catalogue(), tokens=Tokens.from_lists([[1], [50], *[[]] * 4])
+    )
+    with pytest.raises(ValueError, match=r"Received: the id 50, and 1 tokens"):
+        AdTower(ads, text=BertAdEncoder(CONFIG))
 
 
 def test_an_ad_of_nothing_but_text():

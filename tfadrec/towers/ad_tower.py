@@ -69,7 +69,8 @@ class AdTower(keras.layers.Layer):
     Raises:
       ValueError: where the width or `max_distinct` is below 1, an ad has no
         field at all, the category column is none of the categorical ones, or
-        `text` has no tokens to read, or reads what a column `text` has already.
+        `text` has no tokens to read, cannot read them, or reads what a column
+        `text` has already.
 
     Example:
       >>> spec = {"num_ads": 9, "categoricals": {"brand": 4}, "numerics": [],
@@ -117,6 +118,8 @@ class AdTower(keras.layers.Layer):
                 f"{'without tokens' if not self._tokens else 'with both'}. "
                 "Make it with `data.tokenize`, and not with `data.encode_text`."
             )
+        if text is not None:
+            self._check_tokens(text)
         if max_distinct is not None and max_distinct < 1:
             raise ValueError(
                 "`max_distinct` must be >= 1, or None. Received: max_distinct="
@@ -196,6 +199,18 @@ class AdTower(keras.layers.Layer):
             )
         self._tables_at_start = {}
         super().build(input_shape)
+
+    def _check_tokens(self, text):
+        longest = self._tokens["longest"]
+        ids = self._tables_at_start.get("token:ids", np.zeros(1, np.int32))
+        if longest > text.max_tokens or ids.max() >= text.vocabulary_size:
+            raise ValueError(
+                "the catalogue's tokens must be of the encoder's vocabulary, "
+                f"{text.vocabulary_size} ids, and at most {text.max_tokens} of "
+                f"an ad. Received: the id {ids.max()}, and {longest} tokens of "
+                "an ad. Tokenise it with the encoder's tokenizer, cut at "
+                "`max_tokens`."
+            )
 
     def _table(self, kind, name, shape, dtype="float32"):
         value = self._tables_at_start.get(f"{kind}:{name}")
