@@ -173,6 +173,14 @@ class Tokenizer:
     def _cleaned(self, texts: Sequence[str]) -> list[str]:
         return [clean_text(text, self.clean) for text in texts]
 
+    def special_ids(self) -> tuple[list[int], list[int]]:
+        """The ids that every text has before its own, and after them."""
+        number = self._backend.num_special_tokens_to_add(False)
+        first = self._backend.encode("a", add_special_tokens=False).ids[0]
+        ids = self._backend.encode("a").ids
+        before = ids.index(first)
+        return ids[:before], ids[len(ids) - (number - before) :]
+
     def check_fits(self, vocabulary_size: int, max_tokens: int) -> None:
         """Checks that an encoder knows every id and position.
 
