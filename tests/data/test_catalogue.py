@@ -2,11 +2,12 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tfadrec.core.errors import InputError
-from tfadrec.core.schema import Feature
-from tfadrec.data.catalogue import Catalogue
+from tfadrec.core.schema import Feature, Schema
+from tfadrec.data.catalogue import Catalogue, read_catalogue
 
 FEATURES = (
     Feature("brand", "categorical", vocabulary=("x", "y")),
@@ -137,3 +138,61 @@ def test_vectors_of_another_shape(shape):
 def test_bad_tables(columns, message):
     with pytest.raises(InputError, match=message):
         Catalogue.from_table(table(**columns), FEATURES)
+
+
+SCHEMA = Schema("test", "string", "string", ("view",), ad_features=FEATURES)
+
+
+def write(path, **columns):
+    ads = table(**columns)
+    pq.write_table(ads, path / "new.parquet")
+    return path / "new.parquet"
+
+
+def test_ads_from_a_file(tmp_path):
+    """As from a dataset; nulls are empty, whole numbers and ids are cast."""
+    tags = pa.array([["t", None], None, []], pa.list_(pa.string()))
+    file = write(
+        tmp_path,
+        ad_ids=[1, 2, 3],
+        title=["one", None, "x"],
+        tags=tags,
+        price=[20, None, 15],
+    )
+    ads = read_catalogue(file, SCHEMA)
+    assert list(ads.ad_ids) == ["1", "2", "3"]
+    assert ads.titles == ["one", "", "x"]
+    assert ads.tags == [["t"], [], []]
+    np.testing.assert_array_equal(ads.categoricals["brand"], [2, 0, 0])
+    np.testing.assert_array_equal(ads.numerics["price"], [2, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"brand": None}, r"new\.parquet: .*Received: no brand"),
+        ({"ad_id": ["a", None, "c"]}, "Received: 1 without one"),
+        ({"ad_id": ["a", "a", "c"]}, "1 repeated"),
+        ({"price": ["dear", "cheap", ""]}, "a catalogue is a Parquet file"),
+    ],
+)
+def test_refused_files(columns, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        read_catalogue(write(tmp_path, **columns), SCHEMA)
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(InputError, match="a catalogue is a Parquet file"):
+        read_catalogue(tmp_path / "nothing.parquet", SCHEMA)
+    (tmp_path / "text.parquet").write_text("ad_id,title")
+    with pytest.raises(InputError, match="a catalogue is a Parquet file"):
+        read_catalogue(tmp_path / "text.parquet", SCHEMA)
+
+
+def test_some_of_the_ads():
+    ads = Catalogue.from_table(table(), FEATURES).take(np.array([2, 0]))
+    assert list(ads.ad_ids) == ["c", "a"]
+    assert ads.titles == ["three", "one"]
+    np.testing.assert_array_equal(ads.categoricals["brand"], [0, 2])
+    np.testing.assert_array_equal(ads.vectors["image"], [[5, 6], [1, 2]])
+    assert ads.category_sizes == {"brand": 3}

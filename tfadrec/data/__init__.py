@@ -1,6 +1,6 @@
 """From log files to batches: sources, datasets, catalogue, histories."""
 
-from tfadrec.data.catalogue import Catalogue
+from tfadrec.data.catalogue import Catalogue, read_catalogue
 from tfadrec.data.clean_text import clean_text
 from tfadrec.data.dataset import Dataset, EventLog, Impressions, open_dataset
 from tfadrec.data.encode_catalogue import encode_catalogue
@@ -26,6 +26,7 @@ __all__ = [
     "load",
     "lower_layers",
     "open_dataset",
+    "read_catalogue",
     "split_by_time",
     "text_vectors",
     "tokenize",

@@ -1,15 +1,18 @@
 """The catalogue: every ad that can be shown, and the columns a model reads."""
 
 import dataclasses
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from tfadrec.core.errors import InputError
-from tfadrec.core.schema import Feature
+from tfadrec.core.schema import Feature, Schema
+from tfadrec.data.files import open_filesystem
 from tfadrec.data.tokens import Tokens
 
 
@@ -85,7 +88,10 @@ class Catalogue:
             ad_ids=ad_ids,
             titles=ads["title"].to_pylist(),
             descriptions=ads["description"].to_pylist(),
-            tags=ads["tags"].to_pylist(),
+            tags=[
+                list(filter(None, tags or ()))
+                for tags in ads["tags"].to_pylist()
+            ],
             categoricals=of_kind["categorical"],
             numerics=of_kind["numeric"],
             vectors=of_kind["vector"],
@@ -182,6 +188,35 @@ class Catalogue:
             self, vectors={**self.vectors, name: vectors.astype(np.float32)}
         )
 
+    def take(self, rows: np.ndarray) -> "Catalogue":
+        """Some of the ads.
+
+        Args:
+          rows: int [n], places in the arrays here, from 0.
+        """
+        return dataclasses.replace(
+            self,
+            ad_ids=self.ad_ids[rows],
+            titles=[self.titles[row] for row in rows],
+            descriptions=[self.descriptions[row] for row in rows],
+            tags=[self.tags[row] for row in rows],
+            tokens=self.tokens
+            and Tokens.from_lists(
+                [
+                    self.tokens.ids[start:end].tolist()
+                    for start, end in zip(
+                        self.tokens.starts[rows],
+                        self.tokens.starts[rows + 1],
+                        strict=True,
+                    )
+                ]
+            ),
+            **{
+                kind: {k: v[rows] for k, v in getattr(self, kind).items()}
+                for kind in ("categoricals", "numerics", "vectors")
+            },
+        )
+
     def ids_only(self) -> "Catalogue":
         """The same ads without any column for a model to read."""
         return dataclasses.replace(
@@ -192,6 +227,54 @@ class Catalogue:
             category_sizes={},
             tokens=None,
         )
+
+
+def read_catalogue(path: str | pathlib.Path, schema: Schema) -> Catalogue:
+    """Reads ads that are not in a dataset, from a Parquet file.
+
+    Args:
+      path: a file with the columns of ads.parquet, ids and categories raw,
+        numerics in their own units; on any filesystem that pyarrow or fsspec
+        reads. Texts, tags and values may be null.
+      schema: the dataset's.
+
+    Raises:
+      InputError: where it cannot be read, lacks a column, or has a null or
+        repeated id.
+    """
+    filesystem, file = open_filesystem(path)
+    texts = ("title", "description")
+    kinds = {"categorical": pa.string(), "numeric": pa.float64()}
+    types = {
+        "ad_id": pa.string() if schema.ad_id_type == "string" else pa.int64(),
+        **dict.fromkeys(texts, pa.string()),
+        "tags": pa.list_(pa.string()),
+        **{
+            f.name: kinds[f.kind] for f in schema.ad_features if f.kind in kinds
+        },
+    }
+    try:
+        table = pq.read_table(file, filesystem=filesystem)
+        for place, name in enumerate(table.column_names):
+            if name in types:
+                column = table[name].cast(types[name])
+                if name in texts:
+                    column = pc.fill_null(column, "")
+                table = table.set_column(place, name, column)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            "a catalogue is a Parquet file with the columns of ads.parquet. "
+            f"Received: {' '.join(str(error).split())} in {path}."
+        ) from error
+    if "ad_id" in table.column_names and table["ad_id"].null_count:
+        raise InputError(
+            "every ad must have an id. Received: "
+            f"{table['ad_id'].null_count} without one in {path}."
+        )
+    try:
+        return Catalogue.from_table(table, schema.ad_features)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def rows_of(

@@ -2,6 +2,7 @@
 
 from tfadrec.training.build import build_ranker
 from tfadrec.training.fit import fit
+from tfadrec.training.grow_vocabulary import grow_vocabulary
 from tfadrec.training.pretraining import (
     Pretraining,
     pretrain,
@@ -15,6 +16,7 @@ __all__ = [
     "Run",
     "build_ranker",
     "fit",
+    "grow_vocabulary",
     "load_run",
     "pretrain",
     "pretraining_settings",

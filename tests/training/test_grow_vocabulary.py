@@ -1,0 +1,165 @@
+"""More ads and users: old rows and slots bit by bit, and training goes on."""
+
+import collections
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tests.training import small
+from tfadrec import data, training
+from tfadrec.core.door import keras, tf
+from tfadrec.core.errors import InputError
+
+OPTIMIZERS = {
+    "LazyAdam": {"class": "LazyAdam", "learning_rate": 0.01},
+    "Adagrad": {"class": "Adagrad", "learning_rate": 0.01},
+    "composite": {
+        "class": "CompositeOptimizer",
+        "groups": {"user_tower/id": {"class": "Adagrad"}},
+        "default": {"class": "LazyAdam"},
+    },
+}
+
+
+def known():
+    """The first world, without some of its ads and users."""
+    dataset = grown()
+    keep = np.flatnonzero(np.arange(20) % 5 != 2)
+    users = np.flatnonzero(np.arange(len(dataset.user_ids)) % 7 != 3)
+    # Rows of the impressions that are known, under their new numbers.
+    ad_rows = np.zeros(21, np.int32)
+    ad_rows[keep + 1] = np.arange(1, len(keep) + 1)
+    user_rows = np.zeros(len(dataset.user_ids) + 1, np.int32)
+    user_rows[users + 1] = np.arange(1, len(users) + 1)
+    shown = dataset.impressions
+    log = dataset.events
+    return dataclasses.replace(
+        dataset,
+        catalogue=dataset.catalogue.take(keep),
+        user_ids=dataset.user_ids[users],
+        events=dataclasses.replace(log, ads=ad_rows[log.ads]),
+        impressions=dataclasses.replace(
+            shown, ads=ad_rows[shown.ads], users=user_rows[shown.users]
+        ),
+    ), (np.append(0, keep + 1), np.append(0, users + 1))
+
+
+def grown():
+    return data.open_dataset(small.world()).with_history_length(6)
+
+
+def trained(optimizer):
+    dataset, rows = known()
+    config = dataclasses.replace(
+        small.config(), optimizer=OPTIMIZERS[optimizer]
+    )
+    ranker = training.build_ranker(config, dataset)
+    ranker.fit(dataset.batches(64, seed=0), steps_per_epoch=8, verbose=0)
+    return ranker, dataset, rows
+
+
+def named(ranker):
+    """Variables of model and optimiser, by name; a second of a name counts."""
+    found = [*ranker.variables, *ranker.optimizer.variables]
+    seen = collections.Counter()
+    variables = {}
+    for variable in found:
+        seen[variable.name] += 1
+        variables[f"{variable.name} {seen[variable.name]}"] = variable
+    return variables
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_old_rows_and_slots_are_kept_bit_by_bit(optimizer):
+    ranker, dataset, (ads, users) = trained(optimizer)
+    before = {k: v.numpy() for k, v in named(ranker).items()}
+    more = training.grow_vocabulary(ranker, dataset, grown())
+    after = named(more)
+    assert set(after) == set(before)
+    moved = 0
+    for name, old in before.items():
+        new = after[name].numpy()
+        if "id/embedding_and_bias" not in name:
+            if "_table" not in name:
+                np.testing.assert_array_equal(new, old, name)
+            continue
+        moved += 1
+        rows, number = (ads, 21) if "ad_tower" in name else (users, None)
+        assert len(new) == (number or len(grown().user_ids) + 1) > len(old)
+        np.testing.assert_array_equal(new[rows], old, name)
+        others = np.setdiff1d(np.arange(len(new)), rows)
+        is_weight = name[:-2] in {v.name for v in ranker.variables}
+        assert is_weight or abs(old[1:]).max() > 0, name
+        # What an optimiser starts with: 0, and 0.1 for Adagrad.
+        start = old[0] if is_weight else (0.1 if "accumulator" in name else 0)
+        np.testing.assert_array_equal(
+            new[others], np.broadcast_to(np.float32(start), new[others].shape)
+        )
+    # Two tables, and two slots of Adam or one of Adagrad for each.
+    assert moved == {"LazyAdam": 6, "Adagrad": 4, "composite": 5}[optimizer]
+    for name, old in before.items():
+        np.testing.assert_array_equal(named(ranker)[name].numpy(), old)
+
+
+def test_it_ranks_as_before_and_has_the_columns_of_the_new():
+    ranker, dataset, (ads, _) = trained("LazyAdam")
+    more = training.grow_vocabulary(ranker, dataset, grown())
+    inputs, _ = next(iter(dataset.batches(50)))
+    _, users = known()[1]
+    again = dict(inputs)
+    for name, rows in (
+        ("history_ads", ads),
+        ("candidate_ads", ads),
+        ("user_id", users),
+    ):
+        again[name] = tf.gather(tf.constant(rows, tf.int32), inputs[name])
+    np.testing.assert_array_equal(
+        ranker(inputs)["clicked"], more(again)["clicked"]
+    )
+    # A new ad: the unknown id, with the columns that it has.
+    tower, columns = more.ad_tower, grown().catalogue.tables()
+    row = tf.constant([3])
+    assert 3 not in ads
+    found = tower.columns(row)
+    for name in grown().catalogue.categoricals:
+        key = f"categorical:{name}"
+        assert found[key].numpy() == columns[key][3]
+    np.testing.assert_array_equal(
+        found["id"], tower.columns(tf.constant([0]))["id"]
+    )
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_training_goes_on(optimizer, tmp_path):
+    """From the steps so far, also after a save and a reload."""
+    ranker, dataset, _ = trained(optimizer)
+    more = training.grow_vocabulary(ranker, dataset, grown())
+    assert more.optimizer.iterations.numpy() == 8
+    kept = more.ad_tower.columns(tf.range(21))["id"].numpy()
+    more.fit(grown().batches(64, seed=1), steps_per_epoch=8, verbose=0)
+    assert more.optimizer.iterations.numpy() == 16
+    learned = more.ad_tower.columns(tf.range(21))["id"].numpy()
+    assert abs(learned - kept)[3].max() > 0  # row 3 is new
+    more.save(tmp_path / "more.keras")
+    again = keras.models.load_model(tmp_path / "more.keras")
+    inputs, _ = next(iter(grown().batches(20)))
+    np.testing.assert_array_equal(
+        more(inputs)["clicked"], again(inputs)["clicked"]
+    )
+
+
+def test_what_does_not_grow():
+    ranker, dataset, _ = trained("LazyAdam")
+    everything = grown()
+    with pytest.raises(InputError, match="Received: 4 ads fewer, such as"):
+        training.grow_vocabulary(ranker, everything, dataset)
+    fewer = dataclasses.replace(everything, user_ids=everything.user_ids[1:])
+    with pytest.raises(InputError, match="1 users fewer"):
+        training.grow_vocabulary(ranker, everything, fewer)
+    other = dataclasses.replace(
+        everything,
+        schema=dataclasses.replace(everything.schema, event_types=("view",)),
+    )
+    with pytest.raises(InputError, match="Received: other event_types"):
+        training.grow_vocabulary(ranker, dataset, other)
