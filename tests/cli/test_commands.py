@@ -8,6 +8,8 @@ import sys
 
 import click
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -171,13 +173,36 @@ def test_encode_ads(tmp_path, model):
 
 
 def test_export(run, tmp_path):
+    """The second version has more ads: of two, one is new to the run."""
+    table = pq.read_table(small.world() / "ads.parquet").slice(0, 2)
+    place = table.column_names.index("ad_id")
+    ids = pa.array([table["ad_id"][0].as_py(), "a new ad"])
+    pq.write_table(table.set_column(place, "ad_id", ids), tmp_path / "new")
     out = tmp_path / "bundles"
-    for version in (1, 2):
-        result = call("export", run, "--out", out, "--json")
+    for version, more, told in (
+        (1, (), {}),
+        (2, ("--catalogue", tmp_path / "new"), {"new_ads": 1}),
+    ):
+        result = call("export", run, "--out", out, *more, "--json")
         assert result.exit_code == 0, result.output
         expected = {"bundle": str(out / str(version)), "version": version}
-        assert said(result) == expected
-    assert "serving_default" in serving.open_bundle(out)
+        assert said(result) == expected | told
+    assert "1 of 2 ads are new to the run." in result.stdout
+    bundle = serving.open_bundle(out)
+    assert "serving_default" in bundle
+    best = bundle["recommend"](
+        **serving.request_for_user(small.run().dataset, "nobody"),
+        exclude_ads=np.zeros([1, 0], object),
+        exclude_history=[False],
+        k=[99],
+    )
+    assert b"a new ad" in best["ad_ids"][0]
+
+
+def test_export_without_the_file(run, tmp_path):
+    result = call("export", run, "--catalogue", tmp_path / "nowhere")
+    assert result.exit_code == 2
+    assert "a catalogue is a Parquet file" in result.stderr
 
 
 def test_export_goes_to_saved_models_by_default(run, tmp_path, monkeypatch):

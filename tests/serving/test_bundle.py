@@ -1,20 +1,24 @@
 """Bundles: all or nothing, versions, and answers without this package."""
 
 import base64
+import dataclasses
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 
+from tests import processes
 from tests.serving import worlds
 from tests.training import small
 from tfadrec import serving
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.serving.requests import new_ads
 
 # Runs where only TensorFlow can be imported.
 CHILD = """
@@ -101,6 +105,21 @@ def requests():
             "candidate_ads": dataset.catalogue.ad_ids[:9][None],
             "bids": np.arange(9.0, dtype=np.float32)[None],
         }
+        made[name]["encode_user"] = user
+        reader, rows = getattr(worlds, name)().reader, np.array([2, 5, 3])
+        new = new_ads(dataset, reader, rows[None])
+        made[name]["score_new_ads"] = {
+            **made[name]["score_slate"],
+            **new,
+            "candidate_ads": np.concatenate(
+                [made[name]["score_slate"]["candidate_ads"], new["new_ads"]], 1
+            ),
+        }
+        made[name]["encode_ads"] = reader.raw(
+            dataset.catalogue, rows, as_tokens=True
+        )
+        if reader.reads_text:
+            made[name]["encode_ads_text"] = reader.raw(dataset.catalogue, rows)
         examples = serving.to_examples(made[name]["serving_default"])
         made[name]["serve_examples"] = {"examples": examples}
     return made
@@ -164,9 +183,13 @@ def test_a_process_without_this_package_scores_the_same(
             for v in here["ad_ids"][0]
         ]
         assert best["ad_ids"] == [ids]
-    found = answered[name][api]["serve_examples"]
-    here = world.ask["serve_examples"](**requests[name]["serve_examples"])
-    np.testing.assert_allclose(found["logits"], here["logits"], atol=1e-5)
+    assert set(answered[name][api]) == set(world.ask)
+    for signature in set(world.ask) - {"recommend", "recommend_from"}:
+        found = answered[name][api][signature]
+        here = world.ask[signature](**requests[name][signature])
+        assert set(found) == set(here)
+        for key, values in here.items():
+            np.testing.assert_allclose(found[key], values, atol=1e-5)
 
 
 def test_signatures_are_those_of_the_docs():
@@ -197,10 +220,47 @@ def test_signatures_are_those_of_the_docs():
             "bids": (tf.float32, 2),
         },
     }
+    columns = {"brand": (tf.string, 1), "price": (tf.float64, 1)}
+    new = {
+        "new_ads": (tf.int64, 2),
+        "new_brand": (tf.string, 2),
+        "new_price": (tf.float64, 2),
+    }
+    scoring = set(expected) | {"score_new_ads"}
+    expected |= {
+        "score_new_ads": {**expected["score_slate"], **new},
+        "encode_ads": columns,
+        "encode_user": user,
+    }
     assert set(bundle.signatures) == set(expected)
     words = tf.saved_model.load(worlds.bundle("words") / "1")
+    for loaded in (bundle, words):
+        encoded = loaded.signatures["encode_ads"].structured_outputs
+        assert set(encoded) == {"vector", "fields", "bias"}
+        encoded = loaded.signatures["encode_user"].structured_outputs
+        assert set(encoded) == {"events", "mask", "bias"}
+    copy = {k: (tf.string, 1) for k in ("title", "description", "tags")}
+    tokens = {"token_ids": (tf.int32, 2), "token_length": (tf.int32, 1)}
+    kinds = {
+        f.name: (tf.string, 1)
+        for f in worlds.words().dataset.schema.ad_features
+        if f.kind == "categorical"
+    }
+    assert kinds
+    for name, inputs in (
+        ("encode_ads", kinds | tokens),
+        ("encode_ads_text", kinds | copy),
+    ):
+        specs = words.signatures[name].structured_input_signature[1]
+        assert {k: (s.dtype, s.shape.rank) for k, s in specs.items()} == inputs
+    inputs = words.signatures["score_new_ads"].structured_input_signature[1]
+    assert {k[4:] for k in inputs if k.startswith("new_")} == {
+        "ads",
+        *kinds,
+        *copy,
+    }
     for loaded, more in ((bundle, set()), (words, {"pcvr", "pctcvr"})):
-        for name in expected:
+        for name in scoring:
             answer = set(loaded.signatures[name].structured_outputs)
             ids = {"ad_ids"} if name.startswith("recommend") else set()
             assert answer == {"pctr", "logits", "score"} | more | ids
@@ -232,6 +292,8 @@ def quick(monkeypatch):
     module = "tfadrec.serving.bundle"
     monkeypatch.setattr(f"{module}.check_parity", lambda *_: None)
     monkeypatch.setattr("tensorflow.saved_model.save", save)
+    monkeypatch.setattr(f"{module}.write_warm_up", lambda *_: None)
+    monkeypatch.setattr(f"{module}.foreign_ops", lambda _: {})
     signatures = worlds.words().signatures
     monkeypatch.setattr(
         serving.RankingService, "signatures", lambda _: signatures
@@ -240,7 +302,9 @@ def quick(monkeypatch):
 
 def export(path, **arguments):
     world = worlds.words()
-    return serving.export_bundle(world.ranker, world.dataset, path, **arguments)
+    return serving.export_bundle(
+        world.ranker, world.dataset, path, **world.text, **arguments
+    )
 
 
 def test_versions_count_up(quick, tmp_path):
@@ -302,6 +366,45 @@ def test_what_sigkill_leaves_behind_is_no_version(quick, tmp_path, monkeypatch):
     assert export(tmp_path / "other").name == "1"
 
 
+EXPORT = """
+import sys
+from tests.serving import worlds
+from tfadrec import serving
+
+world = worlds.words()
+print("begun", flush=True)
+while True:
+    serving.export_bundle(
+        world.ranker, world.dataset, sys.argv[1], **world.text
+    )
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_leaves_whole_versions_alone(tmp_path):
+    """SIGKILL, at moments drawn from the length of two exports."""
+    random = np.random.default_rng(0)
+    path = tmp_path / "model"
+    for _ in range(6):
+        with subprocess.Popen(
+            [sys.executable, "-c", EXPORT, str(path)],
+            cwd=processes.ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            assert process.stdout.readline() == b"begun\n"
+            time.sleep(random.uniform(0, 40))
+            process.kill()
+        folders = path.iterdir() if path.is_dir() else ()
+        for version in [p for p in folders if p.name.isdigit()]:
+            assert (version / "parity.json").is_file()
+            bundle = serving.open_bundle(version)
+            assert set(bundle) == set(worlds.words().ask)
+    request = serving.replay(worlds.words().dataset, [0])
+    export(path)
+    serving.open_bundle(path)["serving_default"](**request)
+
+
 @pytest.mark.parametrize("part", ["ad_tower", "converted_if_clicked_head"])
 def test_a_bundle_that_scores_otherwise_is_not_exported(
     tmp_path, monkeypatch, part
@@ -332,6 +435,52 @@ def test_a_bundle_that_scores_otherwise_is_not_exported(
 def test_no_bundle(tmp_path, name):
     with pytest.raises(InputError, match="tfadrec export"):
         serving.open_bundle(tmp_path / name)
+
+
+def test_more_ads_join_the_bundle_without_training(tmp_path):
+    """They score as new ones do; those that are known stay as they are."""
+    world = worlds.words()
+    catalogue = world.dataset.catalogue
+    more = dataclasses.replace(
+        catalogue.take(np.array([4, 7, 1])),
+        ad_ids=np.array(["fresh", "other", catalogue.ad_ids[1]], object),
+        titles=[catalogue.titles[4], catalogue.titles[7], "not read"],
+        vectors={},
+    )
+    folder = serving.export_bundle(
+        world.ranker,
+        world.dataset,
+        tmp_path / "words",
+        catalogue=more,
+        **world.text,
+    )
+    bundle = serving.open_bundle(folder)
+    request = serving.replay(world.dataset, [0])
+    slate = {**request, "candidate_ads": np.array([["fresh", "other"]], object)}
+    found = bundle["score_slate"](**slate)["logits"]
+    new = new_ads(world.dataset, world.reader, np.array([[5, 8]]))
+    expected = world.ask["score_new_ads"](
+        **request | {"candidate_ads": new["new_ads"]}, **new
+    )["logits"]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert abs(found[0, 0] - found[0, 1]) > 1e-3
+    # A history may name them, and they are recommended.
+    best = bundle["recommend"](
+        **{k: v for k, v in request.items() if k != "candidate_ads"},
+        exclude_ads=np.array([["other"]], object),
+        exclude_history=[False],
+        k=[99],
+    )["ad_ids"][0]
+    assert len(best) == len(catalogue) + 2
+    assert sorted(filter(None, map(bytes.decode, best))) == sorted(
+        [*catalogue.ad_ids, "fresh"]
+    )
+    known = {**request, "candidate_ads": catalogue.ad_ids[None]}
+    np.testing.assert_allclose(
+        bundle["score_slate"](**known)["logits"],
+        world.ask["score_slate"](**known)["logits"],
+        atol=1e-5,
+    )
 
 
 def test_a_trained_run_is_exported_and_answers(tmp_path):

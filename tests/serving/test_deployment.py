@@ -39,7 +39,7 @@ def model(tmp_path):
     path = tmp_path / "Shop_ads"
     for version in (1, 2):
         (path / str(version)).mkdir(parents=True)
-        deployment.write_deployment(path, version, {}, {})
+        deployment.write_deployment(path, version, {}, {}, {})
     return path
 
 
@@ -98,7 +98,7 @@ def test_a_new_version_is_the_canary(model):
 
 def test_the_first_version_has_both_labels(tmp_path):
     (tmp_path / "7").mkdir()
-    deployment.write_deployment(tmp_path, 7, {}, {})
+    deployment.write_deployment(tmp_path, 7, {}, {}, {})
     config = models(tmp_path)
     assert dict(config.version_labels) == {"stable": 7, "canary": 7}
     assert list(config.model_version_policy.specific.versions) == [7]
@@ -110,12 +110,12 @@ def test_who_is_stable_is_the_teams_to_say(model):
     promoted = file.read_text().replace(label, label.replace("1", "2"))
     file.write_text(promoted)
     (model / "3").mkdir()
-    deployment.write_deployment(model, 3, {}, {})
+    deployment.write_deployment(model, 3, {}, {}, {})
     assert dict(models(model).version_labels) == {"stable": 2, "canary": 3}
     # A stable version that is gone cannot be loaded.
     (model / "2").rmdir()
     (model / "4").mkdir()
-    deployment.write_deployment(model, 4, {}, {})
+    deployment.write_deployment(model, 4, {}, {}, {})
     assert dict(models(model).version_labels) == {"stable": 4, "canary": 4}
 
 
@@ -187,7 +187,7 @@ def test_docker_and_kubernetes_start_the_same_server(model):
 def test_what_a_team_changed_is_kept(model):
     for name in sorted(FILES):
         (model / name).write_text("changed")
-    deployment.write_deployment(model, 2, {}, {})
+    deployment.write_deployment(model, 2, {}, {}, {})
     changed = {n for n in FILES if (model / n).read_text() != "changed"}
     assert changed == {"README.md", "models.config", "request.json"}
 

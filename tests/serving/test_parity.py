@@ -18,8 +18,11 @@ def test_the_report(name):
     report = json.loads((worlds.bundle(name) / "1/parity.json").read_text())
     dataset = getattr(worlds, name)().dataset
     assert report["rows"] == min(256, len(dataset)) > 100
+    assert report["tensorflow"] == tf.__version__
+    assert report["ops_outside_core"] == {}
     assert set(report["differences"]) == {
-        f"{api}, {case}"
+        f"{signature}, {api}, {case}"
+        for signature in ("serving_default", "score_new_ads")
         for api in ("object", "session")
         for case in ("plain", "merged")
     }
@@ -58,10 +61,13 @@ def test_a_bundle_that_reads_padding_is_refused(tmp_path):
                 lambda **request: score(request)
             ).get_concrete_function(**specs),
             "score_slate": honest.signatures["score_slate"],
+            "score_new_ads": honest.signatures["score_new_ads"],
         },
     )
     with pytest.raises(TfadrecError, match="Nothing was exported") as error:
-        parity.check_parity(world.ranker, world.dataset, tmp_path / "1")
+        parity.check_parity(
+            world.ranker, world.dataset, tmp_path / "1", world.reader, {}
+        )
     assert not isinstance(error.value, InputError)
     # Where padding is empty, as our own requests have it, it scores alike.
     request = serving.replay(world.dataset, np.arange(40))
@@ -82,4 +88,6 @@ def test_a_bundle_that_does_not_load_is_refused(tmp_path):
     with pytest.raises(
         TfadrecError, match=r"where only TensorFlow is installed\. Received: "
     ):
-        parity.check_parity(world.ranker, world.dataset, tmp_path / "1")
+        parity.check_parity(
+            world.ranker, world.dataset, tmp_path / "1", world.reader, {}
+        )

@@ -1,7 +1,8 @@
 """Two datasets and a ranker for each, with weights that tell things apart.
 
-`words` has string ids, a categorical context, and a ranker of clicks and
-conversions that searches histories by the kind of an ad; `numbers` has integer
+`words` has string ids, a categorical context, ad copy with an encoder, and a
+ranker of clicks and conversions that searches histories by the kind of an ad;
+`numbers` has integer
 ids, a numeric context far from zero, more ads than `recommend` scores at a
 time, and a ranker of clicks.
 """
@@ -11,10 +12,12 @@ import functools
 import types
 
 import numpy as np
+import tokenizers
 import yaml
+from tokenizers import models
 
 from tests.training import small
-from tfadrec import data, serving, training
+from tfadrec import data, layers, serving, training
 from tfadrec.data import sources
 
 NUM_ADS = 1100
@@ -34,11 +37,53 @@ def words():
         ranker={"tasks": ["clicked", "converted"]},
         multitask={"class": "MMoE", "hidden_units": [4]},
     )
-    encoder = {"class": "SIM", "search": "hard"}
-    return _served(
-        data.open_dataset(small.world()),
-        dataclasses.replace(config, encoder=encoder),
+    searching = {"class": "SIM", "search": "hard"}
+    dataset = data.open_dataset(small.world())
+    tokenizer, encoder = text_model(dataset.catalogue)
+    catalogue = data.encode_text(
+        dataset.catalogue,
+        tokenizer,
+        encoder,
+        cache=small.folder() / "text_vectors",
+        progress=False,
     )
+    return _served(
+        dataset.with_catalogue(catalogue),
+        dataclasses.replace(config, encoder=searching),
+        tokenizer,
+        encoder,
+    )
+
+
+def text_model(catalogue):
+    """A small BERT with random weights, and a WordPiece for the catalogue."""
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    backend = tokenizers.Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    backend.normalizer = tokenizers.normalizers.BertNormalizer()
+    backend.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+    trainer = tokenizers.trainers.WordPieceTrainer(
+        vocab_size=300, special_tokens=special, show_progress=False
+    )
+    backend.train_from_iterator(catalogue.titles, trainer)
+    backend.post_processor = tokenizers.processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    encoder = layers.BertAdEncoder(
+        {
+            "vocab_size": backend.get_vocab_size(),
+            "hidden_size": 8,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "intermediate_size": 8,
+            "max_position_embeddings": 16,
+        },
+        name="bert",
+    )
+    encoder.build(None)
+    random = np.random.default_rng(2)
+    for variable in encoder.weights:
+        variable.assign(random.normal(0, 0.5, variable.shape))
+    return data.Tokenizer(backend, max_tokens=16), encoder
 
 
 @functools.cache
@@ -96,18 +141,21 @@ def _write(file, header, columns):
     file.write_text("\n".join([header, *lines, ""]))
 
 
-def _served(dataset, config):
+def _served(dataset, config, tokenizer=None, encoder=None):
     dataset = dataset.with_history_length(6)
     ranker = training.build_ranker(config, dataset)
     random = np.random.default_rng(1)
     for variable in ranker.trainable_variables:
         variable.assign(random.normal(0, 0.25, variable.shape))
-    service = serving.RankingService(ranker, dataset)
+    text = {"tokenizer": tokenizer, "encoder": encoder}
+    service = serving.RankingService(ranker, dataset, **text)
     signatures = service.signatures()
     ask = serving.answers(service, signatures)
     return types.SimpleNamespace(
         dataset=dataset,
         ranker=ranker,
+        text=text,
+        reader=service.reader,
         score=ask["serving_default"],
         recommend=ask["recommend"],
         ask=ask,
@@ -120,7 +168,7 @@ def bundle(name):
     """The folder of versions of one of the two."""
     world = {"words": words, "numbers": numbers}[name]()
     path = small.folder() / "bundles" / name
-    serving.export_bundle(world.ranker, world.dataset, path)
+    serving.export_bundle(world.ranker, world.dataset, path, **world.text)
     return path
 
 

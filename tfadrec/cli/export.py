@@ -4,6 +4,7 @@ import pathlib
 from typing import Any
 
 import click
+import pyarrow as pa
 
 from tfadrec.cli.command import Command, load_tensorflow
 
@@ -15,20 +16,47 @@ from tfadrec.cli.command import Command, load_tensorflow
     type=click.Path(),
     help="Folder of the model's versions  [default: saved_models/<run's name>]",
 )
-def export(run: str, out: str | None) -> dict[str, Any]:
+@click.option(
+    "--catalogue",
+    type=click.Path(),
+    help="Parquet file of more ads, with the columns of ads.parquet.",
+)
+def export(run: str, out: str | None, catalogue: str | None) -> dict[str, Any]:
     """Write a new version of a bundle, after checking that it scores alike.
+
+    With a catalogue, ads that the run does not know join the bundle without
+    training: by their copy and columns. Those that it knows stay as they are.
 
     \b
     Example:
       tfadrec export runs/a --out saved_models/a
+      tfadrec export runs/a --catalogue new.parquet
     """
     load_tensorflow()
-    from tfadrec import serving, training
+    from tfadrec import data, serving, training
 
     loaded = training.load_run(run)
+    more = None
+    if catalogue is not None:
+        more = data.read_catalogue(catalogue, loaded.test.schema)
+    tokenizer = encoder = None
+    if loaded.config.text is not None:
+        tokenizer, encoder = training.text_model(loaded.config.text)
     name = pathlib.Path(run).absolute().name
     folder = serving.export_bundle(
-        loaded.ranker, loaded.test, out or pathlib.Path("saved_models", name)
+        loaded.ranker,
+        loaded.test,
+        out or pathlib.Path("saved_models", name),
+        tokenizer=tokenizer,
+        encoder=encoder,
+        catalogue=more,
     )
     click.echo(f"Bundle: {folder}")
-    return {"bundle": str(folder), "version": int(folder.name)}
+    result = {"bundle": str(folder), "version": int(folder.name)}
+    if more is not None:
+        rows = loaded.test.catalogue.rows(pa.array(more.ad_ids))
+        result["new_ads"] = int((rows == 0).sum())
+        click.echo(
+            f"{result['new_ads']} of {len(more)} ads are new to the run."
+        )
+    return result

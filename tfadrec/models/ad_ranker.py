@@ -226,18 +226,7 @@ class AdRanker(RankingModel):
         Returns:
           Dict of task -> float32 logits [B, C], as from `call`.
         """
-        behaviour = {
-            "history_vectors": history["vector"],
-            "history_events": inputs["history_events"],
-            "history_ages": inputs["history_ages"],
-            "history_length": inputs["history_length"],
-            "user_id": inputs["user_id"],
-            "target": ads["vector"],
-        }
-        if "category" in ads:
-            behaviour["history_category"] = history["category"]
-            behaviour["target_category"] = ads["category"]
-        user = self.user_tower(behaviour, training=training)
+        user = self.encode_user(inputs, history, ads, training=training)
         features = self._features(inputs, user, ads, training)
         if self.multitask is None:
             rows = [features] * len(self._heads)
@@ -254,6 +243,32 @@ class AdRanker(RankingModel):
                 logits["clicked"], logits[CONVERTED_IF_CLICKED]
             )
         return logits
+
+    def encode_user(self, inputs, history, ads, training=None):
+        """What the user tower makes of a history, for candidates.
+
+        Args:
+          inputs: see `rank`.
+          history: see `rank`.
+          ads: see `rank`; `vector` and, where there is one, `category` are
+            read.
+          training: whether to drop.
+
+        Returns:
+          The user tower's dict.
+        """
+        behaviour = {
+            "history_vectors": history["vector"],
+            "history_events": inputs["history_events"],
+            "history_ages": inputs["history_ages"],
+            "history_length": inputs["history_length"],
+            "user_id": inputs["user_id"],
+            "target": ads["vector"],
+        }
+        if "category" in ads:
+            behaviour["history_category"] = history["category"]
+            behaviour["target_category"] = ads["category"]
+        return self.user_tower(behaviour, training=training)
 
     def _features(self, inputs, user, ads, training):
         vector = ads["vector"]  # [B, C, D]

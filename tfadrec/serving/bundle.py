@@ -9,10 +9,15 @@ import numpy as np
 
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
+from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.dataset import Dataset
+from tfadrec.data.text_vectors import TextEncoder, encode_text
+from tfadrec.data.tokenizer import Tokenizer
 from tfadrec.models import AdRanker
+from tfadrec.serving.ad_reader import vector_sizes
 from tfadrec.serving.answers import answers
 from tfadrec.serving.deployment import check_name, write_deployment
+from tfadrec.serving.op_lint import foreign_ops
 from tfadrec.serving.parity import check_parity
 from tfadrec.serving.ranking_service import RankingService
 from tfadrec.serving.warm_up import warm_up_requests, write_warm_up
@@ -24,6 +29,9 @@ def export_bundle(
     path: str | pathlib.Path,
     *,
     version: int | None = None,
+    tokenizer: Tokenizer | None = None,
+    encoder: TextEncoder | None = None,
+    catalogue: Catalogue | None = None,
 ) -> pathlib.Path:
     """Writes `<path>/<version>/`, a SavedModel for TensorFlow Serving.
 
@@ -41,13 +49,20 @@ def export_bundle(
         and to warm up with.
       path: the folder of the model's versions.
       version: a number >= 1; by default one more than the newest there.
+      tokenizer: of the encoder.
+      encoder: what the catalogue's vector column `text` was made with: it comes
+        with the bundle and encodes the copy of new ads. That of the ad tower
+        where it has one.
+      catalogue: more ads, made with the dataset's schema. Those that the
+        dataset has are left as they are known; the others join the bundle's
+        catalogue with the unknown id. Their vectors `text` are made here.
 
     Returns:
       The version's folder.
 
     Raises:
       InputError: where the version exists or is no number >= 1, or the folder's
-        name cannot be a model's.
+        name cannot be a model's, or more ads lack a vector column.
       TfadrecError: where the bundle does not load with TensorFlow alone, or a
         served logit, or a probability by its own share, differs by more than
         1e-5.
@@ -65,21 +80,44 @@ def export_bundle(
             "a version is a number >= 1 that is not there yet. Received: "
             f"version={version} in {path}."
         )
+    more = None
+    if catalogue is not None:
+        known = np.isin(catalogue.ad_ids, dataset.catalogue.ad_ids)
+        more = catalogue.take(np.flatnonzero(~known))
+        encoder = ranker.ad_tower.text or encoder
+        if encoder is not None and tokenizer is not None:
+            more = encode_text(more, tokenizer, encoder)
+        read = set(vector_sizes(ranker.ad_tower))
+        missing = sorted(read - set(more.vectors))
+        if missing:
+            raise InputError(
+                "more ads need the vectors that the ranker reads. Received: no "
+                f"{', '.join(missing)}. Give them, or the encoder of `text`."
+            )
     path.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path, prefix=".export-") as scratch:
         fresh = pathlib.Path(scratch, "fresh")
-        service = RankingService(ranker, dataset)
+        service = RankingService(
+            ranker,
+            dataset,
+            tokenizer=tokenizer,
+            encoder=encoder,
+            more=more,
+        )
         signatures = service.signatures()
         tf.saved_model.save(service, fresh, signatures)
-        write_warm_up(fresh, path.absolute().name, signatures, dataset)
-        check_parity(ranker, dataset, fresh)
+        write_warm_up(
+            fresh, path.absolute().name, signatures, dataset, service.reader
+        )
+        foreign = foreign_ops(fresh)
+        check_parity(ranker, dataset, fresh, service.reader, foreign)
         os.replace(fresh, folder)
     sample = next(
         request
-        for signature, request in warm_up_requests(dataset)
+        for signature, request in warm_up_requests(dataset, service.reader)
         if signature == "score_slate"
     )
-    write_deployment(path, version, signatures, sample)
+    write_deployment(path, version, signatures, foreign, sample)
     return folder
 
 

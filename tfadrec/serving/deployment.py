@@ -9,6 +9,7 @@ import string
 from collections.abc import Mapping
 from typing import Any
 
+from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.serving.requests import Request
 
@@ -52,6 +53,7 @@ def write_deployment(
     path: pathlib.Path,
     version: int,
     signatures: Mapping[str, Any],
+    foreign: Mapping[str, str],
     sample: Request,
 ) -> None:
     """Writes `models.config`, README, a request, and what is not there yet.
@@ -63,6 +65,7 @@ def write_deployment(
       path: the folder of versions; the model is called as it is.
       version: the version that was just exported.
       signatures: name -> concrete function.
+      foreign: as from `foreign_ops`.
       sample: inputs of `score_slate`, which the samples of clients send.
     """
     name = path.absolute().name
@@ -80,6 +83,8 @@ def write_deployment(
             f"        versions: {number}"
             for number in sorted({stable, version})
         ),
+        "foreign_ops": _listed(foreign),
+        "tensorflow": tf.__version__,
         "signatures": "\n\n".join(
             _describe(name, signature) for name, signature in signatures.items()
         ),
@@ -107,6 +112,12 @@ def _replace(file: pathlib.Path, text: str) -> None:
     fresh = file.with_name(f".{file.name}.new")
     fresh.write_text(text, "utf-8")
     os.replace(fresh, file)
+
+
+def _listed(ops: Mapping[str, str]) -> str:
+    if not ops:
+        return "none."
+    return "".join(f"\n- `{op}`, {servers}" for op, servers in ops.items())
 
 
 def _describe(name: str, signature: Any) -> str:

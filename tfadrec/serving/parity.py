@@ -11,22 +11,29 @@ from typing import Any
 
 import numpy as np
 
+from tfadrec.core.door import tf
 from tfadrec.core.errors import TfadrecError
 from tfadrec.data.dataset import Dataset
 from tfadrec.metrics import ranking
 from tfadrec.models import AdRanker
+from tfadrec.serving.ad_reader import AdReader
 from tfadrec.serving.ranking_service import PROBABILITIES
-from tfadrec.serving.requests import replay
+from tfadrec.serving.requests import Request, new_ads, replay
 
 #: The largest difference between a served and a trained logit, and between two
 #: probabilities as a share of them, or of one in a million where that is more.
 PARITY = 1e-5
 _ROWS = 256
+_NEW_ROWS = 32
 _SCRIPT = pathlib.Path(__file__).with_name("replay_bundle.py")
 
 
 def check_parity(
-    ranker: AdRanker, dataset: Dataset, folder: pathlib.Path
+    ranker: AdRanker,
+    dataset: Dataset,
+    folder: pathlib.Path,
+    reader: AdReader,
+    foreign: Mapping[str, str],
 ) -> None:
     """Replays rows of the dataset through a bundle, in a process of its own.
 
@@ -35,24 +42,31 @@ def check_parity(
     that it merges. `parity.json` in the bundle's folder says how far the scores
     are from the ranker's at most, and how long requests took.
 
+    Some of the rows are replayed with their ad as a new one as well: against
+    the ranker with the ad's columns, text vector included, and the unknown id.
+
     Args:
       ranker: what the bundle was made of.
       dataset: with at least one impression.
       folder: of the bundle's version.
+      reader: of new ads, the bundle's.
+      foreign: the ops that core TensorFlow does not have, for the report.
 
     Raises:
       TfadrecError: where the bundle cannot be loaded or answers otherwise.
     """
     rows = np.unique(np.linspace(0, len(dataset) - 1, _ROWS).astype(np.int64))
-    answers, latency = _replay(folder, replay(dataset, rows))
+    sets = {"serving_default": replay(dataset, rows)}
     inputs, _ = next(iter(dataset.select(rows).batches(len(rows))))
-    trained = {
-        task: logits.numpy().astype(np.float64)
-        for task, logits in ranker(inputs, training=False).items()
-    }
+    trained = {"serving_default": ranker(inputs, training=False)}
+    some = rows[dataset.impressions.ads[rows] > 0][:_NEW_ROWS]
+    if reader.specs(1) and len(some):
+        sets["score_new_ads"] = _as_new(dataset, reader, some)
+        trained["score_new_ads"] = _rank_as_new(ranker, dataset, some)
+    answers, latency = _replay(folder, sets)
     differences = {
-        f"{api}, {case}": _difference(answered, trained)
-        for (api, case), answered in answers.items()
+        f"{signature}, {api}, {case}": _difference(answered, trained[signature])
+        for (signature, api, case), answered in answers.items()
     }
     worst = max(differences.values())
     if not worst <= PARITY:
@@ -66,20 +80,45 @@ def check_parity(
         "bound": PARITY,
         "differences": differences,
         "latency_ms": latency,
+        "tensorflow": tf.__version__,
+        "ops_outside_core": dict(foreign),
     }
     (folder / "parity.json").write_text(json.dumps(report, indent=2) + "\n")
 
 
+def _as_new(dataset: Dataset, reader: AdReader, rows: np.ndarray) -> Request:
+    """Each of the rows with its ad as a new one, a slate of one."""
+    request = replay(dataset, rows)
+    new = new_ads(dataset, reader, dataset.impressions.ads[rows][:, None])
+    return {**request, **new, "candidate_ads": new["new_ads"]}
+
+
+def _rank_as_new(
+    ranker: AdRanker, dataset: Dataset, rows: np.ndarray
+) -> dict[str, tf.Tensor]:
+    """Logits of the rows, had their ads no id of their own."""
+    tower = ranker.ad_tower
+    inputs, _ = next(iter(dataset.select(rows).batches(len(rows))))
+    columns = tower.columns(inputs["candidate_ads"][:, None])
+    unknown = tower.columns(0 * inputs["candidate_ads"][:, None])
+    own = {name: unknown[name] for name in ("id", "bias") if name in unknown}
+    history = tower(inputs["history_ads"])
+    return ranker.rank(inputs, history, tower.encode_columns(columns | own))
+
+
 def _replay(
-    folder: pathlib.Path, request: Mapping[str, np.ndarray]
-) -> tuple[dict[tuple[str, str], dict[str, np.ndarray]], Any]:
-    """Answers by API and case, and latencies, from a process of its own."""
+    folder: pathlib.Path, sets: Mapping[str, Request]
+) -> tuple[dict[tuple[str, str, str], dict[str, np.ndarray]], Any]:
+    """Answers by signature, API and case, and latencies, from a process."""
     with tempfile.TemporaryDirectory() as scratch:
         requests = pathlib.Path(scratch, "requests.npz")
         found = pathlib.Path(scratch, "answers.npz")
         # Strings are kept as such: an array of objects would be a pickle.
         plain = {
-            name: values.astype(str) if values.dtype == object else values
+            f"{signature}/{name}": values.astype(str)
+            if values.dtype == object
+            else values
+            for signature, request in sets.items()
             for name, values in request.items()
         }
         np.savez(requests, allow_pickle=False, **plain)
@@ -101,17 +140,21 @@ def _replay(
                 f"Received: {reason} Nothing was exported; report this with "
                 "the ranker's settings."
             )
-        answers: dict[tuple[str, str], dict[str, np.ndarray]] = {}
+        answers: dict[tuple[str, str, str], dict[str, np.ndarray]] = {}
         with np.load(found) as file:
             for key, values in file.items():
-                api, case, name = key.split("/")
-                answers.setdefault((api, case), {})[name] = values
+                *told, name = key.split("/")
+                answers.setdefault(tuple(told), {})[name] = values
     return answers, json.loads(done.stdout.splitlines()[-1])
 
 
 def _difference(
-    served: Mapping[str, np.ndarray], trained: Mapping[str, np.ndarray]
+    served: Mapping[str, np.ndarray], ranked: Mapping[str, tf.Tensor]
 ) -> float:
+    trained = {
+        task: logits.numpy().astype(np.float64)
+        for task, logits in ranked.items()
+    }
     differences = [np.abs(served["logits"] - trained["clicked"]).max()]
     for answer, task in PROBABILITIES.items():
         if answer in served:

@@ -7,9 +7,15 @@ import numpy as np
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.schema import Feature
+from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.dataset import Dataset
+from tfadrec.data.text_vectors import TextEncoder
+from tfadrec.data.tokenizer import Tokenizer
 from tfadrec.models import AdRanker
 from tfadrec.models.ad_ranker import CONVERTED_IF_CLICKED
+from tfadrec.serving.ad_reader import NEW, AdReader, vector_sizes
+from tfadrec.serving.lookups import lookup, standardised
+from tfadrec.serving.untracked import Untracked
 
 #: What a scored ad is answered with -> what the ranker calls it.
 PROBABILITIES = {
@@ -27,7 +33,9 @@ class RankingService(tf.Module):
     """The signatures of a bundle, built from the schema.
 
     Ads are encoded once, when the service is made: a request only gathers their
-    vectors. All look-ups are core TensorFlow ops.
+    vectors. Only ads that the catalogue does not have are encoded in the
+    request, from the columns that it gives. All look-ups are core TensorFlow
+    ops.
 
     A request is the data contract's dict with raw values: ids of the dataset's
     types, event types and categories as strings, numerics in their own units,
@@ -39,12 +47,28 @@ class RankingService(tf.Module):
     Args:
       ranker: a built ranker.
       dataset: gives schema, catalogue, users and T; its rows are not read.
+      tokenizer: see `AdReader`.
+      encoder: see `AdReader`.
+      more: ads beside the catalogue's, encoded by their columns with the
+        unknown id.
+
+    Attributes:
+      reader: of new ads.
 
     Raises:
-      InputError: where the ranker has no task `clicked`.
+      InputError: where the ranker has no task `clicked`, or the encoder does
+        not fit it.
     """
 
-    def __init__(self, ranker: AdRanker, dataset: Dataset) -> None:
+    def __init__(
+        self,
+        ranker: AdRanker,
+        dataset: Dataset,
+        *,
+        tokenizer: Tokenizer | None = None,
+        encoder: TextEncoder | None = None,
+        more: Catalogue | None = None,
+    ) -> None:
         super().__init__()
         if "clicked" not in ranker.tasks:
             raise InputError(
@@ -52,8 +76,8 @@ class RankingService(tf.Module):
                 f"of {', '.join(ranker.tasks)}. Train one with the task "
                 "clicked."
             )
-        schema, catalogue = dataset.schema, dataset.catalogue
-        self._ranker = _Untracked(ranker)
+        schema = dataset.schema
+        self._ranker = Untracked(ranker)
         self._ordered = next(
             task for task in ("converted", "clicked") if task in ranker.tasks
         )
@@ -62,27 +86,31 @@ class RankingService(tf.Module):
         id_types = {"string": tf.string, "int64": tf.int64}
         self._user_type = id_types[schema.user_id_type]
         self._ad_type = id_types[schema.ad_id_type]
-        self._users = _lookup(dataset.user_ids, self._user_type)
-        self._ads = _lookup(catalogue.ad_ids, self._ad_type)
-        self._events = _lookup(schema.event_types, tf.string)
+        self._users = lookup(dataset.user_ids, self._user_type)
+        self._events = lookup(schema.event_types, tf.string)
         self._vocabularies = {
-            f.name: _lookup(f.vocabulary, tf.string)
+            f.name: lookup(f.vocabulary, tf.string)
             for f in schema.context
             if f.kind == "categorical"
         }
-        nothing = "" if schema.ad_id_type == "string" else -1
+        self.reader = AdReader(ranker, schema.ad_features, tokenizer, encoder)
+        ids = [dataset.catalogue.ad_ids, *([more.ad_ids] if more else [])]
+        self._ads = lookup(np.concatenate(ids), self._ad_type)
+        nothing = np.array(["" if schema.ad_id_type == "string" else -1])
         self._ad_ids = tf.Variable(
-            tf.constant([nothing, *catalogue.ad_ids.tolist()], self._ad_type),
+            tf.constant(
+                np.concatenate([nothing.astype(ids[0].dtype), *ids]).tolist(),
+                self._ad_type,
+            ),
             trainable=False,
         )
+        tables = _encode_catalogue(ranker, more)
+        # One after the other: a large catalogue is not held twice.
         self._encoded = {
-            name: tf.Variable(value, trainable=False)
-            for name, value in _encode_catalogue(
-                ranker, len(catalogue) + 1
-            ).items()
+            name: tf.Variable(tables.pop(name), trainable=False)
+            for name in list(tables)
         }
-        tower = {id(variable) for variable in ranker.ad_tower.variables}
-        self._weights = [v for v in ranker.variables if id(v) not in tower]
+        self._weights: list[tf.Variable] = []
 
     def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
         """The bundle's signatures by name, with their input specs."""
@@ -99,30 +127,61 @@ class RankingService(tf.Module):
             ),
             "k": tf.TensorSpec([None], tf.int32, "k"),
         }
-        return {
-            "serving_default": tf.function(self.score).get_concrete_function(
-                **user, candidate_ads=ids
+        specs = {
+            "serving_default": (self.score, user | {"candidate_ads": ids}),
+            "score_slate": (
+                self.score_slate,
+                user | {"candidate_ads": slates},
             ),
-            "score_slate": tf.function(self.score_slate).get_concrete_function(
-                **user, candidate_ads=slates
+            "serve_examples": (
+                self.serve_examples,
+                {"examples": tf.TensorSpec([None], tf.string, "examples")},
             ),
-            "serve_examples": tf.function(
-                self.serve_examples
-            ).get_concrete_function(
-                examples=tf.TensorSpec([None], tf.string, "examples")
+            "recommend": (self.recommend, user | choice),
+            "recommend_from": (
+                self.recommend_from,
+                user
+                | choice
+                | {
+                    "candidate_ads": slates,
+                    "bids": tf.TensorSpec([None, None], tf.float32, "bids"),
+                },
             ),
-            "recommend": tf.function(self.recommend).get_concrete_function(
-                **user, **choice
-            ),
-            "recommend_from": tf.function(
-                self.recommend_from
-            ).get_concrete_function(
-                **user,
-                **choice,
-                candidate_ads=slates,
-                bids=tf.TensorSpec([None, None], tf.float32, "bids"),
-            ),
+            "encode_user": (self.encode_user, user),
         }
+        if self.reader.specs(1):
+            new = {
+                "new_ads": tf.TensorSpec([None, None], self._ad_type, "new_ads")
+            }
+            specs["encode_ads"] = (
+                self.encode_ads,
+                self.reader.specs(1, as_tokens=True),
+            )
+            specs["score_new_ads"] = (
+                self.score_new_ads,
+                user
+                | {"candidate_ads": slates}
+                | new
+                | self.reader.specs(
+                    2, as_tokens=not self.reader.reads_text, prefix=NEW
+                ),
+            )
+        if self.reader.reads_text:
+            specs["encode_ads_text"] = (self.encode_ads, self.reader.specs(1))
+        signatures = {
+            name: tf.function(method, autograph=False).get_concrete_function(
+                **inputs
+            )
+            for name, (method, inputs) in specs.items()
+        }
+        # What is read of ranker and encoder; not the ad tower's tables.
+        read = {
+            variable.ref(): variable
+            for signature in signatures.values()
+            for variable in signature.graph.variables
+        }
+        self._weights = list(read.values())
+        return signatures
 
     def score(self, *, candidate_ads, **request) -> dict[str, tf.Tensor]:
         """Scores one ad per row.
@@ -155,6 +214,89 @@ class RankingService(tf.Module):
         inputs, history = self._read(request)
         rows = self._ads.lookup(candidate_ads)
         return self._answer(self._rank(inputs, history, rows))
+
+    def score_new_ads(
+        self, *, candidate_ads, new_ads, **request
+    ) -> dict[str, tf.Tensor]:
+        """Scores many ads per user, some of which the request brings along.
+
+        Args:
+          candidate_ads: ad ids [B, C], of the catalogue and of `new_ads`.
+          new_ads: ad ids [B, M]. One that the catalogue has is read from there;
+            of one that comes twice in a row, the first counts.
+          **request: user, history, which may name new ads too, and context,
+            leading axis [B]; and the columns of the new ads, with the prefix
+            `new_`, leading axes [B, M].
+
+        Returns:
+          As from `score`, float32 [B, C].
+
+        Raises:
+          tf.errors.InvalidArgumentError: where a new ad lacks a column's value.
+        """
+        columns = {
+            name: request.pop(NEW + name)
+            for name in self.reader.specs(
+                2, as_tokens=not self.reader.reads_text
+            )
+        }
+        rule = "every column of new ads must have a value for each of new_ads"
+        checks = [
+            tf.debugging.assert_equal(
+                tf.shape(values)[:2], tf.shape(new_ads), message=rule
+            )
+            for values in columns.values()
+        ]
+        with tf.control_dependencies(checks):
+            new = (new_ads, self.reader(columns))
+        inputs, history = self._read(request, new)
+        ads = self._gather(candidate_ads, tuple(self._encoded), new)
+        return self._answer(self._ranker.value.rank(inputs, history, ads))
+
+    def encode_ads(self, **columns) -> dict[str, tf.Tensor]:
+        """Encodes ads that the catalogue does not have.
+
+        Args:
+          **columns: of the ads, leading axis [n]; see `AdReader`.
+
+        Returns:
+          `vector`, float32 [n, D], their sum `fields`, float32 [n, N, D] (as
+          the unknown id's), and `bias`, float32 [n].
+        """
+        encoded = self.reader(columns)
+        return {
+            name: tf.cast(encoded[name], tf.float32)
+            for name in ("vector", "fields", "bias")
+        }
+
+    def encode_user(self, **request) -> dict[str, tf.Tensor]:
+        """Encodes users.
+
+        Args:
+          **request: user, history and context, leading axis [B].
+
+        Returns:
+          `events`, float32 [B, T, D], the user vectors that a matching layer
+          reads, of the newest T events; `mask`, bool [B, T]; `bias`, float32
+          [B]; and where the behaviour encoder does not look at candidates
+          `user`, float32 [B, D].
+        """
+        inputs, history = self._read(request)
+        # An encoder that looks at candidates answers for both of them.
+        slate = [tf.shape(request["user_id"])[0], 2]
+        width = self._encoded["vector"].shape[-1]
+        nothing = {"vector": tf.zeros([*slate, width], history["vector"].dtype)}
+        if "category" in history:
+            nothing["category"] = tf.zeros(slate, tf.int32)
+        user = self._ranker.value.encode_user(inputs, history, nothing)
+        answer = {
+            "events": tf.cast(user["events"], tf.float32),
+            "mask": user["mask"],
+            "bias": user["bias"],
+        }
+        if user["user"].shape[1] == 1:
+            answer["user"] = tf.cast(user["user"][:, 0], tf.float32)
+        return answer
 
     def recommend(
         self, *, exclude_ads, exclude_history, k, **request
@@ -221,7 +363,7 @@ class RankingService(tf.Module):
             inputs, history = self._read(request)
         rows = self._ads.lookup(candidate_ads)
         logits = self._rank(inputs, history, rows)[self._ordered]
-        nothing = tf.fill([tf.shape(rows)[0], len(self._ad_ids)], -np.inf)
+        nothing = tf.fill([tf.shape(rows)[0], self._ad_ids.shape[0]], -np.inf)
         worth = tf.tensor_scatter_nd_max(
             nothing, _places(rows), tf.sigmoid(logits) * bids
         )
@@ -290,7 +432,7 @@ class RankingService(tf.Module):
         """The k rows of most worth, [B, N + 1], as they are answered."""
         lowest = tf.fill(tf.shape(unwanted), -np.inf)
         worth = tf.tensor_scatter_nd_update(worth, _places(unwanted), lowest)
-        k = tf.clip_by_value(k, 0, len(self._ad_ids) - 1)
+        k = tf.clip_by_value(k, 0, self._ad_ids.shape[0] - 1)
         width = tf.maximum(tf.reduce_max(k), 0)
         best, rows = tf.math.top_k(worth, width)
         is_there = (best > -np.inf) & (tf.range(width) < k[:, None])
@@ -322,7 +464,7 @@ class RankingService(tf.Module):
             specs[name] = spec(name, [None], dtype)
         return specs
 
-    def _read(self, request: Mapping[str, tf.Tensor]):
+    def _read(self, request: Mapping[str, tf.Tensor], new=None):
         """A raw request as the ranker reads it, and its history, encoded."""
         given = tf.shape(request["history_ads"])[1]
         length = tf.clip_by_value(request["history_length"], 0, given)
@@ -336,7 +478,6 @@ class RankingService(tf.Module):
 
         inputs = {
             "user_id": self._users.lookup(request["user_id"]),
-            "history_ads": self._ads.lookup(newest(request["history_ads"])),
             "history_events": self._events.lookup(
                 newest(request["history_events"])
             ),
@@ -345,17 +486,47 @@ class RankingService(tf.Module):
         }
         for name, feature in self._context.items():
             inputs[name] = self._encode(feature, request[name])
-        history = {
-            name: tf.gather(self._encoded[name], inputs["history_ads"])
-            for name in ("vector", *self._ranker.value.ad_tower.kind)
-        }
+        history = self._gather(
+            newest(request["history_ads"]),
+            ("vector", *self._ranker.value.ad_tower.kind),
+            new,
+        )
         return inputs, history
+
+    def _gather(self, ids, keys, new=None):
+        """What is known of ads [B, n], from the catalogue or of new ones.
+
+        `new` is a pair: ids [B, M], and the ad tower's dict for them.
+        """
+        rows = self._ads.lookup(ids)
+        found = {key: tf.gather(self._encoded[key], rows) for key in keys}
+        if new is None:
+            return found
+        new_ids, encoded = new
+        # Place M is that of no new ad.
+        is_new = (ids[:, :, None] == new_ids[:, None, :]) & (rows == 0)[
+            ..., None
+        ]
+        is_new = tf.pad(
+            tf.cast(is_new, tf.int32),
+            [[0, 0], [0, 0], [0, 1]],
+            constant_values=1,
+        )
+        place = tf.argmax(is_new, axis=-1)
+        is_known = place == tf.shape(new_ids, tf.int64)[1]
+        for key, values in found.items():
+            pad = [[0, 0], [0, 1], *[[0, 0]] * (values.shape.rank - 2)]
+            other = tf.gather(tf.pad(encoded[key], pad), place, batch_dims=1)
+            shape = tf.concat(
+                [tf.shape(place), [1] * (values.shape.rank - 2)], 0
+            )
+            found[key] = tf.where(tf.reshape(is_known, shape), values, other)
+        return found
 
     def _encode(self, feature: Feature, values: tf.Tensor) -> tf.Tensor:
         if feature.kind == "categorical":
             return self._vocabularies[feature.name].lookup(values)
-        scaled = tf.cast((values - feature.mean) / feature.std, tf.float32)
-        return tf.where(tf.math.is_nan(scaled), 0.0, scaled)
+        return standardised(feature, values)
 
     def _rank(self, inputs, history, rows):
         ads = {k: tf.gather(v, rows) for k, v in self._encoded.items()}
@@ -376,7 +547,7 @@ class RankingService(tf.Module):
     def _rank_all(self, inputs, history):
         """Logits of what ads are ordered by, [B, N + 1]."""
         batch = tf.shape(inputs["history_length"])[0]
-        total = len(self._ad_ids)
+        total = self._ad_ids.shape[0]
         chunks = -(-total // _CHUNK)
 
         def rank_chunk(number):
@@ -406,33 +577,51 @@ def _places(rows):
     return tf.stack([batch, rows], axis=-1)
 
 
-class _Untracked:
-    """Keeps an object out of the SavedModel; its weights are listed apart."""
+def _encode_catalogue(
+    ranker: AdRanker, more: Catalogue | None
+) -> dict[str, np.ndarray]:
+    """What the ad tower makes of all its rows, and of more ads behind them."""
+    total = ranker.ad_tower.num_rows + len(more or ())
+    tables: dict[str, np.ndarray] = {}
+    start = 0
+    for part in _encoded_parts(ranker.ad_tower, more):
+        for name, values in part.items():
+            encoded = values.numpy()
+            if name not in tables:
+                shape = (total, *encoded.shape[1:])
+                tables[name] = np.empty(shape, encoded.dtype)
+            tables[name][start : start + len(encoded)] = encoded
+        start += len(encoded)
+    return tables
 
-    def __init__(self, value) -> None:
-        self.value = value
 
-
-def _lookup(known, dtype) -> tf.lookup.StaticHashTable:
-    """Raw values to rows, 1-based; 0 for whatever is not known."""
-    keys = tf.constant(list(known), dtype)
-    rows = tf.range(1, len(known) + 1, dtype=tf.int32)
-    return tf.lookup.StaticHashTable(
-        tf.lookup.KeyValueTensorInitializer(keys, rows), 0
-    )
-
-
-def _encode_catalogue(ranker, rows: int) -> dict[str, np.ndarray]:
-    tower = ranker.ad_tower
+def _encoded_parts(tower, more):
     step = _ROWS if tower.text is None else _TEXTS
     encode = tf.function(
         tower, input_signature=[tf.TensorSpec([None], tf.int32)]
     )
-    parts = [
-        encode(tf.range(start, min(start + step, rows)))
-        for start in range(0, rows, step)
-    ]
-    return {
-        name: np.concatenate([part[name].numpy() for part in parts])
-        for name in parts[0]
-    }
+    for start in range(0, tower.num_rows, step):
+        yield encode(tf.range(start, min(start + step, tower.num_rows)))
+    unknown = tower.columns(tf.constant([0]))
+    sizes = tower.get_config()["catalogue"]
+    for start in range(0, len(more or ()), _ROWS):
+        part = slice(start, start + _ROWS)
+        columns = {
+            f"categorical:{name}": more.categoricals[name][part]
+            for name in sizes["categoricals"]
+        }
+        columns |= {
+            f"vector:{name}": more.vectors[name][part]
+            for name in vector_sizes(tower)
+        }
+        if sizes["numerics"]:
+            columns["numeric"] = np.stack(
+                [more.numerics[n][part] for n in sizes["numerics"]], axis=-1
+            )
+        count = len(more.ad_ids[part])
+        columns |= {
+            name: tf.repeat(unknown[name], count, axis=0)
+            for name in ("id", "bias")
+            if name in unknown
+        }
+        yield tower.encode_columns(columns)

@@ -22,8 +22,17 @@ _WARM_UP = 5
 
 def main(bundle: str, requests: str, answers: str) -> None:
     """See the module."""
+    sets: dict[str, dict[str, np.ndarray]] = {}
     with np.load(requests) as file:
-        rows = {name: _objects(values) for name, values in file.items()}
+        for key, values in file.items():
+            signature, name = key.split("/")
+            sets.setdefault(signature, {})[name] = _objects(values)
+    rows = sets["serving_default"]
+    asked = [
+        (signature, case, request)
+        for signature, plain in sets.items()
+        for case, request in (("plain", plain), ("merged", _merged(plain)))
+    ]
     found: dict[str, np.ndarray] = {}
     loaded = tf.saved_model.load(bundle)
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
@@ -36,9 +45,9 @@ def main(bundle: str, requests: str, answers: str) -> None:
                 {definition.inputs[k].name: v for k, v in request.items()},
             )
 
-        for case, request in (("plain", rows), ("merged", _merged(rows))):
-            answered = by_session("serving_default", request)
-            found |= {f"session/{case}/{k}": v for k, v in answered.items()}
+        for signature, case, request in asked:
+            for name, value in by_session(signature, request).items():
+                found[f"{signature}/session/{case}/{name}"] = value
         timed = {
             f"serving_default, {size} rows": (
                 "serving_default",
@@ -53,15 +62,15 @@ def main(bundle: str, requests: str, answers: str) -> None:
             what: _time(lambda: by_session(*call))  # noqa: B023
             for what, call in timed.items()
         }
-    function = loaded.signatures["serving_default"]
-    specs = function.structured_input_signature[1]
-    for case, request in (("plain", rows), ("merged", _merged(rows))):
+    for signature, case, request in asked:
+        function = loaded.signatures[signature]
+        specs = function.structured_input_signature[1]
         tensors = {
             k: tf.constant(v.tolist(), specs[k].dtype, v.shape)
             for k, v in request.items()
         }
-        answered = function(**tensors)
-        found |= {f"object/{case}/{k}": v.numpy() for k, v in answered.items()}
+        for name, value in function(**tensors).items():
+            found[f"{signature}/object/{case}/{name}"] = value.numpy()
     np.savez(answers, allow_pickle=False, **found)
     print(json.dumps(latency))
 
@@ -76,7 +85,7 @@ def _merged(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     is_padding = columns >= rows["history_length"][:, None]
     return {
         name: np.where(is_padding, values[:, :1], values)
-        if values.ndim == 2
+        if name.startswith("history_") and values.ndim == 2
         else values
         for name, values in rows.items()
     }

@@ -1,10 +1,13 @@
 """Raw requests, as a client sends them, made from a dataset."""
 
+import itertools
+
 import numpy as np
 
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.data.dataset import Dataset
+from tfadrec.serving.ad_reader import NEW, AdReader
 
 Request = dict[str, np.ndarray]
 
@@ -39,6 +42,33 @@ def replay(dataset: Dataset, rows: np.ndarray) -> Request:
         ],
         **_history(dataset, histories, impressions.times[rows]),
         **_context(dataset, rows),
+    }
+
+
+def new_ads(dataset: Dataset, reader: AdReader, rows: np.ndarray) -> Request:
+    """Ads of the catalogue as new ones, under ids that it does not have.
+
+    Args:
+      dataset: any dataset.
+      reader: of new ads, a service's.
+      rows: int [B, M], catalogue rows.
+
+    Returns:
+      `new_ads` [B, M], and the ads' columns with the prefix `new_`.
+    """
+    known = set(dataset.catalogue.ad_ids.tolist())
+    is_text = dataset.schema.ad_id_type == "string"
+    ids = (f"new-{n}" if is_text else n for n in itertools.count())
+    free = itertools.filterfalse(known.__contains__, ids)
+    made = np.array(list(itertools.islice(free, rows.size)), object)
+    columns = reader.raw(
+        dataset.catalogue, rows.reshape(-1), as_tokens=not reader.reads_text
+    )
+    given = {"new_ads": made.astype(dataset.catalogue.ad_ids.dtype)}
+    given |= {f"{NEW}{name}": values for name, values in columns.items()}
+    return {
+        name: values.reshape(*rows.shape, *values.shape[1:])
+        for name, values in given.items()
     }
 
 

@@ -8,24 +8,31 @@ import numpy as np
 
 from tfadrec.core.door import tf
 from tfadrec.data.dataset import Dataset
-from tfadrec.serving.requests import Request, replay, to_examples
+from tfadrec.serving.ad_reader import AdReader
+from tfadrec.serving.requests import Request, new_ads, replay, to_examples
 
 #: Where TensorFlow Serving looks for them in a version's folder.
 FILE = "assets.extra/tf_serving_warmup_requests"
 _BATCHES = (1, 32, 256)
 _SLATES = (100, 500)
 _BEST = 10
+_NEW_ADS = (1, 32)
 
 
-def warm_up_requests(dataset: Dataset) -> Iterator[tuple[str, Request]]:
+def warm_up_requests(
+    dataset: Dataset, reader: AdReader
+) -> Iterator[tuple[str, Request]]:
     """One request per signature and size, made of the dataset's rows.
 
     `serving_default` and `serve_examples` get 1, 32 and 256 rows, `score_slate`
-    and `recommend_from` one user with 100 and 500 ads, `recommend` one user.
-    Rows and ads repeat where there are few.
+    and `recommend_from` one user with 100 and 500 ads, `recommend`,
+    `encode_user` and `score_new_ads` one user, the latter with 100 ads and one
+    new one, and `encode_ads` and `encode_ads_text` 1 and 32 ads. Rows and ads
+    repeat where there are few.
 
     Args:
       dataset: with at least one impression.
+      reader: of new ads.
 
     Yields:
       A signature's name and its inputs.
@@ -40,6 +47,27 @@ def warm_up_requests(dataset: Dataset) -> Iterator[tuple[str, Request]]:
     for size in _SLATES:
         slate = ads[np.arange(size) % len(ads)]
         yield "score_slate", {**user, "candidate_ads": slate[None]}
+    yield "encode_user", user
+    if reader.specs(1):
+        for size in _NEW_ADS:
+            rows = 1 + np.arange(size) % len(ads)
+            for name, as_tokens in (
+                ("encode_ads", True),
+                ("encode_ads_text", False),
+            ):
+                if as_tokens or reader.reads_text:
+                    columns = reader.raw(
+                        dataset.catalogue, rows, as_tokens=as_tokens
+                    )
+                    yield name, columns
+        yield (
+            "score_new_ads",
+            {
+                **user,
+                "candidate_ads": ads[None, np.arange(_SLATES[0]) % len(ads)],
+                **new_ads(dataset, reader, np.array([[1]])),
+            },
+        )
     choice = {
         "exclude_ads": ads[None, :0],
         "exclude_history": np.array([True]),
@@ -64,6 +92,7 @@ def write_warm_up(
     name: str,
     signatures: Mapping[str, tf.types.experimental.ConcreteFunction],
     dataset: Dataset,
+    reader: AdReader,
 ) -> None:
     """Writes the requests as a TFRecord of `PredictionLog`.
 
@@ -72,11 +101,12 @@ def write_warm_up(
       name: of the model.
       signatures: those of the bundle, which say what types inputs have.
       dataset: see `warm_up_requests`.
+      reader: see `warm_up_requests`.
     """
     file = pathlib.Path(folder, FILE)
     file.parent.mkdir(parents=True, exist_ok=True)
     with tf.io.TFRecordWriter(str(file)) as writer:
-        for signature, request in warm_up_requests(dataset):
+        for signature, request in warm_up_requests(dataset, reader):
             specs = signatures[signature].structured_input_signature[1]
             inputs = {
                 key: tf.make_tensor_proto(

@@ -1,0 +1,288 @@
+"""Ads that the catalogue does not have, as they are given: raw columns."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tfadrec.core.door import tf
+from tfadrec.core.errors import InputError
+from tfadrec.core.schema import TEXT_COLUMNS, Feature
+from tfadrec.data.catalogue import Catalogue
+from tfadrec.data.graph_tokenizer import GraphTokenizer, ad_text_in_graph
+from tfadrec.data.text_vectors import TextEncoder
+from tfadrec.data.tokenizer import Tokenizer, ad_text
+from tfadrec.models import AdRanker
+from tfadrec.serving.lookups import lookup, standardised
+from tfadrec.serving.untracked import Untracked
+from tfadrec.towers import AdTower
+
+_LOG = logging.getLogger(__name__)
+_TEXT = "text"
+#: Before the names of a new ad's columns, where a request has other inputs too.
+NEW = "new_"
+TOKEN_COLUMNS = ("token_ids", "token_length")
+
+
+class AdReader(tf.Module):
+    """Raw columns of ads to what the ad tower makes of them.
+
+    The id is always the unknown one. The columns are those of the schema that
+    the tower reads: categories as strings, numerics in their own units,
+    vectors. Ad copy is given as text, `title`, `description` and `tags` (joined
+    by ", "), or as `token_ids` [..., L] and `token_length`, how many of the L
+    are real; an encoder makes its vector in the same call. Equal texts are
+    encoded once.
+
+    Args:
+      ranker: a built ranker.
+      features: the schema's ad features.
+      tokenizer: the encoder's, or None. Where it cannot be rebuilt in the graph
+        (see `GraphTokenizer`), a warning says so and texts are not read.
+      encoder: makes the tower's vector column `text`. Where the tower has an
+        encoder of its own, that is the one, and the tokenizer is enough.
+        Without either the column is given as a vector.
+
+    Raises:
+      InputError: where encoder and tokenizer do not come together, or do not
+        fit each other or the column.
+    """
+
+    def __init__(
+        self,
+        ranker: AdRanker,
+        features: Sequence[Feature],
+        tokenizer: Tokenizer | None = None,
+        encoder: TextEncoder | None = None,
+    ) -> None:
+        super().__init__()
+        tower = ranker.ad_tower
+        sizes = tower.get_config()["catalogue"]
+        self._tower = Untracked(tower)
+        vectors = vector_sizes(tower)
+        width = vectors.get(_TEXT)
+        if tower.text is not None and tokenizer is not None:
+            encoder = tower.text
+        if (encoder is None) != (tokenizer is None):
+            raise InputError(
+                "an encoder and its tokenizer come together. Received: "
+                f"encoder={encoder!r}, tokenizer={tokenizer!r}."
+            )
+        if encoder is not None and encoder.width != width:
+            raise InputError(
+                "the encoder must make the vector column `text` that the ad "
+                f"tower reads. Received: {encoder.width} floats for a column "
+                f"of {width}. Give the encoder that the ranker was trained "
+                "with."
+            )
+        self._encoder = None if encoder is None else Untracked(encoder)
+        self._tokenizer = Untracked(tokenizer)
+        self._tokens = None
+        if encoder is not None and tokenizer is not None:
+            tokenizer.check_fits(encoder.vocabulary_size, encoder.max_tokens)
+            try:
+                self._tokens = GraphTokenizer(tokenizer)
+            except InputError as error:
+                _LOG.warning("The bundle reads no texts: %s", error)
+        self._vectors = {
+            name: size
+            for name, size in vectors.items()
+            if encoder is None or name != _TEXT
+        }
+        self._numerics = {
+            f.name: f for f in features if f.name in sizes["numerics"]
+        }
+        categories = [f for f in features if f.name in sizes["categoricals"]]
+        self._vocabularies = Untracked(
+            {f.name: ("", *f.vocabulary) for f in categories}
+        )
+        self._categories = {
+            f.name: lookup(f.vocabulary, tf.string) for f in categories
+        }
+        unknown = tower.columns(tf.constant([0]))
+        self._unknown = Untracked(
+            {
+                name: values[0].numpy()
+                for name, values in unknown.items()
+                if name in ("id", "bias")
+            }
+        )
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether titles, descriptions and tags can be given."""
+        return self._tokens is not None
+
+    def specs(
+        self, axes: int, *, as_tokens: bool = False, prefix: str = ""
+    ) -> dict[str, tf.TensorSpec]:
+        """The columns of an ad, as inputs of a signature.
+
+        Args:
+          axes: how many leading axes there are.
+          as_tokens: whether ad copy is given as token ids.
+          prefix: of the names.
+        """
+        columns: dict[str, tuple[list[int | None], tf.DType]] = {
+            **{name: ([], tf.string) for name in self._categories},
+            **{name: ([], tf.float64) for name in self._numerics},
+            **{
+                name: ([size], tf.float32)
+                for name, size in self._vectors.items()
+            },
+        }
+        if self._encoder is not None and as_tokens:
+            ids, length = TOKEN_COLUMNS
+            columns |= {ids: ([None], tf.int32), length: ([], tf.int32)}
+        elif self._encoder is not None:
+            columns |= {name: ([], tf.string) for name in TEXT_COLUMNS}
+        leading = [None] * axes
+        return {
+            prefix + name: tf.TensorSpec(leading + shape, dtype, prefix + name)
+            for name, (shape, dtype) in columns.items()
+        }
+
+    def raw(
+        self, catalogue: Catalogue, rows: np.ndarray, *, as_tokens: bool = False
+    ) -> dict[str, np.ndarray]:
+        """Ads of the catalogue as they would be given.
+
+        Args:
+          catalogue: that of the dataset; its copy is read.
+          rows: int [n], >= 1; the tower's tables have the other columns.
+          as_tokens: see `specs`.
+
+        Returns:
+          The columns of `specs`, leading axis [n].
+        """
+        columns = {
+            name: values.numpy()
+            for name, values in self._tower.value.columns(
+                tf.constant(rows)
+            ).items()
+        }
+        ads: dict[str, np.ndarray] = {
+            name: np.array(known, object)[columns[f"categorical:{name}"]]
+            for name, known in self._vocabularies.value.items()
+        }
+        for place, name in enumerate(sorted(self._numerics)):
+            feature = self._numerics[name]
+            # In float64, as a large mean would drown the digits that matter.
+            scaled = columns["numeric"][:, place].astype(np.float64)
+            ads[name] = scaled * feature.std + feature.mean
+        ads |= {name: columns[f"vector:{name}"] for name in self._vectors}
+        if self._encoder is None:
+            return ads
+        places = np.asarray(rows) - 1
+        titles = np.array(catalogue.titles, object)[places]
+        descriptions = np.array(catalogue.descriptions, object)[places]
+        tags = [catalogue.tags[place] for place in places]
+        if not as_tokens:
+            known = [", ".join(filter(str.strip, ad)) for ad in tags]
+            copy = (titles, descriptions, np.array(known, object))
+            return ads | dict(zip(TEXT_COLUMNS, copy, strict=True))
+        texts = [
+            ad_text(*ad) for ad in zip(titles, descriptions, tags, strict=True)
+        ]
+        tokens = self._tokenizer.value(texts)
+        has_text = np.array([text != "" for text in texts])
+        length = tokens["token_mask"].sum(axis=1) * has_text
+        given = (tokens["token_ids"], length.astype(np.int32))
+        return ads | dict(zip(TOKEN_COLUMNS, given, strict=True))
+
+    def __call__(self, ads: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Encodes ads.
+
+        Args:
+          ads: the columns of `specs`, leading axes [...].
+
+        Returns:
+          As from `AdTower`, leading axes [...].
+        """
+        columns = {
+            f"categorical:{name}": table.lookup(ads[name])
+            for name, table in self._categories.items()
+        }
+        columns |= {f"vector:{name}": ads[name] for name in self._vectors}
+        if self._numerics:
+            columns["numeric"] = tf.stack(
+                [
+                    standardised(self._numerics[name], ads[name])
+                    for name in sorted(self._numerics)
+                ],
+                axis=-1,
+            )
+        if self._encoder is not None:
+            ids, length = TOKEN_COLUMNS
+            columns[f"vector:{_TEXT}"] = (
+                self._encode_tokens(ads[ids], ads[length])
+                if ids in ads
+                else self._encode_texts(*(ads[name] for name in TEXT_COLUMNS))
+            )
+        shape = self._leading(ads)
+        for name, value in self._unknown.value.items():
+            own = np.array(value.shape, np.int32)
+            columns[name] = tf.broadcast_to(value, tf.concat([shape, own], 0))
+        return self._tower.value.encode_columns(columns)
+
+    def _leading(self, ads):
+        for name in (*self._categories, *self._numerics, "token_length"):
+            if name in ads:
+                return tf.shape(ads[name])
+        name = next(
+            name for name in (*TEXT_COLUMNS, *self._vectors) if name in ads
+        )
+        shape = tf.shape(ads[name])
+        return shape[:-1] if name in self._vectors else shape
+
+    def _encode_texts(self, *parts):
+        """The vectors of ad copy, [..., D]; zeros where there is none."""
+        texts = ad_text_in_graph(*(tf.reshape(part, [-1]) for part in parts))
+        # The empty text is always there, so the encoder never gets none at all.
+        distinct, places = tf.unique(tf.concat([[""], texts], 0))
+        vectors = self._encode(self._tokens(distinct))
+        vectors = tf.where((distinct == "")[:, None], 0.0, vectors)
+        return _shaped(tf.gather(vectors, places[1:]), tf.shape(parts[0]))
+
+    def _encode_tokens(self, ids, length):
+        encoder = self._encoder.value
+        size = tf.shape(ids)[-1]
+        flat = tf.reshape(ids, [tf.size(length), size])
+        mask = tf.sequence_mask(tf.reshape(length, [-1]), size)
+        flat = tf.where(mask, flat, 0)
+        in_range = (flat >= 0) & (flat < encoder.vocabulary_size)
+        with tf.control_dependencies(
+            [
+                tf.debugging.Assert(
+                    tf.reduce_all(in_range),
+                    [f"token ids must be in [0, {encoder.vocabulary_size})"],
+                ),
+                tf.debugging.Assert(
+                    size <= encoder.max_tokens,
+                    [f"an ad must have at most {encoder.max_tokens} tokens"],
+                ),
+            ]
+        ):
+            # One empty ad more, so the encoder never gets none at all.
+            pad = [[1, 0], [0, tf.cast(size == 0, tf.int32)]]
+            inputs = {
+                "token_ids": tf.pad(flat, pad),
+                "token_mask": tf.pad(mask, pad),
+            }
+        return _shaped(self._encode(inputs)[1:], tf.shape(length))
+
+    def _encode(self, inputs):
+        return tf.cast(self._encoder.value(inputs), tf.float32)
+
+
+def vector_sizes(tower: AdTower) -> dict[str, int]:
+    """The vectors that an ad tower reads, with what its encoder makes."""
+    sizes = dict(tower.get_config()["catalogue"]["vectors"])
+    if tower.text is not None:
+        sizes[_TEXT] = tower.text.width
+    return sizes
+
+
+def _shaped(vectors, leading):
+    """[n, D] to [..., D]."""
+    return tf.reshape(vectors, tf.concat([leading, [vectors.shape[-1]]], 0))
