@@ -86,7 +86,7 @@ def test_a_deleted_ad_scores_as_its_columns_say(world):
     table, _, changed = without_an_id(world, ad)
     _, expected = rank(world, np.array([row]), table, changed)
     _, with_id = rank(world, np.array([row]))
-    assert abs(expected - with_id).max() > 1e-2
+    assert abs(expected - with_id).max() > 1e-3  # a hundred times the bound
     forgotten, ask = forgetting(world, ad - 1)
     request = serving.replay(world.dataset, np.array([row]))
     other = world.dataset.catalogue.ad_ids[
@@ -106,7 +106,7 @@ def test_a_deleted_ad_scores_as_its_columns_say(world):
     # Without being told of it, the ad is the unknown one.
     plain = {k: v for k, v in slate.items() if not k.startswith("new_")}
     unknown = ask["score_slate"](**plain)
-    assert abs(unknown["logits"][:, 0] - expected).max() > 1e-2
+    assert abs(unknown["logits"][:, 0] - expected).max() > 1e-3
 
 
 def test_known_ads_are_read_from_the_catalogue(world, request_of):

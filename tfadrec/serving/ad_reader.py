@@ -246,8 +246,10 @@ class AdReader(tf.Module):
 
     def _encode_tokens(self, ids, length):
         encoder = self._encoder.value
-        size = tf.shape(ids)[-1]
-        flat = tf.reshape(ids, [tf.size(length), size])
+        # What no ad reaches was filled up.
+        length = tf.clip_by_value(length, 0, tf.shape(ids)[-1])
+        size = tf.reduce_max(tf.concat([[0], tf.reshape(length, [-1])], 0))
+        flat = tf.reshape(ids[..., :size], [tf.size(length), size])
         mask = tf.sequence_mask(tf.reshape(length, [-1]), size)
         flat = tf.where(mask, flat, 0)
         in_range = (flat >= 0) & (flat < encoder.vocabulary_size)

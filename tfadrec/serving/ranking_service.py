@@ -586,7 +586,7 @@ def _encode_catalogue(
     start = 0
     for part in _encoded_parts(ranker.ad_tower, more):
         for name, values in part.items():
-            encoded = values.numpy()
+            encoded = np.asarray(values)
             if name not in tables:
                 shape = (total, *encoded.shape[1:])
                 tables[name] = np.empty(shape, encoded.dtype)
