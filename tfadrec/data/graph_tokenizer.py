@@ -59,7 +59,7 @@ class GraphTokenizer(tf.Module):
             self._split = _byte_pair(definition)
         else:
             raise _refusal(f"a model of type {kind}")
-        self._before, self._after = tokenizer.special_ids()
+        self._before, self._after = tokenizer.framing_ids()
         special = len(self._before) + len(self._after)
         self._room = tokenizer.max_tokens - special
         self._pad_id = tokenizer.pad_id

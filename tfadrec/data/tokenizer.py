@@ -173,7 +173,7 @@ class Tokenizer:
     def _cleaned(self, texts: Sequence[str]) -> list[str]:
         return [clean_text(text, self.clean) for text in texts]
 
-    def special_ids(self) -> tuple[list[int], list[int]]:
+    def framing_ids(self) -> tuple[list[int], list[int]]:
         """The ids that every text has before its own, and after them."""
         number = self._backend.num_special_tokens_to_add(False)
         first = self._backend.encode("a", add_special_tokens=False).ids[0]
