@@ -60,7 +60,8 @@ def first_weights(folder, tuning):
 
 def plain_name(variable):
     # The cross layers of tfrs number their parts as they are made.
-    return re.sub(r"dense_\d+", "dense", variable.name)
+    name = re.sub(r"dense_\d+", "dense", variable.name)
+    return name, tuple(variable.shape)
 
 
 def test_the_top_layers_are_trained_by_their_own_optimiser(made):
