@@ -1,5 +1,6 @@
 """A run whose language model is trained with the ranker, from end to end."""
 
+import dataclasses
 import json
 import re
 
@@ -170,3 +171,22 @@ def test_cleaning_and_what_is_cut_are_told(made, monkeypatch, caplog):
         training.with_text(dataset, {**text, "clean": ["stem"]})
     cleaned = training.with_text(dataset, {**text, "clean": ["stop_words"]})
     assert cleaned.catalogue.tokens is not None
+
+
+@pytest.mark.parametrize("reads_text", [True, False])
+def test_a_bundle_in_half_precision(made, tmp_path, reads_text):
+    """Its bound is wider, as vectors depend on what is encoded together."""
+    config = settings(made, {"class": "lora", "rank": 2})
+    text = {**config.text, "dtype": "mixed_bfloat16"}
+    config = dataclasses.replace(config, text=text)
+    dataset = training.with_text(data.open_dataset(small.world()), text)
+    ranker = training.build_ranker(config, dataset)
+    random = np.random.default_rng(0)
+    for variable in ranker.ad_tower.trainable_weights:
+        variable.assign(random.normal(0, 0.3, variable.shape))
+    tokenizer = training.text_model(text)[0] if reads_text else None
+    bundle = serving.export_bundle(
+        ranker, dataset, tmp_path / "bundle", tokenizer=tokenizer
+    )
+    report = json.loads((bundle / "parity.json").read_text())
+    assert max(report["differences"].values()) <= report["bound"] == 0.02

@@ -36,6 +36,7 @@ class TextEncoder(Protocol):
     width: int
     vocabulary_size: int
     max_tokens: int
+    compute_dtype: str
     built: bool
     weights: Sequence[Any]
 

@@ -109,6 +109,17 @@ class AdReader(tf.Module):
         )
 
     @property
+    def is_exact(self) -> bool:
+        """Whether a text's vector is the same to float32, however encoded."""
+        encoders = [self._tower.value.text]
+        if self._encoder is not None:
+            encoders.append(self._encoder.value)
+        return all(
+            encoder is None or encoder.compute_dtype == "float32"
+            for encoder in encoders
+        )
+
+    @property
     def reads_text(self) -> bool:
         """Whether titles, descriptions and tags can be given."""
         return self._tokens is not None

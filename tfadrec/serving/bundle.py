@@ -65,7 +65,7 @@ def export_bundle(
         name cannot be a model's, or more ads lack a vector column.
       TfadrecError: where the bundle does not load with TensorFlow alone, or a
         served logit, or a probability by its own share, differs by more than
-        1e-5.
+        1e-5, or 0.02 where texts are encoded in half precision.
     """
     path = pathlib.Path(path)
     check_name(path.absolute().name)

@@ -326,7 +326,8 @@ class AdTower(keras.layers.Layer):
         if self.text is not None:
             vectors = self._copy(tf.reshape(rows, [-1]), training)
             shape = tf.concat([tf.shape(rows), [self.text.width]], 0)
-            columns["vector:text"] = tf.reshape(vectors, shape)
+            vectors = tf.reshape(vectors, shape)
+            columns["vector:text"] = tf.cast(vectors, tf.float32)
         return columns
 
     def encode_columns(self, columns):
