@@ -7,7 +7,7 @@ import numpy as np
 
 from tfadrec.core.errors import InputError
 from tfadrec.data.catalogue import Catalogue
-from tfadrec.data.tokenizer import ad_text
+from tfadrec.data.tokenizer import ad_texts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,13 +32,7 @@ class Corpus:
         """
         places: dict[str, int] = {}
         ads = [-1]
-        for ad in zip(
-            catalogue.titles,
-            catalogue.descriptions,
-            catalogue.tags,
-            strict=True,
-        ):
-            text = ad_text(*ad)
+        for text in ad_texts(catalogue):
             ads.append(places.setdefault(text, len(places)) if text else -1)
         if not places:
             raise InputError(

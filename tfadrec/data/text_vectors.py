@@ -18,7 +18,7 @@ import tqdm
 
 from tfadrec.core import fetch
 from tfadrec.data.catalogue import Catalogue
-from tfadrec.data.tokenizer import Tokenizer, ad_text
+from tfadrec.data.tokenizer import Tokenizer, ad_texts
 
 _LOG = logging.getLogger(__name__)
 #: Part of the key: raised when the same text and model give another vector.
@@ -64,11 +64,8 @@ def encode_text(
     The text is `tokenizer.ad_text` of title, description and tags. The other
     arguments are those of `text_vectors`.
     """
-    ads = zip(
-        catalogue.titles, catalogue.descriptions, catalogue.tags, strict=True
-    )
     vectors = text_vectors(
-        [ad_text(*ad) for ad in ads],
+        ad_texts(catalogue),
         tokenizer,
         encoder,
         cache=cache,

@@ -3,7 +3,7 @@
 import dataclasses
 
 from tfadrec.data.catalogue import Catalogue
-from tfadrec.data.tokenizer import Tokenizer, ad_text
+from tfadrec.data.tokenizer import Tokenizer, ad_texts
 from tfadrec.data.tokens import Tokens
 
 
@@ -18,10 +18,7 @@ def tokenize(catalogue: Catalogue, tokenizer: Tokenizer) -> Catalogue:
       catalogue: any catalogue.
       tokenizer: of the encoder that will read the tokens.
     """
-    ads = zip(
-        catalogue.titles, catalogue.descriptions, catalogue.tags, strict=True
-    )
-    texts = [ad_text(*ad) for ad in ads]
+    texts = ad_texts(catalogue)
     ids = tokenizer.ids(texts)
     tokens = Tokens.from_lists(
         [row if text else [] for row, text in zip(ids, texts, strict=True)]

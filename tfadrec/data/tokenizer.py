@@ -15,6 +15,8 @@ from tfadrec.data.clean_text import clean_text, require_steps
 if TYPE_CHECKING:
     import tokenizers
 
+    from tfadrec.data.catalogue import Catalogue
+
 
 def ad_text(title: str, description: str, tags: Sequence[str]) -> str:
     """The text that a language model reads of an ad.
@@ -29,6 +31,14 @@ def ad_text(title: str, description: str, tags: Sequence[str]) -> str:
     known = ", ".join(tag.strip() for tag in tags if tag.strip())
     parts = (title.strip(), description.strip(), known)
     return ". ".join(part for part in parts if part)
+
+
+def ad_texts(catalogue: "Catalogue") -> list[str]:
+    """The `ad_text` of each ad of a catalogue."""
+    ads = zip(
+        catalogue.titles, catalogue.descriptions, catalogue.tags, strict=True
+    )
+    return [ad_text(*ad) for ad in ads]
 
 
 class Tokenizer:

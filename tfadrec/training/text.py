@@ -11,7 +11,7 @@ from tfadrec.data.dataset import Dataset
 from tfadrec.data.lower_layers import lower_layers
 from tfadrec.data.text_vectors import encode_text
 from tfadrec.data.tokenize import tokenize
-from tfadrec.data.tokenizer import Tokenizer, ad_text
+from tfadrec.data.tokenizer import Tokenizer, ad_texts
 from tfadrec.training.settings import TEXT
 
 _LOG = logging.getLogger(__name__)
@@ -75,10 +75,7 @@ def text_model(
 
 
 def _report_cut(tokenizer: Tokenizer, catalogue: Catalogue) -> None:
-    ads = zip(
-        catalogue.titles, catalogue.descriptions, catalogue.tags, strict=True
-    )
-    share = tokenizer.cut_share([ad_text(*ad) for ad in ads])
+    share = tokenizer.cut_share(ad_texts(catalogue))
     if share:
         _LOG.warning(
             "%.1f %% of the ads are cut at %d tokens; `max_tokens` sets that.",
