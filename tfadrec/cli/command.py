@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import pathlib
 import sys
 from typing import Any
 
@@ -51,6 +52,21 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(v) for v in value]
     return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def read_yaml_file(what: str, file: str) -> bytes:
+    """The bytes of a YAML file that a command was given.
+
+    Raises:
+      InputError: where there is no such file.
+    """
+    path = pathlib.Path(file)
+    if not path.is_file():
+        raise InputError(
+            f"a {what} is a YAML file. Received: {file}, which is none. "
+            "Look into examples/."
+        )
+    return path.read_bytes()
 
 
 def load_tensorflow() -> None:

@@ -1,11 +1,10 @@
 """`tfadrec pretrain`: the ad copy of a dataset to a language model."""
 
-import pathlib
 from typing import Any
 
 import click
 
-from tfadrec.cli.command import Command, load_tensorflow
+from tfadrec.cli.command import Command, load_tensorflow, read_yaml_file
 from tfadrec.core.config import read_yaml
 from tfadrec.core.errors import InputError
 
@@ -53,13 +52,7 @@ def pretrain(
 
     settings: dict[str, Any] = {}
     if config is not None:
-        path = pathlib.Path(config)
-        if not path.is_file():
-            raise InputError(
-                f"a config is a YAML file. Received: {config}, which is none. "
-                "Look into examples/."
-            )
-        settings = read_yaml(path.read_bytes())
+        settings = read_yaml(read_yaml_file("config", config))
     given = {"objective": objective, "model": model}
     settings |= {k: v for k, v in given.items() if v is not None}
     known = training.pretraining_settings()

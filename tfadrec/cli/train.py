@@ -1,13 +1,11 @@
 """`tfadrec train`: a dataset folder to a run folder."""
 
-import pathlib
 from typing import Any
 
 import click
 
-from tfadrec.cli.command import Command, load_tensorflow
+from tfadrec.cli.command import Command, load_tensorflow, read_yaml_file
 from tfadrec.core.config import RunConfig
-from tfadrec.core.errors import InputError
 
 
 @click.command(cls=Command)
@@ -35,13 +33,7 @@ def train(data: str, config: str | None, out: str) -> dict[str, Any]:
 
     settings = RunConfig()
     if config is not None:
-        path = pathlib.Path(config)
-        if not path.is_file():
-            raise InputError(
-                f"a config is a YAML file. Received: {config}, which is none. "
-                "Look into examples/."
-            )
-        settings = RunConfig.from_yaml(path.read_bytes())
+        settings = RunConfig.from_yaml(read_yaml_file("config", config))
     run = training.train(data, settings, out)
     click.echo(f"{len(run.history)} epochs; the best has")
     for name, value in run.best.items():

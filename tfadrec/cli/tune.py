@@ -1,12 +1,10 @@
 """`tfadrec tune`: a dataset folder to the best settings."""
 
-import pathlib
 from typing import Any
 
 import click
 
-from tfadrec.cli.command import Command, load_tensorflow
-from tfadrec.core.errors import InputError
+from tfadrec.cli.command import Command, load_tensorflow, read_yaml_file
 
 
 @click.command(cls=Command)
@@ -100,13 +98,7 @@ def tune(
 
     chosen = None
     if space is not None:
-        path = pathlib.Path(space)
-        if not path.is_file():
-            raise InputError(
-                f"a space is a YAML file. Received: {space}, which is none. "
-                "Look into examples/."
-            )
-        chosen = tuning.SearchSpace.from_yaml(path.read_bytes())
+        chosen = tuning.SearchSpace.from_yaml(read_yaml_file("space", space))
     limits = (max_latency_ms, max_bytes, max_parameters)
     budget = None
     if any(limit is not None for limit in limits):
