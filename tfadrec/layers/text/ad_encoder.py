@@ -31,8 +31,8 @@ from tfadrec.layers.text.tuning import (
 )
 from tfadrec.ops import lookup, transformer, xla
 
-#: attend(block, query, key, value) -> what each token gathers; all [R, D].
-Attend = Callable[[int, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+#: attend(block, rows) -> what each token gathers; both [R, D].
+Attend = Callable[[int, tf.Tensor], tf.Tensor]
 
 
 class AdEncoder(keras.layers.Layer):
@@ -694,7 +694,11 @@ class AdEncoder(keras.layers.Layer):
             if bias is not None:
                 bias = tf.pad(bias, [[0, 0]] * 3 + before)
 
-        def attend(block, *projections):
+        def attend(block, rows):
+            projections = [
+                self._project(block, matrix, rows, training)
+                for matrix in ("query", "key", "value")
+            ]
             width = projections[0].shape[-1]
             query, key, value = (
                 tf.reshape(part, tf.concat([shape, [width]], 0))

@@ -72,12 +72,7 @@ class BertAdEncoder(AdEncoder):
 
     def _block(self, block, rows, attend, training):
         name = f"{self._blocks}.{block}"
-        gathered = attend(
-            block,
-            self._project(block, "query", rows, training),
-            self._project(block, "key", rows, training),
-            self._project(block, "value", rows, training),
-        )
+        gathered = attend(block, rows)
         rows += self._output(block, "output", gathered, training)
         rows = self._norm(f"{name}.attention.output.LayerNorm", rows)
         activation = transformer.ACTIVATIONS[self._config.hidden_act]

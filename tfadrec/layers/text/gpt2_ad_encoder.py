@@ -68,12 +68,7 @@ class GPT2AdEncoder(AdEncoder):
     def _block(self, block, rows, attend, training):
         name = f"{self._blocks}.{block}"
         normed = self._norm(f"{name}.ln_1", rows)
-        gathered = attend(
-            block,
-            self._project(block, "query", normed, training),
-            self._project(block, "key", normed, training),
-            self._project(block, "value", normed, training),
-        )
+        gathered = attend(block, normed)
         rows += self._output(block, "output", gathered, training)
         normed = self._norm(f"{name}.ln_2", rows)
         activation = transformer.ACTIVATIONS[self._config.activation_function]

@@ -87,12 +87,7 @@ class T5AdEncoder(AdEncoder):
     def _block(self, block, rows, attend, training):
         name = f"{self._blocks}.{block}"
         normed = self._norm(f"{name}.layer.0.layer_norm", rows)
-        gathered = attend(
-            block,
-            self._project(block, "query", normed, training),
-            self._project(block, "key", normed, training),
-            self._project(block, "value", normed, training),
-        )
+        gathered = attend(block, normed)
         rows += self._output(block, "output", gathered, training)
         normed = self._norm(f"{name}.layer.1.layer_norm", rows)
         activation = transformer.ACTIVATIONS[self._config.dense_act_fn]
