@@ -1,7 +1,6 @@
 """LanguageModel against transformers' own heads, and what it learns from."""
 
 import math
-import warnings
 
 import numpy as np
 import pytest
@@ -21,13 +20,7 @@ KINDS = ("bert", "gpt2")
 
 @pytest.fixture(scope="module")
 def batch():
-    """Six ads of up to 12 tokens; the last has none."""
-    random = np.random.default_rng(3)
-    lengths = np.array([12, 1, 5, 9, 12, 0])
-    return {
-        "token_ids": random.integers(0, 50, (6, 12)).astype(np.int32),
-        "token_mask": np.arange(12) < lengths[:, None],
-    }
+    return tiny_models.batch()
 
 
 def with_head(kind):
@@ -38,14 +31,8 @@ def with_head(kind):
         "bert": (transformers.BertConfig, transformers.TFBertForMaskedLM),
         "gpt2": (transformers.GPT2Config, transformers.TFGPT2LMHeadModel),
     }[kind]
-    model = made(config_class.from_dict(tiny_models.CONFIGS[kind]))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*initializer RandomNormal")
-        model.build_in_name_scope()
-    random = np.random.default_rng(7)
-    for variable in model.weights:
-        variable.assign(random.normal(0, 0.5, variable.shape))
-    return model
+    config = config_class.from_dict(tiny_models.CONFIGS[kind])
+    return tiny_models.spread(made(config))
 
 
 def loaded(folder):

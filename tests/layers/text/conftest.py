@@ -14,13 +14,7 @@ def reference():
 
 @pytest.fixture(scope="session")
 def batch():
-    """Six ads of up to 12 tokens; the last has none."""
-    random = np.random.default_rng(3)
-    lengths = np.array([12, 1, 5, 9, 12, 0])
-    return {
-        "token_ids": random.integers(0, 50, (6, 12)).astype(np.int32),
-        "token_mask": np.arange(12) < lengths[:, None],
-    }
+    return tiny_models.batch()
 
 
 @pytest.fixture(scope="session")

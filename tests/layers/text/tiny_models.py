@@ -55,9 +55,30 @@ ENCODERS = {
 PREFIXES = {"bert": "bert.", "gpt2": "transformer.", "t5": "", "t5-gated": ""}
 
 
+def batch():
+    """Six ads of up to 12 tokens; the last has none."""
+    random = np.random.default_rng(3)
+    lengths = np.array([12, 1, 5, 9, 12, 0])
+    return {
+        "token_ids": random.integers(0, 50, (6, 12)).astype(np.int32),
+        "token_mask": np.arange(12) < lengths[:, None],
+    }
+
+
+def spread(model):
+    """Gives transformers' model weights large enough to tell apart."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*initializer RandomNormal")
+        model.build_in_name_scope()
+    random = np.random.default_rng(7)
+    for variable in model.weights:
+        variable.assign(random.normal(0, 0.5, variable.shape))
+    return model
+
+
 @functools.cache
 def reference(kind):
-    """transformers' own model, with weights large enough to tell apart."""
+    """transformers' own model, `spread`."""
     import transformers
 
     config_class, made, kwargs = {
@@ -69,14 +90,7 @@ def reference(kind):
         "gpt2": (transformers.GPT2Config, transformers.TFGPT2Model, {}),
         "t5": (transformers.T5Config, transformers.TFT5EncoderModel, {}),
     }[kind.partition("-")[0]]
-    model = made(config_class.from_dict(CONFIGS[kind]), **kwargs)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*initializer RandomNormal")
-        model.build_in_name_scope()
-    random = np.random.default_rng(7)
-    for variable in model.weights:
-        variable.assign(random.normal(0, 0.5, variable.shape))
-    return model
+    return spread(made(config_class.from_dict(CONFIGS[kind]), **kwargs))
 
 
 def torch_layout(model, prefix=""):
