@@ -110,8 +110,14 @@ def test_a_list_for_people(world):
     found = serving.recommend(world.recommend, dataset, user, k=4, seen=True)
     assert [ad["rank"] for ad in found] == [1, 2, 3, 4]
     probs = [ad["pctr"] for ad in found]
-    assert probs == sorted(probs, reverse=True)
-    assert 0 < probs[-1] <= probs[0] < 1
+    slate = {"candidate_ads": [[ad["ad_id"] for ad in found]]}
+    user_request = serving.request_for_user(dataset, user)
+    scored = world.ask["score_slate"](**user_request, **slate)
+    assert list(scored["score"][0]) == sorted(scored["score"][0], reverse=True)
+    np.testing.assert_allclose(scored["pctr"][0], probs, atol=1e-6)
+    if "pctcvr" not in scored:  # else ads are ordered by that
+        assert probs == sorted(probs, reverse=True)
+    assert 0 < min(probs) <= max(probs) < 1
     ids = list(dataset.catalogue.ad_ids)
     for ad in found:
         place = ids.index(ad["ad_id"])

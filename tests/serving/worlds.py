@@ -14,11 +14,11 @@ import types
 import numpy as np
 import tokenizers
 import yaml
-from tokenizers import models
 
 from tests.training import small
 from tfadrec import data, layers, serving, training
 from tfadrec.data import sources
+from tfadrec.data.train_tokenizer import train_tokenizer
 
 NUM_ADS = 1100
 SIGNATURES = [
@@ -57,17 +57,11 @@ def words():
 
 def text_model(catalogue):
     """A small BERT with random weights, and a WordPiece for the catalogue."""
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-    backend = tokenizers.Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    backend.normalizer = tokenizers.normalizers.BertNormalizer()
-    backend.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
-    trainer = tokenizers.trainers.WordPieceTrainer(
-        vocab_size=300, special_tokens=special, show_progress=False
+    folder = small.folder() / "tokenizer"
+    train_tokenizer(
+        catalogue.titles, folder, model_type="bert", vocabulary_size=300
     )
-    backend.train_from_iterator(catalogue.titles, trainer)
-    backend.post_processor = tokenizers.processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
+    backend = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
     encoder = layers.BertAdEncoder(
         {
             "vocab_size": backend.get_vocab_size(),
