@@ -13,7 +13,8 @@ from tests.training import small
 from tests.training.test_run import KilledError, assert_equal_runs, kill_at_call
 from tfadrec import data, serving, training
 from tfadrec.cli import main
-from tfadrec.core.errors import InputError
+from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.serving import parity
 from tfadrec.training.measure_epochs import MeasureEpochs
 
 RATE = 0.02
@@ -190,3 +191,36 @@ def test_a_bundle_in_half_precision(made, tmp_path, reads_text):
     )
     report = json.loads((bundle / "parity.json").read_text())
     assert max(report["differences"].values()) <= report["bound"] == 0.02
+
+
+def test_frozen_half_precision_widens_the_bound_of_new_ads_alone(
+    made, tmp_path, monkeypatch
+):
+    """Vectors that were made once are served to the letter."""
+    config = settings(made, "frozen")
+    text = {**config.text, "dtype": "mixed_bfloat16"}
+    config = dataclasses.replace(
+        config, text=text, optimizer={"class": "LazyAdam"}
+    )
+    dataset = training.with_text(data.open_dataset(small.world()), text)
+    ranker = training.build_ranker(config, dataset)
+    tokenizer, encoder = training.text_model(text)
+
+    def export(path):
+        return serving.export_bundle(
+            ranker, dataset, path, tokenizer=tokenizer, encoder=encoder
+        )
+
+    bundle = export(tmp_path / "bundle")
+    report = json.loads((bundle / "parity.json").read_text())
+    assert report["bound"] == 0.02
+    known = [
+        difference
+        for case, difference in report["differences"].items()
+        if case.startswith("serving_default")
+    ]
+    assert len(known) == 4
+    assert max(known) <= 1e-5
+    monkeypatch.setattr(parity, "PARITY", -1.0)
+    with pytest.raises(TfadrecError, match=r"within -1\.0.*serving_default"):
+        export(tmp_path / "other")

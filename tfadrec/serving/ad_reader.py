@@ -109,15 +109,9 @@ class AdReader(tf.Module):
         )
 
     @property
-    def is_exact(self) -> bool:
-        """Whether a text's vector is the same to float32, however encoded."""
-        encoders = [self._tower.value.text]
-        if self._encoder is not None:
-            encoders.append(self._encoder.value)
-        return all(
-            encoder is None or encoder.compute_dtype == "float32"
-            for encoder in encoders
-        )
+    def encoder(self) -> TextEncoder | None:
+        """What reads the copy of new ads, if anything does."""
+        return None if self._encoder is None else self._encoder.value
 
     @property
     def reads_text(self) -> bool:
