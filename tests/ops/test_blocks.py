@@ -76,3 +76,8 @@ def test_a_block_holds_few_pairs(monkeypatch):
     events, mask, target, *_ = given(5, 3, 1)
     blocks.map_pairs(spy, events, mask, target, [])
     assert seen == [(2, 1), (2, 1), (1, 1)]
+    seen.clear()
+    # Not 3, 3 and 1: two blocks are under way at once, and 3 would wait for 1.
+    events, mask, target, *_ = given(7, 2, 1)
+    blocks.map_pairs(spy, events, mask, target, [])
+    assert seen == [(2, 1), (2, 1), (2, 1), (1, 1)]

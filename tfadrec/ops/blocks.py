@@ -86,15 +86,21 @@ class _Block:
 
 def _sizes(events, target):
     """Users and candidates in a block, blocks of one user, and of all."""
-    time = tf.shape(events)[1]
+    time = tf.maximum(tf.shape(events)[1], 1)
     batch, slate, _ = tf.unstack(tf.shape(target))
-    users = tf.maximum(_PAIRS // tf.maximum(time * slate, 1), 1)
-    some = tf.maximum(_PAIRS // tf.maximum(time, 1), 1)
-    some = tf.where(time * slate > _PAIRS, tf.minimum(some, slate), slate)
-    some = tf.maximum(some, 1)
+    some = _even(slate, _PAIRS // time)
+    users = _even(batch, _PAIRS // (time * tf.maximum(slate, 1)))
     splits = tf.maximum(-(-slate // some), 1)
     count = tf.maximum(-(-batch // users), 1) * splits
     return users, some, splits, count
+
+
+def _even(count, most):
+    """How many go into a block: at most `most`, in full rounds of blocks."""
+    most = tf.maximum(most, 1)
+    rounds = -(-count // (most * _PARALLEL))
+    parts = tf.where(count > most, rounds * _PARALLEL, 1)
+    return tf.maximum(-(-count // parts), 1)
 
 
 def _forth(work, target, sizes):
