@@ -225,3 +225,11 @@ def test_names_that_no_server_takes(tmp_path, name):
     with pytest.raises(InputError, match=f"Received: {name!r}"):
         serving.export_bundle(world.ranker, world.dataset, tmp_path / name)
     assert not (tmp_path / name).exists()
+
+
+def test_what_counts_as_a_version(tmp_path):
+    for name in ("1", "10", "2", "²", "v4", ".export-5"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "3").write_text("a file")
+    assert deployment.version_numbers(tmp_path) == [1, 2, 10]
+    assert deployment.version_numbers(tmp_path / "nowhere") == []

@@ -16,7 +16,11 @@ from tfadrec.data.tokenizer import Tokenizer
 from tfadrec.models import AdRanker
 from tfadrec.serving.ad_reader import vector_sizes
 from tfadrec.serving.answers import answers
-from tfadrec.serving.deployment import check_name, write_deployment
+from tfadrec.serving.deployment import (
+    check_name,
+    version_numbers,
+    write_deployment,
+)
 from tfadrec.serving.op_lint import foreign_ops
 from tfadrec.serving.parity import check_parity
 from tfadrec.serving.ranking_service import RankingService
@@ -70,10 +74,7 @@ def export_bundle(
     path = pathlib.Path(path)
     check_name(path.absolute().name)
     if version is None:
-        there = path.iterdir() if path.is_dir() else ()
-        version = 1 + max(
-            (int(p.name) for p in there if p.name.isdigit()), default=0
-        )
+        version = 1 + max(version_numbers(path), default=0)
     folder = path / str(version)
     if version < 1 or folder.exists():
         raise InputError(
@@ -139,13 +140,12 @@ def open_bundle(
     """
     path = pathlib.Path(path)
     if not (path / "saved_model.pb").is_file():
-        there = path.iterdir() if path.is_dir() else ()
-        versions = [int(p.name) for p in there if p.name.isdigit()]
-        if not versions:
+        there = version_numbers(path)
+        if not there:
             raise InputError(
                 "a bundle is a folder of numbered versions. Received: "
                 f"{path}. Write one with `tfadrec export`."
             )
-        path = path / str(max(versions))
+        path = path / str(there[-1])
     loaded = tf.saved_model.load(path)
     return answers(loaded, loaded.signatures)

@@ -40,6 +40,16 @@ def check_name(name: str) -> None:
         )
 
 
+def version_numbers(path: pathlib.Path) -> list[int]:
+    """The numbers of the version folders there, as a server reads them."""
+    there = path.iterdir() if path.is_dir() else ()
+    return sorted(
+        int(p.name)
+        for p in there
+        if p.name.isascii() and p.name.isdigit() and p.is_dir()
+    )
+
+
 def read_labels(path: pathlib.Path) -> dict[str, int]:
     """Label -> version, as `models.config` says; empty where there is none."""
     file = path / "models.config"

@@ -25,7 +25,7 @@ from tfadrec.serving.requests import Request, new_ads, replay
 #: probabilities as a share of them, or of one in a million where that is more.
 PARITY = 1e-5
 #: The same where texts are encoded in half precision: their vectors then depend
-#: a little on which texts are encoded together.
+#: on the size of the batch, by which the kernel of a product is chosen.
 HALF_PARITY = 0.02
 _ROWS = 256
 _NEW_ROWS = 32

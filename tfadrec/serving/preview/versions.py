@@ -8,7 +8,7 @@ from typing import Any
 
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError, TfadrecError
-from tfadrec.serving.deployment import read_labels
+from tfadrec.serving.deployment import read_labels, version_numbers
 from tfadrec.serving.preview.request_error import (
     RequestError,
     one_line,
@@ -40,7 +40,7 @@ class Versions:
                 "a bundle is the folder of its versions. Received: "
                 f"{path}, a version. Serve {self.path.parent}."
             )
-        if not self._there():
+        if not version_numbers(self.path):
             raise InputError(
                 "a bundle is a folder of numbered versions. Received: "
                 f"{path}. Write one with `tfadrec export`."
@@ -60,7 +60,7 @@ class Versions:
         version that fails to load is reported, and tried again when its files
         have changed: it may have been half copied.
         """
-        there = self._there()
+        there = version_numbers(self.path)
         labels = {
             label: number
             for label, number in read_labels(self.path).items()
@@ -167,12 +167,3 @@ class Versions:
             )
             if only in (None, number)
         ]
-
-    def _there(self) -> set[int]:
-        if not self.path.is_dir():
-            return set()
-        return {
-            int(p.name)
-            for p in self.path.iterdir()
-            if p.name.isdecimal() and p.is_dir()
-        }
