@@ -4,7 +4,8 @@
 
 A table [rows, 16] and batches of 4096 x 50 ids, drawn evenly, so that nearly
 every id of a batch is another row. Each pair of optimiser and size has a
-process of its own.
+process of its own, once with the pages of memory that Linux gives unasked, and
+once with huge ones, for which the C library is told to ask.
 """
 
 import json
@@ -28,6 +29,10 @@ _CASES = (
     ("Adagrad", 20 * _MILLION),
     ("LazyAdam", 20 * _MILLION),
 )
+_PAGES = {
+    "small pages": {},
+    "huge pages": {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"},
+}
 
 
 def main() -> None:
@@ -36,6 +41,11 @@ def main() -> None:
         print(json.dumps(_steps(sys.argv[1], int(sys.argv[2]))))
         return
     print(describe())
+    for pages, environment in _PAGES.items():
+        _compare(pages, environment)
+
+
+def _compare(pages: str, environment: dict[str, str]) -> None:
     medians = {}
     for optimizer, rows in _CASES:
         done = subprocess.run(
@@ -43,18 +53,22 @@ def main() -> None:
             capture_output=True,
             text=True,
             check=True,
+            env={**os.environ, **environment},
         )
         found = json.loads(done.stdout.splitlines()[-1])
         medians[optimizer, rows] = statistics.median(found["ms"])
         print(
-            f"{optimizer:9} {rows // _MILLION:3}M rows: "
+            f"{pages}: {optimizer:9} {rows // _MILLION:3}M rows: "
             f"{spread(found['ms'], ' ms/step')}, peak {found['gb']:.1f} GB",
             flush=True,
         )
     small, large = 2 * _MILLION, 20 * _MILLION
     lazy = medians["LazyAdam", small]
-    print(f"LazyAdam / Adagrad, 2M: {lazy / medians['Adagrad', small]:.2f}")
-    print(f"LazyAdam, 20M / 2M: {medians['LazyAdam', large] / lazy:.2f}")
+    adagrad = medians["Adagrad", small]
+    print(f"{pages}: LazyAdam / Adagrad, 2M: {lazy / adagrad:.2f}")
+    print(
+        f"{pages}: LazyAdam, 20M / 2M: {medians['LazyAdam', large] / lazy:.2f}"
+    )
 
 
 def _steps(name: str, rows: int) -> dict:
