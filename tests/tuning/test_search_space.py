@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from tests.processes import ROOT
 from tests.training import small
 from tfadrec import training, tuning
 from tfadrec.core.config import RunConfig
@@ -161,13 +160,6 @@ def test_the_default_space_holds_the_default_settings():
     assert ranker.get_config() == plain.get_config()
     assert config.fit["batch_size"] == settings_of("fit")["batch_size"]
     assert ranker.optimizer.get_config() == plain.optimizer.get_config()
-
-
-def test_the_example_is_the_default_space():
-    text = (ROOT / "examples" / "tune_movielens.yaml").read_bytes()
-    assert SearchSpace.from_yaml(text).to_yaml() == (
-        SearchSpace.default().to_yaml()
-    )
 
 
 def test_ways_of_tuning_the_language_model():

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from tfadrec.ops import xla
 
-#: Pairs in a block: smaller ones lose more to the loop, and to sharing short ops
-#: between cores, than the cache gives.
+#: Pairs in a block: smaller ones lose more to the loop, and to short ops that
+#: cores share, than the cache gives.
 _PAIRS = 25_600
 #: Blocks under way at once: few ops of a block are long enough for two cores.
 _PARALLEL = 2
