@@ -30,7 +30,7 @@ def build(hp):
         "mask": keras.Input([5], dtype="bool"),
         "target": keras.Input([1, 4]),
     }
-    encoder = layers.DIN(hidden_units=[hp.Choice("units", [4, 8])])
+    encoder = layers.TargetAttention(num_heads=hp.Choice("heads", [1, 2]))
     interest = keras.layers.Flatten()(encoder(inputs))
     own = keras.layers.Flatten()(inputs["target"])
     logits = keras.layers.Dense(1)(keras.layers.Concatenate()([interest, own]))
