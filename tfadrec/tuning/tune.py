@@ -109,7 +109,7 @@ def tune(
             )
     goal = check_objective(objective)
     space = space or SearchSpace.default()
-    out, begun = pathlib.Path(out), time.monotonic()
+    out = pathlib.Path(out)
     first = _first(space, goal.name)
     task = {
         "data": str(
@@ -154,7 +154,7 @@ def tune(
             made.search()
     if worker is not None:
         return None
-    return _finish(out, oracle, space, task, finalists, shown, begun)
+    return _finish(out, oracle, space, task, finalists, shown)
 
 
 class _Tuner(keras_tuner.engine.base_tuner.BaseTuner):
@@ -281,15 +281,15 @@ def _claim(out: pathlib.Path, record: dict[str, Any]) -> None:
     write_text(file, json.dumps(record, indent=1))
 
 
-def _finish(out, oracle, space, task, finalists, shown, begun) -> Search:
+def _finish(out, oracle, space, task, finalists, shown) -> Search:
     """Writes what was found, and makes the last choice."""
     board = Leaderboard.of(oracle)
     failed = oracle.failed
     if not board.completed:
-        _write(out, board, None, None, begun)
+        _write(out, board, None, None)
         raise TfadrecError(_no_score(board))
     if len(failed) > oracle.max_failed:
-        _write(out, board, None, None, begun)
+        _write(out, board, None, None)
         raise TfadrecError(
             f"at most {oracle.max_failed} trials may fail. Received: "
             f"{len(failed)}, the last with: {failed[-1].message} Mend the "
@@ -318,7 +318,7 @@ def _finish(out, oracle, space, task, finalists, shown, begun) -> Search:
             best = final["finalists"][0]["trial"]
             run = out / "final" / f"trial_{best}-seed_{SEEDS[0]}" / "run"
         shown.say(final["verdict"])
-    _write(out, board, final, configs[best], begun)
+    _write(out, board, final, configs[best])
     return Search(out, board, final, configs[best], run)
 
 
@@ -338,11 +338,10 @@ def _no_score(board: Leaderboard) -> str:
     )
 
 
-def _write(out, board, final, best: RunConfig | None, begun: float) -> None:
+def _write(out, board, final, best: RunConfig | None) -> None:
     """The leaderboard as text, JSON and HTML, and the best settings."""
-    seconds = time.monotonic() - begun
     write_text(out / "leaderboard.txt", f"{board}\n")
-    record = {**dataclasses.asdict(board), "final": final, "seconds": seconds}
+    record = {**dataclasses.asdict(board), "final": final}
     write_text(out / "leaderboard.json", json.dumps(record, indent=1))
     if best is not None:
         write_text(out / "best.yaml", best.to_yaml())
