@@ -105,6 +105,7 @@ def test_a_killed_run_ends_with_equal_weights(made, tmp_path):
     assert_equal_runs(out, made / "run")
 
 
+@pytest.mark.slow
 def test_the_bundle_scores_and_recommends_as_the_run(made, tmp_path):
     run = training.load_run(made / "run")
     bundle = serving.export_bundle(run.ranker, run.test, tmp_path / "bundle")
@@ -174,7 +175,9 @@ def test_cleaning_and_what_is_cut_are_told(made, monkeypatch, caplog):
     assert cleaned.catalogue.tokens is not None
 
 
-@pytest.mark.parametrize("reads_text", [True, False])
+@pytest.mark.parametrize(
+    "reads_text", [True, pytest.param(False, marks=pytest.mark.slow)]
+)
 def test_a_bundle_in_half_precision(made, tmp_path, reads_text):
     """Its bound is wider, as vectors depend on what is encoded together."""
     config = settings(made, {"class": "lora", "rank": 2})
@@ -193,6 +196,7 @@ def test_a_bundle_in_half_precision(made, tmp_path, reads_text):
     assert max(report["differences"].values()) <= report["bound"] == 0.02
 
 
+@pytest.mark.slow
 def test_frozen_half_precision_widens_the_bound_of_new_ads_alone(
     made, tmp_path, monkeypatch
 ):

@@ -14,6 +14,7 @@ from tfadrec.core.door import keras
 @pytest.mark.filterwarnings("ignore:(currentThread|getName):DeprecationWarning")
 # Its model of four trials is a poor one, and says so.
 @pytest.mark.filterwarnings("ignore:The optimal value found for dimension")
+@pytest.mark.slow
 def test_searches_end_and_reload_in_another_process(tmp_path):
     scores = {}
     for name in searches.TUNERS:
