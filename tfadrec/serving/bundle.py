@@ -18,6 +18,7 @@ from tfadrec.serving.ad_reader import vector_sizes
 from tfadrec.serving.answers import answers
 from tfadrec.serving.deployment import (
     check_name,
+    existing_versions,
     version_numbers,
     write_deployment,
 )
@@ -140,12 +141,6 @@ def open_bundle(
     """
     path = pathlib.Path(path)
     if not (path / "saved_model.pb").is_file():
-        there = version_numbers(path)
-        if not there:
-            raise InputError(
-                "a bundle is a folder of numbered versions. Received: "
-                f"{path}. Write one with `tfadrec export`."
-            )
-        path = path / str(there[-1])
+        path = path / str(existing_versions(path)[-1])
     loaded = tf.saved_model.load(path)
     return answers(loaded, loaded.signatures)

@@ -50,6 +50,21 @@ def version_numbers(path: pathlib.Path) -> list[int]:
     )
 
 
+def existing_versions(path: pathlib.Path) -> list[int]:
+    """The same of a folder that has to have one.
+
+    Raises:
+      InputError: where there is none.
+    """
+    found = version_numbers(path)
+    if not found:
+        raise InputError(
+            "a bundle is a folder of numbered versions. Received: "
+            f"{path}. Write one with `tfadrec export`."
+        )
+    return found
+
+
 def read_labels(path: pathlib.Path) -> dict[str, int]:
     """Label -> version, as `models.config` says; empty where there is none."""
     file = path / "models.config"

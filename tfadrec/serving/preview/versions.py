@@ -8,7 +8,11 @@ from typing import Any
 
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError, TfadrecError
-from tfadrec.serving.deployment import read_labels, version_numbers
+from tfadrec.serving.deployment import (
+    existing_versions,
+    read_labels,
+    version_numbers,
+)
 from tfadrec.serving.preview.request_error import (
     RequestError,
     one_line,
@@ -40,11 +44,7 @@ class Versions:
                 "a bundle is the folder of its versions. Received: "
                 f"{path}, a version. Serve {self.path.parent}."
             )
-        if not version_numbers(self.path):
-            raise InputError(
-                "a bundle is a folder of numbered versions. Received: "
-                f"{path}. Write one with `tfadrec export`."
-            )
+        existing_versions(self.path)
         self.refresh()
         if not self._loaded:
             number, (_, reason) = max(self._failed.items())
