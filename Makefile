@@ -8,7 +8,7 @@ quickstart: .venv/installed  ## the main job on real data, in minutes
 	$(BIN)/tfadrec quickstart
 
 test: .venv/installed        ## the tests, in minutes
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2
 
 test-all: .venv/installed    ## the slow tests and those that download, too
 	$(BIN)/python -m pytest -m ""

@@ -1,4 +1,4 @@
-"""What every public layer and model has to pass: `check(case, folder)`."""
+"""What every public layer and model has to pass."""
 
 import contextlib
 import dataclasses
@@ -40,11 +40,11 @@ class Case:
     float32: str = ""
 
 
-def check(case: Case, folder: pathlib.Path) -> None:
-    """Every check of this file."""
+def check(case: Case) -> None:
+    """Every check of this file but those of what is saved."""
     layer = _made(case)
     inputs = case.inputs(5, 4)
-    expected = _outputs(layer, inputs)
+    expected = outputs_of(layer, inputs)
     _check_config(case, layer, inputs, expected)
     _check_sizes(case, layer)
     _check_padding(case, layer, inputs, expected)
@@ -53,19 +53,27 @@ def check(case: Case, folder: pathlib.Path) -> None:
     _check_xla(case, layer, inputs, expected)
     for policy, tolerance in POLICIES.items():
         _check_precision(case, policy, layer, inputs, expected, tolerance)
-    model = save(case, folder / "saved.keras")
-    model.save(folder / "saved", save_format="tf")
-    expected = _outputs(model, inputs)
-    for path in (folder / "saved.keras", folder / "saved"):
-        loaded = keras.models.load_model(path)
-        if isinstance(layer, keras.Model):
-            assert _names(loaded) == _names(model), path
-        assert type(layer) in {type(part) for part in _parts(loaded)}, path
-        _assert_close(_outputs(loaded, inputs), expected)
+
+
+def check_saved(case: Case, path: pathlib.Path) -> None:
+    """Saved by `save`, and loaded again."""
+    inputs = case.inputs(5, 4)
+    model = save(case, path)
+    loaded = keras.models.load_model(path)
+    kind = type(_made(case))
+    if issubclass(kind, keras.Model):
+        assert weight_names(loaded) == weight_names(model)
+    assert kind in {type(part) for part in _parts(loaded)}
+    _assert_close(outputs_of(loaded, inputs), outputs_of(model, inputs))
 
 
 def save(case: Case, path: pathlib.Path) -> keras.Model:
-    """Saves the case's layer as a model of its own."""
+    """Saves the case's layer as a model of its own.
+
+    Args:
+      case: of the layer.
+      path: one that ends in `.keras` or, for a SavedModel, in no such way.
+    """
     layer = _made(case)
     _spread(layer)
     if isinstance(layer, keras.Model):
@@ -76,7 +84,7 @@ def save(case: Case, path: pathlib.Path) -> keras.Model:
             case.specs,
         )
         model = keras.Model(inputs, layer(inputs))
-    model.save(path)
+    model.save(path, save_format="keras" if path.suffix else "tf")
     return model
 
 
@@ -98,7 +106,7 @@ def _tensors(inputs):
     return tf.nest.map_structure(tf.convert_to_tensor, inputs)
 
 
-def _outputs(function, inputs):
+def outputs_of(function, inputs):
     outputs = tf.nest.flatten(function(_tensors(inputs)))
     return [tf.cast(part, tf.float32).numpy() for part in outputs]
 
@@ -109,7 +117,8 @@ def _assert_close(outputs, expected, atol=1e-5):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=atol)
 
 
-def _names(layer):
+def weight_names(layer):
+    """Of a layer's weights, as they are made and reloaded."""
     # The cross layers of tfrs number their parts as they are made.
     return [re.sub(r"dense_\d+", "dense", v.name) for v in layer.weights]
 
@@ -134,7 +143,7 @@ def _check_config(case, layer, inputs, expected):
     assert json.dumps(other.get_config()) == text
     other(_tensors(inputs))
     other.set_weights(layer.get_weights())
-    _assert_close(_outputs(other, inputs), expected)
+    _assert_close(outputs_of(other, inputs), expected)
     serialized = keras.saving.serialize_keras_object(layer)
     assert serialized["registered_name"] == f"tfadrec>{kind.__name__}"
 
@@ -146,8 +155,8 @@ def _check_sizes(case, layer):
     )
     for batch, time in ((5, 4), (1, 7), (3, 0), (0, 2)):
         inputs = case.inputs(batch, time)
-        outputs = _outputs(function, inputs)
-        _assert_close(outputs, _outputs(layer, inputs))
+        outputs = outputs_of(function, inputs)
+        _assert_close(outputs, outputs_of(layer, inputs))
         for output in outputs:
             assert np.isfinite(output).all(), (batch, time)
     assert function.experimental_get_tracing_count() == 1
@@ -157,7 +166,7 @@ def _check_padding(case, layer, inputs, expected):
     if case.garble is None:
         return
     garbled = case.garble(inputs)
-    outputs = _outputs(layer, garbled)
+    outputs = outputs_of(layer, garbled)
     # A layer may hand padding on: what it says about it is not compared.
     for one, other in zip(outputs, expected, strict=True):
         finite = np.isfinite(one)
@@ -210,14 +219,14 @@ def _check_names_and_values(case, layer, inputs):
         other.build(shapes)
     else:
         built(other, shapes)
-    assert _names(other) == _names(layer)
+    assert weight_names(other) == weight_names(layer)
     for one, two in zip(other.weights, layer.weights, strict=True):
         np.testing.assert_array_equal(one.numpy(), two.numpy())
 
 
 def _check_xla(case, layer, inputs, expected):
     compiled = tf.function(lambda inputs: layer(inputs), jit_compile=True)
-    _assert_close(_outputs(compiled, inputs), expected, atol=1e-4)
+    _assert_close(outputs_of(compiled, inputs), expected, atol=1e-4)
 
 
 def _check_precision(case, policy, layer, inputs, expected, tolerance):
@@ -238,7 +247,7 @@ def _check_precision(case, policy, layer, inputs, expected, tolerance):
             if variable.dtype.is_floating
         } <= {"float32"}
         other.set_weights(layer.get_weights())
-        outputs = _outputs(other, inputs)
+        outputs = outputs_of(other, inputs)
         for one, two in zip(outputs, expected, strict=True):
             limit = tolerance * max(1, np.abs(two).max(initial=0))
             np.testing.assert_allclose(one, two, atol=limit, rtol=0)

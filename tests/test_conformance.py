@@ -19,6 +19,7 @@ from tests.cases import (
     multitask,
     text,
 )
+from tfadrec.core.door import keras
 
 FILES = (
     behavior,
@@ -50,8 +51,22 @@ def test_every_public_layer_has_a_case():
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_conformance(name, tmp_path):
-    conformance.check(CASES[name], tmp_path)
+def test_conformance(name):
+    conformance.check(CASES[name])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        # Keras traces every part four times: with a language model, 10 s.
+        pytest.param(name, marks=pytest.mark.slow)
+        if name in text.CASES or name == "AdTower"
+        else name
+        for name in CASES
+    ],
+)
+def test_saved_model(name, tmp_path):
+    conformance.check_saved(CASES[name], tmp_path / "saved")
 
 
 LOAD_ALL = """
@@ -60,30 +75,35 @@ import numpy as np
 import tfadrec
 import tensorflow as tf
 import tf_keras
+from tests import conformance
 
 folder = pathlib.Path(sys.argv[1])
-kinds = {}
+found = {}
 for path in sorted(folder.glob("*.keras")):
     model = tf_keras.models.load_model(path)
     parts = {type(part).__name__ for part in model._flatten_layers()}
-    kinds[path.stem] = sorted(parts)
+    found[path.stem] = [sorted(parts), conformance.weight_names(model)]
     with np.load(folder / f"{path.stem}.npz") as arrays:
         inputs = {k[3:]: v for k, v in arrays.items() if k.startswith("in_")}
         count = len(arrays) - len(inputs)
         expected = [arrays[f"out_{i}"] for i in range(count)]
-    outputs = tf.nest.flatten(model(inputs.get("", inputs)))
-    assert len(outputs) == len(expected)
+    outputs = conformance.outputs_of(model, inputs.get("", inputs))
+    assert len(outputs) == len(expected), path.stem
     for one, other in zip(outputs, expected):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
-print(json.dumps(kinds))
+        np.testing.assert_allclose(
+            one, other, rtol=1e-4, atol=1e-5, err_msg=path.stem
+        )
+print(json.dumps(found))
 """
 
 
 def test_reload_in_a_fresh_process(tmp_path):
+    names = {}
     for name, case in CASES.items():
         model = conformance.save(case, tmp_path / f"{name}.keras")
+        names[name] = conformance.weight_names(model)
         inputs = case.inputs(5, 4)
-        outputs = conformance._outputs(model, inputs)
+        outputs = conformance.outputs_of(model, inputs)
         named = inputs if isinstance(inputs, dict) else {"": inputs}
         np.savez(
             tmp_path / f"{name}.npz",
@@ -98,7 +118,9 @@ def test_reload_in_a_fresh_process(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    kinds = json.loads(done.stdout.splitlines()[-1])
-    assert set(kinds) == set(CASES)
-    for name, parts in kinds.items():
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert set(found) == set(CASES)
+    for name, (parts, loaded) in found.items():
         assert name in parts
+        if issubclass(getattr(tfadrec.models, name, object), keras.Model):
+            assert loaded == names[name], name

@@ -167,7 +167,8 @@ def test_conformance_of_the_attention(tmp_path):
         lambda **kwargs: MultiInterest(3, routing="attention", **kwargs),
         at_default=("iterations",),
     )
-    conformance.check(case, tmp_path)
+    conformance.check(case)
+    conformance.check_saved(case, tmp_path / "attention.keras")
 
 
 @pytest.mark.parametrize(

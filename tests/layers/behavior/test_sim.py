@@ -146,13 +146,11 @@ def test_soft_search_learns_what_to_find():
 
 
 def test_the_other_search_conforms_too(tmp_path):
-    conformance.check(
-        encoder(
-            lambda **kwargs: SIM("soft", 2, 3, **kwargs),
-            at_default=("search",),
-        ),
-        tmp_path,
+    case = encoder(
+        lambda **kwargs: SIM("soft", 2, 3, **kwargs), at_default=("search",)
     )
+    conformance.check(case)
+    conformance.check_saved(case, tmp_path / "soft.keras")
 
 
 @pytest.mark.parametrize(

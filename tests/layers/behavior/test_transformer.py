@@ -113,15 +113,14 @@ def test_events_far_back_share_a_position():
 
 
 def test_the_causal_one_conforms_too(tmp_path):
-    conformance.check(
-        encoder(
-            lambda **kwargs: Transformer(
-                2, 3, ffn_units=5, dropout=0.37, max_length=3, **kwargs
-            ),
-            at_default=("num_layers", "layer_norm", "causal", "positions"),
+    case = encoder(
+        lambda **kwargs: Transformer(
+            2, 3, ffn_units=5, dropout=0.37, max_length=3, **kwargs
         ),
-        tmp_path,
+        at_default=("num_layers", "layer_norm", "causal", "positions"),
     )
+    conformance.check(case)
+    conformance.check_saved(case, tmp_path / "causal.keras")
 
 
 def test_events_and_parts_are_dropped_in_training():
