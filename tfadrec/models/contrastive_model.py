@@ -3,11 +3,11 @@
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.building import built
 from tfadrec.losses import InBatchInfoNCE
-from tfadrec.models.training_step import training_step
+from tfadrec.models.encoder_model import EncoderModel
 
 
 @register
-class ContrastiveModel(keras.Model):
+class ContrastiveModel(EncoderModel):
     """Trains an encoder on pairs of texts with `losses.InBatchInfoNCE`.
 
     A pair is a text twice, which dropout makes differ (SimCSE), or two texts
@@ -42,8 +42,7 @@ class ContrastiveModel(keras.Model):
         symmetric: bool = False,
         **kwargs,
     ) -> None:
-        super().__init__(**kwargs)
-        self.encoder = encoder
+        super().__init__(encoder, **kwargs)
         self.temperature = temperature
         self.symmetric = symmetric
         self._loss = InBatchInfoNCE(
@@ -51,7 +50,6 @@ class ContrastiveModel(keras.Model):
             symmetric=symmetric,
             reduction=keras.losses.Reduction.NONE,
         )
-        self._loss_mean = keras.metrics.Mean("loss")
 
     def build(self, input_shape=None) -> None:
         with tf.name_scope("contrastive_model/"):
@@ -76,28 +74,13 @@ class ContrastiveModel(keras.Model):
         self._loss_mean.update_state(losses)
         return tf.reduce_mean(losses)
 
-    def train_step(self, inputs):
-        return training_step(self, inputs)
-
     def test_step(self, inputs):
-        self.compute_loss(inputs)
+        self.compute_loss(inputs, training=True)
         return {metric.name: metric.result() for metric in self.metrics}
-
-    def get_build_config(self):
-        return {"input_shape": None}
-
-    def build_from_config(self, config):
-        self.build(config["input_shape"])
 
     def get_config(self):
         return {
-            "name": self.name,
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            **super().get_config(),
             "temperature": self.temperature,
             "symmetric": self.symmetric,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        encoder = keras.saving.deserialize_keras_object(config["encoder"])
-        return cls(**{**config, "encoder": encoder})

@@ -3,11 +3,11 @@
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.building import built
 from tfadrec.layers.text.token_head import TokenHead
-from tfadrec.models.training_step import training_step
+from tfadrec.models.encoder_model import EncoderModel
 
 
 @register
-class LanguageModel(keras.Model):
+class LanguageModel(EncoderModel):
     """An encoder with a head over its vocabulary, [..., L] to [..., L, V].
 
     With the tokens x_1 ... x_L of a text and a set G of places to guess, the
@@ -51,10 +51,8 @@ class LanguageModel(keras.Model):
     """
 
     def __init__(self, encoder: keras.layers.Layer, **kwargs) -> None:
-        super().__init__(**kwargs)
-        self.encoder = encoder
+        super().__init__(encoder, **kwargs)
         self.head = TokenHead.of(encoder, name="head")
-        self._loss_mean = keras.metrics.Mean("loss")
 
     def build(self, input_shape=None) -> None:
         with tf.name_scope("language_model/"):
@@ -87,30 +85,6 @@ class LanguageModel(keras.Model):
         self._loss_mean.update_state(losses)
         count = tf.cast(tf.size(losses), tf.float32)
         return tf.math.divide_no_nan(tf.reduce_sum(losses), count)
-
-    def train_step(self, inputs):
-        return training_step(self, inputs)
-
-    def test_step(self, inputs):
-        self.compute_loss(inputs, training=False)
-        return {metric.name: metric.result() for metric in self.metrics}
-
-    def get_build_config(self):
-        return {"input_shape": None}
-
-    def build_from_config(self, config):
-        self.build(config["input_shape"])
-
-    def get_config(self):
-        return {
-            "name": self.name,
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        encoder = keras.saving.deserialize_keras_object(config["encoder"])
-        return cls(**{**config, "encoder": encoder})
 
     def _logits(self, vectors):
         table = self.head.table(self.encoder)
