@@ -2,12 +2,15 @@
 
     tfadrec prepare movielens-100k --out data/ml
     python benchmarks/pretrain.py data/ml
+    tfadrec prepare table --config examples/online_retail.yaml --out data/retail
+    python benchmarks/pretrain.py data/retail --users 0.1 --events purchase
 
-MiniLM is adapted in each way that `tfadrec pretrain` offers, with the ranker's
-seed; its frozen vectors then take the place of the original's in a DIN ranker,
-`examples/din_bert.yaml` over three epochs. Same split, same rows, same seeds.
-Rare ads are those with fewer than ten impressions to train on. Pairs of clicks
-come from before the first validation row.
+MiniLM is adapted in each way that `tfadrec pretrain` offers for it, and a new
+GPT-2 learns to guess the next token, each with the ranker's seed. The frozen
+vectors of what comes out then take the place of those of the weights that it
+began with in a DIN ranker, `examples/din_bert.yaml` over three epochs. Same
+split, same rows, same seeds. Rare ads are those with fewer than ten impressions
+to train on. Pairs of clicks come from before the first validation row.
 """
 
 import argparse
@@ -24,25 +27,41 @@ from tfadrec.metrics import ranking
 
 _SEEDS = (0, 1, 2)
 _EPOCHS = 3
+#: Weights to begin with -> name and settings of each way to train them.
 _WAYS = {
-    "original": None,
-    "masked": {"objective": "masked", "batch_size": 32},
-    "dropout pairs": {
-        "objective": "contrastive",
-        "batch_size": 64,
-        "steps_per_epoch": 24,
-        "learning_rate": 3e-5,
+    "MiniLM": {
+        "masked": {"objective": "masked", "epochs": 3},
+        "dropout pairs": {
+            "objective": "contrastive",
+            "epochs": 3,
+            "batch_size": 64,
+            "steps_per_epoch": 24,
+            "learning_rate": 3e-5,
+        },
+        "click pairs": {
+            "objective": "contrastive",
+            "epochs": 3,
+            "pairs": "clicks",
+            "batch_size": 64,
+            "steps_per_epoch": 60,
+            "window_seconds": 3600,
+        },
     },
-    "click pairs": {
-        "objective": "contrastive",
-        "pairs": "clicks",
-        "batch_size": 64,
-        "steps_per_epoch": 60,
-        "window_seconds": 3600,
+    "new GPT-2": {
+        "causal": {
+            "objective": "causal",
+            "model": {
+                "type": "gpt2",
+                "vocabulary_size": 2000,
+                "width": 64,
+                "num_layers": 2,
+                "num_heads": 2,
+            },
+            "epochs": 10,
+            "learning_rate": 2e-3,
+        },
     },
 }
-#: Events of MovieLens that are clicks.
-_EVENTS = ("rating_4", "rating_5")
 _METRICS = ("auc", "gauc", "auc of rare ads")
 _RARE = 10
 
@@ -54,6 +73,19 @@ def main() -> None:
     parser.add_argument("dataset", help="a folder that `prepare` wrote")
     parser.add_argument(
         "--users", type=float, default=1.0, help="share of users to keep"
+    )
+    parser.add_argument(
+        "--events",
+        nargs="+",
+        default=["rating_4", "rating_5"],
+        help="the types of events that make pairs of clicks",
+    )
+    parser.add_argument(
+        "--weights",
+        nargs="+",
+        choices=_WAYS,
+        default=list(_WAYS),
+        help="those to begin with",
     )
     arguments = parser.parse_args()
     dataset = arguments.dataset
@@ -67,60 +99,55 @@ def main() -> None:
         for part in data.split_by_time(opened)
     ]
     print(f"{dataset}: {', '.join(f'{len(p):,}' for p in parts)} rows")
-    found = {}
+    found: dict[str, dict[str, list]] = {name: {} for name in arguments.weights}
     for seed in _SEEDS:
-        for way, settings in _WAYS.items():
+        for weights in arguments.weights:
             with tempfile.TemporaryDirectory() as out:
-                model = "minilm"
-                if settings is not None:
-                    model = _adapt(dataset, pathlib.Path(out), settings, seed)
-                catalogue = data.encode_text(
-                    opened.catalogue,
-                    data.Tokenizer.from_pretrained(model),
-                    layers.BertAdEncoder.from_pretrained(model),
-                    progress=False,
-                )
-            row = _rank(parts, catalogue, seed)
-            found.setdefault(way, []).append(row)
-            print(f"seed {seed}, {way}: {row}", flush=True)
+                models = _models(dataset, out, weights, arguments.events, seed)
+                for name, folder in models.items():
+                    row = _rank(parts, _read(opened.catalogue, folder), seed)
+                    found[weights].setdefault(name, []).append(row)
+                    print(f"seed {seed}, {name}: {row}", flush=True)
     print("\nTest rows, mean and sample standard deviation over seeds")
-    base = np.array(found["original"])
-    for way, rows in found.items():
-        line = f"{way:14}"
-        for values, before, metric in zip(
-            np.transpose(rows), base.T, _METRICS, strict=True
-        ):
-            gain = values - before
-            line += (
-                f"  {metric} {values.mean():.4f} +- {values.std(ddof=1):.4f}"
-                f" ({gain.mean():+.4f}; of the same seed {gain.min():+.4f} to "
-                f"{gain.max():+.4f})"
-            )
-        print(line)
+    for weights, rows in found.items():
+        for name in rows:
+            print(f"{name:14}{_compare(rows[name], rows[weights])}")
 
 
-def _adapt(dataset, out, settings, seed):
-    """The folder of an adapted model."""
-    settings = {"learning_rate": 1e-4, "epochs": 3, **settings}
-    if settings.get("pairs") == "clicks":
-        settings["events"] = _EVENTS
-    begun = time.monotonic()
-    done = training.pretrain(
-        dataset,
-        out,
-        model="minilm",
-        precision="mixed_bfloat16",
-        seed=seed,
+def _models(dataset, out, weights, events, seed):
+    """Name -> folder: the weights, and what comes out of each way."""
+    models = {}
+    for way, settings in _WAYS[weights].items():
+        settings = {"model": "minilm", **settings}
+        if settings.get("pairs") == "clicks":
+            settings["events"] = events
+        begun = time.monotonic()
+        done = training.pretrain(
+            dataset,
+            pathlib.Path(out, way),
+            precision="mixed_bfloat16",
+            seed=seed,
+            progress=False,
+            **settings,
+        )
+        print(
+            f"  {way}: {done.before} before, {done.best} after, "
+            f"{time.monotonic() - begun:.0f} s",
+            flush=True,
+        )
+        new = done.folder.with_name("begin")
+        models[weights] = new if new.exists() else settings["model"]
+        models[way] = done.folder
+    return models
+
+
+def _read(catalogue, model):
+    return data.encode_text(
+        catalogue,
+        data.Tokenizer.from_pretrained(model),
+        layers.text.load_encoder(model),
         progress=False,
-        **settings,
     )
-    print(
-        f"  {settings['objective']} {settings.get('pairs', '')}: "
-        f"{done.before} before, {done.best} after, "
-        f"{time.monotonic() - begun:.0f} s",
-        flush=True,
-    )
-    return done.folder
 
 
 def _rank(parts, catalogue, seed):
@@ -140,6 +167,20 @@ def _rank(parts, catalogue, seed):
         float(ranking.group_auc(labels, scores, rows.users)),
         float(ranking.auc(labels[rare], scores[rare])),
     )
+
+
+def _compare(rows, base):
+    """One line: each metric, and what it is above the base's."""
+    line = ""
+    for values, before, metric in zip(
+        np.transpose(rows), np.transpose(base), _METRICS, strict=True
+    ):
+        line += f"  {metric} {values.mean():.4f} +- {values.std(ddof=1):.4f}"
+        if rows is not base:
+            gains = values - before
+            by_seed = ", ".join(f"{gain:+.4f}" for gain in gains)
+            line += f" ({gains.mean():+.4f}; by seed {by_seed})"
+    return line
 
 
 if __name__ == "__main__":

@@ -108,16 +108,13 @@ def export_bundle(
         )
         signatures = service.signatures()
         tf.saved_model.save(service, fresh, signatures)
-        write_warm_up(
-            fresh, path.absolute().name, signatures, dataset, service.reader
-        )
+        requests = list(warm_up_requests(dataset, service.reader))
+        write_warm_up(fresh, path.absolute().name, signatures, requests)
         foreign = foreign_ops(fresh)
         check_parity(ranker, dataset, fresh, service.reader, foreign)
         os.replace(fresh, folder)
     sample = next(
-        request
-        for signature, request in warm_up_requests(dataset, service.reader)
-        if signature == "score_slate"
+        request for signature, request in requests if signature == "score_slate"
     )
     write_deployment(path, version, signatures, foreign, sample)
     return folder

@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -91,22 +91,20 @@ def write_warm_up(
     folder: str | os.PathLike[str],
     name: str,
     signatures: Mapping[str, tf.types.experimental.ConcreteFunction],
-    dataset: Dataset,
-    reader: AdReader,
+    requests: Iterable[tuple[str, Request]],
 ) -> None:
-    """Writes the requests as a TFRecord of `PredictionLog`.
+    """Writes requests as a TFRecord of `PredictionLog`.
 
     Args:
       folder: of a bundle's version; the file is `FILE` in it.
       name: of the model.
       signatures: those of the bundle, which say what types inputs have.
-      dataset: see `warm_up_requests`.
-      reader: see `warm_up_requests`.
+      requests: those of `warm_up_requests`.
     """
     file = pathlib.Path(folder, FILE)
     file.parent.mkdir(parents=True, exist_ok=True)
     with tf.io.TFRecordWriter(str(file)) as writer:
-        for signature, request in warm_up_requests(dataset, reader):
+        for signature, request in requests:
             specs = signatures[signature].structured_input_signature[1]
             inputs = {
                 key: tf.make_tensor_proto(
