@@ -1,11 +1,15 @@
 """LoRA, AdaLoRA, adapters and prefixes: what they compute, train and save."""
 
 import json
+import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import safetensors.numpy
 
+import tfadrec
 from tests.layers.text.tiny_models import (
     CONFIGS,
     ENCODERS,
@@ -361,6 +365,59 @@ def test_ranks_fall_to_the_most_sensitive():
     np.testing.assert_array_equal(layer._scales[0], [0, 0])
     assert not layer.product((0, "a")).numpy().any()
     assert layer.product((1, "b")).numpy().any()
+
+
+MIRRORED = """
+import numpy as np
+import tfadrec
+from tfadrec.core.door import keras, tf
+
+cpus = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(
+    cpus[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+from tests.cases.text import tokens
+from tests.layers.text.tiny_models import encoder
+from tfadrec import models
+from tfadrec.layers.text import lora
+
+def train(strategy, copies):
+    keras.utils.set_random_seed(0)
+    way = lora(3, 3.0, ["query"], final_rank=1, first_step=2, last_step=6)
+    with strategy.scope():
+        model = models.LanguageModel(encoder("gpt2", tuning=way, dropout=0.0))
+        model.build()
+        model.compile(keras.optimizers.SGD(0.5))
+    x = {k: np.concatenate([v] * copies) for k, v in tokens(5, 6).items()}
+    batch = (x, (x["token_ids"], x["token_mask"]))
+    model.fit(tf.data.Dataset.from_tensors(batch).repeat(8), verbose=0)
+    return model.encoder._added
+
+one = train(tf.distribute.get_strategy(), 1)
+two = train(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), 2)
+assert one._step.numpy() == two._step.numpy() == 8
+assert one._kept.numpy().sum() == 2
+np.testing.assert_array_equal(one._kept.numpy(), two._kept.numpy())
+for a, b in zip(one.trainable_weights, two.trainable_weights, strict=True):
+    np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-4)
+# A replica's gradient is its share of the whole.
+for a, b in zip(one._averages, two._averages, strict=True):
+    for mine, theirs in zip(a[0], b[0], strict=True):
+        np.testing.assert_allclose(mine / 2, theirs.numpy(), rtol=1e-2)
+print("same")
+"""
+
+
+@pytest.mark.slow
+def test_two_replicas_leave_out_the_ranks_of_one_device():
+    done = subprocess.run(
+        [sys.executable, "-c", MIRRORED],
+        capture_output=True,
+        text=True,
+        cwd=pathlib.Path(tfadrec.__file__).parents[1],
+        check=False,
+    )
+    assert done.stdout.endswith("same\n"), done.stderr[-2000:]
 
 
 def test_what_is_not_finite_is_not_noted():
