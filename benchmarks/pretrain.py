@@ -80,13 +80,8 @@ def main() -> None:
         default=["rating_4", "rating_5"],
         help="the types of events that make pairs of clicks",
     )
-    parser.add_argument(
-        "--weights",
-        nargs="+",
-        choices=_WAYS,
-        default=list(_WAYS),
-        help="those to begin with",
-    )
+    names = [way for ways in _WAYS.values() for way in ways]
+    parser.add_argument("--ways", nargs="+", choices=names, default=names)
     arguments = parser.parse_args()
     dataset = arguments.dataset
     print(describe())
@@ -99,11 +94,14 @@ def main() -> None:
         for part in data.split_by_time(opened)
     ]
     print(f"{dataset}: {', '.join(f'{len(p):,}' for p in parts)} rows")
-    found: dict[str, dict[str, list]] = {name: {} for name in arguments.weights}
+    found: dict[str, dict[str, list]] = {weights: {} for weights in _WAYS}
     for seed in _SEEDS:
-        for weights in arguments.weights:
+        for weights, ways in _WAYS.items():
+            chosen = {k: v for k, v in ways.items() if k in arguments.ways}
             with tempfile.TemporaryDirectory() as out:
-                models = _models(dataset, out, weights, arguments.events, seed)
+                models = _models(
+                    dataset, out, weights, chosen, arguments.events, seed
+                )
                 for name, folder in models.items():
                     row = _rank(parts, _read(opened.catalogue, folder), seed)
                     found[weights].setdefault(name, []).append(row)
@@ -114,10 +112,10 @@ def main() -> None:
             print(f"{name:14}{_compare(rows[name], rows[weights])}")
 
 
-def _models(dataset, out, weights, events, seed):
+def _models(dataset, out, weights, ways, events, seed):
     """Name -> folder: the weights, and what comes out of each way."""
     models = {}
-    for way, settings in _WAYS[weights].items():
+    for way, settings in ways.items():
         settings = {"model": "minilm", **settings}
         if settings.get("pairs") == "clicks":
             settings["events"] = events

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from tests.layers.text import tiny_models
 from tests.training import small
@@ -365,6 +366,23 @@ def test_pairs_come_from_the_time_of_the_training_rows(monkeypatch, tmp_path):
     opened = data.open_dataset(small.world())
     _, valid, _ = data.split_by_time(opened, valid=0.2, test=0.2)
     assert told["before"] == valid.impressions.times.min()
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "expected"),
+    [("dropout", None, 0.05), ("clicks", None, 0.3), ("clicks", 0.7, 0.7)],
+)
+def test_the_temperature(monkeypatch, tmp_path, name, given, expected):
+    """That of the loss, and of the record, from which a run goes on."""
+
+    def make(encoder, *, temperature, **kwargs):
+        raise KilledError(temperature)
+
+    monkeypatch.setattr(models, "ContrastiveModel", make)
+    with pytest.raises(KilledError, match=f"^{expected}$"):
+        pretrain(tmp_path / "out", name, temperature=given)
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert yaml.safe_load(record["config"])["temperature"] == expected
 
 
 def test_every_field_of_the_result_is_told():

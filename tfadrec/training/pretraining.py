@@ -35,7 +35,10 @@ _OBJECTIVES = {
     "causal": ("gpt2",),
     "contrastive": ("bert", "gpt2"),
 }
-_PAIRS = ("dropout", "clicks")
+#: Pairs -> the default temperature. Clicks hardly tell their partners apart: at
+#: the one for equal texts the best that a model can do is to make all vectors
+#: alike.
+_TEMPERATURES = {"dropout": 0.05, "clicks": 0.3}
 #: Dtype policies; weights in half precision would not learn.
 _PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 _MONITOR = "val_loss"
@@ -100,7 +103,7 @@ def pretrain(
     events: Sequence[str] | None = None,
     valid: float = 0.1,
     test: float = 0.1,
-    temperature: float = 0.05,
+    temperature: float | None = None,
     symmetric: bool = False,
     pooling: str = "mean",
     max_tokens: int = 64,
@@ -146,7 +149,8 @@ def pretrain(
       valid: as of `data.split_by_time`: pairs come from before the first of the
         rows that a ranker with the same shares is validated or tested on.
       test: likewise.
-      temperature: see `losses.InBatchInfoNCE`.
+      temperature: see `losses.InBatchInfoNCE`; None for 0.05 with pairs by
+        dropout and 0.3 with pairs of clicks.
       symmetric: likewise.
       pooling: of the encoder, for contrastive learning.
       max_tokens: at which a text is cut.
@@ -175,6 +179,8 @@ def pretrain(
         if name not in ("data", "out", "progress")
     }
     _check(settings)
+    if temperature is None:
+        settings["temperature"] = _TEMPERATURES[pairs]
     out = pathlib.Path(out)
     dataset = open_dataset(data)
     corpus = Corpus.of(dataset.catalogue)
@@ -204,7 +210,7 @@ def pretrain(
     if objective == "contrastive":
         trained = models.ContrastiveModel(
             encoder,
-            temperature=temperature,
+            temperature=settings["temperature"],
             symmetric=symmetric,
             dtype=precision,
         )
@@ -269,7 +275,7 @@ def _check(settings: Mapping[str, Any]) -> None:
     """What can be told before anything is read."""
     for name, choices in (
         ("objective", tuple(_OBJECTIVES)),
-        ("pairs", _PAIRS),
+        ("pairs", tuple(_TEMPERATURES)),
         ("precision", _PRECISIONS),
     ):
         if settings[name] not in choices:
@@ -302,6 +308,8 @@ def _check(settings: Mapping[str, Any]) -> None:
         ("weight_decay", -math.ulp(0.0), math.inf),
     ):
         value = settings[name]
+        if name == "temperature" and value is None:
+            continue
         if not isinstance(value, int | float) or not low < value < high:
             bound = ">= 0" if low else "> 0"
             raise InputError(
