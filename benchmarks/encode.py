@@ -164,7 +164,7 @@ def _ours(folder: str, dtype: str, is_one_thread: bool):
     policy = {"float32": "float32", "bfloat16": "mixed_bfloat16"}[dtype]
     encoder = layers.BertAdEncoder.from_pretrained(folder, dtype=policy)
     tokenizer = data.Tokenizer.from_pretrained(folder, max_tokens=_MAX_TOKENS)
-    module = importlib.import_module("tfadrec.data.text_vectors")
+    module = importlib.import_module("tfadrec.data.copy.text_vectors")
     traced = module._traced(encoder)
     module._traced = lambda _: traced
     key = module._model_key(tokenizer, encoder)

@@ -162,7 +162,7 @@ def _export_peer(name: str, folder: str) -> None:
 def _dataset():
     """One impression per user, each with a full history."""
     from tfadrec.core.schema import Feature, Schema
-    from tfadrec.data.dataset import Dataset, EventLog, Impressions
+    from tfadrec.data import Dataset, EventLog, Impressions
 
     random = np.random.default_rng(_SEED)
     users = np.arange(1, behavior.USERS, dtype=np.int32)

@@ -32,6 +32,20 @@ MAY_IMPORT = {
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 
+#: room of `data` -> the rooms and files of `data` that it may import, besides
+#: itself; what stands in `data` itself may import any file there, and `sources`.
+DATA_ROOMS = {
+    "intake": {"files"},
+    "sources": {"intake", "files"},
+    "copy": {
+        "catalogue",
+        "dataset",
+        "files",
+        "pipeline",
+        "tokens",
+    },
+}
+
 #: giant -> the places that may import it.
 DOORS = {
     "tf_keras": ("core/door.py",),
@@ -46,11 +60,10 @@ OTHER_CLASSES = {
     "core/config.py": ["RunConfig"],
     "core/errors.py": ["TfadrecError", "InputError"],
     "core/schema.py": ["Feature", "Schema"],
-    "data/dataset.py": ["EventLog", "Impressions", "Dataset"],
-    "data/ledger.py": ["Count", "Ledger"],
+    "data/intake/ledger.py": ["Count", "Ledger"],
     "data/sources/table_config.py": ["ColumnSpec", "TableSpec", "TableConfig"],
-    "data/lower_layers.py": ["LayeredEncoder"],
-    "data/text_vectors.py": ["TextEncoder"],
+    "data/copy/lower_layers.py": ["LayeredEncoder"],
+    "data/copy/text_vectors.py": ["TextEncoder"],
     "layers/multitask/mmoe.py": ["MMoE"],
     "layers/text/tuning.py": ["TopLayers", "LoRA", "Adapter", "Prefix"],
     "models/base.py": ["RankingModel"],
@@ -92,6 +105,22 @@ def test_imports_point_down(file):
         if parts[1:] == ["__version__"]:
             continue
         assert parts[1] in MAY_IMPORT[package] | {package}, module
+
+
+@pytest.mark.parametrize(
+    "file", [f for f in FILES if package_of(f) == "data"], ids=place
+)
+def test_imports_point_down_between_the_rooms_of_data(file):
+    rooms = {path.name for path in (ROOT / "data").iterdir() if path.is_dir()}
+    room = file.parent.name
+    for module in imports(file):
+        parts = module.split(".")
+        if parts[:2] != ["tfadrec", "data"] or len(parts) < 3:
+            continue
+        if room in DATA_ROOMS:
+            assert parts[2] in DATA_ROOMS[room] | {room}, module
+        elif file.name != "__init__.py":
+            assert parts[2] == "sources" or parts[2] not in rooms, module
 
 
 @pytest.mark.parametrize("file", FILES, ids=place)

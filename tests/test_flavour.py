@@ -27,7 +27,7 @@ def run(code, **environment):
 @pytest.mark.parametrize("environment", [{}, {"TF_USE_LEGACY_KERAS": "True"}])
 def test_importing_is_cheap(environment):
     done = run(
-        "import sys, tfadrec, tfadrec.data.write, tfadrec.core.schema\n"
+        "import sys, tfadrec, tfadrec.data.intake.write, tfadrec.core.schema\n"
         "heavy = {'tensorflow', 'tf_keras', 'keras', 'transformers'}\n"
         "print(sorted(heavy & set(sys.modules)))",
         **environment,

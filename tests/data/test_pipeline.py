@@ -8,7 +8,7 @@ import pytest
 
 from tests.data import dataset_folder
 from tfadrec.core.errors import InputError
-from tfadrec.data.dataset import open_dataset
+from tfadrec.data.open_dataset import open_dataset
 
 N = 12
 

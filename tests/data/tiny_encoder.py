@@ -4,7 +4,7 @@ import numpy as np
 import tokenizers
 
 from tfadrec.core.door import keras
-from tfadrec.data.tokenizer import Tokenizer
+from tfadrec.data.copy.tokenizer import Tokenizer
 from tfadrec.layers.text import BertAdEncoder
 
 WORDS = ["[PAD]", "[UNK]", "a", "b", "c", "d", "e", "f", "g", "h"]

@@ -10,8 +10,8 @@ from tests.layers.text import tiny_models
 from tfadrec import models, optimizers
 from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
-from tfadrec.data import text_batches
-from tfadrec.data.tokenizer import Tokenizer
+from tfadrec.data.copy import text_batches
+from tfadrec.data.copy.tokenizer import Tokenizer
 from tfadrec.layers import text
 from tfadrec.layers.text import model_folder
 

@@ -8,7 +8,7 @@ import pytest
 from tests.serving import worlds
 from tfadrec import serving
 from tfadrec.core.errors import InputError
-from tfadrec.data.dataset import EventLog
+from tfadrec.data.event_log import EventLog
 
 
 def test_a_replayed_row_holds_what_stands_in_the_files():

@@ -18,7 +18,7 @@ import yaml
 from tests.training import small
 from tfadrec import data, layers, serving, training
 from tfadrec.data import sources
-from tfadrec.data.train_tokenizer import train_tokenizer
+from tfadrec.data.copy.train_tokenizer import train_tokenizer
 
 NUM_ADS = 1100
 SIGNATURES = [

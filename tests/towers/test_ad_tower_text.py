@@ -9,7 +9,7 @@ from tests.layers.text.tiny_models import BERT as CONFIG
 from tests.towers import test_ad_tower as plain
 from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
-from tfadrec.data.lower_layers import lower_layers
+from tfadrec.data.copy.lower_layers import lower_layers
 from tfadrec.data.tokens import Tokens
 from tfadrec.layers.text import BertAdEncoder
 from tfadrec.layers.text.tuning import top_layers

@@ -11,7 +11,7 @@ from tfadrec import layers, optimizers, training
 from tfadrec.core.config import RunConfig
 from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
-from tfadrec.data.dataset import open_dataset
+from tfadrec.data.open_dataset import open_dataset
 from tfadrec.layers import interaction, multitask
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"

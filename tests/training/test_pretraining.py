@@ -19,8 +19,8 @@ from tests.training import small
 from tests.training.test_run import KilledError, kill_at_call
 from tfadrec import data, layers, models, training
 from tfadrec.core.errors import InputError
-from tfadrec.data import text_batches
-from tfadrec.data.corpus import Corpus
+from tfadrec.data.copy import text_batches
+from tfadrec.data.copy.corpus import Corpus
 from tfadrec.layers.text import model_folder
 from tfadrec.training.measure_epochs import MeasureEpochs
 
@@ -352,7 +352,7 @@ def test_another_run_is_refused(tmp_path):
 
 def test_pairs_come_from_the_time_of_the_training_rows(monkeypatch, tmp_path):
     """No event is looked at from the first validation row on."""
-    from tfadrec.data.near_events import NearEvents
+    from tfadrec.data.copy.near_events import NearEvents
 
     told = {}
     real = NearEvents.of.__func__

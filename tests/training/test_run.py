@@ -19,7 +19,7 @@ from tests.training import small
 from tfadrec import evaluation, training
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError
-from tfadrec.data.dataset import open_dataset
+from tfadrec.data.open_dataset import open_dataset
 from tfadrec.training.measure_epochs import MeasureEpochs
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"

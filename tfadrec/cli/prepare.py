@@ -6,7 +6,7 @@ import click
 
 from tfadrec.cli.command import Command
 from tfadrec.data import sources
-from tfadrec.data.summary import Summary
+from tfadrec.data.intake.summary import Summary
 
 _out = click.option(
     "--out", required=True, type=click.Path(), help="The dataset folder."

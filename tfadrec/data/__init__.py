@@ -1,15 +1,18 @@
 """From log files to batches: sources, datasets, catalogue, histories."""
 
 from tfadrec.data.catalogue import Catalogue, read_catalogue
-from tfadrec.data.clean_text import clean_text
-from tfadrec.data.dataset import Dataset, EventLog, Impressions, open_dataset
-from tfadrec.data.encode_catalogue import encode_catalogue
+from tfadrec.data.copy.clean_text import clean_text
+from tfadrec.data.copy.encode_catalogue import encode_catalogue
+from tfadrec.data.copy.lower_layers import lower_layers
+from tfadrec.data.copy.text_vectors import encode_text, text_vectors
+from tfadrec.data.copy.tokenize import tokenize
+from tfadrec.data.copy.tokenizer import Tokenizer, ad_text
+from tfadrec.data.dataset import Dataset
+from tfadrec.data.event_log import EventLog
+from tfadrec.data.impressions import Impressions
 from tfadrec.data.load import load
-from tfadrec.data.lower_layers import lower_layers
+from tfadrec.data.open_dataset import open_dataset
 from tfadrec.data.split import split_by_time
-from tfadrec.data.text_vectors import encode_text, text_vectors
-from tfadrec.data.tokenize import tokenize
-from tfadrec.data.tokenizer import Tokenizer, ad_text
 from tfadrec.data.tokens import Tokens
 
 __all__ = [

@@ -3,7 +3,8 @@
 import pathlib
 
 from tfadrec.core.fetch import cache_dir
-from tfadrec.data.dataset import Dataset, open_dataset
+from tfadrec.data.dataset import Dataset
+from tfadrec.data.open_dataset import open_dataset
 from tfadrec.data.sources import prepare_movielens_100k
 
 

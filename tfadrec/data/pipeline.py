@@ -4,32 +4,31 @@ A batch is a handful of gathers from arrays that lie in memory once, done for
 all rows of the batch at a time, so the cost is that of copying the result.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import tensorflow as tf
 
 from tfadrec.core.errors import InputError
-
-if TYPE_CHECKING:
-    from tfadrec.data.dataset import Dataset
+from tfadrec.data.event_log import EventLog
+from tfadrec.data.impressions import Impressions
 
 
 def batches(
-    dataset: "Dataset",
+    impressions: Impressions,
+    events: EventLog,
+    history_length: int,
     batch_size: int,
     seed: int | None,
     first_step: int,
 ) -> tf.data.Dataset:
     """See `Dataset.batches`."""
-    if batch_size < 1 or dataset.history_length < 0 or first_step < 0:
+    if batch_size < 1 or history_length < 0 or first_step < 0:
         raise InputError(
             "batch_size must be >= 1, history_length and first_step >= 0. "
             f"Received: batch_size={batch_size}, "
-            f"history_length={dataset.history_length}, "
+            f"history_length={history_length}, "
             f"first_step={first_step}."
         )
-    n = len(dataset)
+    n = len(impressions.ads)
     if n == 0:
         raise InputError("batches need rows. Received: a dataset without any.")
     if seed is None:
@@ -38,7 +37,7 @@ def batches(
         )
     else:
         rows = shuffled_rows(n, min(batch_size, n), seed, first_step)
-    gather = _Gather(dataset)
+    gather = _Gather(impressions, events, history_length)
     # Each batch is made whole by one call, so two calls use two cores.
     return rows.map(gather, num_parallel_calls=2, deterministic=True).prefetch(
         2
@@ -80,9 +79,10 @@ def shuffled_rows(
 class _Gather:
     """Impression rows [B] to `(inputs, labels)`."""
 
-    def __init__(self, dataset: "Dataset") -> None:
-        rows, events = dataset.impressions, dataset.events
-        self._length = dataset.history_length
+    def __init__(
+        self, rows: Impressions, events: EventLog, history_length: int
+    ) -> None:
+        self._length = history_length
         # One dummy event, so that there is always something to gather.
         self._ads = tf.constant(np.append(events.ads, np.int32(0)))
         self._types = tf.constant(np.append(events.types, np.int32(0)))

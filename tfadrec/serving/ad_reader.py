@@ -9,9 +9,9 @@ from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.schema import TEXT_COLUMNS, Feature
 from tfadrec.data.catalogue import Catalogue
-from tfadrec.data.graph_tokenizer import GraphTokenizer, ad_text_in_graph
-from tfadrec.data.text_vectors import TextEncoder
-from tfadrec.data.tokenizer import Tokenizer, ad_text
+from tfadrec.data.copy.graph_tokenizer import GraphTokenizer, ad_text_in_graph
+from tfadrec.data.copy.text_vectors import TextEncoder
+from tfadrec.data.copy.tokenizer import Tokenizer, ad_text
 from tfadrec.models import AdRanker
 from tfadrec.serving.lookups import lookup, standardised
 from tfadrec.serving.untracked import Untracked

@@ -10,9 +10,9 @@ import numpy as np
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.data.catalogue import Catalogue
+from tfadrec.data.copy.text_vectors import TextEncoder, encode_text
+from tfadrec.data.copy.tokenizer import Tokenizer
 from tfadrec.data.dataset import Dataset
-from tfadrec.data.text_vectors import TextEncoder, encode_text
-from tfadrec.data.tokenizer import Tokenizer
 from tfadrec.models import AdRanker
 from tfadrec.serving.ad_reader import vector_sizes
 from tfadrec.serving.answers import answers

@@ -13,8 +13,8 @@ import numpy as np
 
 from tfadrec.core.door import tf
 from tfadrec.core.errors import TfadrecError
+from tfadrec.data.copy.text_vectors import TextEncoder
 from tfadrec.data.dataset import Dataset
-from tfadrec.data.text_vectors import TextEncoder
 from tfadrec.metrics import ranking
 from tfadrec.models import AdRanker
 from tfadrec.serving.ad_reader import AdReader

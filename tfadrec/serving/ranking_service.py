@@ -8,9 +8,9 @@ from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.schema import Feature
 from tfadrec.data.catalogue import Catalogue
+from tfadrec.data.copy.text_vectors import TextEncoder
+from tfadrec.data.copy.tokenizer import Tokenizer
 from tfadrec.data.dataset import Dataset
-from tfadrec.data.text_vectors import TextEncoder
-from tfadrec.data.tokenizer import Tokenizer
 from tfadrec.models import AdRanker
 from tfadrec.models.ad_ranker import CONVERTED_IF_CLICKED
 from tfadrec.serving.ad_reader import NEW, AdReader, vector_sizes

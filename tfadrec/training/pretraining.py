@@ -16,13 +16,14 @@ from tfadrec import models, optimizers
 from tfadrec.core import pretrained
 from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
-from tfadrec.data import text_batches
-from tfadrec.data.corpus import Corpus
-from tfadrec.data.dataset import Dataset, open_dataset
-from tfadrec.data.near_events import NearEvents
+from tfadrec.data.copy import text_batches
+from tfadrec.data.copy.corpus import Corpus
+from tfadrec.data.copy.near_events import NearEvents
+from tfadrec.data.copy.tokenizer import Tokenizer
+from tfadrec.data.copy.train_tokenizer import train_tokenizer
+from tfadrec.data.dataset import Dataset
+from tfadrec.data.open_dataset import open_dataset
 from tfadrec.data.split import split_by_time
-from tfadrec.data.tokenizer import Tokenizer
-from tfadrec.data.train_tokenizer import train_tokenizer
 from tfadrec.layers.text import AdEncoder, load_encoder, model_folder
 from tfadrec.training.measure_epochs import MeasureEpochs
 from tfadrec.training.record import claim, fingerprint

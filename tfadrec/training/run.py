@@ -8,7 +8,8 @@ from tfadrec import models
 from tfadrec.core.config import RunConfig
 from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
-from tfadrec.data.dataset import Dataset, open_dataset
+from tfadrec.data.dataset import Dataset
+from tfadrec.data.open_dataset import open_dataset
 from tfadrec.data.split import split_by_time
 from tfadrec.training.build import build_ranker
 from tfadrec.training.fit import fit

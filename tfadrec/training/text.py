@@ -7,11 +7,11 @@ from typing import Any
 from tfadrec import layers, models
 from tfadrec.core.errors import InputError
 from tfadrec.data.catalogue import Catalogue
+from tfadrec.data.copy.lower_layers import lower_layers
+from tfadrec.data.copy.text_vectors import encode_text
+from tfadrec.data.copy.tokenize import tokenize
+from tfadrec.data.copy.tokenizer import Tokenizer, ad_texts
 from tfadrec.data.dataset import Dataset
-from tfadrec.data.lower_layers import lower_layers
-from tfadrec.data.text_vectors import encode_text
-from tfadrec.data.tokenize import tokenize
-from tfadrec.data.tokenizer import Tokenizer, ad_texts
 from tfadrec.training.settings import TEXT
 
 _LOG = logging.getLogger(__name__)

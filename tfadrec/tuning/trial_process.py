@@ -18,7 +18,7 @@ from tensorboard.plugins.hparams import api as hparams
 from tfadrec.core.config import RunConfig
 from tfadrec.core.door import tf
 from tfadrec.core.errors import TfadrecError
-from tfadrec.data.dataset import open_dataset
+from tfadrec.data.open_dataset import open_dataset
 from tfadrec.training.build import build_ranker
 from tfadrec.training.run import split_parts, train
 from tfadrec.training.text import with_text

@@ -13,7 +13,7 @@ from typing import Any
 
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError, TfadrecError
-from tfadrec.data.dataset import open_dataset
+from tfadrec.data.open_dataset import open_dataset
 from tfadrec.training.record import fingerprint
 from tfadrec.training.settings import settings_of
 from tfadrec.tuning.budget import Budget

@@ -4,7 +4,7 @@ import pytest
 from tfadrec.core.errors import InputError
 from tfadrec.core.schema import Schema
 from tfadrec.data import sources
-from tfadrec.data.dataset import open_dataset
+from tfadrec.data.open_dataset import open_dataset
 
 NEWS = (
     'N1\tsports\tgolf\tA "great" day\tThey won.\thttps://x\t[]\t[{"L": 1}]\n'

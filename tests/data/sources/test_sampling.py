@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tfadrec.data.ledger import Ledger
+from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.sources.sampling import with_negatives
 
 CATALOGUE = pa.array([f"a{n}" for n in range(50)])

@@ -9,7 +9,7 @@ import yaml
 from tfadrec.core.errors import InputError
 from tfadrec.core.schema import Schema
 from tfadrec.data import sources
-from tfadrec.data.dataset import open_dataset
+from tfadrec.data.open_dataset import open_dataset
 
 ADS = (
     "id,name,text,topics,brand,price\n"

@@ -388,7 +388,7 @@ def test_minilm_equals_transformers():
     from transformers import BertConfig, TFBertModel
 
     from tfadrec.core import pretrained
-    from tfadrec.data.tokenizer import Tokenizer
+    from tfadrec.data.copy.tokenizer import Tokenizer
 
     try:
         folder = pretrained.locate("minilm")

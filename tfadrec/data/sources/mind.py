@@ -7,12 +7,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfadrec.core.schema import Schema
-from tfadrec.data import checks, features
-from tfadrec.data.ledger import Ledger
-from tfadrec.data.raw_rows import RawRows
-from tfadrec.data.read_table import read_table
-from tfadrec.data.summary import Summary
-from tfadrec.data.write import check_out, write_dataset
+from tfadrec.data.intake import checks, features
+from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.intake.raw_rows import RawRows
+from tfadrec.data.intake.read_table import read_table
+from tfadrec.data.intake.summary import Summary
+from tfadrec.data.intake.write import check_out, write_dataset
 
 _TIME_FORMAT = "%m/%d/%Y %I:%M:%S %p"
 _NEWS = (

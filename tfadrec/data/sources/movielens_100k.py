@@ -11,12 +11,12 @@ import pyarrow.compute as pc
 from tfadrec.core import fetch
 from tfadrec.core.errors import TfadrecError
 from tfadrec.core.schema import Schema
-from tfadrec.data import checks, features
-from tfadrec.data.ledger import Ledger
-from tfadrec.data.raw_rows import RawRows
-from tfadrec.data.read_table import parse_text
-from tfadrec.data.summary import Summary
-from tfadrec.data.write import check_out, write_dataset
+from tfadrec.data.intake import checks, features
+from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.intake.raw_rows import RawRows
+from tfadrec.data.intake.read_table import parse_text
+from tfadrec.data.intake.summary import Summary
+from tfadrec.data.intake.write import check_out, write_dataset
 
 EVENT_TYPES = tuple(f"rating_{stars}" for stars in range(1, 6))
 

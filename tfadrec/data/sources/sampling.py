@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tfadrec.data.ledger import Ledger
+from tfadrec.data.intake.ledger import Ledger
 
 _ROUNDS = 50
 

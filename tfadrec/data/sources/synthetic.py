@@ -8,10 +8,10 @@ import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.schema import Schema
-from tfadrec.data import features
-from tfadrec.data.ledger import Ledger
-from tfadrec.data.summary import Summary
-from tfadrec.data.write import check_out, write_dataset
+from tfadrec.data.intake import features
+from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.intake.summary import Summary
+from tfadrec.data.intake.write import check_out, write_dataset
 
 _START = 1_700_000_000
 _DAYS = 30

@@ -7,18 +7,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfadrec.core.schema import Feature, IdType, Schema
-from tfadrec.data import checks, features
-from tfadrec.data.ledger import Ledger
-from tfadrec.data.raw_rows import RawRows
-from tfadrec.data.read_table import read_table
+from tfadrec.data.intake import checks, features
+from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.intake.raw_rows import RawRows
+from tfadrec.data.intake.read_table import read_table
+from tfadrec.data.intake.summary import Summary
+from tfadrec.data.intake.write import check_out, write_dataset
 from tfadrec.data.sources.sampling import with_negatives
 from tfadrec.data.sources.table_config import (
     TableConfig,
     TableSpec,
     read_config,
 )
-from tfadrec.data.summary import Summary
-from tfadrec.data.write import check_out, write_dataset
 
 
 def prepare_table(

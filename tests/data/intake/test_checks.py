@@ -1,0 +1,267 @@
+import datetime
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tfadrec.core.errors import InputError
+from tfadrec.data.intake import checks
+from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.intake.raw_rows import RawRows
+
+
+def raw(values, kind=None):
+    table = pa.table({"x": pa.array(values, kind)})
+    return RawRows("file", "rows", table, np.arange(1, len(table) + 1))
+
+
+def outcome(rows, column):
+    """The column's kept values, and the reasons of the others."""
+    ledger = Ledger()
+    kept = rows.settle(ledger, needed=False)
+    reasons = [r["reason"] for r in ledger.rejects().to_pylist()]
+    return column.filter(pa.array(kept)).to_pylist(), reasons
+
+
+def test_string_ids():
+    rows = raw(["a", "", None, " 7"])
+    column = checks.ids(rows, "x", "string")
+    assert outcome(rows, column) == (["a", " 7"], ["x is missing"] * 2)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "kept", "reasons"),
+    [
+        (
+            ["7", "-8", "", "7.5", "seven", "9" * 19],
+            None,
+            [7, -8],
+            ["x is missing"] + ["x is no integer"] * 3,
+        ),
+        ([7, None], pa.int32(), [7], ["x is missing"]),
+        ([17850.0, None], pa.float64(), [17850], ["x is missing"]),
+        ([1.5, 2.0], pa.float64(), [2], ["x is no integer"]),
+    ],
+)
+def test_integer_ids(values, kind, kept, reasons):
+    rows = raw(values, kind)
+    column = checks.ids(rows, "x", "int64")
+    assert column.type == pa.int64()
+    assert outcome(rows, column) == (kept, reasons)
+
+
+def test_string_ids_of_numbers():
+    rows = raw([17850.0, None], pa.float64())
+    assert outcome(rows, checks.ids(rows, "x", "string"))[0] == ["17850"]
+
+
+def test_first_of_each():
+    # The first "a" is refused for another reason, so the second stands.
+    rows = raw(["a", "b", "a", "a", "b"])
+    rows.refuse(np.array([True, False, False, False, False]), "other")
+    column = checks.ids(rows, "x", "string")
+    checks.first_of_each(rows, column)
+    assert rows.kept.tolist() == [False, True, True, False, False]
+    _, reasons = outcome(rows, column)
+    assert reasons == ["other"] + ["ad id repeats an earlier one"] * 2
+
+
+def test_known_ads():
+    rows = raw(["a", "c", "b"])
+    column = checks.ids(rows, "x", "string")
+    checks.known_ads(rows, column, pa.array(["a", "b"]))
+    assert outcome(rows, column) == (
+        ["a", "b"],
+        ["ad id is not in the catalogue"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "kept", "refused"),
+    [
+        (["0", "1", "1.0", "2", "", "yes", "-0.5"], None, [0, 1, 1], 4),
+        ([0, 1, 2, None], pa.int64(), [0, 1], 2),
+        ([0.0, 1.0, 0.5, math.nan], pa.float64(), [0, 1], 2),
+        ([True, False, None], pa.bool_(), [1, 0], 1),
+    ],
+)
+def test_labels(values, kind, kept, refused):
+    rows = raw(values, kind)
+    column = checks.labels(rows, "x")
+    assert column.type == pa.int8()
+    assert outcome(rows, column) == (kept, ["x is not 0 or 1"] * refused)
+
+
+def test_positions():
+    rows = raw(["0", "12", "-1", "1.5", "top", ""])
+    assert outcome(rows, checks.positions(rows, "x")) == (
+        [0, 12],
+        ["x is no integer from 0 on"] * 4,
+    )
+
+
+def test_splits():
+    rows = raw(["train", "valid", "test", "Train", ""])
+    assert outcome(rows, checks.splits(rows, "x")) == (
+        ["train", "valid", "test"],
+        ["x is not train, valid or test"] * 2,
+    )
+
+
+# 2019-11-15 10:22:32 UTC; date -u -d ... +%s
+NOON = 1_573_813_352
+UNREADABLE = "x is no time that can be read"
+OUT_OF_RANGE = "x is not in seconds from 1970 to 9999"
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "kept", "reasons"),
+    [
+        (
+            [
+                str(NOON),
+                "2019-11-15 10:22:32",
+                "2019-11-15T10:22:32.987654321Z",
+                "2019-11-15T12:22:32+02:00",
+                "2019-11-15T10:22",
+                "2019-11-15",
+            ],
+            None,
+            [NOON, NOON, NOON, NOON, NOON - 32, NOON - 37352],
+            [],
+        ),
+        (
+            [
+                "",
+                "soon",
+                "2019-02-30",
+                "2019-02-29",
+                "2019-13-01",
+                "2019-00-01",
+                "2019-01-00",
+                "2019-11-15 25:00",
+                "2019-11-15 12:60",
+                "2019-11-15 12:00:00+24:00",
+                "2019-11-15 12",
+                "15.11.2019",
+            ],
+            None,
+            [],
+            [UNREADABLE] * 12,
+        ),
+        (["-1", "1573813352000", "0"], None, [0], [OUT_OF_RANGE] * 2),
+        ([NOON, None], pa.int64(), [NOON], [UNREADABLE]),
+        ([NOON + 0.75, math.nan], pa.float64(), [NOON], [UNREADABLE]),
+        ([NOON, None], pa.timestamp("s"), [NOON], [UNREADABLE]),
+        ([NOON * 10**3 + 999], pa.timestamp("ms"), [NOON], []),
+        ([NOON * 10**6], pa.timestamp("us", "Asia/Tokyo"), [NOON], []),
+        ([NOON * 10**9 + 1], pa.timestamp("ns"), [NOON], []),
+        ([datetime.date(2019, 11, 15)], pa.date32(), [NOON - 37352], []),
+    ],
+)
+def test_timestamps(values, kind, kept, reasons):
+    rows = raw(values, kind)
+    column = checks.timestamps(rows, "x")
+    assert column.type == pa.int64()
+    assert outcome(rows, column) == (kept, reasons)
+
+
+def test_iso_times_equal_the_standard_library():
+    rng = np.random.default_rng(0)
+    times, expected = [], []
+    for second in rng.integers(0, 253402300800, 500).tolist():
+        zone = datetime.timezone(
+            datetime.timedelta(minutes=int(rng.integers(-1439, 1440)))
+        )
+        try:
+            time = datetime.datetime.fromtimestamp(second, zone)
+        except (ValueError, OverflowError):
+            continue
+        times.append(time.isoformat())
+        expected.append(second)
+    rows = raw(times)
+    assert outcome(rows, checks.timestamps(rows, "x")) == (expected, [])
+    assert len(times) > 490
+
+
+def test_big_integers_beside_iso_text_are_exact():
+    rows = raw([str(NOON), "2019-11-15", "253402300799"])
+    assert outcome(rows, checks.timestamps(rows, "x"))[0] == [
+        NOON,
+        NOON - 37352,
+        253402300799,
+    ]
+
+
+def test_timestamps_in_a_format():
+    rows = raw(
+        [
+            "11/15/2019 10:22:32 AM",
+            "11/15/2019 10:22:32 PM",
+            "1/2/2019 1:02:03 AM",
+            "02/29/2020 12:00:00 AM",
+            "02/30/2019 10:22:32 AM",
+            "13/15/2019 10:22:32 AM",
+            "11/15/2019 10:22:32 AM and more",
+            "",
+        ]
+    )
+    column = checks.timestamps(rows, "x", "%m/%d/%Y %I:%M:%S %p")
+    assert outcome(rows, column) == (
+        [NOON, NOON + 43200, 1546390923, 1582934400],
+        [UNREADABLE] * 4,
+    )
+
+
+def test_texts_and_categories():
+    rows = raw(["a", "", None])
+    assert checks.texts(rows, "x").to_pylist() == ["a", "", ""]
+    assert checks.categories(rows, "x").to_pylist() == ["a", None, None]
+    rows = raw([1.0, None], pa.float64())
+    assert checks.categories(rows, "x").to_pylist() == ["1", None]
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        lambda rows: checks.ids(rows, "x", "string"),
+        lambda rows: checks.texts(rows, "x"),
+        lambda rows: checks.labels(rows, "x"),
+        lambda rows: checks.timestamps(rows, "x"),
+        lambda rows: checks.lists(rows, "x", " "),
+    ],
+)
+def test_nested_columns(check):
+    with pytest.raises(InputError, match="must hold texts, numbers or times"):
+        check(raw([[[1]], [[2]]]))
+
+
+def test_a_time_is_no_number():
+    rows = raw([datetime.date(2019, 11, 15)])
+    assert outcome(rows, checks.labels(rows, "x"))[0] == []
+
+
+def test_numbers_note_what_is_none():
+    ledger = Ledger()
+    rows = raw([" 1.5", "-2e3", "+.5", "", "nan", "1,5"])
+    column = checks.numbers(rows, "x", ledger)
+    assert column.to_pylist() == [1.5, -2000.0, 0.5, None, None, None]
+    assert ledger.notes == [
+        "file: 2 values of x are no numbers and count as missing"
+    ]
+    assert rows.kept.all()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [["a|b", "", None, "c||d"], [["a", "b"], [], None, ["c", "", None, "d"]]],
+)
+def test_lists(values):
+    rows = raw(values)
+    lists = checks.lists(rows, "x", "|")
+    assert lists.to_pylist() == [["a", "b"], [], [], ["c", "d"]]
+    assert checks.list_parents(lists).tolist() == [0, 0, 3, 3]
+    keep = np.array([False, True, True, False])
+    kept = checks.filter_lists(lists, keep)
+    assert kept.to_pylist() == [["b"], [], [], ["c"]]

@@ -1,0 +1,40 @@
+import pyarrow as pa
+import pytest
+
+from tfadrec.core.errors import TfadrecError
+from tfadrec.data.intake.ledger import Count, Ledger
+
+
+def test_books_counts_and_rejects():
+    ledger = Ledger()
+    ledger.book(
+        "a.csv", "ads", read=3, kept=2, rejects=[(7, "bad", "x" * 2000)]
+    )
+    ledger.book("b.csv", "events", read=1, kept=1)
+    assert ledger.counts == [
+        Count("a.csv", "ads", 3, 2, 1),
+        Count("b.csv", "events", 1, 1, 0),
+    ]
+    assert ledger.rejects().to_pylist() == [
+        {"source": "a.csv", "line": 7, "reason": "bad", "row": "x" * 1000}
+    ]
+
+
+@pytest.mark.parametrize("kept", [1, 3])
+def test_no_row_is_lost_or_made_up(kept):
+    with pytest.raises(
+        TfadrecError,
+        match=f"ads read must be ads kept .*: 3 read, {kept} kept, 1 rejected",
+    ):
+        Ledger().book("a", "ads", read=3, kept=kept, rejects=[(1, "bad", "")])
+
+
+def test_an_empty_ledger_has_the_contracts_columns():
+    assert Ledger().rejects().schema == pa.schema(
+        [
+            ("source", pa.string()),
+            ("line", pa.int64()),
+            ("reason", pa.string()),
+            ("row", pa.string()),
+        ]
+    )

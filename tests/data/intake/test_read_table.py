@@ -1,0 +1,214 @@
+import gzip
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tfadrec.core.errors import InputError
+from tfadrec.data.intake import read_table as module
+from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.intake.read_table import parse_text, read_table
+
+
+def settled(rows):
+    """(kept rows as lists with their lines, rejects as tuples)."""
+    ledger = Ledger()
+    kept = rows.settle(ledger, needed=False)
+    columns = rows.table.filter(pa.array(kept)).to_pydict().values()
+    lines = rows.lines[kept].tolist()
+    values = [list(row) for row in zip(*columns, strict=True)]
+    rejects = [
+        (r["line"], r["reason"], r["row"]) for r in ledger.rejects().to_pylist()
+    ]
+    (count,) = ledger.counts
+    assert count.read == count.kept + count.rejected
+    assert count.rejected == len(rejects)
+    return list(zip(lines, values, strict=True)), rejects
+
+
+CASES = {
+    "plain": (
+        b"a,b\n1,2\n3,4\n",
+        {},
+        [(2, ["1", "2"]), (3, ["3", "4"])],
+        [],
+    ),
+    "no last line end, byte order mark, Windows line ends": (
+        b"\xef\xbb\xbfa,b\r\n1,2\r\n3,4",
+        {},
+        [(2, ["1", "2"]), (3, ["3", "4"])],
+        [],
+    ),
+    "blank lines count as lines and not as rows": (
+        b"\na,b\n\n1,2\n\r\n,\n",
+        {},
+        [(4, ["1", "2"]), (6, ["", ""])],
+        [],
+    ),
+    "wrong number of fields": (
+        b"a,b\n1\n1,2\n1,2,3\n",
+        {},
+        [(3, ["1", "2"])],
+        [
+            (2, "1 fields instead of 2", "1"),
+            (4, "3 fields instead of 2", "1,2,3"),
+        ],
+    ),
+    "values over several lines": (
+        b'a,"b"\n"1\n,\n""x""",2\n\n3\n"4\n4\n4"\n5,6\n',
+        {},
+        [(2, ['1\n,\n"x"', "2"]), (10, ["5", "6"])],
+        [
+            (6, "1 fields instead of 2", "3"),
+            (7, "1 fields instead of 2", '"4\n4\n4"'),
+        ],
+    ),
+    "no quoting": (
+        b'"1\t2"\n3\t"4\n',
+        {"columns": ("a", "b"), "header": False, "delimiter": "\t"}
+        | {"quoting": False},
+        [(1, ['"1', '2"']), (2, ["3", '"4'])],
+        [],
+    ),
+    "broken UTF-8": (
+        b"a,b\n\xc3\xa9,\xff\n\xef\xbf\xbd,2\n\xff\n3,4\n",
+        {},
+        [(3, ["\ufffd", "2"]), (5, ["3", "4"])],
+        [(2, "not UTF-8", "é\t\ufffd"), (4, "not UTF-8", "\ufffd")],
+    ),
+    "latin-1": (
+        b"a,b\n\xe9,1\n",
+        {"encoding": "latin-1"},
+        [(2, ["é", "1"])],
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_rows_and_lines(case):
+    data, options, kept, rejects = CASES[case]
+    rows = parse_text(data, "rows", name="x.csv", **options)
+    assert settled(rows) == (kept, rejects)
+
+
+def test_line_numbers_over_blocks(monkeypatch):
+    # Blocks of 64 bytes: row k stands on lines 2k and 2k + 1; every fifth
+    # has a field too many.
+    monkeypatch.setattr(module, "_BLOCK_BYTES", 64)
+    text = "a,b\n" + "".join(
+        f'{k},"x\ny"{",z" if k % 5 == 0 else ""}\n' for k in range(1, 200)
+    )
+    rows = parse_text(text.encode(), "rows", name="x.csv")
+    kept, rejects = settled(rows)
+    assert [(line, row[0]) for line, row in kept] == [
+        (2 * k, str(k)) for k in range(1, 200) if k % 5
+    ]
+    assert [line for line, *_ in rejects] == [2 * k for k in range(5, 200, 5)]
+
+
+def test_reads_delimiters_compression_and_uris(tmp_path):
+    (tmp_path / "x.tsv").write_text("a\tb\n1\t2\n")
+    (tmp_path / "x.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n"))
+    (tmp_path / "x.txt").write_text("a|b\n1|2\n")
+    for path, options in (
+        (tmp_path / "x.tsv", {}),
+        (tmp_path / "x.csv.gz", {}),
+        (tmp_path / "x.txt", {"delimiter": "|"}),
+        ((tmp_path / "x.tsv").as_uri(), {}),
+    ):
+        rows = read_table(path, "rows", ["b"], **options)
+        assert settled(rows) == ([(2, ["1", "2"])], [])
+
+
+def test_reads_parquet_files_and_folders(tmp_path):
+    table = pa.table(
+        {
+            "a": pa.array(["x", "y"], pa.large_string()),
+            "b": pa.array(["u", None]).dictionary_encode(),
+            "c": pa.array([1, 2]),
+        }
+    )
+    pq.write_table(table, tmp_path / "x.parquet")
+    folder = tmp_path / "folder.parquet"
+    folder.mkdir()
+    pq.write_table(table.slice(0, 1), folder / "part-0.parquet")
+    pq.write_table(table.slice(1, 1), folder / "part-1.parquet")
+    for path in (tmp_path / "x.parquet", folder):
+        rows = read_table(path, "rows", ["a", "b"])
+        assert rows.table.column_names == ["a", "b"]
+        assert settled(rows) == ([(1, ["x", "u"]), (2, ["y", None])], [])
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.binary(), pa.large_binary()]
+)
+def test_parquet_with_broken_utf8(tmp_path, kind):
+    values = [b"ok", b"\xffx", None]
+    large = pa.types.is_large_string(kind) or pa.types.is_large_binary(kind)
+    broken = pa.array(values, pa.large_binary() if large else pa.binary())
+    broken = broken.view(kind)
+    pq.write_table(pa.table({"a": broken}), tmp_path / "x.parquet")
+    kept, rejects = settled(read_table(tmp_path / "x.parquet", "rows"))
+    assert kept == [(1, ["ok"]), (3, [None])]
+    assert rejects == [(2, "not UTF-8", "\ufffdx")]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("none.csv", None, "a file of ads must exist. Received: .*none.csv"),
+        ("x.csv", b"", "a file of ads must hold rows. Received: .*empty"),
+        ("x.csv", b"\n\r\n", "must hold rows. Received: .*empty"),
+        ("x.csv", b"a,b\n", "must hold rows. Received: .*empty"),
+        ("x.csv", b"a,c\n1,2\n", "must have the column 'b'. Received: a, c"),
+        ("x.csv", b"a,a\n1,2\n", "must have names of their own. Received: a"),
+        ("x.parquet", b"PAR", "must be readable. Received: .*x.parquet"),
+        ("x.csv.gz", b"no gzip", "must be readable. Received: .*x.csv.gz"),
+        ("no://such", None, "a URI needs an installed filesystem"),
+    ],
+)
+def test_unusable_files(tmp_path, name, data, message):
+    path = name if "://" in name else tmp_path / name
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(InputError, match=message) as caught:
+        read_table(path, "ads", ["a", "b"])
+    assert "\n" not in str(caught.value)
+
+
+def test_empty_parquet(tmp_path):
+    pq.write_table(pa.table({"a": pa.array([], "i8")}), tmp_path / "x.parquet")
+    with pytest.raises(InputError, match="which is empty"):
+        read_table(tmp_path / "x.parquet", "ads", ["a"])
+
+
+def test_a_line_that_never_ends(monkeypatch):
+    monkeypatch.setattr(module, "_BLOCK_BYTES", 16)
+    with pytest.raises(InputError, match="a quote that is never closed"):
+        parse_text(b'a,b\n"' + b"x" * 100, "rows", name="x.csv")
+
+
+def test_a_header_that_never_ends():
+    with pytest.raises(InputError, match="must begin with the names of its"):
+        parse_text(b'a,"b\n' + b"x\n" * 100_000, "rows", name="x.csv")
+
+
+def test_all_rows_refused():
+    rows = parse_text(b"a,b\n1\n2\n", "ads", name="x.csv")
+    with pytest.raises(
+        InputError,
+        match=r"x.csv must hold ads that can be read\. Received: 2 rows, all "
+        "refused; line 2: 1 fields instead of 2",
+    ):
+        rows.settle(Ledger())
+
+
+def test_the_first_reason_stands():
+    rows = parse_text(b"a\n1\n2\n3\n", "rows", name="x.csv")
+    rows.refuse(np.array([True, False, False]), "first")
+    rows.refuse(np.array([True, True, False]), "second")
+    kept, rejects = settled(rows)
+    assert kept == [(4, ["3"])]
+    assert rejects == [(2, "first", "1"), (3, "second", "2")]

@@ -1,0 +1,150 @@
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.core.schema import Schema
+from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.intake.write import check_out, write_dataset
+
+SCHEMA = Schema("made", "string", "int64", ("click",))
+ADS = pa.table(
+    {
+        "ad_id": [1, 2, 3],
+        "title": ["one", "", ""],
+        "description": ["", "two", ""],
+        "tags": pa.array([["t"], [], []], pa.list_(pa.string())),
+    }
+)
+
+
+def impressions(requests, times, ads=None):
+    return pa.table(
+        {
+            "request_id": requests,
+            "user_id": ["u"] * len(requests),
+            "ad_id": ads or [1] * len(requests),
+            "timestamp": times,
+            "clicked": pa.array([1] * len(requests), pa.int8()),
+        }
+    )
+
+
+def write(out, **changes):
+    tables = {
+        "schema": SCHEMA,
+        "ads": ADS,
+        "impressions": impressions(["r"], [5]),
+        "ledger": Ledger(),
+    }
+    return write_dataset(out, **{**tables, **changes})
+
+
+def read(folder, name):
+    return pq.read_table(folder / f"{name}.parquet")
+
+
+def test_writes_every_table_of_the_contract(tmp_path):
+    ledger = Ledger()
+    ledger.book("a", "ads", read=1, kept=0, rejects=[(4, "bad", "x")])
+    out = tmp_path / "deep" / "data"
+    summary = write(out, ledger=ledger)
+    assert Schema.from_json((out / "schema.json").read_text()) == SCHEMA
+    assert read(out, "ads") == ADS
+    assert read(out, "rejects").to_pylist() == [
+        {"source": "a", "line": 4, "reason": "bad", "row": "x"}
+    ]
+    events = read(out, "events")
+    assert len(events) == 0
+    assert events.schema.types == [
+        pa.string(),
+        pa.int64(),
+        pa.string(),
+        pa.int64(),
+    ]
+    assert summary.sizes == {
+        "ads": 3,
+        "users": 1,
+        "events": 0,
+        "requests": 1,
+        "impressions": 1,
+        "clicked": 1,
+    }
+    # Only the third ad has neither title nor description.
+    assert summary.lines()[1:] == [
+        "  a: 1 ads read = 0 kept + 1 rejected",
+        "  note: 1 ads have neither title nor description; they are known by "
+        "their other columns",
+        f"  rejected rows: {out}/rejects.parquet",
+    ]
+    assert summary.to_dict()["counts"] == (
+        {"source": "a", "unit": "ads", "read": 1, "kept": 0, "rejected": 1},
+    )
+    # Nothing but the dataset is left behind.
+    assert [path.name for path in out.parent.iterdir()] == ["data"]
+
+
+def test_events_are_sorted_by_user_and_time(tmp_path):
+    events = pa.table(
+        {
+            "user_id": ["v", "u", "u", "u"],
+            "ad_id": [1, 2, 3, 1],
+            "event_type": ["click"] * 4,
+            "timestamp": [1, 9, 2, 9],
+        }
+    )
+    summary = write(tmp_path / "d", events=events)
+    written = read(tmp_path / "d", "events")
+    assert written["user_id"].to_pylist() == ["u", "u", "u", "v"]
+    assert written["timestamp"].to_pylist() == [2, 9, 9, 1]
+    assert written["ad_id"].to_pylist() == [3, 2, 1, 1]
+    assert summary.sizes["users"] == 2
+
+
+def test_impressions_are_sorted_by_time_and_arrival(tmp_path):
+    write(
+        tmp_path / "d",
+        impressions=impressions(
+            ["b", "a", "b", "c"], [7, 7, 7, 3], [1, 2, 3, 1]
+        ),
+    )
+    written = read(tmp_path / "d", "impressions")
+    assert written["request_id"].to_pylist() == ["c", "b", "b", "a"]
+    assert written["ad_id"].to_pylist() == [1, 1, 3, 2]
+
+
+def test_a_dataset_is_replaced(tmp_path):
+    out = tmp_path / "d"
+    write(out)
+    (out / "stale").touch()
+    write(out, impressions=impressions(["r", "s"], [5, 6]))
+    assert len(read(out, "impressions")) == 2
+    assert not (out / "stale").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["d"]
+
+
+def test_a_failed_write_leaves_the_old_dataset(tmp_path):
+    out = tmp_path / "d"
+    write(out)
+    with pytest.raises(AttributeError):
+        write(out, ads=ADS, schema=SCHEMA, histories="no table")
+    assert len(read(out, "impressions")) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["d"]
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(TfadrecError, match="must be writable to its folder"):
+        write(tmp_path / "file" / "d")
+
+
+def test_something_else_in_the_way(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    for taken in (file, tmp_path):
+        with pytest.raises(InputError, match="takes the place of a dataset"):
+            check_out(taken)
+    with pytest.raises(InputError, match="written to a local folder"):
+        check_out("s3://bucket/data")
+    (tmp_path / "empty").mkdir()
+    assert check_out(tmp_path / "empty") == tmp_path / "empty"

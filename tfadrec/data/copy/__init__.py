@@ -1,0 +1,1 @@
+"""Ad copy to tokens and vectors: tokenizers, corpora, caches."""

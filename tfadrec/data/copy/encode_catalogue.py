@@ -1,0 +1,167 @@
+"""From a catalogue to a table of its ads' text vectors."""
+
+import os
+import pathlib
+import tempfile
+import time
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.fs
+import pyarrow.parquet as pq
+
+from tfadrec.core.errors import InputError
+from tfadrec.data.copy.text_vectors import (
+    TextEncoder,
+    text_key,
+    vectors_and_count,
+)
+from tfadrec.data.copy.tokenizer import Tokenizer, ad_text
+from tfadrec.data.files import open_filesystem
+
+
+def encode_catalogue(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    tokenizer: Tokenizer,
+    encoder: TextEncoder,
+    *,
+    cache: str | os.PathLike[str] | None = None,
+    batch_tokens: int = 4096,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Writes the vector of every ad's copy, encoding only what is new.
+
+    The text is `tokenizer.ad_text` of title, description and tags. Its vector
+    is looked for in the cache of `text_vectors` first: an ad with the same copy
+    as before is not encoded again, whatever else has changed, and a killed call
+    goes on where it stopped.
+
+    Args:
+      source: a dataset folder, or a Parquet file or folder of the data
+        contract's ads: `ad_id`, `title`, and optionally `description` and
+        `tags`, a list of texts; missing values are empty. On any filesystem.
+      out: a local folder. In it, `vectors.parquet` has the columns `ad_id`,
+        `content_sha256` (of the text, in hexadecimal) and `vector`, and
+        `vectors.npy` the vectors alone, float32 [N, D], in the same order, that
+        of the source. Both are replaced, each as a whole.
+      tokenizer: the encoder's.
+      encoder: a text layer; its dtype policy is the precision.
+      cache: as in `text_vectors`.
+      batch_tokens: as in `text_vectors`.
+      progress: whether a progress bar is shown on standard error.
+
+    Returns:
+      A dict with `ads`, `encoded` (distinct texts that were), `cut` (ads that
+      are longer than the tokenizer's `max_tokens`), `width` (D), `seconds`
+      (taken by the vectors), `parquet` and `npy` (the files).
+
+    Raises:
+      InputError: where the source is no catalogue, or `out` no folder.
+    """
+    folder = pathlib.Path(out).expanduser().absolute()
+    if "://" in str(out) or (folder.exists() and not folder.is_dir()):
+        raise InputError(
+            "vectors are written to a local folder. Received: "
+            f"{out}. Name another folder."
+        )
+    ads = _read_ads(source)
+    parts = (ads[n].to_pylist() for n in ("title", "description", "tags"))
+    texts = [
+        ad_text(title or "", description or "", [t for t in tags or () if t])
+        for title, description, tags in zip(*parts, strict=True)
+    ]
+    begun = time.monotonic()
+    vectors, encoded = vectors_and_count(
+        texts,
+        tokenizer,
+        encoder,
+        cache=cache,
+        batch_tokens=batch_tokens,
+        progress=progress,
+    )
+    seconds = time.monotonic() - begun
+    parquet, npy = _write(folder, ads["ad_id"], texts, vectors)
+    return {
+        "ads": len(texts),
+        "encoded": encoded,
+        "cut": round(tokenizer.cut_share(texts) * len(texts)),
+        "width": vectors.shape[1],
+        "seconds": seconds,
+        "parquet": str(parquet),
+        "npy": str(npy),
+    }
+
+
+def _read_ads(source: str | os.PathLike[str]) -> pa.Table:
+    """The columns that a text is made of, of their own types."""
+    filesystem, path = open_filesystem(os.fspath(source))
+    of_dataset = f"{path}/ads.parquet"
+    not_found = pyarrow.fs.FileType.NotFound
+    if filesystem.get_file_info(of_dataset).type != not_found:
+        path = of_dataset
+    try:
+        table = pq.read_table(path, filesystem=filesystem)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InputError(
+            "a catalogue is a dataset folder, or a Parquet file of ads. "
+            f"Received: {source}: {error}. Name another one."
+        ) from error
+    missing = [n for n in ("ad_id", "title") if n not in table.column_names]
+    if missing:
+        raise InputError(
+            "a catalogue must have the columns ad_id and title. Received: "
+            f"{', '.join(table.column_names)} in {source}. Rename its columns."
+        )
+    ids = table["ad_id"]
+    repeated = len(ids) - ids.null_count - len(ids.drop_null().unique())
+    if ids.null_count or repeated:
+        raise InputError(
+            "ad ids of a catalogue must be present and distinct. Received: "
+            f"{ids.null_count} missing and {repeated} repeated in {source}. "
+            "Keep one row per ad."
+        )
+    columns = {"ad_id": ids}
+    for name, kind in (
+        ("title", pa.string()),
+        ("description", pa.string()),
+        ("tags", pa.list_(pa.string())),
+    ):
+        column = (
+            table[name]
+            if name in table.column_names
+            else pa.chunked_array([pa.nulls(len(table), kind)])
+        )
+        try:
+            columns[name] = column.cast(kind)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise InputError(
+                f"the column {name} of a catalogue must be {kind}. Received: "
+                f"{column.type} in {source}. Convert it."
+            ) from error
+    return pa.table(columns)
+
+
+def _write(
+    folder: pathlib.Path,
+    ad_ids: pa.ChunkedArray,
+    texts: list[str],
+    vectors: np.ndarray,
+) -> tuple[pathlib.Path, pathlib.Path]:
+    flat = pa.array(vectors.reshape(-1))
+    table = pa.table(
+        {
+            "ad_id": ad_ids,
+            "content_sha256": [text_key(text).hex() for text in texts],
+            "vector": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
+        }
+    )
+    parquet, npy = folder / "vectors.parquet", folder / "vectors.npy"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".scratch-") as scratch:
+        pq.write_table(table, pathlib.Path(scratch, parquet.name))
+        np.save(pathlib.Path(scratch, npy.name), vectors)
+        for path in (parquet, npy):
+            os.replace(pathlib.Path(scratch, path.name), path)
+    return parquet, npy

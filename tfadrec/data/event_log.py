@@ -1,0 +1,23 @@
+"""What users did, held once."""
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class EventLog:
+    """What users did, held once; an impression refers to a slice of it.
+
+    Args:
+      users: int32 [E] user rows, in ascending order; None where histories came
+        with the impressions.
+      ads: int32 [E] catalogue rows.
+      types: int32 [E] event type codes, 0 = unknown.
+      times: int64 [E] UTC seconds, or None where the log does not tell.
+    """
+
+    users: np.ndarray | None
+    ads: np.ndarray
+    types: np.ndarray
+    times: np.ndarray | None

@@ -1,0 +1,55 @@
+"""Ads shown to users, column by column."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Impressions:
+    """Ads shown to users, one row each, column by column.
+
+    Args:
+      requests: int64 [n], the same number for the ads of one request.
+      users: int32 [n] user rows, 0 = unknown.
+      ads: int32 [n] catalogue rows, 0 = unknown.
+      times: int64 [n] UTC seconds.
+      labels: name -> float32 [n] of 0 and 1.
+      context: name -> int32 [n] codes or float32 [n] standardised values.
+      history_starts: int64 [n], the first event of the history in the log.
+      history_ends: int64 [n], one past its last event.
+      splits: the published split of each row, [n], or None.
+    """
+
+    requests: np.ndarray
+    users: np.ndarray
+    ads: np.ndarray
+    times: np.ndarray
+    labels: Mapping[str, np.ndarray]
+    context: Mapping[str, np.ndarray]
+    history_starts: np.ndarray
+    history_ends: np.ndarray
+    splits: np.ndarray | None
+
+    @property
+    def history_lengths(self) -> np.ndarray:
+        """int64 [n], the number of events before each impression."""
+        return self.history_ends - self.history_starts
+
+    def take(self, rows: np.ndarray) -> "Impressions":
+        """The rows that an index or a bool mask names."""
+        return Impressions(
+            **{
+                field.name: _take(getattr(self, field.name), rows)
+                for field in dataclasses.fields(self)
+            }
+        )
+
+
+def _take(values, rows):
+    if values is None:
+        return None
+    if isinstance(values, Mapping):
+        return {name: _take(column, rows) for name, column in values.items()}
+    return values[rows]

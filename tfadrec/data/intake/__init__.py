@@ -1,0 +1,1 @@
+"""Tables of records become a checked dataset folder; no row goes unseen."""

@@ -1,0 +1,330 @@
+"""Reading CSV, TSV and Parquet without losing a row or its line number."""
+
+import codecs
+import csv
+import io
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.fs
+import pyarrow.parquet as pq
+
+from tfadrec.core.errors import InputError
+from tfadrec.data.files import open_filesystem
+from tfadrec.data.intake.raw_rows import RawRows
+
+_BLOCK_BYTES = 1 << 26
+# Broken bytes are read as a character that no text may hold, so that the rows
+# that hold it are known to be broken.
+_BROKEN = "\uffff"
+_BROKEN_REASON = "not UTF-8"
+codecs.register_error(
+    "tfadrec_mark", lambda error: (_BROKEN, getattr(error, "end", 0))
+)
+
+
+def read_table(
+    path: str | pathlib.Path,
+    unit: str,
+    columns: Sequence[str] = (),
+    *,
+    name: str | None = None,
+    delimiter: str | None = None,
+    header: bool = True,
+    quoting: bool = True,
+) -> RawRows:
+    """Reads a file of rows.
+
+    Args:
+      path: a local path or a URI. `.parquet` files and folders are Parquet,
+        whatever else is text, unpacked where its name ends in `.gz`.
+      unit: what one row is, in the plural.
+      columns: the columns wanted; without a header, the names of all columns.
+      name: what to call the file in messages; `path` by default.
+      delimiter: of text; a tab for `.tsv` and `.tab`, else a comma.
+      header: whether the first line of text holds the names of the columns.
+      quoting: whether `"` in text holds values together, line ends included.
+
+    Returns:
+      The rows: text columns as strings, Parquet columns in their own type.
+
+    Raises:
+      InputError: where the file cannot be read, is empty or lacks a column.
+    """
+    name = name or str(path)
+    suffixes = pathlib.PurePosixPath(str(path).lower()).suffixes
+    filesystem, inner = open_filesystem(path)
+    try:
+        info = filesystem.get_file_info(inner)
+        if info.type == pyarrow.fs.FileType.NotFound:
+            raise InputError(
+                f"a file of {unit} must exist. Received: {name}, which does "
+                "not. Check the path."
+            )
+        if info.type == pyarrow.fs.FileType.Directory or ".parquet" in suffixes:
+            return _read_parquet(filesystem, inner, name, unit, columns)
+        with filesystem.open_input_stream(inner) as stream:
+            data = stream.read()
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            f"a file of {unit} must be readable. Received: {name} "
+            f"({_one_line(error)}). Check the file and its permissions."
+        ) from error
+    if delimiter is None:
+        delimiter = "\t" if {".tsv", ".tab"} & set(suffixes) else ","
+    return parse_text(
+        data,
+        unit,
+        columns,
+        name=name,
+        delimiter=delimiter,
+        header=header,
+        quoting=quoting,
+    )
+
+
+def parse_text(
+    data: bytes,
+    unit: str,
+    columns: Sequence[str] = (),
+    *,
+    name: str,
+    delimiter: str = ",",
+    header: bool = True,
+    quoting: bool = True,
+    encoding: str = "utf-8",
+) -> RawRows:
+    """Reads the rows of a text file that is in memory.
+
+    A line without any character is no row, but it counts as a line. A row with
+    another number of fields than the first, or with broken UTF-8, is refused.
+
+    Args:
+      data: the file.
+      unit: what one row is, in the plural.
+      columns: the columns wanted; without a header, the names of all columns.
+      name: what to call the file in messages.
+      delimiter: one character.
+      header: whether the first row holds the names of the columns.
+      quoting: whether `"` holds values together.
+      encoding: of the file; only UTF-8 can be broken.
+
+    Returns:
+      The rows, all columns strings.
+
+    Raises:
+      InputError: where the file is empty or lacks a column.
+    """
+    text, marked = _as_utf8(data, encoding)
+    if not text.strip():
+        raise _empty(name, unit)
+    names = list(columns)
+    if header:
+        names = _header(text, delimiter, quoting, name)
+        _require_columns(name, names, columns)
+    table, numbers, invalid = _parse(text, names, delimiter, quoting, name)
+    lines = _line_numbers(table, numbers, invalid, text, quoting)
+    broken = [
+        (int(line), f"{found} fields instead of {len(names)}", row)
+        for line, (_, found, row) in zip(
+            lines[len(table) :], invalid, strict=True
+        )
+    ]
+    lines = lines[: len(table)]
+    real = ~_blank(table, lines, text)
+    if header:
+        real[np.flatnonzero(real)[:1]] = False
+    if not real.all():
+        table, lines = table.filter(real), lines[real]
+    if not len(table) and not broken:
+        raise _empty(name, unit)
+    rows = RawRows(name, unit, table, lines, broken)
+    if marked:
+        _refuse_marked(rows)
+    return rows
+
+
+def _as_utf8(data: bytes, encoding: str) -> tuple[bytes, bool]:
+    """The text as UTF-8, and whether bytes had to be marked as broken."""
+    data = data.removeprefix(codecs.BOM_UTF8)
+    if encoding != "utf-8":
+        return data.decode(encoding).encode(), False
+    try:
+        pa.array([data], pa.large_binary()).cast(pa.large_string())
+    except pa.ArrowInvalid:
+        return data.decode(errors="tfadrec_mark").encode(), True
+    return data, False
+
+
+def _header(text, delimiter, quoting, name) -> list[str]:
+    """The values of the first row that is no blank line."""
+    reader = csv.reader(
+        io.TextIOWrapper(io.BytesIO(text), "utf-8", newline=""),
+        delimiter=delimiter,
+        quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE,
+    )
+    try:
+        return next(row for row in reader if row)
+    except csv.Error as error:
+        raise InputError(
+            f"{name} must begin with the names of its columns. Received: "
+            f"{error}. Look for a quote that is never closed."
+        ) from error
+
+
+def _parse(text, names, delimiter, quoting, name):
+    """All rows with the right number of fields, and the others.
+
+    Returns:
+      table, rows' ordinals in the file (from 1, int64 [n + invalid], the
+      invalid rows' last), and (ordinal, fields, text) of invalid rows.
+    """
+    invalid = []
+
+    def set_aside(row):
+        invalid.append((row.number, row.actual_columns, row.text))
+        return "skip"
+
+    try:
+        table = pyarrow.csv.read_csv(
+            pa.BufferReader(text),
+            # Row numbers are only told to a reader with a single thread.
+            pyarrow.csv.ReadOptions(
+                column_names=names, use_threads=False, block_size=_BLOCK_BYTES
+            ),
+            pyarrow.csv.ParseOptions(
+                delimiter=delimiter,
+                quote_char='"' if quoting else False,
+                double_quote=quoting,
+                newlines_in_values=quoting,
+                ignore_empty_lines=False,
+                invalid_row_handler=set_aside,
+            ),
+            pyarrow.csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()),
+                strings_can_be_null=False,
+                check_utf8=False,
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        raise InputError(
+            f"{name} must hold lines of {len(names)} fields. Received: "
+            f"{_one_line(error)}. Look for a quote that is never closed."
+        ) from error
+    wrong = np.array([number for number, _, _ in invalid], np.int64)
+    ordinals = np.arange(1, len(table) + len(wrong) + 1)
+    right = np.delete(ordinals, wrong - 1)
+    return table, np.concatenate([right, wrong]), invalid
+
+
+def _line_numbers(table, ordinals, invalid, text, quoting):
+    """The line where each row begins, in the order of `ordinals`."""
+    if not quoting or b'"' not in text:
+        return ordinals
+    ends = np.zeros(len(ordinals), np.int64)
+    for column in table.columns:
+        inside = pc.count_substring(column, "\n")
+        ends[: len(table)] += inside.to_numpy()
+    ends[len(table) :] = [row.count("\n") for _, _, row in invalid]
+    by_ordinal = np.zeros(len(ordinals), np.int64)
+    by_ordinal[ordinals - 1] = ends
+    before = np.cumsum(by_ordinal) - by_ordinal
+    return ordinals + before[ordinals - 1]
+
+
+def _blank(table, lines, text):
+    """Bool [n], True for a line without any character."""
+    empty = np.ones(len(table), bool)
+    for column in table.columns:
+        empty &= pc.equal(column, "").to_numpy()
+    if empty.any():
+        physical = text.split(b"\n")
+        for row in np.flatnonzero(empty):
+            empty[row] = not physical[lines[row] - 1].strip(b"\r")
+    return empty
+
+
+def _refuse_marked(rows: RawRows) -> None:
+    """Refuses rows with a marked character, and shows it as U+FFFD."""
+    bad = np.zeros(len(rows), bool)
+    for place, column in enumerate(rows.table.column_names):
+        values = rows[column]
+        if values.type != pa.string():
+            continue
+        marked = pc.match_substring(values, _BROKEN)
+        if pc.any(marked).as_py():
+            bad |= pc.fill_null(marked, False).to_numpy()
+            values = pc.replace_substring(values, _BROKEN, "\ufffd")
+            rows.table = rows.table.set_column(place, column, values)
+    rows.broken = tuple(
+        (line, _BROKEN_REASON, row.replace(_BROKEN, "\ufffd"))
+        if _BROKEN in row
+        else (line, reason, row)
+        for line, reason, row in rows.broken
+    )
+    rows.refuse(bad, _BROKEN_REASON)
+
+
+def _read_parquet(filesystem, inner, name, unit, columns) -> RawRows:
+    wanted = list(dict.fromkeys(columns)) or None
+    dataset = pq.ParquetDataset(inner, filesystem=filesystem)
+    _require_columns(name, dataset.schema.names, columns)
+    table = dataset.read(columns=wanted)
+    if not len(table):
+        raise _empty(name, unit)
+    marked = False
+    for place, field in enumerate(table.schema):
+        column = table[field.name]
+        if pa.types.is_dictionary(field.type):
+            column = column.cast(field.type.value_type)
+        kind = column.type
+        if pa.types.is_large_string(kind) or pa.types.is_large_binary(kind):
+            column = column.cast(pa.binary())
+        if pa.types.is_string(kind) or pa.types.is_binary(column.type):
+            try:
+                # A cast from bytes checks the text, one from text does not.
+                column = column.cast(pa.binary()).cast(pa.string())
+            except pa.ArrowInvalid:
+                marked = True
+                column = pa.chunked_array([_marked(column)], pa.string())
+        table = table.set_column(place, field.name, column)
+    rows = RawRows(name, unit, table, np.arange(1, len(table) + 1))
+    if marked:
+        _refuse_marked(rows)
+    return rows
+
+
+def _marked(column: pa.ChunkedArray) -> list[str | None]:
+    return [
+        None if value is None else value.decode(errors="tfadrec_mark")
+        for value in column.cast(pa.binary()).to_pylist()
+    ]
+
+
+def _require_columns(name, received, columns) -> None:
+    if len(set(received)) < len(received):
+        raise InputError(
+            f"the columns of {name} must have names of their own. Received: "
+            f"{', '.join(received)}. Rename the repeated ones."
+        )
+    missing = [c for c in dict.fromkeys(columns) if c not in received]
+    if missing:
+        raise InputError(
+            f"{name} must have the column {missing[0]!r}. Received: "
+            f"{', '.join(received)}. Name one of these, or mend the file."
+        )
+
+
+def _empty(name: str, unit: str) -> InputError:
+    return InputError(
+        f"a file of {unit} must hold rows. Received: {name}, which is empty. "
+        "Check the path, or write the file again."
+    )
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,151 @@
+"""Writing a dataset folder, all of it or nothing."""
+
+import os
+import pathlib
+import tempfile
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.core.schema import Schema
+from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.intake.summary import Summary
+
+_ID_TYPES = {"string": pa.string(), "int64": pa.int64()}
+_EVENT_COLUMNS = ("user_id", "ad_id", "event_type", "timestamp")
+
+
+def check_out(out: str | pathlib.Path) -> pathlib.Path:
+    """The folder to write to, where it may be written.
+
+    Raises:
+      InputError: where something else than a dataset is in the way.
+    """
+    if "://" in str(out):
+        raise InputError(
+            f"a dataset is written to a local folder. Received: {out}. Write "
+            "it locally, then copy the folder."
+        )
+    folder = pathlib.Path(out).expanduser().absolute()
+    in_the_way = folder.exists() and not (
+        folder.is_dir()
+        and ((folder / "schema.json").is_file() or not any(folder.iterdir()))
+    )
+    if in_the_way:
+        raise InputError(
+            "a dataset only takes the place of a dataset. Received: "
+            f"{out}, which is something else. Name another folder."
+        )
+    return folder
+
+
+def write_dataset(
+    out: str | pathlib.Path,
+    *,
+    schema: Schema,
+    ads: pa.Table,
+    impressions: pa.Table,
+    ledger: Ledger,
+    events: pa.Table | None = None,
+    histories: pa.Table | None = None,
+) -> Summary:
+    """Writes the tables of the data contract.
+
+    Events are sorted by user and time, impressions by time and by the order in
+    which their requests appear; both sorts are stable. The folder takes its
+    place by a rename, so that no reader meets half of it.
+
+    Args:
+      out: the folder; a dataset in it is replaced.
+      schema: the feature spec.
+      ads: ad_id, title, description, tags, and feature columns.
+      impressions: request_id, user_id, ad_id, timestamp, labels, context.
+      ledger: where all rows are booked.
+      events: user_id, ad_id, event_type, timestamp; None for no event log.
+      histories: `ads`, one list of ad ids per row, to which an impression's
+        `history` column refers by row number.
+
+    Raises:
+      InputError: where `out` is in use for something else.
+      TfadrecError: where the folder cannot be written.
+    """
+    folder = check_out(out)
+    user, ad = _ID_TYPES[schema.user_id_type], _ID_TYPES[schema.ad_id_type]
+    if events is None:
+        types = (user, ad, pa.string(), pa.int64())
+        empty = pa.schema(list(zip(_EVENT_COLUMNS, types, strict=True)))
+        events = empty.empty_table()
+    events = events.take(
+        pc.sort_indices(
+            events,
+            sort_keys=[("user_id", "ascending"), ("timestamp", "ascending")],
+        )
+    )
+    requests = impressions["request_id"].combine_chunks().dictionary_encode()
+    order = np.lexsort(
+        (requests.indices.to_numpy(), impressions["timestamp"].to_numpy())
+    )
+    impressions = impressions.take(order)
+    tables = {
+        "ads": ads,
+        "events": events,
+        "impressions": impressions,
+        "rejects": ledger.rejects(),
+    }
+    if histories is not None:
+        tables["histories"] = histories
+    copy = pc.binary_join_element_wise(ads["title"], ads["description"], "")
+    without_text = pc.sum(pc.equal(copy, "")).as_py()
+    if without_text:
+        ledger.note(
+            f"{without_text} ads have neither title nor description; they are "
+            "known by their other columns"
+        )
+
+    try:
+        _replace(folder, tables, schema)
+    except OSError as error:
+        raise TfadrecError(
+            f"a dataset must be writable to its folder. Received: {error}. "
+            "Make room there, or name another folder."
+        ) from error
+    users = pa.chunked_array(
+        [*impressions["user_id"].chunks, *events["user_id"].chunks], user
+    )
+    sizes = {
+        "ads": len(ads),
+        "users": pc.count_distinct(users).as_py(),
+        "events": len(events),
+        "requests": len(requests.dictionary),
+        "impressions": len(impressions),
+    }
+    sizes |= {n: pc.sum(impressions[n]).as_py() for n in schema.labels}
+    return Summary(
+        source=schema.source,
+        out=str(out),
+        counts=tuple(ledger.counts),
+        sizes=sizes,
+        notes=tuple(ledger.notes),
+    )
+
+
+def _replace(
+    folder: pathlib.Path, tables: Mapping[str, pa.Table], schema: Schema
+) -> None:
+    """Writes everything beside the folder, then renames it into its place."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        dir=folder.parent, prefix=f".{folder.name}-"
+    ) as scratch:
+        fresh = pathlib.Path(scratch, "fresh")
+        fresh.mkdir()
+        for name, table in tables.items():
+            pq.write_table(table, fresh / f"{name}.parquet")
+        (fresh / "schema.json").write_text(schema.to_json(), encoding="utf-8")
+        if folder.exists():
+            os.replace(folder, pathlib.Path(scratch, "old"))
+        os.replace(fresh, folder)
