@@ -6,34 +6,16 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.feature import ENTITIES, Entity, Feature
+from tfadrec.core.names import tensor_names
 
 IdType = Literal["string", "int64"]
 
 #: Columns of ads.parquet that make the ad copy; every dataset has them.
 TEXT_COLUMNS = ("title", "description", "tags")
-
-
-@dataclasses.dataclass(frozen=True)
-class Feature:
-    """One column that a model reads.
-
-    Args:
-      name: the column's name.
-      kind: `categorical` (integer codes into `vocabulary`), `numeric`
-        (standardised by `mean` and `std`) or `vector` (`width` floats).
-      vocabulary: the known values; value `vocabulary[i]` has code `i + 1`, and
-        code 0 stands for a missing or unknown value.
-      mean: of a numeric column, in the column's own unit.
-      std: of a numeric column, > 0, in the column's own unit.
-      width: the number of floats in a vector column.
-    """
-
-    name: str
-    kind: Literal["categorical", "numeric", "vector"]
-    vocabulary: tuple[str, ...] = ()
-    mean: float = 0.0
-    std: float = 1.0
-    width: int = 0
+VERSION = 2
+# What the kinds of features were called in version 1.
+_KINDS_1 = {"categorical": "category", "numeric": "number", "vector": "vector"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +23,10 @@ class Schema:
     """What a dataset's columns are called and what they hold.
 
     A column that stands in a table and not in the schema is read by no model.
+    Features are kept in the order of their tensors' names. A feature without a
+    tensor name is given one, and what it refers to (`of`, `share`) is looked up
+    among the features' names: `brand`, or `ad.brand` where several entities
+    have a feature of that name.
 
     Args:
       source: the name of the source that wrote the dataset.
@@ -49,9 +35,13 @@ class Schema:
       event_types: known event types; `event_types[i]` has code `i + 1`, code 0
         is an unknown type.
       labels: label columns of impressions, `clicked` first.
-      ad_features: categorical, numeric and vector columns of ads.
-      context: categorical and numeric columns of impressions, known when the
-        request is made.
+      features: of all entities.
+      negatives_kept: the share of impressions without a click that the log
+        holds, in (0, 1]; those with one are all there.
+
+    Raises:
+      InputError: where two features of one entity have one name, or a
+        reference cannot be followed.
     """
 
     source: str
@@ -59,26 +49,50 @@ class Schema:
     ad_id_type: IdType
     event_types: tuple[str, ...]
     labels: tuple[str, ...] = ("clicked",)
-    ad_features: tuple[Feature, ...] = ()
-    context: tuple[Feature, ...] = ()
+    features: tuple[Feature, ...] = ()
+    negatives_kept: float = 1.0
+
+    def __post_init__(self) -> None:
+        named = _named(self.features, self.labels)
+        object.__setattr__(self, "features", named)
+
+    def of(self, *entities: Entity) -> tuple[Feature, ...]:
+        """The features of some entities."""
+        return tuple(f for f in self.features if f.entity in entities)
 
     def to_json(self) -> str:
         """The schema as JSON text, as it stands in `schema.json`."""
-        return json.dumps(
-            dataclasses.asdict(self), indent=2, ensure_ascii=False
-        )
+        fields = {"version": VERSION, **dataclasses.asdict(self)}
+        defaults = {f.name: f.default for f in dataclasses.fields(Feature)}
+        fields["features"] = [
+            {k: v for k, v in feature.items() if v != defaults[k]}
+            for feature in fields["features"]
+        ]
+        return json.dumps(fields, indent=2, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> "Schema":
-        """Reads `schema.json`.
+        """Reads `schema.json`, also that of version 1.
 
         Raises:
           InputError: where the text is no schema.
         """
         try:
             fields: dict[str, Any] = json.loads(text)
-            for key in ("ad_features", "context"):
-                fields[key] = tuple(_feature(f) for f in fields.get(key, ()))
+            version = fields.pop("version", 1)
+            if version not in (1, VERSION):
+                raise ValueError(f"version {version!r}")
+            if version == 1:
+                fields = _from_version_1(fields)
+            fields["features"] = tuple(
+                Feature(
+                    **{
+                        k: tuple(v) if isinstance(v, list) else v
+                        for k, v in feature.items()
+                    }
+                )
+                for feature in fields.get("features", ())
+            )
             for key in ("event_types", "labels"):
                 fields[key] = tuple(fields[key])
             return cls(**fields)
@@ -89,7 +103,73 @@ class Schema:
             ) from error
 
 
-def _feature(fields: Mapping[str, Any]) -> Feature:
-    return Feature(
-        **{**fields, "vocabulary": tuple(fields.get("vocabulary", ()))}
+def _from_version_1(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Version 1 had features of ads and of the context alone."""
+    fields = dict(fields)
+    features = []
+    for entity, key in (("ad", "ad_features"), ("context", "context")):
+        for feature in fields.pop(key, ()):
+            kind = _KINDS_1[feature["kind"]]
+            features.append(
+                {
+                    **feature,
+                    "entity": entity,
+                    "kind": kind,
+                    "column": feature["name"],
+                }
+            )
+    return fields | {"features": features}
+
+
+def _named(
+    features: tuple[Feature, ...], labels: tuple[str, ...]
+) -> tuple[Feature, ...]:
+    """The features with names of their tensors, sorted by these."""
+    seen = set()
+    for feature in features:
+        if feature.entity not in ENTITIES:
+            raise InputError(
+                f"a feature belongs to one of {', '.join(ENTITIES)}. Received: "
+                f"{feature.entity!r} for {feature.name!r}."
+            )
+        if (feature.entity, feature.name) in seen:
+            raise InputError(
+                f"the features of an entity must have names of their own. "
+                f"Received: {feature.name!r} twice for the {feature.entity}. "
+                "Rename one."
+            )
+        seen.add((feature.entity, feature.name))
+    if all(feature.tensor for feature in features):
+        return tuple(sorted(features, key=lambda f: f.tensor))
+    made = tensor_names([(f.entity, f.name) for f in features], labels)
+    tensors = [f.tensor or m for f, m in zip(features, made, strict=True)]
+    known: dict[str, list[str]] = {}
+    for feature, tensor in zip(features, tensors, strict=True):
+        # A feature called `ad.brand` is found by its own name as well.
+        for name in (feature.name, f"{feature.entity}.{feature.name}"):
+            known.setdefault(name, []).append(tensor)
+
+    def follow(name: str, of: str) -> str:
+        found = known.get(name, [])
+        if len(found) != 1:
+            what = "no feature" if not found else "features of several entities"
+            raise InputError(
+                f"the feature {of!r} must refer to one other feature. "
+                f"Received: {name!r}, which names {what}. Name one of "
+                f"{', '.join(known) or 'none'}."
+            )
+        return found[0]
+
+    resolved = (
+        feature
+        if feature.tensor
+        else dataclasses.replace(
+            feature,
+            tensor=tensor,
+            column=feature.column or tensor,
+            of=tuple(follow(name, feature.name) for name in feature.of),
+            share=feature.share and follow(feature.share, feature.name),
+        )
+        for feature, tensor in zip(features, tensors, strict=True)
     )
+    return tuple(sorted(resolved, key=lambda f: f.tensor))

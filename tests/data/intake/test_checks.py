@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from tfadrec.core.errors import InputError
+from tfadrec.data.columns import filter_lists, list_parents
 from tfadrec.data.intake import checks
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
@@ -261,7 +262,7 @@ def test_lists(values):
     rows = raw(values)
     lists = checks.lists(rows, "x", "|")
     assert lists.to_pylist() == [["a", "b"], [], [], ["c", "d"]]
-    assert checks.list_parents(lists).tolist() == [0, 0, 3, 3]
+    assert list_parents(lists).tolist() == [0, 0, 3, 3]
     keep = np.array([False, True, True, False])
-    kept = checks.filter_lists(lists, keep)
+    kept = filter_lists(lists, keep)
     assert kept.to_pylist() == [["b"], [], [], ["c"]]

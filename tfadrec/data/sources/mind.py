@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfadrec.core.schema import Schema
+from tfadrec.data.columns import list_parents
 from tfadrec.data.intake import checks, features
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
@@ -155,7 +156,7 @@ def _refuse_unlabelled(lines: RawRows, slates: pa.Array) -> None:
     """Refuses the lines of a published test set as a whole."""
     labelled = pc.match_substring(slates.flatten(), "-").to_numpy(False)
     has_label = np.zeros(len(lines), bool)
-    has_label[checks.list_parents(slates)[labelled]] = True
+    has_label[list_parents(slates)[labelled]] = True
     empty = pc.list_value_length(slates).to_numpy() == 0
     lines.refuse(empty, "no candidates")
     lines.refuse(~has_label, "candidates without labels")
@@ -165,7 +166,7 @@ def _entries(
     lines: RawRows, values: pa.Array, unit: str
 ) -> tuple[RawRows, np.ndarray]:
     """The entries of the kept lines' lists, and each one's line."""
-    parents = checks.list_parents(values)
+    parents = list_parents(values)
     kept = lines.kept[parents]
     parents = parents[kept]
     entries = values.flatten().filter(pa.array(kept))

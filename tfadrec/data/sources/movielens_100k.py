@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from tfadrec.core import fetch
 from tfadrec.core.errors import TfadrecError
 from tfadrec.core.schema import Schema
+from tfadrec.data.columns import filter_lists
 from tfadrec.data.intake import checks, features
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
@@ -315,7 +316,7 @@ def _ads(films: RawRows, ledger: Ledger) -> pa.Table:
     ad_ids = checks.ids(films, "id", "int64")
     checks.first_of_each(films, ad_ids)
     tags = checks.lists(films, "genres", " ")
-    tags = checks.filter_lists(
+    tags = filter_lists(
         tags, pc.not_equal(tags.flatten(), "unknown").to_numpy(False)
     )
     titles = [split_title(t) for t in films["title"].to_pylist()]

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfadrec.core.schema import Feature, IdType, Schema
+from tfadrec.data.columns import filter_lists, list_parents
 from tfadrec.data.intake import checks, features
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
@@ -120,7 +121,7 @@ def _ads(settings: TableConfig, ledger: Ledger) -> pa.Table:
         tags = checks.lists(rows, tag.column, tag.separator)
     else:
         tags = pc.split_pattern(nothing, " ")
-        tags = checks.filter_lists(tags, np.zeros(len(rows), bool))
+        tags = filter_lists(tags, np.zeros(len(rows), bool))
     columns = {
         "ad_id": ad_ids,
         "title": title,
@@ -221,7 +222,7 @@ def _histories(
     spec = settings.impressions.columns["history"]
     lists = checks.lists(rows, spec.column, spec.separator)
     lists = lists.filter(pa.array(rows.kept))
-    parents = np.flatnonzero(rows.kept)[checks.list_parents(lists)]
+    parents = np.flatnonzero(rows.kept)[list_parents(lists)]
     table = pa.table({"entry": pa.chunked_array([lists.flatten()])})
     entries = RawRows(
         rows.source, "history entries", table, rows.lines[parents]
@@ -229,4 +230,4 @@ def _histories(
     ad_ids = checks.ids(entries, "entry", settings.ad_id_type)
     checks.known_ads(entries, ad_ids, catalogue)
     kept = entries.settle(ledger, needed=False)
-    return pa.table({"ads": checks.filter_lists(lists, kept, ad_ids)})
+    return pa.table({"ads": filter_lists(lists, kept, ad_ids)})

@@ -1,0 +1,121 @@
+"""Arrow columns of any type as text, numbers or lists."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tfadrec.core.errors import InputError
+
+_NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
+
+
+def as_text(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """Any plain column as strings, a missing value as the empty one.
+
+    Raises:
+      InputError: where the column holds lists or other nested values.
+    """
+    require_plain(column.type)
+    if pa.types.is_floating(column.type):
+        # Ids that once met a missing value come as 17850.0.
+        values = column.to_numpy()
+        if np.array_equal(values, np.floor(values), equal_nan=True) and (
+            np.nanmax(np.abs(values), initial=0) < 2**53
+        ):
+            column = pa.array(
+                np.nan_to_num(values).astype(np.int64), mask=np.isnan(values)
+            )
+    return as_array(pc.fill_null(column.cast(pa.string()), ""))
+
+
+def as_floats(column: pa.ChunkedArray) -> np.ndarray:
+    """float64 [n], NaN where the column holds no number."""
+    require_plain(column.type)
+    if pa.types.is_temporal(column.type):
+        return np.full(len(column), np.nan)
+    if pa.types.is_boolean(column.type):
+        column = column.cast(pa.int8())
+    if not pa.types.is_string(column.type):
+        values = column.cast(pa.float64(), safe=False)
+        return values.to_numpy().astype(np.float64)
+    number = pc.match_substring_regex(column, _NUMBER)
+    values = pc.if_else(number, pc.utf8_trim_whitespace(column), None)
+    values = pc.replace_substring_regex(values, r"^\+", "")
+    return as_array(values.cast(pa.float64())).to_numpy(zero_copy_only=False)
+
+
+def as_lists(column: pa.ChunkedArray, separator: str) -> pa.Array:
+    """Lists of strings without empty ones, from lists or from text.
+
+    Args:
+      column: [n], lists of plain values, or any plain column.
+      separator: what stands between the entries in text.
+
+    Raises:
+      InputError: where the column holds other nested values.
+    """
+    if is_list(column.type):
+        require_plain(column.type.value_type)
+        values = as_array(column.cast(pa.list_(pa.string())))
+        lengths = as_array(pc.fill_null(pc.list_value_length(values), 0))
+        parts, flat = lengths.to_numpy(), values.flatten()
+    else:
+        values = pc.split_pattern(as_text(column), separator)
+        parts, flat = pc.list_value_length(values).to_numpy(), values.flatten()
+    filled = pc.fill_null(flat, "")
+    real = as_mask(pc.not_equal(filled, ""))
+    return lists_of(filled.filter(pa.array(real)), parts, real)
+
+
+def list_parents(values: pa.Array) -> np.ndarray:
+    """int64, for each entry of the lists the list that holds it."""
+    return np.repeat(
+        np.arange(len(values)), pc.list_value_length(values).to_numpy()
+    )
+
+
+def filter_lists(values: pa.Array, keep: np.ndarray, flat=None) -> pa.Array:
+    """The lists with only the entries where `keep` is True.
+
+    Args:
+      values: [n] lists without nulls.
+      keep: bool, one per entry of all lists.
+      flat: the entries, where they are to be replaced by others.
+    """
+    flat = values.flatten() if flat is None else flat
+    lengths = pc.list_value_length(values).to_numpy()
+    return lists_of(flat.filter(pa.array(keep)), lengths, keep)
+
+
+def lists_of(flat: pa.Array, lengths: np.ndarray, keep: np.ndarray) -> pa.Array:
+    """Lists of `lengths`, with only the entries where `keep` is True."""
+    ends = np.concatenate([[0], np.cumsum(keep)])
+    offsets = ends[np.concatenate([[0], np.cumsum(lengths)])]
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), flat)
+
+
+def as_mask(values) -> np.ndarray:
+    """Bool [n] in NumPy."""
+    return as_array(values).to_numpy(zero_copy_only=False).astype(bool)
+
+
+def as_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """One array, where there were chunks."""
+    if isinstance(values, pa.ChunkedArray):
+        return values.combine_chunks()
+    return values
+
+
+def require_plain(kind: pa.DataType) -> None:
+    """Refuses columns of lists and other nested values."""
+    if pa.types.is_nested(kind):
+        raise InputError(
+            "a column must hold texts, numbers or times, or for tags and "
+            f"histories lists of these. Received: a column of {kind}. Name "
+            "another column."
+        )
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Whether a type is that of lists."""
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind)

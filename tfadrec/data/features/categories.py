@@ -1,0 +1,101 @@
+"""Many values, weighted or not."""
+
+import dataclasses
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from tfadrec.core.errors import InputError
+from tfadrec.core.feature import Feature
+from tfadrec.data.columns import as_array, as_lists
+from tfadrec.data.features import maps, vocabulary
+from tfadrec.data.features.kind import Kind
+
+
+class Categories(Kind):
+    """A list of categories: a column of lists or maps, or text.
+
+    A map gives each value its weight, as text of entries `value:weight` does
+    where the setting `weighted` says so. Empty and unknown entries count for
+    nothing.
+
+    Settings: those of `Category`; `weighted`; and `max_values`, how many
+    entries are kept of a list, the first ones.
+
+    Encoded as int32 [n, width], filled up with 0, and where weighted float32
+    [n, width] with the suffix `_weights`.
+    """
+
+    settings: ClassVar = {
+        **vocabulary.SETTINGS,
+        "max_values": 32,
+        "weighted": False,
+    }
+
+    def parse(self, column, separator, settings):
+        """See `Kind.parse`."""
+        if pa.types.is_map(column.type) or settings.get("weighted"):
+            return maps.parse(column, separator)
+        return as_lists(column, separator), np.zeros(len(column), bool)
+
+    def describe(
+        self,
+        feature,
+        column,
+        known,
+        *,
+        buckets=0,
+        min_count=1,
+        max_values=32,
+        weighted=False,
+    ):
+        """See `Kind.describe`."""
+        check_max_values(feature, max_values)
+        column = as_array(column)
+        longest = int(maps.lengths(column).max(initial=0))
+        values, _ = maps.entries(column)
+        found = vocabulary.described(feature, values, known, buckets, min_count)
+        return dataclasses.replace(
+            feature,
+            width=max(1, min(longest, max_values)),
+            weighted=pa.types.is_map(column.type),
+            **found,
+        )
+
+    def encode(self, column, feature):
+        """See `Kind.encode`."""
+        column = as_array(column)
+        values, weights = maps.entries(column)
+        codes = vocabulary.codes(values, feature)
+        encoded = {
+            feature.tensor: maps.padded(column, codes, feature.width),
+        }
+        if feature.weighted:
+            encoded[f"{feature.tensor}_weights"] = maps.padded(
+                column, maps.finite(weights), feature.width
+            )
+        return encoded
+
+    def decode(self, columns, feature):
+        """See `Kind.decode`."""
+        raw = {
+            feature.tensor: vocabulary.names(columns[feature.tensor], feature)
+        }
+        if feature.weighted:
+            key = f"{feature.tensor}_weights"
+            raw[key] = columns[key]
+        return raw
+
+
+def check_max_values(feature: Feature, max_values: int) -> None:
+    """Refuses a bound on the length of a list that is none.
+
+    Raises:
+      InputError: where `max_values` is no integer from 1 to 10,000.
+    """
+    if type(max_values) is not int or not 1 <= max_values <= 10_000:
+        raise InputError(
+            "`max_values` must be an integer from 1 to 10,000. Received: "
+            f"{max_values!r} for {feature.name!r}."
+        )

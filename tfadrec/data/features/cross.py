@@ -1,0 +1,67 @@
+"""The hashed pair or triple of categories."""
+
+import dataclasses
+from typing import ClassVar
+
+from tfadrec.core.errors import InputError
+from tfadrec.core.feature import Feature
+from tfadrec.data.features.kind import Kind
+
+#: The entities whose features one of each entity can be crossed with.
+REACH = {
+    "ad": ("ad",),
+    "user": ("user",),
+    "context": ("context",),
+    "event": ("event",),
+    "candidate": ("ad", "user", "context", "candidate"),
+}
+
+
+class Cross(Kind):
+    """Two or three categories together, worked out by the layer that reads it.
+
+    Settings: `of`, the categories (or numbers in buckets); `buckets`, the
+    number of hash buckets. A cross of features of several entities belongs to
+    the candidate.
+    """
+
+    settings: ClassVar = {"buckets": 10_000}
+    derived: ClassVar = True
+
+    def describe(self, feature, column, known, *, buckets=10_000):
+        """See `Kind.describe`."""
+        if type(buckets) is not int or not 1 <= buckets <= 2**30:
+            raise InputError(
+                "`buckets` must be an integer from 1 to 2^30. Received: "
+                f"{buckets!r} for {feature.name!r}."
+            )
+        if len(feature.of) not in (2, 3):
+            raise InputError(
+                "a cross is of two or three features. Received: of="
+                f"{list(feature.of)} for {feature.name!r}."
+            )
+        for name in feature.of:
+            require_reach(feature, known.get(name), name)
+            if known[name].spec()["kind"] != "category":
+                raise InputError(
+                    "a cross is of categories, or of numbers in buckets. "
+                    f"Received: {name!r}, a {known[name].kind}, for "
+                    f"{feature.name!r}."
+                )
+        return dataclasses.replace(feature, buckets=buckets)
+
+
+def require_reach(feature: Feature, read: Feature | None, name: str) -> None:
+    """Refuses a derived feature that reads what its entity cannot see.
+
+    Raises:
+      InputError: where `read` is unknown or of another entity.
+    """
+    reach = REACH[feature.entity]
+    if read is None or read.entity not in reach:
+        what = "unknown" if read is None else f"of the {read.entity}"
+        raise InputError(
+            f"a {feature.kind} of the {feature.entity} reads features of the "
+            f"{' or '.join(reach)}. Received: {name!r}, which is {what}, for "
+            f"{feature.name!r}."
+        )

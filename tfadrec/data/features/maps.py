@@ -1,0 +1,111 @@
+"""Maps from texts to numbers, as columns."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tfadrec.core.errors import InputError
+from tfadrec.data.columns import as_array, as_floats, as_lists, lists_of
+
+MAP = pa.map_(pa.string(), pa.float64())
+
+
+def parse(
+    column: pa.ChunkedArray, separator: str
+) -> tuple[pa.Array, np.ndarray]:
+    """Maps out of a column of maps, or of texts such as `sports:3 books:1`.
+
+    Args:
+      column: [n].
+      separator: what stands between the entries of a text.
+
+    Returns:
+      Maps [n], empty where there is none, and bool [n], True where an entry
+      cannot be read; it is left out.
+    """
+    if pa.types.is_map(column.type):
+        maps = as_array(column)
+        try:
+            maps = maps.cast(MAP)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise InputError(
+                "a map must lead from texts to numbers. Received: a column of "
+                f"{column.type}. Name another column."
+            ) from error
+        sizes = lengths(maps)
+        keys, values = entries(maps)
+    else:
+        lists = as_lists(column, separator)
+        sizes = pc.list_value_length(lists).to_numpy()
+        parts = pc.extract_regex(
+            lists.flatten(), r"^(?P<key>(?s:.*)):(?P<value>[^:]*)$"
+        )
+        keys = pc.fill_null(pc.struct_field(parts, "key"), "")
+        values = as_floats(
+            pa.chunked_array(
+                [pc.fill_null(pc.struct_field(parts, "value"), "")]
+            )
+        )
+    keep = np.isfinite(values)
+    keep &= pc.not_equal(keys, "").to_numpy(zero_copy_only=False)
+    parents = np.repeat(np.arange(len(sizes)), sizes)
+    broken = np.bincount(parents[~keep], minlength=len(sizes)) > 0
+    offsets = lists_of(keys.filter(pa.array(keep)), sizes, keep).offsets
+    made = pa.MapArray.from_arrays(
+        offsets, keys.filter(pa.array(keep)), pa.array(values[keep])
+    )
+    return made, broken
+
+
+def entries(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
+    """The keys of all maps, one after another, and their numbers.
+
+    Of a column of lists the values are the keys, and there are no numbers.
+    """
+    if not pa.types.is_map(column.type):
+        return column.flatten(), np.zeros(0)
+    # What a null map spans, and what lies before a slice, is no entry.
+    offsets = column.offsets.to_numpy()
+    starts = np.repeat(offsets[:-1], lengths(column))
+    sizes = lengths(column)
+    steps = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    at = pa.array(starts + steps)
+    numbers = column.items.take(at).cast(pa.float64())
+    return column.keys.take(at), numbers.to_numpy(zero_copy_only=False)
+
+
+def lengths(column: pa.Array) -> np.ndarray:
+    """The number of entries of each list or map, int64 [n]; 0 for a null."""
+    if pa.types.is_map(column.type):
+        sizes = np.diff(column.offsets.to_numpy())
+        missing = column.is_null().to_numpy(zero_copy_only=False)
+        return np.where(missing, 0, sizes).astype(np.int64)
+    return pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+
+
+def padded(column: pa.Array, values: np.ndarray, width: int) -> np.ndarray:
+    """One value per entry of lists or maps as a matrix, filled up with 0.
+
+    Args:
+      column: [n] lists or maps.
+      values: one for each entry of all lists, in their order.
+      width: how many are kept of each list, the first ones.
+
+    Returns:
+      [n, width].
+    """
+    sizes = lengths(column)
+    starts = np.cumsum(sizes) - sizes
+    steps = np.arange(width)
+    real = steps < sizes[:, None]
+    at = np.where(real, starts[:, None] + steps, 0)
+    if not len(values):
+        return np.zeros((len(column), width), values.dtype)
+    return np.where(real, values[at], 0).astype(values.dtype)
+
+
+def finite(values: np.ndarray) -> np.ndarray:
+    """float32, 0 for what is not finite."""
+    with np.errstate(over="ignore"):
+        small = values.astype(np.float32)
+    return np.where(np.isfinite(small), small, np.float32(0))

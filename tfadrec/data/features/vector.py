@@ -1,0 +1,72 @@
+"""Given floats, such as an embedding that was made elsewhere."""
+
+import dataclasses
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tfadrec.core.errors import InputError
+from tfadrec.data.columns import as_array, as_floats, as_lists
+from tfadrec.data.features.kind import Kind
+
+
+class Vector(Kind):
+    """A vector: a column of lists of numbers, or text with a separator.
+
+    Vectors of another length than most of the column, and those with a number
+    that is not finite, cannot be read. A missing vector is all zeros.
+
+    Encoded as float32 [n, width].
+    """
+
+    def parse(self, column, separator, settings):
+        """See `Kind.parse`."""
+        lists = as_lists(column, separator)
+        lengths = pc.list_value_length(lists).to_numpy()
+        flat = as_floats(pa.chunked_array([lists.flatten()]))
+        bad = ~np.isfinite(flat.astype(np.float32))
+        parents = np.repeat(np.arange(len(lists)), lengths)
+        broken = np.bincount(parents[bad], minlength=len(lists)) > 0
+        filled = lengths[lengths > 0]
+        width = int(np.bincount(filled).argmax()) if len(filled) else 0
+        broken |= (lengths > 0) & (lengths != width)
+        good = ~broken & (lengths > 0)
+        values = flat[good[parents]].astype(np.float32)
+        offsets = np.concatenate([[0], np.cumsum(good * width)])
+        vectors = pa.LargeListArray.from_arrays(
+            pa.array(offsets, pa.int64()), pa.array(values)
+        )
+        present = pa.array(np.where(good, np.arange(len(good)), -1))
+        taken = pc.if_else(pc.equal(present, -1), None, present)
+        return vectors.take(taken), broken
+
+    def describe(self, feature, column, known):
+        """See `Kind.describe`."""
+        width = pc.max(pc.list_value_length(column)).as_py() or 0
+        if not width:
+            raise InputError(
+                "a vector column must hold vectors. Received: none in "
+                f"{feature.name!r}. Check the column, or leave it out."
+            )
+        return dataclasses.replace(feature, width=int(width))
+
+    def encode(self, column, feature):
+        """See `Kind.encode`."""
+        column = as_array(column)
+        lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+        wrong = (lengths != feature.width) & (lengths > 0)
+        if wrong.any():
+            raise InputError(
+                f"the vectors of {feature.name!r} must have {feature.width} "
+                f"floats. Received: {int(lengths[wrong][0])} in "
+                f"{int(wrong.sum())} rows. Mend the column."
+            )
+        vectors = np.zeros((len(column), feature.width), np.float32)
+        flat = pc.fill_null(column.flatten(), np.nan).to_numpy()
+        vectors[lengths > 0] = flat.reshape(-1, feature.width)
+        return {feature.tensor: np.nan_to_num(vectors, posinf=0, neginf=0)}
+
+    def decode(self, columns, feature):
+        """See `Kind.decode`."""
+        return {feature.tensor: columns[feature.tensor]}

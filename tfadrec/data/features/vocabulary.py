@@ -1,0 +1,131 @@
+"""Values and their codes: a vocabulary, or hash buckets in its place."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tfadrec.core.errors import InputError
+from tfadrec.core.feature import Feature
+
+#: What `described` takes.
+SETTINGS: dict[str, Any] = {"buckets": 0, "min_count": 1}
+_MOST_BUCKETS = 2**30
+_TRIES = 1 << 18
+
+
+def described(
+    feature: Feature,
+    values: pa.Array | pa.ChunkedArray,
+    known: Mapping[str, Feature],
+    buckets: int,
+    min_count: int,
+) -> dict[str, Any]:
+    """The vocabulary or the buckets of a feature.
+
+    Args:
+      feature: what shares its vocabulary is given that one.
+      values: [n] strings, null where one is missing.
+      known: by name, the features that are described already.
+      buckets: the number of hash buckets, or 0 for a vocabulary.
+      min_count: how often a value has to be seen to be in the vocabulary.
+
+    Returns:
+      `vocabulary` and `buckets`.
+
+    Raises:
+      InputError: where a setting is out of range, or what is shared has no
+        vocabulary.
+    """
+    for name, value, least, most in (
+        ("buckets", buckets, 0, _MOST_BUCKETS),
+        ("min_count", min_count, 1, 2**62),
+    ):
+        if type(value) is not int or not least <= value <= most:
+            raise InputError(
+                f"`{name}` must be an integer from {least} to {most}. "
+                f"Received: {value!r} for {feature.name!r}."
+            )
+    if feature.share:
+        owner = known.get(feature.share)
+        if owner is None or owner.kind not in ("category", "categories"):
+            raise InputError(
+                f"{feature.name!r} can share the vocabulary of a category "
+                f"only. Received: {feature.share!r}, which is "
+                f"{'unknown' if owner is None else owner.kind}. Name a feature "
+                "of kind category or categories."
+            )
+        if owner.share:
+            raise InputError(
+                f"{feature.name!r} must share with the feature that has the "
+                f"vocabulary. Received: {feature.share!r}, which shares it "
+                f"with {owner.share!r}. Name that one."
+            )
+        return {"vocabulary": owner.vocabulary, "buckets": owner.buckets}
+    if buckets:
+        return {"vocabulary": (), "buckets": buckets}
+    counts = pc.value_counts(values)
+    names, seen = counts.field("values"), counts.field("counts")
+    often = names.filter(pc.greater_equal(seen, min_count)).drop_null()
+    return {"vocabulary": tuple(sorted(often.to_pylist())), "buckets": 0}
+
+
+def codes(values: pa.Array | pa.ChunkedArray, feature: Feature) -> np.ndarray:
+    """Codes of strings, int32 [n], 0 where missing or unknown."""
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    distinct = values.dictionary_encode()
+    names = distinct.dictionary
+    of_name = (
+        _hashed(names, feature)
+        if feature.buckets
+        else places(names, feature.vocabulary)
+    )
+    # The empty text is what a request gives where nothing is known.
+    empty = pc.equal(names, "").to_numpy(zero_copy_only=False)
+    of_name = np.append(np.where(empty, 0, of_name), 0)
+    rows = pc.fill_null(distinct.indices, len(names))
+    return of_name[rows.to_numpy()].astype(np.int32)
+
+
+def names(codes: np.ndarray, feature: Feature) -> np.ndarray:
+    """Texts that have these codes, object [...]; "" for code 0.
+
+    For a hash bucket that is a text that no request holds by accident.
+    """
+    if not feature.buckets:
+        return np.array(["", *feature.vocabulary], object)[codes]
+    wanted = np.unique(codes[codes > 0])
+    found: dict[int, str] = {}
+    start = 0
+    while len(found) < len(wanted):
+        numbers = pa.array(np.arange(start, start + _TRIES)).cast(pa.string())
+        tries = pc.binary_join_element_wise("~", numbers, "")
+        buckets = _hashed(tries, feature)
+        _, first = np.unique(buckets, return_index=True)
+        for at in first[np.isin(buckets[first], wanted)]:
+            found.setdefault(int(buckets[at]), tries[int(at)].as_py())
+        start += _TRIES
+    table = np.array(["", *(found[int(code)] for code in wanted)], object)
+    return table[np.searchsorted(np.append(0, wanted), codes)]
+
+
+def places(values: pa.Array, known: tuple[str, ...]) -> np.ndarray:
+    """1-based places of strings in a vocabulary, int32 [n], 0 where absent."""
+    vocabulary = pa.array(known, pa.string())
+    found = pc.index_in(values.cast(pa.string()), value_set=vocabulary)
+    at = pc.fill_null(found, -1).to_numpy(zero_copy_only=False)
+    return (at + 1).astype(np.int32)
+
+
+def _hashed(names: pa.Array, feature: Feature) -> np.ndarray:
+    import tensorflow as tf
+
+    if not len(names):
+        return np.zeros(0, np.int32)
+    buckets = tf.strings.to_hash_bucket_fast(
+        names.to_numpy(zero_copy_only=False), feature.buckets
+    )
+    return buckets.numpy().astype(np.int32) + 1
