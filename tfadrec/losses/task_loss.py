@@ -1,7 +1,6 @@
 """What every loss of a task is to a ranker."""
 
 from tfadrec.core.door import keras, tf
-from tfadrec.core.errors import InputError
 
 
 class TaskLoss(keras.losses.Loss):
@@ -49,7 +48,7 @@ class TaskLoss(keras.losses.Loss):
           float32, as the labels, 0 in padding.
 
         Raises:
-          InputError: where the shapes do not fit each other.
+          ValueError: where the shapes do not fit each other.
         """
         labels = tf.cast(labels, tf.float32)
         outputs = tf.cast(outputs, tf.float32)
@@ -101,7 +100,7 @@ class TaskLoss(keras.losses.Loss):
 
     def _check_shapes(self, labels, outputs):
         if self.by_request and labels.rank not in (None, 2):
-            raise InputError(
+            raise ValueError(
                 f"{type(self).__name__} takes labels of whole slates, [B, C]. "
                 f"Received: labels of shape {labels}. Train by request, or "
                 "choose a loss of single rows, such as 'binary'."
@@ -110,7 +109,7 @@ class TaskLoss(keras.losses.Loss):
         if self.num_outputs > 1:
             expected = labels.concatenate([self.num_outputs])
         if not expected.is_compatible_with(outputs):
-            raise InputError(
+            raise ValueError(
                 f"{type(self).__name__} takes {self.num_outputs} output(s) "
                 f"for each label. Received: outputs of shape {outputs} for "
                 f"labels of shape {labels}. Give outputs of shape {expected}."

@@ -153,7 +153,8 @@ def ndcg_weighted_logistic(
       float32 [B], 0 where all labels of a slate are equal.
     """
     labels = tf.where(mask, labels, 0.0)
-    discounts = _discounts(tf.stop_gradient(logits), mask, k)
+    # Ranks are counted by comparisons, which have no gradient.
+    discounts = _discounts(logits, mask, k)
     best = tf.reduce_sum(labels * _discounts(labels, mask, k), -1)
     changes = tf.abs(_differences(labels) * _differences(discounts))
     costs = tf.where(
