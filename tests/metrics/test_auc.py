@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
+from tests.metrics import slates
 from tfadrec.core.door import keras, tf
 from tfadrec.metrics import AUC
 
@@ -77,6 +78,33 @@ def test_sample_weight_is_scikit_learns():
     assert auc_of(labels, logits, 2.0) == pytest.approx(
         auc_of(labels, logits), abs=1e-6
     )
+
+
+@pytest.mark.parametrize("garbage", [np.nan, np.inf, 99.0])
+def test_slates_are_their_real_rows(garbage):
+    clicks, logits, mask = slates.sample(garbage=garbage)
+    found = auc_of(clicks, logits, np.float32(mask))
+    expected = sklearn.metrics.roc_auc_score(clicks[mask], logits[mask])
+    assert found == pytest.approx(expected, abs=1e-5)
+    assert auc_of(clicks[mask], logits[mask]) == pytest.approx(found, abs=1e-6)
+
+
+def test_a_weight_of_a_request_is_that_of_its_rows():
+    clicks, logits, _ = slates.sample(garbage=0.0)
+    weights = np.random.default_rng(0).random(len(clicks)).astype(np.float32)
+    expected = sklearn.metrics.roc_auc_score(
+        clicks.ravel(), logits.ravel(), sample_weight=weights.repeat(12)
+    )
+    for each in (weights, weights[:, None]):
+        assert auc_of(clicks, logits, each) == pytest.approx(expected, abs=1e-5)
+    # Of one row each, with or without an axis more.
+    for labels, scores, each in (
+        (clicks[:, 0], logits[:, 0], weights[:, None]),
+        (clicks[:, :1], logits[:, :1], weights),
+    ):
+        assert auc_of(labels, scores, each) == pytest.approx(
+            auc_of(clicks[:, 0], logits[:, 0], weights), abs=1e-6
+        )
 
 
 def test_merge_state_is_one_metric_over_both():

@@ -211,6 +211,182 @@ def test_calibration_ratio_by_hand():
     assert ranking.calibration_ratio([1, 0], [-1000.0, 1000.0]) == 1.0
 
 
+@pytest.mark.parametrize(("rate", "ties"), CASES)
+def test_uauc_is_a_loop_over_users(rate, ties):
+    labels, logits, users = sample(4_000, rate, 9, ties)
+    values = [
+        sklearn.metrics.roc_auc_score(labels[mine], logits[mine])
+        for mine in (users == user for user in np.unique(users))
+        if 0 < labels[mine].sum() < mine.sum()
+    ]
+    assert ranking.uauc(labels, logits, users) == pytest.approx(
+        np.mean(values), abs=1e-12
+    )
+
+
+def test_uauc_by_hand():
+    # User a: 3 impressions, AUC 1. User b: 2, AUC 0. User c: no click.
+    labels = [1, 0, 0, 1, 0, 0]
+    scores = [9, 8, 7, 1, 2, 5]
+    assert ranking.uauc(labels, scores, ["a", "a", "a", "b", "b", "c"]) == 1 / 2
+
+
+def test_amounts_are_scikit_learns():
+    random = np.random.default_rng(10)
+    amounts = random.lognormal(0, 1, 1000) * (random.random(1000) < 0.2)
+    predictions = amounts + random.normal(0, 1, 1000)
+    weights = random.random(1000)
+    for metric, theirs in (
+        (ranking.rmse, sklearn.metrics.root_mean_squared_error),
+        (ranking.mae, sklearn.metrics.mean_absolute_error),
+    ):
+        assert metric(amounts, predictions) == pytest.approx(
+            theirs(amounts, predictions), rel=1e-12
+        )
+        assert metric(amounts, predictions, weights) == pytest.approx(
+            theirs(amounts, predictions, sample_weight=weights), rel=1e-12
+        )
+
+
+def test_amounts_by_hand():
+    # Errors of 3 and -1.
+    assert ranking.rmse([1, 4], [4.0, 3.0]) == pytest.approx(math.sqrt(5))
+    assert ranking.mae([1, 4], [4.0, 3.0]) == 2.0
+    assert ranking.mean_ratio([1, 4], [7.0, 3.0]) == 2.0
+    assert ranking.mean_ratio([1, 4], [7.0, 3.0], [0, 2]) == 3 / 4
+    assert math.isnan(ranking.mean_ratio([1, -1], [1.0, 1.0]))
+    assert math.isnan(ranking.mean_ratio([0, 5], [1.0, 1.0], [1, 0]))
+
+
+def by_group(metric):
+    return lambda y, z, g, w=None: metric(y, z, g, w)
+
+
+def without_groups(metric):
+    return lambda y, z, g, w=None: metric(y, z, w)
+
+
+WEIGHTED = {
+    "auc": without_groups(ranking.auc),
+    "group_auc": by_group(ranking.group_auc),
+    "uauc": by_group(ranking.uauc),
+    "log_loss": without_groups(ranking.log_loss),
+    "normalized_entropy": without_groups(ranking.normalized_entropy),
+    "calibration_ratio": without_groups(ranking.calibration_ratio),
+    "rmse": without_groups(ranking.rmse),
+    "mae": without_groups(ranking.mae),
+    "mean_ratio": without_groups(ranking.mean_ratio),
+}
+every_weighted = pytest.mark.parametrize(
+    "metric", WEIGHTED.values(), ids=WEIGHTED
+)
+
+
+@every_weighted
+@pytest.mark.parametrize("ties", [False, True])
+def test_a_weight_counts_as_so_many_equal_rows(metric, ties):
+    labels, logits, users = sample(1_000, 0.2, 11, ties)
+    weights = np.random.default_rng(12).integers(0, 5, 1_000)
+    repeated = [np.repeat(x, weights) for x in (labels, logits, users)]
+    found = metric(labels, logits, users, weights)
+    assert found == pytest.approx(metric(*repeated), rel=1e-12)
+    assert found != pytest.approx(metric(labels, logits, users), rel=1e-4)
+    # Only the ratios count.
+    third = metric(labels, logits, users, weights / 3)
+    assert third == pytest.approx(found, rel=1e-9)
+
+
+@every_weighted
+def test_weights_of_one_change_nothing(metric):
+    labels, logits, users = sample(1_000, 0.2, 13, ties=True)
+    assert metric(labels, logits, users, np.ones(1_000)) == pytest.approx(
+        metric(labels, logits, users), rel=1e-12
+    )
+
+
+def test_weights_of_scikit_learn():
+    labels, logits, _ = sample(5_000, 0.1, 14, ties=True)
+    weights = np.random.default_rng(15).random(5_000)
+    assert ranking.auc(labels, logits, weights) == pytest.approx(
+        sklearn.metrics.roc_auc_score(labels, logits, sample_weight=weights),
+        abs=1e-12,
+    )
+    probs = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    assert ranking.log_loss(labels, logits, weights) == pytest.approx(
+        sklearn.metrics.log_loss(labels, probs, sample_weight=weights)
+    )
+
+
+def test_an_aggregated_log():
+    """Ads with 10 impressions and 2 clicks, and with 90 and 3."""
+    labels, weights = [1, 0, 1, 0], [2, 8, 3, 87]
+    scores = [math.log(2 / 8)] * 2 + [math.log(3 / 87)] * 2
+    # Clicks of the first ad beat the second's 87 rows and tie with 8.
+    wins = 2 * (87 + 8 / 2) + 3 * (87 / 2)
+    assert ranking.auc(labels, scores, weights) == pytest.approx(
+        wins / (5 * 95), rel=1e-12
+    )
+    assert ranking.calibration_ratio(labels, scores, weights) == pytest.approx(
+        1.0, rel=1e-12
+    )
+
+
+def test_rows_of_weight_0_do_not_make_a_class():
+    assert math.isnan(ranking.auc([1, 0], [0.1, 0.2], [1, 0]))
+    assert math.isnan(ranking.normalized_entropy([1, 0], [0.1, 0.2], [1, 0]))
+    assert math.isnan(ranking.calibration_ratio([1, 0], [0.1, 0.2], [0, 1]))
+    # User 1 has one class left, user 2 has both.
+    labels, scores, users = [1, 0, 1, 0], [0.1, 0.2, 0.4, 0.3], [1, 1, 2, 2]
+    weights = [1, 0, 3, 1]
+    for metric in (ranking.group_auc, ranking.uauc):
+        assert metric(labels, scores, users) < 1
+        assert metric(labels, scores, users, weights) == 1
+
+
+def test_no_rounding_takes_an_auc_out_of_its_range():
+    random = np.random.default_rng(16)
+    for weights in random.random([200, 7]) + 1e-3:
+        assert ranking.auc([1, 1, 1, 0, 0, 0, 0], range(7, 0, -1), weights) <= 1
+
+
+@every_weighted
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1], "Weights must be one value per impression"),
+        ([[1, 1]], "Weights must be one value per impression"),
+        (1.0, "Weights must be one value per impression"),
+        (["a", "b"], "Weights must be numbers"),
+        ([1, -1], "Weights must be finite and >= 0. Received: -1.0 in 1 of 2"),
+        ([1, math.nan], "Weights must be finite and >= 0. Received: nan"),
+        ([1, math.inf], "Weights must be finite and >= 0. Received: inf"),
+        ([0, 0], "needs a row with a weight > 0. Received: weights that are"),
+    ],
+)
+def test_wrong_weights_are_refused(metric, weights, message):
+    with pytest.raises(InputError, match=message):
+        metric([0, 1], [0.1, 0.2], [1, 1], weights)
+
+
+BAD_AMOUNTS = [
+    ([0, 1, 1], [0.1, 0.2], "one value per impression"),
+    ([], [], "at least one impression"),
+    (["a", "b"], [0.1, 0.2], "Labels must be numbers"),
+    ([0, math.nan], [0.1, 0.2], "Labels must be finite. Received: nan in 1 of"),
+    ([0, 1], [0.1, math.inf], "Scores must be finite. Received: inf"),
+    ([0, 1], ["a", "b"], "Scores must be numbers"),
+]
+
+
+@pytest.mark.parametrize(
+    "metric", [ranking.rmse, ranking.mae, ranking.mean_ratio]
+)
+@pytest.mark.parametrize(("labels", "predictions", "message"), BAD_AMOUNTS)
+def test_wrong_amounts_are_refused(metric, labels, predictions, message):
+    with pytest.raises(InputError, match=message):
+        metric(labels, predictions)
+
+
 @pytest.mark.parametrize(
     ("metric", "labels"),
     [
@@ -220,6 +396,7 @@ def test_calibration_ratio_by_hand():
         (ranking.normalized_entropy, [0, 0]),
         (ranking.calibration_ratio, [0, 0]),
         (lambda y, z: ranking.group_auc(y, z, [1, 2]), [0, 1]),
+        (lambda y, z: ranking.uauc(y, z, [1, 2]), [0, 1]),
         (lambda y, z: ranking.ndcg(y, z, [1, 2], 3), [0, 1]),
         (lambda y, z: ranking.mrr(y, z, [1, 2]), [0, 1]),
     ],
@@ -249,6 +426,7 @@ BAD = [
         ranking.normalized_entropy,
         ranking.calibration_ratio,
         lambda y, z: ranking.group_auc(y, z, [1, 1]),
+        lambda y, z: ranking.uauc(y, z, [1, 1]),
         lambda y, z: ranking.ndcg(y, z, [1, 1], 3),
         lambda y, z: ranking.mrr(y, z, [1, 1]),
     ],
@@ -269,6 +447,7 @@ def test_wrong_input_is_refused(metric, labels, scores, message):
 def test_wrong_groups_are_refused(groups, message):
     for metric in (
         ranking.group_auc,
+        ranking.uauc,
         ranking.mrr,
         lambda y, z, g: ranking.ndcg(y, z, g, 3),
     ):

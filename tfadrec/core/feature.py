@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Any, Literal
 
+from tfadrec.core.names import SUFFIXES
+
 Entity = Literal["ad", "user", "context", "candidate", "event"]
 ENTITIES: tuple[Entity, ...] = ("ad", "user", "context", "candidate", "event")
 
@@ -73,6 +75,11 @@ class Feature:
     of: tuple[str, ...] = ()
     measure: str = ""
     share: str = ""
+
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """The names that its tensors can have: some of these it has."""
+        return tuple(f"{self.tensor}{suffix}" for suffix in SUFFIXES)
 
     @property
     def num_codes(self) -> int:

@@ -59,7 +59,7 @@ RESERVED = frozenset(
 )
 #: What a feature's tensors may be called beside its own name: a request holds
 #: the parts of a list or map, and new ads' columns have a prefix.
-_SUFFIXES = ("", "_weights", "_keys", "_values")
+SUFFIXES = ("", "_weights", "_keys", "_values")
 _PREFIXES = ("", "new_")
 _LONGEST = 48
 
@@ -110,5 +110,5 @@ def _used_by(name: str) -> set[str]:
     return {
         f"{prefix}{name}{suffix}".lower()
         for prefix in _PREFIXES
-        for suffix in _SUFFIXES
+        for suffix in SUFFIXES
     }

@@ -65,7 +65,12 @@ class Schema:
         fields = {"version": VERSION, **dataclasses.asdict(self)}
         defaults = {f.name: f.default for f in dataclasses.fields(Feature)}
         fields["features"] = [
-            {k: v for k, v in feature.items() if v != defaults[k]}
+            {
+                key: value
+                for key, value in feature.items()
+                if value != defaults[key]
+                and not (key == "vocabulary" and feature["share"])
+            }
             for feature in fields["features"]
         ]
         return json.dumps(fields, indent=2, ensure_ascii=False)
@@ -84,14 +89,8 @@ class Schema:
                 raise ValueError(f"version {version!r}")
             if version == 1:
                 fields = _from_version_1(fields)
-            fields["features"] = tuple(
-                Feature(
-                    **{
-                        k: tuple(v) if isinstance(v, list) else v
-                        for k, v in feature.items()
-                    }
-                )
-                for feature in fields.get("features", ())
+            fields["features"] = _shared(
+                [_feature(feature) for feature in fields.get("features", ())]
             )
             for key in ("event_types", "labels"):
                 fields[key] = tuple(fields[key])
@@ -101,6 +100,22 @@ class Schema:
                 "schema.json must hold a tfadrec schema. Received: "
                 f"{error!r}. Write the dataset again with `tfadrec prepare`."
             ) from error
+
+
+def _feature(fields: Mapping[str, Any]) -> Feature:
+    listed = {k: tuple(v) for k, v in fields.items() if isinstance(v, list)}
+    return Feature(**{**fields, **listed})
+
+
+def _shared(features: list[Feature]) -> tuple[Feature, ...]:
+    """The features, with the vocabularies that they share."""
+    owners = {feature.tensor: feature for feature in features}
+    return tuple(
+        dataclasses.replace(f, vocabulary=owners[f.share].vocabulary)
+        if f.share
+        else f
+        for f in features
+    )
 
 
 def _from_version_1(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tfadrec.core.errors import InputError
-from tfadrec.core.schema import Feature, Schema
+from tfadrec.core.feature import Feature
+from tfadrec.core.schema import Schema
+from tfadrec.data.features import KINDS, encode, missing_like, with_columns
 from tfadrec.data.files import open_filesystem
 from tfadrec.data.tokens import Tokens
 
@@ -21,19 +23,17 @@ class Catalogue:
     """All ads, column by column.
 
     Inside a model an ad is its row: ad `ad_ids[i]` is row `i + 1`, and row 0 is
-    the unknown ad, which has no text, no categories and average numerics. The
-    arrays here hold the N real ads; `tables` adds row 0.
+    the unknown ad, which has no text and no known value. The arrays here hold
+    the N real ads; `tables` adds row 0.
 
     Args:
       ad_ids: [N] distinct ids, strings (object) or int64.
       titles: [N] texts, may be "".
       descriptions: [N] texts, may be "".
       tags: [N] lists of texts, may be empty.
-      categoricals: name -> int32 [N], codes into the feature's vocabulary, 0
-        where missing or unknown.
-      numerics: name -> float32 [N], standardised, 0 where missing.
-      vectors: name -> float32 [N, D].
-      category_sizes: name -> number of codes, the unknown code included.
+      features: of ads, those of the schema and what was added to them.
+      columns: the features' arrays [N, ...] by their tensors' names, as
+        `tfadrec.data.features` encodes them.
       tokens: the ad copy as token ids, where it has been tokenised.
     """
 
@@ -41,10 +41,8 @@ class Catalogue:
     titles: Sequence[str]
     descriptions: Sequence[str]
     tags: Sequence[Sequence[str]]
-    categoricals: Mapping[str, np.ndarray]
-    numerics: Mapping[str, np.ndarray]
-    vectors: Mapping[str, np.ndarray]
-    category_sizes: Mapping[str, int]
+    features: tuple[Feature, ...] = ()
+    columns: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     tokens: Tokens | None = None
 
     @classmethod
@@ -61,11 +59,8 @@ class Catalogue:
           InputError: where a column of the schema is missing or ids repeat.
         """
         needed = ["ad_id", "title", "description", "tags"]
-        missing = [
-            name
-            for name in needed + [f.name for f in features]
-            if name not in ads.column_names
-        ]
+        needed += [f.column for f in with_columns(features)]
+        missing = [name for name in needed if name not in ads.column_names]
         if missing:
             raise InputError(
                 "ads.parquet must have every column of the schema. Received: "
@@ -73,17 +68,13 @@ class Catalogue:
                 "`tfadrec prepare`."
             )
         ad_ids = ads["ad_id"].to_numpy()
-        if len(np.unique(ad_ids)) != len(ad_ids):
+        distinct = pc.count_distinct(ads["ad_id"]).as_py()
+        if distinct != len(ad_ids):
             raise InputError(
                 "ad ids in ads.parquet must be distinct. Received: "
-                f"{len(ad_ids) - len(np.unique(ad_ids))} repeated. Write the "
+                f"{len(ad_ids) - distinct} repeated. Write the "
                 "dataset again with `tfadrec prepare`."
             )
-        columns = {f.name: encode_column(ads[f.name], f) for f in features}
-        of_kind = {
-            kind: {f.name: columns[f.name] for f in features if f.kind == kind}
-            for kind in ("categorical", "numeric", "vector")
-        }
         return cls(
             ad_ids=ad_ids,
             titles=ads["title"].to_pylist(),
@@ -92,14 +83,8 @@ class Catalogue:
                 list(filter(None, tags or ()))
                 for tags in ads["tags"].to_pylist()
             ],
-            categoricals=of_kind["categorical"],
-            numerics=of_kind["numeric"],
-            vectors=of_kind["vector"],
-            category_sizes={
-                f.name: len(f.vocabulary) + 1
-                for f in features
-                if f.kind == "categorical"
-            },
+            features=tuple(features),
+            columns=encode(ads, features),
         )
 
     def __len__(self) -> int:
@@ -126,9 +111,7 @@ class Catalogue:
         tokens = self.tokens
         return {
             "num_ads": len(self),
-            "categoricals": dict(self.category_sizes),
-            "numerics": list(self.numerics),
-            "vectors": {k: v.shape[1] for k, v in self.vectors.items()},
+            "features": [feature.spec() for feature in self.features],
             "tokens": tokens
             and {
                 "count": len(tokens.ids),
@@ -140,40 +123,29 @@ class Catalogue:
         """The columns that a model gathers from, row 0 included.
 
         Returns:
-          `categorical:<name>` -> int32 [N + 1], `numeric:<name>` -> float32
-          [N + 1], `vector:<name>` -> float32 [N + 1, D]; where there are
-          tokens, `token:ids` and `token:starts` as in `Tokens`, of N + 1 ads,
+          Arrays [N + 1, ...] by the names of their tensors; where there are
+          tokens, `token_ids` and `token_starts` as in `Tokens`, of N + 1 ads,
           with one id more at the end.
         """
-        named = {
-            "categorical": self.categoricals,
-            "numeric": self.numerics,
-            "vector": self.vectors,
-        }
         tokens = {}
         if self.tokens is not None:
             starts = np.concatenate([[0], self.tokens.starts])
             tokens = {
                 # One dummy id, so that there is always something to gather.
-                "token:ids": np.append(self.tokens.ids, np.int32(0)),
-                "token:starts": starts.astype(np.int32),
+                "token_ids": np.append(self.tokens.ids, np.int32(0)),
+                "token_starts": starts.astype(np.int32),
             }
+        unknown = missing_like(dict(self.columns))
         return tokens | {
-            f"{kind}:{name}": np.concatenate(
-                [
-                    np.zeros_like(column[:1], shape=(1, *column.shape[1:])),
-                    column,
-                ]
-            )
-            for kind, columns in named.items()
-            for name, column in columns.items()
+            name: np.concatenate([unknown[name], column])
+            for name, column in self.columns.items()
         }
 
     def with_vectors(self, name: str, vectors: np.ndarray) -> "Catalogue":
         """The same catalogue with one vector column more (or replaced).
 
         Args:
-          name: the column's name.
+          name: the column's name, legal as a tensor's.
           vectors: float32 [N, D].
 
         Raises:
@@ -184,8 +156,18 @@ class Catalogue:
                 f"vectors must have one row per ad, [{len(self)}, D]. "
                 f"Received: shape {list(vectors.shape)}."
             )
+        added = Feature(
+            name,
+            "ad",
+            "vector",
+            tensor=name,
+            column=name,
+            width=vectors.shape[1],
+        )
         return dataclasses.replace(
-            self, vectors={**self.vectors, name: vectors.astype(np.float32)}
+            self,
+            features=(*(f for f in self.features if f.tensor != name), added),
+            columns={**self.columns, name: vectors.astype(np.float32)},
         )
 
     def take(self, rows: np.ndarray) -> "Catalogue":
@@ -211,22 +193,12 @@ class Catalogue:
                     )
                 ]
             ),
-            **{
-                kind: {k: v[rows] for k, v in getattr(self, kind).items()}
-                for kind in ("categoricals", "numerics", "vectors")
-            },
+            columns={k: v[rows] for k, v in self.columns.items()},
         )
 
     def ids_only(self) -> "Catalogue":
         """The same ads without any column for a model to read."""
-        return dataclasses.replace(
-            self,
-            categoricals={},
-            numerics={},
-            vectors={},
-            category_sizes={},
-            tokens=None,
-        )
+        return dataclasses.replace(self, features=(), columns={}, tokens=None)
 
 
 def read_catalogue(path: str | pathlib.Path, schema: Schema) -> Catalogue:
@@ -244,14 +216,11 @@ def read_catalogue(path: str | pathlib.Path, schema: Schema) -> Catalogue:
     """
     filesystem, file = open_filesystem(path)
     texts = ("title", "description")
-    kinds = {"categorical": pa.string(), "numeric": pa.float64()}
+    features = {f.column: f for f in with_columns(schema.of("ad"))}
     types = {
         "ad_id": pa.string() if schema.ad_id_type == "string" else pa.int64(),
         **dict.fromkeys(texts, pa.string()),
         "tags": pa.list_(pa.string()),
-        **{
-            f.name: kinds[f.kind] for f in schema.ad_features if f.kind in kinds
-        },
     }
     try:
         table = pq.read_table(file, filesystem=filesystem)
@@ -260,6 +229,10 @@ def read_catalogue(path: str | pathlib.Path, schema: Schema) -> Catalogue:
                 column = table[name].cast(types[name])
                 if name in texts:
                     column = pc.fill_null(column, "")
+                table = table.set_column(place, name, column)
+            elif name in features:
+                kind = KINDS[features[name].kind]
+                column, _ = kind.parse(table[name], " ", {})
                 table = table.set_column(place, name, column)
     except (OSError, pa.ArrowException) as error:
         raise InputError(
@@ -272,7 +245,7 @@ def read_catalogue(path: str | pathlib.Path, schema: Schema) -> Catalogue:
             f"{table['ad_id'].null_count} without one in {path}."
         )
     try:
-        return Catalogue.from_table(table, schema.ad_features)
+        return Catalogue.from_table(table, schema.of("ad"))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
@@ -290,25 +263,3 @@ def rows_of(
         found = found.combine_chunks()
     places = pc.fill_null(found, -1).to_numpy(zero_copy_only=False)
     return (places + 1).astype(np.int32)
-
-
-def encode_column(column: pa.ChunkedArray, feature: Feature) -> np.ndarray:
-    """One column as the model reads it.
-
-    Args:
-      column: [n] raw values.
-      feature: how to read them.
-
-    Returns:
-      int32 [n] codes (categorical), float32 [n] standardised values with 0 for
-      one that is missing or not finite (numeric), or float32 [n, D] (vector).
-    """
-    if feature.kind == "categorical":
-        known = np.array(feature.vocabulary, dtype=object)
-        return rows_of(column.cast(pa.string()), known)
-    if feature.kind == "numeric":
-        values = column.cast(pa.float64()).to_numpy()
-        scaled = (values - feature.mean) / feature.std
-        return np.where(np.isfinite(scaled), scaled, 0.0).astype(np.float32)
-    flat = column.combine_chunks().flatten().to_numpy()
-    return flat.reshape(len(column), feature.width).astype(np.float32)

@@ -1,14 +1,17 @@
 """A dataset in memory: catalogue, event log, impressions, and their batches."""
 
 import dataclasses
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from tfadrec.core.errors import InputError
 from tfadrec.core.schema import Schema
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.event_log import EventLog
 from tfadrec.data.impressions import Impressions
+from tfadrec.data.slates import Slates
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -22,6 +25,8 @@ class Dataset:
       schema: the feature spec.
       catalogue: all ads.
       user_ids: [U] distinct ids; user `user_ids[i]` is row `i + 1`.
+      users: the users' features, arrays [U + 1, ...] by their tensors' names;
+        row 0 is a user of whom nothing is known.
       events: the event log.
       impressions: the labelled rows; a split holds some of them and shares
         the rest of the dataset.
@@ -32,6 +37,7 @@ class Dataset:
     schema: Schema
     catalogue: Catalogue
     user_ids: np.ndarray
+    users: Mapping[str, np.ndarray]
     events: EventLog
     impressions: Impressions
     history_length: int = 50
@@ -58,30 +64,56 @@ class Dataset:
         self,
         batch_size: int,
         *,
+        by: Literal["row", "request"] = "row",
         seed: int | None = None,
         first_step: int = 0,
+        max_candidates: int = 100,
     ) -> "tf.data.Dataset":
         """Batches of `(inputs, labels)` for `fit`, `evaluate` and `predict`.
 
+        By request, an example is a request with all ads that were shown in it,
+        so that the user's side is worked out once: `candidate_ads`, the
+        features of candidates and the labels are [B, C], C being the largest
+        request of the batch, and `candidate_mask`, bool [B, C], tells which
+        places are real. Requests of like size come together: the passes of a
+        seed are sorted by size within a few batches.
+
         Args:
-          batch_size: B, >= 1.
-          seed: None gives every row once, in order, the last batch smaller.
+          batch_size: B, >= 1, rows or requests.
+          by: `row` or `request`.
+          seed: None gives every example once, in order, the last batch smaller.
             A number gives an endless stream of full batches: pass after pass,
             each in an order of its own that depends on the seed and the number
             of the pass alone, so that it can be taken up at any step.
           first_step: the batch to begin with, where a seed is given.
+          max_candidates: >= 1; a larger request becomes several.
 
         Returns:
           A `tf.data.Dataset` of pairs: the inputs of the data contract, and
-          name -> float32 [B] labels.
+          name -> float32 labels [B] or [B, C]; where rows have weights, of
+          triples, with the weights, whose mean over the dataset is 1.
+
+        Raises:
+          InputError: where an argument is out of range, or rows of one request
+            have different contexts.
         """
         from tfadrec.data import pipeline
 
+        if by not in ("row", "request"):
+            raise InputError(f"`by` must be row or request. Received: {by!r}.")
+        shared = {t for f in self.schema.of("context") for t in f.tensors}
+        context = sorted(shared & set(self.impressions.columns))
+        slates = None
+        if by == "request":
+            slates = Slates.of(self.impressions, context, max_candidates)
         return pipeline.batches(
             self.impressions,
             self.events,
+            self.users,
             self.history_length,
             batch_size,
-            seed,
-            first_step,
+            slates=slates,
+            context=context,
+            seed=seed,
+            first_step=first_step,
         )

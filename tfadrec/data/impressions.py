@@ -15,11 +15,14 @@ class Impressions:
       users: int32 [n] user rows, 0 = unknown.
       ads: int32 [n] catalogue rows, 0 = unknown.
       times: int64 [n] UTC seconds.
-      labels: name -> float32 [n] of 0 and 1.
-      context: name -> int32 [n] codes or float32 [n] standardised values.
+      labels: name -> float32 [n], 0 and 1 or real.
+      columns: the features of the context and of candidates, arrays [n, ...]
+        by their tensors' names.
       history_starts: int64 [n], the first event of the history in the log.
       history_ends: int64 [n], one past its last event.
       splits: the published split of each row, [n], or None.
+      weights: float64 [n] >= 0, how many rows each row stands for, or None
+        where each counts once.
     """
 
     requests: np.ndarray
@@ -27,10 +30,11 @@ class Impressions:
     ads: np.ndarray
     times: np.ndarray
     labels: Mapping[str, np.ndarray]
-    context: Mapping[str, np.ndarray]
+    columns: Mapping[str, np.ndarray]
     history_starts: np.ndarray
     history_ends: np.ndarray
-    splits: np.ndarray | None
+    splits: np.ndarray | None = None
+    weights: np.ndarray | None = None
 
     @property
     def history_lengths(self) -> np.ndarray:

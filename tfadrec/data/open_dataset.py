@@ -1,6 +1,7 @@
 """Reading a dataset folder."""
 
 import pathlib
+from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -10,9 +11,10 @@ import pyarrow.parquet as pq
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.schema import Schema
-from tfadrec.data.catalogue import Catalogue, encode_column, rows_of
+from tfadrec.data.catalogue import Catalogue, rows_of
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.event_log import EventLog
+from tfadrec.data.features import KINDS, encode, missing_like, with_columns
 from tfadrec.data.files import open_filesystem
 from tfadrec.data.impressions import Impressions
 
@@ -45,21 +47,24 @@ def open_dataset(path: str | pathlib.Path) -> Dataset:
         histories = (
             read("histories") if "history" in impressions.column_names else None
         )
+        people = read("users") if schema.of("user") else None
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(
             f"a dataset's tables must be readable. Received: {error}. Write "
             f"{path} again with `tfadrec prepare`."
         ) from error
 
+    context = schema.of("context", "candidate")
     shown = ("request_id", "user_id", "ad_id", "timestamp", *schema.labels)
-    for name, table, columns in (
-        ("events", events, ("user_id", "ad_id", "event_type", "timestamp")),
-        (
-            "impressions",
-            impressions,
-            (*shown, *(f.name for f in schema.context)),
-        ),
+    done = ("user_id", "ad_id", "event_type", "timestamp")
+    for name, table, keys, features in (
+        ("events", events, done, schema.of("event")),
+        ("impressions", impressions, shown, context),
+        ("users", people, ("user_id",), schema.of("user")),
     ):
+        if table is None:
+            continue
+        columns = (*keys, *(f.column for f in with_columns(features)))
         missing = [c for c in columns if c not in table.column_names]
         if missing:
             raise InputError(
@@ -68,11 +73,11 @@ def open_dataset(path: str | pathlib.Path) -> Dataset:
                 "with `tfadrec prepare`."
             )
 
-    catalogue = Catalogue.from_table(ads, schema.ad_features)
-    user_ids = np.unique(
-        np.concatenate(
-            [events["user_id"].to_numpy(), impressions["user_id"].to_numpy()]
-        )
+    catalogue = Catalogue.from_table(ads, schema.of("ad"))
+    user_ids = _distinct(
+        table["user_id"]
+        for table in (events, impressions, people)
+        if table is not None
     )
     users = rows_of(impressions["user_id"], user_ids)
     times = impressions["timestamp"].to_numpy()
@@ -89,6 +94,7 @@ def open_dataset(path: str | pathlib.Path) -> Dataset:
         schema=schema,
         catalogue=catalogue,
         user_ids=user_ids,
+        users=_of_users(people, user_ids, schema),
         events=log,
         impressions=Impressions(
             requests=requests.indices.to_numpy().astype(np.int64),
@@ -99,17 +105,48 @@ def open_dataset(path: str | pathlib.Path) -> Dataset:
                 name: impressions[name].to_numpy().astype(np.float32)
                 for name in schema.labels
             },
-            context={
-                f.name: encode_column(impressions[f.name], f)
-                for f in schema.context
-            },
+            columns=encode(impressions, context),
             history_starts=starts,
             history_ends=ends,
             splits=impressions["split"].to_numpy()
             if "split" in impressions.column_names
             else None,
+            weights=impressions["weight"].to_numpy()
+            if "weight" in impressions.column_names
+            else None,
         ),
     )
+
+
+def _distinct(columns: Iterable[pa.ChunkedArray]) -> np.ndarray:
+    """All ids of some columns, sorted and without repeats."""
+    chunks = [chunk for column in columns for chunk in column.chunks]
+    ids = pc.unique(pa.chunked_array(chunks))
+    return ids.take(pc.sort_indices(ids)).to_numpy(zero_copy_only=False)
+
+
+def _of_users(
+    people: pa.Table | None, user_ids: np.ndarray, schema: Schema
+) -> dict[str, np.ndarray]:
+    """The users' features, row 0 and those without any missing."""
+    if people is None:
+        return {}
+    encoded = encode(people, schema.of("user"))
+    rows = rows_of(people["user_id"], user_ids)
+    users = {}
+    for name, unknown in missing_like(encoded).items():
+        users[name] = np.repeat(unknown, len(user_ids) + 1, axis=0)
+        users[name][rows] = encoded[name]
+    return users
+
+
+def _no_events(schema: Schema) -> dict[str, pa.Array]:
+    """Columns of an event log without events."""
+    typed = {}
+    for feature in with_columns(schema.of("event")):
+        nothing = pa.chunked_array([pa.array([], pa.string())])
+        typed[feature.column], _ = KINDS[feature.kind].parse(nothing, " ", {})
+    return typed
 
 
 def _own_histories(
@@ -132,6 +169,10 @@ def _own_histories(
             events["event_type"], np.array(schema.event_types, dtype=object)
         )[order],
         times=event_times,
+        columns={
+            name: column[order]
+            for name, column in encode(events, schema.of("event")).items()
+        },
     )
     starts = np.searchsorted(event_users, users, side="left")
     # One sortable key of (user, time): the number of events that are smaller
@@ -157,5 +198,12 @@ def _given_histories(
     ads = catalogue.rows(lists.flatten())
     # The one event type of such a source; the log does not tell the times.
     types = np.full(len(ads), min(1, len(schema.event_types)), np.int32)
-    log = EventLog(users=None, ads=ads, types=types, times=None)
+    unknown = missing_like(encode(_no_events(schema), schema.of("event")))
+    log = EventLog(
+        users=None,
+        ads=ads,
+        types=types,
+        times=None,
+        columns={k: np.repeat(v, len(ads), 0) for k, v in unknown.items()},
+    )
     return log, (ends - lengths)[history_rows], ends[history_rows]

@@ -4,23 +4,46 @@ A batch is a handful of gathers from arrays that lie in memory once, done for
 all rows of the batch at a time, so the cost is that of copying the result.
 """
 
+from collections.abc import Collection, Mapping
+
 import numpy as np
 import tensorflow as tf
 
 from tfadrec.core.errors import InputError
 from tfadrec.data.event_log import EventLog
 from tfadrec.data.impressions import Impressions
+from tfadrec.data.slates import Slates
+
+# Batches of requests that are sorted by size together: enough for little
+# padding, few enough for batches to stay mixed.
+_WINDOW = 16
 
 
 def batches(
     impressions: Impressions,
     events: EventLog,
+    users: Mapping[str, np.ndarray],
     history_length: int,
     batch_size: int,
-    seed: int | None,
-    first_step: int,
+    *,
+    slates: Slates | None = None,
+    context: Collection[str] = (),
+    seed: int | None = None,
+    first_step: int = 0,
 ) -> tf.data.Dataset:
-    """See `Dataset.batches`."""
+    """See `Dataset.batches`.
+
+    Args:
+      impressions: the rows.
+      events: their histories.
+      users: columns [U + 1, ...] of users.
+      history_length: T.
+      batch_size: B.
+      slates: the rows as requests; None gives them row by row.
+      context: the columns of impressions that belong to a request as a whole.
+      seed: of the order, or None.
+      first_step: the batch to begin with.
+    """
     if batch_size < 1 or history_length < 0 or first_step < 0:
         raise InputError(
             "batch_size must be >= 1, history_length and first_step >= 0. "
@@ -28,24 +51,32 @@ def batches(
             f"history_length={history_length}, "
             f"first_step={first_step}."
         )
-    n = len(impressions.ads)
+    n = len(impressions.ads) if slates is None else len(slates.sizes)
     if n == 0:
         raise InputError("batches need rows. Received: a dataset without any.")
     if seed is None:
-        rows = tf.data.Dataset.range(0, n, batch_size).map(
+        examples = tf.data.Dataset.range(0, n, batch_size).map(
             lambda start: tf.range(start, tf.minimum(start + batch_size, n))
         )
     else:
-        rows = shuffled_rows(n, min(batch_size, n), seed, first_step)
-    gather = _Gather(impressions, events, history_length)
+        sizes = None if slates is None else slates.sizes
+        if sizes is not None and sizes.min() == sizes.max():
+            sizes = None
+        examples = shuffled_rows(n, min(batch_size, n), seed, first_step, sizes)
+    gather = _Gather(impressions, events, users, history_length)
+    make = gather if slates is None else _GatherSlates(gather, slates, context)
     # Each batch is made whole by one call, so two calls use two cores.
-    return rows.map(gather, num_parallel_calls=2, deterministic=True).prefetch(
-        2
-    )
+    return examples.map(
+        make, num_parallel_calls=2, deterministic=True
+    ).prefetch(2)
 
 
 def shuffled_rows(
-    n: int, batch_size: int, seed: int, first_step: int
+    n: int,
+    batch_size: int,
+    seed: int,
+    first_step: int,
+    sizes: np.ndarray | None = None,
 ) -> tf.data.Dataset:
     """An endless stream of rows [batch_size], pass after pass.
 
@@ -56,14 +87,29 @@ def shuffled_rows(
       batch_size: rows at a time; what is left of a pass is left out.
       seed: of the orders.
       first_step: the batch to begin with.
+      sizes: [n], where rows of like size are to come together.
     """
     steps = n // batch_size
     first_pass, first_batch = divmod(first_step, steps)
+    shuffle = tf.random.experimental.stateless_shuffle
+
+    def order_of_pass(number: tf.Tensor) -> tf.Tensor:
+        order = shuffle(tf.range(n, dtype=tf.int64), seed=[seed, number])
+        if sizes is None:
+            return order
+        # A row's window counts before its size does.
+        order = order[: steps * batch_size]
+        place = tf.range(steps * batch_size, dtype=tf.int64)
+        window = place // (_WINDOW * batch_size)
+        size = tf.gather(tf.constant(sizes, tf.int64), order)
+        key = window * int(sizes.max() + 1) + size
+        order = tf.gather(order, tf.argsort(key, stable=True))
+        whole = shuffle(tf.range(steps, dtype=tf.int64), seed=[number, seed])
+        order = tf.reshape(order, [steps, batch_size])
+        return tf.reshape(tf.gather(order, whole), [-1])
 
     def rows_of_pass(number: tf.Tensor) -> tf.data.Dataset:
-        order = tf.random.experimental.stateless_shuffle(
-            tf.range(n, dtype=tf.int64), seed=[seed, number]
-        )
+        order = order_of_pass(number)
         begin = tf.where(number == first_pass, first_batch, 0)
         begin = tf.cast(begin, tf.int64)
         return tf.data.Dataset.range(begin, steps).map(
@@ -77,10 +123,14 @@ def shuffled_rows(
 
 
 class _Gather:
-    """Impression rows [B] to `(inputs, labels)`."""
+    """Impression rows [B] to `(inputs, labels)`, or with the rows' weights."""
 
     def __init__(
-        self, rows: Impressions, events: EventLog, history_length: int
+        self,
+        rows: Impressions,
+        events: EventLog,
+        users: Mapping[str, np.ndarray],
+        history_length: int,
     ) -> None:
         self._length = history_length
         # One dummy event, so that there is always something to gather.
@@ -91,24 +141,52 @@ class _Gather:
             if events.times is None
             else tf.constant(np.append(events.times, np.int64(0)))
         )
+        self._attributes = {
+            name: tf.constant(np.concatenate([column, column[:1] * 0]))
+            if len(column)
+            else tf.zeros([1, *column.shape[1:]], column.dtype)
+            for name, column in events.columns.items()
+        }
+        self._users = {name: tf.constant(v) for name, v in users.items()}
         self._columns = {
             "user_id": tf.constant(rows.users),
             "candidate_ads": tf.constant(rows.ads),
-            **{k: tf.constant(v) for k, v in rows.context.items()},
+            **{k: tf.constant(v) for k, v in rows.columns.items()},
         }
         self._labels = {k: tf.constant(v) for k, v in rows.labels.items()}
+        self._weights = None
+        if rows.weights is not None:
+            mean = rows.weights.mean() or 1.0
+            self._weights = tf.constant(rows.weights / mean, tf.float32)
         self._impression_times = tf.constant(rows.times)
         self._ends = tf.constant(rows.history_ends)
         self._starts = tf.constant(
             np.maximum(rows.history_starts, rows.history_ends - self._length)
         )
 
-    def __call__(self, rows: tf.Tensor) -> tuple[dict, dict]:
+    def __call__(self, rows: tf.Tensor) -> tuple:
         inputs = {k: tf.gather(v, rows) for k, v in self._columns.items()}
-        inputs |= self._history(rows)
-        return inputs, {k: tf.gather(v, rows) for k, v in self._labels.items()}
+        inputs |= self.user_side(rows, inputs["user_id"])
+        return inputs, *self.answers(rows)
 
-    def _history(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
+    def column(self, name: str, rows: tf.Tensor) -> tf.Tensor:
+        """One column of the impressions."""
+        return tf.gather(self._columns[name], rows)
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the impressions."""
+        return list(self._columns)
+
+    def answers(self, rows: tf.Tensor) -> list:
+        """Labels, and where there are some, weights."""
+        labels = {k: tf.gather(v, rows) for k, v in self._labels.items()}
+        if self._weights is None:
+            return [labels]
+        return [labels, tf.gather(self._weights, rows)]
+
+    def user_side(self, rows: tf.Tensor, users: tf.Tensor) -> dict:
+        """What is known of the user at the time of a row."""
         starts = tf.gather(self._starts, rows)
         lengths = tf.gather(self._ends, rows) - starts
         steps = tf.range(self._length, dtype=tf.int64)  # [T]
@@ -125,4 +203,38 @@ class _Gather:
             "history_events": tf.gather(self._types, places),
             "history_ages": ages,
             "history_length": tf.cast(lengths, tf.int32),
+            **{k: tf.gather(v, places) for k, v in self._attributes.items()},
+            **{k: tf.gather(v, users) for k, v in self._users.items()},
         }
+
+
+class _GatherSlates:
+    """Requests [B] to `(inputs, labels)` with slates [B, C]."""
+
+    def __init__(
+        self, gather: _Gather, slates: Slates, context: Collection[str]
+    ) -> None:
+        self._gather = gather
+        self._rows = tf.constant(slates.rows)
+        self._starts = tf.constant(slates.starts)
+        self._sizes = tf.constant(slates.sizes)
+        self._shared = {"user_id", *context}
+
+    def __call__(self, requests: tf.Tensor) -> tuple:
+        starts = tf.gather(self._starts, requests)
+        sizes = tf.gather(self._sizes, requests)
+        steps = tf.range(tf.reduce_max(sizes))  # [C]
+        mask = steps < sizes[:, None]
+        # Padding repeats the request's first ad.
+        places = starts[:, None] + tf.where(mask, steps, 0)
+        rows = tf.gather(self._rows, places)
+        first = rows[:, 0]
+        inputs = {
+            name: self._gather.column(
+                name, first if name in self._shared else rows
+            )
+            for name in self._gather.columns
+        }
+        inputs |= self._gather.user_side(first, inputs["user_id"])
+        inputs["candidate_mask"] = mask
+        return inputs, *self._gather.answers(rows)

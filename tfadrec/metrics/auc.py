@@ -30,9 +30,10 @@ class AUC(keras.metrics.Metric):
       dtype: as for any Keras metric; the counts are float32 whatever it is.
 
     Call args:
-      y_true: [B] or [B, 1], 0 or 1.
-      y_pred: [B] or [B, 1], logits.
-      sample_weight: None, a scalar, [B] or [B, 1], >= 0.
+      y_true: [B], [B, 1] or, of slates, [B, C], 0 or 1.
+      y_pred: logits, as many.
+      sample_weight: None, a scalar, [B], [B, 1] or [B, C], >= 0. What stands
+        where it is 0, as in padding, is not read.
 
     Returns:
       A float32 scalar in [0, 1], or nan.
@@ -49,13 +50,13 @@ class AUC(keras.metrics.Metric):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Counts a batch."""
+        weights = _weight_of_each(sample_weight, y_pred)
+        counts = weights != 0
         clicks = tf.reshape(tf.cast(y_true, tf.float32), [-1])
+        clicks = tf.where(counts, clicks, 0.0)
         logits = tf.reshape(tf.cast(y_pred, tf.float32), [-1])
-        weights = tf.ones_like(logits)
-        if sample_weight is not None:
-            weights *= tf.reshape(tf.cast(sample_weight, tf.float32), [-1])
         finite = tf.math.is_finite(logits)
-        weights = tf.where(finite, weights, float("nan"))
+        weights = tf.where(finite | ~counts, weights, float("nan"))
         position = tf.where(finite, logits + _RANGE, 0.0)
         bins = position * (_BINS / (2.0 * _RANGE))
         self.counts.assign_add(
@@ -84,3 +85,16 @@ class AUC(keras.metrics.Metric):
     def reset_state(self):
         """Forgets all batches."""
         self.counts.assign(tf.zeros_like(self.counts))
+
+
+def _weight_of_each(sample_weight, values):
+    """Float32 [n], of the values from the first to the last."""
+    values = tf.convert_to_tensor(values)
+    if sample_weight is None:
+        return tf.ones([tf.size(values)])
+    weights = tf.cast(sample_weight, tf.float32)
+    if weights.shape.rank == 1 and values.shape.rank == 2:
+        weights = weights[:, None]
+    elif weights.shape.rank == 2 and values.shape.rank == 1:
+        weights = tf.reshape(weights, [-1])
+    return tf.reshape(tf.broadcast_to(weights, tf.shape(values)), [-1])

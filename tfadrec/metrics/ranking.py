@@ -1,9 +1,14 @@
-"""Exact metrics of a click model over a whole data set, in NumPy.
+"""Exact metrics over a whole data set, in NumPy.
 
-Labels are 0 or 1, scores and logits are finite, all arguments are one value
-per impression `[n]`, n >= 1. A metric that is not defined on its input (no
-click to rank, say) is nan. Every function raises InputError where an argument
-breaks these rules.
+Labels are 0 or 1, and real numbers for `rmse`, `mae` and `mean_ratio`. Scores
+and logits are finite, all arguments are one value per impression `[n]`,
+n >= 1. A metric that is not defined on its input (no click to rank, say) is
+nan. Every function raises InputError where an argument breaks these rules.
+
+A row may stand for many: with the weight w, >= 0, it counts as w equal rows
+do. So a log that has impressions and clicks of an ad in one row becomes two,
+with the label 1 and the clicks as weight, and with 0 and the rest. `ndcg` and
+`mrr` have no weights, as such rows have no order within a request.
 
 Rows with equal scores have no order. A metric here is its expected value over
 all orders of such rows, so constant scores earn what a random order earns.
@@ -13,12 +18,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfadrec.core.errors import InputError
+from tfadrec.metrics import checks
+from tfadrec.metrics.sorted_rows import Floats, Ints, SortedRows
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
-
-def auc(labels: ArrayLike, scores: ArrayLike) -> float:
+def auc(
+    labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None
+) -> float:
     """The chance that a click scores above a non-click, ties counting half.
 
     The area under the ROC curve, equal to the Mann-Whitney statistic
@@ -27,16 +33,20 @@ def auc(labels: ArrayLike, scores: ArrayLike) -> float:
     Args:
       labels: [n], 0 or 1.
       scores: [n], any monotone function of the probability.
+      weights: [n], how many rows each stands for; None = one.
 
     Returns:
       A value in [0, 1]; nan where only one class is present.
     """
-    clicks, scores = _checked(labels, scores)
-    one_group = np.zeros(len(clicks), np.int64)
-    return float(_auc_by_group(clicks, scores, one_group)[0][0])
+    return float(_auc_by_group(labels, scores, None, weights)[0][0])
 
 
-def group_auc(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> float:
+def group_auc(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    groups: ArrayLike,
+    weights: ArrayLike | None = None,
+) -> float:
     """AUC within each user, averaged with impressions as weights.
 
     GAUC = sum_u n_u AUC_u / sum_u n_u, over the users u who have both a click
@@ -48,19 +58,47 @@ def group_auc(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike) -> float:
       labels: [n], 0 or 1.
       scores: [n], any monotone function of the probability.
       groups: [n], integers or strings, the user of each impression.
+      weights: [n], how many rows each stands for; None = one.
 
     Returns:
       A value in [0, 1]; nan where no user has both classes.
     """
-    clicks, scores = _checked(labels, scores)
-    values, sizes = _auc_by_group(clicks, scores, _grouped(groups, clicks))
+    values, sizes = _auc_by_group(labels, scores, groups, weights)
     defined = ~np.isnan(values)
     if not defined.any():
         return float("nan")
     return float(np.average(values[defined], weights=sizes[defined]))
 
 
-def log_loss(labels: ArrayLike, logits: ArrayLike) -> float:
+def uauc(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    groups: ArrayLike,
+    weights: ArrayLike | None = None,
+) -> float:
+    """AUC within each user who has both classes, every such user alike.
+
+    `group_auc` without its weights: heavy users do not outvote the others.
+
+    Args:
+      labels: [n], 0 or 1.
+      scores: [n], any monotone function of the probability.
+      groups: [n], integers or strings, the user of each impression.
+      weights: [n], how many rows each stands for within its user; None = one.
+
+    Returns:
+      A value in [0, 1]; nan where no user has both classes.
+    """
+    values, _ = _auc_by_group(labels, scores, groups, weights)
+    defined = ~np.isnan(values)
+    if not defined.any():
+        return float("nan")
+    return float(values[defined].mean())
+
+
+def log_loss(
+    labels: ArrayLike, logits: ArrayLike, weights: ArrayLike | None = None
+) -> float:
     """Mean negative log likelihood in nats, from logits, in float64.
 
     mean(log(1 + exp(-z))) over clicks and log(1 + exp(z)) over the rest: no
@@ -69,15 +107,19 @@ def log_loss(labels: ArrayLike, logits: ArrayLike) -> float:
     Args:
       labels: [n], 0 or 1.
       logits: [n], log odds of a click.
+      weights: [n], how many rows each stands for; None = one.
 
     Returns:
       A value >= 0.
     """
-    clicks, logits = _checked(labels, logits)
-    return float(np.logaddexp(0.0, np.where(clicks, -logits, logits)).mean())
+    clicks, logits = checks.clicks_and_scores(labels, logits)
+    losses = np.logaddexp(0.0, np.where(clicks, -logits, logits))
+    return _mean(losses, checks.counts(weights, len(clicks)))
 
 
-def normalized_entropy(labels: ArrayLike, logits: ArrayLike) -> float:
+def normalized_entropy(
+    labels: ArrayLike, logits: ArrayLike, weights: ArrayLike | None = None
+) -> float:
     """Log loss over that of always predicting the observed click rate.
 
     NE = log_loss / -(p log p + (1 - p) log(1 - p)), p the click rate of these
@@ -87,19 +129,23 @@ def normalized_entropy(labels: ArrayLike, logits: ArrayLike) -> float:
     Args:
       labels: [n], 0 or 1.
       logits: [n], log odds of a click.
+      weights: [n], how many rows each stands for; None = one.
 
     Returns:
       A value >= 0; nan where only one class is present.
     """
-    loss = log_loss(labels, logits)
-    rate = np.mean(np.asarray(labels), dtype=np.float64)
+    loss = log_loss(labels, logits, weights)
+    clicks = np.asarray(labels, np.float64)
+    rate = _mean(clicks, checks.counts(weights, len(clicks)))
     if rate in (0.0, 1.0):
         return float("nan")
     entropy = -(rate * np.log(rate) + (1.0 - rate) * np.log1p(-rate))
     return float(loss / entropy)
 
 
-def calibration_ratio(labels: ArrayLike, logits: ArrayLike) -> float:
+def calibration_ratio(
+    labels: ArrayLike, logits: ArrayLike, weights: ArrayLike | None = None
+) -> float:
     """Predicted clicks over observed clicks: 1 is calibrated, 2 bids double.
 
     sum_i sigmoid(z_i) / sum_i y_i. He et al. 2014, section 2.
@@ -107,14 +153,75 @@ def calibration_ratio(labels: ArrayLike, logits: ArrayLike) -> float:
     Args:
       labels: [n], 0 or 1.
       logits: [n], log odds of a click.
+      weights: [n], how many rows each stands for; None = one.
 
     Returns:
       A value >= 0; nan where there is no click.
     """
-    clicks, logits = _checked(labels, logits)
-    if not clicks.any():
+    clicks, logits = checks.clicks_and_scores(labels, logits)
+    counts = checks.counts(weights, len(clicks))
+    observed = _sum(clicks, counts)
+    if not observed:
         return float("nan")
-    return float(sigmoid(logits).sum() / clicks.sum())
+    return _sum(sigmoid(logits), counts) / observed
+
+
+def rmse(
+    labels: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None
+) -> float:
+    """The root of the mean squared error, in the unit of the label.
+
+    Args:
+      labels: [n], real numbers.
+      predictions: [n], the predicted labels.
+      weights: [n], how many rows each stands for; None = one.
+
+    Returns:
+      A value >= 0.
+    """
+    amounts, values = checks.amounts_and_predictions(labels, predictions)
+    counts = checks.counts(weights, len(amounts))
+    return float(np.sqrt(_mean(np.square(values - amounts), counts)))
+
+
+def mae(
+    labels: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None
+) -> float:
+    """The mean absolute error, in the unit of the label.
+
+    Args:
+      labels: [n], real numbers.
+      predictions: [n], the predicted labels.
+      weights: [n], how many rows each stands for; None = one.
+
+    Returns:
+      A value >= 0.
+    """
+    amounts, values = checks.amounts_and_predictions(labels, predictions)
+    return _mean(np.abs(values - amounts), checks.counts(weights, len(amounts)))
+
+
+def mean_ratio(
+    labels: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None
+) -> float:
+    """The sum of the predictions over that of the labels: 1 is calibrated.
+
+    `calibration_ratio` for labels that are amounts.
+
+    Args:
+      labels: [n], real numbers.
+      predictions: [n], the predicted labels.
+      weights: [n], how many rows each stands for; None = one.
+
+    Returns:
+      A value; nan where the labels add up to 0.
+    """
+    amounts, values = checks.amounts_and_predictions(labels, predictions)
+    counts = checks.counts(weights, len(amounts))
+    observed = _sum(amounts, counts)
+    if not observed:
+        return float("nan")
+    return _sum(values, counts) / observed
 
 
 def ndcg(
@@ -142,8 +249,8 @@ def ndcg(
             f"`k` must be an integer >= 1. Received: {k!r}. Pass the number "
             "of ranks that count."
         )
-    clicks, scores = _checked(labels, scores)
-    slates = _Sorted(clicks, scores, _grouped(requests, clicks))
+    clicks, scores = checks.clicks_and_scores(labels, scores)
+    slates = SortedRows(clicks, scores, checks.groups_of(requests, clicks))
     ranks = np.arange(len(clicks)) - slates.first_row[slates.group_of_row]
     discounts = np.where(ranks < k, 1.0 / np.log2(ranks + 2.0), 0.0)
     gains = (slates.tie_clicks / slates.tie_sizes)[slates.tie_of_row]
@@ -173,8 +280,8 @@ def mrr(labels: ArrayLike, scores: ArrayLike, requests: ArrayLike) -> float:
     Returns:
       A value in (0, 1]; nan where no request has both classes.
     """
-    clicks, scores = _checked(labels, scores)
-    slates = _Sorted(clicks, scores, _grouped(requests, clicks))
+    clicks, scores = checks.clicks_and_scores(labels, scores)
+    slates = SortedRows(clicks, scores, checks.groups_of(requests, clicks))
     ranked = slates.has_both
     if not ranked.any():
         return float("nan")
@@ -202,112 +309,47 @@ def sigmoid(logits: Floats) -> Floats:
     return np.exp(-np.logaddexp(0.0, -logits))
 
 
-class _Sorted:
-    """Rows sorted by group, then by falling score, with their ties.
-
-    A tie is a run of rows with one group and one score; a row without equals
-    is a tie of one.
-    """
-
-    def __init__(self, clicks: NDArray[np.bool_], scores: Floats, groups: Ints):
-        order = np.lexsort((-scores, groups))
-        groups, scores = groups[order], scores[order]
-        new_group = _starts(groups)
-        new_tie = new_group | _starts(scores)
-        hits = clicks[order].astype(np.int64)
-        self.first_row = np.flatnonzero(new_group)
-        self.tie_first_row = np.flatnonzero(new_tie)
-        self.group_of_row = np.cumsum(new_group) - 1
-        self.tie_of_row = np.cumsum(new_tie) - 1
-        self.group_of_tie = self.group_of_row[self.tie_first_row]
-        self.sizes = np.diff(self.first_row, append=len(hits))
-        self.tie_sizes = np.diff(self.tie_first_row, append=len(hits))
-        self.clicks = np.add.reduceat(hits, self.first_row)
-        self.tie_clicks = np.add.reduceat(hits, self.tie_first_row)
-        self.has_both = (self.clicks > 0) & (self.clicks < self.sizes)
-
-
 def _auc_by_group(
-    clicks: NDArray[np.bool_], scores: Floats, groups: Ints
-) -> tuple[Floats, Ints]:
-    """The AUC of each group, nan where it has one class, and its size."""
-    users = _Sorted(clicks, scores, groups)
-    others = users.tie_sizes - users.tie_clicks
+    labels: ArrayLike,
+    scores: ArrayLike,
+    groups: ArrayLike | None,
+    weights: ArrayLike | None,
+) -> tuple[Floats, NDArray]:
+    """The AUC of each group, nan where it has one class, and its weight."""
+    clicks, scores = checks.clicks_and_scores(labels, scores)
+    if groups is None:
+        groups = np.zeros(len(clicks), np.int64)
+    users = SortedRows(
+        clicks,
+        scores,
+        checks.groups_of(groups, clicks),
+        checks.counts(weights, len(clicks)),
+    )
     tie_start = np.searchsorted(users.tie_first_row, users.first_row)
+    others = users.tie_others
     all_below = np.cumsum(others[::-1])[::-1] - others
     group_end = tie_start + np.diff(tie_start, append=len(others)) - 1
     below = all_below - all_below[group_end][users.group_of_tie]
     half_wins = users.tie_clicks * (2 * below + others)
     wins = np.add.reduceat(half_wins, tie_start) / 2.0
-    pairs = users.clicks * (users.sizes - users.clicks)
+    pairs = users.clicks * users.others
     values = np.full(len(pairs), np.nan)
     np.divide(wins, pairs, out=values, where=pairs > 0)
-    return values, users.sizes
+    # Sums of weights are rounded.
+    return np.clip(values, 0.0, 1.0), users.clicks + users.others
 
 
-def _starts(values: NDArray) -> NDArray[np.bool_]:
-    return np.concatenate([[True], values[1:] != values[:-1]])
+def _mean(values: NDArray, weights: Floats | None) -> float:
+    if weights is None:
+        return float(values.mean())
+    return float((values * weights).sum() / weights.sum())
+
+
+def _sum(values: NDArray, weights: Floats | None) -> float:
+    return float((values if weights is None else values * weights).sum())
 
 
 def _log_choose(n: Ints, m: Ints) -> Floats:
     counts = np.arange(1, max(int(n.max(initial=0)), 1) + 1)
     log_factorial = np.concatenate([[0.0], np.cumsum(np.log(counts))])
     return log_factorial[n] - log_factorial[m] - log_factorial[n - m]
-
-
-def _checked(
-    labels: ArrayLike, scores: ArrayLike
-) -> tuple[NDArray[np.bool_], Floats]:
-    marks, values = np.asarray(labels), np.asarray(scores)
-    if marks.ndim != 1 or marks.shape != values.shape:
-        raise InputError(
-            "Labels and scores must be one value per impression. Received: "
-            f"labels of shape {marks.shape}, scores of shape {values.shape}. "
-            "Pass two one-dimensional arrays of equal length."
-        )
-    if not len(marks):
-        raise InputError(
-            "A metric needs at least one impression. Received: 0. Check the "
-            "split or filter that left no rows."
-        )
-    wrong = ~((marks == 0) | (marks == 1))
-    if wrong.any():
-        raise InputError(
-            "Labels must be 0 or 1. Received: "
-            f"{marks[wrong][0].item()!r} in {wrong.sum()} of {len(marks)} "
-            "rows. Remove or recode those rows."
-        )
-    try:
-        values = values.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"Scores must be numbers. Received: dtype {values.dtype}. Pass "
-            "the model's logits."
-        ) from error
-    wrong = ~np.isfinite(values)
-    if wrong.any():
-        raise InputError(
-            f"Scores must be finite. Received: {values[wrong][0]} in "
-            f"{wrong.sum()} of {len(values)} rows. A model that diverged "
-            "gives such scores: lower its learning rate."
-        )
-    return marks == 1, values
-
-
-def _grouped(groups: ArrayLike, clicks: NDArray[np.bool_]) -> Ints:
-    """Groups as integers that sort."""
-    keys = np.asarray(groups)
-    if keys.shape != clicks.shape:
-        raise InputError(
-            "Groups must be one value per impression. Received: groups of "
-            f"shape {keys.shape}, labels of shape {clicks.shape}. Pass the "
-            "user or request of every impression."
-        )
-    if keys.dtype.kind in "iu":
-        return keys
-    if keys.dtype.kind in "US":
-        return np.unique(keys, return_inverse=True)[1]
-    raise InputError(
-        "Groups must be integers or strings. Received: dtype "
-        f"{keys.dtype}. Pass catalogue rows or ids."
-    )

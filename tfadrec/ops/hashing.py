@@ -1,7 +1,10 @@
-"""Random hyperplanes: vectors at a small angle get like signs."""
+"""Hashes: of vectors by random hyperplanes, and of codes together."""
 
 import numpy as np
 import tensorflow as tf
+
+# An odd constant whose bits are well mixed (2^64 over the golden ratio).
+_PRIME = 0x9E3779B97F4A7C15 - 2**64
 
 
 def random_planes(width: int, num_hashes: int, seed: int) -> np.ndarray:
@@ -31,3 +34,29 @@ def signs(vectors: tf.Tensor, planes: tf.Tensor) -> tf.Tensor:
     """
     # A product near 0 changes its sign with the precision.
     return tf.matmul(tf.cast(vectors, tf.float32), planes) >= 0
+
+
+def cross(codes: list[tf.Tensor], buckets: int) -> tf.Tensor:
+    """The hash bucket of codes taken together.
+
+    With h = 0, for each code c: h <- (h xor c) P, h <- h xor (h >> 29), in 64
+    bits with wrap-around; the bucket is 1 + h mod `buckets`.
+
+    Args:
+      codes: int32 [...] each, of shapes that go together.
+      buckets: >= 1.
+
+    Returns:
+      int32 [...] in [0, buckets]; 0 where one of the codes is 0.
+    """
+    mixed = tf.zeros([], tf.int64)
+    known = tf.constant(True)
+    for code in codes:
+        code = tf.cast(code, tf.int64)
+        mixed = tf.bitwise.bitwise_xor(mixed, code) * _PRIME
+        mixed = tf.bitwise.bitwise_xor(
+            mixed, tf.bitwise.right_shift(mixed, tf.constant(29, tf.int64))
+        )
+        known = known & (code > 0)
+    bucket = tf.math.floormod(mixed, buckets) + 1
+    return tf.where(known, tf.cast(bucket, tf.int32), 0)

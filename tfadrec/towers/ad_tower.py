@@ -1,33 +1,33 @@
 """Catalogue rows to ad vectors."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from tfadrec.core.door import keras, register, tf
 from tfadrec.core.errors import InputError
 from tfadrec.layers.building import built, config_of
+from tfadrec.layers.features import FeatureFields
+from tfadrec.layers.features.feature_fields import projection
+from tfadrec.layers.features.kinds import columns_of
 from tfadrec.layers.id_embedding import IdEmbedding
 from tfadrec.ops import lookup
 from tfadrec.towers.ad_copy import AdCopy
 
 _ALL = ("vector", "fields", "bias")
-# Variance of a projection's first kernel, as a share of Glorot's. At 1, the
-# numerics and vectors drown the ids, which start at zero.
-_PROJECTION_SCALE = 0.1
+_NUMBERS = "numbers"
+_TEXT = "text"
 
 
 @register
 class AdTower(keras.layers.Layer):
     """Makes one vector of everything known of an ad: rows [...] to [..., D].
 
-    Each field of an ad (its id, each category, its numerics together, each
-    vector column such as the encoded ad copy, at unit length) becomes one
-    vector of width D, and the ad vector is their sum. Numerics and vectors are
-    projected; ids and categories are embedded. Ids are dropped for a share of
-    the rows in training, so that an ad without a history lives on its other
-    fields.
+    An ad's id and its features, among them the encoded ad copy, become fields
+    of width D (see `FeatureFields`), and the ad vector is their sum. Ids are
+    dropped for a share of the rows in training, so that an ad without a history
+    lives on its other fields.
 
     The columns are tables beside the model, gathered on the device: weights
     that are not trained. Each distinct row of a call is worked out once.
@@ -48,8 +48,12 @@ class AdTower(keras.layers.Layer):
       use_id: whether ads have an embedding and a bias of their own.
       id_dropout: `dropout` of `IdEmbedding`.
       id_l2: `l2` of `IdEmbedding`.
-      category: the categorical column that says what kind an ad is of, or None;
-        behaviour encoders may compare an event's kind with the candidate's.
+      feature_dropout: `dropout` of `FeatureFields`.
+      category: the feature that says what kind an ad is of, of kind category,
+        or None; behaviour encoders may compare an event's kind with the
+        candidate's.
+      passed: names of columns that are given along with the vectors, for what
+        is worked out of an ad's features and those of others.
       text: a layer of `tfadrec.layers.text` that reads the catalogue's tokens,
         or None.
       max_distinct: for how many distinct texts XLA, whose shapes are fixed,
@@ -63,18 +67,18 @@ class AdTower(keras.layers.Layer):
 
     Returns:
       Dict of `vector`, float [..., D], `fields`, float [..., N, D], `bias`,
-      float32 [...], and with a category column `category`, its codes, int32
-      [...].
+      float32 [...]; with a category `category`, its codes, int32 [...]; and
+      the columns `passed`.
 
     Raises:
       ValueError: where the width or `max_distinct` is below 1, an ad has no
-        field at all, the category column is none of the categorical ones, or
-        `text` has no tokens to read, cannot read them, or reads what a column
-        `text` has already.
+        field at all, the category is none of the features, a column to be
+        passed is none of theirs, or `text` has no tokens to read, cannot read
+        them, or reads what a feature `text` has already.
 
     Example:
-      >>> spec = {"num_ads": 9, "categoricals": {"brand": 4}, "numerics": [],
-      ...         "vectors": {"text": 8}}
+      >>> text = {"name": "text", "kind": "vector", "width": 8}
+      >>> spec = {"num_ads": 9, "features": [text]}
       >>> AdTower(spec, width=16)(tf.constant([[1, 2]]))["vector"].shape
       TensorShape([1, 2, 16])
     """
@@ -87,7 +91,9 @@ class AdTower(keras.layers.Layer):
         use_id: bool = True,
         id_dropout: float = 0.1,
         id_l2: float = 0.0,
+        feature_dropout: float = 0.0,
         category: str | None = None,
+        passed: Sequence[str] = (),
         text: keras.layers.Layer | None = None,
         max_distinct: int | None = None,
         **kwargs,
@@ -97,24 +103,23 @@ class AdTower(keras.layers.Layer):
         spec = catalogue if given else catalogue.spec()
         self._tables_at_start = {} if given else catalogue.tables()
         self._num_ads = spec["num_ads"]
-        self._categoricals = sorted(spec["categoricals"].items())
-        self._numerics = sorted(spec["numerics"])
-        self._vectors = sorted(spec["vectors"].items())
+        self._features = sorted(
+            (dict(feature) for feature in spec["features"]),
+            key=lambda feature: feature["name"],
+        )
         self._tokens = spec.get("tokens") and dict(spec["tokens"])
         if width < 1:
             raise ValueError(f"`width` must be >= 1. Received: width={width}.")
-        has_columns = self._categoricals or self._numerics or self._vectors
-        if not (use_id or has_columns or text):
+        if not (use_id or self._features or text):
             raise ValueError(
                 "an ad needs at least one field. Received: use_id=False and a "
-                "catalogue without categoricals, numerics and vectors."
+                "catalogue without features."
             )
-        if text is not None and (
-            not self._tokens or any(n == "text" for n, _ in self._vectors)
-        ):
+        names = [feature["name"] for feature in self._features]
+        if text is not None and (not self._tokens or _TEXT in names):
             raise ValueError(
-                "`text` reads the tokens of the catalogue, in place of a vector"
-                " column `text`. Received: a catalogue "
+                "`text` reads the tokens of the catalogue, in place of a "
+                "feature `text`. Received: a catalogue "
                 f"{'without tokens' if not self._tokens else 'with both'}. "
                 "Make it with `data.tokenize`, and not with `data.encode_text`."
             )
@@ -125,20 +130,42 @@ class AdTower(keras.layers.Layer):
                 "`max_distinct` must be >= 1, or None. Received: max_distinct="
                 f"{max_distinct}."
             )
-        known = [name for name, _ in self._categoricals]
+        known = [
+            feature["name"]
+            for feature in self._features
+            if feature["kind"] == "category"
+        ]
         if category is not None and category not in known:
             raise ValueError(
-                "`category` must be a categorical column of the catalogue, one "
+                "`category` must be a feature of the ads of kind category, one "
                 f"of {', '.join(known) or 'none'}. Received: "
                 f"category={category!r}."
+            )
+        columns = self._column_specs()
+        if not set(passed) <= set(columns):
+            raise ValueError(
+                "`passed` must be columns of the catalogue, of "
+                f"{', '.join(columns) or 'none'}. Received: "
+                f"{', '.join(passed)}."
             )
         self.width = width
         self.use_id = use_id
         self.id_dropout = id_dropout
         self.id_l2 = id_l2
+        self.feature_dropout = feature_dropout
         self.category = category
+        self.passed = tuple(passed)
         self.text = text
         self.max_distinct = max_distinct
+        self.features = None
+        if self._features:
+            self.features = FeatureFields(
+                self._features,
+                width,
+                dropout=feature_dropout,
+                name="features",
+                dtype=self.dtype_policy,
+            )
 
     @property
     def num_rows(self) -> int:
@@ -148,42 +175,47 @@ class AdTower(keras.layers.Layer):
     @property
     def num_fields(self) -> int:
         """N, the fields of an ad."""
-        columns = len(self._categoricals) + len(self._vectors)
-        others = [self._numerics, self.text]
-        return self.use_id + columns + sum(map(bool, others))
+        of_features = self.features.num_fields if self.features else 0
+        return self.use_id + of_features + (self.text is not None)
 
     @property
     def kind(self) -> tuple[str, ...]:
         """What `encode` can give of an ad's kind: `category`, or nothing."""
         return () if self.category is None else ("category",)
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """All that `call` gives of an ad."""
+        return (*_ALL, *self.kind, *self.passed)
+
     def build(self, input_shape=None) -> None:
         self._tables = {
-            f"categorical:{name}": self._table("categorical", name, [], "int32")
-            for name, _ in self._categoricals
-        } | {
-            f"vector:{name}": self._table("vector", name, [size])
-            for name, size in self._vectors
-        }
-        if self._numerics:
-            self._tables["numeric"] = self._table(
-                "numeric", None, [len(self._numerics)]
+            name: self._column(
+                f"{name}_table",
+                self._tables_at_start.get(name),
+                [self.num_rows, *shape],
+                dtype,
             )
-        self._embeddings = {
-            name: self._embedding(f"{name}_embedding", size, self.width)
-            for name, size in self._categoricals
+            for name, (shape, dtype) in self._column_specs().items()
+            if name not in self._numbers()
         }
-        self._projections = {
-            name: self._projection(name, size) for name, size in self._vectors
-        }
-        if self._numerics:
-            self._projections["numeric"] = self._projection(
-                "numeric", len(self._numerics)
+        numbers = self._numbers()
+        if numbers:
+            start = None
+            if self._tables_at_start:
+                start = [self._tables_at_start[name] for name in numbers]
+                start = np.stack(start, axis=-1)
+            # Side by side: one look-up for all of them.
+            self._tables[_NUMBERS] = self._column(
+                "numbers_table", start, [self.num_rows, len(numbers)], "float32"
             )
+        if self.features is not None:
+            built(self.features, None)
         if self.text is not None:
             self._copy = self._ad_copy()
-            self._projections["text"] = self._projection(
-                "text", self.text.width
+            self._text_projection = built(
+                projection(self.width, "text_projection", self.dtype_policy),
+                [None, self.text.width],
             )
         if self.use_id:
             self._id = built(
@@ -202,7 +234,7 @@ class AdTower(keras.layers.Layer):
 
     def _check_tokens(self, text):
         longest = self._tokens["longest"]
-        ids = self._tables_at_start.get("token:ids", np.zeros(1, np.int32))
+        ids = self._tables_at_start.get("token_ids", np.zeros(1, np.int32))
         if longest > text.max_tokens or ids.max() >= text.vocabulary_size:
             raise ValueError(
                 "the catalogue's tokens must be of the encoder's vocabulary, "
@@ -212,15 +244,20 @@ class AdTower(keras.layers.Layer):
                 "`max_tokens`."
             )
 
-    def _table(self, kind, name, shape, dtype="float32"):
-        value = self._tables_at_start.get(f"{kind}:{name}")
-        if kind == "numeric" and self._tables_at_start:
-            value = np.stack(
-                [self._tables_at_start[f"numeric:{n}"] for n in self._numerics],
-                axis=-1,
-            )
-        name = f"{kind}_table" if name is None else f"{name}_table"
-        return self._column(name, value, [self.num_rows, *shape], dtype)
+    def _column_specs(self):
+        """The columns of the catalogue: name -> shape of a value, dtype."""
+        columns = {}
+        for feature in self._features:
+            columns |= columns_of(feature)
+        return columns
+
+    def _numbers(self):
+        """The columns of single numbers."""
+        return [
+            name
+            for name, (shape, dtype) in self._column_specs().items()
+            if dtype == "float32" and not shape
+        ]
 
     def _column(self, name, value, shape, dtype):
         return self.add_weight(
@@ -234,12 +271,12 @@ class AdTower(keras.layers.Layer):
 
     def _ad_copy(self):
         sizes = {
-            "token:ids": self._tokens["count"] + 1,
-            "token:starts": self.num_rows + 1,
+            "token_ids": self._tokens["count"] + 1,
+            "token_starts": self.num_rows + 1,
         }
         columns = [
             self._column(
-                key.replace(":", "_"),
+                key,
                 self._tables_at_start.get(key),
                 [size],
                 "int32",
@@ -251,27 +288,8 @@ class AdTower(keras.layers.Layer):
         longest = self._tokens["longest"]
         return AdCopy(self.text, *columns, longest, self.max_distinct)
 
-    def _embedding(self, name, rows, width, initializer="uniform"):
-        return self.add_weight(
-            name,
-            shape=[rows, width],
-            initializer=initializer,
-            experimental_autocast=False,
-        )
-
-    def _projection(self, name, size):
-        dense = keras.layers.Dense(
-            self.width,
-            kernel_initializer=keras.initializers.VarianceScaling(
-                _PROJECTION_SCALE, "fan_avg", "uniform"
-            ),
-            name=f"{name}_projection",
-            dtype=self.dtype_policy,
-        )
-        return built(dense, [None, size])
-
     def call(self, rows, training=None):
-        wanted = {"rows": (rows, (*_ALL, *self.kind))}
+        wanted = {"rows": (rows, self.parts)}
         return self.encode(wanted, training)["rows"]
 
     def encode(self, wanted, training=None):
@@ -311,15 +329,16 @@ class AdTower(keras.layers.Layer):
           training: whether to drop ids, and the mode of `text`.
 
         Returns:
-          Dict of `categorical:<name>`, int32 [...]; `numeric`, float32 [...,
-          numerics], in the order of their names; `vector:<name>`, float32 [...,
-          size], and where there is a `text` what it makes of the tokens as
-          `vector:text`; and where ids are used `id`, float32 [..., D], and
-          `bias`, float32 [...].
+          Dict of the features' columns [...] by name, and where there is a
+          `text` of what it makes of the tokens as `text`; and where ids are
+          used `id`, float32 [..., D], and `bias`, float32 [...].
         """
         columns = {
             key: tf.gather(table, rows) for key, table in self._tables.items()
         }
+        if _NUMBERS in columns:
+            numbers = tf.unstack(columns.pop(_NUMBERS), axis=-1)
+            columns |= dict(zip(self._numbers(), numbers, strict=True))
         if self.use_id:
             known = self._id(rows, training=training)
             columns |= {"id": known["vector"], "bias": known["bias"]}
@@ -327,46 +346,42 @@ class AdTower(keras.layers.Layer):
             vectors = self._copy(tf.reshape(rows, [-1]), training)
             shape = tf.concat([tf.shape(rows), [self.text.width]], 0)
             vectors = tf.reshape(vectors, shape)
-            columns["vector:text"] = tf.cast(vectors, tf.float32)
+            columns[_TEXT] = tf.cast(vectors, tf.float32)
         return columns
 
-    def encode_columns(self, columns):
+    def encode_columns(self, columns, training=None):
         """Encodes ads by what is known of them, also ads without a row.
 
         Args:
           columns: as from `columns`. An ad that the catalogue does not have
             takes `id` and `bias` from row 0.
+          training: whether to drop values of features.
 
         Returns:
           Dict as from `call`.
         """
         fields = []
         if self.use_id:
-            fields.append(tf.cast(columns["id"], self.compute_dtype))
-        for name, embedding in self._embeddings.items():
-            codes = columns[f"categorical:{name}"]
-            fields.append(
-                tf.cast(tf.gather(embedding, codes), self.compute_dtype)
-            )
-        for name, projection in self._projections.items():
-            key = name if name in columns else f"vector:{name}"
-            values = columns[key]
-            if key != "numeric":
-                values = tf.cast(values, tf.float32)
-                values = tf.math.l2_normalize(values, axis=-1)
-            fields.append(projection(tf.cast(values, self.compute_dtype)))
-        stacked = tf.stack(fields, axis=-2)
+            own = tf.cast(columns["id"], self.compute_dtype)
+            fields.append(own[..., None, :])
+        if self.features is not None:
+            fields.append(self.features(columns, training=training))
+        if self.text is not None:
+            vectors = tf.math.l2_normalize(columns[_TEXT], axis=-1)
+            vectors = tf.cast(vectors, self.compute_dtype)
+            fields.append(self._text_projection(vectors)[..., None, :])
+        stacked = tf.concat(fields, axis=-2)
         vector = tf.reduce_sum(stacked, axis=-2)
         bias = (
             columns["bias"] if self.use_id else tf.zeros(tf.shape(vector)[:-1])
         )
         encoded = {"vector": vector, "fields": stacked, "bias": bias}
         for key in self.kind:
-            encoded[key] = columns[f"categorical:{self.category}"]
-        return encoded
+            encoded[key] = columns[self.category]
+        return encoded | {name: columns[name] for name in self.passed}
 
     def _encode(self, rows, training):
-        return self.encode_columns(self.columns(rows, training))
+        return self.encode_columns(self.columns(rows, training), training)
 
     def read_lower_layers(self, path: str | os.PathLike[str]) -> None:
         """Has `text` start from its frozen layers' outputs, read from a file.
@@ -397,16 +412,16 @@ class AdTower(keras.layers.Layer):
             **super().get_config(),
             "catalogue": {
                 "num_ads": self._num_ads,
-                "categoricals": dict(self._categoricals),
-                "numerics": list(self._numerics),
-                "vectors": dict(self._vectors),
+                "features": self._features,
                 "tokens": self._tokens and dict(self._tokens),
             },
             "width": self.width,
             "use_id": self.use_id,
             "id_dropout": self.id_dropout,
             "id_l2": self.id_l2,
+            "feature_dropout": self.feature_dropout,
             "category": self.category,
+            "passed": list(self.passed),
             "text": config_of(self.text),
             "max_distinct": self.max_distinct,
         }

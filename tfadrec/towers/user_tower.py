@@ -1,7 +1,11 @@
 """A user's history to user vectors."""
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.building import built, config_of
+from tfadrec.layers.features import FeatureFields
 from tfadrec.layers.id_embedding import IdEmbedding
 from tfadrec.ops import lookup, sequence
 
@@ -12,10 +16,11 @@ class UserTower(keras.layers.Layer):
 
     An event's vector is its ad's vector plus embeddings of what was done
     (event type), how long ago (the power of two below 1 + age in seconds) and
-    how many events ago; the behaviour encoder makes user vectors of them. A
-    user's own id adds an embedding to the user vectors and a bias to the
-    score; both start at zero, so a user without training rows is the average
-    user.
+    how many events ago, and the fields of the event's own features; the
+    behaviour encoder makes user vectors of them. To these are added the fields
+    of the user's features, and an embedding of the user's id, which also adds a
+    bias to the score; both start at zero, so a user without training rows is
+    the average user.
 
     Mask: from `history_length`; an empty history is a normal user. Precision:
     the compute dtype; biases float32.
@@ -28,11 +33,15 @@ class UserTower(keras.layers.Layer):
         a tower that does not look at ids.
       id_dropout: `dropout` of `IdEmbedding`.
       max_length: events further back than this share one position, >= 1.
+      features: of users; see `FeatureFields`.
+      event_features: of events.
+      feature_dropout: `dropout` of `FeatureFields`.
 
     Call args:
       inputs: dict of `history_vectors`, float [B, T, D], `history_events`,
         int32 [B, T], `history_ages`, int32 [B, T], seconds, `history_length`,
-        int32 [B], `target`, float [B, C, D], and `user_id`, int32 [B].
+        int32 [B], `target`, float [B, C, D], `user_id`, int32 [B], and the
+        columns of the features, leading axes [B] of users and [B, T] of events.
 
     Returns:
       Dict of `user`, float [B, C, D] or [B, 1, D], `events`, float [B, T, D],
@@ -54,6 +63,9 @@ class UserTower(keras.layers.Layer):
         num_users: int = 0,
         id_dropout: float = 0.5,
         max_length: int = 50,
+        features: Sequence[Mapping[str, Any]] = (),
+        event_features: Sequence[Mapping[str, Any]] = (),
+        feature_dropout: float = 0.0,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -68,6 +80,20 @@ class UserTower(keras.layers.Layer):
         self.num_users = num_users
         self.id_dropout = id_dropout
         self.max_length = max_length
+        self._features = [dict(feature) for feature in features]
+        self._event_features = [dict(feature) for feature in event_features]
+        self.feature_dropout = feature_dropout
+        self.features = self.event_features = None
+        self._lent = dict
+
+    def share(self, tables: Mapping[str, Callable[[], Any]]) -> None:
+        """Lets features use other features' embeddings; before `build`.
+
+        Args:
+          tables: as for `FeatureFields.share`.
+        """
+        # A function hides them from Keras, which would save them twice.
+        self._lent = lambda: dict(tables)
 
     def build(self, input_shape) -> None:
         width = input_shape["history_vectors"][-1]
@@ -93,6 +119,9 @@ class UserTower(keras.layers.Layer):
                 ),
                 [None],
             )
+        tables = self._lent()
+        self.features = self._fields("features", width, tables)
+        self.event_features = self._fields("event_features", width, tables)
         built(
             self.encoder,
             {
@@ -102,12 +131,32 @@ class UserTower(keras.layers.Layer):
         )
         super().build(input_shape)
 
+    def _fields(self, name, width, tables):
+        """The layer of some features, built; it lends its own embeddings."""
+        specs = getattr(self, f"_{name}")
+        if not specs:
+            return None
+        fields = FeatureFields(
+            specs,
+            width,
+            dropout=self.feature_dropout,
+            name=name,
+            dtype=self.dtype_policy,
+        )
+        fields.share(tables)
+        built(fields, None)
+        tables |= fields.tables
+        return fields
+
     def call(self, inputs, training=None):
         vectors = inputs["history_vectors"]
         length = inputs["history_length"]
         steps = tf.range(tf.shape(vectors)[1])  # [T]
         mask = steps < length[:, None]  # [B, T]
         events = vectors + self._describe(inputs, length[:, None] - 1 - steps)
+        if self.event_features is not None:
+            fields = self.event_features(inputs, training=training)
+            events += tf.reduce_sum(fields, axis=-2)
         behaviour = {
             "events": events,
             "mask": mask,
@@ -122,6 +171,9 @@ class UserTower(keras.layers.Layer):
         encoded = tf.cast(
             self.encoder(behaviour, training=training), self.compute_dtype
         )
+        if self.features is not None:
+            fields = self.features(inputs, training=training)
+            encoded += tf.reduce_sum(fields, axis=-2)[:, None, :]
         bias = tf.zeros(tf.shape(length))
         if self.num_users:
             known = self._id(inputs["user_id"], training=training)
@@ -155,6 +207,9 @@ class UserTower(keras.layers.Layer):
             "num_users": self.num_users,
             "id_dropout": self.id_dropout,
             "max_length": self.max_length,
+            "features": self._features,
+            "event_features": self._event_features,
+            "feature_dropout": self.feature_dropout,
         }
 
     @classmethod

@@ -32,8 +32,8 @@ def encode(
     """The columns of some features as models read them.
 
     Args:
-      table: has a typed column for each feature that is not derived, by the name of
-        its column.
+      table: has a typed column for each feature that is not derived, under
+        `Feature.column`.
       features: of one entity.
 
     Returns:

@@ -1,0 +1,34 @@
+"""Many categories as one vector."""
+
+from tfadrec.core.door import tf
+from tfadrec.layers.features.category_field import CategoryField
+
+
+class CategoriesField(CategoryField):
+    """The mean of the values' embeddings: int32 [..., L] to [..., D].
+
+    With weights w_l it is sum_l w_l e_l / sum_l |w_l|. Code 0 fills lists up
+    and counts for nothing; a list without a known value is like a missing one
+    and has the vector of code 0.
+    """
+
+    @staticmethod
+    def columns(feature):
+        name, length = feature["name"], feature["width"]
+        columns = {name: ([length], "int32")}
+        if feature.get("weighted"):
+            columns[f"{name}_weights"] = ([length], "float32")
+        return columns
+
+    def call(self, columns):
+        name = self.feature["name"]
+        codes = columns[name]
+        weights = tf.cast(codes > 0, tf.float32)
+        if self.feature.get("weighted"):
+            weights *= columns[f"{name}_weights"]
+        total = tf.reduce_sum(tf.abs(weights), -1, keepdims=True)
+        weights = tf.math.divide_no_nan(weights, total)
+        vectors = self.look_up(codes)
+        mean = tf.einsum("...ld,...l->...d", vectors, weights)
+        nothing = tf.cast(total <= 0, tf.float32) * self.table[0]
+        return tf.cast(mean + nothing, self.compute_dtype)

@@ -1,0 +1,47 @@
+"""What two lists of categories have in common."""
+
+from tfadrec.core.door import tf
+from tfadrec.layers.features.field import Field
+
+
+class OverlapField(Field):
+    """A measure of the values that two lists share, float32 [...].
+
+    With n the entries of the first list that stand in the second, a and b the
+    entries of each, `count` is log(1 + n), `share` n / a, and `jaccard`
+    n / (a + b - n). It is nan, missing, where a list is empty.
+    """
+
+    is_scalar = True
+
+    @staticmethod
+    def columns(feature):
+        return {}
+
+    def call(self, columns):
+        rank = max(columns[name].shape.rank for name in self.feature["of"])
+        first, second = (
+            _listed(columns[name], rank) for name in self.feature["of"]
+        )
+        same = (first[..., :, None] == second[..., None, :]) & (
+            first[..., :, None] > 0
+        )
+        common = _count(tf.reduce_any(same, -1))
+        a, b = _count(first > 0), _count(second > 0)
+        measure = self.feature["measure"]
+        if measure == "count":
+            value = tf.math.log1p(common)
+        elif measure == "share":
+            value = tf.math.divide_no_nan(common, a)
+        else:
+            value = tf.math.divide_no_nan(common, a + b - common)
+        return tf.where((a > 0) & (b > 0), value, float("nan"))
+
+
+def _listed(codes, rank):
+    """A single category is a list of one."""
+    return codes if codes.shape.rank == rank else codes[..., None]
+
+
+def _count(mask):
+    return tf.reduce_sum(tf.cast(mask, tf.float32), -1)

@@ -1,0 +1,116 @@
+"""What every loss of a task is to a ranker."""
+
+from tfadrec.core.door import keras, tf
+
+
+class TaskLoss(keras.losses.Loss):
+    """The loss of one label, with what it makes of the outputs of a head.
+
+    A subclass gives `costs`. One whose outputs are not logits of a label of 0
+    and 1 gives `expected` and `score` as well.
+
+    What stands in padding, NaN too, has no part in the loss and no gradient.
+
+    Precision: float32, whatever comes in.
+
+    Attributes:
+      num_outputs: how many numbers per row the head gives.
+      by_request: whether the loss compares the rows of a slate, and so takes
+        slates [B, C] alone.
+      is_binary: whether the label is 0 or 1 and `expected` a probability.
+      is_calibrated: whether the loss fixes the level of the outputs. Where it
+        only orders the rows of a slate, `expected` means nothing until a
+        calibrated loss is added.
+    """
+
+    num_outputs = 1
+    by_request = False
+    is_binary = True
+    is_calibrated = True
+
+    def call(self, y_true, y_pred):
+        """The loss of each row, where every row is real; see `per_row`."""
+        return self.per_row(y_true, y_pred)
+
+    def per_row(self, labels, outputs, mask=None):
+        """The loss of each row.
+
+        A loss of whole slates gives every real row the loss of its slate, so
+        the mean over real rows weighs a slate by its size.
+
+        Args:
+          labels: [B] or [B, C].
+          outputs: as the labels, with an axis [num_outputs] after them where
+            there are several.
+          mask: bool, as the labels, True = real; None = all real.
+
+        Returns:
+          float32, as the labels, 0 in padding.
+
+        Raises:
+          ValueError: where the shapes do not fit each other.
+        """
+        labels = tf.cast(labels, tf.float32)
+        outputs = tf.cast(outputs, tf.float32)
+        self._check_shapes(labels.shape, outputs.shape)
+        if mask is None:
+            mask = tf.ones_like(labels, tf.bool)
+        mask = tf.convert_to_tensor(mask, tf.bool)
+        real = mask if self.num_outputs == 1 else mask[..., tf.newaxis]
+        costs = self.costs(
+            tf.where(mask, labels, 0.0), tf.where(real, outputs, 0.0), mask
+        )
+        return tf.where(mask, costs, 0.0)
+
+    def costs(self, labels, outputs, mask):
+        """The loss of each row, given float32 with zeros in padding.
+
+        Args:
+          labels: as for `per_row`.
+          outputs: as for `per_row`.
+          mask: as for `per_row`, never None.
+
+        Returns:
+          float32 that can be broadcast to the labels, finite in padding.
+        """
+        raise NotImplementedError
+
+    def expected(self, outputs):
+        """The mean of the label that the outputs predict, float32.
+
+        Args:
+          outputs: as for `per_row`.
+
+        Returns:
+          float32, shaped as the labels.
+        """
+        outputs = tf.cast(outputs, tf.float32)
+        return tf.sigmoid(outputs) if self.is_binary else outputs
+
+    def score(self, outputs):
+        """What rows are ranked by, float32; grows with `expected`.
+
+        Args:
+          outputs: as for `per_row`.
+
+        Returns:
+          float32, shaped as the labels.
+        """
+        return tf.cast(outputs, tf.float32)
+
+    def _check_shapes(self, labels, outputs):
+        if self.by_request and labels.rank not in (None, 2):
+            raise ValueError(
+                f"{type(self).__name__} takes labels of whole slates, [B, C]. "
+                f"Received: labels of shape {labels}. Train by request, or "
+                "choose a loss of single rows, such as 'binary'."
+            )
+        expected = labels
+        if self.num_outputs > 1:
+            expected = labels.concatenate([self.num_outputs])
+        if not expected.is_compatible_with(outputs):
+            raise ValueError(
+                f"{type(self).__name__} takes {self.num_outputs} output(s) "
+                f"for each label. Received: outputs of shape {outputs} for "
+                f"labels of shape {labels}. Give outputs of shape {expected}."
+            )
