@@ -1,5 +1,6 @@
 """Columns of features to fields, whatever they are features of."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -112,7 +113,7 @@ class FeatureFields(keras.layers.Layer):
     def tables(self) -> dict[str, Callable[[], Any]]:
         """Functions to the embeddings of the layer, by feature."""
         return {
-            field.feature["name"]: lambda field=field: field.table
+            field.feature["name"]: functools.partial(_table_of, field)
             for field in self._fields
             if field.table is not None
         }
@@ -146,7 +147,7 @@ class FeatureFields(keras.layers.Layer):
         for field in sorted(self._fields, key=lambda f: bool(self._own(f))):
             owner = self._own(field)
             if owner is not None:
-                field.borrow(lambda owner=owner: owner.table)
+                field.borrow(functools.partial(_table_of, owner))
             built(field, None)
         self._projections = {
             field.feature["name"]: self._projection(
@@ -283,6 +284,10 @@ class FeatureFields(keras.layers.Layer):
             "dropout": self.dropout,
             "initializer": self.initializer,
         }
+
+
+def _table_of(field):
+    return field.table
 
 
 def projection(width: int, name: str, dtype) -> keras.layers.Dense:
