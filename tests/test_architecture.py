@@ -62,7 +62,12 @@ OTHER_CLASSES = {
     "core/config.py": ["RunConfig"],
     "core/errors.py": ["TfadrecError", "InputError"],
     "data/intake/ledger.py": ["Count", "Ledger"],
-    "data/sources/table_config.py": ["ColumnSpec", "TableSpec", "TableConfig"],
+    "data/sources/table_spec.py": [
+        "ColumnSpec",
+        "LabelSpec",
+        "TableSpec",
+        "TableConfig",
+    ],
     "data/copy/lower_layers.py": ["LayeredEncoder"],
     "data/copy/text_vectors.py": ["TextEncoder"],
     "layers/multitask/mmoe.py": ["MMoE"],

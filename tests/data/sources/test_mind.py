@@ -44,13 +44,15 @@ def test_a_published_pair(tmp_path):
     summary = prepare(tmp_path)
     out = tmp_path / "out"
     ads = pq.read_table(out / "ads.parquet").to_pylist()
+    schema = Schema.from_json((out / "schema.json").read_text())
+    column = {f.name: f.column for f in schema.of("ad")}
     assert ads[0] == {
         "ad_id": "N1",
         "title": 'A "great" day',
         "description": "They won.",
         "tags": [],
-        "category": "sports",
-        "subcategory": "golf",
+        column["category"]: "sports",
+        column["subcategory"]: "golf",
     }
     assert [ad["ad_id"] for ad in ads] == ["N1", "N2", "N3"]
     assert (ads[1]["title"], ads[1]["description"]) == ("", "")
@@ -82,8 +84,7 @@ def test_a_published_pair(tmp_path):
     }
     schema = Schema.from_json((out / "schema.json").read_text())
     assert schema.event_types == ("click",)
-    assert schema.context == ()
-    assert [f.vocabulary for f in schema.ad_features] == [
+    assert [f.vocabulary for f in schema.of("ad")] == [
         ("news", "sports"),
         ("golf", "local", "world"),
     ]

@@ -79,7 +79,14 @@ def test_both_forms_give_the_same_dataset(form, tmp_path, request):
 
     ads = pq.read_table(out / "ads.parquet")
     assert ads.to_pylist() == [
-        {"ad_id": i, "title": t, "description": "", "tags": g, "year": y}
+        {
+            "ad_id": i,
+            "title": t,
+            "description": "",
+            "tags": g,
+            "year": y,
+            "genres": g,
+        }
         for i, t, g, y in (
             (1, "Toy Story", ["Animation", "Children's"], 1995.0),
             (2, "The Usual Suspects", ["Crime"], 1995.0),
@@ -99,26 +106,31 @@ def test_both_forms_give_the_same_dataset(form, tmp_path, request):
         )
     ]
     names = ("request_id", "user_id", "ad_id", "timestamp", "clicked")
-    young = {"gender": "M", "occupation": "technician", "age": 24.0}
-    old = {"gender": "F", "occupation": "other", "age": 53.0}
     assert pq.read_table(out / "impressions.parquet").to_pylist() == [
-        {**dict(zip(names, row, strict=True)), **person}
-        for row, person in (
-            (("20-50", 20, 2, 50, 0), old),
-            (("10-90", 10, 267, 90, 0), young),
-            (("10-100", 10, 1, 100, 1), young),
-            (("10-100", 10, 2, 100, 1), young),
+        dict(zip(names, row, strict=True))
+        for row in (
+            ("20-50", 20, 2, 50, 0),
+            ("10-90", 10, 267, 90, 0),
+            ("10-100", 10, 1, 100, 1),
+            ("10-100", 10, 2, 100, 1),
         )
+    ]
+    names = ("user_id", "gender", "occupation", "age")
+    assert pq.read_table(out / "users.parquet").to_pylist() == [
+        dict(zip(names, row, strict=True))
+        for row in ((10, "M", "technician", 24.0), (20, "F", "other", 53.0))
     ]
     schema = Schema.from_json((out / "schema.json").read_text("utf-8"))
     assert (schema.user_id_type, schema.ad_id_type) == ("int64", "int64")
     assert schema.event_types == tuple(f"rating_{n}" for n in range(1, 6))
-    assert [f.name for f in schema.ad_features] == ["year"]
-    assert [(f.name, f.kind) for f in schema.context] == [
-        ("gender", "categorical"),
-        ("occupation", "categorical"),
-        ("age", "numeric"),
+    assert [(f.entity, f.name, f.kind) for f in schema.features] == [
+        ("user", "age", "number"),
+        ("user", "gender", "category"),
+        ("ad", "genres", "categories"),
+        ("user", "occupation", "category"),
+        ("ad", "year", "number"),
     ]
+    assert schema.of("ad")[0].vocabulary == ("Animation", "Children's", "Crime")
     # The six ratings: one on film 9, which is unknown, and one of 6 stars.
     ratings = summary.counts[2]
     assert (ratings.read, ratings.kept, ratings.rejected) == (6, 4, 2)

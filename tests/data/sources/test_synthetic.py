@@ -25,18 +25,20 @@ def test_sizes(world):
     assert 0.05 < sizes["clicked"] / sizes["impressions"] < 0.2
     impressions = pq.read_table(out / "impressions.parquet")
     slates = impressions.group_by("request_id").aggregate(
-        [("ad_id", "count_distinct"), ("position", "max")]
+        [("ad_id", "count_distinct"), ("position", "count_distinct")]
     )
     assert set(slates["ad_id_count_distinct"].to_pylist()) == {5}
-    assert set(slates["position_max"].to_pylist()) == {4}
+    assert set(slates["position_count_distinct"].to_pylist()) == {5}
 
 
 def test_the_truth_is_in_no_schema(world):
     schema = Schema.from_json((world[0] / "schema.json").read_text())
     assert schema.labels == ("clicked", "converted")
-    assert [f.name for f in schema.context] == ["position"]
-    assert schema.context[0].vocabulary == ("0", "1", "2", "3", "4")
-    assert [f.name for f in schema.ad_features] == ["category", "price"]
+    (position,) = schema.of("candidate")
+    assert (position.name, position.kind) == ("position", "category")
+    assert position.vocabulary == ("0", "1", "2", "3", "4")
+    assert {f.name for f in schema.of("ad")} == {"category", "price"}
+    assert len(schema.features) == 3
 
 
 @pytest.mark.parametrize(
@@ -78,7 +80,7 @@ def test_auc_of_the_truth(world):
 
 def test_position_lowers_clicks_as_stated(world):
     table = pq.read_table(world[0] / "impressions.parquet")
-    position = table["position"].to_numpy()
+    position = table["position"].to_numpy().astype(int)
     truth = table["true_click_probability"].to_numpy()
     top = truth[position == 0].mean()
     for place in range(1, 5):

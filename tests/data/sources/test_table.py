@@ -114,7 +114,7 @@ def test_every_column(tmp_path):
             "timestamp": NEW_YEAR,
             "clicked": 1,
             "converted": 0,
-            "position": 0,
+            "position": "0",
             "split": "train",
             "device_kind": "phone",
             "hour": 7.0,
@@ -126,7 +126,7 @@ def test_every_column(tmp_path):
             "timestamp": NEW_YEAR + day,
             "clicked": 0,
             "converted": 0,
-            "position": 1,
+            "position": "1",
             "split": "test",
             "device_kind": None,
             "hour": None,
@@ -146,10 +146,12 @@ def test_every_column(tmp_path):
     assert schema.source == "shop"
     assert schema.event_types == ("buy", "view")
     assert schema.labels == ("clicked", "converted")
-    assert [(f.name, f.vocabulary) for f in schema.context] == [
-        ("position", ("0", "1")),
-        ("device_kind", ("phone",)),
-        ("hour", ()),
+    assert [(f.entity, f.name, f.vocabulary) for f in schema.features] == [
+        ("ad", "brand", ("X", "Y")),
+        ("context", "device_kind", ("phone",)),
+        ("context", "hour", ()),
+        ("candidate", "position", ("0", "1")),
+        ("ad", "price", ()),
     ]
     assert len(open_dataset(tmp_path / "out")) == 2
 

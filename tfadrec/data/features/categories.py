@@ -32,6 +32,9 @@ class Categories(Kind):
         "max_values": 32,
         "weighted": False,
     }
+    references: ClassVar = ("share",)
+    separated: ClassVar = True
+    unreadable: ClassVar = maps.UNREADABLE
 
     def parse(self, column, separator, settings):
         """See `Kind.parse`."""

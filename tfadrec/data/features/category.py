@@ -22,6 +22,7 @@ class Category(Kind):
     """
 
     settings: ClassVar = vocabulary.SETTINGS
+    references: ClassVar = ("share",)
 
     def parse(self, column, separator, settings):
         """See `Kind.parse`."""

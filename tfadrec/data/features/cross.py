@@ -27,6 +27,7 @@ class Cross(Kind):
 
     settings: ClassVar = {"buckets": 10_000}
     derived: ClassVar = True
+    references: ClassVar = ("of",)
 
     def describe(self, feature, column, known, *, buckets=10_000):
         """See `Kind.describe`."""

@@ -26,10 +26,17 @@ class Kind:
       settings: the names of the settings that `describe` takes, and their
         defaults.
       derived: whether there is no column to parse and to encode.
+      references: which of `of` and `share` features of this kind may have.
+      separated: whether one text may hold several entries.
+      unreadable: what is said of values that cannot be read, after their
+        number and their column.
     """
 
     settings: ClassVar[Mapping[str, Any]] = {}
     derived: ClassVar[bool] = False
+    references: ClassVar[tuple[str, ...]] = ()
+    separated: ClassVar[bool] = False
+    unreadable: ClassVar[str] = "cannot be read and count as missing"
 
     def parse(
         self,

@@ -32,6 +32,9 @@ class Lookup(Kind):
     """
 
     settings: ClassVar = {"log1p": False, "max_values": 64}
+    references: ClassVar = ("of",)
+    separated: ClassVar = True
+    unreadable: ClassVar = maps.UNREADABLE
 
     def parse(self, column, separator, settings):
         """See `Kind.parse`."""

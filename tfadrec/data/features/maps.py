@@ -8,6 +8,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.data.columns import as_array, as_floats, as_lists, lists_of
 
 MAP = pa.map_(pa.string(), pa.float64())
+UNREADABLE = "hold entries that are no `key:number`, which are left out"
 
 
 def parse(

@@ -39,6 +39,7 @@ class Number(Kind):
     """
 
     settings: ClassVar = {"log1p": False, "bounds": (), "buckets": 0}
+    unreadable: ClassVar = "are no numbers and count as missing"
 
     def parse(self, column, separator, settings):
         """See `Kind.parse`."""

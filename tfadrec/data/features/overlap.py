@@ -20,6 +20,7 @@ class Overlap(Kind):
 
     settings: ClassVar = {"measure": "share"}
     derived: ClassVar = True
+    references: ClassVar = ("of",)
 
     def describe(self, feature, column, known, *, measure="share"):
         """See `Kind.describe`."""
@@ -37,7 +38,7 @@ class Overlap(Kind):
             require_reach(feature, known.get(name), name)
         first, second = (known[name] for name in feature.of)
         kinds = {"category", "categories"}
-        owners = {f.share or f.name for f in (first, second)}
+        owners = {known[name].share or name for name in feature.of}
         if not {first.kind, second.kind} <= kinds or len(owners) != 1:
             raise InputError(
                 "an overlap is of two features of kind categories that share "

@@ -1,6 +1,7 @@
 """Given floats, such as an embedding that was made elsewhere."""
 
 import dataclasses
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,11 @@ class Vector(Kind):
 
     Encoded as float32 [n, width].
     """
+
+    separated: ClassVar = True
+    unreadable: ClassVar = (
+        "are no vectors of the column's width and count as missing"
+    )
 
     def parse(self, column, separator, settings):
         """See `Kind.parse`."""

@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 
 from tfadrec.core.schema import IdType
 from tfadrec.data.columns import as_array, as_floats, as_lists, as_mask, as_text
-from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
 
 SPLITS = ("train", "valid", "test")
@@ -39,14 +38,14 @@ def ids(rows: RawRows, name: str, id_type: IdType) -> pa.Array:
     return pc.if_else(integer, text, "0").cast(pa.int64())
 
 
-def first_of_each(rows: RawRows, ad_ids: pa.Array) -> None:
-    """Refuses an ad whose id an earlier kept row has."""
+def first_of_each(rows: RawRows, ids: pa.Array, what: str = "ad") -> None:
+    """Refuses an ad, or another `what`, whose id an earlier kept row has."""
     kept = np.flatnonzero(rows.kept)
-    codes = _codes(ad_ids)[kept]
+    codes = _codes(ids)[kept]
     _, first = np.unique(codes, return_index=True)
     repeated = np.zeros(len(rows), bool)
     repeated[np.delete(kept, first)] = True
-    rows.refuse(repeated, "ad id repeats an earlier one")
+    rows.refuse(repeated, f"{what} id repeats an earlier one")
 
 
 def known_ads(rows: RawRows, ad_ids: pa.Array, catalogue: pa.Array) -> None:
@@ -117,23 +116,20 @@ def texts(rows: RawRows, name: str) -> pa.Array:
     return as_text(rows[name])
 
 
-def categories(rows: RawRows, name: str) -> pa.Array:
-    """Categories as strings; an empty one is null."""
-    text = as_text(rows[name])
-    return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
-
-
-def numbers(rows: RawRows, name: str, ledger: Ledger) -> pa.Array:
-    """Numbers, float64; what is none is null, and noted where not empty."""
+def numbers(rows: RawRows, name: str) -> pa.Array:
+    """Real labels, float64, finite also in single precision."""
     values = as_floats(rows[name])
-    missing = ~np.isfinite(values)
-    strange = missing & ~as_mask(pc.equal(as_text(rows[name]), "")) & rows.kept
-    if strange.any():
-        ledger.note(
-            f"{rows.source}: {int(strange.sum())} values of {name} are no "
-            "numbers and count as missing"
-        )
-    return pa.array(values, mask=missing)
+    good = _finite(values)
+    rows.refuse(~good, f"{name} is no finite number")
+    return pa.array(np.where(good, values, 0.0))
+
+
+def weights(rows: RawRows, name: str) -> pa.Array:
+    """Weights of rows, or counts, float64: finite and 0 or more."""
+    values = as_floats(rows[name])
+    good = _finite(values) & (values >= 0)
+    rows.refuse(~good, f"{name} is no number from 0 on")
+    return pa.array(np.where(good, values, 0.0))
 
 
 def lists(rows: RawRows, name: str, separator: str) -> pa.Array:
@@ -204,6 +200,12 @@ def _parse_format(text: pa.Array, time_format: str) -> pa.Array:
         except ValueError:
             missing[row] = True
     return pa.array(seconds, mask=missing)
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    """Bool [n], True where a float64 is finite as a float32 as well."""
+    with np.errstate(over="ignore"):
+        return np.isfinite(values.astype(np.float32))
 
 
 def _codes(values: pa.Array) -> np.ndarray:

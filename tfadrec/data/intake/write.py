@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from tfadrec.core.errors import InputError, TfadrecError
 from tfadrec.core.schema import Schema
+from tfadrec.data.intake.feature_columns import named_columns
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.summary import Summary
 
@@ -50,22 +51,27 @@ def write_dataset(
     ads: pa.Table,
     impressions: pa.Table,
     ledger: Ledger,
+    users: pa.Table | None = None,
     events: pa.Table | None = None,
     histories: pa.Table | None = None,
 ) -> Summary:
     """Writes the tables of the data contract.
 
     Events are sorted by user and time, impressions by time and by the order in
-    which their requests appear; both sorts are stable. The folder takes its
-    place by a rename, so that no reader meets half of it.
+    which their requests appear; both sorts are stable. The columns of features
+    come by their keys (see `FeatureSpec`) and are called as the schema says.
+    The folder takes its place by a rename, so that no reader meets half of it.
 
     Args:
       out: the folder; a dataset in it is replaced.
       schema: the feature spec.
       ads: ad_id, title, description, tags, and feature columns.
-      impressions: request_id, user_id, ad_id, timestamp, labels, context.
+      impressions: request_id, user_id, ad_id, timestamp, labels, weight, and
+        columns of context and candidate features.
       ledger: where all rows are booked.
-      events: user_id, ad_id, event_type, timestamp; None for no event log.
+      users: user_id and feature columns; None where nothing is known of users.
+      events: user_id, ad_id, event_type, timestamp, and feature columns; None
+        for no event log.
       histories: `ads`, one list of ad ids per row, to which an impression's
         `history` column refers by row number.
 
@@ -96,8 +102,11 @@ def write_dataset(
         "impressions": impressions,
         "rejects": ledger.rejects(),
     }
+    if users is not None:
+        tables["users"] = users
     if histories is not None:
         tables["histories"] = histories
+    tables = {n: named_columns(table, schema) for n, table in tables.items()}
     copy = pc.binary_join_element_wise(ads["title"], ads["description"], "")
     without_text = pc.sum(pc.equal(copy, "")).as_py()
     if without_text:
@@ -105,6 +114,19 @@ def write_dataset(
             f"{without_text} ads have neither title nor description; they are "
             "known by their other columns"
         )
+    seen = pc.unique(
+        pa.chunked_array(
+            [*impressions["user_id"].chunks, *events["user_id"].chunks], user
+        )
+    )
+    if users is not None:
+        known = pc.is_in(seen, value_set=users["user_id"].combine_chunks())
+        if not pc.all(known).as_py():
+            ledger.note(
+                f"{len(seen) - pc.sum(known).as_py():,} of {len(seen):,} users "
+                "have no row in the table of users; their features count as "
+                "missing"
+            )
 
     try:
         _replace(folder, tables, schema)
@@ -113,17 +135,17 @@ def write_dataset(
             f"a dataset must be writable to its folder. Received: {error}. "
             "Make room there, or name another folder."
         ) from error
-    users = pa.chunked_array(
-        [*impressions["user_id"].chunks, *events["user_id"].chunks], user
-    )
     sizes = {
         "ads": len(ads),
-        "users": pc.count_distinct(users).as_py(),
+        "users": len(seen),
         "events": len(events),
         "requests": len(requests.dictionary),
         "impressions": len(impressions),
     }
-    sizes |= {n: pc.sum(impressions[n]).as_py() for n in schema.labels}
+    sizes |= {
+        name: pc.sum(pc.greater(impressions[name], 0)).as_py()
+        for name in schema.labels
+    }
     return Summary(
         source=schema.source,
         out=str(out),

@@ -8,7 +8,12 @@ import pyarrow.compute as pc
 
 from tfadrec.core.schema import Schema
 from tfadrec.data.columns import list_parents
-from tfadrec.data.intake import checks, features
+from tfadrec.data.intake import checks
+from tfadrec.data.intake.feature_columns import (
+    describe_features,
+    parse_features,
+)
+from tfadrec.data.intake.feature_spec import FeatureSpec
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.read_table import read_table
@@ -25,6 +30,10 @@ _NEWS = (
     "url",
     "title_entities",
     "abstract_entities",
+)
+_FEATURES = tuple(
+    FeatureSpec(name, "ad", "category", columns=(name,))
+    for name in ("category", "subcategory")
 )
 _BEHAVIORS = ("impression", "user", "time", "history", "candidates")
 
@@ -61,10 +70,7 @@ def prepare_mind(
         user_id_type="string",
         ad_id_type="string",
         event_types=("click",),
-        ad_features=(
-            features.categorical("category", ads["category"]),
-            features.categorical("subcategory", ads["subcategory"]),
-        ),
+        features=describe_features(_FEATURES, [ads]),
     )
     return write_dataset(
         out,
@@ -94,8 +100,7 @@ def _ads(rows: RawRows, ledger: Ledger) -> pa.Table:
             "title": checks.texts(rows, "title"),
             "description": checks.texts(rows, "abstract"),
             "tags": empty.take(pa.array(np.zeros(len(rows), np.int64))),
-            "category": checks.categories(rows, "category"),
-            "subcategory": checks.categories(rows, "subcategory"),
+            **parse_features(rows, _FEATURES, ledger),
         }
     ).filter(rows.settle(ledger))
 

@@ -12,7 +12,12 @@ from tfadrec.core import fetch
 from tfadrec.core.errors import TfadrecError
 from tfadrec.core.schema import Schema
 from tfadrec.data.columns import filter_lists
-from tfadrec.data.intake import checks, features
+from tfadrec.data.intake import checks
+from tfadrec.data.intake.feature_columns import (
+    describe_features,
+    parse_features,
+)
+from tfadrec.data.intake.feature_spec import FeatureSpec
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.read_table import parse_text
@@ -55,6 +60,13 @@ _GENRES = (
     "Thriller",
     "War",
     "Western",
+)
+_FEATURES = (
+    FeatureSpec("year", "ad", "number", columns=("year",)),
+    FeatureSpec("genres", "ad", "categories", columns=("genres",)),
+    FeatureSpec("gender", "user", "category", columns=("gender",)),
+    FeatureSpec("occupation", "user", "category", columns=("occupation",)),
+    FeatureSpec("age", "user", "number", columns=("age",)),
 )
 # The second spelling is the published one.
 _UNKNOWN = ("unknown", "unkonwn")
@@ -248,15 +260,7 @@ def _write(
 ) -> Summary:
     ledger = Ledger()
     ads = _ads(films, ledger)
-
-    user_ids = checks.ids(users, "id", "int64")
-    about = {
-        "gender": checks.categories(users, "gender"),
-        "occupation": checks.categories(users, "occupation"),
-        "age": checks.numbers(users, "age", ledger),
-    }
-    known = users.settle(ledger)
-    user_ids = user_ids.filter(known)
+    people = _users(users, ledger)
 
     user = checks.ids(ratings, "user_id", "int64")
     ad = checks.ids(ratings, "ad_id", "int64")
@@ -279,7 +283,6 @@ def _write(
         "-",
     )
     liked = pc.is_in(stars, value_set=pa.array(["4", "5"]))
-    person = pc.index_in(event_users, value_set=user_ids)
     impressions = pa.table(
         {
             "request_id": request,
@@ -287,7 +290,6 @@ def _write(
             "ad_id": events["ad_id"],
             "timestamp": seconds,
             "clicked": liked.cast(pa.int8()),
-            **{n: c.filter(known).take(person) for n, c in about.items()},
         }
     )
     schema = Schema(
@@ -295,17 +297,13 @@ def _write(
         user_id_type="int64",
         ad_id_type="int64",
         event_types=EVENT_TYPES,
-        ad_features=(features.numeric("year", ads["year"]),),
-        context=(
-            features.categorical("gender", impressions["gender"]),
-            features.categorical("occupation", impressions["occupation"]),
-            features.numeric("age", impressions["age"]),
-        ),
+        features=describe_features(_FEATURES, [ads, people]),
     )
     return write_dataset(
         out,
         schema=schema,
         ads=ads,
+        users=people,
         events=events,
         impressions=impressions,
         ledger=ledger,
@@ -320,12 +318,26 @@ def _ads(films: RawRows, ledger: Ledger) -> pa.Table:
         tags, pc.not_equal(tags.flatten(), "unknown").to_numpy(False)
     )
     titles = [split_title(t) for t in films["title"].to_pylist()]
+    made = {
+        "ad.year": pa.array([year for _, year in titles], pa.float64()),
+        "ad.genres": tags,
+    }
+    listed = [spec.key for spec in _FEATURES if spec.entity == "ad"]
     return pa.table(
         {
             "ad_id": ad_ids,
             "title": pa.array([title for title, _ in titles]),
             "description": pa.array([""] * len(films)),
             "tags": tags,
-            "year": pa.array([year for _, year in titles], pa.float64()),
+            **{key: made[key] for key in listed},
         }
     ).filter(films.settle(ledger))
+
+
+def _users(users: RawRows, ledger: Ledger) -> pa.Table:
+    user_ids = checks.ids(users, "id", "int64")
+    checks.first_of_each(users, user_ids, "user")
+    about = [spec for spec in _FEATURES if spec.entity == "user"]
+    columns = parse_features(users, about, ledger)
+    table = pa.table({"user_id": user_ids, **columns})
+    return table.filter(users.settle(ledger))

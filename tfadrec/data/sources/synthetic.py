@@ -8,11 +8,17 @@ import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.schema import Schema
-from tfadrec.data.intake import features
+from tfadrec.data.intake.feature_columns import describe_features
+from tfadrec.data.intake.feature_spec import FeatureSpec
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.summary import Summary
 from tfadrec.data.intake.write import check_out, write_dataset
 
+_FEATURES = (
+    FeatureSpec("category", "ad", "category", columns=("category",)),
+    FeatureSpec("price", "ad", "number", columns=("price",)),
+    FeatureSpec("position", "candidate", "category", columns=("position",)),
+)
 _START = 1_700_000_000
 _DAYS = 30
 _TOPICS = 6
@@ -107,7 +113,7 @@ def prepare_synthetic(
             "timestamp": time,
             "clicked": clicked.astype(np.int8),
             "converted": converted.astype(np.int8),
-            "position": position,
+            "candidate.position": pa.array(position).cast(pa.string()),
             "true_click_probability": click_probability,
             "true_conversion_probability": conversion_probability,
         }
@@ -142,11 +148,7 @@ def prepare_synthetic(
         ad_id_type="string",
         event_types=("click", "purchase"),
         labels=("clicked", "converted"),
-        ad_features=(
-            features.categorical("category", ads["category"]),
-            features.numeric("price", ads["price"]),
-        ),
-        context=(features.categorical("position", impressions["position"]),),
+        features=describe_features(_FEATURES, [ads, impressions]),
     )
     return write_dataset(
         out,
@@ -224,8 +226,8 @@ def _ads(
             "description": [" ".join(w[4:]).capitalize() + "." for w in words],
             "tags": [[name] for name in names[main].tolist()],
             # Two topics share a category, so it tells less than the words do.
-            "category": [f"category {code}" for code in main // 2],
-            "price": prices,
+            "ad.category": [f"category {code}" for code in main // 2],
+            "ad.price": prices,
         }
     )
 

@@ -1,125 +1,99 @@
 """The YAML file that says what the columns of a table source mean."""
 
-import dataclasses
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
 from tfadrec.core.errors import InputError
-from tfadrec.core.schema import IdType
 from tfadrec.data.files import open_filesystem
+from tfadrec.data.intake.feature_columns import in_order
+from tfadrec.data.sources.feature_config import FEATURE_KEYS, read_features
+from tfadrec.data.sources.label_config import (
+    LABEL_KEYS,
+    check_labels,
+    read_counts,
+    read_labels,
+    read_negatives_kept,
+)
+from tfadrec.data.sources.table_spec import ColumnSpec, TableConfig, TableSpec
 
-_TABLE_KEYS = ("file", "delimiter")
 _KEYS = {
     "the file": (
         "name",
         "user_id_type",
         "ad_id_type",
         "ads",
+        "users",
         "events",
         "impressions",
         "sampling",
     ),
     "ads": (
-        *_TABLE_KEYS,
+        "file",
+        "delimiter",
         "deduplicate",
         "ad_id",
         "title",
         "description",
         "tags",
-        "categorical",
-        "numeric",
+        *FEATURE_KEYS["ads"],
     ),
-    "events": (*_TABLE_KEYS, "user_id", "ad_id", "timestamp", "event_type"),
+    "users": (
+        "file",
+        "delimiter",
+        "deduplicate",
+        "user_id",
+        *FEATURE_KEYS["users"],
+    ),
+    "events": (
+        "file",
+        "delimiter",
+        "user_id",
+        "ad_id",
+        "timestamp",
+        "event_type",
+        *FEATURE_KEYS["events"],
+    ),
     "impressions": (
-        *_TABLE_KEYS,
+        "file",
+        "delimiter",
         "request_id",
         "user_id",
         "ad_id",
         "timestamp",
-        "clicked",
-        "converted",
-        "position",
+        *LABEL_KEYS,
+        "weight",
         "history",
         "split",
-        "categorical",
-        "numeric",
+        *FEATURE_KEYS["impressions"],
     ),
     "sampling": ("negatives_per_positive", "strategy", "seed"),
 }
 _NEEDED = {
     "the file": ("ads", "impressions"),
     "ads": ("file", "ad_id"),
+    "users": ("file", "user_id"),
     "events": ("file", "user_id", "ad_id", "timestamp", "event_type"),
     "impressions": ("file", "user_id", "ad_id", "timestamp"),
     "sampling": ("negatives_per_positive",),
 }
-_TAKEN = frozenset(_KEYS["ads"]) | frozenset(_KEYS["impressions"])
-
-
-@dataclasses.dataclass(frozen=True)
-class ColumnSpec:
-    """Where a value comes from: a column, or one constant for all rows."""
-
-    column: str = ""
-    separator: str = " "
-    format: str | None = None
-    constant: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class TableSpec:
-    """One file and the meaning of its columns.
-
-    Args:
-      file: as the user wrote it, for messages.
-      path: where it is.
-      delimiter: of text files; None to tell it by the file's name.
-      columns: a column of the dataset -> where it comes from.
-      categorical: names of categorical features -> columns.
-      numeric: names of numeric features -> columns.
-      deduplicate: whether an ad may stand on many rows, the first of which
-        describes it.
-    """
-
-    file: str
-    path: str
-    delimiter: str | None
-    columns: Mapping[str, ColumnSpec]
-    categorical: Mapping[str, str]
-    numeric: Mapping[str, str]
-    deduplicate: bool = False
-
-    def wanted(self) -> list[str]:
-        """The columns of the file that are read."""
-        named = [spec.column for spec in self.columns.values() if spec.column]
-        return [*named, *self.categorical.values(), *self.numeric.values()]
-
-
-@dataclasses.dataclass(frozen=True)
-class TableConfig:
-    """All that the YAML file says.
-
-    Args:
-      name: of the source.
-      user_id_type: `string` or `int64`.
-      ad_id_type: `string` or `int64`.
-      ads: the catalogue's file.
-      events: the event log's file, if there is one.
-      impressions: the file of impressions, or of positives to sample for.
-      sampling: negatives_per_positive, strategy and seed; None where the file
-        holds impressions with labels.
-    """
-
-    name: str
-    user_id_type: IdType
-    ad_id_type: IdType
-    ads: TableSpec
-    events: TableSpec | None
-    impressions: TableSpec
-    sampling: Mapping[str, Any] | None
+#: Keys that name one column each.
+_COLUMNS = (
+    "ad_id",
+    "title",
+    "description",
+    "tags",
+    "user_id",
+    "timestamp",
+    "event_type",
+    "request_id",
+    "weight",
+    "history",
+    "split",
+    "position",
+)
 
 
 def read_config(path: str | pathlib.Path) -> TableConfig:
@@ -143,18 +117,26 @@ def read_config(path: str | pathlib.Path) -> TableConfig:
         ) from error
     content = _section(content, "the file")
     sampling = content.get("sampling")
+
+    def optional(where: str) -> TableSpec | None:
+        if content.get(where) is None:
+            return None
+        return _table(content[where], where, path.parent)
+
     config = TableConfig(
         name=str(content.get("name", "table")),
         user_id_type=_one_of(content, "user_id_type", ("string", "int64")),
         ad_id_type=_one_of(content, "ad_id_type", ("string", "int64")),
         ads=_table(content["ads"], "ads", path.parent),
-        events=_table(content["events"], "events", path.parent)
-        if content.get("events") is not None
-        else None,
+        users=optional("users"),
+        events=optional("events"),
         impressions=_table(content["impressions"], "impressions", path.parent),
         sampling=None if sampling is None else _sampling(sampling),
+        negatives_kept=read_negatives_kept(content["impressions"]),
     )
-    _check_labels(config)
+    check_labels(config)
+    _check_histories(config)
+    in_order(config.features)
     return config
 
 
@@ -185,16 +167,15 @@ def _table(content: Any, where: str, folder: pathlib.Path) -> TableSpec:
     section = _section(content, where)
     file = str(section["file"])
     plain = {
-        key: _column(value, f"{where}.{key}")
-        for key, value in section.items()
-        if key not in (*_TABLE_KEYS, "deduplicate", "categorical", "numeric")
-        and value is not None
+        key: _column(section[key], f"{where}.{key}")
+        for key in _COLUMNS
+        if section.get(key) is not None
     }
     deduplicate = section.get("deduplicate", False)
     if not isinstance(deduplicate, bool):
         raise InputError(
-            f"ads.deduplicate must be true or false. Received: {deduplicate!r}."
-            " Write one of these."
+            f"{where}.deduplicate must be true or false. Received: "
+            f"{deduplicate!r}. Write one of these."
         )
     delimiter = section.get("delimiter")
     if delimiter is not None and (
@@ -204,13 +185,6 @@ def _table(content: Any, where: str, folder: pathlib.Path) -> TableSpec:
             f"{where}.delimiter must be one character. Received: "
             f"{delimiter!r}. Correct it."
         )
-    categorical = _features(section.get("categorical"), f"{where}.categorical")
-    numeric = _features(section.get("numeric"), f"{where}.numeric")
-    for name in {*categorical} & {*numeric}:
-        raise InputError(
-            "a feature must be categorical or numeric. Received: "
-            f"{name!r} as both in {where}. Remove one."
-        )
     open_filesystem(file)
     local = "://" not in file
     expanded = pathlib.Path(file).expanduser()
@@ -219,8 +193,9 @@ def _table(content: Any, where: str, folder: pathlib.Path) -> TableSpec:
         path=str(folder / expanded) if local else file,
         delimiter=delimiter,
         columns=plain,
-        categorical=categorical,
-        numeric=numeric,
+        features=read_features(section, where, plain),
+        labels=read_labels(section),
+        counts=read_counts(section),
         deduplicate=deduplicate,
     )
 
@@ -254,26 +229,6 @@ def _column(value: Any, where: str) -> ColumnSpec:
     )
 
 
-def _features(value: Any, where: str) -> dict[str, str]:
-    if value is None:
-        return {}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        value = {name: name for name in value if isinstance(name, str)} or None
-    if not isinstance(value, dict) or not all(
-        isinstance(text, str) for pair in value.items() for text in pair
-    ):
-        raise InputError(
-            f"{where} must be a list of columns, or names and their columns. "
-            f"Received: {value!r}. Write [a, b] or {{name: column}}."
-        )
-    for name in _TAKEN & set(value):
-        raise InputError(
-            f"{where} must not take a name of the data contract. Received: "
-            f"{name!r}. Write {{another_name: {value[name]}}}."
-        )
-    return value
-
-
 def _sampling(content: Any) -> dict[str, Any]:
     section: dict[str, Any] = {"strategy": "popularity", "seed": 0}
     section |= _section(content, "sampling")
@@ -297,18 +252,16 @@ def _one_of(section: Mapping[str, Any], key: str, allowed: tuple[str, ...]):
     return value
 
 
-def _check_labels(config: TableConfig) -> None:
-    columns = config.impressions.columns
-    if config.sampling is None and "clicked" not in columns:
+def _check_histories(config: TableConfig) -> None:
+    """Histories that come as lists of ads have no features of events."""
+    if (
+        config.events is not None
+        and config.events.features
+        and "history" in config.impressions.columns
+    ):
         raise InputError(
-            "impressions must name 'clicked', or negatives must be sampled. "
-            f"Received: {', '.join(columns)}. Name the column of the label, or "
-            "add a `sampling` section where every row is a purchase."
-        )
-    unfit = {"clicked", "converted", "position", "history"} & set(columns)
-    if config.sampling is not None and unfit:
-        raise InputError(
-            "rows to sample for are positive and have no "
-            "clicked, converted, position or history. Received: "
-            f"{', '.join(sorted(unfit))}. Remove these, or the sampling."
+            "events must have no features where impressions name 'history', as "
+            "histories then are lists of ads alone. Received: "
+            f"{', '.join(f.name for f in config.events.features)}. Remove "
+            "events.features or impressions.history."
         )

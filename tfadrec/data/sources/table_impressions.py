@@ -1,0 +1,123 @@
+"""The impressions of a table source, with labels, weights and histories."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tfadrec.core.errors import InputError
+from tfadrec.data.columns import filter_lists, list_parents
+from tfadrec.data.intake import checks
+from tfadrec.data.intake.feature_columns import parse_features
+from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.intake.raw_rows import RawRows
+from tfadrec.data.sources.table_rows import log_columns, read_rows
+from tfadrec.data.sources.table_spec import TableConfig, TableSpec
+
+_LABELS = {"binary": checks.labels, "real": checks.numbers}
+
+
+def read_impressions(
+    settings: TableConfig, catalogue: pa.Array, ledger: Ledger
+) -> tuple[pa.Table, pa.Table | None]:
+    """The impressions, and the histories where they come along.
+
+    Raises:
+      InputError: where the file cannot be used.
+    """
+    spec = settings.impressions
+    named = spec.columns
+    rows = read_rows(spec, "impressions")
+    columns = log_columns(rows, spec, settings, catalogue)
+    if "request_id" in named:
+        request = checks.ids(rows, named["request_id"].column, "string")
+    else:
+        request = pc.binary_join_element_wise(
+            columns["user_id"].cast(pa.string()),
+            columns["timestamp"].cast(pa.string()),
+            "-",
+        )
+    columns = {"request_id": request, **columns}
+    for name, label in spec.labels.items():
+        columns[name] = _LABELS[label.type](rows, label.column)
+    for name, check in (
+        ("weight", checks.weights),
+        ("split", checks.splits),
+    ):
+        if name in named:
+            columns[name] = check(rows, named[name].column)
+    if spec.counts:
+        columns |= _counts(rows, spec)
+    places = {}
+    if "position" in named:
+        # 1, 01 and 1.0 are one place.
+        place = checks.positions(rows, named["position"].column)
+        places = {"candidate.position": place.cast(pa.string())}
+    columns |= parse_features(rows, spec.features, ledger) | places
+    histories = None
+    if "history" in named:
+        histories = _histories(rows, settings, catalogue, ledger)
+    table = pa.table(columns).filter(rows.settle(ledger))
+    if histories is not None:
+        table = table.append_column("history", pa.array(np.arange(len(table))))
+    if spec.counts:
+        table = _weighted(table, spec, ledger)
+    return table, histories
+
+
+def _counts(rows: RawRows, spec: TableSpec) -> dict[str, pa.Array]:
+    """How often each row was shown, and how often clicked."""
+    shown_in, clicked_in = spec.counts["impressions"], spec.counts["clicks"]
+    shown = checks.weights(rows, shown_in)
+    clicks = checks.weights(rows, clicked_in)
+    more = clicks.to_numpy() > shown.to_numpy()
+    rows.refuse(more, f"{clicked_in} is more than {shown_in}")
+    return {"impressions": shown, "clicks": clicks}
+
+
+def _weighted(table: pa.Table, spec: TableSpec, ledger: Ledger) -> pa.Table:
+    """Rows with labels and weights, out of rows with counts.
+
+    A row that was shown n times and clicked c times becomes one row with a
+    click and the weight c, and one without and the weight n - c. Rows with the
+    weight 0 are left out.
+    """
+    shown = table["impressions"].to_numpy()
+    clicks = table["clicks"].to_numpy()
+    weights = np.stack([clicks, shown - clicks], axis=1).ravel()
+    rows = np.flatnonzero(weights > 0)
+    if not len(rows):
+        raise InputError(
+            f"the counts of {spec.file} must hold impressions. Received: "
+            f"{len(table)} rows, all shown 0 times. Check the column "
+            f"{spec.counts['impressions']!r}."
+        )
+    never = int((shown == 0).sum())
+    ledger.note(
+        f"{spec.file}: {len(table):,} rows of counts, {shown.sum():,.15g} "
+        f"impressions and {clicks.sum():,.15g} clicks, become {len(rows):,} "
+        f"rows with weights; {never:,} were never shown"
+    )
+    table = table.drop_columns(["impressions", "clicks"])
+    table = table.take(pa.array(rows // 2))
+    clicked = pa.array((rows % 2 == 0).astype(np.int8))
+    place = table.column_names.index("timestamp") + 1
+    table = table.add_column(place, "clicked", clicked)
+    return table.add_column(place + 1, "weight", pa.array(weights[rows]))
+
+
+def _histories(
+    rows: RawRows, settings: TableConfig, catalogue: pa.Array, ledger: Ledger
+) -> pa.Table:
+    """The history of each kept row, without the ads that are unknown."""
+    spec = settings.impressions.columns["history"]
+    lists = checks.lists(rows, spec.column, spec.separator)
+    lists = lists.filter(pa.array(rows.kept))
+    parents = np.flatnonzero(rows.kept)[list_parents(lists)]
+    table = pa.table({"entry": pa.chunked_array([lists.flatten()])})
+    entries = RawRows(
+        rows.source, "history entries", table, rows.lines[parents]
+    )
+    ad_ids = checks.ids(entries, "entry", settings.ad_id_type)
+    checks.known_ads(entries, ad_ids, catalogue)
+    kept = entries.settle(ledger, needed=False)
+    return pa.table({"ads": filter_lists(lists, kept, ad_ids)})

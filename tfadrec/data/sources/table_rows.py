@@ -1,0 +1,41 @@
+"""The rows of a table source's files, and what those of all logs have."""
+
+import pyarrow as pa
+
+from tfadrec.core.schema import IdType
+from tfadrec.data.intake import checks
+from tfadrec.data.intake.raw_rows import RawRows
+from tfadrec.data.intake.read_table import read_table
+from tfadrec.data.sources.table_spec import TableConfig, TableSpec
+
+
+def read_rows(spec: TableSpec, unit: str) -> RawRows:
+    """The rows of a file.
+
+    Raises:
+      InputError: where the file cannot be read or lacks a column.
+    """
+    return read_table(
+        spec.path,
+        unit,
+        spec.wanted(),
+        name=spec.file,
+        delimiter=spec.delimiter,
+    )
+
+
+def log_columns(
+    rows: RawRows, spec: TableSpec, settings: TableConfig, catalogue: pa.Array
+) -> dict[str, pa.Array]:
+    """The user, the ad and the time of each row.
+
+    Rows on ads that are not in `catalogue` are refused.
+    """
+    named = spec.columns
+    user_type: IdType = settings.user_id_type
+    user = checks.ids(rows, named["user_id"].column, user_type)
+    ad = checks.ids(rows, named["ad_id"].column, settings.ad_id_type)
+    time = named["timestamp"]
+    seconds = checks.timestamps(rows, time.column, time.format)
+    checks.known_ads(rows, ad, catalogue)
+    return {"user_id": user, "ad_id": ad, "timestamp": seconds}
