@@ -240,6 +240,7 @@ class AdRanker(RankingModel):
             _COLUMN_WIDTH,
             dropout=self.feature_dropout,
             initializer="glorot_uniform",
+            flat=True,
             name=name,
             dtype=self.dtype_policy,
         )
@@ -258,7 +259,7 @@ class AdRanker(RankingModel):
             },
             training=training,
         )
-        outputs = self.outputs(
+        outputs = self.rank_outputs(
             inputs, encoded["history"], encoded["slate"], training=training
         )
         if not is_slate:
@@ -269,18 +270,18 @@ class AdRanker(RankingModel):
         """What `call` gives, of ads that are encoded already, as in serving.
 
         Args:
-          inputs: as for `outputs`.
-          history: as for `outputs`.
-          ads: as for `outputs`.
+          inputs: as for `rank_outputs`.
+          history: as for `rank_outputs`.
+          ads: as for `rank_outputs`.
           training: whether to drop.
 
         Returns:
           Dict of task -> float32 [B, C], as from `call`.
         """
-        outputs = self.outputs(inputs, history, ads, training=training)
+        outputs = self.rank_outputs(inputs, history, ads, training=training)
         return self.answers(outputs)
 
-    def outputs(self, inputs, history, ads, training=None):
+    def rank_outputs(self, inputs, history, ads, training=None):
         """What losses read, of ads that are encoded already.
 
         Args:
@@ -351,13 +352,11 @@ class AdRanker(RankingModel):
             )
             parts.append(tf.cast(match[:, :, None], vector.dtype))
         if self._context_fields is not None:
-            columns = self._context_fields.concat(inputs, training=training)
+            columns = self._context_fields(inputs, training=training)
             parts.append(columns[:, None, :])
         if self._candidate_fields is not None:
             columns = self._candidates.columns(inputs, ads)
-            parts.append(
-                self._candidate_fields.concat(columns, training=training)
-            )
+            parts.append(self._candidate_fields(columns, training=training))
         shape = tf.shape(vector)[:2]
         features = tf.concat(
             [

@@ -99,9 +99,9 @@ def fingerprint(dataset: Dataset) -> str:
         dataset.events.types,
     ):
         digest.update(column.tobytes())
-    for column in (rows.weights, dataset.events.times):
-        if column is not None:
-            digest.update(column.tobytes())
+    for optional in (rows.weights, dataset.events.times):
+        if optional is not None:
+            digest.update(optional.tobytes())
     if rows.splits is not None:
         digest.update("\n".join(map(str, rows.splits)).encode())
     return digest.hexdigest()
