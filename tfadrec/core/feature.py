@@ -95,6 +95,7 @@ class Feature:
         """
         spec = {
             "name": self.tensor,
+            "entity": self.entity,
             "kind": "category" if self.bounds else self.kind,
             "num_codes": self.num_codes,
             "width": self.width,

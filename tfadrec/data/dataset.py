@@ -101,19 +101,31 @@ class Dataset:
 
         if by not in ("row", "request"):
             raise InputError(f"`by` must be row or request. Received: {by!r}.")
-        shared = {t for f in self.schema.of("context") for t in f.tensors}
-        context = sorted(shared & set(self.impressions.columns))
-        slates = None
-        if by == "request":
-            slates = Slates.of(self.impressions, context, max_candidates)
         return pipeline.batches(
             self.impressions,
             self.events,
             self.users,
             self.history_length,
             batch_size,
-            slates=slates,
-            context=context,
+            slates=self.slates(max_candidates) if by == "request" else None,
+            context=self._context(),
             seed=seed,
             first_step=first_step,
         )
+
+    def slates(self, max_candidates: int = 100) -> Slates:
+        """The rows, put together as the requests that they were shown in.
+
+        Args:
+          max_candidates: >= 1; a larger request becomes several.
+
+        Raises:
+          InputError: where `max_candidates` is below 1, or rows of one request
+            have different contexts.
+        """
+        return Slates.of(self.impressions, self._context(), max_candidates)
+
+    def _context(self) -> list[str]:
+        """The columns that belong to a request as a whole."""
+        shared = {t for f in self.schema.of("context") for t in f.tensors}
+        return sorted(shared & set(self.impressions.columns))

@@ -3,6 +3,7 @@
 import pathlib
 
 from tfadrec.core.fetch import cache_dir
+from tfadrec.core.schema import VERSION
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.data.sources import prepare_movielens_100k
@@ -21,7 +22,8 @@ def load(name_or_path: str | pathlib.Path) -> Dataset:
     """
     if str(name_or_path) != "movielens-100k":
         return open_dataset(name_or_path)
-    folder = cache_dir() / "datasets" / "movielens-100k"
+    # A dataset that an older version has cached lacks what is new.
+    folder = cache_dir() / "datasets" / f"movielens-100k-v{VERSION}"
     if not (folder / "schema.json").is_file():
         prepare_movielens_100k(folder)
     return open_dataset(folder)

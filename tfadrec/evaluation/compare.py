@@ -67,11 +67,13 @@ def _lines(
     metrics = dict.fromkeys(
         m for e in everyone for m in e.metrics.get(task, ())
     )
-    shown = ["auc", "gauc", "log_loss"]
+    binary, real = ("auc", "gauc", "log_loss"), ("rmse", "mae", "mean_ratio")
+    shown = [name for name in (*binary, *real) if name in metrics]
     shown += [name for name in metrics if name.startswith("ndcg@")]
     lines: list[tuple[str, str | None, str]] = [(m, None, m) for m in shown]
     if any("cold_ads" in run.slices for run in everyone):
-        lines += [(f"cold_ads {m}", "cold_ads", m) for m in ("auc", "gauc")]
+        cold = [name for name in ("auc", "gauc", "rmse") if name in metrics]
+        lines += [(f"cold_ads {m}", "cold_ads", m) for m in cold]
     return lines
 
 
@@ -84,7 +86,7 @@ def _cells(metric: str, columns: Sequence[Sequence[float]]) -> list[str]:
     # Rounded as shown, so that what looks equal shares the star.
     means = [round(statistics.fmean(values), 4) for values in columns]
     defined = [mean for mean in means if mean == mean]
-    pick = min if metric == "log_loss" else max
+    pick = min if metric in ("log_loss", "rmse", "mae") else max
     best = pick(defined) if defined else None
     cells = []
     for mean, values in zip(means, columns, strict=True):

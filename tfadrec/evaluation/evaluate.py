@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +32,8 @@ def evaluate(
 ) -> Evaluation:
     """Predicts every impression once and measures the predictions.
 
-    Each task is measured on its label over all impressions. What a ranker of
+    Each task is measured on its label over all impressions, with their weights
+    where they have some (of metrics within a request, without). What a ranker of
     clicks and conversions says of `converted_if_clicked` is measured on the
     conversions of the impressions that were clicked, since elsewhere no one
     can tell.
@@ -74,12 +76,15 @@ def evaluate(
                 f"shape {logits.shape} for {len(labels)} impressions, task "
                 f"{task!r}. Predict over all of `dataset.batches(...)`."
             )
-        metrics[task] = _measure(dataset, labels, logits, rows, k)
-        reliability[task] = _reliability(labels[rows], logits[rows])
+        is_binary = _is_binary(model, task)
+        measure = functools.partial(
+            _measure if is_binary else _measure_real, dataset, labels, logits
+        )
+        metrics[task] = measure(rows, k)
+        if is_binary:
+            reliability[task] = _reliability(labels[rows], logits[rows])
         for name, part in parts.items():
-            slices[name][task] = _measure(
-                dataset, labels, logits, part & rows, k
-            )
+            slices[name][task] = measure(part & rows, k)
     return Evaluation(metrics, slices, reliability)
 
 
@@ -149,12 +154,13 @@ def _measure(
     y, z = labels[part], logits[part]
     users = dataset.impressions.users[part]
     requests = dataset.impressions.requests[part]
+    w = _weights(dataset, part)
     values = (
-        ranking.auc(y, z),
-        ranking.group_auc(y, z, users),
-        ranking.log_loss(y, z),
-        ranking.normalized_entropy(y, z),
-        ranking.calibration_ratio(y, z),
+        ranking.auc(y, z, w),
+        ranking.group_auc(y, z, users, w),
+        ranking.log_loss(y, z, w),
+        ranking.normalized_entropy(y, z, w),
+        ranking.calibration_ratio(y, z, w),
         ranking.ndcg(y, z, requests, k),
         ranking.mrr(y, z, requests),
     )
@@ -162,6 +168,36 @@ def _measure(
         "count": len(y),
         "positives": int(np.count_nonzero(y)),
     }
+
+
+def _measure_real(
+    dataset: Dataset,
+    labels: NDArray,
+    means: NDArray,
+    part: NDArray[np.bool_],
+    k: int,
+) -> dict[str, float]:
+    names = ("rmse", "mae", "mean_ratio")
+    if not part.any():
+        return dict.fromkeys(names, float("nan")) | {"count": 0}
+    y, p, w = labels[part], means[part], _weights(dataset, part)
+    values = (
+        ranking.rmse(y, p, w),
+        ranking.mae(y, p, w),
+        ranking.mean_ratio(y, p, w),
+    )
+    return dict(zip(names, values, strict=True)) | {"count": len(y)}
+
+
+def _weights(dataset: Dataset, part: NDArray[np.bool_]) -> NDArray | None:
+    weights = dataset.impressions.weights
+    return None if weights is None else weights[part]
+
+
+def _is_binary(model: Any, task: str) -> bool:
+    """Whether a task's label is 0 or 1, as it is where a model has no losses."""
+    losses = getattr(model, "task_losses", {})
+    return task not in losses or losses[task].is_binary
 
 
 def _reliability(

@@ -48,6 +48,7 @@ class JRC(TaskLoss):
     """
 
     num_outputs = 2
+    raised_output = 1
     by_request = True
 
     def __init__(self, alpha: float = 0.5, name: str = "jrc", **kwargs) -> None:

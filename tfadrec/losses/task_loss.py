@@ -15,6 +15,7 @@ class TaskLoss(keras.losses.Loss):
 
     Attributes:
       num_outputs: how many numbers per row the head gives.
+      raised_output: the one of several outputs that the score grows with.
       by_request: whether the loss compares the rows of a slate, and so takes
         slates [B, C] alone.
       is_binary: whether the label is 0 or 1 and `expected` a probability.
@@ -24,6 +25,7 @@ class TaskLoss(keras.losses.Loss):
     """
 
     num_outputs = 1
+    raised_output = 0
     by_request = False
     is_binary = True
     is_calibrated = True
@@ -97,6 +99,22 @@ class TaskLoss(keras.losses.Loss):
           float32, shaped as the labels.
         """
         return tf.cast(outputs, tf.float32)
+
+    def raised(self, outputs, by):
+        """Outputs whose score is higher: that of an ad and a user is added.
+
+        Args:
+          outputs: as for `per_row`.
+          by: float32, shaped as the labels, or what goes together with that.
+
+        Returns:
+          float32, as the outputs.
+        """
+        outputs = tf.cast(outputs, tf.float32)
+        if self.num_outputs == 1:
+            return outputs + by
+        raised = tf.one_hot(self.raised_output, self.num_outputs)
+        return outputs + by[..., tf.newaxis] * raised
 
     def _check_shapes(self, labels, outputs):
         if self.by_request and labels.rank not in (None, 2):

@@ -3,6 +3,7 @@
 from tfadrec.models.ad_ranker import AdRanker
 from tfadrec.models.base import RankingModel
 from tfadrec.models.contrastive_model import ContrastiveModel
+from tfadrec.models.dataset_sizes import dataset_sizes
 from tfadrec.models.language_model import LanguageModel
 from tfadrec.models.popularity import Popularity
 
@@ -12,4 +13,5 @@ __all__ = [
     "LanguageModel",
     "Popularity",
     "RankingModel",
+    "dataset_sizes",
 ]

@@ -1,16 +1,24 @@
 """The ranker: towers, what brings their vectors together, and heads."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tfadrec.core.door import keras, register, tf
+from tfadrec.layers.behavior import DIN
 from tfadrec.layers.building import built, config_of
+from tfadrec.layers.features import FeatureFields
 from tfadrec.layers.interaction import CTRHead
+from tfadrec.layers.matching import AttentionMatching
 from tfadrec.models.base import RankingModel
+from tfadrec.models.candidate_features import CandidateFeatures
+from tfadrec.models.dataset_sizes import dataset_sizes
 from tfadrec.ops import probability
+from tfadrec.towers import AdTower, UserTower
 
 #: The logit of a conversion once there is a click; it has no label of its own.
 CONVERTED_IF_CLICKED = "converted_if_clicked"
-_CONTEXT_WIDTH = 8
+#: Width of an embedding that a head reads beside the vectors.
+_COLUMN_WIDTH = 8
 _GIVEN_LAYERS = (
     "ad_tower",
     "user_tower",
@@ -28,10 +36,11 @@ class AdRanker(RankingModel):
        the user tower makes user vectors of the history, and the matching layer
        scores the candidates' fields against the events.
     2. The features of a candidate are user vector, ad vector, their product,
-       the match, the context, and what the interaction layer makes of these or
-       of the fields.
-    3. One head per task turns features into a logit. With a multi-task layer,
-       head k reads the k-th row of what that makes of the features.
+       the match, the features of the context and of the candidate, and what the
+       interaction layer makes of these or of the fields.
+    3. One head per task turns features into a logit, or into what the task's
+       loss reads. With a multi-task layer, head k reads the k-th row of what
+       that makes of the features.
     4. A linear path adds the bias of the ad and of the user to one logit: that
        of `clicked` where it is a task, else of the first task. Other labels are
        too rare to tell single ids apart.
@@ -55,8 +64,15 @@ class AdRanker(RankingModel):
         fields; its output [B, C, U] joins the features. Or None.
       multitask: a layer of `tfadrec.layers.multitask`, or None.
       tasks: names of the labels to predict; `training.fit` monitors the first.
-      context: name -> number of codes (categorical), or None (numeric), of
-        each context feature.
+      losses: task -> what `losses.get` takes; binary cross-entropy by default.
+        A task of binary labels gives logits; one of real labels, such as a
+        revenue, gives the predicted mean.
+      loss_weights: task -> weight of its loss, > 0; 1 by default.
+      context: features of requests, as `Feature.spec` gives them.
+      candidate: features of ads in a request, and what is worked out of the
+        features of several entities for a candidate. The ad tower passes on the
+        columns of ads that these read.
+      feature_dropout: `dropout` of `FeatureFields`.
       hidden_units: see `CTRHead`.
       cross_layers: see `CTRHead`.
       dropout: see `CTRHead`.
@@ -64,12 +80,15 @@ class AdRanker(RankingModel):
     Call args:
       inputs: the data contract's dict: `user_id` int32 [B], `history_ads`,
         `history_events` and `history_ages` int32 [B, T], `history_length`
-        int32 [B], `candidate_ads` int32 [B] or [B, C], and the context
-        features, int32 or float32 [B]. Ads and users are rows.
+        int32 [B], `candidate_ads` int32 [B] or [B, C], and the columns of
+        features: leading axes [B] of users and the context, [B, T] of events,
+        those of `candidate_ads` of candidates. Ads and users are rows.
       training: whether to drop.
+      as_outputs: whether to give what losses read, which differs where a loss
+        reads several outputs.
 
     Returns:
-      Dict of task -> float32 logits, shaped as `candidate_ads`, and of
+      Dict of task -> float32 logits or means, shaped as `candidate_ads`, and of
       `converted_if_clicked` where clicks and conversions are tasks.
 
     Raises:
@@ -78,8 +97,8 @@ class AdRanker(RankingModel):
 
     Example:
       >>> from tfadrec import layers, towers
-      >>> spec = {"num_ads": 9, "categoricals": {}, "numerics": [],
-      ...         "vectors": {"text": 8}}
+      >>> text = {"name": "text", "kind": "vector", "width": 8}
+      >>> spec = {"num_ads": 9, "features": [text]}
       >>> ranker = AdRanker(
       ...     towers.AdTower(spec),
       ...     towers.UserTower(layers.DIN(), num_event_types=2),
@@ -103,13 +122,17 @@ class AdRanker(RankingModel):
         interaction: keras.layers.Layer | None = None,
         multitask: keras.layers.Layer | None = None,
         tasks: Sequence[str] = ("clicked",),
-        context: Mapping[str, int | None] | None = None,
+        losses: Mapping[str, Any] | None = None,
+        loss_weights: Mapping[str, float] | None = None,
+        context: Sequence[Mapping[str, Any]] = (),
+        candidate: Sequence[Mapping[str, Any]] = (),
+        feature_dropout: float = 0.0,
         hidden_units: Sequence[int] = (128, 64),
         cross_layers: int = 1,
         dropout: float = 0.2,
         **kwargs,
     ) -> None:
-        super().__init__(tuple(tasks), **kwargs)
+        super().__init__(tuple(tasks), losses, loss_weights, **kwargs)
         if not tasks:
             raise ValueError("`tasks` must name a label. Received: tasks=().")
         if interaction is not None and not hasattr(interaction, "takes"):
@@ -127,11 +150,17 @@ class AdRanker(RankingModel):
         self.matching = matching
         self.interaction = interaction
         self.multitask = multitask
-        self._context = sorted((context or {}).items())
+        self.context = [dict(feature) for feature in context]
+        self.candidate = [dict(feature) for feature in candidate]
+        self.feature_dropout = feature_dropout
+        self._candidates = CandidateFeatures(self.candidate)
+        self._context_fields = self._fields(self.context, "context")
+        self._candidate_fields = self._fields(self.candidate, "candidate")
         self.hidden_units = tuple(hidden_units)
         self.cross_layers = cross_layers
         self.dropout = dropout
         self._is_composed = {"clicked", "converted"} <= set(tasks)
+        self._check_composed()
         self._biased = "clicked" if "clicked" in tasks else tasks[0]
 
     def build(self, input_shape=None) -> None:
@@ -140,19 +169,17 @@ class AdRanker(RankingModel):
         # One absolute scope: names do not depend on who builds the model.
         with tf.name_scope("ad_ranker/"):
             built(self.ad_tower, tf.TensorShape([None]))
+            tower = self.ad_tower.features
+            tables = {} if tower is None else dict(tower.tables)
+            self.user_tower.share(tables)
             built(self.user_tower, {"history_vectors": vectors})
-            self._embeddings = {
-                name: self.add_weight(
-                    f"{name}_embedding", [size, _CONTEXT_WIDTH]
-                )
-                for name, size in self._context
-                if size is not None
-            }
             features = 3 * width + (self.matching is not None)
-            features += sum(
-                1 if size is None else _CONTEXT_WIDTH
-                for _, size in self._context
-            )
+            for fields in (self._context_fields, self._candidate_fields):
+                if fields is not None:
+                    fields.share(tables)
+                    built(fields, None)
+                    tables |= fields.tables
+                    features += fields.num_columns
             if self.interaction is not None:
                 features += self._width(
                     self.interaction,
@@ -168,12 +195,13 @@ class AdRanker(RankingModel):
                         self.hidden_units,
                         cross_layers=self.cross_layers,
                         dropout=self.dropout,
+                        units=self.task_losses[task].num_outputs,
                         name=f"{name}_head",
                         dtype=self.dtype_policy,
                     ),
                     tf.TensorShape([None, features]),
                 )
-                for name in self._predicted
+                for task, name in zip(self.tasks, self._predicted, strict=True)
             }
         self.built = True
 
@@ -187,44 +215,86 @@ class AdRanker(RankingModel):
             for task in self.tasks
         ]
 
+    def _check_composed(self):
+        """Refuses losses that clicks and conversions cannot be composed of."""
+        for task in ("clicked", "converted") if self._is_composed else ():
+            loss = self.task_losses[task]
+            if loss.num_outputs > 1 or not loss.is_binary:
+                raise ValueError(
+                    "clicks and conversions that are both tasks need losses "
+                    f"of one logit. Received: {loss.name!r} for {task}. Choose "
+                    "another loss, or train on one of the two."
+                )
+
     @staticmethod
     def _width(layer, shape):
         """Builds a layer; the last size of what it gives."""
         shape = tf.TensorShape([None, None, *shape])
         return built(layer, shape).compute_output_shape(shape)[-1]
 
-    def call(self, inputs, training=None):
-        candidates = inputs["candidate_ads"]
-        slate = (
-            candidates if candidates.shape.rank == 2 else candidates[:, None]
+    def _fields(self, features, name):
+        if not features:
+            return None
+        return FeatureFields(
+            features,
+            _COLUMN_WIDTH,
+            dropout=self.feature_dropout,
+            initializer="glorot_uniform",
+            flat=True,
+            name=name,
+            dtype=self.dtype_policy,
         )
+
+    def call(self, inputs, training=None, as_outputs=False):
+        candidates = inputs["candidate_ads"]
+        is_slate = candidates.shape.rank == 2
+        slate = candidates if is_slate else candidates[:, None]
+        if not is_slate:
+            inputs = self._candidates.as_slates(inputs)
         kind = self.ad_tower.kind
         encoded = self.ad_tower.encode(
             {
                 "history": (inputs["history_ads"], ["vector", *kind]),
-                "slate": (slate, ["vector", "fields", "bias", *kind]),
+                "slate": (slate, self.ad_tower.parts),
             },
             training=training,
         )
-        logits = self.rank(
+        outputs = self.rank_outputs(
             inputs, encoded["history"], encoded["slate"], training=training
         )
-        if candidates.shape.rank == 1:
-            logits = {task: tf.squeeze(v, 1) for task, v in logits.items()}
-        return logits
+        if not is_slate:
+            outputs = {task: tf.squeeze(v, 1) for task, v in outputs.items()}
+        return outputs if as_outputs else self.answers(outputs)
 
     def rank(self, inputs, history, ads, training=None):
-        """Logits of ads that are encoded already, as they are in serving.
+        """What `call` gives, of ads that are encoded already, as in serving.
 
         Args:
-          inputs: as for `call`; `history_ads` and `candidate_ads` are not read.
+          inputs: as for `rank_outputs`.
+          history: as for `rank_outputs`.
+          ads: as for `rank_outputs`.
+          training: whether to drop.
+
+        Returns:
+          Dict of task -> float32 [B, C], as from `call`.
+        """
+        outputs = self.rank_outputs(inputs, history, ads, training=training)
+        return self.answers(outputs)
+
+    def rank_outputs(self, inputs, history, ads, training=None):
+        """What losses read, of ads that are encoded already.
+
+        Args:
+          inputs: as for `call`; `history_ads` and `candidate_ads` are not read,
+            and the columns of candidates are [B, C].
           history: the ad tower's dict for the history, leading axes [B, T], of
             which `vector` and, where there is one, `category` are read.
           ads: the ad tower's dict for the candidates, leading axes [B, C].
           training: whether to drop.
 
         Returns:
-          Dict of task -> float32 logits [B, C], as from `call`.
+          Dict of task -> float32 [B, C], or [B, C, outputs] where the task's
+          loss reads several.
         """
         user = self.encode_user(inputs, history, ads, training=training)
         features = self._features(inputs, user, ads, training)
@@ -237,7 +307,9 @@ class AdRanker(RankingModel):
             name: head(row, training=training)
             for (name, head), row in zip(self._heads.items(), rows, strict=True)
         }
-        logits[self._biased] += ads["bias"] + user["bias"][:, None]
+        bias = ads["bias"] + user["bias"][:, None]
+        biased = self.task_losses[self._biased].raised
+        logits[self._biased] = biased(logits[self._biased], bias)
         if self._is_composed:
             logits["converted"] = probability.logit_of_product(
                 logits["clicked"], logits[CONVERTED_IF_CLICKED]
@@ -257,12 +329,8 @@ class AdRanker(RankingModel):
         Returns:
           The user tower's dict.
         """
-        behaviour = {
+        behaviour = inputs | {
             "history_vectors": history["vector"],
-            "history_events": inputs["history_events"],
-            "history_ages": inputs["history_ages"],
-            "history_length": inputs["history_length"],
-            "user_id": inputs["user_id"],
             "target": ads["vector"],
         }
         if "category" in ads:
@@ -283,15 +351,23 @@ class AdRanker(RankingModel):
                 }
             )
             parts.append(tf.cast(match[:, :, None], vector.dtype))
-        for name, size in self._context:
-            values = inputs[name]
-            if size is None:
-                columns = tf.cast(values, vector.dtype)[:, None]
-            else:
-                columns = tf.gather(self._embeddings[name], values)
-            shape = [*tf.unstack(tf.shape(vector)[:2]), columns.shape[-1]]
-            parts.append(tf.broadcast_to(columns[:, None, :], shape))
-        features = tf.concat(parts, axis=-1)
+        if self._context_fields is not None:
+            columns = self._context_fields(inputs, training=training)
+            parts.append(columns[:, None, :])
+        if self._candidate_fields is not None:
+            columns = self._candidates.columns(inputs, ads)
+            parts.append(self._candidate_fields(columns, training=training))
+        shape = tf.shape(vector)[:2]
+        features = tf.concat(
+            [
+                tf.broadcast_to(
+                    tf.cast(part, vector.dtype),
+                    tf.concat([shape, [part.shape[-1]]], 0),
+                )
+                for part in parts
+            ],
+            axis=-1,
+        )
         if self.interaction is None:
             return features
         if self.interaction.takes == "fields":
@@ -300,6 +376,57 @@ class AdRanker(RankingModel):
             crossed = features
         crossed = self.interaction(crossed, training=training)
         return tf.concat([features, tf.cast(crossed, features.dtype)], axis=-1)
+
+    @classmethod
+    def for_dataset(
+        cls,
+        dataset,
+        encoder: keras.layers.Layer | None = None,
+        matching: keras.layers.Layer | None = None,
+        *,
+        text: keras.layers.Layer | None = None,
+        use_user_id: bool = True,
+        ad_tower: Mapping[str, Any] | None = None,
+        user_tower: Mapping[str, Any] | None = None,
+        **settings,
+    ) -> "AdRanker":
+        """A ranker that reads all that a dataset has.
+
+        Args:
+          dataset: a `tfadrec.data.Dataset`; tells the features of ads, users,
+            events, requests and candidates, the event types and the users.
+          encoder: a layer of `tfadrec.layers.behavior`; `DIN` by default.
+          matching: a layer of `tfadrec.layers.matching`; `AttentionMatching` by
+            default.
+          text: see `AdTower`.
+          use_user_id: whether users have an embedding of their own.
+          ad_tower: other arguments of `AdTower`.
+          user_tower: other arguments of `UserTower`.
+          **settings: other arguments of the ranker.
+
+        Example:
+          ranker = AdRanker.for_dataset(dataset, layers.DIN())
+        """
+        sizes = dataset_sizes(dataset)
+        if not use_user_id:
+            sizes["user_tower"]["num_users"] = 0
+        return cls(
+            AdTower(
+                **sizes["ad_tower"],
+                text=text,
+                name="ad_tower",
+                **(ad_tower or {}),
+            ),
+            UserTower(
+                DIN(name="encoder") if encoder is None else encoder,
+                **sizes["user_tower"],
+                name="user_tower",
+                **(user_tower or {}),
+            ),
+            AttentionMatching() if matching is None else matching,
+            **sizes["ranker"],
+            **settings,
+        )
 
     def get_build_config(self):
         return {"input_shape": None}
@@ -312,7 +439,14 @@ class AdRanker(RankingModel):
             **super().get_config(),
             **{name: config_of(getattr(self, name)) for name in _GIVEN_LAYERS},
             "tasks": list(self.tasks),
-            "context": dict(self._context),
+            "losses": {
+                task: keras.saving.serialize_keras_object(loss)
+                for task, loss in self.task_losses.items()
+            },
+            "loss_weights": self._given_weights,
+            "context": self.context,
+            "candidate": self.candidate,
+            "feature_dropout": self.feature_dropout,
             "hidden_units": list(self.hidden_units),
             "cross_layers": self.cross_layers,
             "dropout": self.dropout,
@@ -325,4 +459,8 @@ class AdRanker(RankingModel):
             for name in _GIVEN_LAYERS
             if config[name] is not None
         }
-        return cls(**{**config, **layers})
+        losses = {
+            task: keras.saving.deserialize_keras_object(loss)
+            for task, loss in config["losses"].items()
+        }
+        return cls(**{**config, **layers, "losses": losses})

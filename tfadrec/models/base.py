@@ -1,50 +1,163 @@
 """What every model here shares: loss, training step, metrics."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import tensorflow_recommenders as tfrs
 
+from tfadrec import losses as losses_of_tasks
 from tfadrec.core.door import keras, tf
+from tfadrec.metrics import from_name
 from tfadrec.models.training_step import training_step
 
 
 class RankingModel(tfrs.models.Model):
     """A tfrs model that trains as any Keras model does.
 
-    It fills two gaps of `tfrs.models.Model`: the training step scales the loss
-    under `mixed_float16`, and `compile(loss=, metrics=)` are heeded. There is
-    one `tfrs.tasks.Ranking` per task; the loss is the sum over tasks of the
-    mean over the batch.
+    It fills gaps of `tfrs.models.Model`: the training step scales the loss
+    under `mixed_float16`, and `compile(loss=, loss_weights=, metrics=)` are
+    heeded. There is one `tfrs.tasks.Ranking` per task; the loss is the weighted
+    sum over tasks of the mean over the rows of the batch.
+
+    Rows come one by one, [B], or as slates [B, C] with `candidate_mask`; what
+    is not real has no part in losses and metrics.
 
     A subclass sets `tasks`, and its `call` gives a dict of task -> float32
-    logits. Logits of anything else in it are predicted, and neither trained on
-    nor measured here.
+    logits, or means of real labels, and with `as_outputs` what losses read.
+    Anything else in it is predicted, and neither trained on nor measured here.
 
     Args:
       tasks: names of the labels to predict.
+      losses: task -> what `tfadrec.losses.get` takes; binary cross-entropy by
+        default.
+      loss_weights: task -> weight, > 0; 1 by default.
+
+    Raises:
+      ValueError: where losses or weights are of no task, or a weight is not
+        above 0.
     """
 
-    def __init__(self, tasks: tuple[str, ...], **kwargs) -> None:
+    def __init__(
+        self,
+        tasks: tuple[str, ...],
+        losses: Mapping[str, Any] | None = None,
+        loss_weights: Mapping[str, float] | None = None,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self.tasks = tuple(tasks)
+        losses = losses or {}
+        self._given_weights = dict(loss_weights or {})
+        self._check_tasks("losses", losses)
+        self._check_weights(self._given_weights)
+        self.task_losses = {
+            task: losses_of_tasks.get(losses.get(task, "binary"))
+            for task in self.tasks
+        }
         self._loss_mean = keras.metrics.Mean("loss")
 
-    def compile(self, optimizer="adagrad", loss=None, metrics=None, **kwargs):
+    def compile(
+        self,
+        optimizer="adagrad",
+        loss=None,
+        metrics=None,
+        loss_weights=None,
+        weighted_metrics=None,
+        **kwargs,
+    ):
         """Sets how the model is trained.
 
         Args:
           optimizer: any Keras optimiser.
-          loss: a Keras loss on logits, or task -> loss; binary cross-entropy
-            by default.
-          metrics: Keras metrics on logits, or task -> metrics.
+          loss: in place of the model's own losses: a Keras loss on logits, or
+            task -> loss. Losses of several outputs belong to the constructor,
+            since the heads are made for them.
+          metrics: Keras metrics of logits or means, or task -> metrics; `auc`
+            is the one that has a name.
+          loss_weights: in place of the model's own: task -> weight.
+          weighted_metrics: as `metrics`, with the weights of rows.
           **kwargs: as for any Keras model.
+
+        Raises:
+          ValueError: where a loss does not fit the outputs of its head, or a
+            weight is of no task.
         """
-        super().compile(optimizer, loss=loss, metrics=metrics, **kwargs)
+        super().compile(
+            optimizer,
+            loss=loss,
+            metrics=_metrics(metrics),
+            weighted_metrics=_metrics(weighted_metrics),
+            loss_weights=loss_weights,
+            **kwargs,
+        )
+        given = loss_weights or {}
+        if not isinstance(given, Mapping):
+            raise ValueError(
+                "`loss_weights` must be task -> weight. Received: "
+                f"{loss_weights!r}."
+            )
+        self._check_weights(given)
+        weights = {**self._given_weights, **given}
+        self._loss_weights = {t: weights.get(t, 1.0) for t in self.tasks}
         losses = loss if isinstance(loss, Mapping) else {}
+        self._check_tasks("loss", losses)
         self._ranking_tasks = {
-            task: tfrs.tasks.Ranking(loss=_per_row(losses.get(task, loss)))
+            task: tfrs.tasks.Ranking(
+                loss=_per_row(
+                    self.task_losses[task],
+                    losses.get(task) if losses else loss,
+                )
+            )
             for task in self.tasks
         }
+
+    def fit(self, *args, class_weight=None, **kwargs):
+        """As of any Keras model, without `class_weight`.
+
+        Raises:
+          ValueError: where there is a `class_weight`.
+        """
+        if class_weight is not None:
+            raise ValueError(
+                "classes have no weights, since a model may have several "
+                f"tasks. Received: class_weight={class_weight}. Give rows "
+                "weights (`weight` of a dataset, or a third member of the "
+                "batches), or tasks (`loss_weights`)."
+            )
+        return super().fit(*args, **kwargs)
+
+    def _check_tasks(self, what, given):
+        unknown = sorted(set(given) - set(self.tasks))
+        if unknown:
+            raise ValueError(
+                f"`{what}` must be of the tasks {', '.join(self.tasks)}. "
+                f"Received: {', '.join(map(str, unknown))}."
+            )
+
+    def _check_weights(self, weights):
+        self._check_tasks("loss_weights", weights)
+        for task, weight in weights.items():
+            is_number = isinstance(weight, int | float)
+            if not is_number or not 0 < weight < float("inf"):
+                raise ValueError(
+                    "`loss_weights` must be numbers > 0. Received: "
+                    f"{weight!r} for {task!r}."
+                )
+
+    def answers(self, outputs):
+        """What is answered for what losses read.
+
+        Args:
+          outputs: dict of task -> float32, and of what else is predicted.
+
+        Returns:
+          Dict of task -> float32 logits, or means of real labels.
+        """
+        answers = dict(outputs)
+        for task, loss in self.task_losses.items():
+            as_answer = loss.score if loss.is_binary else loss.expected
+            answers[task] = as_answer(outputs[task])
+        return answers
 
     def get_compile_config(self):
         """What `compile` was called with."""
@@ -69,32 +182,35 @@ class RankingModel(tfrs.models.Model):
 
         Args:
           inputs: `(inputs, labels)` or `(inputs, labels, sample_weight)`, as
-            `Dataset.batches` gives them.
+            `Dataset.batches` gives them; the weights may be task -> weights.
           training: whether the model is in training mode.
 
         Returns:
           float32 scalar.
         """
         x, labels, weight = keras.utils.unpack_x_y_sample_weight(inputs)
-        labels = {task: labels[task] for task in self.tasks}
-        outputs = self(x, training=training)
-        logits = {task: outputs[task] for task in self.tasks}
-        loss = tf.add_n(
-            [
-                tf.reduce_mean(
-                    self._ranking_tasks[task](
-                        # Keras takes the last axis for that of the classes.
-                        labels[task][..., None],
-                        logits[task][..., None],
-                        sample_weight=weight,
-                        training=training,
-                    )
-                )
-                for task in self.tasks
-            ]
-        )
+        mask = x.get("candidate_mask")
+        outputs = self(x, training=training, as_outputs=True)
+        answers = self.answers(outputs)
+        losses = []
+        for task in self.tasks:
+            per_row = self._ranking_tasks[task](
+                (labels[task], mask),
+                outputs[task],
+                sample_weight=_of_task(weight, task),
+                training=training,
+            )
+            losses.append(self._loss_weights[task] * _mean(per_row, mask))
+        loss = tf.add_n(losses)
         self._loss_mean.update_state(loss)
-        self.compiled_metrics.update_state(labels, logits, weight)
+        measured = {task: answers[task] for task in self.tasks}
+        if mask is not None:
+            for values in measured.values():
+                # Where Keras' metrics look for a mask.
+                values._keras_mask = mask
+        self.compiled_metrics.update_state(
+            {task: labels[task] for task in self.tasks}, measured, weight
+        )
         return loss
 
     def train_step(self, inputs):
@@ -107,17 +223,52 @@ class RankingModel(tfrs.models.Model):
         return {metric.name: metric.result() for metric in self.metrics}
 
 
-def _per_row(loss):
-    """The loss, not yet averaged over the batch."""
-    if loss is None:
-        loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    loss = keras.losses.get(loss)
-    function = loss.call if isinstance(loss, keras.losses.Loss) else loss
+def _per_row(loss, given):
+    """The loss of each row, which is to be averaged over the batch."""
+    if given is not None and not isinstance(given, losses_of_tasks.TaskLoss):
+        given = keras.losses.get(given)
+    if isinstance(given, losses_of_tasks.TaskLoss):
+        if given.num_outputs != loss.num_outputs:
+            raise ValueError(
+                f"`loss` must read {loss.num_outputs} output(s) of its head. "
+                f"Received: {given.name!r}, which reads {given.num_outputs}. "
+                "Give it to the model's constructor, as `losses`."
+            )
+        loss, given = given, None
 
     def weighted(y_true, y_pred, sample_weight=None):
-        losses = function(y_true, y_pred)  # [B]
+        labels, mask = y_true
+        if given is None:
+            losses = loss.per_row(labels, y_pred, mask)
+        else:
+            function = getattr(given, "call", given)
+            # Keras takes the last axis for that of the classes.
+            losses = function(labels[..., None], y_pred[..., None])
         if sample_weight is None:
             return losses
         return losses * tf.cast(sample_weight, losses.dtype)
 
     return weighted
+
+
+def _of_task(weight, task):
+    return weight.get(task) if isinstance(weight, Mapping) else weight
+
+
+def _mean(per_row, mask):
+    """The mean over real rows."""
+    if mask is None:
+        return tf.reduce_mean(per_row)
+    real = tf.cast(mask, per_row.dtype)
+    return tf.reduce_sum(per_row * real) / tf.reduce_sum(real)
+
+
+def _metrics(metrics):
+    """The metrics, those made that are given by name."""
+    if isinstance(metrics, str):
+        return from_name(metrics)
+    if isinstance(metrics, Mapping):
+        return {task: _metrics(of_task) for task, of_task in metrics.items()}
+    if isinstance(metrics, list | tuple):
+        return [_metrics(metric) for metric in metrics]
+    return metrics

@@ -57,7 +57,7 @@ class Popularity:
           `clicked` -> float32 [n].
         """
         ads = np.concatenate(
-            [inputs["candidate_ads"].numpy() for inputs, _ in batches]
+            [batch[0]["candidate_ads"].numpy() for batch in batches]
         )
         known = ads < len(self._logits)
         logits = np.full(len(ads), self._unseen)

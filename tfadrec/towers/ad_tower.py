@@ -203,8 +203,9 @@ class AdTower(keras.layers.Layer):
         if numbers:
             start = None
             if self._tables_at_start:
-                start = [self._tables_at_start[name] for name in numbers]
-                start = np.stack(start, axis=-1)
+                start = np.stack(
+                    [self._tables_at_start[name] for name in numbers], axis=-1
+                )
             # Side by side: one look-up for all of them.
             self._tables[_NUMBERS] = self._column(
                 "numbers_table", start, [self.num_rows, len(numbers)], "float32"

@@ -84,7 +84,7 @@ class UserTower(keras.layers.Layer):
         self._event_features = [dict(feature) for feature in event_features]
         self.feature_dropout = feature_dropout
         self.features = self.event_features = None
-        self._lent = dict
+        self._lent: Callable[[], dict[str, Any]] = dict
 
     def share(self, tables: Mapping[str, Callable[[], Any]]) -> None:
         """Lets features use other features' embeddings; before `build`.

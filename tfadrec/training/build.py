@@ -33,14 +33,11 @@ def build_ranker(
       InputError: where a class or an argument is unknown, or a value is not
         what the class takes.
     """
-    schema = dataset.schema
     tasks = _tasks(config, dataset)
     user_tower = dict(config.user_tower)
-    use_id = user_tower.pop("use_id", True)
-    context = {
-        f.name: len(f.vocabulary) + 1 if f.kind == "categorical" else None
-        for f in schema.context
-    }
+    sizes = models.dataset_sizes(dataset)
+    if not user_tower.pop("use_id", True):
+        sizes["user_tower"]["num_users"] = 0
     encoder = None
     if config.text is not None and is_tuned(config.text):
         _set_seed(seed)  # of what the tuning adds
@@ -49,16 +46,15 @@ def build_ranker(
         "ad_tower",
         towers.AdTower,
         config.ad_tower,
-        catalogue=dataset.catalogue,
         text=encoder,
+        **sizes["ad_tower"],
     )
     tower = _make(
         "user_tower",
         towers.UserTower,
         user_tower,
         encoder=_choose("encoder", config.encoder),
-        num_event_types=len(schema.event_types) + 1,
-        num_users=len(dataset.user_ids) + 1 if use_id else 0,
+        **sizes["user_tower"],
     )
     ranker = _make(
         "ranker",
@@ -71,7 +67,7 @@ def build_ranker(
         and _choose("interaction", config.interaction),
         multitask=config.multitask
         and _choose("multitask", config.multitask, num_tasks=len(tasks)),
-        context=context,
+        **sizes["ranker"],
     )
     _set_seed(seed)
     try:

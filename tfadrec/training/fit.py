@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
@@ -14,7 +14,7 @@ from tfadrec.training.measure_epochs import MeasureEpochs
 from tfadrec.training.saved_state import SavedState
 
 _PREDICT_BATCH = 4096
-MONITORS = ("val_auc", "val_gauc", "val_log_loss")
+MONITORS = ("val_auc", "val_gauc", "val_log_loss", "val_rmse")
 
 
 def fit(
@@ -24,6 +24,7 @@ def fit(
     out: str | pathlib.Path,
     *,
     batch_size: int = 512,
+    by: Literal["row", "request"] = "row",
     epochs: int = 5,
     decay: bool = True,
     steps_per_epoch: int | None = None,
@@ -48,13 +49,16 @@ def fit(
       train: rows to learn from.
       valid: rows to measure on.
       out: folder for `checkpoints/`, `state.json` and `tensorboard/`.
-      batch_size: rows per step, >= 1.
+      batch_size: rows, or requests, per step, >= 1.
+      by: `row`, or `request` to train on requests with all of their ads, as
+        losses that compare the ads of a request need; see `Dataset.batches`.
       epochs: how often to measure at most, >= 1.
       decay: whether the learning rate falls linearly to zero over the epochs;
         an optimiser with a schedule of its own is left alone.
       steps_per_epoch: steps between two measurements; None for one pass over
         the rows. The order of the rows runs on across epochs.
-      monitor: `val_auc`, `val_gauc` or `val_log_loss`.
+      monitor: `val_auc`, `val_gauc` or `val_log_loss`, of a first task with
+        real labels `val_rmse`.
       patience: epochs without improvement that end the training, >= 1.
       seed: of the order of the rows, >= 0.
       until: the epoch to stop after for now, >= 1, of those that are planned;
@@ -63,7 +67,8 @@ def fit(
 
     Returns:
       One dict per epoch: `loss`, and of the first task `val_auc`, `val_gauc`
-      and `val_log_loss`; of another task `val_<task>_auc`, and so on.
+      and `val_log_loss`, or of real labels `val_rmse`; of another task
+      `val_<task>_auc`, and so on.
 
     Raises:
       InputError: where an argument is out of range, or what was saved in the
@@ -84,12 +89,21 @@ def fit(
                 f"`{name}` must be an integer >= {least}. Received: "
                 f"{name}={value!r}."
             )
+    _check_by(model, by)
     if monitor not in MONITORS:
         raise InputError(
             f"`monitor` must be one of {', '.join(MONITORS)}. Received: "
             f"{monitor!r}."
         )
-    steps = steps_per_epoch or max(1, len(train) // batch_size)
+    examples = len(train) if by == "row" else len(train.slates().sizes)
+    is_binary = model.task_losses[model.tasks[0]].is_binary
+    if is_binary == (monitor == "val_rmse"):
+        raise InputError(
+            "`monitor` must be a metric of the first task: val_rmse for real "
+            f"labels, another for binary ones. Received: {monitor!r} for "
+            f"{model.tasks[0]!r}."
+        )
+    steps = steps_per_epoch or max(1, examples // batch_size)
     out = pathlib.Path(out)
     if not model.built:
         model.build()
@@ -104,7 +118,9 @@ def fit(
     if not state.is_over(last, patience):
         begin = len(state.history)
         model.fit(
-            train.batches(batch_size, seed=seed, first_step=begin * steps),
+            train.batches(
+                batch_size, by=by, seed=seed, first_step=begin * steps
+            ),
             initial_epoch=begin,
             epochs=last,
             steps_per_epoch=steps,
@@ -133,17 +149,39 @@ def fit(
 def _measure(model: RankingModel, valid: Dataset) -> dict[str, float]:
     """The metrics of the validation rows; the first task's without its name."""
     predicted = model.predict(valid.batches(_PREDICT_BATCH))
-    users = valid.impressions.users
+    rows = valid.impressions
     measured: dict[str, float] = {}
     for task in model.tasks:
-        labels, logits = valid.impressions.labels[task], predicted[task]
+        labels, values = rows.labels[task], predicted[task]
         prefix = "val_" if task == model.tasks[0] else f"val_{task}_"
-        measured |= {
-            f"{prefix}auc": ranking.auc(labels, logits),
-            f"{prefix}gauc": ranking.group_auc(labels, logits, users),
-            f"{prefix}log_loss": ranking.log_loss(labels, logits),
-        }
+        if model.task_losses[task].is_binary:
+            of_task = {
+                "auc": ranking.auc(labels, values, rows.weights),
+                "gauc": ranking.group_auc(
+                    labels, values, rows.users, rows.weights
+                ),
+                "log_loss": ranking.log_loss(labels, values, rows.weights),
+            }
+        else:
+            of_task = {"rmse": ranking.rmse(labels, values, rows.weights)}
+        measured |= {f"{prefix}{name}": v for name, v in of_task.items()}
     return measured
+
+
+def _check_by(model: RankingModel, by: str) -> None:
+    """Refuses rows for losses that compare the ads of a request."""
+    if by not in ("row", "request"):
+        raise InputError(f"`by` must be row or request. Received: by={by!r}.")
+    comparing = [
+        f"{loss.name} for {task}"
+        for task, loss in model.task_losses.items()
+        if loss.by_request
+    ]
+    if by == "row" and comparing:
+        raise InputError(
+            "a loss that compares the ads of a request needs `by: request`. "
+            f"Received: by='row' with {', '.join(comparing)}."
+        )
 
 
 @dataclasses.dataclass

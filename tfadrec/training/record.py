@@ -80,7 +80,13 @@ def fingerprint(dataset: Dataset) -> str:
         catalogue.tags,
     ):
         digest.update("\n".join(map(str, texts)).encode())
-    for columns in (catalogue.tables(), rows.context, rows.labels):
+    for columns in (
+        catalogue.tables(),
+        dataset.users,
+        dataset.events.columns,
+        rows.columns,
+        rows.labels,
+    ):
         for name, column in sorted(columns.items()):
             digest.update(name.encode() + column.tobytes())
     for column in (
@@ -93,6 +99,9 @@ def fingerprint(dataset: Dataset) -> str:
         dataset.events.types,
     ):
         digest.update(column.tobytes())
+    for optional in (rows.weights, dataset.events.times):
+        if optional is not None:
+            digest.update(optional.tobytes())
     if rows.splits is not None:
         digest.update("\n".join(map(str, rows.splits)).encode())
     return digest.hexdigest()

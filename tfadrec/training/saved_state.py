@@ -15,6 +15,7 @@ MONITORS = {
     "val_auc": True,
     "val_gauc": True,
     "val_log_loss": False,
+    "val_rmse": False,
     "val_loss": False,
 }
 

@@ -28,9 +28,15 @@ _MADE: dict[str, Any] = {
 }
 #: What is not a setting, since the dataset or another section tells it.
 _GIVEN = {
-    "ad_tower": {"catalogue", "text"},
-    "user_tower": {"encoder", "num_event_types", "num_users"},
-    "ranker": {"ad_tower", "user_tower", "context", *_PACKAGES},
+    "ad_tower": {"catalogue", "passed", "text"},
+    "user_tower": {
+        "encoder",
+        "event_features",
+        "features",
+        "num_event_types",
+        "num_users",
+    },
+    "ranker": {"ad_tower", "candidate", "context", "user_tower", *_PACKAGES},
     "multitask": {"num_tasks"},
     "fit": {"model", "train", "valid", "out", "until", "progress"},
     "data": {"dataset"},

@@ -1,5 +1,6 @@
 """Columns of features to fields, whatever they are features of."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -38,6 +39,8 @@ class FeatureFields(keras.layers.Layer):
       width: D, >= 1.
       dropout: the share of values that is dropped in training, in [0, 1).
       initializer: of embeddings, but for code 0.
+      flat: whether to give the features side by side, for a head that reads
+        them so: embeddings and projected vectors, and each number as it is.
 
     Call args:
       columns: dict of tensors by name: those of the features, and for derived
@@ -45,7 +48,7 @@ class FeatureFields(keras.layers.Layer):
       training: whether to drop.
 
     Returns:
-      float [..., N, D].
+      float [..., N, D]; flat, [..., F], in the order of the features.
 
     Raises:
       ValueError: where there is no feature, one is of an unknown kind, or the
@@ -68,6 +71,7 @@ class FeatureFields(keras.layers.Layer):
         *,
         dropout: float = 0.0,
         initializer: str = "uniform",
+        flat: bool = False,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -83,6 +87,7 @@ class FeatureFields(keras.layers.Layer):
         self.width = width
         self.dropout = dropout
         self.initializer = initializer
+        self.flat = flat
         self._fields = [
             FIELDS[feature["kind"]](
                 feature,
@@ -102,7 +107,7 @@ class FeatureFields(keras.layers.Layer):
 
     @property
     def num_columns(self) -> int:
-        """F, the width of what `concat` gives, once the layer is built."""
+        """F, the width of what a flat layer gives, once it is built."""
         return sum(
             1 if f.is_scalar else self.width if f.is_projected else f.size
             for f in self._fields
@@ -112,7 +117,7 @@ class FeatureFields(keras.layers.Layer):
     def tables(self) -> dict[str, Callable[[], Any]]:
         """Functions to the embeddings of the layer, by feature."""
         return {
-            field.feature["name"]: lambda field=field: field.table
+            field.feature["name"]: functools.partial(_table_of, field)
             for field in self._fields
             if field.table is not None
         }
@@ -146,7 +151,7 @@ class FeatureFields(keras.layers.Layer):
         for field in sorted(self._fields, key=lambda f: bool(self._own(f))):
             owner = self._own(field)
             if owner is not None:
-                field.borrow(lambda owner=owner: owner.table)
+                field.borrow(functools.partial(_table_of, owner))
             built(field, None)
         self._projections = {
             field.feature["name"]: self._projection(
@@ -156,10 +161,11 @@ class FeatureFields(keras.layers.Layer):
             if field.is_projected
         }
         scalars = self._scalars()
-        if scalars:
+        if scalars and not self.flat:
             self._projections["numbers"] = self._projection(
                 "numbers_projection", len(scalars)
             )
+        if scalars:
             self._missing = self.add_weight(
                 "missing_numbers",
                 shape=[len(scalars)],
@@ -194,6 +200,8 @@ class FeatureFields(keras.layers.Layer):
 
     def call(self, columns, training=None):
         vectors, numbers = self._read(columns, training)
+        if self.flat:
+            return self._side_by_side(vectors, numbers)
         fields = [
             self._project(field, vector)
             for is_projected in (False, True)
@@ -205,20 +213,8 @@ class FeatureFields(keras.layers.Layer):
             fields.append(self._projections["numbers"](numbers))
         return tf.stack(fields, axis=-2)
 
-    def concat(self, columns, training=None):
-        """The features side by side, for a head that reads them flat.
-
-        Embeddings have their own widths, projected vectors width D, and each
-        number, lookup and overlap is one column.
-
-        Args:
-          columns: see the class.
-          training: whether to drop.
-
-        Returns:
-          float [..., F], in the order of the features.
-        """
-        vectors, numbers = self._read(columns, training)
+    def _side_by_side(self, vectors, numbers):
+        """All features [..., F], in the order in which they are given."""
         parts = {
             field.feature["name"]: self._project(field, vector)
             for field, vector in vectors
@@ -282,7 +278,12 @@ class FeatureFields(keras.layers.Layer):
             "width": self.width,
             "dropout": self.dropout,
             "initializer": self.initializer,
+            "flat": self.flat,
         }
+
+
+def _table_of(field):
+    return field.table
 
 
 def projection(width: int, name: str, dtype) -> keras.layers.Dense:

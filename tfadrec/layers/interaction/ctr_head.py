@@ -12,6 +12,8 @@ from tfadrec.layers.interaction.cross_network import CrossNetwork
 class CTRHead(keras.layers.Layer):
     """One logit per candidate from its features: [..., F] to [...].
 
+    Or, with more `units`, what a loss of several outputs reads.
+
     The parallel form of DCN V2 (Wang et al., 2021, figure 1b): cross layers
     x_{l+1} = x_0 * (W_l x_l + b_l) + x_l beside a deep network, both read by
     one linear output layer.
@@ -24,13 +26,14 @@ class CTRHead(keras.layers.Layer):
       cross_layers: number of cross layers, >= 0.
       cross_rank: the rank of the cross kernels, >= 1, or None for full rank.
       dropout: share of hidden activations dropped in training, in [0, 1).
+      units: how many outputs there are, >= 1.
 
     Call args:
       inputs: float [..., F].
       training: whether to drop.
 
     Returns:
-      float32 logits [...].
+      float32 logits [...], or outputs [..., `units`] where there are several.
 
     Raises:
       ValueError: where a width or the rank is below 1, or `cross_layers` < 0.
@@ -50,6 +53,7 @@ class CTRHead(keras.layers.Layer):
         cross_layers: int = 1,
         cross_rank: int | None = 32,
         dropout: float = 0.0,
+        units: int = 1,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -64,7 +68,10 @@ class CTRHead(keras.layers.Layer):
                 "`cross_rank` must be >= 1 or None. Received: "
                 f"cross_rank={cross_rank}."
             )
+        if units < 1:
+            raise ValueError(f"`units` must be >= 1. Received: units={units}.")
         self.hidden_units = tuple(hidden_units)
+        self.units = units
         self.cross_layers = cross_layers
         self.cross_rank = cross_rank
         self.dropout = dropout
@@ -107,7 +114,7 @@ class CTRHead(keras.layers.Layer):
         deep = widths[-1] if self.hidden_units else 0
         crossed = width if self.cross_layers or not deep else 0
         self._output = built(
-            keras.layers.Dense(1, name="output", dtype="float32"),
+            keras.layers.Dense(self.units, name="output", dtype="float32"),
             [None, crossed + deep],
         )
         super().build(input_shape)
@@ -123,7 +130,7 @@ class CTRHead(keras.layers.Layer):
             parts = [inputs]
         parts = [tf.cast(part, tf.float32) for part in parts]
         logits = self._output(tf.concat(parts, axis=-1))
-        return tf.squeeze(logits, -1)
+        return tf.squeeze(logits, -1) if self.units == 1 else logits
 
     def get_config(self):
         return {
@@ -132,4 +139,5 @@ class CTRHead(keras.layers.Layer):
             "cross_layers": self.cross_layers,
             "cross_rank": self.cross_rank,
             "dropout": self.dropout,
+            "units": self.units,
         }
