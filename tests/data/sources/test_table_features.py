@@ -315,7 +315,7 @@ def test_nothing_was_shown(tmp_path):
     }
     log = "user,ad,when,shown,n\nu,a,1,0,0\n"
     with pytest.raises(
-        InputError, match="must hold impressions.* 1 rows, all shown 0 times"
+        InputError, match=r"must hold impressions.* 1 rows, all shown 0 times"
     ):
         prepare(tmp_path, config, **{"log.csv": log})
 
@@ -393,6 +393,6 @@ def test_a_column_of_the_wrong_type_is_named(tmp_path):
     }
     with pytest.raises(
         InputError,
-        match="ads.parquet: the ad's 'brand': a column must hold texts",
+        match=r"ads\.parquet: the ad's 'brand': a column must hold texts",
     ):
         prepare(tmp_path, config)
