@@ -33,7 +33,7 @@ def evaluate(
     """Predicts every impression once and measures the predictions.
 
     Each task is measured on its label over all impressions, with their weights
-    where they have some (of metrics within a request, without). What a ranker of
+    where they have some (but for metrics within a request). What a ranker of
     clicks and conversions says of `converted_if_clicked` is measured on the
     conversions of the impressions that were clicked, since elsewhere no one
     can tell.
@@ -195,7 +195,7 @@ def _weights(dataset: Dataset, part: NDArray[np.bool_]) -> NDArray | None:
 
 
 def _is_binary(model: Any, task: str) -> bool:
-    """Whether a task's label is 0 or 1, as it is where a model has no losses."""
+    """Whether a task's label is 0 or 1; it is for a model without losses."""
     losses = getattr(model, "task_losses", {})
     return task not in losses or losses[task].is_binary
 

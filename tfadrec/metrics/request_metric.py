@@ -47,7 +47,7 @@ class RequestMetric(keras.metrics.Mean):
             ),
             float("nan"),
         )
-        return super().update_state(
+        super().update_state(
             tf.where(counts | ~finite, values, 0.0),
             tf.cast(counts | ~finite, tf.float32),
         )

@@ -83,7 +83,6 @@ def reciprocal_rank(
     left = tf.maximum(tied - places, 1.0)
     missed = tf.maximum(tied - places - among, 0.0) / left
     chance = tf.math.cumprod(missed, axis=-1, exclusive=True) * among / left
-    chance = tf.where(places <= tied - among, chance, 0.0)
     return tf.reduce_sum(chance / (above + places + 1.0), -1)
 
 

@@ -11,6 +11,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.data.split import split_by_time
+from tfadrec.training import version_1
 from tfadrec.training.build import build_ranker
 from tfadrec.training.fit import fit
 from tfadrec.training.record import claim, fingerprint, read_record
@@ -114,7 +115,13 @@ def load_run(run: str | pathlib.Path) -> Run:
     record = read_record(run)
     config = RunConfig.from_yaml(record["config"])
     dataset = open_dataset(record["data"])
-    if fingerprint(dataset) != record["fingerprint"]:
+    is_old = version_1.is_version_1(run / "model.keras")
+    found = (
+        version_1.fingerprint(dataset, record["data"])
+        if is_old
+        else fingerprint(dataset)
+    )
+    if found != record["fingerprint"]:
         raise InputError(
             f"a run is read with the dataset it was made with. Received: "
             f"{record['data']}, which has changed since. Train again."
@@ -122,7 +129,11 @@ def load_run(run: str | pathlib.Path) -> Run:
     dataset, (learn, valid, test) = split_parts(dataset, config)
     history = read_history(run)
     try:
-        ranker = keras.models.load_model(run / "model.keras")
+        ranker = (
+            version_1.load_ranker(run / "model.keras", dataset)
+            if is_old
+            else keras.models.load_model(run / "model.keras")
+        )
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(
             f"a run's model.keras must be a ranker. Received: {run}, where it "
