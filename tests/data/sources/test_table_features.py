@@ -188,12 +188,12 @@ def test_features_of_every_entity(tmp_path):
     # One revenue is above 0.
     assert (summary.sizes["revenue"], summary.sizes["clicked"]) == (1, 1)
     assert summary.notes[:-1] == (
-        "ads.csv: 1 values of price are no numbers and count as missing",
-        "ads.csv: 1 values of vector are no vectors of the column's width and "
-        "count as missing",
-        "users.csv: 1 values of age are no numbers and count as missing",
-        "users.csv: 1 values of clicks hold entries that are no `key:number`, "
-        "which are left out",
+        "ads.csv: 1 of 3 values of price are no numbers and count as missing",
+        "ads.csv: 1 of 3 values of vector are no vectors of the column's width "
+        "and count as missing",
+        "users.csv: 1 of 2 values of age are no numbers and count as missing",
+        "users.csv: 1 of 2 values of clicks hold entries that are no "
+        "`key:number`, which are left out",
         "3 ads have neither title nor description; they are known by their "
         "other columns",
     )
@@ -316,6 +316,25 @@ def test_nothing_was_shown(tmp_path):
     log = "user,ad,when,shown,n\nu,a,1,0,0\n"
     with pytest.raises(
         InputError, match=r"must hold impressions.* 1 rows, all shown 0 times"
+    ):
+        prepare(tmp_path, config, **{"log.csv": log})
+
+
+def test_no_row_counts(tmp_path):
+    log = "user,ad,when,click,w\nu,a,1,0,0\n"
+    config = {
+        "ads": {"file": "ads.csv", "ad_id": "id"},
+        "impressions": {
+            "file": "log.csv",
+            "user_id": "user",
+            "ad_id": "ad",
+            "timestamp": "when",
+            "clicked": "click",
+            "weight": "w",
+        },
+    }
+    with pytest.raises(
+        InputError, match=r"weights of log\.csv must not all be 0\. .* 1 rows"
     ):
         prepare(tmp_path, config, **{"log.csv": log})
 

@@ -63,8 +63,8 @@ def parse_features(
         number = int((broken & rows.kept).sum())
         if number:
             notes.append(
-                f"{rows.source}: {number:,} values of "
-                f"{', '.join(spec.columns)} {kind.unreadable}"
+                f"{rows.source}: {number:,} of {int(rows.kept.sum()):,} values "
+                f"of {', '.join(spec.columns)} {kind.unreadable}"
             )
     # Two features may have one column.
     for note in dict.fromkeys(notes):
