@@ -52,7 +52,7 @@ OTHER_CLASSES = {
     "data/lower_layers.py": ["LayeredEncoder"],
     "data/text_vectors.py": ["TextEncoder"],
     "layers/multitask/mmoe.py": ["MMoE"],
-    "layers/text/tuning.py": ["TopLayers", "LoRA", "Adapter", "Prefix"],
+    "layers/text/tuning/ways.py": ["TopLayers", "LoRA", "Adapter", "Prefix"],
     "models/base.py": ["RankingModel"],
 }
 
