@@ -1,6 +1,14 @@
 """What every test shares."""
 
+import hypothesis
+
 import tfadrec  # noqa: F401  (chooses the Keras flavour before TensorFlow)
+
+# The same examples in every run, and no clock: other work shares the machine.
+hypothesis.settings.register_profile(
+    "tfadrec", derandomize=True, deadline=None, database=None
+)
+hypothesis.settings.load_profile("tfadrec")
 
 
 def pytest_xdist_make_scheduler(config, log):

@@ -45,7 +45,7 @@ class Number(Kind):
         """See `Kind.parse`."""
         values = as_floats(column)
         missing = ~(np.abs(values) <= LARGEST)
-        given = as_text(column) if not is_list(column.type) else None
+        given = as_text(column)
         empty = pc.equal(given, "").to_numpy(zero_copy_only=False)
         return pa.array(values, mask=missing), missing & ~empty
 
@@ -100,8 +100,12 @@ def describe_number(
         cuts = np.quantile(known, shares) if len(known) else np.zeros(1)
         bounds = np.unique(cuts).tolist()
     edges = _bounds(feature, bounds)
-    if edges or not len(known):
-        return dataclasses.replace(feature, log1p=log1p, bounds=edges)
+    feature = dataclasses.replace(feature, log1p=log1p, bounds=edges)
+    if edges:
+        return feature
+    if not len(known):
+        # Nothing can be learned of numbers that come later: all are alike.
+        return dataclasses.replace(feature, low=0.0, high=0.0)
     scaled = _scale(known, log1p)
     mean, std = float(scaled.mean()), float(scaled.std())
     if not std > _ROUNDING * abs(mean):
@@ -110,7 +114,6 @@ def describe_number(
     near = known[~far] if not far.all() else known
     return dataclasses.replace(
         feature,
-        log1p=log1p,
         low=float(near.min()),
         high=float(near.max()),
         mean=mean,
@@ -142,7 +145,8 @@ def raw_numbers(columns: np.ndarray, feature: Feature) -> np.ndarray:
     scaled = columns.astype(np.float64) * feature.std + feature.mean
     if feature.log1p:
         scaled = np.sign(scaled) * np.expm1(np.abs(scaled))
-    return scaled
+    # Rounding must not make a number missing.
+    return np.clip(scaled, -LARGEST, LARGEST)
 
 
 def _scale(values: np.ndarray, log1p: bool) -> np.ndarray:

@@ -99,15 +99,16 @@ def names(codes: np.ndarray, feature: Feature) -> np.ndarray:
         return np.array(["", *feature.vocabulary], object)[codes]
     wanted = np.unique(codes[codes > 0])
     found: dict[int, str] = {}
-    start = 0
+    # Of 64 tries a bucket, hardly any bucket gets none.
+    start, size = 0, min(_TRIES, 64 * feature.buckets)
     while len(found) < len(wanted):
-        numbers = pa.array(np.arange(start, start + _TRIES)).cast(pa.string())
+        numbers = pa.array(np.arange(start, start + size)).cast(pa.string())
         tries = pc.binary_join_element_wise("~", numbers, "")
         buckets = _hashed(tries, feature)
         _, first = np.unique(buckets, return_index=True)
         for at in first[np.isin(buckets[first], wanted)]:
             found.setdefault(int(buckets[at]), tries[int(at)].as_py())
-        start += _TRIES
+        start += size
     table = np.array(["", *(found[int(code)] for code in wanted)], object)
     return table[np.searchsorted(np.append(0, wanted), codes)]
 
