@@ -118,4 +118,8 @@ def require_plain(kind: pa.DataType) -> None:
 
 def is_list(kind: pa.DataType) -> bool:
     """Whether a type is that of lists."""
-    return pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    return (
+        pa.types.is_list(kind)
+        or pa.types.is_large_list(kind)
+        or pa.types.is_fixed_size_list(kind)
+    )
