@@ -1,6 +1,7 @@
 """Formulas of numbers, as settings give them: `log(a / b)`."""
 
 import ast
+from typing import Any
 
 from tfadrec.core.errors import InputError
 
@@ -31,7 +32,7 @@ OPERATORS = {
 _LONGEST = 200
 
 
-def parse(text: str, count: int) -> ast.expr:
+def parse(text: str, count: int) -> Any:
     """A formula as a tree of numbers, letters, operators and functions.
 
     Args:
@@ -62,8 +63,8 @@ def parse(text: str, count: int) -> ast.expr:
 
 def _is_allowed(tree: ast.AST, letters: str) -> bool:
     if isinstance(tree, ast.Constant):
-        is_number = type(tree.value) in (int, float)
-        return is_number and abs(tree.value) <= 1e30
+        value = tree.value
+        return type(value) in (int, float) and abs(float(value)) <= 1e30  # type: ignore[arg-type]
     if isinstance(tree, ast.Name):
         return len(tree.id) == 1 and tree.id in letters
     if isinstance(tree, ast.UnaryOp):

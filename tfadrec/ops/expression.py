@@ -49,7 +49,8 @@ def evaluate(tree: Any, values: Mapping[str, tf.Tensor]) -> tf.Tensor:
         return -evaluate(tree.operand, values)
     if isinstance(tree, ast.Call):
         arguments = [evaluate(part, values) for part in tree.args]
-        return _FUNCTIONS[tree.func.id](*arguments)
+        name: Any = tree.func
+        return _FUNCTIONS[name.id](*arguments)
     if isinstance(tree, ast.Compare):
         left, right = tree.left, tree.comparators[0]
         parts = [evaluate(left, values), evaluate(right, values)]
