@@ -71,7 +71,7 @@ OTHER_CLASSES = {
     "data/copy/lower_layers.py": ["LayeredEncoder"],
     "data/copy/text_vectors.py": ["TextEncoder"],
     "layers/multitask/mmoe.py": ["MMoE"],
-    "layers/text/tuning.py": ["TopLayers", "LoRA", "Adapter", "Prefix"],
+    "layers/text/tuning/ways.py": ["TopLayers", "LoRA", "Adapter", "Prefix"],
     "models/base.py": ["RankingModel"],
 }
 

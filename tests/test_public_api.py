@@ -136,6 +136,26 @@ PUBLIC = {
         "prefix",
         "top_layers",
     ],
+    "tfadrec.layers.text.architectures": [
+        "GPT2",
+        "T5",
+        "Architecture",
+        "Bert",
+    ],
+    "tfadrec.layers.text.tuning": [
+        "CLASSES",
+        "Adapter",
+        "LoRA",
+        "Prefix",
+        "TopLayers",
+        "Tuning",
+        "adapter",
+        "as_tuning",
+        "lora",
+        "prefix",
+        "top_layers",
+        "tuning_config",
+    ],
     "tfadrec.losses": [
         "JRC",
         "BinaryCrossEntropy",
@@ -164,6 +184,7 @@ PUBLIC = {
         "LanguageModel",
         "Popularity",
         "RankingModel",
+        "dataset_sizes",
     ],
     "tfadrec.optimizers": [
         "CompositeOptimizer",
@@ -211,6 +232,11 @@ PUBLIC = {
         "text_model",
         "train",
         "with_text",
+    ],
+    "tfadrec.training.pretraining": [
+        "Pretraining",
+        "pretrain",
+        "pretraining_settings",
     ],
 }
 

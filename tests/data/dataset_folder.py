@@ -5,7 +5,8 @@ import pathlib
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tfadrec.core.schema import Feature, Schema
+from tfadrec.core.feature import Feature
+from tfadrec.core.schema import Schema
 
 
 def write(folder, tables, schema):
@@ -23,9 +24,11 @@ def schema(**changes):
         "user_id_type": "string",
         "ad_id_type": "int64",
         "event_types": ("view", "click"),
-        "context": (
-            Feature("device", "categorical", vocabulary=("phone", "tv")),
-            Feature("scroll", "numeric", mean=1.0, std=2.0),
+        "features": (
+            Feature(
+                "device", "context", "category", vocabulary=("phone", "tv")
+            ),
+            Feature("scroll", "context", "number", mean=1.0, std=2.0),
         ),
     }
     return Schema(**{**fields, **changes})

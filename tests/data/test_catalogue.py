@@ -6,14 +6,23 @@ import pyarrow.parquet as pq
 import pytest
 
 from tfadrec.core.errors import InputError
-from tfadrec.core.schema import Feature, Schema
+from tfadrec.core.feature import Feature
+from tfadrec.core.schema import Schema
 from tfadrec.data.catalogue import Catalogue, read_catalogue
 
-FEATURES = (
-    Feature("brand", "categorical", vocabulary=("x", "y")),
-    Feature("price", "numeric", mean=10.0, std=5.0),
-    Feature("image", "vector", width=2),
+SCHEMA = Schema(
+    "test",
+    "string",
+    "string",
+    ("view",),
+    features=(
+        Feature("brand", "ad", "category", vocabulary=("x", "y")),
+        Feature("price", "ad", "number", mean=10.0, std=5.0),
+        Feature("image", "ad", "vector", width=2),
+        Feature("hour", "context", "number"),
+    ),
 )
+FEATURES = SCHEMA.of("ad")
 
 
 def table(ad_ids=("a", "b", "c"), **columns):
@@ -40,34 +49,32 @@ def test_columns():
     assert ads.titles == ["one", "", "three"]
     assert ads.descriptions == ["", "two", ""]
     assert ads.tags == [["t", "u"], [], []]
-    np.testing.assert_array_equal(ads.categoricals["brand"], [2, 0, 0])
-    np.testing.assert_array_equal(ads.numerics["price"], [2, 0, 0])
+    np.testing.assert_array_equal(ads.columns["brand"], [2, 0, 0])
+    np.testing.assert_array_equal(ads.columns["price"], [2, np.nan, np.nan])
     np.testing.assert_array_equal(
-        ads.vectors["image"], [[1, 2], [3, 4], [5, 6]]
+        ads.columns["image"], [[1, 2], [3, 4], [5, 6]]
     )
-    assert ads.category_sizes == {"brand": 3}
+    assert ads.features == FEATURES
     assert ads.spec() == {
         "num_ads": 3,
-        "categoricals": {"brand": 3},
-        "numerics": ["price"],
-        "vectors": {"image": 2},
+        "features": [feature.spec() for feature in FEATURES],
         "tokens": None,
     }
 
 
 def test_tables_have_a_row_for_the_unknown_ad():
     tables = Catalogue.from_table(table(), FEATURES).tables()
-    assert set(tables) == {"categorical:brand", "numeric:price", "vector:image"}
-    np.testing.assert_array_equal(tables["categorical:brand"], [0, 2, 0, 0])
-    np.testing.assert_array_equal(tables["numeric:price"], [0, 2, 0, 0])
+    assert set(tables) == {"brand", "price", "image"}
+    np.testing.assert_array_equal(tables["brand"], [0, 2, 0, 0])
+    np.testing.assert_array_equal(tables["price"], [np.nan, 2, np.nan, np.nan])
     np.testing.assert_array_equal(
-        tables["vector:image"], [[0, 0], [1, 2], [3, 4], [5, 6]]
+        tables["image"], [[0, 0], [1, 2], [3, 4], [5, 6]]
     )
     dtypes = {name: value.dtype.name for name, value in tables.items()}
     assert dtypes == {
-        "categorical:brand": "int32",
-        "numeric:price": "float32",
-        "vector:image": "float32",
+        "brand": "int32",
+        "price": "float32",
+        "image": "float32",
     }
 
 
@@ -85,25 +92,35 @@ def test_rows_of_ids(ids):
 def test_numerics_that_are_not_finite_are_missing():
     prices = [20.0, float("inf"), float("-inf")]
     ads = Catalogue.from_table(table(price=prices), FEATURES)
-    np.testing.assert_array_equal(ads.numerics["price"], [2, 0, 0])
+    np.testing.assert_array_equal(ads.columns["price"], [2, np.nan, np.nan])
 
 
 def test_a_category_without_any_known_value():
     brand = pa.array([None, None, None], pa.string())
-    features = (Feature("brand", "categorical"),)
+    features = (
+        Feature("brand", "ad", "category", tensor="brand", column="brand"),
+    )
     ads = Catalogue.from_table(table(brand=brand), features)
-    np.testing.assert_array_equal(ads.categoricals["brand"], [0, 0, 0])
-    assert ads.category_sizes == {"brand": 1}
+    np.testing.assert_array_equal(ads.columns["brand"], [0, 0, 0])
+    assert ads.spec()["features"][0]["num_codes"] == 1
 
 
 def test_with_vectors():
     ads = Catalogue.from_table(table(), FEATURES)
     more = ads.with_vectors("text", np.ones([3, 4]))
-    assert more.spec()["vectors"] == {"image": 2, "text": 4}
-    assert more.vectors["text"].dtype == np.float32
-    assert "text" not in ads.vectors
+    assert widths(more) == {"image": 2, "text": 4}
+    assert more.columns["text"].dtype == np.float32
+    assert "text" not in ads.columns
     again = more.with_vectors("text", np.zeros([3, 5]))
-    assert again.spec()["vectors"]["text"] == 5
+    assert widths(again) == {"image": 2, "text": 5}
+
+
+def widths(ads):
+    return {
+        feature["name"]: feature["width"]
+        for feature in ads.spec()["features"]
+        if feature["kind"] == "vector"
+    }
 
 
 def test_ids_only():
@@ -111,9 +128,7 @@ def test_ids_only():
     assert ads.tables() == {}
     assert ads.spec() == {
         "num_ads": 3,
-        "categoricals": {},
-        "numerics": [],
-        "vectors": {},
+        "features": [],
         "tokens": None,
     }
 
@@ -140,9 +155,6 @@ def test_bad_tables(columns, message):
         Catalogue.from_table(table(**columns), FEATURES)
 
 
-SCHEMA = Schema("test", "string", "string", ("view",), ad_features=FEATURES)
-
-
 def write(path, **columns):
     ads = table(**columns)
     pq.write_table(ads, path / "new.parquet")
@@ -163,8 +175,8 @@ def test_ads_from_a_file(tmp_path):
     assert list(ads.ad_ids) == ["1", "2", "3"]
     assert ads.titles == ["one", "", "x"]
     assert ads.tags == [["t"], [], []]
-    np.testing.assert_array_equal(ads.categoricals["brand"], [2, 0, 0])
-    np.testing.assert_array_equal(ads.numerics["price"], [2, 0, 1])
+    np.testing.assert_array_equal(ads.columns["brand"], [2, 0, 0])
+    np.testing.assert_array_equal(ads.columns["price"], [2, np.nan, 1])
 
 
 @pytest.mark.parametrize(
@@ -173,7 +185,10 @@ def test_ads_from_a_file(tmp_path):
         ({"brand": None}, r"new\.parquet: .*Received: no brand"),
         ({"ad_id": ["a", None, "c"]}, "Received: 1 without one"),
         ({"ad_id": ["a", "a", "c"]}, "1 repeated"),
-        ({"price": ["dear", "cheap", ""]}, "a catalogue is a Parquet file"),
+        (
+            {"price": ["dear", "3", ""]},
+            r"of a number must be readable\. Received: 1 in 'price' of .*new",
+        ),
     ],
 )
 def test_refused_files(columns, message, tmp_path):
@@ -193,6 +208,39 @@ def test_some_of_the_ads():
     ads = Catalogue.from_table(table(), FEATURES).take(np.array([2, 0]))
     assert list(ads.ad_ids) == ["c", "a"]
     assert ads.titles == ["three", "one"]
-    np.testing.assert_array_equal(ads.categoricals["brand"], [0, 2])
-    np.testing.assert_array_equal(ads.vectors["image"], [[5, 6], [1, 2]])
-    assert ads.category_sizes == {"brand": 3}
+    np.testing.assert_array_equal(ads.columns["brand"], [0, 2])
+    np.testing.assert_array_equal(ads.columns["image"], [[5, 6], [1, 2]])
+    assert ads.features == FEATURES
+
+
+def test_weighted_categories_from_a_file(tmp_path):
+    """As texts of `value:weight`, and as maps, as the dataset holds them."""
+    schema = Schema(
+        "test",
+        "string",
+        "string",
+        ("view",),
+        features=(
+            Feature(
+                "styles",
+                "ad",
+                "categories",
+                vocabulary=("x", "y"),
+                width=2,
+                weighted=True,
+            ),
+        ),
+    )
+    maps = pa.array(
+        [[("y", 2.0), ("x", 0.5)], [], [("z", 1.0)]],
+        pa.map_(pa.string(), pa.float64()),
+    )
+    for styles in (["y:2 x:0.5", None, "z:1"], maps):
+        file = write(tmp_path, styles=styles)
+        columns = read_catalogue(file, schema).columns
+        np.testing.assert_array_equal(
+            columns["styles"], [[2, 1], [0, 0], [0, 0]]
+        )
+        np.testing.assert_array_equal(
+            columns["styles_weights"], [[2, 0.5], [0, 0], [1, 0]]
+        )

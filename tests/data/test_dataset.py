@@ -37,11 +37,13 @@ def check_columns(dataset):
     np.testing.assert_array_equal(rows.ads, [1, 3, 2, 2, 1])
     np.testing.assert_array_equal(rows.times, [7, 7, 8, 12, 12])
     np.testing.assert_array_equal(rows.labels["clicked"], [0, 1, 0, 1, 0])
-    np.testing.assert_array_equal(rows.context["device"], [2, 2, 0, 0, 1])
-    np.testing.assert_array_equal(rows.context["scroll"], [1, 1, 0, 0, -1])
+    np.testing.assert_array_equal(rows.columns["device"], [2, 2, 0, 0, 1])
+    np.testing.assert_array_equal(rows.columns["scroll"], [1, 1, np.nan, 0, -1])
     assert set(rows.labels) == {"clicked"}
-    assert set(rows.context) == {"device", "scroll"}
+    assert set(rows.columns) == {"device", "scroll"}
     assert rows.splits is None
+    assert rows.weights is None
+    assert dataset.users == dataset.events.columns == {}
     # Strictly before: what user u did in second 7 is no past of second 7.
     assert histories(dataset) == [
         [(1, 1)],
@@ -212,7 +214,7 @@ def test_select_and_replace(folder):
     some = dataset.select(np.array([False, True, False, True, False]))
     assert len(some) == 2
     np.testing.assert_array_equal(some.impressions.ads, [3, 2])
-    np.testing.assert_array_equal(some.impressions.context["device"], [2, 0])
+    np.testing.assert_array_equal(some.impressions.columns["device"], [2, 0])
     assert some.events is dataset.events
     last = dataset.select(np.array([4]))
     np.testing.assert_array_equal(last.impressions.users, [3])

@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+import importlib
+import inspect
 import json
 import math
 import os
@@ -23,6 +25,7 @@ from tfadrec.data.copy import text_batches
 from tfadrec.data.copy.corpus import Corpus
 from tfadrec.layers.text import model_folder
 from tfadrec.training.measure_epochs import MeasureEpochs
+from tfadrec.training.pretraining.settings import Settings
 
 SIZES = {"width": 8, "num_layers": 1, "num_heads": 2, "max_tokens": 40}
 NEW = {
@@ -383,6 +386,34 @@ def test_the_temperature(monkeypatch, tmp_path, name, given, expected):
         pretrain(tmp_path / "out", name, temperature=given)
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert yaml.safe_load(record["config"])["temperature"] == expected
+
+
+def test_every_setting_is_an_argument_and_is_recorded():
+    """In the order of the arguments, from which old runs go on."""
+    given = inspect.signature(training.pretrain).parameters.values()
+    names = [p.name for p in given if p.kind is p.KEYWORD_ONLY]
+    names.remove("progress")
+    assert training.pretraining_settings() == names
+    # Each setting has a value of its own, so none can take another's place.
+    values = {name: name for name in names}
+    values |= {"model": pathlib.Path("/a/b"), "events": ("click",)}
+    recorded = yaml.safe_load(Settings(**values).to_yaml())
+    assert list(recorded) == names
+    assert recorded == {**values, "model": "/a/b", "events": ["click"]}
+
+
+def test_arguments_reach_their_settings(monkeypatch, tmp_path):
+    """Each of them under its own name."""
+
+    def check(settings):
+        raise KilledError(settings)
+
+    module = importlib.import_module("tfadrec.training.pretraining.pretrain")
+    monkeypatch.setattr(module, "check_settings", check)
+    values = {name: name for name in training.pretraining_settings()}
+    with pytest.raises(KilledError) as killed:
+        training.pretrain(small.world(), tmp_path / "out", **values)
+    assert dataclasses.asdict(killed.value.args[0]) == values
 
 
 def test_every_field_of_the_result_is_told():

@@ -211,8 +211,8 @@ def read_catalogue(path: str | pathlib.Path, schema: Schema) -> Catalogue:
       schema: the dataset's.
 
     Raises:
-      InputError: where it cannot be read, lacks a column, or has a null or
-        repeated id.
+      InputError: where it, or a value, cannot be read, or it lacks a column or
+        has a null or repeated id.
     """
     filesystem, file = open_filesystem(path)
     texts = ("title", "description")
@@ -231,8 +231,7 @@ def read_catalogue(path: str | pathlib.Path, schema: Schema) -> Catalogue:
                     column = pc.fill_null(column, "")
                 table = table.set_column(place, name, column)
             elif name in features:
-                kind = KINDS[features[name].kind]
-                column, _ = kind.parse(table[name], " ", {})
+                column = _readable(table[name], features[name], path)
                 table = table.set_column(place, name, column)
     except (OSError, pa.ArrowException) as error:
         raise InputError(
@@ -248,6 +247,21 @@ def read_catalogue(path: str | pathlib.Path, schema: Schema) -> Catalogue:
         return Catalogue.from_table(table, schema.of("ad"))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def _readable(
+    column: pa.ChunkedArray, feature: Feature, path: str | pathlib.Path
+) -> pa.Array:
+    """A raw column as the dataset holds it, each of its values read."""
+    settings = {"weighted": feature.weighted}
+    values, broken = KINDS[feature.kind].parse(column, " ", settings)
+    if broken.any():
+        raise InputError(
+            f"every value of a {feature.kind} must be readable. Received: "
+            f"{int(broken.sum())} in {feature.column!r} of {path} that are "
+            "not. Mend them, or leave them empty."
+        )
+    return values
 
 
 def rows_of(

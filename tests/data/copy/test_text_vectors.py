@@ -288,13 +288,9 @@ def test_encode_text(tmp_path, tokenizer, encoder):
         titles=["a b", "", "c"],
         descriptions=["d", "", ""],
         tags=[["e", "f"], [], ["g"]],
-        categoricals={},
-        numerics={},
-        vectors={"image": np.ones([3, 2], np.float32)},
-        category_sizes={},
-    )
+    ).with_vectors("image", np.ones([3, 2], np.float32))
     made = encode_text(catalogue, tokenizer, encoder, cache=tmp_path)
     expected = one_by_one(["a b. d. e, f", "", "c. g"], tokenizer, encoder)
-    np.testing.assert_allclose(made.vectors["text"], expected, atol=1e-5)
-    assert set(made.vectors) == {"image", "text"}
-    assert set(catalogue.vectors) == {"image"}
+    np.testing.assert_allclose(made.columns["text"], expected, atol=1e-5)
+    assert set(made.columns) == {"image", "text"}
+    assert set(catalogue.columns) == {"image"}

@@ -16,10 +16,6 @@ def catalogue(titles, tags):
         titles=titles,
         descriptions=[""] * len(titles),
         tags=tags,
-        categoricals={},
-        numerics={},
-        vectors={},
-        category_sizes={},
     )
 
 
@@ -51,8 +47,8 @@ def test_titles_and_tags_are_tokenised_and_cut():
     assert made.titles == titles
     tables = made.tables()
     # Row 0, the unknown ad, has no tokens.
-    assert tables["token:starts"].tolist() == [0, 0, 4, 4, 6, 10]
-    assert tables["token:ids"].tolist() == [0, 2, 3, 5, 0, 1, 0, 2, 2, 2, 0]
+    assert tables["token_starts"].tolist() == [0, 0, 4, 4, 6, 10]
+    assert tables["token_ids"].tolist() == [0, 2, 3, 5, 0, 1, 0, 2, 2, 2, 0]
     assert {values.dtype for values in tables.values()} == {np.dtype("int32")}
     assert made.ids_only().tokens is None
 
@@ -61,5 +57,5 @@ def test_no_ads_and_no_texts():
     made = tokenize(catalogue([], []), tokenizer(4))
     assert made.spec()["tokens"] == {"count": 0, "longest": 0}
     made = tokenize(catalogue(["", ""], [[], [" "]]), tokenizer(4))
-    assert made.tables()["token:starts"].tolist() == [0, 0, 0, 0]
-    assert made.tables()["token:ids"].tolist() == [0]
+    assert made.tables()["token_starts"].tolist() == [0, 0, 0, 0]
+    assert made.tables()["token_ids"].tolist() == [0]

@@ -18,7 +18,7 @@ from tests.layers.text.tiny_models import (
 )
 from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
-from tfadrec.layers.text import top_layers
+from tfadrec.layers.text import backbone, top_layers
 
 KINDS = list(CONFIGS)
 #: The weights of each block, its norms among them, and those of embeddings.
@@ -122,7 +122,7 @@ def test_what_is_trained(kind, way, trained, batch):
         variable
         for name, variable in made._named.items()
         for block in range(made.num_frozen_layers)
-        if name.startswith(f"{made._blocks}.{block}.")
+        if name.startswith(f"{made._architecture.blocks}.{block}.")
         and "relative_attention_bias" not in name
     ]
     assert not gradients(made, batch, below)
@@ -329,6 +329,30 @@ def test_a_new_gate_is_another_matrix(recwarn):
     one, two = made._named[f"{name}_0.weight"], made._named[f"{name}_1.weight"]
     assert np.abs(one - two).max() > 0.1
     assert not recwarn.list
+
+
+def test_a_weight_that_keras_does_not_track():
+    """As under Keras 3, where a model of transformers is no layer."""
+    one, two = tf.Variable(1.0), tf.Variable(2.0)
+    backbone.require_tracked({"a": one, "b": two}, [two, one])
+    with pytest.raises(RuntimeError, match="Received: a layer without b"):
+        backbone.require_tracked({"a": one, "b": two}, [one])
+    with pytest.raises(RuntimeError, match="a layer without weights"):
+        backbone.require_tracked({}, [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "depths"),
+    [
+        ("bert", {"embeddings.LayerNorm.bias": 0, "encoder.layer.1.x": 2}),
+        ("gpt2", {"wte.weight": 0, "h.0.ln_1.bias": 1, "ln_f.bias": 3}),
+        ("t5", {"shared.weight": 0, "encoder.block.1.layer.0.x": 2}),
+        ("t5-gated", {"encoder.final_layer_norm.weight": 3}),
+    ],
+)
+def test_how_far_up_a_weight_stands(kind, depths):
+    architecture = ENCODERS[kind].architecture_class(CONFIGS[kind])
+    assert {n: architecture.depth_of(n) for n in depths} == depths
 
 
 @pytest.mark.slow

@@ -20,9 +20,9 @@ from tests.layers.text.tiny_models import (
 from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
 from tfadrec.layers.text import adapter, lora, prefix, top_layers
-from tfadrec.layers.text.bottlenecks import Bottlenecks
-from tfadrec.layers.text.low_rank import LowRank
 from tfadrec.layers.text.tuning import as_tuning, tuning_config
+from tfadrec.layers.text.tuning.bottlenecks import Bottlenecks
+from tfadrec.layers.text.tuning.low_rank import LowRank
 
 KINDS = list(CONFIGS)
 ALL = ("query", "key", "value", "output", "expand", "contract")

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
-from tfadrec.data.columns import as_array, as_floats, as_text, is_list
+from tfadrec.data.columns import as_array, as_floats, as_text
 from tfadrec.data.features.kind import Kind
 
 #: A number further from 0 than this counts as missing: squares of larger ones
@@ -45,7 +45,7 @@ class Number(Kind):
         """See `Kind.parse`."""
         values = as_floats(column)
         missing = ~(np.abs(values) <= LARGEST)
-        given = as_text(column) if not is_list(column.type) else None
+        given = as_text(column)
         empty = pc.equal(given, "").to_numpy(zero_copy_only=False)
         return pa.array(values, mask=missing), missing & ~empty
 

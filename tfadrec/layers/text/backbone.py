@@ -6,7 +6,7 @@ import json
 import logging
 import pathlib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,34 @@ def by_name(model: TFPreTrainedModel, scope: str) -> dict[str, tf.Variable]:
         ]: variable
         for variable in model.weights
     }
+
+
+def require_tracked(
+    variables: Mapping[str, tf.Variable], tracked: Sequence[tf.Variable]
+) -> None:
+    """Makes sure that Keras knows the weights of a backbone.
+
+    A layer of Keras 3 would lose them without a word, and save nothing.
+
+    Args:
+      variables: of the backbone, as `by_name` gives them.
+      tracked: the weights of the layer around it.
+
+    Raises:
+      RuntimeError: where one of them is not tracked.
+    """
+    known = {id(variable) for variable in tracked}
+    lost = [n for n, v in variables.items() if id(v) not in known]
+    if lost or not known:
+        raise RuntimeError(
+            "A Keras layer must track every weight of its backbone. "
+            f"Received: a layer without {', '.join(lost) or 'weights'}."
+        )
+
+
+def size_of(variables: Sequence[tf.Variable]) -> int:
+    """How many numbers the weights have together."""
+    return sum(variable.shape.num_elements() for variable in variables)
 
 
 def sha256_of(variables: Mapping[str, tf.Variable]) -> str:

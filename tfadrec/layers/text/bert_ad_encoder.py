@@ -1,18 +1,8 @@
 """A BERT that turns ad copy into vectors."""
 
-from typing import ClassVar
-
-from transformers import BertConfig, TFBertModel
-
 from tfadrec.core.door import register
 from tfadrec.layers.text.ad_encoder import AdEncoder
-from tfadrec.ops import transformer
-
-
-class _Backbone(TFBertModel):
-    # Keras reads every attribute of what it saves, and reading this one warns
-    # and draws a random state. It serves the generation of text.
-    seed_generator = None
+from tfadrec.layers.text.architectures import Bert
 
 
 @register
@@ -37,45 +27,4 @@ class BertAdEncoder(AdEncoder):
     """
 
     model_type = "bert"
-    _config_class = BertConfig
-    _dropout_field = "hidden_dropout_prob"
-    _blocks = "encoder.layer"
-    _matrices: ClassVar = {
-        "query": "attention.self.query",
-        "key": "attention.self.key",
-        "value": "attention.self.value",
-        "output": "attention.output.dense",
-        "expand": "intermediate.dense",
-        "contract": "output.dense",
-    }
-    _unused = r"^(cls|pooler|classifier|qa_outputs)\.|position_ids$"
-
-    def _check_config(self):
-        self._require("position_embedding_type", "absolute")
-        self._require("is_decoder", False)
-        self._require("hidden_act", *transformer.ACTIVATIONS)
-
-    def _make_backbone(self):
-        return _Backbone(self._config, add_pooling_layer=False, name="backbone")
-
-    @property
-    def _epsilon(self):
-        return self._config.layer_norm_eps
-
-    def _embed(self, token_ids, places):
-        rows = (
-            self._gather("embeddings.word_embeddings.weight", token_ids)
-            + self._gather("embeddings.position_embeddings.weight", places)
-            + self._gather("embeddings.token_type_embeddings.weight", [0])
-        )
-        return self._norm("embeddings.LayerNorm", rows)
-
-    def _block(self, block, rows, attend, training):
-        name = f"{self._blocks}.{block}"
-        gathered = attend(block, rows)
-        rows += self._output(block, "output", gathered, training)
-        rows = self._norm(f"{name}.attention.output.LayerNorm", rows)
-        activation = transformer.ACTIVATIONS[self._config.hidden_act]
-        expanded = activation(self._project(block, "expand", rows, training))
-        rows += self._output(block, "contract", expanded, training)
-        return self._norm(f"{name}.output.LayerNorm", rows)
+    architecture_class = Bert

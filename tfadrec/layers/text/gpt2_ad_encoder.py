@@ -1,17 +1,8 @@
 """A GPT-2 that turns ad copy into vectors."""
 
-from typing import ClassVar
-
-from transformers import GPT2Config, TFGPT2Model
-
-from tfadrec.core.door import register, tf
+from tfadrec.core.door import register
 from tfadrec.layers.text.ad_encoder import AdEncoder
-from tfadrec.ops import transformer
-
-
-class _Backbone(TFGPT2Model):
-    # As for BERT: reading it draws a random state.
-    seed_generator = None
+from tfadrec.layers.text.architectures import GPT2
 
 
 @register
@@ -37,56 +28,4 @@ class GPT2AdEncoder(AdEncoder):
     """
 
     model_type = "gpt2"
-    _config_class = GPT2Config
-    _dropout_field = "resid_pdrop"
-    _blocks = "h"
-    _matrices: ClassVar = {
-        "query": "attn.c_attn",
-        "key": "attn.c_attn",
-        "value": "attn.c_attn",
-        "output": "attn.c_proj",
-        "expand": "mlp.c_fc",
-        "contract": "mlp.c_proj",
-    }
-    _top = ("ln_f.weight", "ln_f.bias")
-    _unused = r"^(lm_head|score|classifier)\.|\.attn\.(bias|masked_bias)$"
-
-    def _check_config(self):
-        self._require("add_cross_attention", False)
-        self._require("scale_attn_weights", True)
-        self._require("scale_attn_by_inverse_layer_idx", False)
-        self._require("activation_function", *transformer.ACTIVATIONS)
-
-    def _make_backbone(self):
-        return _Backbone(self._config, name="backbone")
-
-    def _embed(self, token_ids, places):
-        return self._gather("wte.weight", token_ids) + self._gather(
-            "wpe.weight", places
-        )
-
-    def _block(self, block, rows, attend, training):
-        name = f"{self._blocks}.{block}"
-        normed = self._norm(f"{name}.ln_1", rows)
-        gathered = attend(block, normed)
-        rows += self._output(block, "output", gathered, training)
-        normed = self._norm(f"{name}.ln_2", rows)
-        activation = transformer.ACTIVATIONS[self._config.activation_function]
-        expanded = activation(self._project(block, "expand", normed, training))
-        return rows + self._output(block, "contract", expanded, training)
-
-    def _last(self, rows):
-        return self._norm("ln_f", rows)
-
-    def _attention_mask(self, mask):
-        places = tf.range(tf.shape(mask)[1])
-        before = places[tf.newaxis, :] <= places[:, tf.newaxis]
-        return mask[:, tf.newaxis] & before
-
-    def _columns(self, matrix):
-        # One matrix holds all three, side by side.
-        places = ("query", "key", "value")
-        if matrix not in places:
-            return slice(None)
-        place = places.index(matrix)
-        return slice(place * self.width, (place + 1) * self.width)
+    architecture_class = GPT2

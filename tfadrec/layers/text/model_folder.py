@@ -139,7 +139,9 @@ def save_model(
     weights = encoder.merge()._named
     values = {**weights, **(head.named_weights if head else {})}
     with backbone.construction(keras.mixed_precision.Policy("float32")):
-        whole = makers[kind, head is not None](encoder._config, **plain)
+        whole = makers[kind, head is not None](
+            encoder._architecture.config, **plain
+        )
         whole.build_in_name_scope()
     for name, variable in backbone.by_name(whole, "").items():
         variable.assign(values[name])

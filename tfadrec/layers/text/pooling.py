@@ -1,9 +1,23 @@
 """From the vectors of an ad's tokens to one vector of the ad."""
 
 from tfadrec.core.door import tf
+from tfadrec.core.errors import InputError
 from tfadrec.ops import masking
 
 POOLINGS = ("mean", "cls", "last_token", "attention")
+
+
+def check_pooling(pooling: str) -> None:
+    """Refuses what is not one of `POOLINGS`.
+
+    Raises:
+      InputError: for another word.
+    """
+    if pooling not in POOLINGS:
+        raise InputError(
+            f"`pooling` must be one of {', '.join(POOLINGS)}. Received: "
+            f"{pooling!r}. Choose one of them."
+        )
 
 
 def pool(

@@ -2,13 +2,29 @@
 
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import safetensors
 import safetensors.numpy
 
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
+
+
+def by_name(
+    variables: Sequence[tf.Variable], scope: str
+) -> dict[str, tf.Variable]:
+    """The weights of an adapter by the names that they have in its file.
+
+    Args:
+      variables: all that decides what the adapter adds.
+      scope: that their names start with, with its last slash; the file is for
+        encoders of any name.
+    """
+    return {
+        variable.name.removeprefix(scope).partition(":")[0]: variable
+        for variable in variables
+    }
 
 
 def save(

@@ -1,7 +1,7 @@
 """Houlsby's adapters: a small network after each sublayer."""
 
 from tfadrec.core.door import keras
-from tfadrec.layers.text.tuning import Adapter
+from tfadrec.layers.text.tuning.ways import Adapter
 from tfadrec.ops import transformer
 
 

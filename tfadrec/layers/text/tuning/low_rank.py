@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from tfadrec.core.door import keras, tf
-from tfadrec.layers.text.tuning import LoRA
+from tfadrec.layers.text.tuning.ways import LoRA
 
 _BETA = 0.85
 _GAMMA = 0.1

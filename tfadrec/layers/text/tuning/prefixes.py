@@ -1,7 +1,7 @@
 """Prefix tuning: keys and values before the text."""
 
 from tfadrec.core.door import keras, tf
-from tfadrec.layers.text.tuning import Prefix
+from tfadrec.layers.text.tuning.ways import Prefix
 
 
 class Prefixes(keras.layers.Layer):
