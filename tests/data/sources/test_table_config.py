@@ -183,7 +183,9 @@ def log(**keys):
     return {**GOOD, "impressions": {**IMPRESSIONS, **keys}}
 
 
-PURE = "category, categories, number, vector, cross, lookup, overlap"
+PURE = (
+    "category, categories, number, vector, cross, lookup, overlap, expression"
+)
 FEATURES = [
     (
         {**GOOD, "ads": {**ADS, "features": ["brand", "price"]}},
