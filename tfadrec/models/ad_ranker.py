@@ -132,6 +132,8 @@ class AdRanker(RankingModel):
         dropout: float = 0.2,
         **kwargs,
     ) -> None:
+        # Columns of features keep their precision: see `Field`.
+        kwargs["autocast"] = False
         super().__init__(tuple(tasks), losses, loss_weights, **kwargs)
         if not tasks:
             raise ValueError("`tasks` must name a label. Received: tasks=().")

@@ -74,7 +74,7 @@ class FeatureFields(keras.layers.Layer):
         flat: bool = False,
         **kwargs,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)  # as each field is
         if width < 1:
             raise ValueError(f"`width` must be >= 1. Received: width={width}.")
         kinds = [feature["kind"] for feature in features]
