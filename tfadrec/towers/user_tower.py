@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tfadrec.core.door import keras, register, tf
-from tfadrec.layers.building import built, config_of
+from tfadrec.layers.building import built, config_of, plain
 from tfadrec.layers.features import FeatureFields
 from tfadrec.layers.id_embedding import IdEmbedding
 from tfadrec.ops import lookup, sequence
@@ -208,8 +208,8 @@ class UserTower(keras.layers.Layer):
             "num_users": self.num_users,
             "id_dropout": self.id_dropout,
             "max_length": self.max_length,
-            "features": self._features,
-            "event_features": self._event_features,
+            "features": plain(self._features),
+            "event_features": plain(self._event_features),
             "feature_dropout": self.feature_dropout,
         }
 

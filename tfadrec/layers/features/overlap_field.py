@@ -8,8 +8,8 @@ class OverlapField(Field):
     """A measure of the values that two lists share, float32 [...].
 
     With n the distinct values of the first list that stand in the second, a and
-    b the distinct values of each, `count` is log(1 + n), `share` n / a, and `jaccard`
-    n / (a + b - n). It is nan, missing, where a list is empty.
+    b the distinct values of each, `count` is log(1 + n), `share` n / a, and
+    `jaccard` n / (a + b - n). It is nan, missing, where a list is empty.
     """
 
     is_scalar = True
