@@ -13,6 +13,7 @@ from tests import conformance
 from tests.cases import (
     behavior,
     embedding,
+    features,
     interaction,
     matching,
     models,
@@ -27,6 +28,7 @@ FILES = (
     interaction,
     multitask,
     embedding,
+    features,
     text,
     models,
 )
@@ -38,6 +40,7 @@ def test_every_public_layer_has_a_case():
         name
         for package in (
             tfadrec.layers,
+            tfadrec.layers.features,
             tfadrec.layers.text,
             tfadrec.towers,
             tfadrec.models,
@@ -45,7 +48,7 @@ def test_every_public_layer_has_a_case():
         for name in package.__all__
     }
     # What has no weights and is no layer, and base classes.
-    others = {"AdEncoder", "Popularity", "RankingModel"}
+    others = {"AdEncoder", "Popularity", "RankingModel", "dataset_sizes"}
     others |= {"adapter", "load_encoder", "lora", "prefix", "top_layers"}
     assert public - others == set(CASES)
 

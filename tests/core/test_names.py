@@ -36,6 +36,11 @@ NAME = st.text(max_size=60) | st.sampled_from(
         ("ad", "Title", "Title_2"),
         # An event's column `ads` would be that of the history's ads.
         ("event", "ads", "history_ads_2"),
+        # What the towers call their own tensors.
+        ("event", "category", "history_category_2"),
+        ("event", "vectors", "history_vectors_2"),
+        ("user", "target", "target_2"),
+        ("ad", "numbers", "numbers_2"),
         ("ad", "x" * 60, "x" * 48),
         ("ad", "a/b:c", "a_b_c"),
     ],

@@ -5,7 +5,7 @@ from typing import Any
 
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.behavior import DIN
-from tfadrec.layers.building import built, config_of
+from tfadrec.layers.building import built, config_of, plain
 from tfadrec.layers.features import FeatureFields
 from tfadrec.layers.interaction import CTRHead
 from tfadrec.layers.matching import AttentionMatching
@@ -132,6 +132,8 @@ class AdRanker(RankingModel):
         dropout: float = 0.2,
         **kwargs,
     ) -> None:
+        # Columns of features keep their precision: see `Field`.
+        kwargs["autocast"] = False
         super().__init__(tuple(tasks), losses, loss_weights, **kwargs)
         if not tasks:
             raise ValueError("`tasks` must name a label. Received: tasks=().")
@@ -443,9 +445,9 @@ class AdRanker(RankingModel):
                 task: keras.saving.serialize_keras_object(loss)
                 for task, loss in self.task_losses.items()
             },
-            "loss_weights": self._given_weights,
-            "context": self.context,
-            "candidate": self.candidate,
+            "loss_weights": plain(self._given_weights),
+            "context": plain(self.context),
+            "candidate": plain(self.candidate),
             "feature_dropout": self.feature_dropout,
             "hidden_units": list(self.hidden_units),
             "cross_layers": self.cross_layers,

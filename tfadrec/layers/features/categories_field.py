@@ -30,5 +30,5 @@ class CategoriesField(CategoryField):
         weights = tf.math.divide_no_nan(weights, total)
         vectors = self.look_up(codes)
         mean = tf.einsum("...ld,...l->...d", vectors, weights)
-        nothing = tf.cast(total <= 0, tf.float32) * self.table[0]
+        nothing = tf.cast(total <= 0, tf.float32) * self.missing
         return tf.cast(mean + nothing, self.compute_dtype)
