@@ -68,7 +68,7 @@ class AdRanker(RankingModel):
         A task of binary labels gives logits; one of real labels, such as a
         revenue, gives the predicted mean.
       loss_weights: task -> weight of its loss, > 0; 1 by default.
-      context: features of requests, as `Feature.spec` gives them.
+      context: features of requests and of users, as `Feature.spec` gives them.
       candidate: features of ads in a request, and what is worked out of the
         features of several entities for a candidate. The ad tower passes on the
         columns of ads that these read.
