@@ -126,7 +126,7 @@ class AdRanker(RankingModel):
         loss_weights: Mapping[str, float] | None = None,
         context: Sequence[Mapping[str, Any]] = (),
         candidate: Sequence[Mapping[str, Any]] = (),
-        feature_dropout: float = 0.0,
+        feature_dropout: float = 0.02,
         hidden_units: Sequence[int] = (128, 64),
         cross_layers: int = 1,
         dropout: float = 0.2,

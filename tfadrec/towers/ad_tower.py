@@ -91,7 +91,7 @@ class AdTower(keras.layers.Layer):
         use_id: bool = True,
         id_dropout: float = 0.1,
         id_l2: float = 0.0,
-        feature_dropout: float = 0.0,
+        feature_dropout: float = 0.02,
         category: str | None = None,
         passed: Sequence[str] = (),
         text: keras.layers.Layer | None = None,
