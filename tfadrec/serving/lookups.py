@@ -1,10 +1,9 @@
-"""Raw values to what a model reads, by core TensorFlow ops."""
+"""Raw values to their rows, by core TensorFlow ops."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from tfadrec.core.door import tf
-from tfadrec.core.schema import Feature
 
 
 def lookup(known: Iterable[Any], dtype: tf.DType) -> tf.lookup.StaticHashTable:
@@ -14,9 +13,3 @@ def lookup(known: Iterable[Any], dtype: tf.DType) -> tf.lookup.StaticHashTable:
     return tf.lookup.StaticHashTable(
         tf.lookup.KeyValueTensorInitializer(keys, rows), 0
     )
-
-
-def standardised(feature: Feature, values: tf.Tensor) -> tf.Tensor:
-    """A numeric column as it is read, float32; 0 where it is missing."""
-    scaled = tf.cast((values - feature.mean) / feature.std, tf.float32)
-    return tf.where(tf.math.is_finite(scaled), scaled, 0.0)
