@@ -40,4 +40,5 @@ def standardised(values: tf.Tensor, feature: Feature) -> tf.Tensor:
     if feature.log1p:
         values = tf.sign(values) * tf.math.log1p(tf.abs(values))
     scaled = tf.cast((values - feature.mean) / feature.std, tf.float32)
+    is_there &= tf.math.is_finite(scaled)
     return tf.where(is_there, scaled, float("nan"))
