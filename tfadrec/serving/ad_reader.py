@@ -30,10 +30,10 @@ class AdReader(tf.Module):
     """Raw columns of ads to what the ad tower makes of them.
 
     The id is always the unknown one. The columns are those of the features that
-    the tower reads, as `serving.readers` reads them. Ad copy is given as text, `title`, `description` and `tags` (joined
-    by ", "), or as `token_ids` [..., L] and `token_length`, how many of the L
-    are real; an encoder makes its vector in the same call. Equal texts are
-    encoded once.
+    the tower reads, as `serving.readers` reads them. Ad copy is given as text,
+    `title`, `description` and `tags` (joined by ", "), or as `token_ids`
+    [..., L] and `token_length`, how many of the L are real; an encoder makes
+    its vector in the same call. Equal texts are encoded once.
 
     Args:
       ranker: a built ranker.

@@ -8,14 +8,16 @@ from tfadrec.data.copy.text_vectors import TextEncoder
 from tfadrec.data.copy.tokenizer import Tokenizer
 from tfadrec.data.dataset import Dataset
 from tfadrec.models import AdRanker
-from tfadrec.serving import best_ads
 from tfadrec.serving.ad_reader import NEW, AdReader
 from tfadrec.serving.catalogue_tables import catalogue_tables
 from tfadrec.serving.examples import parse_examples
 from tfadrec.serving.known_ads import KnownAds
-from tfadrec.serving.request_reader import RequestReader
-from tfadrec.serving.scores import Scores
-from tfadrec.serving.untracked import Untracked
+from tfadrec.serving.recommender import Recommender
+from tfadrec.serving.scorer import Scorer
+from tfadrec.serving.signature_specs import signature_specs
+
+# Signature -> the method that answers it, where it is called otherwise.
+_METHODS = {"serving_default": "score", "encode_ads_text": "encode_ads"}
 
 
 class RankingService(tf.Module):
@@ -60,67 +62,24 @@ class RankingService(tf.Module):
         more: Catalogue | None = None,
     ) -> None:
         super().__init__()
-        self._scores = Untracked(Scores(ranker, dataset.schema.negatives_kept))
-        self._ranker = Untracked(ranker)
         self.reader = AdReader(
             ranker, dataset.schema.of("ad"), tokenizer, encoder
         )
-        self._requests = RequestReader(dataset)
         ids = [dataset.catalogue.ad_ids, *([more.ad_ids] if more else [])]
-        self._ads = KnownAds(
-            np.concatenate(ids), catalogue_tables(ranker, more)
-        )
+        ads = KnownAds(np.concatenate(ids), catalogue_tables(ranker, more))
+        self._scorer = Scorer(ranker, dataset, ads)
+        self._requests = self._scorer.requests
+        self._recommender = Recommender(self._scorer)
         self._weights: list[tf.Variable] = []
 
     def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
         """The bundle's signatures by name, with their input specs."""
-        user = self._requests.user_specs()
-        slates = user | self._requests.candidate_specs(2)
-        ads = slates["candidate_ads"].dtype
-        # One per row, scalars too: a server merges requests along this axis.
-        choice = {
-            "exclude_ads": tf.TensorSpec([None, None], ads, "exclude_ads"),
-            "exclude_history": tf.TensorSpec(
-                [None], tf.bool, "exclude_history"
-            ),
-            "k": tf.TensorSpec([None], tf.int32, "k"),
-        }
-        bids = {"bids": tf.TensorSpec([None, None], tf.float32, "bids")}
-        specs = {
-            "serving_default": (
-                self.score,
-                user | self._requests.candidate_specs(1),
-            ),
-            "score_slate": (self.score_slate, slates),
-            "serve_examples": (
-                self.serve_examples,
-                {"examples": tf.TensorSpec([None], tf.string, "examples")},
-            ),
-            "recommend": (self.recommend, user | choice),
-            "recommend_from": (self.recommend_from, slates | choice | bids),
-            "encode_user": (self.encode_user, user),
-        }
-        if self.reader.specs(1):
-            new = {"new_ads": tf.TensorSpec([None, None], ads, "new_ads")}
-            specs["encode_ads"] = (
-                self.encode_ads,
-                self.reader.specs(1, as_tokens=True),
-            )
-            specs["score_new_ads"] = (
-                self.score_new_ads,
-                slates
-                | new
-                | self.reader.specs(
-                    2, as_tokens=not self.reader.reads_text, prefix=NEW
-                ),
-            )
-        if self.reader.reads_text:
-            specs["encode_ads_text"] = (self.encode_ads, self.reader.specs(1))
+        specs = signature_specs(self._requests, self.reader)
         signatures = {
-            name: tf.function(method, autograph=False).get_concrete_function(
-                **inputs
-            )
-            for name, (method, inputs) in specs.items()
+            name: tf.function(
+                getattr(self, _METHODS.get(name, name)), autograph=False
+            ).get_concrete_function(**inputs)
+            for name, inputs in specs.items()
         }
         # What is read of ranker and encoder; not the ad tower's tables.
         read = {
@@ -158,8 +117,8 @@ class RankingService(tf.Module):
         Returns:
           As from `Scores.answer`, float32 [B, C].
         """
-        rows = self._ads.rows(request["candidate_ads"])
-        return self._answer(self._rank_slate(request, rows))
+        rows = self._scorer.ads.rows(request["candidate_ads"])
+        return self._scorer.answer(self._scorer.rank_slate(request, rows))
 
     def score_new_ads(self, *, new_ads, **request) -> dict[str, tf.Tensor]:
         """Scores many ads per user, some of which the request brings along.
@@ -192,11 +151,12 @@ class RankingService(tf.Module):
         ]
         with tf.control_dependencies(checks):
             new = (new_ads, self.reader(columns))
-        inputs, history = self._read(request, new)
+        known = self._scorer.ads
+        ads = known.of_ids(request["candidate_ads"], known.parts, new)
+        inputs, history = self._scorer.read_user(request, new)
         inputs |= self._requests.read_candidates(request)
-        ads = self._ads.of_ids(request["candidate_ads"], self._ads.parts, new)
-        logits = self._ranker.value.rank(inputs, history, ads)
-        return self._answer(self._scores.value.corrected(logits))
+        logits = self._scorer.rank_ads(inputs, history, ads)
+        return self._scorer.answer(logits)
 
     def encode_ads(self, **columns) -> dict[str, tf.Tensor]:
         """Encodes ads that the catalogue does not have.
@@ -226,14 +186,7 @@ class RankingService(tf.Module):
           [B]; and where the behaviour encoder does not look at candidates
           `user`, float32 [B, D].
         """
-        inputs, history = self._read(request)
-        # An encoder that looks at candidates answers for both of them.
-        slate = [tf.shape(request["user_id"])[0], 2]
-        vectors = tf.zeros([*slate, self._ads.width], history["vector"].dtype)
-        nothing = {"vector": vectors}
-        if "category" in history:
-            nothing["category"] = tf.zeros(slate, tf.int32)
-        user = self._ranker.value.encode_user(inputs, history, nothing)
+        user = self._scorer.encode_user(request)
         answer = {
             "events": tf.cast(user["events"], tf.float32),
             "mask": user["mask"],
@@ -243,99 +196,13 @@ class RankingService(tf.Module):
             answer["user"] = tf.cast(user["user"][:, 0], tf.float32)
         return answer
 
-    def recommend(
-        self, *, exclude_ads, exclude_history, k, **request
-    ) -> dict[str, tf.Tensor]:
-        """The best ads of the catalogue for each user, by their `score`.
+    def recommend(self, **request) -> dict[str, tf.Tensor]:
+        """See `Recommender.recommend`."""
+        return self._recommender.recommend(**request)
 
-        Nothing is known of the features of candidates.
-
-        Args:
-          exclude_ads: ad ids [B, E] to leave out; unknown ids do nothing, so
-            that rows may be filled up with them.
-          exclude_history: bool [B], whether to leave out the ads of the
-            history as well, also of events too old for the ranker to read.
-          k: int32 [B], how many ads to give; at most the whole catalogue.
-          **request: user, history and context, leading axis [B].
-
-        Returns:
-          `ad_ids` [B, K], K the largest k, best first and without repeats, and
-          what `score` gives of them, float32 [B, K]. Where fewer ads are left
-          or asked for, the rest is the empty id ("" or -1) with zeros and a
-          logit of -inf.
-        """
-        inputs, history = self._read(request)
-        ordered = self._scores.value.ordered
-
-        def rank(rows):
-            nothing = self._requests.no_candidates(tf.shape(rows))
-            return self._rank(inputs | nothing, history, rows)
-
-        worth = best_ads.rank_all(
-            lambda rows: rank(rows)[ordered],
-            tf.shape(request["user_id"])[0],
-            self._ads.num_rows,
-        )
-        unwanted = self._unwanted(exclude_ads, exclude_history, request)
-        worth = best_ads.without(worth, unwanted)
-        rows, is_there = best_ads.best(worth, self._number(k))
-        answer = best_ads.blank(self._answer(rank(rows)), is_there)
-        rows = tf.where(is_there, rows, 0)
-        return {"ad_ids": tf.gather(self._ads.ids, rows), **answer}
-
-    def recommend_from(
-        self, *, bids, exclude_ads, exclude_history, k, **request
-    ) -> dict[str, tf.Tensor]:
-        """The best ads of a list for each user, by their `score` times a bid.
-
-        Args:
-          bids: float32 [B, C] in any currency, finite and >= 0: what a click is
-            worth, or a conversion where conversions are a task.
-          exclude_ads: see `recommend`.
-          exclude_history: see `recommend`.
-          k: see `recommend`.
-          **request: as for `score_slate`; unknown ids among `candidate_ads` are
-            left out, and of an ad that comes twice the place of more worth
-            counts.
-
-        Returns:
-          As from `recommend`.
-
-        Raises:
-          tf.errors.InvalidArgumentError: for other bids.
-        """
-        is_fit = tf.reduce_all(tf.math.is_finite(bids) & (bids >= 0))
-        rule = "bids must be finite, >= 0, and one for each of candidate_ads"
-        candidates = request["candidate_ads"]
-        with tf.control_dependencies(
-            [
-                tf.debugging.Assert(is_fit, [rule]),
-                tf.debugging.assert_equal(
-                    tf.shape(bids), tf.shape(candidates), message=rule
-                ),
-            ]
-        ):
-            rows = self._ads.rows(candidates)
-        answer = self._answer(self._rank_slate(request, rows))
-        worth = best_ads.of_list(
-            answer["score"] * bids,
-            rows,
-            self._unwanted(exclude_ads, exclude_history, request),
-            self._ads.num_rows,
-        )
-        places, is_there = best_ads.best(worth, self._number(k))
-
-        def at(values):
-            # One place more, so that there is always something to gather.
-            padded = tf.pad(values, [[0, 0], [0, 1]])
-            return tf.gather(padded, places, batch_dims=1)
-
-        answer = {name: at(values) for name, values in answer.items()}
-        rows = tf.where(is_there, at(rows), 0)
-        return {
-            "ad_ids": tf.gather(self._ads.ids, rows),
-            **best_ads.blank(answer, is_there),
-        }
+    def recommend_from(self, **request) -> dict[str, tf.Tensor]:
+        """See `Recommender.recommend_from`."""
+        return self._recommender.recommend_from(**request)
 
     def serve_examples(self, *, examples) -> dict[str, tf.Tensor]:
         """Scores one ad per serialised `tf.train.Example`.
@@ -358,41 +225,3 @@ class RankingService(tf.Module):
                 self._requests.length,
             )
         )
-
-    def _number(self, k):
-        """How many ads are given, [B]."""
-        return tf.clip_by_value(k, 0, self._ads.num_rows - 1)
-
-    def _unwanted(self, exclude_ads, exclude_history, request):
-        """Rows of the catalogue to leave out, [B, E + T + 1]."""
-        # The whole history, also what the ranker no longer reads.
-        past = request["history_ads"]
-        real = tf.sequence_mask(request["history_length"], tf.shape(past)[1])
-        seen = real & exclude_history[:, None]
-        unwanted = [
-            self._ads.rows(exclude_ads),
-            tf.where(seen, self._ads.rows(past), 0),
-            # Row 0, the unknown ad, is never recommended.
-            tf.zeros([tf.shape(past)[0], 1], tf.int32),
-        ]
-        return tf.concat(unwanted, axis=1)
-
-    def _read(self, request, new=None):
-        """The user's side as the ranker reads it, and the encoded history."""
-        inputs, ads = self._requests.read_user(request)
-        parts = ("vector", *self._ranker.value.ad_tower.kind)
-        return inputs, self._ads.of_ids(ads, parts, new)
-
-    def _rank_slate(self, request, rows):
-        """Corrected logits of candidates that are rows, [B, C]."""
-        inputs, history = self._read(request)
-        inputs |= self._requests.read_candidates(request)
-        return self._rank(inputs, history, rows)
-
-    def _rank(self, inputs, history, rows):
-        ads = self._ads.of_rows(rows)
-        logits = self._ranker.value.rank(inputs, history, ads)
-        return self._scores.value.corrected(logits)
-
-    def _answer(self, logits):
-        return self._scores.value.answer(logits)

@@ -87,7 +87,9 @@ class Scores:
             )
         return found
 
-    def answer(self, corrected: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def answer(
+        self, corrected: Mapping[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
         """What is answered, float32, shaped as the logits.
 
         Args:
@@ -113,7 +115,9 @@ class Scores:
     @property
     def means(self) -> tuple[str, ...]:
         """The answers that are no probabilities."""
-        real = (n for n, task in self._others.items() if not self._is_binary[task])
+        real = (
+            n for n, task in self._others.items() if not self._is_binary[task]
+        )
         return ("logits", *real)
 
 

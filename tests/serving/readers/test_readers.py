@@ -11,7 +11,19 @@ from tfadrec.core.feature import Feature
 from tfadrec.data.features import KINDS, decode, encode
 from tfadrec.serving.readers import READERS, readers_of
 
-WORDS = ("a", "b", "A", "é", "e\u0301", "日本", "a\0", "\0", " ", "🙂", "long" * 99)
+WORDS = (
+    "a",
+    "b",
+    "A",
+    "é",
+    "e\u0301",
+    "日本",
+    "a\0",
+    "\0",
+    " ",
+    "🙂",
+    "long" * 99,
+)
 TEXTS = st.one_of(
     st.sampled_from((*WORDS, "", "nobody", "a ", "\0\0", "x" * 5000)),
     st.text(max_size=9),
