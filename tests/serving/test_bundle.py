@@ -446,7 +446,9 @@ def test_more_ads_join_the_bundle_without_training(tmp_path):
         catalogue.take(np.array([4, 7, 1])),
         ad_ids=np.array(["fresh", "other", catalogue.ad_ids[1]], object),
         titles=[catalogue.titles[4], catalogue.titles[7], "not read"],
-        vectors={},
+    )
+    more = dataclasses.replace(
+        more, columns={k: v for k, v in more.columns.items() if k != "text"}
     )
     folder = serving.export_bundle(
         world.ranker,

@@ -11,7 +11,7 @@ from tests.training import small
 from tfadrec import data, layers, models, serving, towers, training
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
-from tfadrec.core.schema import Feature
+from tfadrec.core.feature import Feature
 from tfadrec.serving.ad_reader import AdReader
 from tfadrec.serving.requests import new_ads
 
@@ -347,21 +347,18 @@ def test_text_that_does_not_fit():
             serving.RankingService(ranker, world.dataset, **text)
 
 
-def test_numerics_and_vectors_of_new_ads_are_in_their_own_units():
+def test_numbers_and_vectors_of_new_ads_are_in_their_own_units():
     """A price of 70 with mean 50 and deviation 10 is a 2."""
-    spec = {
-        "num_ads": 3,
-        "categoricals": {},
-        "numerics": ["price"],
-        "vectors": {"image": 2},
-    }
+    price = Feature(
+        "price", "ad", "number", "price", "price", mean=50.0, std=10.0
+    )
+    image = Feature("image", "ad", "vector", "image", "image", width=2)
+    spec = {"num_ads": 3, "features": [price.spec(), image.spec()]}
     ranker = models.AdRanker(
         towers.AdTower(spec, width=4),
         towers.UserTower(layers.DIN(hidden_units=(4,)), num_event_types=2),
     )
     ranker.build()
-    price = Feature("price", "numeric", mean=50.0, std=10.0)
-    image = Feature("image", "vector", width=2)
     reader = AdReader(ranker, [price, image])
     assert set(reader.specs(1)) == {"price", "image"}
     found = reader(
@@ -370,14 +367,14 @@ def test_numerics_and_vectors_of_new_ads_are_in_their_own_units():
             "image": tf.constant([[3.0, 4.0]] * 3),
         }
     )
-    numeric, vector = (
+    number, vector = (
         next(
             v.numpy()
             for v in ranker.ad_tower.weights
             if f"{name}_projection/kernel" in v.name
         )
-        for name in ("numeric", "image")
+        for name in ("numbers", "image")
     )
     for place, scaled in enumerate((2.0, 0.0, 0.0)):
-        expected = scaled * numeric[0] + [0.6, 0.8] @ vector
+        expected = scaled * number[0] + [0.6, 0.8] @ vector
         np.testing.assert_allclose(found["vector"][place], expected, atol=1e-5)

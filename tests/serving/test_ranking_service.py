@@ -204,7 +204,8 @@ def test_rows_of_different_lengths_share_a_batch(world, request_of):
 
 
 def test_an_unknown_category_is_a_missing_one(world, request_of):
-    name = next(f.name for f in world.dataset.schema.context if f.vocabulary)
+    context = world.dataset.schema.of("context")
+    name = next(f.tensor for f in context if f.vocabulary)
     answers = []
     for value in ("", "no such place"):
         request_of[name] = np.array([value], object)
@@ -215,7 +216,8 @@ def test_an_unknown_category_is_a_missing_one(world, request_of):
 def test_a_missing_number_is_the_mean():
     world = worlds.numbers()
     request = serving.replay(world.dataset, [5])
-    feature = next(f for f in world.dataset.schema.context if f.std != 1)
+    context = world.dataset.schema.of("context")
+    feature = next(f for f in context if f.std != 1)
     answers = []
     for value in (np.nan, feature.mean):
         request["scroll"] = np.array([value])

@@ -31,8 +31,8 @@ from tfadrec.serving.scores import Scores
 #: its size: of a logit or mean z it is that share of max(1, |z|), and of a
 #: probability p that of p max(1, -log p), p >= 1e-6, which the former implies.
 PARITY = 1e-5
-#: The same where texts are encoded in half precision: their vectors then depend
-#: on the size of the batch, by which the kernel of a product is chosen.
+#: The same in half precision: results then depend on the size of the batch, by
+#: which the kernel of a product is chosen.
 HALF_PARITY = 0.02
 _ROWS = 256
 _NEW_ROWS = 32
@@ -85,7 +85,7 @@ def check_parity(
         for (signature, api, case), answered in answers.items()
     }
     # The column `text` of known ads was encoded once; a tower encodes anew.
-    known = _bound(ranker.ad_tower.text)
+    known = _bound(ranker, ranker.ad_tower.text)
     bounds = {
         "serving_default": known,
         "score_new_ads": max(known, _bound(reader.encoder)),
@@ -110,9 +110,11 @@ def check_parity(
     (folder / "parity.json").write_text(json.dumps(report, indent=2) + "\n")
 
 
-def _bound(encoder: TextEncoder | None) -> float:
-    """How far scores may differ that depend on what an encoder makes."""
-    is_exact = encoder is None or encoder.compute_dtype == "float32"
+def _bound(*layers: AdRanker | TextEncoder | None) -> float:
+    """How far scores may differ that depend on what some layers make."""
+    is_exact = all(
+        layer is None or layer.compute_dtype == "float32" for layer in layers
+    )
     return PARITY if is_exact else HALF_PARITY
 
 
