@@ -111,9 +111,12 @@ def test_a_list_for_people(world):
     found = serving.recommend(world.recommend, dataset, user, k=4, seen=True)
     assert [ad["rank"] for ad in found] == [1, 2, 3, 4]
     probs = [ad["pctr"] for ad in found]
-    slate = {"candidate_ads": [[ad["ad_id"] for ad in found]]}
-    user_request = serving.request_for_user(dataset, user)
-    scored = world.ask["score_slate"](**user_request, **slate)
+    slate = serving.with_candidates(
+        dataset,
+        serving.request_for_user(dataset, user),
+        np.array([[ad["ad_id"] for ad in found]]),
+    )
+    scored = world.ask["score_slate"](**slate)
     np.testing.assert_allclose(scored["pctr"][0], probs, atol=1e-6)
     # Where conversions are learned, ads are ordered by them.
     worth = scored.get("pctcvr", scored["pctr"])[0].tolist()

@@ -59,6 +59,27 @@ def candidates(dataset: Dataset, rows: np.ndarray) -> Request:
     }
 
 
+def with_candidates(
+    dataset: Dataset, request: Request, ads: np.ndarray
+) -> Request:
+    """A request for ads of whose features as candidates nothing is known.
+
+    Args:
+      dataset: any dataset.
+      request: user and context, and anything else; its own candidates, where it
+        has some, are replaced.
+      ads: [B] or [B, C] ids.
+    """
+    ads = np.asarray(ads)
+    columns = missing_like(dict(dataset.impressions.columns))
+    nothing = np.zeros(ads.shape, np.int64)
+    return {
+        **without_candidates(dataset.schema, request),
+        "candidate_ads": ads,
+        **_features(dataset.schema, "candidate", columns, nothing),
+    }
+
+
 def without_candidates(schema: Schema, request: Request) -> Request:
     """The inputs of a request that tell of the user and the context alone."""
     own = candidate_inputs(schema)
