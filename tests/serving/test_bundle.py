@@ -18,7 +18,11 @@ from tests.training import small
 from tfadrec import serving
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError, TfadrecError
-from tfadrec.serving.requests import new_ads
+from tfadrec.serving.requests import (
+    candidate_inputs,
+    new_ads,
+    without_candidates,
+)
 
 # Runs where only TensorFlow can be imported.
 CHILD = """
@@ -89,10 +93,9 @@ def requests():
         exclude = dataset.catalogue.ad_ids[:2][None]
         made[name] = {
             "serving_default": serving.replay(dataset, rows),
-            "score_slate": {
-                **user,
-                "candidate_ads": dataset.catalogue.ad_ids[:7][None],
-            },
+            "score_slate": serving.with_candidates(
+                dataset, user, dataset.catalogue.ad_ids[:7][None]
+            ),
             "recommend": {
                 **user,
                 "exclude_ads": exclude,
@@ -101,19 +104,20 @@ def requests():
             },
         }
         made[name]["recommend_from"] = {
-            **made[name]["recommend"],
-            "candidate_ads": dataset.catalogue.ad_ids[:9][None],
+            **serving.with_candidates(
+                dataset,
+                made[name]["recommend"],
+                dataset.catalogue.ad_ids[:9][None],
+            ),
             "bids": np.arange(9.0, dtype=np.float32)[None],
         }
         made[name]["encode_user"] = user
         reader, rows = getattr(worlds, name)().reader, np.array([2, 5, 3])
         new = new_ads(dataset, reader, rows[None])
+        both = [dataset.catalogue.ad_ids[:7][None], new["new_ads"]]
         made[name]["score_new_ads"] = {
-            **made[name]["score_slate"],
+            **serving.with_candidates(dataset, user, np.concatenate(both, 1)),
             **new,
-            "candidate_ads": np.concatenate(
-                [made[name]["score_slate"]["candidate_ads"], new["new_ads"]], 1
-            ),
         }
         made[name]["encode_ads"] = reader.raw(
             dataset.catalogue, rows, as_tokens=True
@@ -169,7 +173,8 @@ def test_a_process_without_this_package_scores_the_same(
     # The same as row by row, the user's side given with each.
     request = requests[name]["score_slate"]
     one_by_one = {k: np.repeat(v, 7, axis=0) for k, v in request.items()}
-    one_by_one["candidate_ads"] = request["candidate_ads"][0]
+    own = candidate_inputs(world.dataset.schema) & set(request)
+    one_by_one |= {k: request[k][0] for k in own}
     expected = world.score(**one_by_one)
     assert set(slate) == set(expected)
     for key, values in expected.items():
@@ -241,7 +246,7 @@ def test_signatures_are_those_of_the_docs():
         assert set(encoded) == {"events", "mask", "bias"}
     copy = {k: (tf.string, 1) for k in ("title", "description", "tags")}
     tokens = {"token_ids": (tf.int32, 2), "token_length": (tf.int32, 1)}
-    kinds = {"category": (tf.string, 1), "price": (tf.float64, 1)}
+    kinds = {"category_2": (tf.string, 1), "price": (tf.float64, 1)}
     for name, inputs in (
         ("encode_ads", kinds | tokens),
         ("encode_ads_text", kinds | copy),
@@ -446,7 +451,9 @@ def test_more_ads_join_the_bundle_without_training(tmp_path):
         catalogue.take(np.array([4, 7, 1])),
         ad_ids=np.array(["fresh", "other", catalogue.ad_ids[1]], object),
         titles=[catalogue.titles[4], catalogue.titles[7], "not read"],
-        vectors={},
+    )
+    more = dataclasses.replace(
+        more, columns={k: v for k, v in more.columns.items() if k != "text"}
     )
     folder = serving.export_bundle(
         world.ranker,
@@ -457,17 +464,19 @@ def test_more_ads_join_the_bundle_without_training(tmp_path):
     )
     bundle = serving.open_bundle(folder)
     request = serving.replay(world.dataset, [0])
-    slate = {**request, "candidate_ads": np.array([["fresh", "other"]], object)}
+    slate = serving.with_candidates(
+        world.dataset, request, np.array([["fresh", "other"]], object)
+    )
     found = bundle["score_slate"](**slate)["logits"]
     new = new_ads(world.dataset, world.reader, np.array([[5, 8]]))
     expected = world.ask["score_new_ads"](
-        **request | {"candidate_ads": new["new_ads"]}, **new
+        **serving.with_candidates(world.dataset, request, new["new_ads"]), **new
     )["logits"]
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert abs(found[0, 0] - found[0, 1]) > 1e-3
     # A history may name them, and they are recommended.
     best = bundle["recommend"](
-        **{k: v for k, v in request.items() if k != "candidate_ads"},
+        **without_candidates(world.dataset.schema, request),
         exclude_ads=np.array([["other"]], object),
         exclude_history=[False],
         k=[99],
@@ -476,7 +485,9 @@ def test_more_ads_join_the_bundle_without_training(tmp_path):
     assert sorted(filter(None, map(bytes.decode, best))) == sorted(
         [*catalogue.ad_ids, "fresh"]
     )
-    known = {**request, "candidate_ads": catalogue.ad_ids[None]}
+    known = serving.with_candidates(
+        world.dataset, request, catalogue.ad_ids[None]
+    )
     np.testing.assert_allclose(
         bundle["score_slate"](**known)["logits"],
         world.ask["score_slate"](**known)["logits"],

@@ -33,7 +33,7 @@ SIGNATURES = [
 @functools.cache
 def words():
     config = small.config(
-        ad_tower={"category": "category"},
+        ad_tower={"category": "category_2"},
         ranker={"tasks": ["clicked", "converted"]},
         multitask={"class": "MMoE", "hidden_units": [4]},
     )

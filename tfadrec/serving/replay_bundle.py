@@ -55,7 +55,10 @@ def main(bundle: str, requests: str, answers: str) -> None:
             )
             for size in _BATCHES
         } | {
-            f"score_slate, {size} ads": ("score_slate", _slate(rows, size))
+            f"score_slate, {size} ads": (
+                "score_slate",
+                _slate(rows, size, meta.signature_def["score_slate"].inputs),
+            )
             for size in _SLATES
         }
         latency = {
@@ -76,19 +79,23 @@ def main(bundle: str, requests: str, answers: str) -> None:
 
 
 def _objects(values: np.ndarray) -> np.ndarray:
-    return values.astype(object) if values.dtype.kind == "U" else values
+    if values.dtype.kind != "U":
+        return values
+    # What marks the end of a text, which may be NUL, is taken off.
+    return np.frompyfunc(lambda text: text[:-1], 1, 1)(values.astype(object))
 
 
 def _merged(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """As a server pads requests that it merges: with their first element."""
     columns = np.arange(rows["history_ads"].shape[1])
     is_padding = columns >= rows["history_length"][:, None]
-    return {
-        name: np.where(is_padding, values[:, :1], values)
-        if name.startswith("history_") and values.ndim == 2
-        else values
-        for name, values in rows.items()
-    }
+    merged = dict(rows)
+    for name, values in rows.items():
+        if name.startswith("history_") and values.ndim > 1:
+            behind = [1] * (values.ndim - 2)
+            mask = is_padding.reshape(*is_padding.shape, *behind)
+            merged[name] = np.where(mask, values[:, :1], values)
+    return merged
 
 
 def _rows(rows: dict[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
@@ -96,13 +103,18 @@ def _rows(rows: dict[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
     return {name: values[chosen] for name, values in rows.items()}
 
 
-def _slate(rows: dict[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
+def _slate(
+    rows: dict[str, np.ndarray], size: int, inputs
+) -> dict[str, np.ndarray]:
     """The longest history, with as many candidates."""
     longest = int(np.argmax(rows["history_length"]))
-    slate = _rows(rows, size)["candidate_ads"][None]
+    many = _rows(rows, size)
     return {
-        **{name: values[[longest]] for name, values in rows.items()},
-        "candidate_ads": slate,
+        # What belongs to a candidate has one axis more in a slate.
+        name: many[name][None]
+        if values.ndim < len(inputs[name].tensor_shape.dim)
+        else values[[longest]]
+        for name, values in rows.items()
     }
 
 
