@@ -4,8 +4,8 @@ import numpy as np
 
 from tests.cases.arrays import D, lengths_of, normal, rows, spec
 from tests.cases.interaction import HEAD_FLOAT32
+from tests.cases.text import BERT
 from tests.conformance import Case
-from tests.layers.text.tiny_models import BERT
 from tfadrec import layers, models, towers
 from tfadrec.core.door import tf
 from tfadrec.data.catalogue import Catalogue

@@ -41,7 +41,7 @@ def test_the_report(name):
 def test_a_bundle_that_reads_padding_is_refused(tmp_path):
     """It goes by what stands in a history, and not by its length."""
     world = worlds.words()
-    honest = tf.saved_model.load(worlds.bundle("words") / "1")
+    honest = worlds.loaded("words")
     signature = honest.signatures["serving_default"]
     specs = signature.structured_input_signature[1]
 
