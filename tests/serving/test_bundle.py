@@ -277,8 +277,15 @@ def test_open_bundle_reads_the_newest_version(requests):
         )
 
 
+@pytest.fixture(scope="session")
+def made():
+    """The worlds and a bundle, made before parts of an export are patched."""
+    worlds.numbers()
+    return worlds.exported("words")
+
+
 @pytest.fixture
-def quick(no_graph, no_replay):
+def quick(made, no_graph, no_replay):
     """Exports without TensorFlow's parts, which take seconds."""
 
 
@@ -389,13 +396,13 @@ def test_killed_at_any_moment_leaves_whole_versions_alone(tmp_path):
 
 @pytest.mark.parametrize("part", ["ad_tower", "converted_if_clicked_head"])
 def test_a_bundle_that_scores_otherwise_is_not_exported(
-    no_graph, tmp_path, monkeypatch, part
+    made, no_graph, tmp_path, monkeypatch, part
 ):
     """One weight changes between the writing and the check.
 
     The bundle answers as the one that was exported without a change did.
     """
-    _, answered = worlds.exported("words")
+    _, answered = made
     monkeypatch.setattr(parity, "_replay", lambda *_: answered)
     world = worlds.words()
     variable = next(
@@ -425,7 +432,7 @@ def test_no_bundle(tmp_path, name):
 
 
 def test_more_ads_join_the_bundle_without_training(
-    no_replay, tmp_path, monkeypatch
+    made, no_replay, tmp_path, monkeypatch
 ):
     """They score as new ones do; those that are known stay as they are.
 
