@@ -63,5 +63,5 @@ def arrays():
 @pytest.fixture(scope="session")
 def expected(arrays):
     """The answers of the bundle itself."""
-    ask = serving.open_bundle(worlds.bundle("numbers"))
+    ask = worlds.opened("numbers")
     return {name: ask[name](**request) for name, request in arrays.items()}

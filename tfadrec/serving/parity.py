@@ -34,6 +34,12 @@ PARITY = 1e-5
 #: The same in half precision: results then depend on the size of the batch, by
 #: which the kernel of a product is chosen.
 HALF_PARITY = 0.02
+#: How often a request of one size is timed for the report: a hundred calls are
+#: the fewest of which the 99th percentile leaves one out.
+LATENCY_CALLS = 100
+#: After so many seconds a size is timed no more, however few calls it had: an
+#: export of a slow ranker must not wait for its statistics.
+LATENCY_SECONDS = 10.0
 _ROWS = 256
 _NEW_ROWS = 32
 _SCRIPT = pathlib.Path(__file__).with_name("replay_bundle.py")
@@ -167,7 +173,10 @@ def _replay(
         # On the CPU, as this process may hold all of a GPU's memory.
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
         environment.pop("TF_USE_LEGACY_KERAS", None)
-        command = [sys.executable, "-I", _SCRIPT, folder, requests, found]
+        command = [
+            *(sys.executable, "-I", _SCRIPT, folder, requests, found),
+            *(LATENCY_CALLS, LATENCY_SECONDS),
+        ]
         done = subprocess.run(
             list(map(str, command)),
             env=environment,

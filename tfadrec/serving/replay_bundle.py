@@ -1,10 +1,11 @@
 """Replays requests through a bundle, with TensorFlow and nothing of ours.
 
-    python -I replay_bundle.py BUNDLE REQUESTS.npz ANSWERS.npz
+    python -I replay_bundle.py BUNDLE REQUESTS.npz ANSWERS.npz CALLS SECONDS
 
 A script, which imports nothing of this package: it stands for a server. It
 answers by the object API and by the session API, which TensorFlow Serving uses,
-and prints one JSON object: milliseconds per request, by session.
+and prints one JSON object: milliseconds per request, by session. A request of
+one size is timed CALLS times, or until SECONDS are over.
 """
 
 import json
@@ -16,12 +17,14 @@ import tensorflow as tf
 
 _BATCHES = (1, 32, 256)
 _SLATES = (100, 500)
-_CALLS = 100
 _WARM_UP = 5
 
 
-def main(bundle: str, requests: str, answers: str) -> None:
+def main(
+    bundle: str, requests: str, answers: str, calls: str, seconds: str
+) -> None:
     """See the module."""
+    limits = int(calls), float(seconds)
     sets: dict[str, dict[str, np.ndarray]] = {}
     with np.load(requests) as file:
         for key, values in file.items():
@@ -62,7 +65,7 @@ def main(bundle: str, requests: str, answers: str) -> None:
             for size in _SLATES
         }
         latency = {
-            what: _time(lambda: by_session(*call))  # noqa: B023
+            what: _time(lambda: by_session(*call), *limits)  # noqa: B023
             for what, call in timed.items()
         }
     for signature, case, request in asked:
@@ -118,13 +121,16 @@ def _slate(
     }
 
 
-def _time(call) -> dict[str, float]:
-    took = []
-    for _ in range(_WARM_UP + _CALLS):
+def _time(call, calls: int, seconds: float) -> dict[str, float]:
+    took: list[float] = []
+    for _ in range(_WARM_UP):
+        call()
+    end = time.perf_counter() + seconds
+    while len(took) < calls and (not took or time.perf_counter() < end):
         start = time.perf_counter()
         call()
         took.append(1000 * (time.perf_counter() - start))
-    p50, p90, p99 = np.percentile(took[_WARM_UP:], (50, 90, 99))
+    p50, p90, p99 = np.percentile(took, (50, 90, 99))
     return {"p50": p50, "p90": p90, "p99": p99}
 
 

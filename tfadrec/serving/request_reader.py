@@ -63,7 +63,7 @@ class RequestReader(tf.Module):
 
     def candidate_specs(self, axes: int) -> Specs:
         """The inputs of candidates, [B] or [B, C]."""
-        leading = [None] * axes
+        leading: list[int | None] = [None] * axes
         name = "candidate_ads"
         return {
             name: tf.TensorSpec(leading, self._ad_type, name),
