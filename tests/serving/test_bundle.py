@@ -246,7 +246,7 @@ def test_signatures_are_those_of_the_docs():
         assert set(encoded) == {"events", "mask", "bias"}
     copy = {k: (tf.string, 1) for k in ("title", "description", "tags")}
     tokens = {"token_ids": (tf.int32, 2), "token_length": (tf.int32, 1)}
-    kinds = {"category_2": (tf.string, 1), "price": (tf.float64, 1)}
+    kinds = {"category": (tf.string, 1), "price": (tf.float64, 1)}
     for name, inputs in (
         ("encode_ads", kinds | tokens),
         ("encode_ads_text", kinds | copy),

@@ -43,7 +43,8 @@ class RequestReader(tf.Module):
 
     def user_specs(self) -> Specs:
         """The inputs of one user, [B], and of a history, [B, T]."""
-        one, many = [None], [None, None]
+        one: list[int | None] = [None]
+        many: list[int | None] = [None, None]
         inputs = {
             "user_id": (one, self._user_type),
             "history_ads": (many, self._ad_type),
