@@ -50,7 +50,8 @@ def test_a_slate_is_each_candidate_alone(small, matching):
     assert slate.shape == [12, 4]
     assert slate.dtype == tf.float32
     for c in range(4):
-        one = {**inputs, "candidate_ads": inputs["candidate_ads"][:, c]}
+        own = ("candidate_ads", "bid", "slot")
+        one = {**inputs, **{name: inputs[name][:, c] for name in own}}
         np.testing.assert_allclose(
             ranker(one)["clicked"], slate[:, c], rtol=1e-4, atol=1e-5
         )
@@ -310,7 +311,8 @@ def test_an_interaction_of_fields_takes_user_and_ad(small):
     ads = ranker.ad_tower(inputs["candidate_ads"])
     np.testing.assert_allclose(fields[:, :, 1:], ads["fields"], atol=1e-6)
     weights = linear_head(ranker)
-    assert len(weights) == 3 * 8 + 1 + 8 + 1 + 5 * 8
+    # User, ad and product; match; hour and scroll; bid and slot; fields.
+    assert len(weights) == 3 * 8 + 1 + 8 + 1 + 1 + 8 + 5 * 8
 
 
 @serializable
