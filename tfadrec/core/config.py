@@ -11,7 +11,21 @@ from tfadrec.core.errors import InputError
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML where 1e-3 is a number, as one expects, and not a text."""
+    """YAML where 1e-3 is a number, and a key that stands twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False):
+        """A dict, whose keys have to be distinct."""
+        keys = [
+            key.value
+            for key, _ in node.value
+            if isinstance(key, yaml.ScalarNode)
+        ]
+        for place, key in enumerate(keys):
+            if key in keys[:place]:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} twice", node.start_mark
+                )
+        return super().construct_mapping(node, deep)
 
 
 _Loader.add_implicit_resolver(
@@ -83,7 +97,7 @@ def read_yaml(text: str | bytes) -> dict[str, Any]:
     """The sections or settings of a YAML text, UTF-8 where it is bytes.
 
     Raises:
-      InputError: where it is no YAML, or no mapping.
+      InputError: where it is no YAML, no mapping, or has a key twice.
     """
     try:
         found = yaml.load(text, _Loader) or {}

@@ -28,6 +28,7 @@ class Feature:
     - `cross`: the hashed pair or triple of the categories `of`.
     - `lookup`: a map from a key to a number, read at the ad's category `of`.
     - `overlap`: what two lists of categories `of` have in common.
+    - `expression`: a formula of the numbers `of`.
 
     Args:
       name: the column's name, any text.
@@ -53,6 +54,9 @@ class Feature:
         is made, their names.
       measure: of an overlap: `count` (of common values), `share` (of the first
         list's values) or `jaccard` (common values over all).
+      expression: the formula of an expression.
+      scales: of an expression, mean, deviation and `log1p` (0 or 1) of each
+        number that it reads.
       share: the tensor (or name) of the feature whose vocabulary and embedding
         this one uses; "" for its own.
     """
@@ -74,6 +78,8 @@ class Feature:
     weighted: bool = False
     of: tuple[str, ...] = ()
     measure: str = ""
+    expression: str = ""
+    scales: tuple[tuple[float, float, float], ...] = ()
     share: str = ""
 
     @property
@@ -100,9 +106,11 @@ class Feature:
             "num_codes": self.num_codes,
             "width": self.width,
         }
-        beside = ("weighted", "of", "measure", "share")
+        beside = ("weighted", "measure", "expression", "share")
         given = {name: getattr(self, name) for name in beside}
         spec |= {name: value for name, value in given.items() if value}
         if self.of:
             spec["of"] = list(self.of)
+        if self.scales:
+            spec["scales"] = [list(scale) for scale in self.scales]
         return spec

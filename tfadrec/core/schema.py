@@ -103,7 +103,11 @@ class Schema:
 
 
 def _feature(fields: Mapping[str, Any]) -> Feature:
-    listed = {k: tuple(v) for k, v in fields.items() if isinstance(v, list)}
+    listed: dict[str, Any] = {
+        key: tuple(tuple(v) if isinstance(v, list) else v for v in value)
+        for key, value in fields.items()
+        if isinstance(value, list)
+    }
     return Feature(**{**fields, **listed})
 
 

@@ -18,7 +18,7 @@ def as_text(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     require_plain(column.type)
     if pa.types.is_floating(column.type):
         # Ids that once met a missing value come as 17850.0.
-        values = column.to_numpy()
+        values = column.to_numpy().astype(np.float64)
         if np.array_equal(values, np.floor(values), equal_nan=True) and (
             np.nanmax(np.abs(values), initial=0) < 2**53
         ):
@@ -35,6 +35,8 @@ def as_floats(column: pa.ChunkedArray) -> np.ndarray:
         return np.full(len(column), np.nan)
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int8())
+    if pa.types.is_large_string(column.type):
+        column = column.cast(pa.string())
     if not pa.types.is_string(column.type):
         values = column.cast(pa.float64(), safe=False)
         return values.to_numpy().astype(np.float64)

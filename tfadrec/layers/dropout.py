@@ -75,7 +75,8 @@ class Dropout(keras.layers.Layer):
     def call(self, inputs, training=None):
         if not training or self.rate == 0:
             return inputs
-        state = self._state.assign_add([0, 1], read_value=True)
+        step = tf.constant([0, 1], tf.int64)
+        state = self._state.assign_add(step, read_value=True)
         noise = tf.shape(inputs)
         if self.broadcast_last:
             noise = tf.concat([noise[:-1], [1]], axis=0)

@@ -68,7 +68,7 @@ class AdRanker(RankingModel):
         A task of binary labels gives logits; one of real labels, such as a
         revenue, gives the predicted mean.
       loss_weights: task -> weight of its loss, > 0; 1 by default.
-      context: features of requests, as `Feature.spec` gives them.
+      context: features of requests and of users, as `Feature.spec` gives them.
       candidate: features of ads in a request, and what is worked out of the
         features of several entities for a candidate. The ad tower passes on the
         columns of ads that these read.
@@ -126,7 +126,7 @@ class AdRanker(RankingModel):
         loss_weights: Mapping[str, float] | None = None,
         context: Sequence[Mapping[str, Any]] = (),
         candidate: Sequence[Mapping[str, Any]] = (),
-        feature_dropout: float = 0.0,
+        feature_dropout: float = 0.02,
         hidden_units: Sequence[int] = (128, 64),
         cross_layers: int = 1,
         dropout: float = 0.2,
@@ -290,7 +290,7 @@ class AdRanker(RankingModel):
           inputs: as for `call`; `history_ads` and `candidate_ads` are not read,
             and the columns of candidates are [B, C].
           history: the ad tower's dict for the history, leading axes [B, T], of
-            which `vector` and, where there is one, `category` are read.
+            which `vector` and what tells an ad's kind are read.
           ads: the ad tower's dict for the candidates, leading axes [B, C].
           training: whether to drop.
 
@@ -324,8 +324,7 @@ class AdRanker(RankingModel):
         Args:
           inputs: see `rank`.
           history: see `rank`.
-          ads: see `rank`; `vector` and, where there is one, `category` are
-            read.
+          ads: see `rank`; `vector` and what tells an ad's kind are read.
           training: whether to drop.
 
         Returns:
@@ -335,9 +334,9 @@ class AdRanker(RankingModel):
             "history_vectors": history["vector"],
             "target": ads["vector"],
         }
-        if "category" in ads:
-            behaviour["history_category"] = history["category"]
-            behaviour["target_category"] = ads["category"]
+        for kind in self.ad_tower.kind:
+            behaviour["history_category"] = history[kind]
+            behaviour["target_category"] = ads[kind]
         return self.user_tower(behaviour, training=training)
 
     def _features(self, inputs, user, ads, training):

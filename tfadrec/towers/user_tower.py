@@ -65,7 +65,7 @@ class UserTower(keras.layers.Layer):
         max_length: int = 50,
         features: Sequence[Mapping[str, Any]] = (),
         event_features: Sequence[Mapping[str, Any]] = (),
-        feature_dropout: float = 0.0,
+        feature_dropout: float = 0.02,
         **kwargs,
     ) -> None:
         # Columns of features keep their precision: see `Field`.

@@ -178,6 +178,27 @@ def test_unusable_files(tmp_path, name, data, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", ["list", "large", "map"])
+def test_nested_parquet_with_broken_utf8(tmp_path, kind):
+    texts = pa.array([b"x", b"\xff", b"y"], pa.binary())
+    texts = pa.Array.from_buffers(pa.string(), 3, texts.buffers())
+    lists = {
+        "list": lambda: pa.ListArray.from_arrays([0, 1, 2, 3], texts),
+        "large": lambda: pa.LargeListArray.from_arrays([0, 1, 2, 3], texts),
+        "map": lambda: pa.MapArray.from_arrays(
+            [0, 1, 2, 3], texts, pa.array([1.0, 2.0, 3.0])
+        ),
+    }
+    table = pa.table({"a": ["1", "2", "3"], "b": lists[kind]()})
+    pq.write_table(table, tmp_path / "x.parquet")
+    rows = read_table(tmp_path / "x.parquet", "rows")
+    assert rows.kept.tolist() == [True, False, True]
+    assert rows["b"].null_count == 1
+    kept, rejects = settled(rows)
+    assert [line for line, _ in kept] == [1, 3]
+    assert rejects == [(2, "not UTF-8", "2\t")]
+
+
 def test_empty_parquet(tmp_path):
     pq.write_table(pa.table({"a": pa.array([], "i8")}), tmp_path / "x.parquet")
     with pytest.raises(InputError, match="which is empty"):

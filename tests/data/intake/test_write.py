@@ -3,6 +3,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.core.feature import Feature
 from tfadrec.core.schema import Schema
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.write import check_out, write_dataset
@@ -82,6 +83,46 @@ def test_writes_every_table_of_the_contract(tmp_path):
     )
     # Nothing but the dataset is left behind.
     assert [path.name for path in out.parent.iterdir()] == ["data"]
+
+
+def test_users_and_the_names_of_their_columns(tmp_path):
+    schema = Schema(
+        "made",
+        "string",
+        "int64",
+        ("click",),
+        labels=("clicked", "revenue"),
+        features=(
+            Feature("age", "user", "number"),
+            Feature("Größe", "user", "number"),
+            Feature("age", "context", "number"),
+        ),
+    )
+    column = {(f.entity, f.name): f.column for f in schema.features}
+    shown = impressions(["r", "s", "t"], [5, 6, 7])
+    shown = shown.append_column("context.age", pa.array([1.0, 2.0, 3.0]))
+    shown = shown.append_column("revenue", pa.array([0.0, -2.0, 0.5]))
+    users = pa.table(
+        {"user_id": ["v"], "user.age": [7.0], "user.Größe": [None]}
+    )
+    summary = write(
+        tmp_path / "d", schema=schema, users=users, impressions=shown
+    )
+    assert read(tmp_path / "d", "users").to_pylist() == [
+        {
+            "user_id": "v",
+            column["user", "age"]: 7.0,
+            column["user", "Größe"]: None,
+        }
+    ]
+    written = read(tmp_path / "d", "impressions")
+    assert written[column["context", "age"]].to_pylist() == [1.0, 2.0, 3.0]
+    # A number is positive above 0.
+    assert summary.sizes["revenue"] == 1
+    assert summary.notes[-1] == (
+        "1 of 1 users have no row in the table of users; their features count "
+        "as missing"
+    )
 
 
 def test_events_are_sorted_by_user_and_time(tmp_path):

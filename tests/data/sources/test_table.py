@@ -138,7 +138,7 @@ def test_every_column(tmp_path):
         "impressions": (2, 2, 0),
     }
     assert summary.notes == (
-        "ads.csv: 1 values of price are no numbers and count as missing",
+        "ads.csv: 1 of 3 values of price are no numbers and count as missing",
         "1 ads have neither title nor description; they are known by their "
         "other columns",
     )

@@ -3,7 +3,7 @@ import yaml
 
 from tfadrec.core.errors import InputError
 from tfadrec.data.sources.table_config import read_config
-from tfadrec.data.sources.table_spec import ColumnSpec
+from tfadrec.data.sources.table_spec import ColumnSpec, LabelSpec
 
 ADS = {"file": "ads.csv", "ad_id": "id"}
 IMPRESSIONS = {
@@ -72,11 +72,286 @@ def test_columns_and_features(tmp_path):
     }
 
 
+def test_features_of_every_entity(tmp_path):
+    config = read(
+        tmp_path,
+        {
+            "ads": {
+                **ADS,
+                "tags": {"column": "genres", "separator": "|"},
+                "features": {
+                    "Preis (€)": {
+                        "kind": "number",
+                        "column": "price",
+                        "log1p": True,
+                    },
+                    "tags": "categories",
+                    "class_brand": {
+                        "kind": "category",
+                        "column": ["class", "brand"],
+                    },
+                },
+                "categorical": ["brand"],
+            },
+            "users": {
+                "file": "users.csv",
+                "user_id": "id",
+                "features": {
+                    "brand": {"kind": "category", "share": "ad.brand"},
+                    "clicks": {
+                        "kind": "lookup",
+                        "of": "class_brand",
+                        "separator": ";",
+                    },
+                },
+            },
+            "events": {
+                **PURCHASES,
+                "event_type": {"constant": "view"},
+                "features": {"dwell": "number"},
+            },
+            "impressions": {
+                **IMPRESSIONS,
+                "position": "slot",
+                "features": {"device": "category"},
+                "candidate_features": {
+                    "pair": {"kind": "cross", "of": ["device", "ad.brand"]}
+                },
+            },
+        },
+    )
+    price, tags, joined, brand = config.ads.features
+    assert (price.key, price.columns) == ("ad.Preis (€)", ("price",))
+    assert price.settings == {"log1p": True}
+    assert (tags.columns, tags.separator) == (("genres",), "|")
+    assert joined.columns == ("class", "brand")
+    assert (brand.kind, brand.columns) == ("category", ("brand",))
+    assert config.ads.wanted() == [
+        "id",
+        "genres",
+        "price",
+        "genres",
+        "class",
+        "brand",
+        "brand",
+    ]
+    liked, clicks = config.users.features
+    assert (liked.share, liked.references) == ("ad.brand", ("ad.brand",))
+    assert (clicks.of, clicks.separator) == (("class_brand",), ";")
+    assert [f.key for f in config.events.features] == ["event.dwell"]
+    position, device, pair = config.impressions.features
+    assert (position.key, position.kind) == ("candidate.position", "category")
+    assert (device.key, pair.key) == ("context.device", "candidate.pair")
+    assert pair.columns == ()
+    assert len(config.features) == 10
+
+
+def test_labels_weights_and_counts(tmp_path):
+    config = read(
+        tmp_path,
+        log(
+            labels={
+                "revenue": "real",
+                "bought": {"column": "b", "type": "binary"},
+            },
+            weight="w",
+            negatives_kept=0.1,
+        ),
+    )
+    labels = config.impressions.labels
+    assert config.labels == ("clicked", "revenue", "bought")
+    assert (labels["revenue"].column, labels["revenue"].type) == (
+        "revenue",
+        "real",
+    )
+    assert labels["bought"] == LabelSpec("b", "binary")
+    assert config.impressions.columns["weight"].column == "w"
+    assert config.negatives_kept == 0.1
+    config = read(
+        tmp_path,
+        {"ads": ADS, "impressions": {**PURCHASES, "counts": COUNTS}},
+    )
+    assert config.labels == ("clicked",)
+    assert {"shown", "n"} <= set(config.impressions.wanted())
+
+
+def test_a_number_may_be_written_with_an_exponent(tmp_path):
+    text = yaml.safe_dump(log(negatives_kept=7)).replace(": 7", ": 1e-1")
+    assert read(tmp_path, text).negatives_kept == 0.1
+
+
+def ads(**features):
+    return {**GOOD, "ads": {**ADS, "features": features}}
+
+
+def log(**keys):
+    return {**GOOD, "impressions": {**IMPRESSIONS, **keys}}
+
+
+PURE = (
+    "category, categories, number, vector, cross, lookup, overlap, expression"
+)
+FEATURES = [
+    (
+        {**GOOD, "ads": {**ADS, "features": ["brand", "price"]}},
+        r"ads.features must give the kind of each feature. Received: "
+        r"\['brand', 'price'\]. Write \{name: kind\}, such as "
+        r"\{brand: category\}; kinds: category, ",
+    ),
+    ({**GOOD, "ads": {**ADS, "features": "brand"}}, "the kind of each feature"),
+    (
+        {**GOOD, "ads": {**ADS, "features": {2019: "number"}}},
+        "the name of a feature must be text. Received: 2019 in ads.features",
+    ),
+    (
+        ads(brand="categry"),
+        f"ads.features.brand must be of a known kind. Received: 'categry'. "
+        f"Kinds: {PURE}.",
+    ),
+    (ads(brand=3), "ads.features.brand must be a kind, or {kind: …}"),
+    (ads(brand={"column": "x"}), "ads.features.brand must be a kind, or {kin"),
+    (
+        ads(brand={"kind": "category", "bucket": 9}),
+        "ads.features.brand must have settings of its kind. Received: 'bucket'."
+        " A category has: column, share, buckets, min_count.",
+    ),
+    (
+        ads(brand={"kind": "category", "separator": ","}),
+        "settings of its kind. Received: 'separator'",
+    ),
+    (
+        ads(x={"kind": "cross", "of": ["a", "b"], "column": "c"}),
+        "Received: 'column'. A cross has: of, buckets.",
+    ),
+    (
+        ads(brand={"kind": "category", "column": 7}),
+        "ads.features.brand.column must be a name, or a list of names. Rece",
+    ),
+    (
+        ads(brand={"kind": "category", "column": []}),
+        "ads.features.brand.column must be a name, or a list of names. Rece",
+    ),
+    (
+        ads(price={"kind": "number", "column": ["a", "b"]}),
+        "ads.features.price.column must be one column; those of a category are "
+        "joined. Received: .* for a number",
+    ),
+    (
+        ads(topics={"kind": "categories", "separator": ""}),
+        "ads.features.topics.separator must be text. Received: ''",
+    ),
+    (
+        ads(brand={"kind": "category", "share": ["a", "b"]}),
+        "ads.features.brand.share must be a name. Received",
+    ),
+    (
+        ads(brand={"kind": "category", "share": "other"}),
+        "`of` and `share` must name one other feature each. Received: 'other' "
+        "for 'brand', which names no feature. Name one of brand, ad.brand.",
+    ),
+    (
+        {
+            **ads(brand="category", x={"kind": "cross", "of": ["brand", "x"]}),
+            "users": {
+                "file": "users.csv",
+                "user_id": "id",
+                "features": {"brand": "category"},
+            },
+        },
+        "Received: 'brand' for 'x', which names several: ad.brand, user.brand",
+    ),
+    (
+        ads(
+            a={"kind": "category", "share": "b"},
+            b={"kind": "category", "share": "a"},
+        ),
+        "must not refer to each other in a circle. Received: 'a', 'b'. Take",
+    ),
+    (
+        log(position="slot", candidate_features={"position": "number"}),
+        "impressions must name a feature once. Received: 'position' in position"
+        " and in candidate_features",
+    ),
+    (
+        {
+            **GOOD,
+            "events": {
+                **PURCHASES,
+                "event_type": {"constant": "view"},
+                "features": {"dwell": "number"},
+            },
+            "impressions": {**IMPRESSIONS, "history": "past"},
+        },
+        "events must have no features where impressions name 'history'.*: dwel",
+    ),
+]
+COUNTS = {"impressions": "shown", "clicks": "n"}
+LABELS = [
+    (log(labels=["revenue"]), "labels must give the type of each label. Recei"),
+    (
+        log(labels={"revenue": "float"}),
+        "labels.revenue must be binary, real, or",
+    ),
+    (log(labels={"revenue": {"column": "x"}}), "labels.revenue must be binary"),
+    (
+        log(labels={"clicked": "binary"}),
+        "the name of a label must be .* Receive",
+    ),
+    (
+        log(labels={"Weight": "real"}),
+        "and mean nothing else. Received: 'Weight",
+    ),
+    (log(labels={"a b": "real"}), "letters, digits and underscores, .*: 'a b'"),
+    (log(labels={1: "real"}), "the name of a label must be .* Received: 1"),
+    (
+        log(clicked={"constant": "1"}),
+        "clicked must be the name of a column, or",
+    ),
+    (log(counts="shown"), "counts must name two columns. Received: 'shown'"),
+    (log(counts={"impressions": "shown"}), "counts must name two columns"),
+    (
+        log(counts=COUNTS, weight="w"),
+        "counts give `clicked` and the weights of rows, .* Received: clicked, "
+        "weight. Remove",
+    ),
+    (
+        {
+            "ads": ADS,
+            "impressions": {**PURCHASES, "counts": COUNTS},
+            "sampling": {"negatives_per_positive": 1},
+        },
+        "go without other labels. Received: sampling",
+    ),
+    (log(negatives_kept=0), r"must be a share in \(0, 1\]. Received: 0"),
+    (log(negatives_kept=1.5), r"must be a share in \(0, 1\]. Received: 1.5"),
+    (log(negatives_kept=True), r"must be a share in \(0, 1\]. Received: True"),
+    (log(negatives_kept="x"), r"must be a share in \(0, 1\]. Received: 'x'"),
+    (
+        {
+            "ads": ADS,
+            "impressions": {
+                **PURCHASES,
+                "labels": {"revenue": "real"},
+                "candidate_features": {"bid": "number"},
+                "negatives_kept": 0.5,
+            },
+            "sampling": {"negatives_per_positive": 1},
+        },
+        "rows to sample for .* Received: bid, negatives_kept, revenue. Remove",
+    ),
+]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ("a: [", "must be a readable YAML file. Received: .*config.yaml"),
-        ("- 1", "the file must hold keys and values"),
+        ("- 1", r"config.yaml \(a config must be sections .* Received: list"),
+        (
+            "ads: {file: a, file: b}",
+            r"config.yaml \(a config must be YAML. Received: the key 'file' ",
+        ),
+        ("", "the file must name 'ads'. Received: nothing"),
         ({**GOOD, "add": 1}, "Received: 'add'. Allowed keys: name, user_id"),
         (
             {**GOOD, "ads": {**ADS, "titel": "x"}},
@@ -117,6 +392,8 @@ def test_columns_and_features(tmp_path):
             "ads must name a feature once. Received: 'x' in categorical and in "
             "numeric. Remove one.",
         ),
+        *FEATURES,
+        *LABELS,
         (
             {**GOOD, "ads": {**ADS, "delimiter": "::"}},
             "ads.delimiter must be one character. Received: '::'",

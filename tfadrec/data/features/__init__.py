@@ -8,6 +8,7 @@ from tfadrec.core.feature import Feature
 from tfadrec.data.features.categories import Categories
 from tfadrec.data.features.category import Category
 from tfadrec.data.features.cross import Cross
+from tfadrec.data.features.expression import Expression
 from tfadrec.data.features.kind import Columns, Kind, missing_like
 from tfadrec.data.features.lookup import Lookup
 from tfadrec.data.features.number import Number
@@ -23,6 +24,7 @@ KINDS: dict[str, Kind] = {
     "cross": Cross(),
     "lookup": Lookup(),
     "overlap": Overlap(),
+    "expression": Expression(),
 }
 
 

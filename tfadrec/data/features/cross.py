@@ -62,7 +62,7 @@ def require_reach(feature: Feature, read: Feature | None, name: str) -> None:
     if read is None or read.entity not in reach:
         what = "unknown" if read is None else f"of the {read.entity}"
         raise InputError(
-            f"a {feature.kind} of the {feature.entity} reads features of the "
+            f"a feature of the {feature.entity} can read features of the "
             f"{' or '.join(reach)}. Received: {name!r}, which is {what}, for "
-            f"{feature.name!r}."
+            f"the {feature.kind} {feature.name!r}."
         )

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
-from tfadrec.data.columns import as_array, as_floats, as_text, is_list
+from tfadrec.data.columns import as_array, as_floats, as_text
 from tfadrec.data.features.kind import Kind
 
 #: A number further from 0 than this counts as missing: squares of larger ones
@@ -45,7 +45,7 @@ class Number(Kind):
         """See `Kind.parse`."""
         values = as_floats(column)
         missing = ~(np.abs(values) <= LARGEST)
-        given = as_text(column) if not is_list(column.type) else None
+        given = as_text(column)
         empty = pc.equal(given, "").to_numpy(zero_copy_only=False)
         return pa.array(values, mask=missing), missing & ~empty
 
@@ -100,8 +100,12 @@ def describe_number(
         cuts = np.quantile(known, shares) if len(known) else np.zeros(1)
         bounds = np.unique(cuts).tolist()
     edges = _bounds(feature, bounds)
-    if edges or not len(known):
-        return dataclasses.replace(feature, log1p=log1p, bounds=edges)
+    feature = dataclasses.replace(feature, log1p=log1p, bounds=edges)
+    if edges:
+        return feature
+    if not len(known):
+        # Nothing can be learned of numbers that come later: all are alike.
+        return dataclasses.replace(feature, low=0.0, high=0.0)
     scaled = _scale(known, log1p)
     mean, std = float(scaled.mean()), float(scaled.std())
     if not std > _ROUNDING * abs(mean):
@@ -110,7 +114,6 @@ def describe_number(
     near = known[~far] if not far.all() else known
     return dataclasses.replace(
         feature,
-        log1p=log1p,
         low=float(near.min()),
         high=float(near.max()),
         mean=mean,
@@ -122,14 +125,18 @@ def standardised(values: np.ndarray, feature: Feature) -> np.ndarray:
     """float64 [...] as a model reads them; see `Number`."""
     with np.errstate(invalid="ignore"):
         missing = ~(np.abs(values) <= LARGEST)
-    values = np.where(missing, 0.0, values)
+    values = _flushed(np.where(missing, 0.0, values))
     if feature.bounds:
-        codes = np.searchsorted(feature.bounds, values, side="right") + 1
+        bounds = _flushed(np.array(feature.bounds))
+        codes = np.searchsorted(bounds, values, side="right") + 1
         return np.where(missing, 0, codes).astype(np.int32)
     if feature.low is not None:
         values = np.clip(values, feature.low, feature.high)
     scaled = (_scale(values, feature.log1p) - feature.mean) / feature.std
-    return np.where(missing, np.nan, scaled).astype(np.float32)
+    with np.errstate(over="ignore"):
+        small = scaled.astype(np.float32)
+    missing |= ~np.isfinite(small)
+    return np.where(missing, np.float32(np.nan), small)
 
 
 def raw_numbers(columns: np.ndarray, feature: Feature) -> np.ndarray:
@@ -142,7 +149,13 @@ def raw_numbers(columns: np.ndarray, feature: Feature) -> np.ndarray:
     scaled = columns.astype(np.float64) * feature.std + feature.mean
     if feature.log1p:
         scaled = np.sign(scaled) * np.expm1(np.abs(scaled))
-    return scaled
+    # Rounding must not make a number missing.
+    return np.clip(scaled, -LARGEST, LARGEST)
+
+
+def _flushed(values: np.ndarray) -> np.ndarray:
+    """The same, but 0 for subnormal numbers, which TensorFlow takes for 0."""
+    return np.where(np.abs(values) < np.finfo(np.float64).tiny, 0.0, values)
 
 
 def _scale(values: np.ndarray, log1p: bool) -> np.ndarray:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
-from tfadrec.data.columns import as_array, as_floats, as_lists
+from tfadrec.data.columns import as_array, as_floats, as_lists, is_list
 from tfadrec.data.features.kind import Kind
 
 
@@ -28,17 +28,15 @@ class Vector(Kind):
 
     def parse(self, column, separator, settings):
         """See `Kind.parse`."""
-        lists = as_lists(column, separator)
-        lengths = pc.list_value_length(lists).to_numpy()
-        flat = as_floats(pa.chunked_array([lists.flatten()]))
-        bad = ~np.isfinite(flat.astype(np.float32))
-        parents = np.repeat(np.arange(len(lists)), lengths)
-        broken = np.bincount(parents[bad], minlength=len(lists)) > 0
+        flat, lengths = _floats(column, separator)
+        parents = np.repeat(np.arange(len(lengths)), lengths)
+        bad = ~np.isfinite(flat)
+        broken = np.bincount(parents[bad], minlength=len(lengths)) > 0
         filled = lengths[lengths > 0]
         width = int(np.bincount(filled).argmax()) if len(filled) else 0
         broken |= (lengths > 0) & (lengths != width)
         good = ~broken & (lengths > 0)
-        values = flat[good[parents]].astype(np.float32)
+        values = flat[good[parents]]
         offsets = np.concatenate([[0], np.cumsum(good * width)])
         vectors = pa.LargeListArray.from_arrays(
             pa.array(offsets, pa.int64()), pa.array(values)
@@ -76,3 +74,19 @@ class Vector(Kind):
     def decode(self, columns, feature):
         """See `Kind.decode`."""
         return {feature.tensor: columns[feature.tensor]}
+
+
+def _floats(
+    column: pa.ChunkedArray, separator: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """The entries of all lists, float32, and the length of each list."""
+    kind = column.type
+    if is_list(kind) and pa.types.is_primitive(kind.value_type):
+        lists = as_array(column.cast(pa.large_list(kind.value_type)))
+        lengths = pc.fill_null(pc.list_value_length(lists), 0)
+    else:
+        lists = as_lists(column, separator)
+        lengths = pc.list_value_length(lists)
+    flat = as_floats(pa.chunked_array([lists.flatten()]))
+    with np.errstate(over="ignore"):
+        return flat.astype(np.float32), lengths.to_numpy()

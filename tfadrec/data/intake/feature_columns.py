@@ -46,6 +46,7 @@ def parse_features(
       InputError: where a column's type does not fit the kind of its feature.
     """
     columns = {}
+    notes = []
     for spec in specs:
         if not spec.columns:
             continue
@@ -61,10 +62,13 @@ def parse_features(
             ) from error
         number = int((broken & rows.kept).sum())
         if number:
-            ledger.note(
-                f"{rows.source}: {number:,} values of "
-                f"{', '.join(spec.columns)} {kind.unreadable}"
+            notes.append(
+                f"{rows.source}: {number:,} of {int(rows.kept.sum()):,} values "
+                f"of {', '.join(spec.columns)} {kind.unreadable}"
             )
+    # Two features may have one column.
+    for note in dict.fromkeys(notes):
+        ledger.note(note)
     return columns
 
 

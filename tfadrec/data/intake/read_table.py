@@ -277,8 +277,12 @@ def _read_parquet(filesystem, inner, name, unit, columns) -> RawRows:
     if not len(table):
         raise _empty(name, unit)
     marked = False
+    broken = np.zeros(len(table), bool)
     for place, field in enumerate(table.schema):
         column = table[field.name]
+        if pa.types.is_nested(field.type):
+            column, bad = _without_broken(column)
+            broken |= bad
         if pa.types.is_dictionary(field.type):
             column = column.cast(field.type.value_type)
         kind = column.type
@@ -295,7 +299,26 @@ def _read_parquet(filesystem, inner, name, unit, columns) -> RawRows:
     rows = RawRows(name, unit, table, np.arange(1, len(table) + 1))
     if marked:
         _refuse_marked(rows)
+    rows.refuse(broken, _BROKEN_REASON)
     return rows
+
+
+def _without_broken(
+    column: pa.ChunkedArray,
+) -> tuple[pa.ChunkedArray, np.ndarray]:
+    """Lists and maps, null where they hold broken text, and where that is."""
+    broken = np.zeros(len(column), bool)
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        for row in range(len(column)):
+            try:
+                column.slice(row, 1).combine_chunks().validate(full=True)
+            except pa.ArrowInvalid:
+                broken[row] = True
+        rows = pa.array(np.arange(len(column)), mask=broken)
+        column = column.take(rows)
+    return column, broken
 
 
 def _marked(column: pa.ChunkedArray) -> list[str | None]:

@@ -4,8 +4,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
+from tfadrec.core.config import read_yaml
 from tfadrec.core.errors import InputError
 from tfadrec.data.files import open_filesystem
 from tfadrec.data.intake.feature_columns import in_order
@@ -108,8 +107,8 @@ def read_config(path: str | pathlib.Path) -> TableConfig:
     """
     path = pathlib.Path(path)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = read_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, InputError) as error:
         raise InputError(
             "a configuration must be a readable YAML file. Received: "
             f"{path} ({' '.join(str(error).split())}). Check the path and the "

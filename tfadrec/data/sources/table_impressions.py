@@ -57,6 +57,12 @@ def read_impressions(
     if "history" in named:
         histories = _histories(rows, settings, catalogue, ledger)
     table = pa.table(columns).filter(rows.settle(ledger))
+    if "weight" in named and not pc.any(pc.greater(table["weight"], 0)).as_py():
+        raise InputError(
+            f"the weights of {spec.file} must not all be 0. Received: "
+            f"{len(table)} rows of weight 0. Check the column "
+            f"{named['weight'].column!r}."
+        )
     if histories is not None:
         table = table.append_column("history", pa.array(np.arange(len(table))))
     if spec.counts:

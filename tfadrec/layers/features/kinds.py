@@ -3,6 +3,7 @@
 from tfadrec.layers.features.categories_field import CategoriesField
 from tfadrec.layers.features.category_field import CategoryField
 from tfadrec.layers.features.cross_field import CrossField
+from tfadrec.layers.features.expression_field import ExpressionField
 from tfadrec.layers.features.field import Field, Spec
 from tfadrec.layers.features.lookup_field import LookupField
 from tfadrec.layers.features.number_field import NumberField
@@ -17,6 +18,7 @@ FIELDS: dict[str, type[Field]] = {
     "cross": CrossField,
     "lookup": LookupField,
     "overlap": OverlapField,
+    "expression": ExpressionField,
 }
 
 

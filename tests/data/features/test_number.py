@@ -1,0 +1,139 @@
+import datetime
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from data.features.reading import decode, describe, encode, parse
+
+from tfadrec.core.errors import InputError
+from tfadrec.core.feature import Feature
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "expected", "unreadable"),
+    [
+        (
+            [" 1.5", "-2e3", "+.5", "", None, "nan", "1,5"],
+            None,
+            [1.5, -2000.0, 0.5, None, None, None, None],
+            [5, 6],
+        ),
+        ([3, None], pa.int8(), [3.0, None], []),
+        ([1.5, math.inf, None], pa.float64(), [1.5, None, None], [1]),
+        ([1e100, 1.1e100], pa.float64(), [1e100, None], [1]),
+        ([True, False], pa.bool_(), [1.0, 0.0], []),
+        ([datetime.date(2020, 1, 1)], None, [None], [0]),
+    ],
+)
+def test_parse(values, kind, expected, unreadable):
+    column, broken = parse("number", values, kind)
+    assert column.to_pylist() == expected
+    assert np.flatnonzero(broken).tolist() == unreadable
+
+
+def test_a_standardised_number():
+    column, _ = parse("number", [1.0, 3.0, None])
+    feature = describe("number", column)
+    # Mean 2, deviation 1; what is outside of [1, 3] counts as its end.
+    assert (feature.mean, feature.std) == (2.0, 1.0)
+    assert (feature.low, feature.high) == (1.0, 3.0)
+    later, _ = parse("number", [1.0, 2.5, 99.0, -99.0, None])
+    values = encode(later, feature)["x"]
+    np.testing.assert_array_equal(values, [-1, 0.5, 1, -1, np.nan])
+    assert values.dtype == np.float32
+    raw = decode({"x": values}, feature)["x"]
+    np.testing.assert_allclose(raw, [1, 2.5, 3, 1, np.nan])
+
+
+def test_a_logarithmic_scale():
+    # log(1 + 0) = 0 and log(1 + e^2 - 1) = 2: mean 1, deviation 1.
+    large = math.expm1(2)
+    column, _ = parse("number", [0.0, large])
+    feature = describe("number", column, log1p=True)
+    assert (feature.mean, feature.std) == pytest.approx((1.0, 1.0))
+    assert encode(column, feature)["x"].tolist() == pytest.approx([-1, 1])
+    raw = decode({"x": np.float32([-1, 1])}, feature)["x"]
+    np.testing.assert_allclose(raw, [0, large], atol=1e-12)
+    # -(e - 1) is below the range seen, and so counts as its end, 0.
+    later, _ = parse("number", [-math.expm1(1)])
+    assert encode(later, feature)["x"].tolist() == pytest.approx([-1])
+
+
+@pytest.mark.parametrize("value", [5.0, 1e15, 0.1])
+def test_a_constant_column(value):
+    column, _ = parse("number", [value] * 7)
+    feature = describe("number", column)
+    assert (feature.mean, feature.std) == (pytest.approx(value), 1.0)
+    np.testing.assert_allclose(encode(column, feature)["x"], 0, atol=1e-6)
+
+
+def test_an_empty_column():
+    column, _ = parse("number", [None, ""])
+    feature = describe("number", column)
+    assert (feature.mean, feature.std) == (0.0, 1.0)
+    assert np.isnan(encode(column, feature)["x"]).all()
+    # Of what comes later nothing was learned, so all of it is alike.
+    later, _ = parse("number", [1e99, -3.0])
+    assert encode(later, feature)["x"].tolist() == [0, 0]
+
+
+def test_one_outlier_does_not_stretch_the_range():
+    # Of 1,000 values one is a thousand times larger: about 31 deviations.
+    values = [0.0, 1.0] * 500
+    values[0] = 1000.0
+    column, _ = parse("number", values)
+    feature = describe("number", column)
+    assert (feature.low, feature.high) == (0.0, 1.0)
+
+
+def test_bounds():
+    column, _ = parse("number", [0.0, 1.0, 1.5, 2.0, None])
+    feature = describe("number", column, bounds=[1, 2.0])
+    assert feature.bounds == (1.0, 2.0)
+    # Below 1, from 1 on, from 2 on; and 0 for what is missing.
+    codes = encode(column, feature)["x"]
+    assert codes.tolist() == [1, 2, 2, 3, 0]
+    assert codes.dtype == np.int32
+    assert feature.num_codes == 4
+    raw = decode({"x": codes}, feature)["x"]
+    np.testing.assert_array_equal(encode(pa.array(raw), feature)["x"], codes)
+
+
+def test_buckets_hold_equal_counts():
+    column, _ = parse("number", [float(n * n) for n in range(100)])
+    feature = describe("number", column, buckets=4)
+    codes = encode(column, feature)["x"]
+    assert np.bincount(codes).tolist() == [0, 25, 25, 25, 25]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"log1p": 1}, "`log1p` must be true or false. Received: 1 for 'x'"),
+        ({"buckets": 1}, "`buckets` of a number must be an integer from 2"),
+        ({"buckets": 3, "bounds": [1]}, "go without `bounds`"),
+        ({"bounds": [2, 1]}, "`bounds` must be ascending numbers"),
+        ({"bounds": [1, 1]}, "`bounds` must be ascending numbers"),
+        ({"bounds": 3}, "`bounds` must be ascending numbers. Received: 3"),
+        ({"bounds": ["a"]}, "`bounds` must be ascending numbers"),
+        ({"bounds": [math.nan]}, "`bounds` must be ascending numbers"),
+    ],
+)
+def test_bad_settings(settings, message):
+    column, _ = parse("number", [1.0])
+    with pytest.raises(InputError, match=message):
+        describe("number", column, **settings)
+
+
+def test_lists_are_no_numbers():
+    with pytest.raises(InputError, match="must hold texts, numbers or times"):
+        parse("number", [[1.0]])
+
+
+def test_the_largest_number_is_not_lost_in_rounding():
+    # log(1 + 1e100) is rounded up in single precision.
+    feature = Feature("x", "ad", "number", tensor="x", log1p=True)
+    values = encode(pa.array([1e100, -1e100]), feature)["x"]
+    again = pa.array(decode({"x": values}, feature)["x"])
+    np.testing.assert_array_equal(encode(again, feature)["x"], values)

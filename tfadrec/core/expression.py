@@ -1,0 +1,88 @@
+"""Formulas of numbers, as settings give them: `log(a / b)`."""
+
+import ast
+from typing import Any
+
+from tfadrec.core.errors import InputError
+
+#: Names that stand for the numbers that a formula reads, in their order.
+LETTERS = "abcdefgh"
+#: Functions by name, with how many arguments they take.
+FUNCTIONS = {
+    "abs": 1,
+    "exp": 1,
+    "log": 1,
+    "log1p": 1,
+    "max": 2,
+    "min": 2,
+    "sigmoid": 1,
+    "sqrt": 1,
+}
+OPERATORS = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+    ast.Eq: "==",
+}
+_LONGEST = 200
+
+
+def parse(text: str, count: int) -> Any:
+    """A formula as a tree of numbers, letters, operators and functions.
+
+    Args:
+      text: of `a`, `b` and so on, numbers, + - * /, comparisons (1 where true,
+        else 0), brackets, and the functions of `FUNCTIONS`.
+      count: how many numbers it reads, from 1 to 8.
+
+    Raises:
+      InputError: where it is anything else.
+    """
+    letters = LETTERS[:count]
+    rule = (
+        f"an expression is made of {', '.join(letters)}, numbers, + - * /, "
+        f"comparisons, brackets and {', '.join(FUNCTIONS)}"
+    )
+    if not isinstance(text, str) or not 0 < len(text) <= _LONGEST:
+        raise InputError(
+            f"{rule}, in at most {_LONGEST} letters. Received: {text!r}."
+        )
+    try:
+        tree = ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise InputError(f"{rule}. Received: {text!r}.") from error
+    if not _is_allowed(tree, letters):
+        raise InputError(f"{rule}. Received: {text!r}.")
+    return tree
+
+
+def _is_allowed(tree: ast.AST, letters: str) -> bool:
+    if isinstance(tree, ast.Constant):
+        value = tree.value
+        return type(value) in (int, float) and abs(float(value)) <= 1e30  # type: ignore[arg-type]
+    if isinstance(tree, ast.Name):
+        return len(tree.id) == 1 and tree.id in letters
+    if isinstance(tree, ast.UnaryOp):
+        return isinstance(tree.op, ast.USub) and _is_allowed(
+            tree.operand, letters
+        )
+    if isinstance(tree, ast.BinOp):
+        parts = [tree.left, tree.right]
+        operator: ast.AST = tree.op
+    elif isinstance(tree, ast.Compare) and len(tree.ops) == 1:
+        parts = [tree.left, *tree.comparators]
+        operator = tree.ops[0]
+    elif isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name):
+        if tree.keywords or FUNCTIONS.get(tree.func.id) != len(tree.args):
+            return False
+        return all(_is_allowed(part, letters) for part in tree.args)
+    else:
+        return False
+    return type(operator) in OPERATORS and all(
+        _is_allowed(part, letters) for part in parts
+    )
