@@ -214,6 +214,7 @@ PUBLIC = {
         "replay",
         "request_for_user",
         "to_examples",
+        "with_candidates",
     ],
     "tfadrec.serving.preview": ["serve"],
     "tfadrec.towers": ["AdTower", "UserTower"],
