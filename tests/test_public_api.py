@@ -217,6 +217,12 @@ PUBLIC = {
         "with_candidates",
     ],
     "tfadrec.serving.preview": ["serve"],
+    "tfadrec.serving.readers": [
+        "READERS",
+        "Reader",
+        "as_leading",
+        "readers_of",
+    ],
     "tfadrec.towers": ["AdTower", "UserTower"],
     "tfadrec.tuning": [
         "AdRankerHyperModel",
