@@ -56,7 +56,10 @@ def make_ranker(matching=True, encoder=None, category=None, **arguments):
     random = np.random.default_rng(5)
     for variable in ranker.weights:
         if variable.name.endswith(("copy_table:0", "numbers_table:0")):
-            variable.assign(random.normal(size=variable.shape))
+            values = random.normal(size=variable.shape)
+            if "numbers" in variable.name:
+                values[::5] = np.nan  # some prices are missing
+            variable.assign(values)
         elif variable.name.endswith("brand_table:0"):
             variable.assign(random.integers(0, 4, variable.shape))
     return ranker
@@ -69,7 +72,9 @@ def make_rows(batch=12, time=5, slate=None, seed=0, labels=("clicked",)):
         return tf.constant(random.integers(0, high, shape), tf.int32)
 
     def numbers(*shape):
-        return tf.constant(random.normal(size=shape), tf.float32)
+        values = random.normal(size=shape)
+        values[random.random(shape) < 0.15] = np.nan  # some are missing
+        return tf.constant(values, tf.float32)
 
     candidates = (batch,) if slate is None else (batch, slate)
     inputs = {
