@@ -408,7 +408,7 @@ def test_killed_at_any_moment_leaves_whole_versions_alone(tmp_path):
 @pytest.mark.parametrize(
     "part",
     [
-        "ad_tower",
+        "ad_tower/id",
         pytest.param("converted_if_clicked_head", marks=pytest.mark.slow),
     ],
 )
