@@ -399,7 +399,7 @@ def test_killed_at_any_moment_leaves_whole_versions_alone(tmp_path):
     serving.open_bundle(path)["serving_default"](**request)
 
 
-@pytest.mark.parametrize("part", ["ad_tower", "converted_if_clicked_head"])
+@pytest.mark.parametrize("part", ["ad_tower/id", "converted_if_clicked_head"])
 def test_a_bundle_that_scores_otherwise_is_not_exported(
     made, no_graph, tmp_path, monkeypatch, part
 ):

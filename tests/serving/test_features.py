@@ -112,7 +112,7 @@ def test_any_value_has_an_answer():
         values = request[name]
         chosen = random.choice(odd[values.dtype.kind], values.shape)
         if values.dtype == np.float64:  # what float32 does not hold
-            chosen *= random.choice([1e-300, 1.0, 1e60, 1e270], values.shape)
+            chosen *= random.choice([1e-300, 1.0, 1e60, 1e200], values.shape)
         request[name] = chosen.astype(values.dtype)
     answer = world.ask["serving_default"](**request)
     for name, values in answer.items():
