@@ -7,8 +7,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.sources.dealing import deal, decks
+from tfadrec.data.sources.periods import PERIODS, periods_of, share_with_room
 
-_ROUNDS = 50
+#: Negatives for a purchase, at most: a slip of the pen, such as a number of rows
+#: in its place, must not fill the memory.
+MOST_NEGATIVES = 1000
+#: `auto` takes the shortest period with room for this share of the negatives.
+_ROOM = 0.99
 
 
 def with_negatives(
@@ -17,6 +23,7 @@ def with_negatives(
     *,
     negatives_per_positive: int,
     strategy: Literal["popularity", "uniform"],
+    period: Literal["auto", "day", "week", "month", "year", "all"],
     seed: int,
     ledger: Ledger,
 ) -> pa.Table:
@@ -24,17 +31,22 @@ def with_negatives(
 
     Every purchase counts as clicked and converted; an ad that stands in a
     request twice counts once. Each purchase is given negatives that share its
-    request, user, time and context. The ads of a request are distinct: none
-    was bought in it, and none is drawn twice. An ad that the user bought in
-    another request may be drawn; were it not, an ad in the history would never
-    be a negative, and a model could read the labels off that.
+    request, user, time and context. They are ads that were bought in the same
+    period by somebody: what is to be bought in a later period cannot be read
+    off them. The ads of a request are distinct: none was bought in it, and
+    none is drawn twice. An ad that the user bought in another request may be
+    drawn; were it not, an ad in the history would never be a negative, and a
+    model could read the labels off that.
 
     Args:
       purchases: request_id, user_id, ad_id, timestamp, and context columns.
       catalogue: [N] ad ids.
-      negatives_per_positive: >= 1.
-      strategy: `popularity` draws an ad in proportion to its purchases in the
-        whole log, `uniform` draws every ad alike.
+      negatives_per_positive: k, from 1 to 1000.
+      strategy: `popularity` makes an ad k times a negative for each of its
+        purchases in the period, `uniform` takes all ads that were bought in
+        the period equally often.
+      period: how long a period is; `auto` is the shortest one with room for
+        99 % of the negatives.
       seed: of the draws.
       ledger: is told what was folded or left out.
 
@@ -52,38 +64,45 @@ def with_negatives(
             f"{len(keys) - len(first)} purchases repeat an ad of their request "
             "and are folded into its first purchase"
         )
-    first = np.sort(first)
-    bought = keys[first]
+    times = purchases["timestamp"].to_numpy()
+    settings = {
+        "negatives_per_positive": negatives_per_positive,
+        "every_ad_alike": strategy == "uniform",
+    }
+    for name in PERIODS if period == "auto" else (period,):
+        periods = periods_of(times[first], name)
+        bought = keys[first]
+        pairs = (bought // len(catalogue), bought % len(catalogue))
+        if name == "all" or period != "auto":
+            break
+        if share_with_room(periods, *pairs, **settings) >= _ROOM:
+            break
+    order = np.argsort(periods, kind="stable")
+    first, bought, periods = first[order], bought[order], periods[order]
 
-    popularity = np.bincount(bought % len(catalogue), minlength=len(catalogue))
-    weights = popularity if strategy == "popularity" else popularity * 0 + 1
-    bounds = np.cumsum(weights)
     rng = np.random.default_rng(seed)
     parents = np.repeat(np.arange(len(first)), negatives_per_positive)
-    drawn = np.full(len(parents), -1)
-    taken = np.sort(bought)
-    open_places = np.arange(len(parents))
-    for _ in range(_ROUNDS):
-        ads = np.searchsorted(
-            bounds, rng.integers(0, bounds[-1], len(open_places)), side="right"
-        )
-        tries = request[first[parents[open_places]]] * len(catalogue) + ads
-        _, fresh = np.unique(tries, return_index=True)
-        at = np.minimum(np.searchsorted(taken, tries[fresh]), len(taken) - 1)
-        fresh = fresh[taken[at] != tries[fresh]]
-        drawn[open_places[fresh]] = ads[fresh]
-        taken = np.sort(np.concatenate([taken, tries[fresh]]))
-        open_places = np.delete(open_places, fresh)
-        if not len(open_places):
-            break
-    if len(open_places):
+    cards = decks(periods, bought % len(catalogue), rng=rng, **settings)
+    drawn, empty = deal(
+        cards,
+        requests=request[first[parents]],
+        periods=periods[parents],
+        bought=bought,
+        num_ads=len(catalogue),
+        rng=rng,
+    )
+    within = "the whole log" if name == "all" else f"the {name} of the purchase"
+    if len(empty):
         ledger.note(
-            f"{len(open_places)} of {len(parents)} negatives are left out: "
-            "their requests hold nearly every ad that can be drawn"
+            f"{len(empty)} of {len(parents)} negatives are left out: {within} "
+            "has too few other ads, or too few requests, for them"
         )
-    ledger.note(f"{len(parents) - len(open_places)} negatives are sampled")
+    ledger.note(
+        f"{len(parents) - len(empty)} negatives are sampled out of what was "
+        f"bought in {within}"
+    )
 
-    found = drawn >= 0
+    found = np.delete(np.arange(len(parents)), empty)
     rows = np.concatenate([first, first[parents[found]]])
     ads = np.concatenate([bought % len(catalogue), drawn[found]])
     positive = np.arange(len(rows)) < len(first)

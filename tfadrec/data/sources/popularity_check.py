@@ -1,0 +1,188 @@
+"""Whether counts of clicks alone tell the labels of a log."""
+
+import numpy as np
+import pyarrow as pa
+
+#: An AUC this near to one half tells nothing.
+_TOLERANCE = 0.02
+#: Nor does one that chance explains, in standard errors.
+_ERRORS = 3
+#: Rows that are ranked, drawn at random: at one purchase in five, the standard
+#: error of an AUC is then below .002.
+_ROWS = 200_000
+#: The first rows, in time, of which click rates are taken.
+_TRAINING = 0.8
+
+
+def popularity_notes(impressions: pa.Table, *, sampled: bool) -> list[str]:
+    """One line for each count that tells the labels and should not.
+
+    Of sampled negatives, neither the clicks of the ad before the impression,
+    nor those after it, nor its click rate in the first 80 % of the rows (on the
+    later ones) may tell bought ads from sampled ones. Of real negatives they
+    do: what was clicked is clicked again. There only a click rate that tells
+    the later labels backwards is remarkable, as negatives then may have been
+    sampled from the whole log by somebody else.
+
+    Args:
+      impressions: ad_id, timestamp, clicked, and weight where rows have one.
+      sampled: whether the negatives were sampled.
+
+    Returns:
+      Lines with the AUC of each, none where all is well.
+    """
+    ads = impressions["ad_id"].combine_chunks().dictionary_encode()
+    codes = ads.indices.to_numpy().astype(np.int64)
+    times = impressions["timestamp"].to_numpy()
+    clicked = impressions["clicked"].to_numpy() > 0
+    weights = np.ones(len(codes))
+    if "weight" in impressions.column_names:
+        weights = impressions["weight"].to_numpy()
+    rng = np.random.default_rng(0)
+    notes = []
+    if sampled:
+        some = _some(np.arange(len(codes)), rng)
+        counts = clicks_around(codes, times, clicked, weights, some)
+        for when, values in zip(("before", "after"), counts, strict=True):
+            auc, error = weighted_auc(clicked[some], values, weights[some])
+            if abs(auc - 0.5) > max(_TOLERANCE, _ERRORS * error):
+                notes.append(
+                    f"the number of purchases {when} the impression tells "
+                    f"bought ads from sampled ones (AUC {_short(auc)}; .50 "
+                    "tells nothing), which a model may learn in the place of "
+                    "taste: docs/data.md, 'Logs that hold purchases only'"
+                )
+    later, rates = training_rates(codes, times, clicked, weights)
+    some = _some(later, rng)
+    auc, error = weighted_auc(clicked[some], rates[codes[some]], weights[some])
+    off = auc - 0.5 if not sampled else -abs(auc - 0.5)
+    if off < -max(_TOLERANCE, _ERRORS * error):
+        found = (
+            "tells bought ads from sampled ones"
+            if sampled
+            else "tells the labels backwards"
+        )
+        why = (
+            "which a model may learn in the place of taste"
+            if sampled
+            else "as where negatives were drawn from the whole log, so that ads "
+            "which sell later are mostly negatives before"
+        )
+        notes.append(
+            f"the click rate of an ad in the first {_TRAINING:.0%} of the rows "
+            f"{found} in the later ones (AUC {_short(auc)}; .50 tells "
+            f"nothing), {why}: docs/data.md, 'Logs that hold purchases only'"
+        )
+    return notes
+
+
+def clicks_around(
+    ads: np.ndarray,
+    times: np.ndarray,
+    clicked: np.ndarray,
+    weights: np.ndarray,
+    rows: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The clicks on each row's ad before and after the row's time.
+
+    Args:
+      ads: int64 [n], from 0 on.
+      times: int64 [n].
+      clicked: bool [n].
+      weights: float64 [n], how many clicks each clicked row stands for.
+      rows: int64 [m], the rows to count for.
+
+    Returns:
+      float64 [m] twice; clicks at the very time of the row count for neither.
+    """
+    ads_clicked, times_clicked = ads[clicked], times[clicked]
+    ordered = np.sort(times_clicked)
+    span = len(ordered) + 1
+    # The number of clicks before a time stands in for the time.
+    keys = ads_clicked * span + np.searchsorted(ordered, times_clicked)
+    order = np.argsort(keys)
+    keys = keys[order]
+    sums = np.concatenate([[0.0], np.cumsum(weights[clicked][order])])
+
+    def up_to(key):
+        return sums[np.searchsorted(keys, key)]
+
+    start = ads[rows] * span
+    first = np.searchsorted(ordered, times[rows])
+    last = np.searchsorted(ordered, times[rows], side="right")
+    before = up_to(start + first) - up_to(start)
+    after = up_to(start + span) - up_to(start + last)
+    return before, after
+
+
+def training_rates(
+    ads: np.ndarray,
+    times: np.ndarray,
+    clicked: np.ndarray,
+    weights: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Click rates of ads in the first 80 % of the rows, and the later rows.
+
+    Rows at the very time of the boundary are later ones. An ad without a row
+    before has the rate of all rows before.
+
+    Args:
+      ads: int64 [n], from 0 on.
+      times: int64 [n].
+      clicked: bool [n].
+      weights: float64 [n].
+
+    Returns:
+      int64 [m], the later rows, and float64 [number of ads], the rates.
+    """
+    at = min(int(_TRAINING * len(times)), len(times) - 1)
+    earlier = times < np.partition(times, at)[at]
+    size = int(ads.max()) + 1
+    shown = np.bincount(ads[earlier], weights[earlier], size)
+    clicks = np.bincount(
+        ads[earlier], weights[earlier] * clicked[earlier], size
+    )
+    rates = np.full(size, clicks.sum() / max(shown.sum(), 1e-9))
+    np.divide(clicks, shown, out=rates, where=shown > 0)
+    return np.flatnonzero(~earlier), rates
+
+
+def weighted_auc(
+    clicked: np.ndarray, scores: np.ndarray, weights: np.ndarray
+) -> tuple[float, float]:
+    """The area under the ROC curve, and its standard error at one half.
+
+    Args:
+      clicked: bool [n].
+      scores: float64 [n]; a pair with equal scores counts one half.
+      weights: float64 [n].
+
+    Returns:
+      AUC and error; 0.5 and infinity where one of the labels is missing.
+      Rows with the weight 0 count for neither.
+    """
+    real = weights > 0
+    positives = int((clicked & real).sum())
+    negatives = int(real.sum()) - positives
+    if not positives or not negatives:
+        return 0.5, np.inf
+    _, group = np.unique(scores, return_inverse=True)
+    good = np.bincount(group, weights * clicked)
+    bad = np.bincount(group, weights * ~clicked)
+    below = np.cumsum(bad) - bad
+    auc = (good * (below + bad / 2)).sum() / (good.sum() * bad.sum())
+    # Mann and Whitney (1947), "On a Test of Whether One of Two Random Variables
+    # Is Stochastically Larger than the Other", the variance of U.
+    error = np.sqrt((positives + negatives + 1) / (12 * positives * negatives))
+    return float(auc), float(error)
+
+
+def _some(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """At most so many of the rows as are ranked."""
+    if len(rows) <= _ROWS:
+        return rows
+    return rows[rng.integers(0, len(rows), _ROWS)]
+
+
+def _short(auc: float) -> str:
+    return f"{auc:.3f}".lstrip("0")
