@@ -85,18 +85,22 @@ def deal(
         others = starts[period] + rng.integers(0, sizes[period])
         here = requests[places] * num_ads + cards[others]
         there = requests[others] * num_ads + cards[places]
-        good = ~np.isin(others, places) & _first_of_each(others)
-        for new in (here, there):
-            good &= ~_is_in(new, taken) & ~_is_in(new, added)
-        good[good] = _first_of_each(
-            np.stack([here[good], there[good]], axis=1).ravel()
-        ).reshape(-1, 2).all(axis=1)
+        here_fits = ~(_is_in(here, taken) | _is_in(here, added))
+        there_fits = ~(_is_in(there, taken) | _is_in(there, added))
+        # A place without a fitting card may be given another such card.
+        open_too = np.isin(others, places)
+        good = here_fits & (there_fits | open_too)
+        good[good] = _apart(places[good], others[good])
+        good[good] = _apart(here[good], there[good])
         # A pair that a swap breaks up stays among the taken ones, which only
         # keeps it from coming back.
+        added = np.sort(
+            np.concatenate([added, here[good], there[good & there_fits]])
+        )
         mine, other = places[good], others[good]
         cards[mine], cards[other] = cards[other], cards[mine]
-        added = np.sort(np.concatenate([added, here[good], there[good]]))
-        places = places[~good]
+        filled = np.concatenate([mine, others[good & there_fits]])
+        places = places[~np.isin(places, filled)]
     return cards, places
 
 
@@ -105,11 +109,12 @@ def _shuffled(groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.argsort(groups + rng.random(len(groups)))
 
 
-def _first_of_each(values: np.ndarray) -> np.ndarray:
-    """Bool [n], True where a value occurs for the first time."""
+def _apart(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Bool [n], for pairs whose values did not occur in a pair before."""
+    values = np.stack([left, right], axis=1).ravel()
     first = np.zeros(len(values), bool)
     first[np.unique(values, return_index=True)[1]] = True
-    return first
+    return first.reshape(-1, 2).all(axis=1)
 
 
 def _is_in(values: np.ndarray, members: np.ndarray) -> np.ndarray:

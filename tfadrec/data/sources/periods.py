@@ -4,6 +4,9 @@ import numpy as np
 
 #: From the shortest to the longest; `all` is the whole log.
 PERIODS = ("day", "week", "month", "year", "all")
+#: `auto` takes the shortest period with this share of the room that the whole
+#: log has. Negatives that are left out harm less than periods that are long.
+_ROOM = 0.9
 _DAY = 24 * 60 * 60
 #: 1970-01-01 was a Thursday, and weeks start on Mondays.
 _DAYS_SINCE_MONDAY = 3
@@ -36,6 +39,33 @@ def periods_of(times: np.ndarray, period: str) -> np.ndarray:
         return np.unique(numbers, return_inverse=True)[1].astype(np.int64)
     used = np.bincount(numbers - first) > 0
     return (np.cumsum(used) - 1)[numbers - first]
+
+
+def shortest_period(
+    times: np.ndarray,
+    requests: np.ndarray,
+    ads: np.ndarray,
+    **settings,
+) -> str:
+    """The shortest of `PERIODS` that has enough room for the negatives.
+
+    Enough is nine tenths of the room that the whole log has, see
+    `share_with_room`.
+
+    Args:
+      times: int64 [n], UTC seconds of each purchase.
+      requests: int64 [n], its request, from 0 on.
+      ads: int64 [n], its ad, from 0 on.
+      **settings: as for `share_with_room`.
+    """
+
+    def room(period):
+        return share_with_room(
+            periods_of(times, period), requests, ads, **settings
+        )
+
+    enough = _ROOM * room("all")
+    return next(p for p in PERIODS if p == "all" or room(p) >= enough)
 
 
 def share_with_room(

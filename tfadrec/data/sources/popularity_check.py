@@ -15,7 +15,7 @@ _TRAINING = 0.8
 
 
 def popularity_notes(impressions: pa.Table, *, sampled: bool) -> list[str]:
-    """One line for each count that tells the labels and should not.
+    """A line with the counts that tell the labels and should not.
 
     Of sampled negatives, neither the clicks of the ad before the impression,
     nor those after it, nor its click rate in the first 80 % of the rows (on the
@@ -29,8 +29,10 @@ def popularity_notes(impressions: pa.Table, *, sampled: bool) -> list[str]:
       sampled: whether the negatives were sampled.
 
     Returns:
-      Lines with the AUC of each, none where all is well.
+      A line, or none where all is well.
     """
+    if not len(impressions):
+        return []
     ads = impressions["ad_id"].combine_chunks().dictionary_encode()
     codes = ads.indices.to_numpy().astype(np.int64)
     times = impressions["timestamp"].to_numpy()
@@ -38,42 +40,38 @@ def popularity_notes(impressions: pa.Table, *, sampled: bool) -> list[str]:
     weights = np.ones(len(codes))
     if "weight" in impressions.column_names:
         weights = impressions["weight"].to_numpy()
+
     rng = np.random.default_rng(0)
-    notes = []
-    if sampled:
-        some = _some(np.arange(len(codes)), rng)
-        counts = clicks_around(codes, times, clicked, weights, some)
-        for when, values in zip(("before", "after"), counts, strict=True):
-            auc, error = weighted_auc(clicked[some], values, weights[some])
-            if abs(auc - 0.5) > max(_TOLERANCE, _ERRORS * error):
-                notes.append(
-                    f"the number of purchases {when} the impression tells "
-                    f"bought ads from sampled ones (AUC {_short(auc)}; .50 "
-                    "tells nothing), which a model may learn in the place of "
-                    "taste: docs/data.md, 'Logs that hold purchases only'"
-                )
     later, rates = training_rates(codes, times, clicked, weights)
-    some = _some(later, rng)
-    auc, error = weighted_auc(clicked[some], rates[codes[some]], weights[some])
-    off = auc - 0.5 if not sampled else -abs(auc - 0.5)
-    if off < -max(_TOLERANCE, _ERRORS * error):
-        found = (
-            "tells bought ads from sampled ones"
-            if sampled
-            else "tells the labels backwards"
-        )
-        why = (
-            "which a model may learn in the place of taste"
-            if sampled
-            else "as where negatives were drawn from the whole log, so that ads "
-            "which sell later are mostly negatives before"
-        )
-        notes.append(
-            f"the click rate of an ad in the first {_TRAINING:.0%} of the rows "
-            f"{found} in the later ones (AUC {_short(auc)}; .50 tells "
-            f"nothing), {why}: docs/data.md, 'Logs that hold purchases only'"
-        )
-    return notes
+    later = _some(later, rng)
+    found = [("click rate before", later, rates[codes[later]])]
+    if sampled:
+        rows = _some(np.arange(len(codes)), rng)
+        counts = clicks_around(codes, times, clicked, weights, rows)
+        found += [
+            ("purchases before the impression", rows, counts[0]),
+            ("purchases after it", rows, counts[1]),
+        ]
+    told = []
+    for name, rows, scores in found:
+        auc, error = weighted_auc(clicked[rows], scores, weights[rows])
+        bound = max(_TOLERANCE, _ERRORS * error)
+        if auc < 0.5 - bound or (sampled and auc > 0.5 + bound):
+            told.append(f"{name} {f'{auc:.3f}'.lstrip('0')}")
+    if not told:
+        return []
+    if sampled:
+        return [
+            "counts of an ad tell bought ads from sampled ones, and a model "
+            f"may learn that in the place of taste: AUC of {', '.join(told)}; .5 "
+            'tells nothing. See "Does the sample leak?" in docs/data.md'
+        ]
+    return [
+        "ads that were clicked often in the first 80 % of the rows are clicked "
+        f"seldom in the later ones: AUC of {told[0]}; .5 tells nothing. Were "
+        'the negatives drawn from the whole log? See "Does the sample leak?" '
+        "in docs/data.md"
+    ]
 
 
 def clicks_around(
@@ -182,7 +180,3 @@ def _some(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if len(rows) <= _ROWS:
         return rows
     return rows[rng.integers(0, len(rows), _ROWS)]
-
-
-def _short(auc: float) -> str:
-    return f"{auc:.3f}".lstrip("0")

@@ -8,13 +8,11 @@ import pyarrow.compute as pc
 
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.sources.dealing import deal, decks
-from tfadrec.data.sources.periods import PERIODS, periods_of, share_with_room
+from tfadrec.data.sources.periods import periods_of, shortest_period
 
-#: Negatives for a purchase, at most: a slip of the pen, such as a number of rows
-#: in its place, must not fill the memory.
+#: Negatives for a purchase, at most. Each is a row, so a slip of the pen would
+#: fill the memory.
 MOST_NEGATIVES = 1000
-#: `auto` takes the shortest period with room for this share of the negatives.
-_ROOM = 0.99
 
 
 def with_negatives(
@@ -45,8 +43,7 @@ def with_negatives(
       strategy: `popularity` makes an ad k times a negative for each of its
         purchases in the period, `uniform` takes all ads that were bought in
         the period equally often.
-      period: how long a period is; `auto` is the shortest one with room for
-        99 % of the negatives.
+      period: how long a period is, see `shortest_period` for `auto`.
       seed: of the draws.
       ledger: is told what was folded or left out.
 
@@ -64,19 +61,15 @@ def with_negatives(
             f"{len(keys) - len(first)} purchases repeat an ad of their request "
             "and are folded into its first purchase"
         )
-    times = purchases["timestamp"].to_numpy()
+    bought, times = keys[first], purchases["timestamp"].to_numpy()[first]
     settings = {
         "negatives_per_positive": negatives_per_positive,
         "every_ad_alike": strategy == "uniform",
     }
-    for name in PERIODS if period == "auto" else (period,):
-        periods = periods_of(times[first], name)
-        bought = keys[first]
+    if period == "auto":
         pairs = (bought // len(catalogue), bought % len(catalogue))
-        if name == "all" or period != "auto":
-            break
-        if share_with_room(periods, *pairs, **settings) >= _ROOM:
-            break
+        period = shortest_period(times, *pairs, **settings)
+    periods = periods_of(times, period)
     order = np.argsort(periods, kind="stable")
     first, bought, periods = first[order], bought[order], periods[order]
 
@@ -91,7 +84,9 @@ def with_negatives(
         num_ads=len(catalogue),
         rng=rng,
     )
-    within = "the whole log" if name == "all" else f"the {name} of the purchase"
+    within = f"the {period} of the purchase"
+    if period == "all":
+        within = "the whole log"
     if len(empty):
         ledger.note(
             f"{len(empty)} of {len(parents)} negatives are left out: {within} "
