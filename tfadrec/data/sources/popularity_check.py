@@ -2,6 +2,9 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from tfadrec.data.columns import as_mask
 
 #: An AUC this near to one half tells nothing.
 _TOLERANCE = 0.02
@@ -10,22 +13,25 @@ _ERRORS = 3
 #: Rows that are ranked, drawn at random: at one purchase in five, the standard
 #: error of an AUC is then below .002.
 _ROWS = 200_000
-#: The first rows, in time, of which click rates are taken.
+#: The first rows, in time, are the training part of a log without a split.
 _TRAINING = 0.8
+_MORE = 'See "Does the sample leak?" in docs/data.md'
 
 
 def popularity_notes(impressions: pa.Table, *, sampled: bool) -> list[str]:
     """A line with the counts that tell the labels and should not.
 
     Of sampled negatives, neither the clicks of the ad before the impression,
-    nor those after it, nor its click rate in the first 80 % of the rows (on the
-    later ones) may tell bought ads from sampled ones. Of real negatives they
-    do: what was clicked is clicked again. There only a click rate that tells
-    the later labels backwards is remarkable, as negatives then may have been
-    sampled from the whole log by somebody else.
+    nor those after it, nor its click rate in the training part (on the other
+    rows) may tell bought ads from sampled ones. Of real negatives they do: what
+    was clicked is clicked again. There only a click rate that tells the labels
+    backwards is remarkable, as negatives then may have been sampled from the
+    whole log by somebody else. The training part is what `split` names so, else
+    the first 80 % of the rows in time.
 
     Args:
-      impressions: ad_id, timestamp, clicked, and weight where rows have one.
+      impressions: ad_id, timestamp, clicked, and weight and split where rows
+        have these.
       sampled: whether the negatives were sampled.
 
     Returns:
@@ -35,6 +41,7 @@ def popularity_notes(impressions: pa.Table, *, sampled: bool) -> list[str]:
         return []
     ads = impressions["ad_id"].combine_chunks().dictionary_encode()
     codes = ads.indices.to_numpy().astype(np.int64)
+    size = len(ads.dictionary)
     times = impressions["timestamp"].to_numpy()
     clicked = impressions["clicked"].to_numpy() > 0
     weights = np.ones(len(codes))
@@ -42,9 +49,10 @@ def popularity_notes(impressions: pa.Table, *, sampled: bool) -> list[str]:
         weights = impressions["weight"].to_numpy()
 
     rng = np.random.default_rng(0)
-    later, rates = training_rates(codes, times, clicked, weights)
-    later = _some(later, rng)
-    found = [("click rate before", later, rates[codes[later]])]
+    train = _training_part(impressions)
+    rates = click_rates(codes[train], clicked[train], weights[train], size)
+    rest = _some(np.flatnonzero(~train), rng)
+    found = [("click rate in the training part", rest, rates[codes[rest]])]
     if sampled:
         rows = _some(np.arange(len(codes)), rng)
         counts = clicks_around(codes, times, clicked, weights, rows)
@@ -63,14 +71,13 @@ def popularity_notes(impressions: pa.Table, *, sampled: bool) -> list[str]:
     if sampled:
         return [
             "counts of an ad tell bought ads from sampled ones, and a model "
-            f"may learn that in the place of taste: AUC of {', '.join(told)}; .5 "
-            'tells nothing. See "Does the sample leak?" in docs/data.md'
+            "may learn that in the place of taste: AUC of "
+            f"{', '.join(told)}; .5 tells nothing. {_MORE}"
         ]
     return [
-        "ads that were clicked often in the first 80 % of the rows are clicked "
-        f"seldom in the later ones: AUC of {told[0]}; .5 tells nothing. Were "
-        'the negatives drawn from the whole log? See "Does the sample leak?" '
-        "in docs/data.md"
+        "ads that were clicked often in the training part are clicked seldom "
+        f"in the other rows: AUC of {told[0]}; .5 tells nothing. Were negatives "
+        f"drawn from the whole log? {_MORE}"
     ]
 
 
@@ -113,36 +120,25 @@ def clicks_around(
     return before, after
 
 
-def training_rates(
-    ads: np.ndarray,
-    times: np.ndarray,
-    clicked: np.ndarray,
-    weights: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Click rates of ads in the first 80 % of the rows, and the later rows.
-
-    Rows at the very time of the boundary are later ones. An ad without a row
-    before has the rate of all rows before.
+def click_rates(
+    ads: np.ndarray, clicked: np.ndarray, weights: np.ndarray, size: int
+) -> np.ndarray:
+    """The click rate of each ad.
 
     Args:
       ads: int64 [n], from 0 on.
-      times: int64 [n].
       clicked: bool [n].
       weights: float64 [n].
+      size: the number of ads.
 
     Returns:
-      int64 [m], the later rows, and float64 [number of ads], the rates.
+      float64 [size]; ads without a row have the rate of all rows.
     """
-    at = min(int(_TRAINING * len(times)), len(times) - 1)
-    earlier = times < np.partition(times, at)[at]
-    size = int(ads.max()) + 1
-    shown = np.bincount(ads[earlier], weights[earlier], size)
-    clicks = np.bincount(
-        ads[earlier], weights[earlier] * clicked[earlier], size
-    )
+    shown = np.bincount(ads, weights, size)
+    clicks = np.bincount(ads, weights * clicked, size)
     rates = np.full(size, clicks.sum() / max(shown.sum(), 1e-9))
     np.divide(clicks, shown, out=rates, where=shown > 0)
-    return np.flatnonzero(~earlier), rates
+    return rates
 
 
 def weighted_auc(
@@ -173,6 +169,17 @@ def weighted_auc(
     # Is Stochastically Larger than the Other", the variance of U.
     error = np.sqrt((positives + negatives + 1) / (12 * positives * negatives))
     return float(auc), float(error)
+
+
+def _training_part(impressions: pa.Table) -> np.ndarray:
+    """Bool [n], the rows that a model would be trained on."""
+    if "split" in impressions.column_names:
+        return as_mask(pc.equal(impressions["split"], "train"))
+    times = impressions["timestamp"].to_numpy()
+    at = min(int(_TRAINING * len(times)), len(times) - 1)
+    # Rows at the very time of the boundary come later, as `split_by_time` has
+    # it.
+    return times < np.partition(times, at)[at]
 
 
 def _some(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
