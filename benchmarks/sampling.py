@@ -11,9 +11,9 @@ row's time, purchases after it, and the ad's share of purchases in the first
 sampler, each in a process of its own.
 
 `trend` is made up: 100,000 purchases of 2,000 ads in a year by 5,000 users;
-each ad sells for some weeks around a day of its own. The Amazon file has no times:
-the n-th purchase of a user is put on the n-th day. Nor has the Last.FM file:
-each play gets a random time in a year.
+each ad sells for some weeks around a day of its own. The Amazon file has no
+times: the n-th purchase of a user is put on the n-th day. Nor has the Last.FM
+file: each play gets a random time in a year.
 """
 
 import argparse

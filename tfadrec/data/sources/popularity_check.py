@@ -76,8 +76,8 @@ def popularity_notes(impressions: pa.Table, *, sampled: bool) -> list[str]:
         ]
     return [
         "ads that were clicked often in the training part are clicked seldom "
-        f"in the other rows: AUC of {told[0]}; .5 tells nothing. Were negatives "
-        f"drawn from the whole log? {_MORE}"
+        f"in the other rows: AUC of {told[0]}; .5 tells nothing. Were "
+        f"negatives drawn from the whole log? {_MORE}"
     ]
 
 
