@@ -79,8 +79,8 @@ def test_room_for_ads():
     # Ad 0 is bought in 3 of 4 requests, so that one is left for 3 cards; ad 1
     # has its one card in any of the others: 2 of 4.
     assert room([0] * 4, [0, 1, 2, 3], [0, 0, 0, 1], 1) == 0.5
-    # Alike, each has two cards: one fits of ad 0, two of ad 1. The requests have
-    # room for all.
+    # Alike, each has two cards: one fits of ad 0, two of ad 1. The requests
+    # have room for all.
     assert room([0] * 4, [0, 1, 2, 3], [0, 0, 0, 1], 1, True) == 0.75
 
 

@@ -116,7 +116,7 @@ def test_a_published_split_says_what_is_trained_on():
     (note,) = popularity_notes(labels(0.2, 0.8, split=True), sampled=False)
     found = float(note.rpartition("training part ")[2].partition(";")[0])
     # In the late rows ad 0 is the better one, so its rows are ranked first. In
-    # the others its share among the clicked is .2 / .7, among the rest .8 / 1.3.
+    # the others its share of the clicked is .2 / .7, of the rest .8 / 1.3.
     assert found == pytest.approx(0.5 + (0.2 / 0.7 - 0.8 / 1.3) / 2, abs=0.02)
     # By time it would be the other way round, and as bad.
     (note,) = popularity_notes(labels(0.2, 0.8), sampled=False)
