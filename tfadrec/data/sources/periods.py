@@ -45,7 +45,9 @@ def shortest_period(
     times: np.ndarray,
     requests: np.ndarray,
     ads: np.ndarray,
-    **settings,
+    *,
+    negatives_per_positive: int,
+    every_ad_alike: bool,
 ) -> str:
     """The shortest of `PERIODS` that has enough room for the negatives.
 
@@ -56,12 +58,17 @@ def shortest_period(
       times: int64 [n], UTC seconds of each purchase.
       requests: int64 [n], its request, from 0 on.
       ads: int64 [n], its ad, from 0 on.
-      **settings: as for `share_with_room`.
+      negatives_per_positive: as for `share_with_room`.
+      every_ad_alike: as for `share_with_room`.
     """
 
     def room(period):
         return share_with_room(
-            periods_of(times, period), requests, ads, **settings
+            periods_of(times, period),
+            requests,
+            ads,
+            negatives_per_positive=negatives_per_positive,
+            every_ad_alike=every_ad_alike,
         )
 
     enough = _ROOM * room("all")

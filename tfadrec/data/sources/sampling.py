@@ -62,20 +62,29 @@ def with_negatives(
             "and are folded into its first purchase"
         )
     bought, times = keys[first], purchases["timestamp"].to_numpy()[first]
-    settings = {
-        "negatives_per_positive": negatives_per_positive,
-        "every_ad_alike": strategy == "uniform",
-    }
+    every_ad_alike = strategy == "uniform"
+    chosen: str = period
     if period == "auto":
-        pairs = (bought // len(catalogue), bought % len(catalogue))
-        period = shortest_period(times, *pairs, **settings)
-    periods = periods_of(times, period)
+        chosen = shortest_period(
+            times,
+            bought // len(catalogue),
+            bought % len(catalogue),
+            negatives_per_positive=negatives_per_positive,
+            every_ad_alike=every_ad_alike,
+        )
+    periods = periods_of(times, chosen)
     order = np.argsort(periods, kind="stable")
     first, bought, periods = first[order], bought[order], periods[order]
 
     rng = np.random.default_rng(seed)
     parents = np.repeat(np.arange(len(first)), negatives_per_positive)
-    cards = decks(periods, bought % len(catalogue), rng=rng, **settings)
+    cards = decks(
+        periods,
+        bought % len(catalogue),
+        negatives_per_positive=negatives_per_positive,
+        every_ad_alike=every_ad_alike,
+        rng=rng,
+    )
     drawn, empty = deal(
         cards,
         requests=request[first[parents]],
@@ -84,8 +93,8 @@ def with_negatives(
         num_ads=len(catalogue),
         rng=rng,
     )
-    within = f"the {period} of the purchase"
-    if period == "all":
+    within = f"the {chosen} of the purchase"
+    if chosen == "all":
         within = "the whole log"
     if len(empty):
         ledger.note(
