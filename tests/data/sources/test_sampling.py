@@ -142,7 +142,7 @@ def test_repeated_purchases_are_folded():
     assert ledger.notes == [
         "2 purchases repeat an ad of their request and are folded into its "
         "first purchase",
-        "2 negatives are sampled out of what was bought in the day of the "
+        "2 negatives are sampled out of what was bought within the day of the "
         "purchase",
     ]
 
@@ -155,8 +155,8 @@ def test_too_few_ads_to_draw_from():
         (f"r{request}", f"a{ad}") for request in (1, 2) for ad in (0, 1, 2)
     ]
     assert ledger.notes == [
-        "9 of 12 negatives are left out: the whole log has too few other ads, "
-        "or too few requests, for them",
+        "9 of 12 negatives are left out: too few other ads were bought in the "
+        "whole log, or in too few requests",
         "3 negatives are sampled out of what was bought in the whole log",
     ]
 

@@ -122,4 +122,4 @@ def _is_in(values: np.ndarray, members: np.ndarray) -> np.ndarray:
     if not len(members):
         return np.zeros(len(values), bool)
     at = np.minimum(np.searchsorted(members, values), len(members) - 1)
-    return np.equal(members[at], values)
+    return np.asarray(members[at] == values)

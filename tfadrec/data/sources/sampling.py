@@ -51,17 +51,8 @@ def with_negatives(
       The purchases and their negatives, with the columns `clicked` and
       `converted`, request by request and in random order within one.
     """
-    requests = purchases["request_id"].combine_chunks().dictionary_encode()
-    request = requests.indices.to_numpy().astype(np.int64)
-    ad = pc.index_in(purchases["ad_id"].combine_chunks(), value_set=catalogue)
-    keys = request * len(catalogue) + ad.to_numpy()
-    _, first = np.unique(keys, return_index=True)
-    if len(first) < len(keys):
-        ledger.note(
-            f"{len(keys) - len(first)} purchases repeat an ad of their request "
-            "and are folded into its first purchase"
-        )
-    bought, times = keys[first], purchases["timestamp"].to_numpy()[first]
+    request, first, bought = _folded(purchases, catalogue, ledger)
+    times = purchases["timestamp"].to_numpy()[first]
     every_ad_alike = strategy == "uniform"
     chosen: str = period
     if period == "auto":
@@ -93,19 +84,7 @@ def with_negatives(
         num_ads=len(catalogue),
         rng=rng,
     )
-    within = f"the {chosen} of the purchase"
-    if chosen == "all":
-        within = "the whole log"
-    if len(empty):
-        ledger.note(
-            f"{len(empty)} of {len(parents)} negatives are left out: {within} "
-            "has too few other ads, or too few requests, for them"
-        )
-    ledger.note(
-        f"{len(parents) - len(empty)} negatives are sampled out of what was "
-        f"bought in {within}"
-    )
-
+    _tell(chosen, len(parents), len(empty), ledger)
     found = np.delete(np.arange(len(parents)), empty)
     rows = np.concatenate([first, first[parents[found]]])
     ads = np.concatenate([bought % len(catalogue), drawn[found]])
@@ -120,4 +99,42 @@ def with_negatives(
     )
     return table.append_column("clicked", label).append_column(
         "converted", label
+    )
+
+
+def _folded(
+    purchases: pa.Table, catalogue: pa.Array, ledger: Ledger
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Requests by number, and the first purchase of an ad in each.
+
+    Returns:
+      int64 [n], the request of each purchase, from 0 on; int64 [m], the rows
+      of first purchases; int64 [m], their `request * N + ad`.
+    """
+    requests = purchases["request_id"].combine_chunks().dictionary_encode()
+    request = requests.indices.to_numpy().astype(np.int64)
+    ad = pc.index_in(purchases["ad_id"].combine_chunks(), value_set=catalogue)
+    keys = request * len(catalogue) + ad.to_numpy()
+    _, first = np.unique(keys, return_index=True)
+    if len(first) < len(keys):
+        ledger.note(
+            f"{len(keys) - len(first)} purchases repeat an ad of their request "
+            "and are folded into its first purchase"
+        )
+    return request, first, keys[first]
+
+
+def _tell(period: str, wanted: int, missing: int, ledger: Ledger) -> None:
+    """Notes how many negatives there are, and out of what they came."""
+    within = f"within the {period} of the purchase"
+    if period == "all":
+        within = "in the whole log"
+    if missing:
+        ledger.note(
+            f"{missing} of {wanted} negatives are left out: too few other ads "
+            f"were bought {within}, or in too few requests"
+        )
+    ledger.note(
+        f"{wanted - missing} negatives are sampled out of what was bought "
+        f"{within}"
     )
