@@ -94,6 +94,19 @@ def test_two_places_that_do_not_fit_may_help_each_other():
     assert (dealt.tolist(), len(empty)) == ([1, 0], 0)
 
 
+def test_a_place_without_a_card_may_take_another_one_that_does_not_fit():
+    # Request 1 bought both ads, so that only request 0 can be filled.
+    dealt, empty = deal(
+        np.array([0, 1]),
+        requests=np.array([0, 1]),
+        periods=np.array([0, 0]),
+        bought=np.array([0, 2, 3]),
+        num_ads=2,
+        rng=np.random.default_rng(0),
+    )
+    assert (dealt.tolist(), empty.tolist()) == ([1, 0], [1])
+
+
 def test_cards_stay_in_their_periods():
     # The swap that would help lies in another period.
     _, empty = deal(

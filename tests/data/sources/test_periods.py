@@ -97,6 +97,8 @@ def test_the_shortest_period_with_room():
     # 1970-01-05 (day 4) is a Monday. Two ads a day have room for each other.
     assert found([4, 4, 5, 5], [0, 1, 2, 3]) == "day"
     assert found([4, 5, 6, 7], [0, 1, 2, 3]) == "week"
+    # Half of the purchases are alone on their days.
+    assert found([4, 4, 5, 6], [0, 1, 2, 3]) == "week"
     assert found([4, 11, 18, 25], [0, 1, 2, 3]) == "month"
     assert found([4, 40, 80, 120], [0, 1, 2, 3]) == "year"
     assert found([4, 400, 800, 1200], [0, 1, 2, 3]) == "all"

@@ -114,7 +114,8 @@ def _apart(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     values = np.stack([left, right], axis=1).ravel()
     first = np.zeros(len(values), bool)
     first[np.unique(values, return_index=True)[1]] = True
-    return first.reshape(-1, 2).all(axis=1)
+    left_first, right_first = first[0::2], first[1::2]
+    return left_first & right_first
 
 
 def _is_in(values: np.ndarray, members: np.ndarray) -> np.ndarray:
@@ -122,4 +123,4 @@ def _is_in(values: np.ndarray, members: np.ndarray) -> np.ndarray:
     if not len(members):
         return np.zeros(len(values), bool)
     at = np.minimum(np.searchsorted(members, values), len(members) - 1)
-    return np.asarray(members[at] == values)
+    return np.equal(members[at], values)
