@@ -5,6 +5,7 @@ import pytest
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.sources.sampling import with_negatives
 
+DAY = 86_400
 CATALOGUE = pa.array([f"a{n}" for n in range(50)])
 
 
@@ -24,6 +25,7 @@ def sample(table, ledger=None, catalogue=CATALOGUE, **options):
     settings = {
         "negatives_per_positive": 4,
         "strategy": "uniform",
+        "period": "auto",
         "seed": 0,
         **options,
     }
@@ -67,20 +69,54 @@ def test_what_every_sample_keeps(bought, strategy):
         assert row["country"] == f"c{request % 3}"
 
 
-def test_strategies(bought):
-    counts = {}
-    for strategy in ("uniform", "popularity"):
-        table = sample(bought, strategy=strategy)
-        negative = table.filter(table["clicked"].to_numpy() == 0)
-        ads = [int(ad[1:]) for ad in negative["ad_id"].to_pylist()]
-        counts[strategy] = np.bincount(ads, minlength=50)
-    # About 2,330 negatives; without what is excluded, 47 of each ad.
-    assert counts["uniform"].min() > 20
-    # a0 was never bought; the others are bought in proportion to 1 .. 49.
-    assert counts["popularity"][0] == 0
-    by_tens = counts["popularity"].reshape(5, 10).sum(axis=1)
-    assert (np.diff(by_tens) > 0).all()
-    assert by_tens[-1] > 4 * by_tens[0]
+def negatives(table):
+    ads = table.filter(table["clicked"].to_numpy() == 0)["ad_id"].to_pylist()
+    return np.bincount([int(ad[1:]) for ad in ads], minlength=50)
+
+
+def test_popularity_draws_an_ad_as_often_as_it_was_bought(bought):
+    ads = [int(ad[1:]) for _, ad in set(pairs(bought))]
+    times_bought = np.bincount(ads, minlength=50)
+    drawn = negatives(sample(bought, strategy="popularity"))
+    # Not about four times as often: all swaps keep the number.
+    np.testing.assert_array_equal(drawn, 4 * times_bought)
+
+
+def test_uniform_draws_every_bought_ad_alike(bought):
+    drawn = negatives(sample(bought, strategy="uniform"))
+    was_bought = np.isin(CATALOGUE, bought["ad_id"])
+    assert not was_bought[0]
+    assert not drawn[~was_bought].any()
+    assert np.ptp(drawn[was_bought]) <= 1
+
+
+@pytest.mark.parametrize("strategy", ["uniform", "popularity"])
+def test_no_negative_comes_from_another_period(strategy):
+    # a0 to a19 are bought on the first day, a20 to a39 on the second.
+    requests = np.arange(400)
+    ads = np.where(requests < 200, requests % 20, 20 + requests % 20)
+    table = purchases(requests.tolist(), ads.tolist())
+    days = np.where(requests < 200, DAY - 1, DAY)
+    table = table.set_column(3, "timestamp", pa.array(days))
+    drawn = sample(table, strategy=strategy, period="day").to_pylist()
+    assert len(drawn) == 5 * 400
+    for row in drawn:
+        assert (int(row["ad_id"][1:]) < 20) == (row["timestamp"] < DAY)
+    # In the whole log the days mix.
+    drawn = sample(table, strategy=strategy, period="all").to_pylist()
+    mixed = [
+        (int(row["ad_id"][1:]) < 20) != (row["timestamp"] < DAY)
+        for row in drawn
+    ]
+    assert sum(mixed) > 600
+
+
+def test_an_ad_that_the_user_bought_elsewhere_may_be_drawn(bought):
+    own = {(row["user_id"], row["ad_id"]) for row in bought.to_pylist()}
+    assert any(
+        (row["user_id"], row["ad_id"]) in own and not row["clicked"]
+        for row in sample(bought).to_pylist()
+    )
 
 
 def test_the_seed_decides(bought):
@@ -98,18 +134,39 @@ def test_place_does_not_tell_the_purchase(bought):
 
 def test_repeated_purchases_are_folded():
     ledger = Ledger()
-    table = sample(purchases([1, 1, 2], [3, 3, 3]), ledger)
-    assert len(table) == 10
+    table = purchases([1, 1, 2, 2], [3, 3, 4, 4])
+    table = sample(table, ledger, negatives_per_positive=1)
+    assert sorted(pairs(table)) == [
+        (f"r{request}", f"a{ad}") for request in (1, 2) for ad in (3, 4)
+    ]
     assert ledger.notes == [
-        "1 purchases repeat an ad of their request and are folded into its "
+        "2 purchases repeat an ad of their request and are folded into its "
         "first purchase",
-        "8 negatives are sampled",
+        "2 negatives are sampled out of what was bought within the day of the "
+        "purchase",
     ]
 
 
 def test_too_few_ads_to_draw_from():
     ledger = Ledger()
-    table = sample(purchases([1, 1], [0, 1]), ledger, CATALOGUE.slice(0, 5))
-    # Three ads are left for eight negatives.
-    assert sorted(pairs(table)) == [("r1", f"a{n}") for n in range(5)]
-    assert ledger.notes[0].startswith("5 of 8 negatives are left out")
+    table = sample(purchases([1, 1, 2], [0, 1, 2]), ledger, period="all")
+    # Each request has the other's ads left: 1 for 8 places, and 2 for 4.
+    assert sorted(pairs(table)) == [
+        (f"r{request}", f"a{ad}") for request in (1, 2) for ad in (0, 1, 2)
+    ]
+    assert ledger.notes == [
+        "9 of 12 negatives are left out: too few other ads were bought in the "
+        "whole log, or in too few requests",
+        "3 negatives are sampled out of what was bought in the whole log",
+    ]
+
+
+def test_no_purchases():
+    table = purchases([], [])
+    for number, kind in ((0, pa.string()), (2, pa.string())):
+        table = table.set_column(
+            number, table.column_names[number], pa.array([], kind)
+        )
+    table = table.set_column(3, "timestamp", pa.array([], pa.int64()))
+    for strategy in ("popularity", "uniform"):
+        assert len(sample(table, strategy=strategy)) == 0

@@ -362,9 +362,52 @@ def test_a_catalogue_read_off_the_log(tmp_path):
         if row["clicked"] and row["converted"]
     }
     assert bought == {("1", "a"), ("1", "b"), ("2", "a")}
-    # Request 1 has one ad left to draw, request 2 has two and needs one.
+    # Plum was never bought. Request 1 has no other ad left to draw, request 2
+    # has one.
     requests = sorted(row["request_id"] for row in impressions)
-    assert requests == ["1", "1", "1", "2", "2"]
+    assert requests == ["1", "1", "2", "2"]
+
+
+def test_a_sample_that_leaks_is_noted(tmp_path):
+    # Ad n is bought once on each of the ten days from day n on.
+    log = "user,ad,when\n" + "".join(
+        f"u{n},{n // 10},{(n // 10 + n % 10) * 86_400 + n}\n"
+        for n in range(1000)
+    )
+    config = {
+        "ads": {"file": "log.csv", "deduplicate": True, "ad_id": "ad"},
+        "impressions": {
+            "file": "log.csv",
+            "user_id": "user",
+            "ad_id": "ad",
+            "timestamp": "when",
+        },
+        "sampling": {"negatives_per_positive": 1, "period": "all"},
+    }
+    summary = prepare(tmp_path, config, log_csv=log)
+    (line,) = (n for n in summary.lines() if "counts of an ad" in n)
+    assert line.startswith("  note: counts of an ad tell bought ads from")
+
+
+def test_labels_that_tell_backwards_are_noted(tmp_path):
+    config = {
+        "ads": {"file": "log.csv", "deduplicate": True, "ad_id": "ad"},
+        "impressions": {
+            "file": "log.csv",
+            "user_id": "user",
+            "ad_id": "ad",
+            "timestamp": "when",
+            "clicked": "click",
+        },
+    }
+    # Ad a is clicked in the first 800 rows, ad b in the rest.
+    log = "user,ad,when,click\n" + "".join(
+        f"u,{'ab'[n % 2]},{n},{int((n % 2 == 0) == (n < 800))}\n"
+        for n in range(1000)
+    )
+    summary = prepare(tmp_path, config, log_csv=log)
+    (note,) = (n for n in summary.notes if "ads that were clicked often" in n)
+    assert "AUC of click rate in the training part .000; .5 tells" in note
 
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -383,3 +426,4 @@ def test_the_example_reads_online_retail(tmp_path):
     assert (summary.sizes["ads"], summary.sizes["users"]) == (3665, 4339)
     assert summary.sizes["events"] == 397_924
     assert summary.sizes["clicked"] == summary.sizes["converted"] == 387_875
+    assert not any("counts of an ad" in note for note in summary.notes)

@@ -68,6 +68,7 @@ def test_columns_and_features(tmp_path):
     assert config.sampling == {
         "negatives_per_positive": 2,
         "strategy": "popularity",
+        "period": "auto",
         "seed": 0,
     }
 
@@ -412,7 +413,25 @@ LABELS = [
         ),
         (
             {**GOOD, "sampling": {"negatives_per_positive": 0}},
-            "sampling.negatives_per_positive must be an integer >= 1",
+            "sampling.negatives_per_positive must be an integer from 1 to 1000."
+            " Received: 0. Correct",
+        ),
+        (
+            {**GOOD, "sampling": {"negatives_per_positive": 1001}},
+            "sampling.negatives_per_positive must be an integer from 1 to 1000."
+            " Received: 1001",
+        ),
+        (
+            {**GOOD, "sampling": {"negatives_per_positive": True}},
+            "sampling.negatives_per_positive must be .* Received: True",
+        ),
+        (
+            {
+                **GOOD,
+                "sampling": {"negatives_per_positive": 1, "period": "hour"},
+            },
+            "period must be one of auto, day, week, month, year, all. "
+            "Received: 'hour'",
         ),
         (
             {**GOOD, "sampling": {"negatives_per_positive": 1, "seed": "x"}},

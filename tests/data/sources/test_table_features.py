@@ -351,11 +351,11 @@ def test_a_purchase_lends_its_weight_to_its_negatives(tmp_path):
         },
         "sampling": {"negatives_per_positive": 1, "strategy": "uniform"},
     }
-    log = "user,ad,when,w\nu,a,1,2.5\n"
+    log = "user,ad,when,w\nu,a,1,2.5\nv,b,1,4\n"
     prepare(tmp_path, config, **{"log.csv": log})
     rows = table(tmp_path, "impressions")
-    assert rows["weight"].to_pylist() == [2.5, 2.5]
-    assert sorted(rows["clicked"].to_pylist()) == [0, 1]
+    assert sorted(rows["weight"].to_pylist()) == [2.5, 2.5, 4, 4]
+    assert sorted(rows["clicked"].to_pylist()) == [0, 0, 1, 1]
 
 
 @pytest.mark.parametrize(

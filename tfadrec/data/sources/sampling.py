@@ -7,8 +7,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.sources.dealing import deal, decks
+from tfadrec.data.sources.periods import periods_of, shortest_period
 
-_ROUNDS = 50
+#: Negatives for a purchase, at most. Each is a row, so a slip of the pen would
+#: fill the memory.
+MOST_NEGATIVES = 1000
 
 
 def with_negatives(
@@ -17,6 +21,7 @@ def with_negatives(
     *,
     negatives_per_positive: int,
     strategy: Literal["popularity", "uniform"],
+    period: Literal["auto", "day", "week", "month", "year", "all"],
     seed: int,
     ledger: Ledger,
 ) -> pa.Table:
@@ -24,17 +29,21 @@ def with_negatives(
 
     Every purchase counts as clicked and converted; an ad that stands in a
     request twice counts once. Each purchase is given negatives that share its
-    request, user, time and context. The ads of a request are distinct: none
-    was bought in it, and none is drawn twice. An ad that the user bought in
-    another request may be drawn; were it not, an ad in the history would never
-    be a negative, and a model could read the labels off that.
+    request, user, time and context. They are ads that were bought in the same
+    period by somebody: what is to be bought in a later period cannot be read
+    off them. The ads of a request are distinct: none was bought in it, and
+    none is drawn twice. An ad that the user bought in another request may be
+    drawn; were it not, an ad in the history would never be a negative, and a
+    model could read the labels off that.
 
     Args:
       purchases: request_id, user_id, ad_id, timestamp, and context columns.
       catalogue: [N] ad ids.
-      negatives_per_positive: >= 1.
-      strategy: `popularity` draws an ad in proportion to its purchases in the
-        whole log, `uniform` draws every ad alike.
+      negatives_per_positive: k, from 1 to 1000.
+      strategy: `popularity` makes an ad k times a negative for each of its
+        purchases in the period, `uniform` takes all ads that were bought in
+        the period equally often.
+      period: how long a period is, see `shortest_period` for `auto`.
       seed: of the draws.
       ledger: is told what was folded or left out.
 
@@ -42,48 +51,41 @@ def with_negatives(
       The purchases and their negatives, with the columns `clicked` and
       `converted`, request by request and in random order within one.
     """
-    requests = purchases["request_id"].combine_chunks().dictionary_encode()
-    request = requests.indices.to_numpy().astype(np.int64)
-    ad = pc.index_in(purchases["ad_id"].combine_chunks(), value_set=catalogue)
-    keys = request * len(catalogue) + ad.to_numpy()
-    _, first = np.unique(keys, return_index=True)
-    if len(first) < len(keys):
-        ledger.note(
-            f"{len(keys) - len(first)} purchases repeat an ad of their request "
-            "and are folded into its first purchase"
+    request, first, bought = _folded(purchases, catalogue, ledger)
+    times = purchases["timestamp"].to_numpy()[first]
+    every_ad_alike = strategy == "uniform"
+    chosen: str = period
+    if period == "auto":
+        chosen = shortest_period(
+            times,
+            bought // len(catalogue),
+            bought % len(catalogue),
+            negatives_per_positive=negatives_per_positive,
+            every_ad_alike=every_ad_alike,
         )
-    first = np.sort(first)
-    bought = keys[first]
+    periods = periods_of(times, chosen)
+    order = np.argsort(periods, kind="stable")
+    first, bought, periods = first[order], bought[order], periods[order]
 
-    popularity = np.bincount(bought % len(catalogue), minlength=len(catalogue))
-    weights = popularity if strategy == "popularity" else popularity * 0 + 1
-    bounds = np.cumsum(weights)
     rng = np.random.default_rng(seed)
     parents = np.repeat(np.arange(len(first)), negatives_per_positive)
-    drawn = np.full(len(parents), -1)
-    taken = np.sort(bought)
-    open_places = np.arange(len(parents))
-    for _ in range(_ROUNDS):
-        ads = np.searchsorted(
-            bounds, rng.integers(0, bounds[-1], len(open_places)), side="right"
-        )
-        tries = request[first[parents[open_places]]] * len(catalogue) + ads
-        _, fresh = np.unique(tries, return_index=True)
-        at = np.minimum(np.searchsorted(taken, tries[fresh]), len(taken) - 1)
-        fresh = fresh[taken[at] != tries[fresh]]
-        drawn[open_places[fresh]] = ads[fresh]
-        taken = np.sort(np.concatenate([taken, tries[fresh]]))
-        open_places = np.delete(open_places, fresh)
-        if not len(open_places):
-            break
-    if len(open_places):
-        ledger.note(
-            f"{len(open_places)} of {len(parents)} negatives are left out: "
-            "their requests hold nearly every ad that can be drawn"
-        )
-    ledger.note(f"{len(parents) - len(open_places)} negatives are sampled")
-
-    found = drawn >= 0
+    cards = decks(
+        periods,
+        bought % len(catalogue),
+        negatives_per_positive=negatives_per_positive,
+        every_ad_alike=every_ad_alike,
+        rng=rng,
+    )
+    drawn, empty = deal(
+        cards,
+        requests=request[first[parents]],
+        periods=periods[parents],
+        bought=bought,
+        num_ads=len(catalogue),
+        rng=rng,
+    )
+    _tell(chosen, len(parents), len(empty), ledger)
+    found = np.delete(np.arange(len(parents)), empty)
     rows = np.concatenate([first, first[parents[found]]])
     ads = np.concatenate([bought % len(catalogue), drawn[found]])
     positive = np.arange(len(rows)) < len(first)
@@ -97,4 +99,42 @@ def with_negatives(
     )
     return table.append_column("clicked", label).append_column(
         "converted", label
+    )
+
+
+def _folded(
+    purchases: pa.Table, catalogue: pa.Array, ledger: Ledger
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Requests by number, and the first purchase of an ad in each.
+
+    Returns:
+      int64 [n], the request of each purchase, from 0 on; int64 [m], the rows
+      of first purchases; int64 [m], their `request * N + ad`.
+    """
+    requests = purchases["request_id"].combine_chunks().dictionary_encode()
+    request = requests.indices.to_numpy().astype(np.int64)
+    ad = pc.index_in(purchases["ad_id"].combine_chunks(), value_set=catalogue)
+    keys = request * len(catalogue) + ad.to_numpy()
+    _, first = np.unique(keys, return_index=True)
+    if len(first) < len(keys):
+        ledger.note(
+            f"{len(keys) - len(first)} purchases repeat an ad of their request "
+            "and are folded into its first purchase"
+        )
+    return request, first, keys[first]
+
+
+def _tell(period: str, wanted: int, missing: int, ledger: Ledger) -> None:
+    """Notes how many negatives there are, and out of what they came."""
+    within = f"within the {period} of the purchase"
+    if period == "all":
+        within = "in the whole log"
+    if missing:
+        ledger.note(
+            f"{missing} of {wanted} negatives are left out: too few other ads "
+            f"were bought {within}, or in too few requests"
+        )
+    ledger.note(
+        f"{wanted - missing} negatives are sampled out of what was bought "
+        f"{within}"
     )

@@ -17,6 +17,7 @@ from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.summary import Summary
 from tfadrec.data.intake.write import check_out, write_dataset
+from tfadrec.data.sources.popularity_check import popularity_notes
 from tfadrec.data.sources.sampling import with_negatives
 from tfadrec.data.sources.table_config import read_config
 from tfadrec.data.sources.table_impressions import read_impressions
@@ -48,6 +49,9 @@ def prepare_table(
         impressions = with_negatives(
             impressions, catalogue, ledger=ledger, **settings.sampling
         )
+    sampled = settings.sampling is not None
+    for note in popularity_notes(impressions, sampled=sampled):
+        ledger.note(note)
     tables = [t for t in (ads, users, events, impressions) if t is not None]
     event_types = ("click",)
     if events is not None:

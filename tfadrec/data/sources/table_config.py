@@ -16,6 +16,8 @@ from tfadrec.data.sources.label_config import (
     read_labels,
     read_negatives_kept,
 )
+from tfadrec.data.sources.periods import PERIODS
+from tfadrec.data.sources.sampling import MOST_NEGATIVES
 from tfadrec.data.sources.table_spec import ColumnSpec, TableConfig, TableSpec
 
 _KEYS = {
@@ -68,7 +70,7 @@ _KEYS = {
         "split",
         *FEATURE_KEYS["impressions"],
     ),
-    "sampling": ("negatives_per_positive", "strategy", "seed"),
+    "sampling": ("negatives_per_positive", "strategy", "period", "seed"),
 }
 _NEEDED = {
     "the file": ("ads", "impressions"),
@@ -229,15 +231,24 @@ def _column(value: Any, where: str) -> ColumnSpec:
 
 
 def _sampling(content: Any) -> dict[str, Any]:
-    section: dict[str, Any] = {"strategy": "popularity", "seed": 0}
-    section |= _section(content, "sampling")
-    _one_of(section, "strategy", ("popularity", "uniform"))
-    for key, least in (("negatives_per_positive", 1), ("seed", 0)):
-        if type(section[key]) is not int or section[key] < least:
-            raise InputError(
-                f"sampling.{key} must be an integer >= {least}. Received: "
-                f"{section[key]!r}. Correct it."
-            )
+    section = _section(content, "sampling")
+    section = {
+        **section,
+        "strategy": _one_of(section, "strategy", ("popularity", "uniform")),
+        "period": _one_of(section, "period", ("auto", *PERIODS)),
+        "seed": section.get("seed", 0),
+    }
+    number = section["negatives_per_positive"]
+    if type(number) is not int or not 1 <= number <= MOST_NEGATIVES:
+        raise InputError(
+            "sampling.negatives_per_positive must be an integer from 1 to "
+            f"{MOST_NEGATIVES}. Received: {number!r}. Correct it."
+        )
+    if type(section["seed"]) is not int or section["seed"] < 0:
+        raise InputError(
+            "sampling.seed must be an integer >= 0. Received: "
+            f"{section['seed']!r}. Correct it."
+        )
     return section
 
 

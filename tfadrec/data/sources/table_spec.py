@@ -74,8 +74,8 @@ class TableConfig:
       users: the file of what is known of users, if there is one.
       events: the event log's file, if there is one.
       impressions: the file of impressions, or of positives to sample for.
-      sampling: negatives_per_positive, strategy and seed; None where the file
-        holds impressions with labels.
+      sampling: negatives_per_positive, strategy, period and seed; None where
+        the file holds impressions with labels.
       negatives_kept: the share of impressions without a click that the file
         holds, in (0, 1].
     """
