@@ -13,6 +13,8 @@ IdType = Literal["string", "int64"]
 
 #: Columns of ads.parquet that make the ad copy; every dataset has them.
 TEXT_COLUMNS = ("title", "description", "tags")
+#: What the schema of a dataset is called.
+SCHEMA_FILE = "schema.json"
 VERSION = 2
 # What the kinds of features were called in version 1.
 _KINDS_1 = {"categorical": "category", "numeric": "number", "vector": "vector"}
