@@ -78,7 +78,7 @@ class Schema:
         return json.dumps(fields, indent=2, ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, text: str) -> "Schema":
+    def from_json(cls, text: str | bytes) -> "Schema":
         """Reads `schema.json`, also that of version 1.
 
         Raises:
@@ -97,7 +97,13 @@ class Schema:
             for key in ("event_types", "labels"):
                 fields[key] = tuple(fields[key])
             return cls(**fields)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+            RecursionError,
+        ) as error:
             raise InputError(
                 "schema.json must hold a tfadrec schema. Received: "
                 f"{error!r}. Write the dataset again with `tfadrec prepare`."
