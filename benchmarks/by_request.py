@@ -1,14 +1,14 @@
 """How fast a ranker trains on requests, against the same rows one by one.
 
-    python benchmarks/by_request.py
+    python benchmarks/by_request.py [DIN] [Transformer] ...
 
-Made-up ids, all histories full, DIN at T = 50 as in `behavior.py`. A step has
-1,000 rows either way: 1,000 rows with a user's side each, or requests of C ads
-whose user's side is worked out once. Steps are fed by `Dataset.batches`. The
-ways take turns in one process.
+Made-up ids, all histories full, T = 50. A step has 1,000 rows either way: 1,000
+rows with a user's side each, or requests of C ads whose user's side is worked
+out once. Steps are fed by `Dataset.batches`. The ways take turns.
 """
 
 import os
+import sys
 import time
 
 import numpy as np
@@ -17,6 +17,7 @@ from machine import describe, spread
 USERS, ADS, EVENTS = 10_000, 10_000, 50
 _ROWS = 1_000
 _SIZES = (1, 10, 50)
+_ENCODERS = ("DIN", "TargetAttention", "Transformer", "GRU")
 _STEPS, _ROUNDS = 20, 5
 _SEED = 0
 
@@ -24,23 +25,30 @@ _SEED = 0
 def main() -> None:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     print(describe())
-    print("Median (smallest to largest), rows/s in training.")
+    print("Median (smallest to largest), rows per processor second.")
+    for name in sys.argv[1:] or _ENCODERS:
+        _compare(name)
+
+
+def _compare(name: str) -> None:
     for size in _SIZES:
         dataset = _dataset(size)
         ways = {"row": _ROWS, "request": _ROWS // size}
-        steps = {by: _step(dataset, by, count) for by, count in ways.items()}
+        steps = {
+            by: _step(name, dataset, by, count) for by, count in ways.items()
+        }
         rates: dict[str, list[float]] = {by: [] for by in ways}
         for _ in range(_ROUNDS):
             for by, step in steps.items():
-                begun = time.perf_counter()
+                begun = time.process_time()
                 for _ in range(_STEPS):
                     step()
-                seconds = time.perf_counter() - begun
+                seconds = time.process_time() - begun
                 rates[by].append(_STEPS * _ROWS / seconds)
         for by, values in rates.items():
-            print(f"{size:3} ads a request, by {by:8} {spread(values)}")
+            print(f"{name}, {size:2} ads, by {by:8} {spread(values)}")
         ratios = np.array(rates["request"]) / np.array(rates["row"])
-        print(f"{size:3} ads a request, ratio       {spread(ratios.tolist())}")
+        print(f"{name}, {size:2} ads, ratio       {spread(ratios.tolist())}")
 
 
 def _dataset(size: int):
@@ -85,13 +93,13 @@ def _dataset(size: int):
     )
 
 
-def _step(dataset, by: str, batch_size: int):
+def _step(name: str, dataset, by: str, batch_size: int):
     """A function that trains on the next batch."""
     from tfadrec import layers, models, optimizers
 
     ranker = models.AdRanker.for_dataset(
         dataset,
-        layers.DIN(hidden_units=(80, 40)),
+        getattr(layers, name)(),
         hidden_units=(256, 128, 64),
     )
     ranker.compile(optimizers.LazyAdam(1e-3))

@@ -13,6 +13,7 @@ from tests import conformance
 from tests.cases import (
     behavior,
     embedding,
+    features,
     interaction,
     matching,
     models,
@@ -27,6 +28,7 @@ FILES = (
     interaction,
     multitask,
     embedding,
+    features,
     text,
     models,
 )
@@ -38,6 +40,7 @@ def test_every_public_layer_has_a_case():
         name
         for package in (
             tfadrec.layers,
+            tfadrec.layers.features,
             tfadrec.layers.text,
             tfadrec.towers,
             tfadrec.models,
@@ -45,7 +48,7 @@ def test_every_public_layer_has_a_case():
         for name in package.__all__
     }
     # What has no weights and is no layer, and base classes.
-    others = {"AdEncoder", "Popularity", "RankingModel"}
+    others = {"AdEncoder", "Popularity", "RankingModel", "dataset_sizes"}
     others |= {"adapter", "load_encoder", "lora", "prefix", "top_layers"}
     assert public - others == set(CASES)
 
@@ -55,17 +58,19 @@ def test_conformance(name):
     conformance.check(CASES[name])
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        # Keras traces every part four times: with a language model, 10 s.
-        pytest.param(name, marks=pytest.mark.slow)
-        if name in text.CASES or name == "AdTower"
-        else name
-        for name in CASES
-    ],
-)
+@pytest.mark.parametrize("name", CASES)
 def test_saved_model(name, tmp_path):
+    conformance.check_saved(CASES[name], tmp_path / "saved", save_traces=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_saved_model_with_graphs(name, tmp_path):
+    """As Keras saves by default, which traces every part four times.
+
+    In the default run, `check` traces each layer for all sizes, and the tests
+    of `serving` save graphs.
+    """
     conformance.check_saved(CASES[name], tmp_path / "saved")
 
 

@@ -44,6 +44,16 @@ PUBLIC = {
         "text_vectors",
         "tokenize",
     ],
+    "tfadrec.data.features": [
+        "KINDS",
+        "Columns",
+        "Feature",
+        "Kind",
+        "decode",
+        "encode",
+        "missing_like",
+        "with_columns",
+    ],
     "tfadrec.data.sources": [
         "prepare_mind",
         "prepare_movielens_100k",
@@ -82,6 +92,7 @@ PUBLIC = {
         "Dice",
         "DotInteraction",
         "Dropout",
+        "FeatureFields",
         "FinalMLP",
         "GPT2AdEncoder",
         "IdEmbedding",
@@ -107,6 +118,7 @@ PUBLIC = {
         "TargetAttention",
         "Transformer",
     ],
+    "tfadrec.layers.features": ["FeatureFields"],
     "tfadrec.layers.interaction": [
         "CIN",
         "FM",

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tfadrec.core.door import tf
+from tfadrec.layers.features.kinds import columns_of
 
 D = 6
 
@@ -24,6 +25,30 @@ def mask_of(batch, time):
 
 def normal(*shape):
     return np.random.default_rng(3).normal(size=shape).astype(np.float32)
+
+
+def columns(features, *leading):
+    """Columns of features, some of the numbers missing."""
+    made = {}
+    for feature in features:
+        for name, (shape, dtype) in columns_of(feature).items():
+            shape = (*leading, *shape)
+            if dtype == "int32":
+                made[name] = rows(*shape, high=feature["num_codes"])
+            else:
+                made[name] = normal(*shape)
+                if feature["kind"] == "number":
+                    made[name][rows(*shape, high=4) == 0] = np.nan
+    return made
+
+
+def column_specs(features, *leading):
+    """The shapes of `columns`, but for the first axis."""
+    return {
+        name: spec(*leading, *shape, dtype=tf.as_dtype(dtype))
+        for feature in features
+        for name, (shape, dtype) in columns_of(feature).items()
+    }
 
 
 def rows(*shape, high=10):

@@ -1,15 +1,33 @@
 """Towers and the ranker."""
 
+import types
+
 import numpy as np
 
-from tests.cases.arrays import D, lengths_of, normal, rows, spec
+from tests.cases.arrays import (
+    D,
+    column_specs,
+    columns,
+    lengths_of,
+    normal,
+    rows,
+    spec,
+)
 from tests.cases.interaction import HEAD_FLOAT32
+from tests.cases.text import BERT
 from tests.conformance import Case
-from tests.layers.text.tiny_models import BERT
+from tests.data import rich_dataset
 from tfadrec import layers, models, towers
 from tfadrec.core.door import tf
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.tokens import Tokens
+
+#: Features of all kinds and all entities.
+SCHEMA = rich_dataset.schema()
+
+
+def specs(*entities):
+    return [feature.spec() for feature in SCHEMA.of(*entities)]
 
 
 def catalogue():
@@ -19,22 +37,30 @@ def catalogue():
         titles=[""] * 9,
         descriptions=[""] * 9,
         tags=[[]] * 9,
-        categoricals={"brand": rows(9, high=4), "colour": rows(9, high=3)},
-        numerics={"price": normal(9), "weight": normal(9) ** 2},
-        vectors={"copy": normal(9, 5)},
-        category_sizes={"brand": 4, "colour": 3},
+        features=SCHEMA.of("ad"),
+        columns=columns(specs("ad"), 9),
         tokens=Tokens.from_lists(
             [[3, 7, 9], [], [4], [1, 2], [5] * 8, [6, 8], [], [2, 9], [11]]
         ),
     )
 
 
+def sizes():
+    """What a dataset of three users would tell."""
+    return models.dataset_sizes(
+        types.SimpleNamespace(
+            schema=SCHEMA, catalogue=catalogue(), user_ids=["u", "v", "w"]
+        )
+    )
+
+
 def ad_tower(name="ad_tower", **kwargs):
     return towers.AdTower(
-        catalogue(),
-        D,
+        **sizes()["ad_tower"],
+        width=D,
         id_dropout=0.37,
         id_l2=0.37,
+        feature_dropout=0.37,
         category="brand",
         name=name,
         **kwargs,
@@ -49,13 +75,32 @@ def ad_tower_with_text(**kwargs):
 def user_tower(name="user_tower", **kwargs):
     return towers.UserTower(
         layers.DIN(name="din", dtype=kwargs.get("dtype")),
-        num_event_types=3,
-        num_users=4,
+        **{**sizes()["user_tower"], **kwargs},
         id_dropout=0.37,
         max_length=6,
+        feature_dropout=0.37,
         name=name,
+    )
+
+
+def user_tower_alone(**kwargs):
+    """Its features share embeddings among themselves."""
+    return user_tower(
+        features=alone(specs("user")),
+        event_features=alone(specs("event")),
         **kwargs,
     )
+
+
+def alone(features):
+    """The features without what they share with ads."""
+    of = {"brand": "", "tags_2": "likes"}
+    for feature in features:
+        owner = of.get(feature.pop("share", ""), "")
+        if owner != feature["name"] and owner:
+            feature["share"] = owner
+    # A lookup is read at an ad's category, by the ranker.
+    return [f for f in features if f["kind"] != "lookup"]
 
 
 def history(batch, time):
@@ -64,6 +109,8 @@ def history(batch, time):
         "history_ages": rows(batch, time, high=10**6),
         "history_length": lengths_of(batch, time),
         "user_id": rows(batch, high=4),
+        **columns(specs("user"), batch),
+        **columns(specs("event"), batch, time),
     }
 
 
@@ -80,6 +127,8 @@ HISTORY = {
     "history_ages": spec(None, dtype=tf.int32),
     "history_length": spec(dtype=tf.int32),
     "user_id": spec(dtype=tf.int32),
+    **column_specs(specs("user")),
+    **column_specs(specs("event"), None),
 }
 
 
@@ -91,9 +140,15 @@ def garbled(inputs):
         ("history_events", -5),
         ("history_ages", -(10**9)),
         ("history_ads", 8),
+        ("history_dwell", np.nan),
+        ("history_searched", 3),
+        ("history_terms", 2),
+        ("history_mood", 1e3),
     ):
         if name in inputs:
-            garbled[name] = np.where(real, inputs[name], garbage)
+            values = inputs[name]
+            at = real.reshape(*real.shape, *[1] * (values.ndim - 2))
+            garbled[name] = np.where(at, values, garbage).astype(values.dtype)
     return garbled
 
 
@@ -108,7 +163,10 @@ def ranker(name="ranker", **kwargs):
             2, num_experts=3, hidden_units=(8,), name="mmoe", dtype=dtype
         ),
         tasks=("clicked", "converted"),
-        context={"hour": 24, "scroll": None},
+        losses={"clicked": {"binary": 1.0, "softmax": 0.3}},
+        loss_weights={"converted": 0.5},
+        **sizes()["ranker"],
+        feature_dropout=0.37,
         hidden_units=(16,),
         cross_layers=2,
         dropout=0.37,
@@ -122,8 +180,8 @@ def ranker_inputs(batch, time):
         **history(batch, time),
         "history_ads": rows(batch, time),
         "candidate_ads": rows(batch, 3),
-        "hour": rows(batch, high=24),
-        "scroll": normal(batch),
+        **columns(specs("context"), batch),
+        **columns(specs("candidate"), batch, 3),
     }
 
 
@@ -136,7 +194,7 @@ CASES = {
         float32="id|dropout",
     ),
     "UserTower": Case(
-        user_tower,
+        user_tower_alone,
         user_inputs,
         {
             **HISTORY,
@@ -152,8 +210,8 @@ CASES = {
             **HISTORY,
             "history_ads": spec(None, dtype=tf.int32),
             "candidate_ads": spec(None, dtype=tf.int32),
-            "hour": spec(dtype=tf.int32),
-            "scroll": spec(),
+            **column_specs(specs("context")),
+            **column_specs(specs("candidate"), None),
         },
         garbled,
         float32=f"id|dropout|{HEAD_FLOAT32}",

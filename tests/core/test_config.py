@@ -69,6 +69,7 @@ def test_a_name_stays_a_name(name):
     [
         ("fit: {epochs: 3", "a config must be YAML. Received: .*line 1"),
         ("a: b: c", "a config must be YAML"),
+        ("fit: {seed: 1, seed: 2}", "Received: the key 'seed' twice .*line 1"),
         (b"text: {model: \xff}", "a config must be YAML"),
         ("- fit\n- data", "a config must be sections.* Received: list"),
         ("3", "a config must be sections.* Received: int"),

@@ -36,6 +36,11 @@ NAME = st.text(max_size=60) | st.sampled_from(
         ("ad", "Title", "Title_2"),
         # An event's column `ads` would be that of the history's ads.
         ("event", "ads", "history_ads_2"),
+        # What the towers call their own tensors.
+        ("event", "category", "history_category_2"),
+        ("event", "vectors", "history_vectors_2"),
+        ("user", "target", "target_2"),
+        ("ad", "numbers", "numbers_2"),
         ("ad", "x" * 60, "x" * 48),
         ("ad", "a/b:c", "a_b_c"),
     ],
@@ -85,3 +90,19 @@ def test_every_name_is_legal_unique_and_free(features, labels):
     # The same features, and any first few of them, have the same names.
     assert tensor_names(features, labels) == names
     assert tensor_names(features[:-1], labels) == names[:-1]
+
+
+def test_names_of_events_alone_begin_with_history():
+    """So that a request's history is told from what else it holds."""
+    given = [
+        ("event", "x"),
+        ("event", "history_x"),
+        ("user", "history_x"),
+        ("context", "History_days"),
+    ]
+    assert tensor_names(given) == [
+        "history_x",
+        "history_history_x",
+        "f_history_x",
+        "f_History_days",
+    ]

@@ -1,12 +1,12 @@
 """Batches: every row, in a known order, from any step on."""
 
 import dataclasses
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 
 import numpy as np
 import pytest
 
-from tests.data import dataset_folder
+from tests.data import dataset_folder, rich_dataset
 from tfadrec.core.errors import InputError
 from tfadrec.data.open_dataset import open_dataset
 
@@ -138,3 +138,183 @@ def test_bad_arguments(dataset, arguments, length, received):
 def test_no_rows(dataset):
     with pytest.raises(InputError, match="batches need rows"):
         dataset.select(np.array([], int)).batches(2)
+
+
+def by_request(dataset, sizes):
+    """The dataset with requests of these sizes, rows told apart by label."""
+    n = sum(sizes)
+    rows = dataset.impressions.take(np.zeros(n, int))
+    rows = dataclasses.replace(
+        rows,
+        requests=np.repeat(np.arange(len(sizes)), sizes),
+        labels={"clicked": np.arange(n, dtype=np.float32)},
+    )
+    return dataclasses.replace(dataset, impressions=rows)
+
+
+def real(batches, count=None):
+    """The labels of each batch's requests, without what is padding."""
+    return [
+        [
+            request[mask].astype(int).tolist()
+            for request, mask in zip(
+                labels["clicked"].numpy(),
+                inputs["candidate_mask"].numpy(),
+                strict=True,
+            )
+        ]
+        for inputs, labels in islice(batches, count)
+    ]
+
+
+def test_requests_in_order_padded_to_the_largest_of_a_batch(dataset):
+    dataset = by_request(dataset, [2, 1, 3, 1])
+    batches = list(dataset.batches(3, by="request"))
+    assert real(batches) == [[[0, 1], [2], [3, 4, 5]], [[6]]]
+    masks = [inputs["candidate_mask"].numpy().tolist() for inputs, _ in batches]
+    true, false = True, False
+    assert masks == [
+        [[true, true, false], [true, false, false], [true, true, true]],
+        [[true]],
+    ]
+    # What fills a request up is its own first row.
+    first = batches[0][1]["clicked"].numpy().tolist()
+    assert first == [[0, 1, 0], [2, 2, 2], [3, 4, 5]]
+
+
+def test_the_inputs_of_a_request_are_those_of_its_rows(tmp_path):
+    """Of users, histories and the context once, of candidates for each."""
+    dataset = rich_dataset.make(tmp_path, length=3)
+    candidate = {"candidate_ads", "bid", "slot", "reasons", "look"}
+    [(rows, row_labels, row_weights)] = dataset.batches(10**6)
+    slates = dataset.slates()
+    [(inputs, labels, weights)] = dataset.batches(10**6, by="request")
+    assert set(inputs) == {*rows, "candidate_mask"}
+    mask = inputs["candidate_mask"].numpy()
+    assert mask.shape == (len(slates.sizes), max(slates.sizes))
+    np.testing.assert_array_equal(mask.sum(1), slates.sizes)
+    for name, values in rows.items():
+        wanted = values.numpy()
+        if name in candidate:
+            np.testing.assert_array_equal(
+                inputs[name].numpy()[mask],
+                wanted[in_order(slates)],
+                err_msg=name,
+            )
+        else:
+            np.testing.assert_array_equal(
+                inputs[name], wanted[slates.rows[slates.starts]], err_msg=name
+            )
+    for name, values in row_labels.items():
+        np.testing.assert_array_equal(
+            labels[name].numpy()[mask], values.numpy()[in_order(slates)]
+        )
+    np.testing.assert_array_equal(
+        weights.numpy()[mask], row_weights.numpy()[in_order(slates)]
+    )
+
+
+def in_order(slates):
+    """Rows, request after request."""
+    return np.concatenate(
+        [
+            slates.rows[start : start + size]
+            for start, size in zip(slates.starts, slates.sizes, strict=True)
+        ]
+    )
+
+
+def test_features_of_users_and_events(tmp_path):
+    """Those of the user's row, and of the newest events; nothing else."""
+    dataset = rich_dataset.make(tmp_path, length=3)
+    [(inputs, *_)] = dataset.batches(10**6)
+    shown, log = dataset.impressions, dataset.events
+    np.testing.assert_array_equal(
+        inputs["age"], dataset.users["age"][shown.users]
+    )
+    np.testing.assert_array_equal(
+        inputs["likes"], dataset.users["likes"][shown.users]
+    )
+    # Nothing is known of the first user, who has impressions.
+    [first] = np.flatnonzero(dataset.user_ids == "u0") + 1
+    assert np.isnan(inputs["age"].numpy()[shown.users == first]).all()
+    assert (shown.users == first).any()
+    for row in range(len(dataset)):
+        end = shown.history_ends[row]
+        begin = max(shown.history_starts[row], end - 3)
+        found = inputs["history_terms"][row].numpy()
+        np.testing.assert_array_equal(
+            found[: end - begin], log.columns["history_terms"][begin:end]
+        )
+        np.testing.assert_array_equal(found[end - begin :], 0)
+
+
+def test_weights_have_the_mean_one(tmp_path):
+    dataset = rich_dataset.make(tmp_path)
+    weights = dataset.impressions.weights
+    assert weights.std() > 0.5
+    found = np.concatenate([batch[2] for batch in dataset.batches(16)])
+    np.testing.assert_allclose(found, weights / weights.mean(), rtol=1e-6)
+    assert found.mean() == pytest.approx(1)
+    bare = dataclasses.replace(dataset.impressions, weights=None)
+    [batch] = dataclasses.replace(dataset, impressions=bare).batches(10**6)
+    assert len(batch) == 2
+
+
+def test_a_request_of_many_ads_becomes_several(dataset):
+    dataset = by_request(dataset, [5, 1])
+    found = real(dataset.batches(4, by="request", max_candidates=2))
+    assert found == [[[0, 1], [2, 3], [4], [5]]]
+
+
+def test_every_request_once_in_a_pass_and_sizes_alike_in_a_batch(dataset):
+    random = np.random.default_rng(0)
+    sizes = random.integers(1, 40, 128)
+    dataset = by_request(dataset, sizes)
+    passes = real(dataset.batches(8, by="request", seed=1), 32)
+    for batches in (passes[:16], passes[16:]):
+        flat = sorted(
+            row for batch in batches for slate in batch for row in slate
+        )
+        assert flat == list(range(sizes.sum()))
+    # 16 batches are one window: together they are in the order of size.
+    spreads = sorted(
+        (min(map(len, batch)), max(map(len, batch))) for batch in passes[:16]
+    )
+    for (_, most), (least, _) in pairwise(spreads):
+        assert most <= least
+    # But the batches come in any order, another one in each pass.
+    order = [len(batch[0]) for batch in passes]
+    assert order[:16] != sorted(order[:16])
+    assert order[:16] != order[16:]
+
+
+def test_a_window_is_sorted_by_itself(dataset):
+    """Of 20 batches of two, 16 are one window and 4 another."""
+    dataset = by_request(dataset, np.arange(1, 41))
+    batches = real(dataset.batches(2, by="request", seed=2), 20)
+    sizes = [sorted(map(len, batch)) for batch in batches]
+    assert sorted(chain(*sizes)) == list(range(1, 41))
+    # Sorted as a whole, the two of each batch would differ by 1.
+    assert max(large - small for small, large in sizes) > 1
+
+
+@pytest.mark.parametrize("sizes", [[2] * 12, [1, 3, 2, 5, 4, 1, 2, 6, 2, 1]])
+@pytest.mark.parametrize("batch_size", [3, 4, 50])
+def test_a_stream_of_requests_is_taken_up_at_any_step(
+    dataset, sizes, batch_size
+):
+    dataset = by_request(dataset, sizes)
+    whole = real(dataset.batches(batch_size, by="request", seed=3), 9)
+    for first in (1, 2, 3, 5, 8):
+        rest = dataset.batches(
+            batch_size, by="request", seed=3, first_step=first
+        )
+        assert real(rest, 9 - first) == whole[first:]
+    other = real(dataset.batches(batch_size, by="request", seed=4), 9)
+    assert other != whole
+
+
+def test_neither_rows_nor_requests(dataset):
+    with pytest.raises(InputError, match=r"or request\. Received: 'slate'"):
+        dataset.batches(2, by="slate")

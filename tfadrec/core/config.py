@@ -72,7 +72,7 @@ def read_settings(text: str | bytes) -> dict[str, Any]:
     """The sections or settings of a YAML text, UTF-8 where it is bytes.
 
     Raises:
-      InputError: where it is no YAML, or no mapping.
+      InputError: where it is no YAML, no mapping, or has a key twice.
     """
     found = read_yaml(text) or {}
     if not isinstance(found, dict):

@@ -70,9 +70,10 @@ class Slates:
                 & (column[first] != column[first])
             )
             if not same.all():
+                other = ~same.reshape(len(same), -1).all(1)
                 raise InputError(
                     "rows of one request have one context. Received: "
-                    f"{int((~same).sum())} rows where {name!r} differs from "
+                    f"{int(other.sum())} rows where {name!r} differs from "
                     "the request's first row. Make it a feature of the "
                     "candidate, or read the dataset row by row."
                 )

@@ -1,4 +1,4 @@
-"""Keras layers: behaviour, text, matching, interaction, multi-task."""
+"""Keras layers: features, behaviour, text, matching, and what follows."""
 
 from tfadrec.layers.behavior import (
     BST,
@@ -16,6 +16,7 @@ from tfadrec.layers.behavior import (
 )
 from tfadrec.layers.dice import Dice
 from tfadrec.layers.dropout import Dropout
+from tfadrec.layers.features import FeatureFields
 from tfadrec.layers.id_embedding import IdEmbedding
 from tfadrec.layers.interaction import (
     CIN,
@@ -61,6 +62,7 @@ __all__ = [
     "Dice",
     "DotInteraction",
     "Dropout",
+    "FeatureFields",
     "FinalMLP",
     "GPT2AdEncoder",
     "IdEmbedding",

@@ -1,5 +1,8 @@
 """How a layer makes its sublayers."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from tfadrec.core.door import keras, tf
 
 
@@ -32,3 +35,15 @@ def config_of(layer: keras.layers.Layer | None) -> dict | None:
         return None
     config = keras.saving.serialize_keras_object(layer)
     return {k: v for k, v in config.items() if k != "build_config"}
+
+
+def plain(value: Any) -> Any:
+    """A config's value out of what Keras wraps dicts and lists in.
+
+    What is an attribute of a layer is wrapped, and JSON does not know that.
+    """
+    if isinstance(value, Mapping):
+        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    return value

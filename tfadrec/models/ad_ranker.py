@@ -5,7 +5,7 @@ from typing import Any
 
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.behavior import DIN
-from tfadrec.layers.building import built, config_of
+from tfadrec.layers.building import built, config_of, plain
 from tfadrec.layers.features import FeatureFields
 from tfadrec.layers.interaction import CTRHead
 from tfadrec.layers.matching import AttentionMatching
@@ -68,7 +68,7 @@ class AdRanker(RankingModel):
         A task of binary labels gives logits; one of real labels, such as a
         revenue, gives the predicted mean.
       loss_weights: task -> weight of its loss, > 0; 1 by default.
-      context: features of requests, as `Feature.spec` gives them.
+      context: features of requests and of users, as `Feature.spec` gives them.
       candidate: features of ads in a request, and what is worked out of the
         features of several entities for a candidate. The ad tower passes on the
         columns of ads that these read.
@@ -126,12 +126,14 @@ class AdRanker(RankingModel):
         loss_weights: Mapping[str, float] | None = None,
         context: Sequence[Mapping[str, Any]] = (),
         candidate: Sequence[Mapping[str, Any]] = (),
-        feature_dropout: float = 0.0,
+        feature_dropout: float = 0.02,
         hidden_units: Sequence[int] = (128, 64),
         cross_layers: int = 1,
         dropout: float = 0.2,
         **kwargs,
     ) -> None:
+        # Columns of features keep their precision: see `Field`.
+        kwargs["autocast"] = False
         super().__init__(tuple(tasks), losses, loss_weights, **kwargs)
         if not tasks:
             raise ValueError("`tasks` must name a label. Received: tasks=().")
@@ -443,9 +445,9 @@ class AdRanker(RankingModel):
                 task: keras.saving.serialize_keras_object(loss)
                 for task, loss in self.task_losses.items()
             },
-            "loss_weights": self._given_weights,
-            "context": self.context,
-            "candidate": self.candidate,
+            "loss_weights": plain(self._given_weights),
+            "context": plain(self.context),
+            "candidate": plain(self.candidate),
             "feature_dropout": self.feature_dropout,
             "hidden_units": list(self.hidden_units),
             "cross_layers": self.cross_layers,

@@ -36,11 +36,12 @@ def dataset_sizes(dataset: Any) -> dict[str, dict[str, Any]]:
         "user_tower": {
             "num_event_types": len(dataset.schema.event_types) + 1,
             "num_users": len(dataset.user_ids) + 1,
-            "features": of.get("user", []),
             "event_features": of.get("event", []),
         },
         "ranker": {
-            "context": of.get("context", []),
+            # A head that crosses them with all else learns more from users'
+            # features than user vectors do (benchmarks/RESULTS.md).
+            "context": [*of.get("context", []), *of.get("user", [])],
             "candidate": candidate,
         },
     }

@@ -7,7 +7,7 @@ import numpy as np
 
 from tfadrec.core.door import keras, register, tf
 from tfadrec.core.errors import InputError
-from tfadrec.layers.building import built, config_of
+from tfadrec.layers.building import built, config_of, plain
 from tfadrec.layers.features import FeatureFields
 from tfadrec.layers.features.feature_fields import projection
 from tfadrec.layers.features.kinds import columns_of
@@ -91,7 +91,7 @@ class AdTower(keras.layers.Layer):
         use_id: bool = True,
         id_dropout: float = 0.1,
         id_l2: float = 0.0,
-        feature_dropout: float = 0.0,
+        feature_dropout: float = 0.02,
         category: str | None = None,
         passed: Sequence[str] = (),
         text: keras.layers.Layer | None = None,
@@ -413,7 +413,7 @@ class AdTower(keras.layers.Layer):
             **super().get_config(),
             "catalogue": {
                 "num_ads": self._num_ads,
-                "features": self._features,
+                "features": plain(self._features),
                 "tokens": self._tokens and dict(self._tokens),
             },
             "width": self.width,

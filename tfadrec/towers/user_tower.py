@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tfadrec.core.door import keras, register, tf
-from tfadrec.layers.building import built, config_of
+from tfadrec.layers.building import built, config_of, plain
 from tfadrec.layers.features import FeatureFields
 from tfadrec.layers.id_embedding import IdEmbedding
 from tfadrec.ops import lookup, sequence
@@ -65,10 +65,11 @@ class UserTower(keras.layers.Layer):
         max_length: int = 50,
         features: Sequence[Mapping[str, Any]] = (),
         event_features: Sequence[Mapping[str, Any]] = (),
-        feature_dropout: float = 0.0,
+        feature_dropout: float = 0.02,
         **kwargs,
     ) -> None:
-        super().__init__(**kwargs)
+        # Columns of features keep their precision: see `Field`.
+        super().__init__(autocast=False, **kwargs)
         if num_event_types < 1 or max_length < 1 or num_users < 0:
             raise ValueError(
                 "`num_event_types` and `max_length` must be >= 1, `num_users` "
@@ -149,7 +150,7 @@ class UserTower(keras.layers.Layer):
         return fields
 
     def call(self, inputs, training=None):
-        vectors = inputs["history_vectors"]
+        vectors = tf.cast(inputs["history_vectors"], self.compute_dtype)
         length = inputs["history_length"]
         steps = tf.range(tf.shape(vectors)[1])  # [T]
         mask = steps < length[:, None]  # [B, T]
@@ -160,7 +161,7 @@ class UserTower(keras.layers.Layer):
         behaviour = {
             "events": events,
             "mask": mask,
-            "target": inputs["target"],
+            "target": tf.cast(inputs["target"], self.compute_dtype),
             "ages": inputs["history_ages"],
             "event_types": inputs["history_events"],
         }
@@ -207,8 +208,8 @@ class UserTower(keras.layers.Layer):
             "num_users": self.num_users,
             "id_dropout": self.id_dropout,
             "max_length": self.max_length,
-            "features": self._features,
-            "event_features": self._event_features,
+            "features": plain(self._features),
+            "event_features": plain(self._event_features),
             "feature_dropout": self.feature_dropout,
         }
 

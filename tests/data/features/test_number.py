@@ -7,6 +7,7 @@ import pytest
 from data.features.reading import decode, describe, encode, parse
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.feature import Feature
 
 
 @pytest.mark.parametrize(
@@ -128,3 +129,11 @@ def test_bad_settings(settings, message):
 def test_lists_are_no_numbers():
     with pytest.raises(InputError, match="must hold texts, numbers or times"):
         parse("number", [[1.0]])
+
+
+def test_the_largest_number_is_not_lost_in_rounding():
+    # log(1 + 1e100) is rounded up in single precision.
+    feature = Feature("x", "ad", "number", tensor="x", log1p=True)
+    values = encode(pa.array([1e100, -1e100]), feature)["x"]
+    again = pa.array(decode({"x": values}, feature)["x"])
+    np.testing.assert_array_equal(encode(again, feature)["x"], values)

@@ -175,6 +175,11 @@ def test_labels_weights_and_counts(tmp_path):
     assert {"shown", "n"} <= set(config.impressions.wanted())
 
 
+def test_a_number_may_be_written_with_an_exponent(tmp_path):
+    text = yaml.safe_dump(log(negatives_kept=7)).replace(": 7", ": 1e-1")
+    assert read(tmp_path, text).negatives_kept == 0.1
+
+
 def ads(**features):
     return {**GOOD, "ads": {**ADS, "features": features}}
 
@@ -183,7 +188,9 @@ def log(**keys):
     return {**GOOD, "impressions": {**IMPRESSIONS, **keys}}
 
 
-PURE = "category, categories, number, vector, cross, lookup, overlap"
+PURE = (
+    "category, categories, number, vector, cross, lookup, overlap, expression"
+)
 FEATURES = [
     (
         {**GOOD, "ads": {**ADS, "features": ["brand", "price"]}},
@@ -339,7 +346,12 @@ LABELS = [
     ("content", "message"),
     [
         ("a: [", "must be a readable YAML file. Received: .*config.yaml"),
-        ("- 1", "the file must hold keys and values"),
+        ("- 1", r"config.yaml \(a config must be sections .* Received: list"),
+        (
+            "ads: {file: a, file: b}",
+            r"config.yaml \(a config must be YAML. Received: the key 'file' ",
+        ),
+        ("", "the file must name 'ads'. Received: nothing"),
         ({**GOOD, "add": 1}, "Received: 'add'. Allowed keys: name, user_id"),
         (
             {**GOOD, "ads": {**ADS, "titel": "x"}},

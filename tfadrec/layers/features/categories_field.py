@@ -25,10 +25,11 @@ class CategoriesField(CategoryField):
         codes = columns[name]
         weights = tf.cast(codes > 0, tf.float32)
         if self.feature.get("weighted"):
-            weights *= columns[f"{name}_weights"]
+            # A layer's inputs come in its compute dtype.
+            weights *= tf.cast(columns[f"{name}_weights"], tf.float32)
         total = tf.reduce_sum(tf.abs(weights), -1, keepdims=True)
         weights = tf.math.divide_no_nan(weights, total)
         vectors = self.look_up(codes)
         mean = tf.einsum("...ld,...l->...d", vectors, weights)
-        nothing = tf.cast(total <= 0, tf.float32) * self.table[0]
+        nothing = tf.cast(total <= 0, tf.float32) * self.missing
         return tf.cast(mean + nothing, self.compute_dtype)

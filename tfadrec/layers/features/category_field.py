@@ -29,7 +29,8 @@ class CategoryField(Field):
 
     @property
     def missing(self):
-        return self.table[0]
+        # A slice of the embedding would have a dense gradient.
+        return self.look_up(tf.zeros([], tf.int32))
 
     def call(self, columns):
         codes = columns[self.feature["name"]]

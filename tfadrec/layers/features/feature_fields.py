@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tfadrec.core.door import keras, register, tf
-from tfadrec.layers.building import built
+from tfadrec.layers.building import built, plain
 from tfadrec.layers.dropout import Dropout
 from tfadrec.layers.features.kinds import FIELDS
 
@@ -74,7 +74,7 @@ class FeatureFields(keras.layers.Layer):
         flat: bool = False,
         **kwargs,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)  # as each field is
         if width < 1:
             raise ValueError(f"`width` must be >= 1. Received: width={width}.")
         kinds = [feature["kind"] for feature in features]
@@ -274,7 +274,7 @@ class FeatureFields(keras.layers.Layer):
     def get_config(self):
         return {
             **super().get_config(),
-            "features": self.features,
+            "features": plain(self.features),
             "width": self.width,
             "dropout": self.dropout,
             "initializer": self.initializer,

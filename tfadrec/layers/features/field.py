@@ -29,7 +29,8 @@ class Field(keras.layers.Layer):
     def __init__(
         self, feature: Spec, width: int, initializer: str = "uniform", **kwargs
     ) -> None:
-        super().__init__(**kwargs)
+        # Numbers of any size come in: half precision may not hold them.
+        super().__init__(autocast=False, **kwargs)
         self.feature = dict(feature)
         self.width = width
         self.initializer = initializer

@@ -7,9 +7,9 @@ from tfadrec.layers.features.field import Field
 class OverlapField(Field):
     """A measure of the values that two lists share, float32 [...].
 
-    With n the entries of the first list that stand in the second, a and b the
-    entries of each, `count` is log(1 + n), `share` n / a, and `jaccard`
-    n / (a + b - n). It is nan, missing, where a list is empty.
+    With n the distinct values of the first list that stand in the second, a and
+    b the distinct values of each, `count` is log(1 + n), `share` n / a, and
+    `jaccard` n / (a + b - n). It is nan, missing, where a list is empty.
     """
 
     is_scalar = True
@@ -23,11 +23,10 @@ class OverlapField(Field):
         first, second = (
             _listed(columns[name], rank) for name in self.feature["of"]
         )
-        same = (first[..., :, None] == second[..., None, :]) & (
-            first[..., :, None] > 0
-        )
-        common = _count(tf.reduce_any(same, -1))
-        a, b = _count(first > 0), _count(second > 0)
+        same = first[..., :, None] == second[..., None, :]
+        of_first, of_second = _distinct(first), _distinct(second)
+        common = _count(tf.reduce_any(same, -1) & of_first)
+        a, b = _count(of_first), _count(of_second)
         measure = self.feature["measure"]
         if measure == "count":
             value = tf.math.log1p(common)
@@ -41,6 +40,14 @@ class OverlapField(Field):
 def _listed(codes, rank):
     """A single category is a list of one."""
     return codes if codes.shape.rank == rank else codes[..., None]
+
+
+def _distinct(codes):
+    """Where a value stands for the first time, bool [..., L]; 0 is none."""
+    places = tf.range(tf.shape(codes)[-1])
+    same = codes[..., :, None] == codes[..., None, :]
+    before = same & (places < places[:, None])
+    return (codes > 0) & ~tf.reduce_any(before, -1)
 
 
 def _count(mask):

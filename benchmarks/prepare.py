@@ -1,0 +1,175 @@
+"""How long `prepare table` takes on a million rows, and how fast they batch.
+
+    python benchmarks/prepare.py                # this checkout
+    python benchmarks/prepare.py OTHER          # beside another checkout of it
+
+Made-up impressions and events, as many of each, and 100,000 ads. `plain` is a
+configuration that version 0.1.0 reads as well: a category and a number of ads
+and of the context. `all kinds` adds features of every kind to every entity.
+Processor seconds, each way in a process of its own, in turn.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+from machine import describe, spread
+
+ROWS, ADS, USERS = 1_000_000, 100_000, 100_000
+_ROUNDS = 3
+_SEED = 0
+
+_PLAIN = """
+name: made
+ads: {file: ads.parquet, ad_id: ad, title: title, categorical: [brand],
+  numeric: [price]}
+events: {file: events.parquet, user_id: user, ad_id: ad, timestamp: time,
+  event_type: kind}
+impressions: {file: rows.parquet, user_id: user, ad_id: ad, timestamp: time,
+  clicked: clicked, categorical: [device], numeric: [hour]}
+"""
+_ALL = """
+name: made
+ads: {file: ads.parquet, ad_id: ad, title: title, features: {
+  brand: {kind: category, buckets: 1000}, price: {kind: number, log1p: true},
+  level: {kind: number, column: price, buckets: 10},
+  words: {kind: categories, separator: "|"}, image: vector,
+  brand and level: {kind: cross, of: [brand, level]}}}
+users: {file: users.parquet, user_id: user, features: {age: number,
+  likes: {kind: categories, weighted: true, separator: "|", share: words},
+  clicks: {kind: lookup, of: brand, separator: "|"}}}
+events: {file: events.parquet, user_id: user, ad_id: ad, timestamp: time,
+  event_type: kind, features: {dwell: {kind: number, log1p: true}}}
+impressions: {file: rows.parquet, user_id: user, ad_id: ad, timestamp: time,
+  clicked: clicked, features: {device: category, hour: number},
+  candidate_features: {bid: number, place: category,
+  taste: {kind: overlap, of: [likes, words]}}}
+"""
+_PREPARE = """
+import json, sys, time
+from tfadrec.data.sources import prepare_table
+begun = time.process_time()
+prepare_table(sys.argv[1], sys.argv[2])
+print(json.dumps(time.process_time() - begun))
+"""
+_BATCHES = """
+import json, sys, time
+import tfadrec
+from tfadrec import data
+dataset = data.open_dataset(sys.argv[1])
+batches = iter(dataset.batches(4096, seed=0))
+for _ in range(5): next(batches)
+begun = time.process_time()
+for _ in range(100): next(batches)
+print(json.dumps(100 / (time.process_time() - begun)))
+"""
+
+
+def main() -> None:
+    here = pathlib.Path(__file__).parents[1]
+    checkouts = {"this": here}
+    if len(sys.argv) > 1:
+        checkouts["other"] = pathlib.Path(sys.argv[1]).absolute()
+    print(describe())
+    print("Median (smallest to largest); processor time.")
+    with tempfile.TemporaryDirectory() as folder:
+        _write(pathlib.Path(folder))
+        ways = [(name, "plain") for name in checkouts] + [("this", "all kinds")]
+        seconds: dict[tuple[str, str], list[float]] = {}
+        rates: dict[tuple[str, str], list[float]] = {}
+        for _ in range(_ROUNDS):
+            for name, config in ways:
+                out = pathlib.Path(folder, f"{name} {config}")
+                file = pathlib.Path(folder, f"{config}.yaml")
+                root = checkouts[name]
+                seconds.setdefault((name, config), []).append(
+                    _run(root, _PREPARE, file, out)
+                )
+                rates.setdefault((name, config), []).append(
+                    _run(root, _BATCHES, out)
+                )
+    for (name, config), values in seconds.items():
+        print(f"prepare, {name} checkout, {config:9} {spread(values, ' s')}")
+    for (name, config), values in rates.items():
+        line = spread(values, " batches/s")
+        print(f"batches, {name} checkout, {config:9} {line}")
+
+
+def _run(root: pathlib.Path, code: str, *arguments: pathlib.Path) -> float:
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(root),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        },
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(done.stderr[-2000:])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _write(folder: pathlib.Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    random = np.random.default_rng(_SEED)
+
+    def texts(letter, count, size):
+        names = np.array([f"{letter}{n}" for n in range(count)], object)
+        return names[random.integers(0, count, size)]
+
+    def lists(count, size, ending=""):
+        names = np.array([f"w{n}{ending}" for n in range(count)], object)
+        picked = names[random.integers(0, count, (size, 3))]
+        return ["|".join(row) for row in picked]
+
+    tables = {
+        "ads": {
+            "ad": np.arange(ADS),
+            "title": texts("title ", 5000, ADS),
+            "brand": texts("b", 500, ADS),
+            "price": random.lognormal(size=ADS),
+            "words": lists(300, ADS),
+            "image": list(random.normal(size=(ADS, 8)).astype(np.float32)),
+        },
+        "users": {
+            "user": np.arange(USERS),
+            "age": random.integers(15, 90, USERS),
+            "likes": lists(300, USERS, ":2"),
+            "clicks": lists(300, USERS, ":3"),
+        },
+        "events": {
+            "user": random.integers(0, USERS, ROWS),
+            "ad": random.integers(0, ADS, ROWS),
+            "time": random.integers(10**9, 2 * 10**9, ROWS),
+            "kind": texts("k", 3, ROWS),
+            "dwell": random.integers(0, 500, ROWS),
+        },
+        "rows": {
+            "user": random.integers(0, USERS, ROWS),
+            "ad": random.integers(0, ADS, ROWS),
+            "time": random.integers(10**9, 2 * 10**9, ROWS),
+            "clicked": (random.random(ROWS) < 0.1).astype(np.int8),
+            "device": texts("d", 20, ROWS),
+            "hour": random.integers(0, 24, ROWS),
+            "bid": random.lognormal(size=ROWS),
+            "place": random.integers(0, 10, ROWS),
+        },
+    }
+    for name, columns in tables.items():
+        pq.write_table(pa.table(columns), folder / f"{name}.parquet")
+    (folder / "plain.yaml").write_text(_PLAIN)
+    (folder / "all kinds.yaml").write_text(_ALL)
+
+
+if __name__ == "__main__":
+    main()

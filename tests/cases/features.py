@@ -1,0 +1,35 @@
+"""Features of all kinds."""
+
+from tests.cases.arrays import D, column_specs, columns, rows, spec
+from tests.conformance import Case
+from tests.data import rich_dataset
+from tfadrec import layers
+from tfadrec.core.door import tf
+
+#: Of an ad, with a map and an overlap that some user would have.
+FEATURES = [f.spec() for f in rich_dataset.schema().of("ad")]
+FEATURES += [
+    f.spec()
+    for f in rich_dataset.schema().features
+    if f.name in ("by brand", "taste", "searched")
+]
+LIKES = {"likes": spec(None, 2, dtype=tf.int32)}
+
+CASES = {
+    "FeatureFields": Case(
+        lambda **kwargs: layers.FeatureFields(
+            FEATURES,
+            D,
+            dropout=0.37,
+            initializer="glorot_normal",
+            flat=True,
+            **kwargs,
+        ),
+        lambda batch, time: {
+            **columns(FEATURES, batch, time),
+            "likes": rows(batch, time, 2, high=4),
+        },
+        {**column_specs(FEATURES, None), **LIKES},
+        float32="dropout",
+    ),
+}

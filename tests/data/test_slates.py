@@ -1,0 +1,118 @@
+"""Rows put together as requests, by hand."""
+
+import numpy as np
+import pytest
+
+from tfadrec.core.errors import InputError
+from tfadrec.data.impressions import Impressions
+from tfadrec.data.slates import Slates
+
+
+def rows(requests, **columns):
+    """Impressions of one user at one time, where nothing else is said."""
+    n = len(requests)
+    fields = {
+        "users": np.ones(n, np.int32),
+        "times": np.zeros(n, np.int64),
+        "history_starts": np.zeros(n, np.int64),
+        "history_ends": np.ones(n, np.int64),
+    }
+    fields |= {
+        name: np.array(v) for name, v in columns.items() if name in fields
+    }
+    return Impressions(
+        requests=np.array(requests, np.int64),
+        ads=np.arange(n, dtype=np.int32),
+        labels={"clicked": np.zeros(n, np.float32)},
+        columns={k: np.array(v) for k, v in columns.items() if k not in fields},
+        **fields,
+    )
+
+
+def slates(impressions, context=(), max_candidates=100):
+    made = Slates.of(impressions, context, max_candidates)
+    assert made.sizes.min(initial=1) >= 1
+    return [
+        made.rows[start : start + size].tolist()
+        for start, size in zip(made.starts, made.sizes, strict=True)
+    ]
+
+
+def test_rows_of_a_request_come_together_in_the_order_of_the_rows():
+    # The request whose first row comes first is the first, whatever it is
+    # called, and its rows keep their order.
+    found = slates(rows([7, 2, 7, 3, 2, 7]))
+    assert found == [[0, 2, 5], [1, 4], [3]]
+
+
+def test_one_request_of_all_and_none():
+    assert slates(rows([5, 5, 5])) == [[0, 1, 2]]
+    assert slates(rows([])) == []
+    assert slates(rows([1, 2, 3])) == [[0], [1], [2]]
+
+
+@pytest.mark.parametrize(
+    "key", ["users", "times", "history_starts", "history_ends"]
+)
+def test_rows_of_another_user_time_or_history_are_a_request_of_their_own(key):
+    found = slates(rows([1, 1, 1, 2], **{key: [4, 9, 4, 4]}))
+    assert found == [[0, 2], [1], [3]]
+
+
+@pytest.mark.parametrize(
+    ("most", "expected"),
+    [
+        (1, [[0], [1], [2], [3], [4], [5]]),
+        (2, [[0, 2], [1, 3], [4, 5]]),
+        (3, [[0, 2, 4], [1, 3], [5]]),
+        (4, [[0, 2, 4, 5], [1, 3]]),
+    ],
+)
+def test_a_larger_request_becomes_several(most, expected):
+    # The rows 0, 2, 4, 5 are of one request, 1 and 3 of another.
+    assert slates(rows([8, 3, 8, 3, 8, 8]), (), most) == expected
+
+
+@pytest.mark.parametrize(
+    ("column", "different"),
+    [
+        ([1, 5, 1, 2], 1),
+        ([1.0, 5.0, np.nan, 2.0], 2),
+        ([[1, 0], [5, 0], [1, 7], [2, 9]], 2),
+    ],
+)
+def test_a_request_has_one_context(column, different):
+    impressions = rows([6, 4, 6, 6], hour=column)
+    message = rf"one context\. Received: {different} rows where 'hour'"
+    with pytest.raises(InputError, match=message):
+        slates(impressions, ["hour"])
+    # What does not belong to the request may differ.
+    assert slates(impressions) == [[0, 2, 3], [1]]
+
+
+def test_a_missing_context_is_like_itself():
+    nan = np.nan
+    impressions = rows([6, 4, 6, 4], hour=[nan, 1.0, nan, 1.0])
+    assert slates(impressions, ["hour"]) == [[0, 2], [1, 3]]
+
+
+@pytest.mark.parametrize("most", [0, -1, 2.0, None])
+def test_bad_max_candidates(most):
+    with pytest.raises(
+        InputError, match=rf"an integer >= 1\. Received: {most}"
+    ):
+        slates(rows([1]), (), most)
+
+
+def test_against_a_loop():
+    random = np.random.default_rng(0)
+    requests, users = random.integers(0, 60, 300), random.integers(0, 2, 300)
+    by_key = {}
+    for row, key in enumerate(zip(requests, users, strict=True)):
+        by_key.setdefault(key, []).append(row)
+    expected = sorted(
+        part[i : i + 3]
+        for part in by_key.values()
+        for i in range(0, len(part), 3)
+    )
+    assert slates(rows(requests, users=users), (), 3) == expected
