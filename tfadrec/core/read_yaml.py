@@ -59,11 +59,7 @@ class _Fault(yaml.YAMLError):
     """A rule of ours that a file breaks."""
 
 
-def read_yaml(
-    text: str | bytes,
-    rule: str = "a config must be YAML",
-    name: str | None = None,
-) -> Any:
+def read_yaml(text: str | bytes) -> Any:
     """What a YAML text holds, with bounds on its size, depth and values.
 
     A key may stand once in its mapping, integers fit in 64 bits, and an alias
@@ -71,8 +67,6 @@ def read_yaml(
 
     Args:
       text: the text, UTF-8 where it is bytes.
-      rule: how a message begins.
-      name: the file that the text comes from.
 
     Returns:
       Dicts, lists, texts, numbers, Booleans, dates or None.
@@ -96,11 +90,8 @@ def read_yaml(
         finally:
             loader.dispose()
     except (yaml.YAMLError, UnicodeError) as error:
-        what = " ".join(str(error).split())
-        received = what if name is None else f"{name} ({what})"
-        raise InputError(
-            f"{rule}. Received: {received}. Correct the file."
-        ) from error
+        line = " ".join(str(error).split())
+        raise InputError(f"a config must be YAML. Received: {line}.") from error
 
 
 def yaml_bytes(path: str | pathlib.Path) -> bytes:
@@ -170,8 +161,8 @@ def _refuse_repeated(root: yaml.Node) -> None:
                 name = key.tag, key.value
                 if name in lines:
                     raise _Fault(
-                        f"the key {_short(key.value)} twice, in line "
-                        f"{lines[name]} and in line {line}"
+                        f"the key {_short(key.value)} twice (line "
+                        f"{lines[name]} and line {line})"
                     )
                 lines[name] = line
         elif isinstance(node, yaml.SequenceNode):
