@@ -111,7 +111,9 @@ def test_a_policy_and_an_initializer_are_read(tmp_path):
         kernel_constraint=keras.constraints.NonNeg(),
     )
     made(tmp_path / "model.keras", layer)
-    assert load_model(tmp_path / "model.keras").layer.compute_dtype == "bfloat16"
+    assert (
+        load_model(tmp_path / "model.keras").layer.compute_dtype == "bfloat16"
+    )
 
 
 def crafted(saved, path, layer):
@@ -361,5 +363,3 @@ def test_a_group_that_stands_in_itself(saved, tmp_path):
 def test_weights_that_are_no_hdf5(saved, tmp_path):
     members = parts(saved) | {"model.weights.h5": b"none"}
     refused(packed(members, tmp_path / "model.keras"), "OSError")
-
-

@@ -55,7 +55,7 @@ _Loader.add_implicit_resolver(
 )
 
 
-class _Fault(yaml.YAMLError):
+class _FaultError(yaml.YAMLError):
     """A rule of ours that a file breaks."""
 
 
@@ -77,7 +77,7 @@ def read_yaml(text: str | bytes) -> Any:
     try:
         data = text if isinstance(text, bytes) else text.encode()
         if len(data) > MOST_BYTES:
-            raise _Fault(f"more than {MOST_BYTES:,} bytes")
+            raise _FaultError(f"more than {MOST_BYTES:,} bytes")
         plain = data.decode("utf-8-sig")
         _check_events(plain)
         loader = _Loader(plain)
@@ -160,7 +160,7 @@ def _refuse_repeated(root: yaml.Node) -> None:
                 line = key.start_mark.line + 1
                 name = key.tag, key.value
                 if name in lines:
-                    raise _Fault(
+                    raise _FaultError(
                         f"the key {_short(key.value)} twice (line "
                         f"{lines[name]} and line {line})"
                     )
@@ -171,15 +171,15 @@ def _refuse_repeated(root: yaml.Node) -> None:
         seen |= {id(child) for child in inner}
 
 
-def _bound(event: yaml.Event, rule: str) -> _Fault:
+def _bound(event: yaml.Event, rule: str) -> _FaultError:
     line = event.start_mark.line + 1
-    return _Fault(f"line {line}, where {rule} are allowed")
+    return _FaultError(f"line {line}, where {rule} are allowed")
 
 
-def _fault(node: yaml.Node, rule: str) -> _Fault:
+def _fault(node: yaml.Node, rule: str) -> _FaultError:
     value = node.value if isinstance(node, yaml.ScalarNode) else node.tag
     line = node.start_mark.line + 1
-    return _Fault(f"{_short(value)} in line {line}, instead of {rule}")
+    return _FaultError(f"{_short(value)} in line {line}, instead of {rule}")
 
 
 def _short(value: str) -> str:
@@ -190,4 +190,3 @@ def _short(value: str) -> str:
 
 def _is_unicode(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
-

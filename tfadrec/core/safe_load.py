@@ -66,7 +66,7 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model:
     try:
         model = keras.models.load_model(path, safe_mode=True)
         if not isinstance(model, keras.Model):
-            raise _Fault(f"it is a {type(model).__name__}, and no model")
+            raise _FaultError(f"it is a {type(model).__name__}, and no model")
         return model
     except Exception as error:  # Keras and HDF5 raise anything.
         raise _refusal(path, _one_line(error)) from error
@@ -92,7 +92,7 @@ def check_model(path: str | os.PathLike[str]) -> None:
         raise _refusal(path, _one_line(error)) from error
 
 
-class _Fault(Exception):
+class _FaultError(Exception):
     """What is wrong with a file."""
 
 
@@ -100,23 +100,25 @@ def _read(path: pathlib.Path) -> tuple[Any, bytes]:
     """The configuration and the weights, with their checksums checked."""
     size = path.stat().st_size
     if not path.is_file():
-        raise _Fault("it is no file")
+        raise _FaultError("it is no file")
     with path.open("rb") as file:
         if file.read(4) != b"PK\x03\x04":
-            raise _Fault("it is no zip archive")
+            raise _FaultError("it is no zip archive")
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         if sorted(m.filename for m in members) != sorted(_MEMBERS):
-            raise _Fault(f"it must hold {', '.join(sorted(_MEMBERS))} once")
+            raise _FaultError(
+                f"it must hold {', '.join(sorted(_MEMBERS))} once"
+            )
         for member in members:
             if (
                 member.compress_type != zipfile.ZIP_STORED
                 or member.file_size != member.compress_size
                 or member.file_size > size
             ):
-                raise _Fault(f"{member.filename} must not be compressed")
+                raise _FaultError(f"{member.filename} must not be compressed")
         if archive.getinfo(_CONFIG).file_size > _MOST_CONFIG_BYTES:
-            raise _Fault(f"{_CONFIG} is too large")
+            raise _FaultError(f"{_CONFIG} is too large")
         # To read a part to its end compares its checksum.
         parts = {name: archive.read(name) for name in sorted(_MEMBERS)}
     return json.loads(parts[_CONFIG]), parts[_WEIGHTS]
@@ -127,7 +129,7 @@ def _check_config(config: Any) -> None:
     while waiting:
         value, depth = waiting.pop()
         if depth > _MOST_DEPTH:
-            raise _Fault(f"{_CONFIG} is nested too deeply")
+            raise _FaultError(f"{_CONFIG} is nested too deeply")
         if isinstance(value, dict):
             if "class_name" in value:
                 _check_class(value)
@@ -142,7 +144,7 @@ def _check_class(value: dict[str, Any]) -> None:
     registered = value.get("registered_name") or name
     for text in (name, registered, module or ""):
         if not isinstance(text, str):
-            raise _Fault(f"{_CONFIG} names a class by {str(text)[:100]!r}")
+            raise _FaultError(f"{_CONFIG} names a class by {str(text)[:100]!r}")
     if registered.startswith(_PREFIX):
         # Keras takes what is registered under this name, whatever the module.
         if keras.saving.get_registered_object(registered) is not None:
@@ -150,7 +152,7 @@ def _check_class(value: dict[str, Any]) -> None:
     elif registered == name and _is_keras_own(module, name):
         return
     where = f"{module}.{name}" if module else name
-    raise _Fault(
+    raise _FaultError(
         f"{_CONFIG} names {where[:200]!r}, which is no class of tfadrec and no "
         "layer, optimiser, loss or metric of Keras"
     )
@@ -191,16 +193,18 @@ def _check_weights(content: bytes) -> None:
             group = waiting.pop()
             for name in group:
                 if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                    raise _Fault(f"{_WEIGHTS} has a link, {name[:100]!r}")
+                    raise _FaultError(f"{_WEIGHTS} has a link, {name[:100]!r}")
                 item = group[name]
                 if isinstance(item, h5py.Dataset):
                     if item.external or item.is_virtual or item.dtype.hasobject:
-                        raise _Fault(f"{_WEIGHTS} has weights outside of it")
+                        raise _FaultError(
+                            f"{_WEIGHTS} has weights outside of it"
+                        )
                     total += item.nbytes
                     if total > _MOST_GROWTH * len(content):
-                        raise _Fault(f"{_WEIGHTS} would outgrow its file")
+                        raise _FaultError(f"{_WEIGHTS} would outgrow its file")
                 elif not isinstance(item, h5py.Group):
-                    raise _Fault(f"{_WEIGHTS} holds more than weights")
+                    raise _FaultError(f"{_WEIGHTS} holds more than weights")
                 elif (place := h5py.h5o.get_info(item.id).addr) not in seen:
                     # A group may stand in itself.
                     seen.add(place)
@@ -216,4 +220,8 @@ def _refusal(path: str | os.PathLike[str], what: str) -> InputError:
 
 def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split())[:300]
-    return text if isinstance(error, _Fault) else f"{type(error).__name__}: {text}"
+    return (
+        text
+        if isinstance(error, _FaultError)
+        else f"{type(error).__name__}: {text}"
+    )

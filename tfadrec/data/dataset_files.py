@@ -93,5 +93,6 @@ class DatasetFiles:
         return InputError(
             "a dataset's files must be as they were written. Received: "
             f"{self._path}, where {name} is not. Remove that file, and write "
-            "the dataset again with `tfadrec prepare`."
+            "the dataset again with `tfadrec prepare`; or, if you have changed "
+            f"it yourself, remove {manifest.NAME}."
         )

@@ -84,7 +84,8 @@ def test_integers_are_those_of_python(written):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "+", "-", "--1", "+-1", " 2", "1 ", "1.0", "1e3", "0x1", "١"]
+    "text",
+    ["", "+", "-", "--1", "+-1", " 2", "1 ", "1.0", "1e3", "0x1", "\u0661"],
 )
 def test_what_is_no_integer(text):
     assert as_integers(pa.array([text])).to_pylist() == [None]
@@ -195,17 +196,24 @@ def test_every_kind_of_column_is_read_or_refused_in_one_line(kind, bits):
             check(rows)
             rejected(rows)
         except InputError as error:
-            assert "\n" not in str(error)
-            assert "a column must hold" in str(error)
+            line = str(error)
+        else:
+            line = "a column must hold"
+        assert "a column must hold" in line
+        assert "\n" not in line
 
 
 def test_a_type_that_cannot_be_read():
     values = pa.array([1], pa.timestamp("us", "Mars/Olympus"))
-    with pytest.raises(InputError, match="column of .*Mars/Olympus.* as string"):
+    with pytest.raises(
+        InputError, match=r"column of .*Mars/Olympus.* as string"
+    ):
         as_text(values)
 
 
-@pytest.mark.parametrize("beside", ["\uffff", "\uffff\uffff x \uffff", "\ufffe"])
+@pytest.mark.parametrize(
+    "beside", ["\uffff", "\uffff\uffff x \uffff", "\ufffe"]
+)
 def test_a_character_that_is_none_beside_a_broken_row(beside):
     data = b"a,b\n1,\xff\n2," + beside.encode() + b"\n3,\xffx\xff" + b"\n"
     rows = parse_text(data, "rows", name="x.csv")
@@ -247,5 +255,5 @@ def test_paths_that_name_no_file(path, message):
 
 
 def test_a_name_that_is_too_long():
-    with pytest.raises(InputError, match="must (exist|be readable)"):
+    with pytest.raises(InputError, match=r"must (exist|be readable)"):
         read_table("/tmp/" + "x" * 300, "rows")
