@@ -47,7 +47,7 @@ def encode_catalogue(
         contract's ads: `ad_id`, `title`, and optionally `description` and
         `tags`, a list of texts; missing values are empty. On any filesystem.
       out: a local folder of its own. In it, `vectors.parquet` has the columns
-        `ad_id`, `content_sha256` (of the text, in hexadecimal) and `vector`, and
+        `ad_id`, `content_sha256` (of the text, hexadecimal) and `vector`, and
         `vectors.npy` the vectors alone, float32 [N, D], in the same order, that
         of the source. The folder is replaced as a whole; see `OwnedFolder`.
       tokenizer: the encoder's.
