@@ -11,6 +11,9 @@ import click
 from tfadrec.core.errors import InputError, TfadrecError
 from tfadrec.core.read_yaml import yaml_bytes
 
+#: Of a message, which may show what a user's file holds.
+_MOST_CHARACTERS = 4000
+
 
 class Command(click.Command):
     """A command whose function prints for people and returns plain values.
@@ -36,7 +39,7 @@ class Command(click.Command):
         try:
             result, code = super().invoke(ctx), 0
         except (TfadrecError, OSError) as error:
-            line = " ".join(str(error).split())
+            line = " ".join(str(error).split())[:_MOST_CHARACTERS]
             click.echo(f"tfadrec: {line}", err=True)
             result = {"error": line}
             code = 2 if isinstance(error, InputError) else 1
