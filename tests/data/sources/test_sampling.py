@@ -2,7 +2,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tfadrec.core.errors import InputError
 from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.sources import sampling
 from tfadrec.data.sources.sampling import with_negatives
 
 CATALOGUE = pa.array([f"a{n}" for n in range(50)])
@@ -113,3 +115,11 @@ def test_too_few_ads_to_draw_from():
     # Three ads are left for eight negatives.
     assert sorted(pairs(table)) == [("r1", f"a{n}") for n in range(5)]
     assert ledger.notes[0].startswith("5 of 8 negatives are left out")
+
+
+def test_more_rows_than_can_be_held(monkeypatch):
+    monkeypatch.setattr(sampling, "_MOST_ROWS", 39)
+    table = purchases(range(10), range(10))
+    assert len(sample(table, negatives_per_positive=3)) == 40
+    with pytest.raises(InputError, match="10 purchases with 4 negatives each"):
+        sample(table)
