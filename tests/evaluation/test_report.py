@@ -4,6 +4,7 @@ import pytest
 
 from tfadrec.core.errors import InputError
 from tfadrec.evaluation import evaluate, write_report
+from tfadrec.evaluation.page import check_page
 
 HOSTILE = "<script>alert('x')</script> & \"more\""
 
@@ -138,6 +139,8 @@ def test_what_others_wrote_is_kept(tmp_path, evaluations):
     path.write_text("my notes")
     with pytest.raises(InputError, match="place of a report"):
         write_report(path, "Plain", evaluations)
+    with pytest.raises(InputError, match="place of a report"):
+        check_page(path)
     assert path.read_text() == "my notes"
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import pathlib
 import re
 from collections.abc import Callable
 
@@ -37,6 +38,25 @@ def replace_page(
       InputError: where something is there that this writer did not write.
       OSError: where the file cannot be written.
     """
+    path = check_page(out, kind, older=older)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with scratch_folder(path, kind) as scratch:
+        fresh = scratch / FRESH
+        fresh.write_text(content + _signature(content), encoding="utf-8")
+        os.replace(fresh, path)
+
+
+def check_page(
+    out: str | os.PathLike[str],
+    kind: str,
+    *,
+    older: Callable[[str], bool] | None = None,
+) -> pathlib.Path:
+    """Where `replace_page` would write to; for the beginning of long work.
+
+    Raises:
+      InputError: where something is there that this writer did not write.
+    """
     path = local_path(out, f"a {kind}", "file")
     clear_leftovers(path, kind)
     if os.path.lexists(path) and not (
@@ -47,11 +67,7 @@ def replace_page(
             f"changed. Received: {os.fspath(out)}, which is something else. "
             "Move that away, or name another file."
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with scratch_folder(path, kind) as scratch:
-        fresh = scratch / FRESH
-        fresh.write_text(content + _signature(content), encoding="utf-8")
-        os.replace(fresh, path)
+    return path
 
 
 def _signature(content: str) -> str:

@@ -4,8 +4,9 @@ import os
 from collections.abc import Sequence
 from html import escape
 
-from tfadrec.core.replace_page import replace_page
+from tfadrec.core import replace_page
 
+_KIND = "report"
 _BEGINNING = '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem;
@@ -43,7 +44,16 @@ def write_page(
             "</body>\n</html>\n",
         ]
     )
-    replace_page(path, page, "report", older=_is_version_1)
+    replace_page.replace_page(path, page, _KIND, older=_is_version_1)
+
+
+def check_page(path: str | os.PathLike[str]) -> None:
+    """Looks, before long work, whether a page may be written.
+
+    Raises:
+      InputError: as for `write_page`.
+    """
+    replace_page.check_page(path, _KIND, older=_is_version_1)
 
 
 def _is_version_1(page: str) -> bool:
