@@ -234,3 +234,33 @@ def test_an_interrupt_in_the_middle_loses_nothing(folder, step):
     assert prepare(folder).exit_code == 0
     hidden = [name for name in os.listdir(folder) if name.startswith(".")]
     assert not hidden
+
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+from tfadrec.cli import main
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("most", [0, 100, 1500])
+def test_a_disk_that_is_full_keeps_the_old_dataset(folder, most):
+    """A limit on the size of files stands for the disk."""
+    assert prepare(folder).exit_code == 0
+    before = (folder / "out" / "manifest.json").read_bytes()
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", LIMITED, str(most), "prepare", "table"),
+            *("--config", folder / "t.yaml", "--out", folder / "out"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "must be writable to its folder" in done.stderr
+    assert (folder / "out" / "manifest.json").read_bytes() == before
+    hidden = [name for name in os.listdir(folder) if name.startswith(".")]
+    assert not hidden
