@@ -204,10 +204,29 @@ def test_a_folder_without_a_manifest(out):
         InputError, match=r"holds a\.txt, and no manifest\.json"
     ):
         fill(out)
+    (out / "b.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"also holds b\.txt"):
+        fill(out, older=lambda folder: {"a.txt"})
+    (out / "b.txt").unlink()
     seen = []
-    fill(out, older=lambda folder, files: seen.append((folder, files)) or True)
-    assert seen[0] == (out, {"a.txt"})
+    fill(out, older=lambda folder: seen.append(folder) or {"a.txt", "c.txt"})
+    assert set(seen) == {out}
     assert names_in(out) == WHOLE
+
+
+def test_a_whole_disk_is_not_looked_through(out, monkeypatch):
+    """The first file that is not of the writer is enough."""
+    out.mkdir()
+    (out / "a.txt").touch()
+    (out / "deep").mkdir()
+    looked = []
+    scan = os.scandir
+    monkeypatch.setattr(
+        os, "scandir", lambda place: looked.append(place) or scan(place)
+    )
+    with pytest.raises(InputError, match=r"holds a\.txt, and no manifest"):
+        fill(out)
+    assert out / "deep" not in looked
 
 
 def test_a_file_in_the_way(out):

@@ -6,7 +6,7 @@ import json
 import os
 import pathlib
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from tfadrec.core.errors import InputError
 
@@ -32,8 +32,9 @@ class Manifest:
     @classmethod
     def of(cls, folder: pathlib.Path, kind: str) -> "Manifest":
         """The list of all files that are in a folder now."""
-        names, _ = entries(folder)
-        return cls(kind, {name: _facts(folder / name) for name in names})
+        return cls(
+            kind, {name: _facts(folder / name) for name, _ in entries(folder)}
+        )
 
     @classmethod
     def in_folder(cls, folder: pathlib.Path) -> "Manifest | None":
@@ -120,34 +121,30 @@ class Manifest:
         return None
 
 
-def entries(folder: pathlib.Path) -> tuple[set[str], set[str]]:
-    """The regular files below a folder, and whatever else is there.
+def entries(folder: pathlib.Path) -> Iterator[tuple[str, bool]]:
+    """All that is below a folder, in the order of the names.
 
-    Links are not followed: they are among what else is there, and so are pipes
-    and empty folders.
+    Links are not followed. Folders are told only where they are empty.
 
-    Returns:
-      Two sets of paths inside the folder, with `/` between their parts.
+    Yields:
+      The path inside the folder, with `/` between its parts, and whether it is
+      a regular file.
     """
-    files: set[str] = set()
-    others: set[str] = set()
-
-    def look(place: str) -> None:
-        with os.scandir(place) as found:
-            for entry in found:
-                path = pathlib.Path(entry.path).relative_to(folder).as_posix()
-                if entry.is_file(follow_symlinks=False):
-                    files.add(path)
-                elif entry.is_dir(follow_symlinks=False):
-                    before = len(files) + len(others)
-                    look(entry.path)
-                    if before == len(files) + len(others):
-                        others.add(path)
-                else:
-                    others.add(path)
-
-    look(str(folder))
-    return files, others
+    waiting = [""]
+    while waiting:
+        place = waiting.pop()
+        with os.scandir(folder / place) as scan:
+            found = sorted(scan, key=lambda entry: entry.name)
+        if place and not found:
+            yield place, False
+        inner = []
+        for entry in found:
+            path = f"{place}/{entry.name}" if place else entry.name
+            if entry.is_dir(follow_symlinks=False):
+                inner.append(path)
+            else:
+                yield path, entry.is_file(follow_symlinks=False)
+        waiting += reversed(inner)
 
 
 def _facts(file: pathlib.Path) -> tuple[int, str]:

@@ -4,7 +4,7 @@ import contextlib
 import os
 import pathlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.exchange import exchange
@@ -36,8 +36,8 @@ class OwnedFolder:
     Args:
       out: the folder, as the user named it.
       kind: what it is, such as `dataset`.
-      older: whether a folder without a manifest, with these files and nothing
-        else, was written by a version that wrote none.
+      older: the files of a folder without a manifest that a version which wrote
+        none has written; none where the folder is not of that version.
 
     Raises:
       InputError: where the path is no name of a local folder.
@@ -54,7 +54,7 @@ class OwnedFolder:
         out: str | os.PathLike[str],
         kind: str,
         *,
-        older: Callable[[pathlib.Path, set[str]], bool] | None = None,
+        older: Callable[[pathlib.Path], Collection[str]] | None = None,
     ) -> None:
         self.out = str(out)
         self.kind = kind
@@ -96,26 +96,26 @@ class OwnedFolder:
             return set()
         if not self.path.is_dir():
             raise self._refusal("which is something else")
-        files, others = entries(self.path)
-        if not files | others:
-            return set()
-        if others:
-            raise self._refusal(f"which also holds {min(others)}")
         manifest = Manifest.in_folder(self.path)
-        if manifest is None:
-            if self._older is None or not self._older(self.path, files):
+        if manifest is not None:
+            if manifest.kind != self.kind:
+                raise self._refusal(f"which is a {manifest.kind}")
+            known = {*manifest.files, NAME}
+        else:
+            known = set(self._older(self.path)) if self._older else set()
+        files = set()
+        # It ends at the first stranger, as this may be a whole disk.
+        for name, is_file in entries(self.path):
+            if not is_file or name not in known:
                 raise self._refusal(
-                    f"which holds {min(files)}, and no {NAME} that tells where "
+                    f"which also holds {name}"
+                    if known
+                    else f"which holds {name}, and no {NAME} that tells where "
                     "it comes from"
                 )
-            return files
-        if manifest.kind != self.kind:
-            raise self._refusal(f"which is a {manifest.kind}")
-        strange = files - set(manifest.files) - {NAME}
-        if strange:
-            raise self._refusal(f"which also holds {min(strange)}")
-        changed = manifest.first_changed(self.path)
-        if changed is not None:
+            files.add(name)
+        changed = manifest and manifest.first_changed(self.path)
+        if changed:
             raise self._refusal(
                 f"where {changed} was changed after it was written"
             )
@@ -133,12 +133,11 @@ class OwnedFolder:
         if not exchange(fresh, self.path):
             self._move_and_take_place(scratch)
             return
-        files, others = entries(fresh)
-        strange = others | files - owned
-        if strange:
-            # It came between the last look and the exchange.
-            exchange(fresh, self.path)
-            raise self._refusal(f"which also holds {min(strange)}")
+        for name, _ in entries(fresh):
+            if name not in owned:
+                # It came between the last look and the exchange.
+                exchange(fresh, self.path)
+                raise self._refusal(f"which also holds {name}")
 
     def _move_and_take_place(self, scratch: pathlib.Path) -> None:
         # If the second step fails, `scratch_folder` moves the folder back.

@@ -129,9 +129,9 @@ def _read_names(scratch: pathlib.Path) -> set[str] | None:
 
 def _remove_named(folder: pathlib.Path, names: set[str]) -> None:
     """Removes the files that are named, and the folders that are empty then."""
-    files, _ = entries(folder)
-    for name in sorted(files & names):
-        (folder / name).unlink()
+    for name, is_file in list(entries(folder)):
+        if is_file and name in names:
+            (folder / name).unlink()
     for place, _, _ in os.walk(folder, topdown=False):
         with contextlib.suppress(OSError):
             os.rmdir(place)

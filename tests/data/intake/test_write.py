@@ -1,4 +1,5 @@
 import json
+import os
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -192,21 +193,34 @@ def test_a_dataset_of_version_1_is_replaced(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "content"),
+    ("name", "content", "message"),
     [
-        ("thesis.docx", "years"),
-        ("users.parquet", "mine"),
-        ("schema.json", '{"$schema": "https://json-schema.org"}'),
-        ("ads.parquet", "no Parquet"),
+        ("thesis.docx", "years", r"also holds thesis\.docx"),
+        ("users.parquet", "mine", r"also holds users\.parquet"),
+        (
+            "schema.json",
+            '{"$schema": "https://json-schema.org"}',
+            r"no manifest\.json that tells",
+        ),
+        ("ads.parquet", "no Parquet", r"no manifest\.json that tells"),
     ],
 )
-def test_what_version_1_did_not_write_is_kept(tmp_path, name, content):
+def test_what_version_1_did_not_write_is_kept(tmp_path, name, content, message):
     out = tmp_path / "d"
     without_manifest(out)
     (out / name).write_text(content)
-    with pytest.raises(InputError, match=r"no manifest\.json that tells"):
+    with pytest.raises(InputError, match=message):
         write(out)
     assert (out / name).read_text() == content
+
+
+def test_a_pipe_in_the_way_is_not_waited_for(tmp_path):
+    out = tmp_path / "d"
+    without_manifest(out)
+    (out / "schema.json").unlink()
+    os.mkfifo(out / "schema.json")
+    with pytest.raises(InputError, match=r"no manifest\.json that tells"):
+        write(out)
 
 
 def test_a_schema_of_another_program_is_no_dataset(tmp_path):

@@ -66,7 +66,7 @@ def encode_catalogue(
         vectors is in the way.
       OSError: where `out` cannot be written.
     """
-    folder = OwnedFolder(out, "folder of vectors", older=_is_version_1)
+    folder = OwnedFolder(out, "folder of vectors", older=_files_of_version_1)
     folder.check()
     ads = _read_ads(source)
     parts = (ads[n].to_pylist() for n in ("title", "description", "tags"))
@@ -154,15 +154,16 @@ def _read_table(source: str) -> pa.Table:
         ) from error
 
 
-def _is_version_1(folder: pathlib.Path, files: set[str]) -> bool:
-    """Whether version 0.1.0, which had no manifests, wrote these files."""
-    if files != {_PARQUET, _NPY}:
-        return False
+def _files_of_version_1(folder: pathlib.Path) -> set[str]:
+    """The files of vectors of version 0.1.0, which had no manifests."""
+    if not (folder / _PARQUET).is_file():
+        return set()
     try:
         names = pq.read_schema(folder / _PARQUET).names
     except (OSError, pa.ArrowException):
-        return False
-    return names == ["ad_id", "content_sha256", "vector"]
+        return set()
+    found = names == ["ad_id", "content_sha256", "vector"]
+    return {_PARQUET, _NPY} if found else set()
 
 
 def _write(

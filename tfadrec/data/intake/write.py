@@ -157,17 +157,17 @@ def write_dataset(
 
 
 def _folder(out: str | pathlib.Path) -> OwnedFolder:
-    return OwnedFolder(out, "dataset", older=_is_version_1)
+    return OwnedFolder(out, "dataset", older=_files_of_version_1)
 
 
-def _is_version_1(folder: pathlib.Path, files: set[str]) -> bool:
-    """Whether version 0.1.0, which had no manifests, wrote these files."""
-    if not _NEEDED_1 <= files <= _NEEDED_1 | _OPTIONAL_1:
-        return False
+def _files_of_version_1(folder: pathlib.Path) -> set[str]:
+    """The files of a dataset of version 0.1.0, which had no manifests."""
+    if not all((folder / name).is_file() for name in _NEEDED_1):
+        return set()
     try:
         Schema.from_json((folder / SCHEMA_FILE).read_text(encoding="utf-8"))
-        for name in files - {SCHEMA_FILE}:
+        for name in _NEEDED_1 - {SCHEMA_FILE}:
             pq.read_metadata(folder / name)
     except (OSError, ValueError, pa.ArrowException):
-        return False
-    return True
+        return set()
+    return _NEEDED_1 | _OPTIONAL_1
