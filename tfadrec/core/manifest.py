@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator, Mapping
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.read_json import parse_json
 
 #: What the list is called; it does not list itself.
 NAME = "manifest.json"
@@ -64,7 +65,7 @@ class Manifest:
           InputError: where it is no manifest.
         """
         try:
-            found = json.loads(text)
+            found = parse_json(text)
             files = {
                 path: (facts["bytes"], facts["sha256"])
                 for path, facts in found["files"].items()
@@ -76,13 +77,7 @@ class Manifest:
                 and isinstance(digest, str)
                 for path, (size, digest) in files.items()
             )
-        except (
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-            RecursionError,
-        ) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _no_manifest(name) from error
         if not right:
             raise _no_manifest(name)

@@ -21,7 +21,22 @@ def read_json(path: pathlib.Path) -> Any:
         raise OSError(f"{path} is no regular file")
     if facts.st_size > _MOST_BYTES:
         raise ValueError(f"{path} has more than {_MOST_BYTES:,} bytes")
+    return parse_json(path.read_bytes())
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What a JSON text holds, which is UTF-8 where it is bytes.
+
+    Raises:
+      ValueError: where it is no JSON, is nested very deeply, or has halves of
+        characters in its texts, which no file and no name can hold.
+    """
+    if isinstance(text, bytes):
+        text = text.decode()
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(text)
+        if "\\ud" in text.lower():
+            json.dumps(found, ensure_ascii=False).encode()
     except RecursionError as error:
-        raise ValueError(f"{path} is nested too deeply") from error
+        raise ValueError("it is nested too deeply") from error
+    return found

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import ENTITIES, Entity, Feature
 from tfadrec.core.names import tensor_names
+from tfadrec.core.read_json import parse_json
 
 IdType = Literal["string", "int64"]
 
@@ -85,7 +86,7 @@ class Schema:
           InputError: where the text is no schema.
         """
         try:
-            fields: dict[str, Any] = json.loads(text)
+            fields: dict[str, Any] = parse_json(text)
             version = fields.pop("version", 1)
             if version not in (1, VERSION):
                 raise ValueError(f"version {version!r}")
@@ -97,13 +98,7 @@ class Schema:
             for key in ("event_types", "labels"):
                 fields[key] = tuple(fields[key])
             return cls(**fields)
-        except (
-            ValueError,
-            TypeError,
-            KeyError,
-            AttributeError,
-            RecursionError,
-        ) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise InputError(
                 "schema.json must hold a tfadrec schema. Received: "
                 f"{error!r}. Write the dataset again with `tfadrec prepare`."
