@@ -165,6 +165,7 @@ def test_the_tokenizer_has_not_seen_what_is_held_out(tmp_path):
         ads.set_column(place, "title", pa.array(titles)),
         changed / "ads.parquet",
     )
+    (changed / "manifest.json").unlink()
     found = pretrain(tmp_path / "out", dataset=changed, epochs=1)
     file = json.loads((found.folder / "tokenizer.json").read_text())
     assert not [w for w in file["model"]["vocab"] if "z" in w.strip("#")]
@@ -343,6 +344,7 @@ def test_a_dataset_without_text(tmp_path):
     empty = pa.array([[]] * len(ads), pa.list_(pa.string()))
     ads = ads.set_column(ads.column_names.index("tags"), "tags", empty)
     pq.write_table(ads, folder / "ads.parquet")
+    (folder / "manifest.json").unlink()
     with pytest.raises(InputError, match="must have ad copy to learn from"):
         pretrain(tmp_path / "out", dataset=folder)
 

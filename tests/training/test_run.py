@@ -18,6 +18,7 @@ import pytest
 from tests.training import small
 from tfadrec import evaluation, training
 from tfadrec.core.config import RunConfig
+from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.training.measure_epochs import MeasureEpochs
@@ -147,6 +148,9 @@ def test_a_changed_dataset_is_refused(tmp_path):
     labels[0] = 1 - labels[0]
     place = table.column_names.index("clicked")
     pq.write_table(table.set_column(place, "clicked", [labels]), file)
+    with pytest.raises(InputError, match=r"impressions\.parquet is not"):
+        training.load_run(out)
+    (data / "manifest.json").unlink()
     with pytest.raises(InputError, match="which has changed since"):
         training.load_run(out)
     with pytest.raises(InputError, match="a dataset that has changed since"):
@@ -196,7 +200,20 @@ def test_no_dataset(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"history": [{"loss": 1}]}', "\udcff"]
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"history": [{"loss": 1}]}',
+        '{"history": []}',
+        '{"history": {}}',
+        '{"history": ["loss val_auc"]}',
+        '{"history": [{"loss": 1, "val_auc": "x"}]}',
+        "[" * 100_000,
+        "\udcff",
+    ],
 )
 def test_a_spoilt_state(begun, text):
     (begun / "state.json").write_bytes(text.encode(errors="surrogateescape"))
@@ -218,7 +235,17 @@ def test_a_spoilt_checkpoint(begun, spoil):
         again(begun)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        '{"data": 1, "fingerprint": "", "config": ""}',
+        '{"data": "", "fingerprint": "", "config": {}}',
+        "[" * 100_000,
+    ],
+)
 def test_a_spoilt_record(begun, text):
     (begun / "run.json").write_text(text)
     with pytest.raises(InputError, match=r"run\.json must say"):
@@ -227,10 +254,24 @@ def test_a_spoilt_record(begun, text):
         again(begun)
 
 
-def test_a_spoilt_model(begun):
-    (begun / "model.keras").write_bytes(b"none")
-    with pytest.raises(InputError, match=r"model\.keras must be a ranker"):
+@pytest.mark.parametrize("spoil", ["other", "cut", "flipped", "other model"])
+def test_a_spoilt_model(begun, spoil):
+    file = begun / "model.keras"
+    content = bytearray(file.read_bytes())
+    if spoil == "other":
+        content = bytearray(b"none")
+    elif spoil == "cut":
+        del content[-100:]
+    elif spoil == "flipped":
+        content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    if spoil == "other model":
+        other = keras.Sequential([keras.layers.Dense(1, input_shape=[1])])
+        other.save(file)
+    message = r"model\.keras must be a ranker.*Remove it and train again"
+    with pytest.raises(InputError, match=message) as error:
         training.load_run(begun)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["nowhere", "."])

@@ -3,13 +3,16 @@
 import json
 import math
 import os
-import pathlib
 import sys
 from typing import Any
 
 import click
 
 from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.core.read_yaml import yaml_bytes
+
+#: Of a message, which may show what a user's file holds.
+_MOST_CHARACTERS = 4000
 
 
 class Command(click.Command):
@@ -36,7 +39,7 @@ class Command(click.Command):
         try:
             result, code = super().invoke(ctx), 0
         except (TfadrecError, OSError) as error:
-            line = " ".join(str(error).split())
+            line = " ".join(str(error).split())[:_MOST_CHARACTERS]
             click.echo(f"tfadrec: {line}", err=True)
             result = {"error": line}
             code = 2 if isinstance(error, InputError) else 1
@@ -60,13 +63,13 @@ def read_yaml_file(what: str, file: str) -> bytes:
     Raises:
       InputError: where there is no such file.
     """
-    path = pathlib.Path(file)
-    if not path.is_file():
+    try:
+        return yaml_bytes(file)
+    except (OSError, ValueError) as error:
         raise InputError(
             f"a {what} is a YAML file. Received: {file}, which is none. "
             "Look into examples/."
-        )
-    return path.read_bytes()
+        ) from error
 
 
 def load_tensorflow() -> None:

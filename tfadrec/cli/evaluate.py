@@ -19,10 +19,12 @@ def evaluate(run: str) -> dict[str, Any]:
     """
     load_tensorflow()
     from tfadrec import evaluation, training
+    from tfadrec.evaluation.page import check_page
 
+    report = pathlib.Path(run, "report.html")
+    check_page(report)
     loaded = training.load_run(run)
     found = evaluation.evaluate(loaded.ranker, loaded.test, train=loaded.train)
-    report = pathlib.Path(run, "report.html")
     evaluation.write_report(report, f"Run {run}", {"ranker": [found]})
     click.echo(found)
     click.echo(f"Report: {report}")

@@ -38,7 +38,10 @@ def quickstart(out: str) -> dict[str, Any]:
 
     from tfadrec import __version__, data, evaluation, models, serving, training
     from tfadrec.core.config import RunConfig
+    from tfadrec.evaluation.page import check_page
 
+    report = pathlib.Path(out, "report.html")
+    check_page(report)
     begun = time.monotonic()
     click.echo("1/5  MovieLens-100K: fetch, prepare, split by time")
     dataset = data.load("movielens-100k")
@@ -77,7 +80,6 @@ def quickstart(out: str) -> dict[str, Any]:
         serving.open_bundle(bundle)["recommend"], test, _USER
     )
     table = evaluation.compare(found)
-    report = pathlib.Path(out, "report.html")
     seconds = time.monotonic() - begun
     evaluation.write_report(
         report,

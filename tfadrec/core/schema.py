@@ -8,11 +8,14 @@ from typing import Any, Literal
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import ENTITIES, Entity, Feature
 from tfadrec.core.names import tensor_names
+from tfadrec.core.read_json import parse_json
 
 IdType = Literal["string", "int64"]
 
 #: Columns of ads.parquet that make the ad copy; every dataset has them.
 TEXT_COLUMNS = ("title", "description", "tags")
+#: What the schema of a dataset is called.
+SCHEMA_FILE = "schema.json"
 VERSION = 2
 # What the kinds of features were called in version 1.
 _KINDS_1 = {"categorical": "category", "numeric": "number", "vector": "vector"}
@@ -76,14 +79,14 @@ class Schema:
         return json.dumps(fields, indent=2, ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, text: str) -> "Schema":
+    def from_json(cls, text: str | bytes) -> "Schema":
         """Reads `schema.json`, also that of version 1.
 
         Raises:
           InputError: where the text is no schema.
         """
         try:
-            fields: dict[str, Any] = json.loads(text)
+            fields: dict[str, Any] = parse_json(text)
             version = fields.pop("version", 1)
             if version not in (1, VERSION):
                 raise ValueError(f"version {version!r}")

@@ -6,6 +6,7 @@ import os
 import pathlib
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.read_json import read_json
 from tfadrec.data.dataset import Dataset
 
 
@@ -59,8 +60,11 @@ def read_record(run: pathlib.Path) -> dict[str, str]:
     """
     file = run / "run.json"
     try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-        return {k: record[k] for k in ("data", "fingerprint", "config")}
+        found = read_json(file)
+        record = {k: found[k] for k in ("data", "fingerprint", "config")}
+        if not all(isinstance(text, str) for text in record.values()):
+            raise TypeError("texts")
+        return record
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             "a run's run.json must say what it was begun with. Received: "

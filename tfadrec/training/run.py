@@ -6,8 +6,8 @@ import pathlib
 
 from tfadrec import models
 from tfadrec.core.config import RunConfig
-from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
+from tfadrec.core.safe_load import check_model, load_model
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.data.split import split_by_time
@@ -114,6 +114,10 @@ def load_run(run: str | pathlib.Path) -> Run:
         )
     record = read_record(run)
     config = RunConfig.from_yaml(record["config"])
+    try:
+        check_model(run / "model.keras")
+    except InputError as error:
+        raise _no_ranker(run, error) from error
     dataset = open_dataset(record["data"])
     is_old = version_1.is_version_1(run / "model.keras")
     found = (
@@ -132,15 +136,21 @@ def load_run(run: str | pathlib.Path) -> Run:
         ranker = (
             version_1.load_ranker(run / "model.keras", dataset)
             if is_old
-            else keras.models.load_model(run / "model.keras")
+            else load_model(run / "model.keras")
         )
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(
-            f"a run's model.keras must be a ranker. Received: {run}, where it "
-            "cannot be read. Remove it and train again: that goes on from the "
-            "checkpoints."
-        ) from error
+    except Exception as error:  # Keras and HDF5 raise anything.
+        raise _no_ranker(run, error) from error
+    if not isinstance(ranker, models.AdRanker):
+        raise _no_ranker(run, f"it is a {type(ranker).__name__}")
     return Run(ranker, dataset, learn, valid, test, config, history)
+
+
+def _no_ranker(run: pathlib.Path, why: Exception | str) -> InputError:
+    return InputError(
+        f"a run's model.keras must be a ranker. Received: {run}, where it "
+        f"cannot be read ({' '.join(str(why).split())[:300]}). Remove it and "
+        "train again: that goes on from the checkpoints."
+    )
 
 
 def split_parts(

@@ -9,6 +9,7 @@ import numpy as np
 
 from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
+from tfadrec.core.read_json import read_json
 
 #: What a run can be judged by, and whether more of it is better.
 MONITORS = {
@@ -50,10 +51,25 @@ def read_history(
     """
     file = out / "state.json"
     try:
-        history = json.loads(file.read_text(encoding="utf-8"))["history"]
-        if not all({"loss", monitor} <= set(epoch) for epoch in history):
+        history = read_json(file)["history"]
+        if (
+            not isinstance(history, list)
+            or not history
+            or not all({"loss", monitor} <= set(epoch) for epoch in history)
+            or not all(
+                type(value) in (int, float)
+                for epoch in history
+                for value in epoch.values()
+            )
+        ):
             raise KeyError("history")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ) as error:
         raise InputError(
             "a run's state.json must hold its history. Received: "
             f"{file}, which does not. Remove the run's folder and train again."

@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 
 from tfadrec import models
-from tfadrec.core.door import keras
+from tfadrec.core.safe_load import load_model
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.files import open_filesystem
 
@@ -29,9 +29,12 @@ _TOWER, _FIELDS = "layers/ad_tower", "_fields/category_field"
 def is_version_1(path: pathlib.Path) -> bool:
     """Whether a `model.keras` was written by version 0.1.0."""
     with zipfile.ZipFile(path) as archive:
-        config = json.loads(archive.read(_CONFIG))["config"]
-    tower = config.get("ad_tower", {}).get("config", {})
-    return "categoricals" in tower.get("catalogue", {})
+        config = json.loads(archive.read(_CONFIG))
+    try:
+        catalogue = config["config"]["ad_tower"]["config"]["catalogue"]
+        return "categoricals" in catalogue
+    except (LookupError, TypeError):
+        return False
 
 
 def load_ranker(path: pathlib.Path, dataset: Dataset) -> models.AdRanker:
@@ -64,7 +67,7 @@ def load_ranker(path: pathlib.Path, dataset: Dataset) -> models.AdRanker:
         with zipfile.ZipFile(fresh, "w") as archive:
             for name, content in held.items():
                 archive.writestr(name, content)
-        ranker = keras.models.load_model(fresh)
+        ranker = load_model(fresh)
     ranker.compile()
     return ranker
 

@@ -14,6 +14,7 @@ from typing import Any
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError, TfadrecError
 from tfadrec.data.open_dataset import open_dataset
+from tfadrec.evaluation.page import check_page
 from tfadrec.training.record import fingerprint
 from tfadrec.training.settings import settings_of
 from tfadrec.tuning.budget import Budget
@@ -120,6 +121,7 @@ def tune(
         "values": {},
     }
     if worker is None:
+        check_page(out / "report.html")
         dataset = open_dataset(data)
         _claim(
             out,

@@ -2,7 +2,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tfadrec.core.errors import InputError
 from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.sources import sampling
 from tfadrec.data.sources.sampling import with_negatives
 
 DAY = 86_400
@@ -170,3 +172,11 @@ def test_no_purchases():
     table = table.set_column(3, "timestamp", pa.array([], pa.int64()))
     for strategy in ("popularity", "uniform"):
         assert len(sample(table, strategy=strategy)) == 0
+
+
+def test_more_rows_than_can_be_held(monkeypatch):
+    monkeypatch.setattr(sampling, "_MOST_ROWS", 39)
+    table = purchases(range(10), range(10))
+    assert len(sample(table, negatives_per_positive=3)) == 40
+    with pytest.raises(InputError, match="10 purchases with 4 negatives each"):
+        sample(table)

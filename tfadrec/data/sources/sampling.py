@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tfadrec.core.errors import InputError
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.sources.dealing import deal, decks
 from tfadrec.data.sources.periods import periods_of, shortest_period
@@ -13,6 +14,8 @@ from tfadrec.data.sources.periods import periods_of, shortest_period
 #: Negatives for a purchase, at most. Each is a row, so a slip of the pen would
 #: fill the memory.
 MOST_NEGATIVES = 1000
+#: Rows that are made.
+_MOST_ROWS = 10**9
 
 
 def with_negatives(
@@ -50,6 +53,9 @@ def with_negatives(
     Returns:
       The purchases and their negatives, with the columns `clicked` and
       `converted`, request by request and in random order within one.
+
+    Raises:
+      InputError: where that would be more rows than can be held.
     """
     request, first, bought = _folded(purchases, catalogue, ledger)
     times = purchases["timestamp"].to_numpy()[first]
@@ -62,6 +68,12 @@ def with_negatives(
             bought % len(catalogue),
             negatives_per_positive=negatives_per_positive,
             every_ad_alike=every_ad_alike,
+        )
+    if len(first) * negatives_per_positive > _MOST_ROWS:
+        raise InputError(
+            f"sampling makes at most {_MOST_ROWS:,} rows. Received: "
+            f"{len(first):,} purchases with {negatives_per_positive:,} "
+            "negatives each. Take fewer negatives_per_positive."
         )
     periods = periods_of(times, chosen)
     order = np.argsort(periods, kind="stable")

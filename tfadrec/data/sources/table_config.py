@@ -4,8 +4,9 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from tfadrec.core.config import read_yaml
+from tfadrec.core.config import read_settings
 from tfadrec.core.errors import InputError
+from tfadrec.core.read_yaml import yaml_bytes
 from tfadrec.data.files import open_filesystem
 from tfadrec.data.intake.feature_columns import in_order
 from tfadrec.data.sources.feature_config import FEATURE_KEYS, read_features
@@ -109,8 +110,8 @@ def read_config(path: str | pathlib.Path) -> TableConfig:
     """
     path = pathlib.Path(path)
     try:
-        content = read_yaml(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, InputError) as error:
+        content = read_settings(yaml_bytes(path))
+    except (OSError, ValueError) as error:
         raise InputError(
             "a configuration must be a readable YAML file. Received: "
             f"{path} ({' '.join(str(error).split())}). Check the path and the "

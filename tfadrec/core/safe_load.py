@@ -1,0 +1,227 @@
+"""Loading a model without running what its file says.
+
+A `model.keras` is a zip archive with a configuration, which names classes, and
+an HDF5 file of weights. Keras imports whatever module the configuration names,
+reads HDF5 files of that name by an older path on which a Lambda layer is run,
+and seeks in the archive, so that its checksums are never looked at. All of that
+is checked here before Keras sees the file.
+"""
+
+import io
+import json
+import os
+import pathlib
+import sys
+import zipfile
+from typing import Any
+
+import h5py
+
+from tfadrec.core.door import keras
+from tfadrec.core.errors import InputError
+
+_CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
+_MEMBERS = {"metadata.json", _CONFIG, _WEIGHTS}
+#: Configurations are some kilobytes.
+_MOST_CONFIG_BYTES = 1 << 26
+_MOST_DEPTH = 100
+#: What HDF5 holds is weights as they are, and little else.
+_MOST_GROWTH = 2
+_PREFIX = "tfadrec>"
+#: Where a class without a module is looked for, as Keras does.
+_PLACES = (
+    "layers",
+    "optimizers",
+    "optimizers.schedules",
+    "losses",
+    "metrics",
+    "initializers",
+    "regularizers",
+    "constraints",
+    "mixed_precision",
+)
+_BASES = (
+    keras.layers.Layer,
+    keras.optimizers.Optimizer,
+    keras.optimizers.legacy.Optimizer,
+    keras.optimizers.schedules.LearningRateSchedule,
+    keras.losses.Loss,
+    keras.metrics.Metric,
+    keras.initializers.Initializer,
+    keras.regularizers.Regularizer,
+    keras.constraints.Constraint,
+    keras.mixed_precision.Policy,
+)
+#: Layers that run code of the file's, or are models of their own.
+_REFUSED = (keras.layers.Lambda, keras.Model)
+
+
+def load_model(path: str | os.PathLike[str]) -> keras.Model:
+    """Reads a `.keras` file, of classes of this package and of Keras' own.
+
+    Raises:
+      InputError: where the file is damaged, or holds anything else.
+    """
+    check_model(path)
+    try:
+        model = keras.models.load_model(path, safe_mode=True)
+        if not isinstance(model, keras.Model):
+            raise _FaultError(f"it is a {type(model).__name__}, and no model")
+        return model
+    except Exception as error:  # Keras and HDF5 raise anything.
+        raise _refusal(path, _one_line(error)) from error
+
+
+def check_model(path: str | os.PathLike[str]) -> None:
+    """Refuses a `.keras` file that `load_model` does not read.
+
+    Its parts are not compressed, have their checksums, and together the size of
+    the file; its configuration names only classes of this package and layers,
+    optimisers, losses and metrics of Keras; its weights are in the file itself.
+
+    Raises:
+      InputError: where one of these does not hold.
+    """
+    try:
+        config, weights = _read(pathlib.Path(path))
+        _check_config(config)
+        _check_weights(weights)
+    except InputError:
+        raise
+    except Exception as error:  # zipfile, json and HDF5 raise anything.
+        raise _refusal(path, _one_line(error)) from error
+
+
+class _FaultError(Exception):
+    """What is wrong with a file."""
+
+
+def _read(path: pathlib.Path) -> tuple[Any, bytes]:
+    """The configuration and the weights, with their checksums checked."""
+    size = path.stat().st_size
+    if not path.is_file():
+        raise _FaultError("it is no file")
+    with path.open("rb") as file:
+        if file.read(4) != b"PK\x03\x04":
+            raise _FaultError("it is no zip archive")
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if sorted(m.filename for m in members) != sorted(_MEMBERS):
+            raise _FaultError(
+                f"it must hold {', '.join(sorted(_MEMBERS))} once"
+            )
+        for member in members:
+            if (
+                member.compress_type != zipfile.ZIP_STORED
+                or member.file_size != member.compress_size
+                or member.file_size > size
+            ):
+                raise _FaultError(f"{member.filename} must not be compressed")
+        if archive.getinfo(_CONFIG).file_size > _MOST_CONFIG_BYTES:
+            raise _FaultError(f"{_CONFIG} is too large")
+        # To read a part to its end compares its checksum.
+        parts = {name: archive.read(name) for name in sorted(_MEMBERS)}
+    return json.loads(parts[_CONFIG]), parts[_WEIGHTS]
+
+
+def _check_config(config: Any) -> None:
+    waiting = [(config, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        if depth > _MOST_DEPTH:
+            raise _FaultError(f"{_CONFIG} is nested too deeply")
+        if isinstance(value, dict):
+            if "class_name" in value:
+                _check_class(value)
+            waiting += [(inner, depth + 1) for inner in value.values()]
+        elif isinstance(value, list):
+            waiting += [(inner, depth + 1) for inner in value]
+
+
+def _check_class(value: dict[str, Any]) -> None:
+    """Refuses what is no class of ours, and none of Keras that is harmless."""
+    name, module = value["class_name"], value.get("module")
+    registered = value.get("registered_name") or name
+    for text in (name, registered, module or ""):
+        if not isinstance(text, str):
+            raise _FaultError(f"{_CONFIG} names a class by {str(text)[:100]!r}")
+    if registered.startswith(_PREFIX):
+        # Keras takes what is registered under this name, whatever the module.
+        if keras.saving.get_registered_object(registered) is not None:
+            return
+    elif registered == name and _is_keras_own(module, name):
+        return
+    where = f"{module}.{name}" if module else name
+    raise _FaultError(
+        f"{_CONFIG} names {where[:200]!r}, which is no class of tfadrec and no "
+        "layer, optimiser, loss or metric of Keras"
+    )
+
+
+def _is_keras_own(module: str | None, name: str) -> bool:
+    found: list[Any] = []
+    if module is None:
+        found = [_public(place, name) for place in _PLACES]
+    elif module.startswith("keras."):
+        found = [_public(module.removeprefix("keras."), name)]
+    elif module.startswith("tf_keras.src."):
+        # Keras writes this for a class without a public name. What is not
+        # imported yet is not imported here.
+        found = [vars(sys.modules.get(module, keras)).get(name)]
+    return any(
+        isinstance(each, type)
+        and issubclass(each, _BASES)
+        and not issubclass(each, _REFUSED)
+        for each in found
+    )
+
+
+def _public(place: str, name: str) -> Any:
+    """What Keras calls `place.name`, None where it has no such name."""
+    found: Any = keras
+    for part in (*place.split("."), name):
+        found = None if part.startswith("_") else getattr(found, part, None)
+    return found
+
+
+def _check_weights(content: bytes) -> None:
+    """Refuses weights that are elsewhere, or would fill more than the file."""
+    total, seen = 0, set()
+    with h5py.File(io.BytesIO(content)) as file:
+        waiting: list[h5py.Group] = [file]
+        while waiting:
+            group = waiting.pop()
+            for name in group:
+                if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                    raise _FaultError(f"{_WEIGHTS} has a link, {name[:100]!r}")
+                item = group[name]
+                if isinstance(item, h5py.Dataset):
+                    if item.external or item.is_virtual or item.dtype.hasobject:
+                        raise _FaultError(
+                            f"{_WEIGHTS} has weights outside of it"
+                        )
+                    total += item.nbytes
+                    if total > _MOST_GROWTH * len(content):
+                        raise _FaultError(f"{_WEIGHTS} would outgrow its file")
+                elif not isinstance(item, h5py.Group):
+                    raise _FaultError(f"{_WEIGHTS} holds more than weights")
+                elif (place := h5py.h5o.get_info(item.id).addr) not in seen:
+                    # A group may stand in itself.
+                    seen.add(place)
+                    waiting.append(item)
+
+
+def _refusal(path: str | os.PathLike[str], what: str) -> InputError:
+    return InputError(
+        "a model is read from a whole .keras file with classes of tfadrec. "
+        f"Received: {os.fspath(path)}: {what}. Save it again."
+    )
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())[:300]
+    return (
+        text
+        if isinstance(error, _FaultError)
+        else f"{type(error).__name__}: {text}"
+    )
