@@ -3,13 +3,13 @@
 import json
 import math
 import os
-import pathlib
 import sys
 from typing import Any
 
 import click
 
 from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.core.read_yaml import yaml_bytes
 
 
 class Command(click.Command):
@@ -60,13 +60,13 @@ def read_yaml_file(what: str, file: str) -> bytes:
     Raises:
       InputError: where there is no such file.
     """
-    path = pathlib.Path(file)
-    if not path.is_file():
+    try:
+        return yaml_bytes(file)
+    except (OSError, ValueError) as error:
         raise InputError(
             f"a {what} is a YAML file. Received: {file}, which is none. "
             "Look into examples/."
-        )
-    return path.read_bytes()
+        ) from error
 
 
 def load_tensorflow() -> None:

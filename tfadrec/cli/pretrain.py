@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from tfadrec.cli.command import Command, load_tensorflow, read_yaml_file
-from tfadrec.core.config import read_yaml
+from tfadrec.core.config import read_settings
 from tfadrec.core.errors import InputError
 
 
@@ -52,7 +52,7 @@ def pretrain(
 
     settings: dict[str, Any] = {}
     if config is not None:
-        settings = read_yaml(read_yaml_file("config", config))
+        settings = read_settings(read_yaml_file("config", config))
     given = {"objective": objective, "model": model}
     settings |= {k: v for k, v in given.items() if v is not None}
     known = training.pretraining_settings()

@@ -1,13 +1,13 @@
 """The settings of a run, as they stand in its YAML file."""
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
 from tfadrec.core.errors import InputError
+<<<<<<< HEAD
 
 
 class _Loader(yaml.SafeLoader):
@@ -33,6 +33,9 @@ _Loader.add_implicit_resolver(
     re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
     list("-+0123456789"),
 )
+=======
+from tfadrec.core.read_yaml import read_yaml
+>>>>>>> owned
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,17 +96,13 @@ class RunConfig:
         return yaml.safe_dump(dataclasses.asdict(self), sort_keys=False)
 
 
-def read_yaml(text: str | bytes) -> dict[str, Any]:
+def read_settings(text: str | bytes) -> dict[str, Any]:
     """The sections or settings of a YAML text, UTF-8 where it is bytes.
 
     Raises:
       InputError: where it is no YAML, no mapping, or has a key twice.
     """
-    try:
-        found = yaml.load(text, _Loader) or {}
-    except yaml.YAMLError as error:
-        line = " ".join(str(error).split())
-        raise InputError(f"a config must be YAML. Received: {line}.") from error
+    found = read_yaml(text) or {}
     if not isinstance(found, dict):
         raise InputError(
             "a config must be sections with settings. Received: "
@@ -118,7 +117,7 @@ def read_sections(text: str | bytes) -> dict[str, Any]:
     Raises:
       InputError: where it is no YAML, or names an unknown section.
     """
-    sections = read_yaml(text)
+    sections = read_settings(text)
     known = [field.name for field in dataclasses.fields(RunConfig)]
     optional = ("text", "matching", "interaction", "multitask")
     for name, section in sections.items():

@@ -13,6 +13,8 @@ IdType = Literal["string", "int64"]
 
 #: Columns of ads.parquet that make the ad copy; every dataset has them.
 TEXT_COLUMNS = ("title", "description", "tags")
+#: What the schema of a dataset is called.
+SCHEMA_FILE = "schema.json"
 VERSION = 2
 # What the kinds of features were called in version 1.
 _KINDS_1 = {"categorical": "category", "numeric": "number", "vector": "vector"}
@@ -76,7 +78,7 @@ class Schema:
         return json.dumps(fields, indent=2, ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, text: str) -> "Schema":
+    def from_json(cls, text: str | bytes) -> "Schema":
         """Reads `schema.json`, also that of version 1.
 
         Raises:
@@ -95,7 +97,13 @@ class Schema:
             for key in ("event_types", "labels"):
                 fields[key] = tuple(fields[key])
             return cls(**fields)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+            RecursionError,
+        ) as error:
             raise InputError(
                 "schema.json must hold a tfadrec schema. Received: "
                 f"{error!r}. Write the dataset again with `tfadrec prepare`."

@@ -25,7 +25,27 @@ def as_text(column: pa.ChunkedArray | pa.Array) -> pa.Array:
             column = pa.array(
                 np.nan_to_num(values).astype(np.int64), mask=np.isnan(values)
             )
-    return as_array(pc.fill_null(column.cast(pa.string()), ""))
+    return as_array(pc.fill_null(_cast(column, pa.string()), ""))
+
+
+def as_integers(text: pa.Array) -> pa.Array:
+    """int64 [n], null where a text is no integer of 64 bits.
+
+    A sign and leading zeros may stand before the digits, and nothing else.
+    """
+    plain = pc.match_substring_regex(text, r"^-?[0-9]{1,18}$")
+    if not pc.all(plain).as_py():
+        text = pc.replace_substring_regex(text, r"^\+([0-9])", r"\1")
+        text = pc.replace_substring_regex(text, "^(-?)0+([0-9])", r"\1\2")
+        plain = pc.match_substring_regex(text, r"^-?[0-9]{1,18}$")
+        # Texts of equal length are in the order of the numbers.
+        for digits, last in (
+            (r"^[0-9]{19}$", "9223372036854775807"),
+            (r"^-[0-9]{19}$", "-9223372036854775808"),
+        ):
+            long = pc.match_substring_regex(text, digits)
+            plain = pc.or_(plain, pc.and_(long, pc.less_equal(text, last)))
+    return pc.if_else(plain, text, None).cast(pa.int64())
 
 
 def as_floats(column: pa.ChunkedArray) -> np.ndarray:
@@ -38,7 +58,7 @@ def as_floats(column: pa.ChunkedArray) -> np.ndarray:
     if pa.types.is_large_string(column.type):
         column = column.cast(pa.string())
     if not pa.types.is_string(column.type):
-        values = column.cast(pa.float64(), safe=False)
+        values = _cast(column, pa.float64())
         return values.to_numpy().astype(np.float64)
     number = pc.match_substring_regex(column, _NUMBER)
     values = pc.if_else(number, pc.utf8_trim_whitespace(column), None)
@@ -58,7 +78,7 @@ def as_lists(column: pa.ChunkedArray, separator: str) -> pa.Array:
     """
     if is_list(column.type):
         require_plain(column.type.value_type)
-        values = as_array(column.cast(pa.list_(pa.string())))
+        values = as_array(_cast(column, pa.list_(pa.string())))
         lengths = as_array(pc.fill_null(pc.list_value_length(values), 0))
         parts, flat = lengths.to_numpy(), values.flatten()
     else:
@@ -106,6 +126,25 @@ def as_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:
     if isinstance(values, pa.ChunkedArray):
         return values.combine_chunks()
     return values
+
+
+def _cast(
+    column: pa.ChunkedArray | pa.Array, kind: pa.DataType
+) -> pa.ChunkedArray | pa.Array:
+    """The column as another type, numbers rounded where they have to be.
+
+    Raises:
+      InputError: where Arrow cannot do that.
+    """
+    try:
+        return column.cast(kind, safe=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InputError(
+            f"a column must hold texts, numbers or times. Received: a column "
+            f"of {column.type}, which cannot be read as {kind} "
+            f"({' '.join(str(error).split())[:200]}). Name another column, or "
+            "convert it."
+        ) from error
 
 
 def require_plain(kind: pa.DataType) -> None:

@@ -17,12 +17,25 @@ def open_filesystem(
       path: a local path, or a URI that pyarrow or fsspec knows.
 
     Raises:
-      InputError: where no installed filesystem knows the URI.
+      InputError: where the path begins with an unknown home, is a `data:` URI,
+        or no installed filesystem knows the URI.
     """
     text = str(path)
+    if "\0" in text or text.startswith("data:"):
+        raise InputError(
+            "a path must name a file or a folder. Received: "
+            f"{text[:100]!r}, which cannot. Write what it holds into a file."
+        )
     if "://" not in text:
         local = pyarrow.fs.LocalFileSystem()
-        return local, str(pathlib.Path(text).expanduser().absolute())
+        try:
+            return local, str(pathlib.Path(text).expanduser().absolute())
+        except RuntimeError as error:
+            raise InputError(
+                "a path must name a file or a folder. Received: "
+                f"{text!r}, which begins with the home of an unknown user. "
+                "Write it in full."
+            ) from error
     try:
         return pyarrow.fs.FileSystem.from_uri(text)
     except pa.ArrowInvalid:
@@ -37,3 +50,29 @@ def open_filesystem(
             ) from error
         handler = pyarrow.fs.FSSpecHandler(filesystem)
         return pyarrow.fs.PyFileSystem(handler), inner
+
+
+def require_files(
+    filesystem: pyarrow.fs.FileSystem, info: pyarrow.fs.FileInfo, name: str
+) -> None:
+    """Refuses pipes, devices and sockets, which may never end.
+
+    Args:
+      filesystem: where the file or folder is.
+      info: what is known of it; a folder is looked through.
+      name: what to call it in messages.
+
+    Raises:
+      InputError: where there is one.
+    """
+    found = [info]
+    if info.type == pyarrow.fs.FileType.Directory:
+        inside = pyarrow.fs.FileSelector(info.path, recursive=True)
+        found += filesystem.get_file_info(inside)
+    for each in found:
+        if each.type == pyarrow.fs.FileType.Unknown:
+            raise InputError(
+                "what is read must be a regular file. Received: "
+                f"{name if each is info else each.path}, a pipe or a device. "
+                "Write what it holds into a file."
+            )

@@ -6,16 +6,14 @@ from collections.abc import Iterable
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.fs
-import pyarrow.parquet as pq
 
 from tfadrec.core.errors import InputError
-from tfadrec.core.schema import Schema
+from tfadrec.core.schema import SCHEMA_FILE, Schema
 from tfadrec.data.catalogue import Catalogue, rows_of
 from tfadrec.data.dataset import Dataset
+from tfadrec.data.dataset_files import DatasetFiles
 from tfadrec.data.event_log import EventLog
 from tfadrec.data.features import KINDS, encode, missing_like, with_columns
-from tfadrec.data.files import open_filesystem
 from tfadrec.data.impressions import Impressions
 
 
@@ -27,32 +25,20 @@ def open_dataset(path: str | pathlib.Path) -> Dataset:
         pyarrow or fsspec reads.
 
     Raises:
-      InputError: where the folder is no dataset.
+      InputError: where the folder is no dataset, or a file in it is not as it
+        was written.
     """
-    filesystem, folder = open_filesystem(path)
-    schema_path = f"{folder}/schema.json"
-    if filesystem.get_file_info(schema_path).type != pa.fs.FileType.File:
-        raise InputError(
-            f"a dataset is a folder with a schema.json. Received: {path}. "
-            "Write one with `tfadrec prepare`."
-        )
-    with filesystem.open_input_stream(schema_path) as stream:
-        schema = Schema.from_json(stream.read().decode())
-
-    def read(name: str) -> pa.Table:
-        return pq.read_table(f"{folder}/{name}.parquet", filesystem=filesystem)
-
-    try:
-        ads, events, impressions = map(read, ("ads", "events", "impressions"))
-        histories = (
-            read("histories") if "history" in impressions.column_names else None
-        )
-        people = read("users") if schema.of("user") else None
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(
-            f"a dataset's tables must be readable. Received: {error}. Write "
-            f"{path} again with `tfadrec prepare`."
-        ) from error
+    files = DatasetFiles(path)
+    schema = Schema.from_json(files.read(SCHEMA_FILE).to_pybytes())
+    ads, events, impressions = map(
+        files.table, ("ads", "events", "impressions")
+    )
+    histories = (
+        files.table("histories")
+        if "history" in impressions.column_names
+        else None
+    )
+    people = files.table("users") if schema.of("user") else None
 
     context = schema.of("context", "candidate")
     shown = ("request_id", "user_id", "ad_id", "timestamp", *schema.labels)

@@ -1,3 +1,5 @@
+import json
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -157,11 +159,62 @@ def test_impressions_are_sorted_by_time_and_arrival(tmp_path):
 def test_a_dataset_is_replaced(tmp_path):
     out = tmp_path / "d"
     write(out)
-    (out / "stale").touch()
     write(out, impressions=impressions(["r", "s"], [5, 6]))
     assert len(read(out, "impressions")) == 2
-    assert not (out / "stale").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["d"]
+
+
+def test_what_is_not_of_the_dataset_is_kept(tmp_path):
+    out = tmp_path / "d"
+    write(out)
+    (out / "run").mkdir()
+    (out / "run" / "model.keras").touch()
+    with pytest.raises(InputError, match="also holds run/model.keras"):
+        write(out)
+    assert (out / "run" / "model.keras").exists()
+
+
+def without_manifest(folder):
+    """A dataset as version 0.1.0 wrote it."""
+    write(folder)
+    (folder / "manifest.json").unlink()
+    fields = json.loads((folder / "schema.json").read_text())
+    del fields["version"], fields["features"]
+    old = {**fields, "ad_features": [], "context": []}
+    (folder / "schema.json").write_text(json.dumps(old))
+
+
+def test_a_dataset_of_version_1_is_replaced(tmp_path):
+    out = tmp_path / "d"
+    without_manifest(out)
+    write(out)
+    assert (out / "manifest.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("thesis.docx", "years"),
+        ("users.parquet", "mine"),
+        ("schema.json", '{"$schema": "https://json-schema.org"}'),
+        ("ads.parquet", "no Parquet"),
+    ],
+)
+def test_what_version_1_did_not_write_is_kept(tmp_path, name, content):
+    out = tmp_path / "d"
+    without_manifest(out)
+    (out / name).write_text(content)
+    with pytest.raises(InputError, match=r"no manifest\.json that tells"):
+        write(out)
+    assert (out / name).read_text() == content
+
+
+def test_a_schema_of_another_program_is_no_dataset(tmp_path):
+    file = tmp_path / "schema.json"
+    file.write_text('{"$schema": "https://json-schema.org"}')
+    with pytest.raises(InputError, match=r"holds schema\.json, and no manifest"):
+        write(tmp_path)
+    assert file.exists()
 
 
 def test_a_failed_write_leaves_the_old_dataset(tmp_path):

@@ -12,12 +12,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfadrec.core.schema import IdType
-from tfadrec.data.columns import as_array, as_floats, as_lists, as_mask, as_text
+from tfadrec.data.columns import (
+    as_array,
+    as_floats,
+    as_integers,
+    as_lists,
+    as_mask,
+    as_text,
+)
 from tfadrec.data.intake.raw_rows import RawRows
 
 SPLITS = ("train", "valid", "test")
 
-_INTEGER = r"^[+-]?[0-9]{1,18}$"
 _ISO = (
     r"^(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})"
     r"(?:[T ](?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})"
@@ -33,9 +39,9 @@ def ids(rows: RawRows, name: str, id_type: IdType) -> pa.Array:
     rows.refuse(as_mask(pc.equal(text, "")), f"{name} is missing")
     if id_type == "string":
         return text
-    integer = pc.match_substring_regex(text, _INTEGER)
-    rows.refuse(~as_mask(integer), f"{name} is no integer")
-    return pc.if_else(integer, text, "0").cast(pa.int64())
+    integers = as_integers(text)
+    rows.refuse(as_mask(integers.is_null()), f"{name} is no integer")
+    return pc.fill_null(integers, 0)
 
 
 def first_of_each(rows: RawRows, ids: pa.Array, what: str = "ad") -> None:
@@ -139,7 +145,7 @@ def lists(rows: RawRows, name: str, separator: str) -> pa.Array:
 
 def _cast_times(column: pa.ChunkedArray) -> pa.Array:
     if not pa.types.is_timestamp(column.type):
-        column = column.cast(pa.timestamp("s"))
+        column = column.cast(pa.timestamp("s"), safe=False)
     seconds = pa.timestamp("s", column.type.tz)
     return as_array(column.cast(seconds, safe=False).cast(pa.int64()))
 
@@ -153,8 +159,7 @@ def _whole_seconds(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _parse_iso(text: pa.Array) -> pa.Array:
-    integer = pc.match_substring_regex(text, _INTEGER)
-    seconds = pc.if_else(integer, text, None).cast(pa.int64())
+    seconds = as_integers(text)
     parts = pc.extract_regex(text, _ISO)
     if parts.null_count == len(parts):
         return seconds

@@ -80,11 +80,8 @@ class RawRows:
         refused = np.flatnonzero(self._codes)
         texts = [""] * len(refused)
         if len(refused):
-            columns = self.table.take(refused).to_pydict().values()
-            texts = [
-                "\t".join("" if v is None else str(v) for v in row)
-                for row in zip(*columns, strict=True)
-            ]
+            columns = map(_shown, self.table.take(refused).columns)
+            texts = ["\t".join(row) for row in zip(*columns, strict=True)]
         reasons = [self._reasons[code - 1] for code in self._codes[refused]]
         rejects = [
             *self.broken,
@@ -105,3 +102,18 @@ class RawRows:
                 f"{reason}. Mend the file, or how it is described."
             )
         return self.kept
+
+
+def _shown(column: pa.ChunkedArray) -> list[str]:
+    """The values of a column as people read them, however odd they are."""
+    try:
+        values = column.to_pylist()
+    except (ValueError, OverflowError, pa.ArrowException):
+        # Times that Python does not know: too large, or of an unknown zone.
+        bits = getattr(column.type, "bit_width", 64)
+        whole = pa.int32() if bits == 32 else pa.int64()
+        try:
+            values = column.cast(whole).to_pylist()
+        except pa.ArrowException:
+            values = [f"({column.type})"] * len(column)
+    return ["" if value is None else str(value) for value in values]

@@ -4,6 +4,7 @@ import codecs
 import csv
 import io
 import pathlib
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,20 +12,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.fs
-import pyarrow.parquet as pq
 
 from tfadrec.core.errors import InputError
-from tfadrec.data.files import open_filesystem
+from tfadrec.data.files import open_filesystem, require_files
+from tfadrec.data.intake.file_checks import (
+    NOT_UTF8,
+    empty_file,
+    one_line,
+    require_columns,
+)
 from tfadrec.data.intake.raw_rows import RawRows
+from tfadrec.data.intake.read_parquet import read_parquet
 
 _BLOCK_BYTES = 1 << 26
-# Broken bytes are read as a character that no text may hold, so that the rows
-# that hold it are known to be broken.
-_BROKEN = "\uffff"
-_BROKEN_REASON = "not UTF-8"
-codecs.register_error(
-    "tfadrec_mark", lambda error: (_BROKEN, getattr(error, "end", 0))
-)
+# Broken bytes are read as a run of these that is longer than any in the file,
+# so that the rows that hold it are known to be broken.
+_MARK = "\uffff"
+_LINE_END = rb"\r\n|\r|\n"
 
 
 def read_table(
@@ -65,14 +69,17 @@ def read_table(
                 f"a file of {unit} must exist. Received: {name}, which does "
                 "not. Check the path."
             )
+        require_files(filesystem, info, name)
         if info.type == pyarrow.fs.FileType.Directory or ".parquet" in suffixes:
-            return _read_parquet(filesystem, inner, name, unit, columns)
+            return read_parquet(filesystem, inner, name, unit, columns)
         with filesystem.open_input_stream(inner) as stream:
             data = stream.read()
-    except (OSError, pa.ArrowException) as error:
+    except InputError:
+        raise
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(
             f"a file of {unit} must be readable. Received: {name} "
-            f"({_one_line(error)}). Check the file and its permissions."
+            f"({one_line(error)}). Check the file and its permissions."
         ) from error
     if delimiter is None:
         delimiter = "\t" if {".tsv", ".tab"} & set(suffixes) else ","
@@ -119,13 +126,13 @@ def parse_text(
     Raises:
       InputError: where the file is empty or lacks a column.
     """
-    text, marked = _as_utf8(data, encoding)
+    text, mark = _as_utf8(data, encoding)
     if not text.strip():
-        raise _empty(name, unit)
+        raise empty_file(name, unit)
     names = list(columns)
     if header:
         names = _header(text, delimiter, quoting, name)
-        _require_columns(name, names, columns)
+        require_columns(name, names, columns)
     table, numbers, invalid = _parse(text, names, delimiter, quoting, name)
     lines = _line_numbers(table, numbers, invalid, text, quoting)
     broken = [
@@ -141,23 +148,26 @@ def parse_text(
     if not real.all():
         table, lines = table.filter(real), lines[real]
     if not len(table) and not broken:
-        raise _empty(name, unit)
+        raise empty_file(name, unit)
     rows = RawRows(name, unit, table, lines, broken)
-    if marked:
-        _refuse_marked(rows)
+    if mark:
+        _refuse_marked(rows, mark)
     return rows
 
 
-def _as_utf8(data: bytes, encoding: str) -> tuple[bytes, bool]:
-    """The text as UTF-8, and whether bytes had to be marked as broken."""
+def _as_utf8(data: bytes, encoding: str) -> tuple[bytes, str]:
+    """The text as UTF-8, and what stands for bytes that are broken in it."""
     data = data.removeprefix(codecs.BOM_UTF8)
     if encoding != "utf-8":
-        return data.decode(encoding).encode(), False
+        return data.decode(encoding).encode(), ""
     try:
         pa.array([data], pa.large_binary()).cast(pa.large_string())
     except pa.ArrowInvalid:
-        return data.decode(errors="tfadrec_mark").encode(), True
-    return data, False
+        text = data.decode(errors="surrogateescape")
+        longest = max(map(len, re.findall(f"{_MARK}+", text)), default=0)
+        mark = _MARK * (longest + 1)
+        return re.sub("[\udc80-\udcff]+", mark, text).encode(), mark
+    return data, ""
 
 
 def _header(text, delimiter, quoting, name) -> list[str]:
@@ -213,7 +223,7 @@ def _parse(text, names, delimiter, quoting, name):
     except pa.ArrowInvalid as error:
         raise InputError(
             f"{name} must hold lines of {len(names)} fields. Received: "
-            f"{_one_line(error)}. Look for a quote that is never closed."
+            f"{one_line(error)}. Look for a quote that is never closed."
         ) from error
     wrong = np.array([number for number, _, _ in invalid], np.int64)
     ordinals = np.arange(1, len(table) + len(wrong) + 1)
@@ -227,9 +237,11 @@ def _line_numbers(table, ordinals, invalid, text, quoting):
         return ordinals
     ends = np.zeros(len(ordinals), np.int64)
     for column in table.columns:
-        inside = pc.count_substring(column, "\n")
+        inside = pc.count_substring_regex(column, _LINE_END.decode())
         ends[: len(table)] += inside.to_numpy()
-    ends[len(table) :] = [row.count("\n") for _, _, row in invalid]
+    ends[len(table) :] = [
+        len(re.findall(_LINE_END.decode(), row)) for _, _, row in invalid
+    ]
     by_ordinal = np.zeros(len(ordinals), np.int64)
     by_ordinal[ordinals - 1] = ends
     before = np.cumsum(by_ordinal) - by_ordinal
@@ -242,112 +254,26 @@ def _blank(table, lines, text):
     for column in table.columns:
         empty &= pc.equal(column, "").to_numpy()
     if empty.any():
-        physical = text.split(b"\n")
+        physical = re.split(_LINE_END, text)
         for row in np.flatnonzero(empty):
-            empty[row] = not physical[lines[row] - 1].strip(b"\r")
+            empty[row] = not physical[lines[row] - 1]
     return empty
 
 
-def _refuse_marked(rows: RawRows) -> None:
-    """Refuses rows with a marked character, and shows it as U+FFFD."""
+def _refuse_marked(rows: RawRows, mark: str) -> None:
+    """Refuses rows with a mark, and shows it as U+FFFD."""
     bad = np.zeros(len(rows), bool)
     for place, column in enumerate(rows.table.column_names):
         values = rows[column]
-        if values.type != pa.string():
-            continue
-        marked = pc.match_substring(values, _BROKEN)
+        marked = pc.match_substring(values, mark)
         if pc.any(marked).as_py():
             bad |= pc.fill_null(marked, False).to_numpy()
-            values = pc.replace_substring(values, _BROKEN, "\ufffd")
+            values = pc.replace_substring(values, mark, "\ufffd")
             rows.table = rows.table.set_column(place, column, values)
     rows.broken = tuple(
-        (line, _BROKEN_REASON, row.replace(_BROKEN, "\ufffd"))
-        if _BROKEN in row
+        (line, NOT_UTF8, row.replace(mark, "\ufffd"))
+        if mark in row
         else (line, reason, row)
         for line, reason, row in rows.broken
     )
-    rows.refuse(bad, _BROKEN_REASON)
-
-
-def _read_parquet(filesystem, inner, name, unit, columns) -> RawRows:
-    wanted = list(dict.fromkeys(columns)) or None
-    dataset = pq.ParquetDataset(inner, filesystem=filesystem)
-    _require_columns(name, dataset.schema.names, columns)
-    table = dataset.read(columns=wanted)
-    if not len(table):
-        raise _empty(name, unit)
-    marked = False
-    broken = np.zeros(len(table), bool)
-    for place, field in enumerate(table.schema):
-        column = table[field.name]
-        if pa.types.is_nested(field.type):
-            column, bad = _without_broken(column)
-            broken |= bad
-        if pa.types.is_dictionary(field.type):
-            column = column.cast(field.type.value_type)
-        kind = column.type
-        if pa.types.is_large_string(kind) or pa.types.is_large_binary(kind):
-            column = column.cast(pa.binary())
-        if pa.types.is_string(kind) or pa.types.is_binary(column.type):
-            try:
-                # A cast from bytes checks the text, one from text does not.
-                column = column.cast(pa.binary()).cast(pa.string())
-            except pa.ArrowInvalid:
-                marked = True
-                column = pa.chunked_array([_marked(column)], pa.string())
-        table = table.set_column(place, field.name, column)
-    rows = RawRows(name, unit, table, np.arange(1, len(table) + 1))
-    if marked:
-        _refuse_marked(rows)
-    rows.refuse(broken, _BROKEN_REASON)
-    return rows
-
-
-def _without_broken(
-    column: pa.ChunkedArray,
-) -> tuple[pa.ChunkedArray, np.ndarray]:
-    """Lists and maps, null where they hold broken text, and where that is."""
-    broken = np.zeros(len(column), bool)
-    try:
-        column.validate(full=True)
-    except pa.ArrowInvalid:
-        for row in range(len(column)):
-            try:
-                column.slice(row, 1).combine_chunks().validate(full=True)
-            except pa.ArrowInvalid:
-                broken[row] = True
-        rows = pa.array(np.arange(len(column)), mask=broken)
-        column = column.take(rows)
-    return column, broken
-
-
-def _marked(column: pa.ChunkedArray) -> list[str | None]:
-    return [
-        None if value is None else value.decode(errors="tfadrec_mark")
-        for value in column.cast(pa.binary()).to_pylist()
-    ]
-
-
-def _require_columns(name, received, columns) -> None:
-    if len(set(received)) < len(received):
-        raise InputError(
-            f"the columns of {name} must have names of their own. Received: "
-            f"{', '.join(received)}. Rename the repeated ones."
-        )
-    missing = [c for c in dict.fromkeys(columns) if c not in received]
-    if missing:
-        raise InputError(
-            f"{name} must have the column {missing[0]!r}. Received: "
-            f"{', '.join(received)}. Name one of these, or mend the file."
-        )
-
-
-def _empty(name: str, unit: str) -> InputError:
-    return InputError(
-        f"a file of {unit} must hold rows. Received: {name}, which is empty. "
-        "Check the path, or write the file again."
-    )
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+    rows.refuse(bad, NOT_UTF8)

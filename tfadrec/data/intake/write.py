@@ -1,9 +1,6 @@
 """Writing a dataset folder, all of it or nothing."""
 
-import os
 import pathlib
-import tempfile
-from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -11,37 +8,36 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tfadrec.core.errors import InputError, TfadrecError
-from tfadrec.core.schema import Schema
+from tfadrec.core.owned_folder import OwnedFolder
+from tfadrec.core.schema import SCHEMA_FILE, Schema
 from tfadrec.data.intake.feature_columns import named_columns
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.summary import Summary
 
 _ID_TYPES = {"string": pa.string(), "int64": pa.int64()}
+#: The files of a dataset of version 0.1.0.
+_NEEDED_1 = {
+    "ads.parquet",
+    "events.parquet",
+    "impressions.parquet",
+    "rejects.parquet",
+    SCHEMA_FILE,
+}
+_OPTIONAL_1 = {"histories.parquet"}
 _EVENT_COLUMNS = ("user_id", "ad_id", "event_type", "timestamp")
 
 
 def check_out(out: str | pathlib.Path) -> pathlib.Path:
     """The folder to write to, where it may be written.
 
+    What a killed call has left behind is cleared away.
+
     Raises:
       InputError: where something else than a dataset is in the way.
     """
-    if "://" in str(out):
-        raise InputError(
-            f"a dataset is written to a local folder. Received: {out}. Write "
-            "it locally, then copy the folder."
-        )
-    folder = pathlib.Path(out).expanduser().absolute()
-    in_the_way = folder.exists() and not (
-        folder.is_dir()
-        and ((folder / "schema.json").is_file() or not any(folder.iterdir()))
-    )
-    if in_the_way:
-        raise InputError(
-            "a dataset only takes the place of a dataset. Received: "
-            f"{out}, which is something else. Name another folder."
-        )
-    return folder
+    folder = _folder(out)
+    folder.check()
+    return folder.path
 
 
 def write_dataset(
@@ -60,10 +56,11 @@ def write_dataset(
     Events are sorted by user and time, impressions by time and by the order in
     which their requests appear; both sorts are stable. The columns of features
     come by their keys (see `FeatureSpec`) and are called as the schema says.
-    The folder takes its place by a rename, so that no reader meets half of it.
+    The folder takes its place at once, so that no reader meets half of it, and
+    holds a manifest of its files; see `OwnedFolder`.
 
     Args:
-      out: the folder; a dataset in it is replaced.
+      out: the folder; a dataset in it is replaced, anything else is an error.
       schema: the feature spec.
       ads: ad_id, title, description, tags, and feature columns.
       impressions: request_id, user_id, ad_id, timestamp, labels, weight, and
@@ -79,7 +76,8 @@ def write_dataset(
       InputError: where `out` is in use for something else.
       TfadrecError: where the folder cannot be written.
     """
-    folder = check_out(out)
+    folder = _folder(out)
+    folder.check()
     user, ad = _ID_TYPES[schema.user_id_type], _ID_TYPES[schema.ad_id_type]
     if events is None:
         types = (user, ad, pa.string(), pa.int64())
@@ -129,7 +127,10 @@ def write_dataset(
             )
 
     try:
-        _replace(folder, tables, schema)
+        with folder.replacing() as fresh:
+            for name, table in tables.items():
+                pq.write_table(table, fresh / f"{name}.parquet")
+            (fresh / SCHEMA_FILE).write_text(schema.to_json(), encoding="utf-8")
     except OSError as error:
         raise TfadrecError(
             f"a dataset must be writable to its folder. Received: {error}. "
@@ -155,19 +156,18 @@ def write_dataset(
     )
 
 
-def _replace(
-    folder: pathlib.Path, tables: Mapping[str, pa.Table], schema: Schema
-) -> None:
-    """Writes everything beside the folder, then renames it into its place."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        dir=folder.parent, prefix=f".{folder.name}-"
-    ) as scratch:
-        fresh = pathlib.Path(scratch, "fresh")
-        fresh.mkdir()
-        for name, table in tables.items():
-            pq.write_table(table, fresh / f"{name}.parquet")
-        (fresh / "schema.json").write_text(schema.to_json(), encoding="utf-8")
-        if folder.exists():
-            os.replace(folder, pathlib.Path(scratch, "old"))
-        os.replace(fresh, folder)
+def _folder(out: str | pathlib.Path) -> OwnedFolder:
+    return OwnedFolder(out, "dataset", older=_is_version_1)
+
+
+def _is_version_1(folder: pathlib.Path, files: set[str]) -> bool:
+    """Whether version 0.1.0, which had no manifests, wrote these files."""
+    if not _NEEDED_1 <= files <= _NEEDED_1 | _OPTIONAL_1:
+        return False
+    try:
+        Schema.from_json((folder / SCHEMA_FILE).read_text(encoding="utf-8"))
+        for name in files - {SCHEMA_FILE}:
+            pq.read_metadata(folder / name)
+    except (OSError, ValueError, pa.ArrowException):
+        return False
+    return True

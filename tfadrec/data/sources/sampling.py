@@ -6,8 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tfadrec.core.errors import InputError
 from tfadrec.data.intake.ledger import Ledger
 
+#: Negatives of one purchase; a slate of more is nothing that anybody shows.
+MOST_NEGATIVES = 10_000
+#: Rows that are made.
+_MOST_ROWS = 10**9
 _ROUNDS = 50
 
 
@@ -41,6 +46,9 @@ def with_negatives(
     Returns:
       The purchases and their negatives, with the columns `clicked` and
       `converted`, request by request and in random order within one.
+
+    Raises:
+      InputError: where that would be more rows than can be held.
     """
     requests = purchases["request_id"].combine_chunks().dictionary_encode()
     request = requests.indices.to_numpy().astype(np.int64)
@@ -54,6 +62,12 @@ def with_negatives(
         )
     first = np.sort(first)
     bought = keys[first]
+    if len(first) * negatives_per_positive > _MOST_ROWS:
+        raise InputError(
+            f"sampling makes at most {_MOST_ROWS:,} rows. Received: "
+            f"{len(first):,} purchases with {negatives_per_positive:,} "
+            "negatives each. Take fewer negatives_per_positive."
+        )
 
     popularity = np.bincount(bought % len(catalogue), minlength=len(catalogue))
     weights = popularity if strategy == "popularity" else popularity * 0 + 1

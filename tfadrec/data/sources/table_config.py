@@ -4,8 +4,8 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from tfadrec.core.config import read_yaml
 from tfadrec.core.errors import InputError
+from tfadrec.core.read_yaml import read_yaml, yaml_bytes
 from tfadrec.data.files import open_filesystem
 from tfadrec.data.intake.feature_columns import in_order
 from tfadrec.data.sources.feature_config import FEATURE_KEYS, read_features
@@ -16,6 +16,7 @@ from tfadrec.data.sources.label_config import (
     read_labels,
     read_negatives_kept,
 )
+from tfadrec.data.sources.sampling import MOST_NEGATIVES
 from tfadrec.data.sources.table_spec import ColumnSpec, TableConfig, TableSpec
 
 _KEYS = {
@@ -105,15 +106,16 @@ def read_config(path: str | pathlib.Path) -> TableConfig:
       InputError: where the file is missing, is no YAML, or holds a key or a
         value that is not allowed.
     """
+    rule = "a configuration must be a readable YAML file"
     path = pathlib.Path(path)
     try:
-        content = read_yaml(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, InputError) as error:
+        text = yaml_bytes(path)
+    except (OSError, ValueError) as error:
         raise InputError(
-            "a configuration must be a readable YAML file. Received: "
-            f"{path} ({' '.join(str(error).split())}). Check the path and the "
-            "file."
+            f"{rule}. Received: {path} ({' '.join(str(error).split())}). Check "
+            "the path and the file."
         ) from error
+    content = read_yaml(text, rule, str(path))
     content = _section(content, "the file")
     sampling = content.get("sampling")
 
@@ -232,11 +234,20 @@ def _sampling(content: Any) -> dict[str, Any]:
     section: dict[str, Any] = {"strategy": "popularity", "seed": 0}
     section |= _section(content, "sampling")
     _one_of(section, "strategy", ("popularity", "uniform"))
-    for key, least in (("negatives_per_positive", 1), ("seed", 0)):
-        if type(section[key]) is not int or section[key] < least:
+    for key, least, most in (
+        ("negatives_per_positive", 1, MOST_NEGATIVES),
+        ("seed", 0, None),
+    ):
+        value = section[key]
+        if (
+            type(value) is not int
+            or value < least
+            or (most is not None and value > most)
+        ):
+            bound = "" if most is None else f" and <= {most:,}"
             raise InputError(
-                f"sampling.{key} must be an integer >= {least}. Received: "
-                f"{section[key]!r}. Correct it."
+                f"sampling.{key} must be an integer >= {least}{bound}. "
+                f"Received: {value!r}. Correct it."
             )
     return section
 

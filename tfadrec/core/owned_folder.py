@@ -1,0 +1,193 @@
+"""A folder that belongs to one writer, and is replaced as a whole."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+from collections.abc import Callable, Iterator
+
+from tfadrec.core.errors import InputError
+from tfadrec.core.exchange import exchange
+from tfadrec.core.manifest import NAME, Manifest, entries
+from tfadrec.core.scratch_folder import (
+    FRESH,
+    OLD,
+    clear_leftovers,
+    scratch_folder,
+    write_names,
+)
+
+
+class OwnedFolder:
+    """The folder that a writer writes to, in which nothing else is.
+
+    A writer owns the files that it wrote, as the folder's `manifest.json` lists
+    them, as long as nobody has changed them. Anything else in the folder is an
+    error, so nothing of the user's is ever removed.
+
+    What is written takes its place at once: at every moment the folder is the
+    old one, whole, or the new one. Where the system cannot exchange two folders
+    (see `exchange`) the old one is moved away first; a process that is killed
+    between the two steps leaves it in a hidden folder beside, and the next call
+    of the writer moves it back.
+
+    A symbolic link is followed, and stays a link.
+
+    Args:
+      out: the folder, as the user named it.
+      kind: what it is, such as `dataset`.
+      older: whether a folder without a manifest, with these files and nothing
+        else, was written by a version that wrote none.
+
+    Raises:
+      InputError: where the path is no name of a local folder.
+
+    Example:
+      folder = OwnedFolder(out, "dataset")
+      folder.check()  # before the work
+      with folder.replacing() as fresh:
+          (fresh / "a.txt").write_text("all that the folder is to hold")
+    """
+
+    def __init__(
+        self,
+        out: str | os.PathLike[str],
+        kind: str,
+        *,
+        older: Callable[[pathlib.Path, set[str]], bool] | None = None,
+    ) -> None:
+        self.out = str(out)
+        self.kind = kind
+        self.path = local_path(out, f"a {kind}", "folder")
+        self._older = older
+
+    def check(self) -> None:
+        """Clears what killed calls have left, and looks what is in the way.
+
+        Raises:
+          InputError: where something is there that this writer did not write.
+        """
+        clear_leftovers(self.path, self.kind)
+        self._owned()
+
+    @contextlib.contextmanager
+    def replacing(self) -> Iterator[pathlib.Path]:
+        """An empty folder to write to, which then becomes this one.
+
+        Where the body raises, or is interrupted, nothing has changed.
+
+        Raises:
+          InputError: where something is there that this writer did not write.
+          OSError: where the folder cannot be written.
+        """
+        self.check()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with scratch_folder(self.path, self.kind) as scratch:
+            fresh = scratch / FRESH
+            fresh.mkdir()
+            yield fresh
+            manifest = Manifest.of(fresh, self.kind)
+            manifest.write(fresh)
+            self._take_place(scratch, {*manifest.files, NAME})
+
+    def _owned(self) -> set[str]:
+        """The files of the folder, all of which this writer wrote."""
+        if not os.path.lexists(self.path):
+            return set()
+        if not self.path.is_dir():
+            raise self._refusal("which is something else")
+        files, others = entries(self.path)
+        if not files | others:
+            return set()
+        if others:
+            raise self._refusal(f"which also holds {min(others)}")
+        manifest = Manifest.in_folder(self.path)
+        if manifest is None:
+            if self._older is None or not self._older(self.path, files):
+                raise self._refusal(
+                    f"which holds {min(files)}, and no {NAME} that tells where "
+                    "it comes from"
+                )
+            return files
+        if manifest.kind != self.kind:
+            raise self._refusal(f"which is a {manifest.kind}")
+        strange = files - set(manifest.files) - {NAME}
+        if strange:
+            raise self._refusal(f"which also holds {min(strange)}")
+        changed = manifest.first_changed(self.path)
+        if changed is not None:
+            raise self._refusal(
+                f"where {changed} was changed after it was written"
+            )
+        return files
+
+    def _take_place(self, scratch: pathlib.Path, made: set[str]) -> None:
+        owned = self._owned()
+        fresh = scratch / FRESH
+        if not owned:
+            # Renaming a folder replaces an empty one, and no other one.
+            os.rename(fresh, self.path)
+            return
+        shutil.copymode(self.path, fresh)
+        write_names(scratch, owned | made)
+        if not exchange(fresh, self.path):
+            self._move_and_take_place(scratch)
+            return
+        files, others = entries(fresh)
+        strange = others | files - owned
+        if strange:
+            # It came between the last look and the exchange.
+            exchange(fresh, self.path)
+            raise self._refusal(f"which also holds {min(strange)}")
+
+    def _move_and_take_place(self, scratch: pathlib.Path) -> None:
+        # If the second step fails, `scratch_folder` moves the folder back.
+        os.rename(self.path, scratch / OLD)
+        os.rename(scratch / FRESH, self.path)
+
+    def _refusal(self, what: str) -> InputError:
+        return InputError(
+            f"a {self.kind} only takes the place of a {self.kind}. Received: "
+            f"{self.out}, {what}. Move that away, or name another folder."
+        )
+
+
+def local_path(
+    out: str | os.PathLike[str], thing: str, what: str
+) -> pathlib.Path:
+    """The absolute path that `out` names, with links followed.
+
+    Args:
+      out: a path as the user wrote it, which may begin with `~`.
+      thing: what is written there, with its article.
+      what: `folder` or `file`.
+
+    Raises:
+      InputError: where it names nothing, a URI, an unknown user's home, or goes
+        in a circle of links.
+    """
+    text = os.fspath(out)
+    if not text or "\0" in text:
+        raise InputError(
+            f"{thing} is written to a {what} that has a name. Received: "
+            f"{text!r}. Name a {what}."
+        )
+    if "://" in text:
+        raise InputError(
+            f"{thing} is written to a local {what}. Received: {text}. Write "
+            f"it locally, then copy the {what}."
+        )
+    try:
+        path = os.path.realpath(pathlib.Path(text).expanduser())
+    except RuntimeError as error:
+        raise InputError(
+            f"{thing} is written to a {what} that can be found. Received: "
+            f"{text}, which begins with the home of an unknown user. Write the "
+            "path in full."
+        ) from error
+    if os.path.islink(path):
+        raise InputError(
+            f"{thing} is written to a {what} that can be found. Received: "
+            f"{text}, a link that leads back to itself. Mend the link."
+        )
+    return pathlib.Path(path)

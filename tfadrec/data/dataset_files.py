@@ -1,0 +1,97 @@
+"""The files of a dataset folder, each checked against the manifest."""
+
+import pathlib
+
+import pyarrow as pa
+import pyarrow.fs
+import pyarrow.parquet as pq
+
+from tfadrec.core import manifest
+from tfadrec.core.errors import InputError
+from tfadrec.core.manifest import Manifest
+from tfadrec.core.schema import SCHEMA_FILE
+from tfadrec.data.files import open_filesystem, require_files
+
+
+class DatasetFiles:
+    """Reads the files of a dataset folder, on any filesystem.
+
+    Every file that the manifest lists must be there in its size. A file that is
+    read must have its SHA-256: what was hashed is what is parsed. A folder of
+    version 0.1.0 has no manifest, and nothing is checked there.
+
+    Args:
+      path: the folder.
+
+    Raises:
+      InputError: where the folder is no dataset, or a file is missing or has
+        another size.
+    """
+
+    def __init__(self, path: str | pathlib.Path) -> None:
+        self._path = path
+        self._filesystem, self._folder = open_filesystem(path)
+        if not self._info(SCHEMA_FILE).is_file:
+            raise InputError(
+                f"a dataset is a folder with a schema.json. Received: {path}. "
+                "Write one with `tfadrec prepare`."
+            )
+        self._manifest = None
+        if self._info(manifest.NAME).is_file:
+            text = self._bytes(manifest.NAME)
+            self._manifest = Manifest.from_json(
+                text.to_pybytes(), f"{path}/{manifest.NAME}"
+            )
+            for name, (size, _) in self._manifest.files.items():
+                if self._info(name).size != size:
+                    raise self._changed(name)
+
+    def read(self, name: str) -> pa.Buffer:
+        """The content of a file.
+
+        Raises:
+          InputError: where it is not what was written.
+          OSError: where it cannot be read.
+        """
+        content = self._bytes(name)
+        if self._manifest is not None and not self._manifest.describes(
+            name, memoryview(content)
+        ):
+            raise self._changed(name)
+        return content
+
+    def table(self, name: str) -> pa.Table:
+        """A table, which without a manifest may be a folder of parts.
+
+        Raises:
+          InputError: where it is not what was written, or cannot be read.
+        """
+        file = f"{name}.parquet"
+        try:
+            if self._manifest is not None:
+                return pq.read_table(pa.BufferReader(self.read(file)))
+            path = f"{self._folder}/{file}"
+            require_files(self._filesystem, self._info(file), path)
+            return pq.read_table(path, filesystem=self._filesystem)
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(
+                "a dataset's tables must be readable. Received: "
+                f"{file}: {' '.join(str(error).split())}. Write {self._path} "
+                "again with `tfadrec prepare`."
+            ) from error
+
+    def _bytes(self, name: str) -> pa.Buffer:
+        path = f"{self._folder}/{name}"
+        require_files(self._filesystem, self._info(name), path)
+        with self._filesystem.open_input_file(path) as file:
+            return file.read_buffer()
+
+    def _info(self, name: str) -> pyarrow.fs.FileInfo:
+        return self._filesystem.get_file_info(f"{self._folder}/{name}")
+
+    def _changed(self, name: str) -> InputError:
+        return InputError(
+            "a dataset's files must be as they were written. Received: "
+            f"{self._path}, where {name} is not. Remove that file, and write "
+            "the dataset again with `tfadrec prepare`."
+        )

@@ -1,0 +1,38 @@
+"""What every file of rows must be, whatever its format."""
+
+from collections.abc import Iterable, Sequence
+
+from tfadrec.core.errors import InputError
+
+#: Why a row is refused whose bytes are no text.
+NOT_UTF8 = "not UTF-8"
+
+
+def require_columns(
+    name: str, received: Sequence[str], columns: Iterable[str]
+) -> None:
+    """Refuses a file that lacks a column, or has two of one name."""
+    if len(set(received)) < len(received):
+        raise InputError(
+            f"the columns of {name} must have names of their own. Received: "
+            f"{', '.join(received)}. Rename the repeated ones."
+        )
+    missing = [c for c in dict.fromkeys(columns) if c not in received]
+    if missing:
+        raise InputError(
+            f"{name} must have the column {missing[0]!r}. Received: "
+            f"{', '.join(received)}. Name one of these, or mend the file."
+        )
+
+
+def empty_file(name: str, unit: str) -> InputError:
+    """The error for a file without rows."""
+    return InputError(
+        f"a file of {unit} must hold rows. Received: {name}, which is empty. "
+        "Check the path, or write the file again."
+    )
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, short and on one line."""
+    return " ".join(str(error).split())[:300]
