@@ -7,35 +7,7 @@ from typing import Any
 import yaml
 
 from tfadrec.core.errors import InputError
-<<<<<<< HEAD
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML where 1e-3 is a number, and a key that stands twice is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False):
-        """A dict, whose keys have to be distinct."""
-        keys = [
-            key.value
-            for key, _ in node.value
-            if isinstance(key, yaml.ScalarNode)
-        ]
-        for place, key in enumerate(keys):
-            if key in keys[:place]:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} twice", node.start_mark
-                )
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
-)
-=======
 from tfadrec.core.read_yaml import read_yaml
->>>>>>> owned
 
 
 @dataclasses.dataclass(frozen=True)

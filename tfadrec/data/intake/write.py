@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.core.errors import TfadrecError
 from tfadrec.core.owned_folder import OwnedFolder
 from tfadrec.core.schema import SCHEMA_FILE, Schema
 from tfadrec.data.intake.feature_columns import named_columns

@@ -116,7 +116,7 @@ def read_config(path: str | pathlib.Path) -> TableConfig:
             "the path and the file."
         ) from error
     content = read_yaml(text, rule, str(path))
-    content = _section(content, "the file")
+    content = _section({} if content is None else content, "the file")
     sampling = content.get("sampling")
 
     def optional(where: str) -> TableSpec | None:
