@@ -349,14 +349,14 @@ LABELS = [
         ("- 1", r"the file must hold keys and values. Received: \[1\]"),
         (
             "ads: {file: a, file: b}",
-            r"must be a readable YAML file. .* the key 'file' in line 1 and",
+            r"must be a readable YAML file. .*the key 'file' in line 1 and",
         ),
         ("", "the file must name 'ads'. Received: nothing"),
         ({**GOOD, "add": 1}, "Received: 'add'. Allowed keys: name, user_id"),
         (
             {**GOOD, "ads": {**ADS, "titel": "x"}},
             "ads must hold known keys only. Received: 'titel'. Allowed keys: "
-            "file, delimiter, deduplicate, ad_id, title",
+            "file, delimiter, encoding, columns, where, max_rejected, dedup",
         ),
         ({"ads": ADS}, "the file must name 'impressions'. Received: ads"),
         (
@@ -395,8 +395,8 @@ LABELS = [
         *FEATURES,
         *LABELS,
         (
-            {**GOOD, "ads": {**ADS, "delimiter": "::"}},
-            "ads.delimiter must be one character. Received: '::'",
+            {**GOOD, "ads": {**ADS, "delimiter": ""}},
+            "ads.delimiter must be characters other than quotes .* Received: ''",
         ),
         (
             {**GOOD, "ads": {**ADS, "file": "no://x"}},

@@ -16,7 +16,7 @@ _MENDS = (
     ("not in seconds", "give the `format` of the times"),
     ("not UTF-8", "give the `encoding` of the file"),
     ("fields instead of", "give the `delimiter` of the file"),
-    ("is no integer", "use ids of type string"),
+    ("is no integer.", "use ids of type string"),
 )
 
 
@@ -164,14 +164,14 @@ class RawRows:
         line = next(line for line, why, _ in rejects if why == reason)
         # Rounded up, so that it allows this file.
         share = -(-len(rejects) * 100 // read) / 100
-        mends = [mend for part, mend in _MENDS if part in reason]
+        mends = [mend for part, mend in _MENDS if part in f"{reason}."]
         mends += ["mend the file", f"allow it with {allow}: {share:.2g}"]
         mends[0] = mends[0].capitalize()
         return InputError(
-            f"of the {self.unit} of {self.source} at most "
-            f"{max_rejected * 100:.4g} % may be refused. Received: "
-            f"{len(rejects):,} refused of {read:,}, {number:,} of them as "
-            f"{reason}, such as line {line}. {', or '.join(mends)}."
+            f"at most {max_rejected * 100:.4g} % of the {self.unit} of "
+            f"{self.source} may be refused. Received: {len(rejects):,} of "
+            f"{read:,}; the commonest reason, {number:,} times, is "
+            f"{reason!r}, such as in line {line}. {', or '.join(mends)}."
         )
 
 
