@@ -418,9 +418,7 @@ print(*states)
 @pytest.mark.parametrize("exchanging", ["exchange", "without"])
 @pytest.mark.parametrize("before", ["first", "again"])
 @pytest.mark.parametrize("how", ["kill", "interrupt"])
-def test_old_or_new_whatever_step_is_the_last(
-    tmp_path, exchanging, before, how
-):
+def test_old_or_new_whatever_step_is_the_last(tmp_path, exchanging, before, how):
     """A process is ended before each single call to the system in turn."""
     (tmp_path / "home").mkdir()
     done = subprocess.run(
@@ -454,3 +452,5 @@ def test_what_is_moved_away_is_moved_back(tmp_path):
         os.rename(out, scratch / "old")
     assert (out / "a.txt").read_text() == "old"
     assert os.listdir(tmp_path) == ["out"]
+
+

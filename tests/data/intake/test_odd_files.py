@@ -201,15 +201,11 @@ def test_every_kind_of_column_is_read_or_refused_in_one_line(kind, bits):
 
 def test_a_type_that_cannot_be_read():
     values = pa.array([1], pa.timestamp("us", "Mars/Olympus"))
-    with pytest.raises(
-        InputError, match="column of .*Mars/Olympus.* as string"
-    ):
+    with pytest.raises(InputError, match="column of .*Mars/Olympus.* as string"):
         as_text(values)
 
 
-@pytest.mark.parametrize(
-    "beside", ["\uffff", "\uffff\uffff x \uffff", "\ufffe"]
-)
+@pytest.mark.parametrize("beside", ["\uffff", "\uffff\uffff x \uffff", "\ufffe"])
 def test_a_character_that_is_none_beside_a_broken_row(beside):
     data = b"a,b\n1,\xff\n2," + beside.encode() + b"\n3,\xffx\xff" + b"\n"
     rows = parse_text(data, "rows", name="x.csv")

@@ -212,9 +212,7 @@ def test_what_version_1_did_not_write_is_kept(tmp_path, name, content):
 def test_a_schema_of_another_program_is_no_dataset(tmp_path):
     file = tmp_path / "schema.json"
     file.write_text('{"$schema": "https://json-schema.org"}')
-    with pytest.raises(
-        InputError, match=r"holds schema\.json, and no manifest"
-    ):
+    with pytest.raises(InputError, match=r"holds schema\.json, and no manifest"):
         write(tmp_path)
     assert file.exists()
 
