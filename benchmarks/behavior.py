@@ -151,18 +151,20 @@ def _ranker(name: str, length: int):
 
 def make_catalogue():
     """Ads that have a category and nothing else."""
+    from tfadrec.core.feature import Feature
     from tfadrec.data.catalogue import Catalogue
 
     count = ADS - 1
+    names = tuple(map(str, range(1, CATEGORIES)))
+    name = "category"
+    kind = Feature(name, "ad", "category", name, name, vocabulary=names)
     return Catalogue(
         ad_ids=np.arange(count),
         titles=[""] * count,
         descriptions=[""] * count,
         tags=[[]] * count,
-        categoricals={"category": categories()[1:]},
-        numerics={},
-        vectors={},
-        category_sizes={"category": CATEGORIES},
+        features=(kind,),
+        columns={name: categories()[1:]},
     )
 
 

@@ -4,7 +4,7 @@
 
 Made-up ids, all histories full, T = 50. A step has 1,000 rows either way: 1,000
 rows with a user's side each, or requests of C ads whose user's side is worked
-out once. Steps are fed by `Dataset.batches`. The ways take turns in one process.
+out once. Steps are fed by `Dataset.batches`. The ways take turns.
 """
 
 import os

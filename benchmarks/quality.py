@@ -199,8 +199,8 @@ def _peer(name: str, seed: int, train, valid, test):
         {"user": len(train.user_ids) + 1, "ad": len(train.catalogue) + 1},
         _LENGTH,
         context={
-            f.name: len(f.vocabulary) + 1 if f.kind == "categorical" else None
-            for f in train.schema.context
+            f.tensor: f.num_codes if f.spec()["kind"] == "category" else None
+            for f in _plain(train.schema)
         },
         optimizer=keras.optimizers.legacy.Adam(
             keras.optimizers.schedules.PolynomialDecay(
@@ -247,7 +247,24 @@ def _arrays(part) -> dict[str, np.ndarray]:
         real, events.ads[np.minimum(places, len(events.ads) - 1)], 0
     )
     found = peers.inputs(rows.users, rows.ads, history, lengths, {})
-    return {**found, **rows.context}
+    for feature in _plain(part.schema):
+        of_user = feature.entity == "user"
+        columns = part.users if of_user else rows.columns
+        values = columns[feature.tensor]
+        # DeepCTR has no answer to a missing number but the mean.
+        found[feature.tensor] = np.nan_to_num(
+            values[rows.users] if of_user else values
+        )
+    return found
+
+
+def _plain(schema):
+    """The features of users and requests that DeepCTR can read."""
+    return [
+        feature
+        for feature in schema.of("user", "context")
+        if feature.spec()["kind"] in ("category", "number")
+    ]
 
 
 def _logistic_regression(train, valid, test):

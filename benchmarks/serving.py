@@ -161,24 +161,25 @@ def _export_peer(name: str, folder: str) -> None:
 
 def _dataset():
     """One impression per user, each with a full history."""
-    from tfadrec.core.schema import Feature, Schema
+    from tfadrec.core.schema import Schema
     from tfadrec.data import Dataset, EventLog, Impressions
 
     random = np.random.default_rng(_SEED)
     users = np.arange(1, behavior.USERS, dtype=np.int32)
     count = len(users)
     starts = np.arange(count) * _LENGTH
-    names = tuple(map(str, range(1, behavior.CATEGORIES)))
+    catalogue = behavior.make_catalogue()
     return Dataset(
         schema=Schema(
             "benchmark",
             "int64",
             "int64",
             ("view",),
-            ad_features=(Feature("category", "categorical", names),),
+            features=catalogue.features,
         ),
-        catalogue=behavior.make_catalogue(),
+        catalogue=catalogue,
         user_ids=np.arange(count),
+        users={},
         events=EventLog(
             users=np.repeat(users, _LENGTH),
             ads=random.integers(1, behavior.ADS, count * _LENGTH, np.int32),
@@ -191,7 +192,7 @@ def _dataset():
             ads=random.integers(1, behavior.ADS, count, np.int32),
             times=np.full(count, 10**6),
             labels={"clicked": np.zeros(count, np.float32)},
-            context={},
+            columns={},
             history_starts=starts,
             history_ends=starts + _LENGTH,
             splits=None,

@@ -141,7 +141,8 @@ def _peak() -> float:
 
 def _dataset(ads: int):
     from tfadrec import data
-    from tfadrec.core.schema import Feature, Schema
+    from tfadrec.core.feature import Feature
+    from tfadrec.core.schema import Schema
 
     random = np.random.default_rng(_SEED)
     brands = tuple(f"brand-{n}" for n in range(1000))
@@ -150,10 +151,10 @@ def _dataset(ads: int):
         "string",
         "string",
         ("view", "click"),
-        ad_features=(
-            Feature("brand", "categorical", vocabulary=brands),
-            Feature("price", "numeric", mean=50.0, std=10.0),
-            Feature("image", "vector", width=_VECTOR),
+        features=(
+            Feature("brand", "ad", "category", vocabulary=brands),
+            Feature("price", "ad", "number", mean=50.0, std=10.0),
+            Feature("image", "ad", "vector", width=_VECTOR),
         ),
     )
     empty = [""] * ads
@@ -162,10 +163,12 @@ def _dataset(ads: int):
         titles=empty,
         descriptions=empty,
         tags=[()] * ads,
-        categoricals={"brand": random.integers(0, 1001, ads, dtype=np.int32)},
-        numerics={"price": random.normal(size=ads).astype(np.float32)},
-        vectors={"image": random.standard_normal((ads, _VECTOR), np.float32)},
-        category_sizes={"brand": 1001},
+        features=schema.features,
+        columns={
+            "brand": random.integers(0, 1001, ads, dtype=np.int32),
+            "price": random.normal(size=ads).astype(np.float32),
+            "image": random.standard_normal((ads, _VECTOR), np.float32),
+        },
     )
     events = _USERS * _LENGTH
     users = np.repeat(np.arange(1, _USERS + 1), _LENGTH).astype(np.int32)
@@ -182,13 +185,13 @@ def _dataset(ads: int):
         ads=random.integers(1, ads + 1, _ROWS, dtype=np.int32),
         times=np.full(_ROWS, _LENGTH),
         labels={"clicked": random.integers(0, 2, _ROWS).astype(np.float32)},
-        context={},
+        columns={},
         history_starts=shown * _LENGTH,
         history_ends=(shown + 1) * _LENGTH,
         splits=None,
     )
     ids = np.array([f"user-{n:04}" for n in range(_USERS)], object)
-    return data.Dataset(schema, catalogue, ids, log, rows, _LENGTH)
+    return data.Dataset(schema, catalogue, ids, {}, log, rows, _LENGTH)
 
 
 def _ranker(dataset):

@@ -55,10 +55,19 @@ def check(case: Case) -> None:
         _check_precision(case, policy, layer, inputs, expected, tolerance)
 
 
-def check_saved(case: Case, path: pathlib.Path) -> None:
-    """Saved by `save`, and loaded again."""
+def check_saved(
+    case: Case, path: pathlib.Path, *, save_traces: bool = True
+) -> None:
+    """Saved by `save`, and loaded again.
+
+    Args:
+      case: of the layer.
+      path: as `save` has it.
+      save_traces: whether a SavedModel also holds the graphs of each part,
+        which loading with the real classes does not need.
+    """
     inputs = case.inputs(5, 4)
-    model = save(case, path)
+    model = save(case, path, save_traces=save_traces)
     loaded = keras.models.load_model(path)
     kind = type(_made(case))
     if issubclass(kind, keras.Model):
@@ -67,12 +76,15 @@ def check_saved(case: Case, path: pathlib.Path) -> None:
     _assert_close(outputs_of(loaded, inputs), outputs_of(model, inputs))
 
 
-def save(case: Case, path: pathlib.Path) -> keras.Model:
+def save(
+    case: Case, path: pathlib.Path, *, save_traces: bool = True
+) -> keras.Model:
     """Saves the case's layer as a model of its own.
 
     Args:
       case: of the layer.
       path: one that ends in `.keras` or, for a SavedModel, in no such way.
+      save_traces: as `check_saved` has it.
     """
     layer = _made(case)
     _spread(layer)
@@ -84,7 +96,10 @@ def save(case: Case, path: pathlib.Path) -> keras.Model:
             case.specs,
         )
         model = keras.Model(inputs, layer(inputs))
-    model.save(path, save_format="keras" if path.suffix else "tf")
+    if path.suffix:
+        model.save(path, save_format="keras")
+    else:
+        model.save(path, save_format="tf", save_traces=save_traces)
     return model
 
 

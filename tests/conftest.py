@@ -1,6 +1,9 @@
 """What every test shares."""
 
+import pathlib
+
 import hypothesis
+import pytest
 
 import tfadrec  # noqa: F401  (chooses the Keras flavour before TensorFlow)
 
@@ -24,3 +27,28 @@ def pytest_xdist_make_scheduler(config, log):
             return "serving" if file.startswith("tests/serving/") else file
 
     return Scheduling(config, log)
+
+
+@pytest.fixture
+def no_replay(monkeypatch):
+    """Exports without the process that replays rows through the bundle.
+
+    It takes ten seconds and more of a processor. `tests/serving/test_parity.py`
+    and `tests/test_end_to_end.py` are of exports that have it.
+    """
+    monkeypatch.setattr("tfadrec.serving.bundle.check_parity", lambda *_: None)
+
+
+@pytest.fixture
+def no_graph(monkeypatch):
+    """Exports whose bundle is hollow, for tests of folders and versions."""
+
+    def save(service, folder, signatures):
+        pathlib.Path(folder).mkdir()
+        pathlib.Path(folder, "saved_model.pb").write_bytes(b"")
+
+    module = "tfadrec.serving.bundle"
+    monkeypatch.setattr("tensorflow.saved_model.save", save)
+    monkeypatch.setattr(f"{module}.write_warm_up", lambda *_: None)
+    monkeypatch.setattr(f"{module}.foreign_ops", lambda _: {})
+    monkeypatch.setattr(f"{module}.RankingService.signatures", lambda _: {})

@@ -42,6 +42,7 @@ DATA_ROOMS = {
     "copy": {
         "catalogue",
         "dataset",
+        "dataset_files",
         "files",
         "pipeline",
         "tokens",

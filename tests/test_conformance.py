@@ -58,17 +58,19 @@ def test_conformance(name):
     conformance.check(CASES[name])
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        # Keras traces every part four times: with a language model, 10 s.
-        pytest.param(name, marks=pytest.mark.slow)
-        if name in text.CASES or name == "AdTower"
-        else name
-        for name in CASES
-    ],
-)
+@pytest.mark.parametrize("name", CASES)
 def test_saved_model(name, tmp_path):
+    conformance.check_saved(CASES[name], tmp_path / "saved", save_traces=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_saved_model_with_graphs(name, tmp_path):
+    """As Keras saves by default, which traces every part four times.
+
+    In the default run, `check` traces each layer for all sizes, and the tests
+    of `serving` save graphs.
+    """
     conformance.check_saved(CASES[name], tmp_path / "saved")
 
 

@@ -14,9 +14,9 @@ from tests.cases.arrays import (
     spec,
 )
 from tests.cases.interaction import HEAD_FLOAT32
+from tests.cases.text import BERT
 from tests.conformance import Case
 from tests.data import rich_dataset
-from tests.layers.text.tiny_models import BERT
 from tfadrec import layers, models, towers
 from tfadrec.core.door import tf
 from tfadrec.data.catalogue import Catalogue

@@ -4,10 +4,15 @@ import numpy as np
 
 from tests.cases.arrays import mask_of, spec
 from tests.conformance import Case
-from tests.layers.text.tiny_models import BERT, GPT2, T5
+from tests.layers.text import tiny_models
 from tfadrec import models
 from tfadrec.core.door import tf
 from tfadrec.layers import text
+
+#: Of one block: `tests/layers/text` compares two with transformers' own.
+BERT = {**tiny_models.BERT, "num_hidden_layers": 1}
+GPT2 = {**tiny_models.GPT2, "n_layer": 1}
+T5 = {**tiny_models.T5, "num_layers": 1}
 
 
 def tokens(batch, length):

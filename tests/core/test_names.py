@@ -90,3 +90,19 @@ def test_every_name_is_legal_unique_and_free(features, labels):
     # The same features, and any first few of them, have the same names.
     assert tensor_names(features, labels) == names
     assert tensor_names(features[:-1], labels) == names[:-1]
+
+
+def test_names_of_events_alone_begin_with_history():
+    """So that a request's history is told from what else it holds."""
+    given = [
+        ("event", "x"),
+        ("event", "history_x"),
+        ("user", "history_x"),
+        ("context", "History_days"),
+    ]
+    assert tensor_names(given) == [
+        "history_x",
+        "history_history_x",
+        "f_history_x",
+        "f_History_days",
+    ]

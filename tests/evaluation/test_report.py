@@ -125,12 +125,31 @@ def test_no_script_and_nothing_from_outside(page):
 
 def test_without_recommendations_and_facts(tmp_path, evaluations):
     path = tmp_path / "report.html"
-    path.write_text("old")
+    write_report(path, "Old", evaluations)
     write_report(path, "Plain", evaluations)
     text = path.read_text(encoding="utf-8")
     assert text.startswith("<!DOCTYPE html>")
     assert "Recommendations" not in text
     assert "Facts" not in text
+
+
+def test_what_others_wrote_is_kept(tmp_path, evaluations):
+    path = tmp_path / "report.html"
+    path.write_text("my notes")
+    with pytest.raises(InputError, match="place of a report"):
+        write_report(path, "Plain", evaluations)
+    assert path.read_text() == "my notes"
+
+
+def test_a_page_of_version_1_is_replaced(tmp_path, evaluations):
+    """It was the same page without the comment at its end."""
+    path = tmp_path / "report.html"
+    write_report(path, "Old", evaluations)
+    *page, comment = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    assert comment.startswith("<!-- written by tfadrec")
+    path.write_text("".join(page), encoding="utf-8")
+    write_report(path, "New", evaluations)
+    assert "<h1>New</h1>" in path.read_text(encoding="utf-8")
 
 
 def test_every_task_has_tables_and_a_plot(tmp_path, model, random_dataset):

@@ -5,6 +5,7 @@ import pytest
 
 from tests.serving import malformed, servers, worlds
 from tfadrec import serving
+from tfadrec.serving.requests import without_candidates
 
 
 @pytest.fixture(params=["words", "numbers"])
@@ -37,7 +38,7 @@ def arrays():
     lengths = dataset.impressions.history_lengths
     rows = np.argsort(-lengths, kind="stable")[:3]
     replayed = serving.replay(dataset, rows)
-    user = {k: v for k, v in replayed.items() if k != "candidate_ads"}
+    user = without_candidates(dataset.schema, replayed)
     ads = dataset.catalogue.ad_ids
     slates = ads[:15].reshape(3, 5)
     choice = {
@@ -62,5 +63,5 @@ def arrays():
 @pytest.fixture(scope="session")
 def expected(arrays):
     """The answers of the bundle itself."""
-    ask = serving.open_bundle(worlds.bundle("numbers"))
+    ask = worlds.opened("numbers")
     return {name: ask[name](**request) for name, request in arrays.items()}

@@ -4,7 +4,6 @@ import base64
 import dataclasses
 import json
 import os
-import pathlib
 import subprocess
 import sys
 import time
@@ -18,7 +17,12 @@ from tests.training import small
 from tfadrec import serving
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError, TfadrecError
-from tfadrec.serving.requests import new_ads
+from tfadrec.serving import parity
+from tfadrec.serving.requests import (
+    candidate_inputs,
+    new_ads,
+    without_candidates,
+)
 
 # Runs where only TensorFlow can be imported.
 CHILD = """
@@ -89,10 +93,9 @@ def requests():
         exclude = dataset.catalogue.ad_ids[:2][None]
         made[name] = {
             "serving_default": serving.replay(dataset, rows),
-            "score_slate": {
-                **user,
-                "candidate_ads": dataset.catalogue.ad_ids[:7][None],
-            },
+            "score_slate": serving.with_candidates(
+                dataset, user, dataset.catalogue.ad_ids[:7][None]
+            ),
             "recommend": {
                 **user,
                 "exclude_ads": exclude,
@@ -101,19 +104,20 @@ def requests():
             },
         }
         made[name]["recommend_from"] = {
-            **made[name]["recommend"],
-            "candidate_ads": dataset.catalogue.ad_ids[:9][None],
+            **serving.with_candidates(
+                dataset,
+                made[name]["recommend"],
+                dataset.catalogue.ad_ids[:9][None],
+            ),
             "bids": np.arange(9.0, dtype=np.float32)[None],
         }
         made[name]["encode_user"] = user
         reader, rows = getattr(worlds, name)().reader, np.array([2, 5, 3])
         new = new_ads(dataset, reader, rows[None])
+        both = [dataset.catalogue.ad_ids[:7][None], new["new_ads"]]
         made[name]["score_new_ads"] = {
-            **made[name]["score_slate"],
+            **serving.with_candidates(dataset, user, np.concatenate(both, 1)),
             **new,
-            "candidate_ads": np.concatenate(
-                [made[name]["score_slate"]["candidate_ads"], new["new_ads"]], 1
-            ),
         }
         made[name]["encode_ads"] = reader.raw(
             dataset.catalogue, rows, as_tokens=True
@@ -169,7 +173,8 @@ def test_a_process_without_this_package_scores_the_same(
     # The same as row by row, the user's side given with each.
     request = requests[name]["score_slate"]
     one_by_one = {k: np.repeat(v, 7, axis=0) for k, v in request.items()}
-    one_by_one["candidate_ads"] = request["candidate_ads"][0]
+    own = candidate_inputs(world.dataset.schema) & set(request)
+    one_by_one |= {k: request[k][0] for k in own}
     expected = world.score(**one_by_one)
     assert set(slate) == set(expected)
     for key, values in expected.items():
@@ -193,7 +198,7 @@ def test_a_process_without_this_package_scores_the_same(
 
 
 def test_signatures_are_those_of_the_docs():
-    bundle = tf.saved_model.load(worlds.bundle("numbers") / "1")
+    bundle = worlds.loaded("numbers")
     user = {
         "user_id": (tf.int64, 1),
         "history_ads": (tf.int64, 2),
@@ -233,7 +238,7 @@ def test_signatures_are_those_of_the_docs():
         "encode_user": user,
     }
     assert set(bundle.signatures) == set(expected)
-    words = tf.saved_model.load(worlds.bundle("words") / "1")
+    words = worlds.loaded("words")
     for loaded in (bundle, words):
         encoded = loaded.signatures["encode_ads"].structured_outputs
         assert set(encoded) == {"vector", "fields", "bias"}
@@ -241,7 +246,7 @@ def test_signatures_are_those_of_the_docs():
         assert set(encoded) == {"events", "mask", "bias"}
     copy = {k: (tf.string, 1) for k in ("title", "description", "tags")}
     tokens = {"token_ids": (tf.int32, 2), "token_length": (tf.int32, 1)}
-    kinds = {"category": (tf.string, 1), "price": (tf.float64, 1)}
+    kinds = {"category_2": (tf.string, 1), "price": (tf.float64, 1)}
     for name, inputs in (
         ("encode_ads", kinds | tokens),
         ("encode_ads_text", kinds | copy),
@@ -266,8 +271,9 @@ def test_signatures_are_those_of_the_docs():
 
 def test_open_bundle_reads_the_newest_version(requests):
     path = worlds.bundle("words")
-    for folder in (path, path / "1"):
-        score = serving.open_bundle(folder)["serving_default"]
+    by_version = serving.open_bundle(path / "1")
+    for signatures in (worlds.opened("words"), by_version):
+        score = signatures["serving_default"]
         request = requests["words"]["serving_default"]
         np.testing.assert_allclose(
             score(**request)["logits"],
@@ -276,27 +282,20 @@ def test_open_bundle_reads_the_newest_version(requests):
         )
 
 
+@pytest.fixture(scope="session")
+def made():
+    """The worlds and a bundle, made before parts of an export are patched."""
+    worlds.numbers()
+    return worlds.exported("words")
+
+
 @pytest.fixture
-def quick(monkeypatch):
+def quick(made, no_graph, no_replay):
     """Exports without TensorFlow's parts, which take seconds."""
 
-    def save(service, folder, signatures):
-        pathlib.Path(folder).mkdir()
-        pathlib.Path(folder, "saved_model.pb").write_bytes(b"")
 
-    module = "tfadrec.serving.bundle"
-    monkeypatch.setattr(f"{module}.check_parity", lambda *_: None)
-    monkeypatch.setattr("tensorflow.saved_model.save", save)
-    monkeypatch.setattr(f"{module}.write_warm_up", lambda *_: None)
-    monkeypatch.setattr(f"{module}.foreign_ops", lambda _: {})
-    signatures = worlds.words().signatures
-    monkeypatch.setattr(
-        serving.RankingService, "signatures", lambda _: signatures
-    )
-
-
-def export(path, **arguments):
-    world = worlds.words()
+def export(path, name="numbers", **arguments):
+    world = getattr(worlds, name)()
     return serving.export_bundle(
         world.ranker, world.dataset, path, **world.text, **arguments
     )
@@ -396,21 +395,20 @@ def test_killed_at_any_moment_leaves_whole_versions_alone(tmp_path):
             bundle = serving.open_bundle(version)
             assert set(bundle) == set(worlds.words().ask)
     request = serving.replay(worlds.words().dataset, [0])
-    export(path)
+    export(path, "words")
     serving.open_bundle(path)["serving_default"](**request)
 
 
-@pytest.mark.parametrize(
-    "part",
-    [
-        "ad_tower",
-        pytest.param("converted_if_clicked_head", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize("part", ["ad_tower", "converted_if_clicked_head"])
 def test_a_bundle_that_scores_otherwise_is_not_exported(
-    tmp_path, monkeypatch, part
+    made, no_graph, tmp_path, monkeypatch, part
 ):
-    """One weight changes between the writing and the check."""
+    """One weight changes between the writing and the check.
+
+    The bundle answers as the one that was exported without a change did.
+    """
+    _, answered = made
+    monkeypatch.setattr(parity, "_replay", lambda *_: answered)
     world = worlds.words()
     variable = next(
         v for v in world.ranker.trainable_variables if part in v.name
@@ -425,7 +423,7 @@ def test_a_bundle_that_scores_otherwise_is_not_exported(
     monkeypatch.setattr("tensorflow.saved_model.save", tamper)
     try:
         with pytest.raises(TfadrecError, match="Nothing was exported") as error:
-            export(tmp_path)
+            export(tmp_path, "words")
     finally:
         variable.assign(kept)
     assert not isinstance(error.value, InputError)
@@ -438,36 +436,49 @@ def test_no_bundle(tmp_path, name):
         serving.open_bundle(tmp_path / name)
 
 
-def test_more_ads_join_the_bundle_without_training(tmp_path):
-    """They score as new ones do; those that are known stay as they are."""
+def test_more_ads_join_the_bundle_without_training(
+    made, no_replay, tmp_path, monkeypatch
+):
+    """They score as new ones do; those that are known stay as they are.
+
+    It is asked what was given to be saved. `test_export_with_more_ads` of
+    `tests/cli` reads such a bundle back.
+    """
+    given = []
+    monkeypatch.setattr(
+        "tensorflow.saved_model.save",
+        lambda service, folder, signatures: (
+            folder.mkdir(),
+            given.extend((service, signatures)),
+        ),
+    )
+    monkeypatch.setattr("tfadrec.serving.bundle.foreign_ops", lambda _: {})
     world = worlds.words()
     catalogue = world.dataset.catalogue
     more = dataclasses.replace(
         catalogue.take(np.array([4, 7, 1])),
         ad_ids=np.array(["fresh", "other", catalogue.ad_ids[1]], object),
         titles=[catalogue.titles[4], catalogue.titles[7], "not read"],
-        vectors={},
     )
-    folder = serving.export_bundle(
-        world.ranker,
-        world.dataset,
-        tmp_path / "words",
-        catalogue=more,
-        **world.text,
+    more = dataclasses.replace(
+        more, columns={k: v for k, v in more.columns.items() if k != "text"}
     )
-    bundle = serving.open_bundle(folder)
+    export(tmp_path, "words", catalogue=more)
+    bundle = serving.answers(*given)
     request = serving.replay(world.dataset, [0])
-    slate = {**request, "candidate_ads": np.array([["fresh", "other"]], object)}
+    slate = serving.with_candidates(
+        world.dataset, request, np.array([["fresh", "other"]], object)
+    )
     found = bundle["score_slate"](**slate)["logits"]
     new = new_ads(world.dataset, world.reader, np.array([[5, 8]]))
     expected = world.ask["score_new_ads"](
-        **request | {"candidate_ads": new["new_ads"]}, **new
+        **serving.with_candidates(world.dataset, request, new["new_ads"]), **new
     )["logits"]
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert abs(found[0, 0] - found[0, 1]) > 1e-3
     # A history may name them, and they are recommended.
     best = bundle["recommend"](
-        **{k: v for k, v in request.items() if k != "candidate_ads"},
+        **without_candidates(world.dataset.schema, request),
         exclude_ads=np.array([["other"]], object),
         exclude_history=[False],
         k=[99],
@@ -476,7 +487,9 @@ def test_more_ads_join_the_bundle_without_training(tmp_path):
     assert sorted(filter(None, map(bytes.decode, best))) == sorted(
         [*catalogue.ad_ids, "fresh"]
     )
-    known = {**request, "candidate_ads": catalogue.ad_ids[None]}
+    known = serving.with_candidates(
+        world.dataset, request, catalogue.ad_ids[None]
+    )
     np.testing.assert_allclose(
         bundle["score_slate"](**known)["logits"],
         world.ask["score_slate"](**known)["logits"],
@@ -484,8 +497,12 @@ def test_more_ads_join_the_bundle_without_training(tmp_path):
     )
 
 
-def test_a_trained_run_is_exported_and_answers(tmp_path):
-    """A ranker that was reloaded from model.keras serves the same."""
+@pytest.mark.slow
+def test_a_trained_run_is_exported_and_answers(no_replay, tmp_path):
+    """A ranker that was reloaded from model.keras serves the same.
+
+    In the default run, the last lines of `tests/test_end_to_end.py` say so.
+    """
     run = small.run()
     bundle = serving.export_bundle(run.ranker, run.test, tmp_path)
     rows = np.arange(len(run.test))

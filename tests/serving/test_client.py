@@ -50,7 +50,7 @@ def test_plain_values_and_empty_histories(address):
         "candidate_ads": [[1, 2]],
     }
     found = client.predict("score_slate", **request)
-    ask = serving.open_bundle(worlds.bundle("numbers"))["score_slate"]
+    ask = worlds.opened("numbers")["score_slate"]
     assert_equal(found, ask(**request))
 
 
@@ -223,7 +223,7 @@ def test_samples_in_the_bundle(server, tmp_path, kind):
     rows = [line.split("\t") for line in found.stdout.splitlines()]
     request = json.loads(pathlib.Path(tmp_path, "request.json").read_text())
     assert request["signature_name"] == "score_slate"
-    ask = serving.open_bundle(bundle)["score_slate"]
+    ask = worlds.opened("numbers")["score_slate"]
     answer = ask(**request["inputs"])
     ads = request["inputs"]["candidate_ads"][0]
     scores = dict(zip(ads, answer["score"][0], strict=True))

@@ -13,8 +13,8 @@ from tfadrec.serving.preview.limits import Limits
 from tfadrec.serving.preview.request_error import RequestError
 
 
-def read(dtype, values, rank=1, limits=Limits()):  # noqa: B008
-    shape = tf.TensorShape([None] * rank).as_proto()
+def read(dtype, values, rank=1, limits=Limits(), last=None):  # noqa: B008
+    shape = tf.TensorShape([*[None] * (rank - 1), last]).as_proto()
     spec = TensorInfo(dtype=dtype.as_datatype_enum, tensor_shape=shape)
     body = Body("a", by_row=False, values={"x": values})
     return json_tensors.read_inputs(body, {"x": spec}, limits)["x"]
@@ -70,6 +70,8 @@ def test_strings():
 def test_shapes():
     assert read(tf.int64, [[], []], rank=2).shape == (2, 0)
     assert read(tf.int64, [[[1]], [[2]]], rank=3).shape == (2, 1, 1)
+    # The vectors of an empty history still have a width.
+    assert read(tf.int64, [[], []], rank=3, last=4).shape == (2, 0, 4)
     for values in ([1], 1, [[[1]]], [[1], [1, 2]], {"a": 1}):
         with pytest.raises(RequestError, match=r"`x` must|lists of `x`"):
             read(tf.int64, values, rank=2)

@@ -11,9 +11,13 @@ from tests.training import small
 from tfadrec import data, layers, models, serving, towers, training
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
-from tfadrec.core.schema import Feature
+from tfadrec.core.feature import Feature
 from tfadrec.serving.ad_reader import AdReader
-from tfadrec.serving.requests import new_ads
+from tfadrec.serving.requests import (
+    candidate_inputs,
+    new_ads,
+    without_candidates,
+)
 
 
 def without_an_id(world, row):
@@ -92,8 +96,12 @@ def test_a_deleted_ad_scores_as_its_columns_say(world):
     other = world.dataset.catalogue.ad_ids[
         (ad + 3) % len(world.dataset.catalogue)
     ]
+    own = candidate_inputs(world.dataset.schema)
     slate = {
-        **request,
+        **{
+            k: np.repeat(v[:, None], 2, axis=1) if k in own else v
+            for k, v in request.items()
+        },
         **columns_of(world, ad),
         "candidate_ads": np.array(
             [[forgotten, other]], request["candidate_ads"].dtype
@@ -112,7 +120,7 @@ def test_a_deleted_ad_scores_as_its_columns_say(world):
 def test_known_ads_are_read_from_the_catalogue(world, request_of):
     """Whatever the request says of them; and without new ads, all of them."""
     ids = world.dataset.catalogue.ad_ids
-    slate = {**request_of, "candidate_ads": ids[None, :5]}
+    slate = serving.with_candidates(world.dataset, request_of, ids[None, :5])
     expected = world.ask["score_slate"](**slate)
     told = {
         **slate,
@@ -138,11 +146,13 @@ def test_new_ads_are_each_row_its_own(world, request_of):
     both = np.repeat(new["new_ads"][:1, :1], 2, axis=1)
     new["new_ads"] = np.concatenate([both, both])  # one id throughout
     slate = {k: np.repeat(v, 2, axis=0) for k, v in request_of.items()}
-    slate["candidate_ads"] = both[:, :1].repeat(2, axis=0)
+    slate = serving.with_candidates(
+        dataset, slate, both[:, :1].repeat(2, axis=0)
+    )
     found = world.ask["score_new_ads"](**slate, **new)["logits"]
     for place, row in enumerate((2, 5)):
         one = new_ads(dataset, world.reader, np.array([[row]]))
-        alone = {**request_of, "candidate_ads": one["new_ads"]}
+        alone = serving.with_candidates(dataset, request_of, one["new_ads"])
         expected = world.ask["score_new_ads"](**alone, **one)["logits"]
         np.testing.assert_allclose(found[[place]], expected, atol=1e-5)
     assert abs(found[0] - found[1]) > 1e-3
@@ -151,11 +161,13 @@ def test_new_ads_are_each_row_its_own(world, request_of):
 def test_a_merged_batch_scores_as_its_parts(world, request_of):
     """A server fills a request up with its tensors' first elements."""
     new = new_ads(world.dataset, world.reader, np.array([[3, 6]]))
-    slate = {**request_of, **new, "candidate_ads": new["new_ads"]}
+    slate = new | serving.with_candidates(
+        world.dataset, request_of, new["new_ads"]
+    )
     expected = world.ask["score_new_ads"](**slate)["logits"]
     padded = {
         k: np.concatenate([v, v[:, :1].repeat(3, axis=1)], axis=1)
-        if k.startswith("new_") or k == "candidate_ads"
+        if k.startswith("new_") or k in candidate_inputs(world.dataset.schema)
         else v
         for k, v in slate.items()
     }
@@ -168,7 +180,9 @@ def test_a_merged_batch_scores_as_its_parts(world, request_of):
 
 def test_a_column_that_is_too_short(world, request_of):
     new = new_ads(world.dataset, world.reader, np.array([[3, 6]]))
-    slate = {**request_of, **new, "candidate_ads": new["new_ads"]}
+    slate = new | serving.with_candidates(
+        world.dataset, request_of, new["new_ads"]
+    )
     name = next(k for k in new if k not in ("new_ads", "new_token_ids"))
     slate[name] = slate[name][:, :1]
     with pytest.raises(
@@ -272,7 +286,7 @@ def test_what_stands_behind_the_tokens_is_not_looked_at():
 
 def test_encode_user_is_the_user_tower(world, request_of):
     found = world.ask["encode_user"](
-        **{k: v for k, v in request_of.items() if k != "candidate_ads"}
+        **without_candidates(world.dataset.schema, request_of)
     )
     row = int(world.dataset.impressions.history_lengths.argmax())
     inputs, _ = next(iter(world.dataset.select([row]).batches(1)))
@@ -292,8 +306,9 @@ def test_an_encoder_without_a_target_gives_a_user_vector():
     ranker = training.build_ranker(config, dataset)
     service = serving.RankingService(ranker, dataset)
     ask = serving.answers(service, service.signatures())["encode_user"]
-    request = serving.replay(dataset, np.arange(7))
-    del request["candidate_ads"]
+    request = without_candidates(
+        dataset.schema, serving.replay(dataset, np.arange(7))
+    )
     found = ask(**request)["user"]
     inputs, _ = next(iter(dataset.batches(7)))
     tower = ranker.ad_tower
@@ -347,21 +362,18 @@ def test_text_that_does_not_fit():
             serving.RankingService(ranker, world.dataset, **text)
 
 
-def test_numerics_and_vectors_of_new_ads_are_in_their_own_units():
+def test_numbers_and_vectors_of_new_ads_are_in_their_own_units():
     """A price of 70 with mean 50 and deviation 10 is a 2."""
-    spec = {
-        "num_ads": 3,
-        "categoricals": {},
-        "numerics": ["price"],
-        "vectors": {"image": 2},
-    }
+    price = Feature(
+        "price", "ad", "number", "price", "price", mean=50.0, std=10.0
+    )
+    image = Feature("image", "ad", "vector", "image", "image", width=2)
+    spec = {"num_ads": 3, "features": [price.spec(), image.spec()]}
     ranker = models.AdRanker(
         towers.AdTower(spec, width=4),
         towers.UserTower(layers.DIN(hidden_units=(4,)), num_event_types=2),
     )
     ranker.build()
-    price = Feature("price", "numeric", mean=50.0, std=10.0)
-    image = Feature("image", "vector", width=2)
     reader = AdReader(ranker, [price, image])
     assert set(reader.specs(1)) == {"price", "image"}
     found = reader(
@@ -370,14 +382,14 @@ def test_numerics_and_vectors_of_new_ads_are_in_their_own_units():
             "image": tf.constant([[3.0, 4.0]] * 3),
         }
     )
-    numeric, vector = (
+    number, vector = (
         next(
             v.numpy()
             for v in ranker.ad_tower.weights
             if f"{name}_projection/kernel" in v.name
         )
-        for name in ("numeric", "image")
+        for name in ("numbers", "image")
     )
     for place, scaled in enumerate((2.0, 0.0, 0.0)):
-        expected = scaled * numeric[0] + [0.6, 0.8] @ vector
+        expected = scaled * number[0] + [0.6, 0.8] @ vector
         np.testing.assert_allclose(found["vector"][place], expected, atol=1e-5)

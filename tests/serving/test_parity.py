@@ -10,7 +10,7 @@ from tests.serving import worlds
 from tfadrec import serving
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError, TfadrecError
-from tfadrec.serving import parity
+from tfadrec.serving import parity, replay_bundle
 
 
 @pytest.mark.parametrize("name", ["words", "numbers"])
@@ -38,10 +38,21 @@ def test_the_report(name):
         assert 0 < times["p50"] <= times["p90"] <= times["p99"]
 
 
+@pytest.mark.parametrize(
+    ("calls", "seconds", "made"), [(7, 60.0, 7), (7, 0.0, 1)]
+)
+def test_latencies_are_of_so_many_calls_or_seconds(calls, seconds, made):
+    """And one call at least; five before them warm up."""
+    times = []
+    found = replay_bundle._time(lambda: times.append(0), calls, seconds)
+    assert len(times) == 5 + made
+    assert 0 < found["p50"] <= found["p90"] <= found["p99"]
+
+
 def test_a_bundle_that_reads_padding_is_refused(tmp_path):
     """It goes by what stands in a history, and not by its length."""
     world = worlds.words()
-    honest = tf.saved_model.load(worlds.bundle("words") / "1")
+    honest = worlds.loaded("words")
     signature = honest.signatures["serving_default"]
     specs = signature.structured_input_signature[1]
 

@@ -102,7 +102,7 @@ def test_missing_context_is_nan(connection, good, arrays):
     found = connection.predict(
         "serving_default", {**good["serving_default"], "scroll": plain(scroll)}
     )
-    ask = serving.open_bundle(worlds.bundle("numbers"))["serving_default"]
+    ask = worlds.opened("numbers")["serving_default"]
     assert_equal(found, ask(**{**request, "scroll": scroll}))
 
 
@@ -134,7 +134,7 @@ def test_metadata_is_what_the_server_has(connection):
 
 
 def assert_metadata(found):
-    loaded = tf.saved_model.load(worlds.bundle("numbers") / "1")
+    loaded = worlds.loaded("numbers")
     signatures = dict(found.signature_def)
     signatures.pop("__saved_model_init_op")
     assert set(signatures) == set(loaded.signatures)

@@ -6,6 +6,7 @@ import pytest
 from tests.serving import worlds
 from tfadrec import serving
 from tfadrec.core.door import tf
+from tfadrec.serving.requests import without_candidates
 
 
 def repeat(request, number):
@@ -16,15 +17,15 @@ def score(world, request):
     return world.score(**request)["logits"]
 
 
-def user_part(request):
-    return {k: v for k, v in request.items() if k != "candidate_ads"}
+def user_part(world, request):
+    return without_candidates(world.dataset.schema, request)
 
 
 def ask(world, request, k=5, exclude=(), history=False):
     ids = world.dataset.catalogue.ad_ids
     kind = ids.dtype
     return world.recommend(
-        **user_part(request),
+        **user_part(world, request),
         exclude_ads=np.array(list(exclude), kind).reshape(1, -1),
         exclude_history=[history],
         k=[k],
@@ -34,8 +35,9 @@ def ask(world, request, k=5, exclude=(), history=False):
 def ask_from(world, request, candidates, bids, k=5, exclude=(), history=False):
     kind = world.dataset.catalogue.ad_ids.dtype
     return world.ask["recommend_from"](
-        **user_part(request),
-        candidate_ads=np.array(list(candidates), kind)[None],
+        **serving.with_candidates(
+            world.dataset, request, np.array(list(candidates), kind)[None]
+        ),
         bids=np.array(bids, np.float32)[None],
         exclude_ads=np.array(list(exclude), kind).reshape(1, -1),
         exclude_history=[history],
@@ -107,7 +109,7 @@ def test_an_unknown_user_is_row_0(world, request_of, unknown):
     request_of["user_id"] = some(request_of["user_id"], unknown)
     answer = score(world, request_of)
     assert abs(answer - known) > 1e-3
-    inputs, _ = next(
+    inputs, *_ = next(
         iter(
             world.dataset.select(
                 [int(world.dataset.impressions.history_lengths.argmax())]
@@ -122,7 +124,7 @@ def test_an_unknown_user_is_row_0(world, request_of, unknown):
 def test_an_unknown_ad_is_row_0(world, request_of, unknown):
     request_of["candidate_ads"] = some(request_of["candidate_ads"], unknown)
     answer = score(world, request_of)
-    inputs, _ = next(
+    inputs, *_ = next(
         iter(
             world.dataset.select(
                 [int(world.dataset.impressions.history_lengths.argmax())]
@@ -204,7 +206,8 @@ def test_rows_of_different_lengths_share_a_batch(world, request_of):
 
 
 def test_an_unknown_category_is_a_missing_one(world, request_of):
-    name = next(f.name for f in world.dataset.schema.context if f.vocabulary)
+    context = world.dataset.schema.of("context")
+    name = next(f.tensor for f in context if f.vocabulary)
     answers = []
     for value in ("", "no such place"):
         request_of[name] = np.array([value], object)
@@ -215,7 +218,8 @@ def test_an_unknown_category_is_a_missing_one(world, request_of):
 def test_a_missing_number_is_the_mean():
     world = worlds.numbers()
     request = serving.replay(world.dataset, [5])
-    feature = next(f for f in world.dataset.schema.context if f.std != 1)
+    context = world.dataset.schema.of("context")
+    feature = next(f for f in context if f.std != 1)
     answers = []
     for value in (np.nan, feature.mean):
         request["scroll"] = np.array([value])
@@ -228,8 +232,8 @@ def test_a_missing_number_is_the_mean():
 def test_recommend_is_brute_force_over_the_catalogue(world, request_of):
     """The ids and scores of a sort over `serving_default` for all ads."""
     ids = world.dataset.catalogue.ad_ids
-    batch = repeat(user_part(request_of), len(ids))
-    scored = world.score(**batch, candidate_ads=ids)
+    batch = repeat(user_part(world, request_of), len(ids))
+    scored = world.score(**serving.with_candidates(world.dataset, batch, ids))
     answer = ask(world, request_of, k=len(ids))
     found = decoded(answer["ad_ids"][0])
     assert len(set(found)) == len(ids)
@@ -246,8 +250,10 @@ def test_recommend_from_is_brute_force_over_the_list(world, request_of):
     """By score times bid: no repeats, no unknown ad, no excluded one."""
     ids = list(world.dataset.catalogue.ad_ids[2:9])
     bids = np.array([3.0, 0.1, 9.0, 2.0, 0.0, 1.0, 5.0])
-    batch = repeat(user_part(request_of), 7)
-    scored = world.score(**batch, candidate_ads=np.array(ids))
+    batch = repeat(user_part(world, request_of), 7)
+    scored = world.score(
+        **serving.with_candidates(world.dataset, batch, np.array(ids))
+    )
     order = np.argsort(-scored["score"] * bids)
     answer = ask_from(world, request_of, ids, bids, k=7)
     assert decoded(answer["ad_ids"][0]) == [ids[i] for i in order]
@@ -318,7 +324,7 @@ def test_what_an_example_lacks_is_unknown(world, request_of, unknown):
 def test_recommend_is_for_each_user_apart(world):
     lengths = world.dataset.impressions.history_lengths
     rows = np.array([int(lengths.argmax()), int(lengths.argmin())])
-    both = user_part(serving.replay(world.dataset, rows))
+    both = user_part(world, serving.replay(world.dataset, rows))
     kind = world.dataset.catalogue.ad_ids.dtype
     answer = world.recommend(
         **both,

@@ -49,12 +49,12 @@ def test_every_signature_and_size_is_there(world):
         "score_new_ads": [(1, 100)],
         "encode_user": [(1, 0)],
     }
-    loaded = tf.saved_model.load(worlds.bundle(world) / "1")
+    loaded = worlds.loaded(world)
     assert set(sizes) == set(loaded.signatures)
 
 
 def test_every_request_is_answered(world):
-    loaded = tf.saved_model.load(worlds.bundle(world) / "1")
+    loaded = worlds.loaded(world)
     for log in logs(world):
         request = log.predict_log.request
         signature = loaded.signatures[request.model_spec.signature_name]

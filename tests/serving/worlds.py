@@ -12,13 +12,16 @@ import functools
 import types
 
 import numpy as np
+import pytest
 import tokenizers
 import yaml
 
 from tests.training import small
 from tfadrec import data, layers, serving, training
+from tfadrec.core.door import tf
 from tfadrec.data import sources
 from tfadrec.data.copy.train_tokenizer import train_tokenizer
+from tfadrec.serving import parity
 
 NUM_ADS = 1100
 SIGNATURES = [
@@ -33,7 +36,7 @@ SIGNATURES = [
 @functools.cache
 def words():
     config = small.config(
-        ad_tower={"category": "category"},
+        ad_tower={"category": "category_2"},
         ranker={"tasks": ["clicked", "converted"]},
         multitask={"class": "MMoE", "hidden_units": [4]},
     )
@@ -149,6 +152,7 @@ def _served(dataset, config, tokenizer=None, encoder=None):
         dataset=dataset,
         ranker=ranker,
         text=text,
+        service=service,
         reader=service.reader,
         score=ask["serving_default"],
         recommend=ask["recommend"],
@@ -158,12 +162,49 @@ def _served(dataset, config, tokenizer=None, encoder=None):
 
 
 @functools.cache
-def bundle(name):
-    """The folder of versions of one of the two."""
+def exported(name):
+    """The folder of versions of one of the two, and what its replay answered.
+
+    Nothing of the export is left out, but its service is the world's, which is
+    traced already, and its latencies are those of a few calls.
+    """
     world = {"words": words, "numbers": numbers}[name]()
     path = small.folder() / "bundles" / name
-    serving.export_bundle(world.ranker, world.dataset, path, **world.text)
-    return path
+    replay, answered = parity._replay, []
+
+    def recorded(*arguments):
+        answered.append(replay(*arguments))
+        return answered[-1]
+
+    module = "tfadrec.serving.bundle"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            f"{module}.RankingService.signatures", lambda _: world.signatures
+        )
+        patch.setattr(
+            f"{module}.RankingService", lambda *_, **__: world.service
+        )
+        patch.setattr(parity, "LATENCY_CALLS", 5)
+        patch.setattr(parity, "_replay", recorded)
+        serving.export_bundle(world.ranker, world.dataset, path, **world.text)
+    return path, answered[-1]
+
+
+def bundle(name):
+    """The folder of versions of one of the two."""
+    return exported(name)[0]
+
+
+@functools.cache
+def loaded(name):
+    """Its version, as TensorFlow loads it."""
+    return tf.saved_model.load(bundle(name) / "1")
+
+
+@functools.cache
+def opened(name):
+    """Its signatures, as `open_bundle` reads them."""
+    return serving.open_bundle(bundle(name))
 
 
 def assert_equal(found, expected):

@@ -4,10 +4,24 @@ import numpy as np
 import pytest
 
 from tfadrec.core.door import keras, tf
+from tfadrec.core.feature import Feature
+from tfadrec.core.schema import Schema
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.towers import AdTower
 
 N, D = 6, 4
+SCHEMA = Schema(
+    "made",
+    "string",
+    "string",
+    (),
+    features=(
+        Feature("brand", "ad", "category", vocabulary=("x", "y")),
+        Feature("size", "ad", "number"),
+        Feature("price", "ad", "number"),
+        Feature("copy", "ad", "vector", width=3),
+    ),
+)
 
 
 def catalogue():
@@ -17,13 +31,14 @@ def catalogue():
         titles=[""] * N,
         descriptions=[""] * N,
         tags=[[]] * N,
-        categoricals={"brand": np.array([1, 2, 0, 2, 1, 1], np.int32)},
-        numerics={
-            "weight": random.normal(size=N).astype(np.float32),
-            "price": random.normal(size=N).astype(np.float32),
+        features=SCHEMA.features,
+        columns={
+            "brand": np.array([1, 2, 0, 2, 1, 1], np.int32),
+            # The price of ad 2 is missing.
+            "size": random.normal(size=N).astype(np.float32),
+            "price": np.array([3, np.nan, 1, 0, -2, 1], np.float32),
+            "copy": random.normal(size=(N, 3)).astype(np.float32),
         },
-        vectors={"copy": random.normal(size=(N, 3)).astype(np.float32)},
-        category_sizes={"brand": 3},
     )
 
 
@@ -54,22 +69,26 @@ def test_fields_are_gathered_and_projected(by_xla):
     out = tf.function(tower, jit_compile=by_xla)(tf.constant(ROWS))
     for place in np.ndindex(ROWS.shape):
         row = ROWS[place]
-        # Row 0, the unknown ad: no brand, average numerics, no vector.
-        brand = ads.categoricals["brand"][row - 1] if row else 0
-        numerics = [  # in the order of their names
-            ads.numerics[name][row - 1] if row else 0
-            for name in ("price", "weight")
-        ]
-        copy = ads.vectors["copy"][row - 1] if row else np.zeros(3)
+        # Row 0, the unknown ad: no brand, no number, no vector.
+        brand = ads.columns["brand"][row - 1] if row else 0
+        numbers = np.array(  # in the order of their names
+            [
+                ads.columns[name][row - 1] if row else np.nan
+                for name in ("price", "size")
+            ]
+        )
+        missing = weights["features/missing_numbers"]
+        numbers = np.where(np.isnan(numbers), missing, numbers)
+        copy = ads.columns["copy"][row - 1] if row else np.zeros(3)
         copy = copy / max(np.linalg.norm(copy), 1e-6)  # at unit length
         known = weights["id/embedding_and_bias"][row]
         fields = [
             known[:D],
-            weights["brand_embedding"][brand],
-            copy @ weights["copy_projection/kernel"]
-            + weights["copy_projection/bias"],
-            numerics @ weights["numeric_projection/kernel"]
-            + weights["numeric_projection/bias"],
+            weights["features/brand/embedding"][brand],
+            copy @ weights["features/copy_projection/kernel"]
+            + weights["features/copy_projection/bias"],
+            numbers @ weights["features/numbers_projection/kernel"]
+            + weights["features/numbers_projection/bias"],
         ]
         np.testing.assert_allclose(out["fields"][place], fields, atol=1e-5)
         np.testing.assert_allclose(
@@ -85,13 +104,8 @@ def test_an_ad_without_a_row_is_encoded_by_its_columns(use_id):
     ads = catalogue()
     row = 4
     given = {
-        "categorical:brand": tf.constant(
-            [[ads.categoricals["brand"][row - 1]]]
-        ),
-        "numeric": tf.constant(
-            [[[ads.numerics[name][row - 1] for name in ("price", "weight")]]]
-        ),
-        "vector:copy": tf.constant(ads.vectors["copy"][[[row - 1]]]),
+        name: tf.constant(column[[[row - 1]]])
+        for name, column in ads.columns.items()
     }
     known = tower(tf.constant([[row]]))
     unknown = np.zeros(D + 1, np.float32)
@@ -122,12 +136,13 @@ def test_an_ad_without_a_row_is_encoded_by_its_columns(use_id):
 def test_the_tables_are_not_trained():
     _, weights = filled()
     assert sorted(weights) == [
-        "brand_embedding",
-        "copy_projection/bias",
-        "copy_projection/kernel",
+        "features/brand/embedding",
+        "features/copy_projection/bias",
+        "features/copy_projection/kernel",
+        "features/missing_numbers",
+        "features/numbers_projection/bias",
+        "features/numbers_projection/kernel",
         "id/embedding_and_bias",
-        "numeric_projection/bias",
-        "numeric_projection/kernel",
     ]
 
 
@@ -225,7 +240,7 @@ def test_an_ad_without_an_id():
 
 
 def test_new_ads_begin_as_the_average_id():
-    tower = AdTower({**catalogue().spec(), "categoricals": {}}, D)
+    tower = AdTower(catalogue().spec(), D)
     out = tower(tf.constant(ROWS))
     np.testing.assert_array_equal(out["fields"][..., 0, :], np.zeros([2, 4, D]))
     np.testing.assert_array_equal(out["bias"], np.zeros([2, 4]))
@@ -247,17 +262,22 @@ def test_the_number_of_rows():
 
 
 @pytest.mark.parametrize(
-    ("columns", "use_id", "count"),
+    ("kinds", "use_id", "count"),
     [
-        # Numerics are one field together.
-        ({}, True, 4),
-        ({}, False, 3),
-        ({"numerics": []}, False, 2),
-        ({"categoricals": {}, "vectors": {}}, True, 2),
+        # Numbers are one field together.
+        ("category number vector", True, 4),
+        ("category number vector", False, 3),
+        ("category vector", False, 2),
+        ("number", True, 2),
+        ("", True, 1),
     ],
 )
-def test_the_number_of_fields(columns, use_id, count):
-    tower = AdTower({**catalogue().spec(), **columns}, D, use_id=use_id)
+def test_the_number_of_fields(kinds, use_id, count):
+    spec = catalogue().spec()
+    spec["features"] = [
+        f for f in spec["features"] if f["kind"] in kinds.split()
+    ]
+    tower = AdTower(spec, D, use_id=use_id)
     assert tower.num_fields == count
     assert tower(tf.constant(ROWS))["fields"].shape == [2, 4, count, D]
 
@@ -275,7 +295,32 @@ def test_what_kind_an_ad_is_of(by_xla):
     assert "category" not in filled()[0](tf.constant(ROWS))
 
 
-EMPTY = {"num_ads": 3, "categoricals": {}, "numerics": [], "vectors": {}}
+def test_columns_are_passed_on_as_they_are():
+    """For what is worked out of an ad's features and those of others."""
+    tower, _ = filled(passed=("brand", "price"), category="brand")
+    out = tower(tf.constant(ROWS))
+    tables = catalogue().tables()
+    for name in ("brand", "price"):
+        np.testing.assert_array_equal(out[name], tables[name][ROWS])
+    assert {"size", "copy"}.isdisjoint(out)
+    assert tower.parts == (
+        *("vector", "fields", "bias", "category"),
+        *("brand", "price"),
+    )
+
+
+def test_features_are_dropped_in_training():
+    """An ad whose values are all dropped is one of which nothing is known."""
+    tower, _ = filled(feature_dropout=0.9, use_id=False)
+    rows = tf.range(1, N + 1)
+    nothing, kept = tower(tf.constant([0]))["vector"], tower(rows)["vector"]
+    dropped = tower(rows, training=True)["vector"]
+    unknown = np.isclose(dropped, nothing, atol=1e-5).all(1)
+    assert unknown.any()  # each with a chance of .9^4, all known with 1e-3
+    assert not np.isclose(kept, nothing, atol=1e-5).all(1).any()
+
+
+EMPTY = {"num_ads": 3, "features": []}
 
 
 @pytest.mark.parametrize(
@@ -285,7 +330,11 @@ EMPTY = {"num_ads": 3, "categoricals": {}, "numerics": [], "vectors": {}}
         ({"use_id": False}, r"at least one field\. Received: use_id=False"),
         (
             {"category": "brand"},
-            r"of the catalogue, one of none\. Received: category='brand'",
+            r"of kind category, one of none\. Received: category='brand'",
+        ),
+        (
+            {"passed": ["brand"]},
+            r"columns of the catalogue, of none\. Received: brand",
         ),
         ({"id_l2": -1.0}, r"`l2` >= 0\. Received: .*l2=-1"),
         ({"id_dropout": 1.0}, r"\[0, 1\)\. Received: rate=1"),

@@ -57,7 +57,7 @@ def text_field(tower, rows):
             mask[place, : len(own)] = True
     vectors = tower.text({"token_ids": ids, "token_mask": mask}, training=True)
     norms = tf.maximum(tf.norm(vectors + 1e-30, axis=-1, keepdims=True), 1e-6)
-    return tower._projections["text"](vectors / norms)
+    return tower._text_projection(vectors / norms)
 
 
 def value_and_gradients(tower, encode, **options):

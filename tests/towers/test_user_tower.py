@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from tests.layers.features import specs
 from tfadrec import layers
 from tfadrec.core.door import keras, register, tf
+from tfadrec.layers.features import FeatureFields
 from tfadrec.towers import UserTower
 
 D, MAX_LENGTH = 3, 4
@@ -166,3 +168,123 @@ def test_bad_sizes(argument):
     name, value = next(iter(argument.items()))
     with pytest.raises(ValueError, match=rf">= 0\. Received: .*{name}={value}"):
         UserTower(Sum(), **{"num_event_types": 1, **argument})
+
+
+USER = [
+    specs.spec("age", "number"),
+    specs.spec("gender", "category", num_codes=3),
+]
+EVENT = [
+    specs.spec("history_dwell", "number"),
+    specs.spec("history_tags", "categories", num_codes=4, width=2),
+    specs.spec("history_liked", "category", num_codes=3, share="gender"),
+]
+
+
+def with_features():
+    return {
+        **inputs([6, 2]),
+        "age": tf.constant([0.5, np.nan]),
+        "gender": tf.constant([2, 1]),
+        "history_dwell": tf.fill([2, 6], 1.5),
+        "history_tags": tf.fill([2, 6, 2], 3),
+        "history_liked": tf.fill([2, 6], 1),
+    }
+
+
+def featured(**arguments):
+    """A tower with features, and its weights, random."""
+    keras.utils.set_random_seed(0)
+    tower = UserTower(
+        Sum(),
+        num_event_types=3,
+        features=USER,
+        event_features=EVENT,
+        **arguments,
+    )
+    tower(with_features())
+    random = np.random.default_rng(1)
+    weights = {}
+    for variable in tower.trainable_weights:
+        variable.assign(random.normal(size=variable.shape))
+        name = variable.name.removesuffix(":0").partition("/")[2]
+        weights[name] = variable.numpy()
+    return tower, weights
+
+
+def test_fields_of_a_user_are_added_to_the_user_vector():
+    """And those of an event to the event, of which the encoder makes more."""
+    tower, weights = featured()
+    batch = with_features()
+    out = tower(batch)
+    bare = UserTower(Sum(), num_event_types=3)
+    bare(batch)
+    for name in ("event_type", "age", "position"):
+        bare._embeddings[name].assign(weights[f"{name}_embedding"])
+    plain = bare(batch)
+    own = (
+        1.5 * weights["event_features/numbers_projection/kernel"][0]
+        + weights["event_features/numbers_projection/bias"]
+        + weights["event_features/history_tags/embedding"][3]
+        # An embedding that the user's feature has.
+        + weights["features/gender/embedding"][1]
+    )
+    assert "event_features/history_liked/embedding" not in weights
+    np.testing.assert_allclose(
+        out["events"], plain["events"] + own, rtol=1e-4, atol=1e-4
+    )
+    ages = np.array([0.5, weights["features/missing_numbers"][0]])
+    users = (
+        ages[:, None] * weights["features/numbers_projection/kernel"]
+        + weights["features/numbers_projection/bias"]
+        + weights["features/gender/embedding"][[2, 1]]
+    )
+    lengths = np.array([6, 2])
+    np.testing.assert_allclose(
+        out["user"][:, 0],
+        plain["user"][:, 0] + lengths[:, None] * own + users,
+        rtol=1e-4,
+        atol=1e-4,
+    )
+
+
+def test_features_of_users_and_events_are_dropped_in_training():
+    """At .99 nearly all values of 14 places are: all is as if missing."""
+    tower, _ = featured(feature_dropout=0.99)
+    batch = with_features()
+    nothing = {
+        **batch,
+        "age": tf.fill([2], np.nan),
+        "gender": tf.zeros([2], tf.int32),
+        "history_dwell": tf.fill([2, 6], np.nan),
+        "history_tags": tf.zeros([2, 6, 2], tf.int32),
+        "history_liked": tf.zeros([2, 6], tf.int32),
+    }
+    missing, dropped = tower(nothing), tower(batch, training=True)
+    same = np.isclose(missing["events"], dropped["events"], atol=1e-4).all(-1)
+    assert same.sum() >= 9
+    assert (
+        not np.isclose(missing["events"], tower(batch)["events"]).all(-1).any()
+    )
+
+
+def test_an_embedding_of_another_layer():
+    """The owner's gradient is that of all who use it."""
+    owner = FeatureFields([specs.spec("brand", "category", num_codes=4)], D)
+    owner.build(None)
+    owner.weights[0].assign(np.arange(12, dtype=np.float32).reshape(4, 3))
+    feature = specs.spec("searched", "category", num_codes=4, share="brand")
+    tower = UserTower(Sum(), num_event_types=3, features=[feature])
+    tower.share(owner.tables)
+    with tf.GradientTape() as tape:
+        user = tower({**inputs([0]), "searched": tf.constant([2])})["user"]
+        total = tf.reduce_sum(user)
+    np.testing.assert_array_equal(user, [[[6, 7, 8]]])
+    assert not any("searched" in v.name for v in tower.weights)
+    gradient = tape.gradient(total, owner.weights[0])
+    np.testing.assert_array_equal(
+        gradient, [[0] * 3, [0] * 3, [1] * 3, [0] * 3]
+    )
+    lonely = UserTower(Sum(), num_event_types=3, features=[feature])
+    with pytest.raises(ValueError, match=r"'brand' must be that .*'searched'"):
+        lonely(inputs([0]))

@@ -76,7 +76,8 @@ def tensor_names(
 
     A name that is legal and free stays as it is. Of any other, letters keep
     their plain form, and what is left over becomes an underscore; a number is
-    added where the result is taken. An event's name begins with `history_`.
+    added where the result is taken. Names of events' features begin with
+    `history_`, and no others do.
 
     Args:
       features: pairs of entity and name.
@@ -92,6 +93,8 @@ def tensor_names(
         base = _plain(name) or f"{entity}_feature"
         if entity == "event":
             base = f"history_{base}"
+        elif base.lower().startswith("history_"):
+            base = f"f_{base}"
         made, number = base, 2
         while taken & _used_by(made):
             made, number = f"{base}_{number}", number + 1

@@ -170,8 +170,8 @@ def _refuse_repeated(root: yaml.Node) -> None:
                 name = key.tag, key.value
                 if name in lines:
                     raise _Fault(
-                        f"the key {_short(key.value)} in line {lines[name]} "
-                        f"and again in line {line}"
+                        f"the key {_short(key.value)} twice, in line "
+                        f"{lines[name]} and in line {line}"
                     )
                 lines[name] = line
         elif isinstance(node, yaml.SequenceNode):

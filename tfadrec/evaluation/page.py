@@ -1,10 +1,14 @@
 """One HTML file that stands alone: no scripts, nothing from outside."""
 
 import os
-import pathlib
 from collections.abc import Sequence
 from html import escape
 
+from tfadrec.core.replace_page import replace_page
+
+_BEGINNING = (
+    '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
+)
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem;
        margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff; }
@@ -23,22 +27,34 @@ def write_page(
     """Writes a page.
 
     Args:
-      path: the file, replaced where it exists; its folders are made.
+      path: the file; its folders are made. A page that this has written is
+        replaced.
       title: the heading, which is escaped.
       body: parts of HTML, which are not.
+
+    Raises:
+      InputError: where another file is in the way, or a page that somebody has
+        changed.
     """
     page = "\n".join(
         [
-            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+            _BEGINNING,
             f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>",
             f"<body>\n<h1>{escape(title)}</h1>",
             *body,
             "</body>\n</html>\n",
         ]
     )
-    file = pathlib.Path(path)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(page, encoding="utf-8")
+    replace_page(path, page, "report", older=_is_version_1)
+
+
+def _is_version_1(page: str) -> bool:
+    """Whether version 0.1.0, which did not sign its pages, wrote this one."""
+    return (
+        page.startswith(f"{_BEGINNING}\n<title>")
+        and f"<style>{_STYLE}</style>" in page
+        and page.endswith("</body>\n</html>\n")
+    )
 
 
 def table(rows: Sequence[Sequence[str]], kind: str = "numbers") -> str:

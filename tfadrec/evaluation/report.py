@@ -24,7 +24,8 @@ def write_report(
     the reliability plot and the slices. All text is escaped.
 
     Args:
-      path: the file, replaced where it exists; its folders are made.
+      path: the file; its folders are made. A report that nobody has changed
+        is replaced.
       title: the heading.
       evaluations: model name -> its evaluations, one per seed.
       recommendations: best first, each with `title`, `tags` (strings) and
@@ -32,7 +33,8 @@ def write_report(
       facts: name -> value: versions, seeds, hardware, dataset sizes.
 
     Raises:
-      InputError: where a model has no evaluation, or there is no model.
+      InputError: where a model has no evaluation, there is no model, or another
+        file is in the way.
     """
     body = ["<h2>Comparison</h2>"]
     body += [table(rows) for rows in comparison_rows(evaluations)]

@@ -3,9 +3,14 @@
 from tfadrec.serving.answers import answers
 from tfadrec.serving.bundle import export_bundle, open_bundle
 from tfadrec.serving.client import Client
+from tfadrec.serving.examples import to_examples
 from tfadrec.serving.ranking_service import RankingService
 from tfadrec.serving.recommend import recommend
-from tfadrec.serving.requests import replay, request_for_user, to_examples
+from tfadrec.serving.requests import (
+    replay,
+    request_for_user,
+    with_candidates,
+)
 
 __all__ = [
     "Client",
@@ -17,4 +22,5 @@ __all__ = [
     "replay",
     "request_for_user",
     "to_examples",
+    "with_candidates",
 ]

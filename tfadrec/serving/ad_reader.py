@@ -7,13 +7,15 @@ import numpy as np
 
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
-from tfadrec.core.schema import TEXT_COLUMNS, Feature
+from tfadrec.core.feature import Feature
+from tfadrec.core.schema import TEXT_COLUMNS
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.copy.graph_tokenizer import GraphTokenizer, ad_text_in_graph
 from tfadrec.data.copy.text_vectors import TextEncoder
 from tfadrec.data.copy.tokenizer import Tokenizer, ad_text
+from tfadrec.data.features import decode
 from tfadrec.models import AdRanker
-from tfadrec.serving.lookups import lookup, standardised
+from tfadrec.serving.readers import readers_of
 from tfadrec.serving.untracked import Untracked
 from tfadrec.towers import AdTower
 
@@ -27,12 +29,11 @@ TOKEN_COLUMNS = ("token_ids", "token_length")
 class AdReader(tf.Module):
     """Raw columns of ads to what the ad tower makes of them.
 
-    The id is always the unknown one. The columns are those of the schema that
-    the tower reads: categories as strings, numerics in their own units,
-    vectors. Ad copy is given as text, `title`, `description` and `tags` (joined
-    by ", "), or as `token_ids` [..., L] and `token_length`, how many of the L
-    are real; an encoder makes its vector in the same call. Equal texts are
-    encoded once.
+    The id is always the unknown one. The columns are those of the features that
+    the tower reads, as `serving.readers` reads them. Ad copy is given as text,
+    `title`, `description` and `tags` (joined by ", "), or as `token_ids`
+    [..., L] and `token_length`, how many of the L are real; an encoder makes
+    its vector in the same call. Equal texts are encoded once.
 
     Args:
       ranker: a built ranker.
@@ -45,7 +46,7 @@ class AdReader(tf.Module):
 
     Raises:
       InputError: where encoder and tokenizer do not come together, or do not
-        fit each other or the column.
+        fit each other or the column, or a feature is not among those given.
     """
 
     def __init__(
@@ -57,10 +58,10 @@ class AdReader(tf.Module):
     ) -> None:
         super().__init__()
         tower = ranker.ad_tower
-        sizes = tower.get_config()["catalogue"]
         self._tower = Untracked(tower)
-        vectors = vector_sizes(tower)
-        width = vectors.get(_TEXT)
+        read = features_of(tower, features)
+        widths = {f.tensor: f.width for f in read}
+        width = widths.get(_TEXT)
         if tower.text is not None and tokenizer is not None:
             encoder = tower.text
         if (encoder is None) != (tokenizer is None):
@@ -84,21 +85,10 @@ class AdReader(tf.Module):
                 self._tokens = GraphTokenizer(tokenizer)
             except InputError as error:
                 _LOG.warning("The bundle reads no texts: %s", error)
-        self._vectors = {
-            name: size
-            for name, size in vectors.items()
-            if encoder is None or name != _TEXT
-        }
-        self._numerics = {
-            f.name: f for f in features if f.name in sizes["numerics"]
-        }
-        categories = [f for f in features if f.name in sizes["categoricals"]]
-        self._vocabularies = Untracked(
-            {f.name: ("", *f.vocabulary) for f in categories}
+        self._features = Untracked(
+            [f for f in read if encoder is None or f.tensor != _TEXT]
         )
-        self._categories = {
-            f.name: lookup(f.vocabulary, tf.string) for f in categories
-        }
+        self._readers = readers_of(self._features.value)
         unknown = tower.columns(tf.constant([0]))
         self._unknown = Untracked(
             {
@@ -128,23 +118,21 @@ class AdReader(tf.Module):
           as_tokens: whether ad copy is given as token ids.
           prefix: of the names.
         """
-        columns: dict[str, tuple[list[int | None], tf.DType]] = {
-            **{name: ([], tf.string) for name in self._categories},
-            **{name: ([], tf.float64) for name in self._numerics},
-            **{
-                name: ([size], tf.float32)
-                for name, size in self._vectors.items()
-            },
+        leading = [None] * axes
+        specs = {
+            name: spec
+            for reader in self._readers
+            for name, spec in reader.specs(leading, prefix).items()
         }
+        copy: dict[str, tuple[list[int | None], tf.DType]] = {}
         if self._encoder is not None and as_tokens:
             ids, length = TOKEN_COLUMNS
-            columns |= {ids: ([None], tf.int32), length: ([], tf.int32)}
+            copy = {ids: ([None], tf.int32), length: ([], tf.int32)}
         elif self._encoder is not None:
-            columns |= {name: ([], tf.string) for name in TEXT_COLUMNS}
-        leading = [None] * axes
-        return {
+            copy = {name: ([], tf.string) for name in TEXT_COLUMNS}
+        return specs | {
             prefix + name: tf.TensorSpec(leading + shape, dtype, prefix + name)
-            for name, (shape, dtype) in columns.items()
+            for name, (shape, dtype) in copy.items()
         }
 
     def raw(
@@ -166,16 +154,7 @@ class AdReader(tf.Module):
                 tf.constant(rows)
             ).items()
         }
-        ads: dict[str, np.ndarray] = {
-            name: np.array(known, object)[columns[f"categorical:{name}"]]
-            for name, known in self._vocabularies.value.items()
-        }
-        for place, name in enumerate(sorted(self._numerics)):
-            feature = self._numerics[name]
-            # In float64, as a large mean would drown the digits that matter.
-            scaled = columns["numeric"][:, place].astype(np.float64)
-            ads[name] = scaled * feature.std + feature.mean
-        ads |= {name: columns[f"vector:{name}"] for name in self._vectors}
+        ads = decode(columns, self._features.value)
         if self._encoder is None:
             return ads
         places = np.asarray(rows) - 1
@@ -205,21 +184,13 @@ class AdReader(tf.Module):
           As from `AdTower`, leading axes [...].
         """
         columns = {
-            f"categorical:{name}": table.lookup(ads[name])
-            for name, table in self._categories.items()
+            name: values
+            for reader in self._readers
+            for name, values in reader.read(ads).items()
         }
-        columns |= {f"vector:{name}": ads[name] for name in self._vectors}
-        if self._numerics:
-            columns["numeric"] = tf.stack(
-                [
-                    standardised(self._numerics[name], ads[name])
-                    for name in sorted(self._numerics)
-                ],
-                axis=-1,
-            )
         if self._encoder is not None:
             ids, length = TOKEN_COLUMNS
-            columns[f"vector:{_TEXT}"] = (
+            columns[_TEXT] = (
                 self._encode_tokens(ads[ids], ads[length])
                 if ids in ads
                 else self._encode_texts(*(ads[name] for name in TEXT_COLUMNS))
@@ -231,14 +202,9 @@ class AdReader(tf.Module):
         return self._tower.value.encode_columns(columns)
 
     def _leading(self, ads):
-        for name in (*self._categories, *self._numerics, "token_length"):
-            if name in ads:
-                return tf.shape(ads[name])
-        name = next(
-            name for name in (*TEXT_COLUMNS, *self._vectors) if name in ads
-        )
-        shape = tf.shape(ads[name])
-        return shape[:-1] if name in self._vectors else shape
+        specs = self.specs(0, as_tokens=TOKEN_COLUMNS[0] in ads)
+        name, spec = next(iter(specs.items()))
+        return tf.shape(ads[name])[: ads[name].shape.rank - spec.shape.rank]
 
     def _encode_texts(self, *parts):
         """The vectors of ad copy, [..., D]; zeros where there is none."""
@@ -282,12 +248,41 @@ class AdReader(tf.Module):
         return tf.cast(self._encoder.value(inputs), tf.float32)
 
 
-def vector_sizes(tower: AdTower) -> dict[str, int]:
-    """The vectors that an ad tower reads, with what its encoder makes."""
-    sizes = dict(tower.get_config()["catalogue"]["vectors"])
+def features_of(tower: AdTower, known: Sequence[Feature]) -> list[Feature]:
+    """The features that an ad tower reads, with what its encoder makes.
+
+    Args:
+      tower: any.
+      known: the schema's; what it does not have are vectors that were added to
+        the catalogue.
+
+    Raises:
+      InputError: where the schema lacks a feature of another kind.
+    """
+    names = {feature.tensor: feature for feature in known}
+    specs = tower.get_config()["catalogue"]["features"]
+    lost = [
+        spec["name"]
+        for spec in specs
+        if spec["kind"] != "vector" and spec["name"] not in names
+    ]
+    if lost:
+        raise InputError(
+            "a ranker is served with the schema that it was trained with. "
+            f"Received: no feature {', '.join(lost)} of ads. Give the dataset "
+            "of the run."
+        )
+    read = [
+        names.get(spec["name"]) or _vector(spec["name"], spec["width"])
+        for spec in specs
+    ]
     if tower.text is not None:
-        sizes[_TEXT] = tower.text.width
-    return sizes
+        read.append(_vector(_TEXT, tower.text.width))
+    return read
+
+
+def _vector(name, width):
+    return Feature(name, "ad", "vector", name, name, width=width)
 
 
 def _shaped(vectors, leading):

@@ -14,8 +14,8 @@ from tfadrec.data.copy.text_vectors import TextEncoder, encode_text
 from tfadrec.data.copy.tokenizer import Tokenizer
 from tfadrec.data.dataset import Dataset
 from tfadrec.models import AdRanker
-from tfadrec.serving.ad_reader import vector_sizes
 from tfadrec.serving.answers import answers
+from tfadrec.serving.catalogue_tables import columns_read
 from tfadrec.serving.deployment import (
     check_name,
     existing_versions,
@@ -67,10 +67,10 @@ def export_bundle(
 
     Raises:
       InputError: where the version exists or is no number >= 1, or the folder's
-        name cannot be a model's, or more ads lack a vector column.
+        name cannot be a model's, or more ads lack a column.
       TfadrecError: where the bundle does not load with TensorFlow alone, or a
-        served logit, or a probability by its own share, differs by more than
-        1e-5, or 0.02 where texts are encoded in half precision.
+        score differs by more than its share of 1e-5, or of 0.02 in half
+        precision; see `check_parity`.
     """
     path = pathlib.Path(path)
     check_name(path.absolute().name)
@@ -89,11 +89,11 @@ def export_bundle(
         encoder = ranker.ad_tower.text or encoder
         if encoder is not None and tokenizer is not None:
             more = encode_text(more, tokenizer, encoder)
-        read = set(vector_sizes(ranker.ad_tower))
-        missing = sorted(read - set(more.vectors))
+        read = columns_read(ranker.ad_tower)
+        missing = [name for name in read if name not in more.columns]
         if missing:
             raise InputError(
-                "more ads need the vectors that the ranker reads. Received: no "
+                "more ads need the columns that the ranker reads. Received: no "
                 f"{', '.join(missing)}. Give them, or the encoder of `text`."
             )
     path.mkdir(parents=True, exist_ok=True)

@@ -15,18 +15,31 @@ from tfadrec.core.door import tf
 from tfadrec.core.errors import TfadrecError
 from tfadrec.data.copy.text_vectors import TextEncoder
 from tfadrec.data.dataset import Dataset
-from tfadrec.metrics import ranking
 from tfadrec.models import AdRanker
 from tfadrec.serving.ad_reader import AdReader
-from tfadrec.serving.ranking_service import PROBABILITIES
-from tfadrec.serving.requests import Request, new_ads, replay
+from tfadrec.serving.requests import (
+    Request,
+    as_slates,
+    candidate_inputs,
+    new_ads,
+    replay,
+    without_features,
+)
+from tfadrec.serving.scores import Scores
 
-#: The largest difference between a served and a trained logit, and between two
-#: probabilities as a share of them, or of one in a million where that is more.
+#: The largest difference between a served and a trained score, as a share of
+#: its size: of a logit or mean z it is that share of max(1, |z|), and of a
+#: probability p that of p max(1, -log p), p >= 1e-6, which the former implies.
 PARITY = 1e-5
-#: The same where texts are encoded in half precision: their vectors then depend
-#: on the size of the batch, by which the kernel of a product is chosen.
+#: The same in half precision: results then depend on the size of the batch, by
+#: which the kernel of a product is chosen.
 HALF_PARITY = 0.02
+#: How often a request of one size is timed for the report: a hundred calls are
+#: the fewest of which the 99th percentile leaves one out.
+LATENCY_CALLS = 100
+#: After so many seconds a size is timed no more, however few calls it had: an
+#: export of a slow ranker must not wait for its statistics.
+LATENCY_SECONDS = 10.0
 _ROWS = 256
 _NEW_ROWS = 32
 _SCRIPT = pathlib.Path(__file__).with_name("replay_bundle.py")
@@ -60,20 +73,25 @@ def check_parity(
       TfadrecError: where the bundle cannot be loaded or answers otherwise.
     """
     rows = np.unique(np.linspace(0, len(dataset) - 1, _ROWS).astype(np.int64))
-    sets = {"serving_default": replay(dataset, rows)}
-    inputs, _ = next(iter(dataset.select(rows).batches(len(rows))))
-    trained = {"serving_default": ranker(inputs, training=False)}
+    # Every second user comes with an id alone.
+    request = replay(dataset, rows)
+    request = without_features(dataset, request, np.arange(len(rows)) % 2 > 0)
+    sets = {"serving_default": request}
+    trained = {"serving_default": ranker(_inputs(dataset, rows))}
     some = rows[dataset.impressions.ads[rows] > 0][:_NEW_ROWS]
     if reader.specs(1) and len(some):
         sets["score_new_ads"] = _as_new(dataset, reader, some)
         trained["score_new_ads"] = _rank_as_new(ranker, dataset, some)
     answers, latency = _replay(folder, sets)
+    scores = Scores(ranker, dataset.schema.negatives_kept)
     differences = {
-        f"{signature}, {api}, {case}": _difference(answered, trained[signature])
+        f"{signature}, {api}, {case}": _difference(
+            answered, scores, trained[signature]
+        )
         for (signature, api, case), answered in answers.items()
     }
     # The column `text` of known ads was encoded once; a tower encodes anew.
-    known = _bound(ranker.ad_tower.text)
+    known = _bound(ranker, ranker.ad_tower.text)
     bounds = {
         "serving_default": known,
         "score_new_ads": max(known, _bound(reader.encoder)),
@@ -98,17 +116,24 @@ def check_parity(
     (folder / "parity.json").write_text(json.dumps(report, indent=2) + "\n")
 
 
-def _bound(encoder: TextEncoder | None) -> float:
-    """How far scores may differ that depend on what an encoder makes."""
-    is_exact = encoder is None or encoder.compute_dtype == "float32"
+def _bound(*layers: AdRanker | TextEncoder | None) -> float:
+    """How far scores may differ that depend on what some layers make."""
+    is_exact = all(
+        layer is None or layer.compute_dtype == "float32" for layer in layers
+    )
     return PARITY if is_exact else HALF_PARITY
 
 
 def _as_new(dataset: Dataset, reader: AdReader, rows: np.ndarray) -> Request:
     """Each of the rows with its ad as a new one, a slate of one."""
-    request = replay(dataset, rows)
+    request = as_slates(dataset.schema, replay(dataset, rows))
     new = new_ads(dataset, reader, dataset.impressions.ads[rows][:, None])
     return {**request, **new, "candidate_ads": new["new_ads"]}
+
+
+def _inputs(dataset: Dataset, rows: np.ndarray) -> dict[str, tf.Tensor]:
+    inputs, *_ = next(iter(dataset.select(rows).batches(len(rows))))
+    return inputs
 
 
 def _rank_as_new(
@@ -116,9 +141,13 @@ def _rank_as_new(
 ) -> dict[str, tf.Tensor]:
     """Logits of the rows, had their ads no id of their own."""
     tower = ranker.ad_tower
-    inputs, _ = next(iter(dataset.select(rows).batches(len(rows))))
-    columns = tower.columns(inputs["candidate_ads"][:, None])
-    unknown = tower.columns(0 * inputs["candidate_ads"][:, None])
+    own_inputs = candidate_inputs(dataset.schema)
+    inputs = {
+        name: values[:, None] if name in own_inputs else values
+        for name, values in _inputs(dataset, rows).items()
+    }
+    columns = tower.columns(inputs["candidate_ads"])
+    unknown = tower.columns(0 * inputs["candidate_ads"])
     own = {name: unknown[name] for name in ("id", "bias") if name in unknown}
     history = tower(inputs["history_ads"])
     return ranker.rank(inputs, history, tower.encode_columns(columns | own))
@@ -131,9 +160,10 @@ def _replay(
     with tempfile.TemporaryDirectory() as scratch:
         requests = pathlib.Path(scratch, "requests.npz")
         found = pathlib.Path(scratch, "answers.npz")
-        # Strings are kept as such: an array of objects would be a pickle.
+        # Strings are kept as such: an array of objects would be a pickle. A
+        # mark at their end keeps what NumPy would cut, NUL.
         plain = {
-            f"{signature}/{name}": values.astype(str)
+            f"{signature}/{name}": (values + ".").astype(str)
             if values.dtype == object
             else values
             for signature, request in sets.items()
@@ -143,7 +173,10 @@ def _replay(
         # On the CPU, as this process may hold all of a GPU's memory.
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
         environment.pop("TF_USE_LEGACY_KERAS", None)
-        command = [sys.executable, "-I", _SCRIPT, folder, requests, found]
+        command = [
+            *(sys.executable, "-I", _SCRIPT, folder, requests, found),
+            *(LATENCY_CALLS, LATENCY_SECONDS),
+        ]
         done = subprocess.run(
             list(map(str, command)),
             env=environment,
@@ -167,17 +200,19 @@ def _replay(
 
 
 def _difference(
-    served: Mapping[str, np.ndarray], ranked: Mapping[str, tf.Tensor]
+    served: Mapping[str, np.ndarray],
+    scores: Scores,
+    logits: Mapping[str, tf.Tensor],
 ) -> float:
-    trained = {
-        task: logits.numpy().astype(np.float64)
-        for task, logits in ranked.items()
-    }
-    differences = [np.abs(served["logits"] - trained["clicked"]).max()]
-    for answer, task in PROBABILITIES.items():
-        if answer in served:
-            # For p = sigmoid(z), dp / p = (1 - p) dz, which is at most dz.
-            probs = ranking.sigmoid(trained[task])
-            shares = (served[answer] - probs) / np.maximum(probs, 1e-6)
-            differences.append(np.abs(shares).max())
+    """How far answers are from the ranker's at most; see `PARITY`."""
+    answer = scores.answer(scores.corrected(logits))
+    differences = []
+    for name, values in answer.items():
+        trained = values.numpy().astype(np.float64)
+        if name in scores.means:
+            size = np.maximum(1, np.abs(trained))
+        else:
+            size = np.maximum(trained, 1e-6)
+            size *= np.maximum(1, -np.log(trained))
+        differences.append(np.abs((served[name] - trained) / size).max())
     return float(np.max(differences))

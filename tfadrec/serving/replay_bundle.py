@@ -1,10 +1,11 @@
 """Replays requests through a bundle, with TensorFlow and nothing of ours.
 
-    python -I replay_bundle.py BUNDLE REQUESTS.npz ANSWERS.npz
+    python -I replay_bundle.py BUNDLE REQUESTS.npz ANSWERS.npz CALLS SECONDS
 
 A script, which imports nothing of this package: it stands for a server. It
 answers by the object API and by the session API, which TensorFlow Serving uses,
-and prints one JSON object: milliseconds per request, by session.
+and prints one JSON object: milliseconds per request, by session. A request of
+one size is timed CALLS times, or until SECONDS are over.
 """
 
 import json
@@ -16,12 +17,14 @@ import tensorflow as tf
 
 _BATCHES = (1, 32, 256)
 _SLATES = (100, 500)
-_CALLS = 100
 _WARM_UP = 5
 
 
-def main(bundle: str, requests: str, answers: str) -> None:
+def main(
+    bundle: str, requests: str, answers: str, calls: str, seconds: str
+) -> None:
     """See the module."""
+    limits = int(calls), float(seconds)
     sets: dict[str, dict[str, np.ndarray]] = {}
     with np.load(requests) as file:
         for key, values in file.items():
@@ -55,11 +58,14 @@ def main(bundle: str, requests: str, answers: str) -> None:
             )
             for size in _BATCHES
         } | {
-            f"score_slate, {size} ads": ("score_slate", _slate(rows, size))
+            f"score_slate, {size} ads": (
+                "score_slate",
+                _slate(rows, size, meta.signature_def["score_slate"].inputs),
+            )
             for size in _SLATES
         }
         latency = {
-            what: _time(lambda: by_session(*call))  # noqa: B023
+            what: _time(lambda: by_session(*call), *limits)  # noqa: B023
             for what, call in timed.items()
         }
     for signature, case, request in asked:
@@ -76,19 +82,23 @@ def main(bundle: str, requests: str, answers: str) -> None:
 
 
 def _objects(values: np.ndarray) -> np.ndarray:
-    return values.astype(object) if values.dtype.kind == "U" else values
+    if values.dtype.kind != "U":
+        return values
+    # What marks the end of a text, which may be NUL, is taken off.
+    return np.frompyfunc(lambda text: text[:-1], 1, 1)(values.astype(object))
 
 
 def _merged(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """As a server pads requests that it merges: with their first element."""
     columns = np.arange(rows["history_ads"].shape[1])
     is_padding = columns >= rows["history_length"][:, None]
-    return {
-        name: np.where(is_padding, values[:, :1], values)
-        if name.startswith("history_") and values.ndim == 2
-        else values
-        for name, values in rows.items()
-    }
+    merged = dict(rows)
+    for name, values in rows.items():
+        if name.startswith("history_") and values.ndim > 1:
+            behind = [1] * (values.ndim - 2)
+            mask = is_padding.reshape(*is_padding.shape, *behind)
+            merged[name] = np.where(mask, values[:, :1], values)
+    return merged
 
 
 def _rows(rows: dict[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
@@ -96,23 +106,31 @@ def _rows(rows: dict[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
     return {name: values[chosen] for name, values in rows.items()}
 
 
-def _slate(rows: dict[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
+def _slate(
+    rows: dict[str, np.ndarray], size: int, inputs
+) -> dict[str, np.ndarray]:
     """The longest history, with as many candidates."""
     longest = int(np.argmax(rows["history_length"]))
-    slate = _rows(rows, size)["candidate_ads"][None]
+    many = _rows(rows, size)
     return {
-        **{name: values[[longest]] for name, values in rows.items()},
-        "candidate_ads": slate,
+        # What belongs to a candidate has one axis more in a slate.
+        name: many[name][None]
+        if values.ndim < len(inputs[name].tensor_shape.dim)
+        else values[[longest]]
+        for name, values in rows.items()
     }
 
 
-def _time(call) -> dict[str, float]:
-    took = []
-    for _ in range(_WARM_UP + _CALLS):
+def _time(call, calls: int, seconds: float) -> dict[str, float]:
+    took: list[float] = []
+    for _ in range(_WARM_UP):
+        call()
+    end = time.perf_counter() + seconds
+    while len(took) < calls and (not took or time.perf_counter() < end):
         start = time.perf_counter()
         call()
         took.append(1000 * (time.perf_counter() - start))
-    p50, p90, p99 = np.percentile(took[_WARM_UP:], (50, 90, 99))
+    p50, p90, p99 = np.percentile(took, (50, 90, 99))
     return {"p50": p50, "p90": p90, "p99": p99}
 
 

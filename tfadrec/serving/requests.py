@@ -1,12 +1,15 @@
 """Raw requests, as a client sends them, made from a dataset."""
 
 import itertools
+from collections.abc import Mapping
 
 import numpy as np
 
-from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
+from tfadrec.core.feature import Entity
+from tfadrec.core.schema import Schema
 from tfadrec.data.dataset import Dataset
+from tfadrec.data.features import decode, missing_like, with_columns
 from tfadrec.serving.ad_reader import NEW, AdReader
 
 Request = dict[str, np.ndarray]
@@ -21,28 +24,97 @@ def replay(dataset: Dataset, rows: np.ndarray) -> Request:
 
     Returns:
       The inputs of `serving_default`: ids, strings and numbers in their own
-      units, leading axis [n].
+      units, leading axis [n]. Users come with their features.
     """
     impressions = dataset.impressions
-    histories = [
-        range(
-            max(start, end - dataset.history_length),
-            end,
-        )
-        for start, end in zip(
-            impressions.history_starts[rows],
-            impressions.history_ends[rows],
-            strict=True,
-        )
-    ]
+    users, ends = impressions.users[rows], impressions.history_ends[rows]
+    starts = np.maximum(
+        impressions.history_starts[rows], ends - dataset.history_length
+    )
     return {
-        "user_id": _with_unknown(dataset.user_ids)[impressions.users[rows]],
-        "candidate_ads": _with_unknown(dataset.catalogue.ad_ids)[
-            impressions.ads[rows]
-        ],
-        **_history(dataset, histories, impressions.times[rows]),
-        **_context(dataset, rows),
+        "user_id": _with_unknown(dataset.user_ids)[users],
+        **_history(dataset, starts, ends, impressions.times[rows]),
+        **_features(dataset.schema, "user", dataset.users, users),
+        **_features(dataset.schema, "context", impressions.columns, rows),
+        **candidates(dataset, rows),
     }
+
+
+def candidates(dataset: Dataset, rows: np.ndarray) -> Request:
+    """The candidates of some impressions, with their features.
+
+    Args:
+      dataset: any dataset.
+      rows: int [...], which of its impressions.
+
+    Returns:
+      `candidate_ads` and the inputs of candidates' features, leading axes
+      [...].
+    """
+    impressions = dataset.impressions
+    ads = _with_unknown(dataset.catalogue.ad_ids)[impressions.ads[rows]]
+    return {
+        "candidate_ads": ads,
+        **_features(dataset.schema, "candidate", impressions.columns, rows),
+    }
+
+
+def with_candidates(
+    dataset: Dataset, request: Request, ads: np.ndarray
+) -> Request:
+    """A request for ads of whose features as candidates nothing is known.
+
+    Args:
+      dataset: any dataset.
+      request: user and context, and anything else; its own candidates, where it
+        has some, are replaced.
+      ads: [B] or [B, C] ids.
+    """
+    ads = np.asarray(ads)
+    columns = missing_like(dict(dataset.impressions.columns))
+    nothing = np.zeros(ads.shape, np.int64)
+    return {
+        **without_candidates(dataset.schema, request),
+        "candidate_ads": ads,
+        **_features(dataset.schema, "candidate", columns, nothing),
+    }
+
+
+def without_candidates(schema: Schema, request: Request) -> Request:
+    """The inputs of a request that tell of the user and the context alone."""
+    own = candidate_inputs(schema)
+    return {k: v for k, v in request.items() if k not in own}
+
+
+def as_slates(schema: Schema, request: Request) -> Request:
+    """A request of `serving_default` as one of slates of one ad each."""
+    own = candidate_inputs(schema)
+    return {k: v[:, None] if k in own else v for k, v in request.items()}
+
+
+def candidate_inputs(schema: Schema) -> set[str]:
+    """The names that inputs of candidates can have."""
+    features = schema.of("candidate")
+    return {"candidate_ads", *(t for f in features for t in f.tensors)}
+
+
+def without_features(
+    dataset: Dataset, request: Request, rows: np.ndarray
+) -> Request:
+    """The request, but that some of its users come without their features.
+
+    Args:
+      dataset: gives the schema.
+      request: as from `replay`, leading axis [n].
+      rows: bool [n], whose features are left empty.
+    """
+    nobody = np.zeros(len(rows), np.int64)
+    empty = _features(dataset.schema, "user", dataset.users, nobody)
+    left = {}
+    for name, values in empty.items():
+        mask = rows.reshape(-1, *[1] * (values.ndim - 1))
+        left[name] = np.where(mask, values, request[name])
+    return request | left
 
 
 def new_ads(dataset: Dataset, reader: AdReader, rows: np.ndarray) -> Request:
@@ -83,7 +155,8 @@ def request_for_user(dataset: Dataset, user_id: str | int) -> Request:
       user_id: an id; text is read as a number where ids are numbers.
 
     Returns:
-      User, whole history and context of one request, leading axis [1].
+      User, whole history, features and context of one request, leading axis
+      [1].
 
     Raises:
       InputError: where ids are numbers and the text is none.
@@ -111,88 +184,62 @@ def request_for_user(dataset: Dataset, user_id: str | int) -> Request:
         end = impressions.history_ends[newest]
     else:
         start = end = 0
-    history = range(start, end)
     now = impressions.times.max()
     if events.times is not None and len(events.times):
         now = max(now, events.times.max()) + 1
+    schema = dataset.schema
+    history = [np.array([value]) for value in (start, end, now)]
+    context: Mapping[str, np.ndarray] = impressions.columns
+    if newest is None:
+        context = missing_like(dict(context))
+    seen = np.array([newest or 0])
     return {
         "user_id": np.array([user_id], dtype=dataset.user_ids.dtype),
-        **_history(dataset, [history], np.array([now])),
-        **_context(dataset, None if newest is None else np.array([newest])),
+        **_history(dataset, *history),
+        **_features(schema, "user", dataset.users, np.array([row])),
+        **_features(schema, "context", context, seen),
     }
 
 
-def to_examples(request: Request) -> np.ndarray:
-    """Rows of `serving_default` as what `serve_examples` reads.
-
-    Args:
-      request: see `replay`; leading axis [n].
-
-    Returns:
-      A serialised `tf.train.Example` for each row, bytes [n].
-    """
-    lengths = request["history_length"]
-    examples = []
-    for row, length in enumerate(lengths):
-        features = {}
-        for name, values in request.items():
-            if name == "history_length":
-                continue
-            value = values[row]
-            features[name] = _feature(
-                value[:length] if np.ndim(value) else np.array([value])
-            )
-        example = tf.train.Example(features=tf.train.Features(feature=features))
-        examples.append(example.SerializeToString())
-    return np.array(examples, dtype=object)
-
-
-def _feature(values: np.ndarray) -> tf.train.Feature:
-    if values.dtype == object or values.dtype.kind == "U":
-        encoded = [str(value).encode() for value in values]
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=encoded))
-    if values.dtype.kind == "f":
-        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
-    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
-
-
-def _history(dataset, histories, times) -> Request:
+def _history(dataset, starts, ends, times) -> Request:
+    """Events `starts` to `ends` [n] as of `times` [n], filled up with empty."""
     events = dataset.events
-    shape = (len(histories), max(map(len, histories), default=0))
-    rows = np.zeros(shape, np.int64)
-    types = np.zeros(shape, np.int64)
-    ages = np.zeros(shape, np.int32)
-    for place, (history, now) in enumerate(zip(histories, times, strict=True)):
-        part, there = slice(history.start, history.stop), slice(len(history))
-        rows[place, there] = events.ads[part]
-        types[place, there] = events.types[part]
-        if events.times is not None:
-            age = np.minimum(now - events.times[part], np.iinfo(np.int32).max)
-            ages[place, there] = age
+    lengths = ends - starts
+    steps = np.arange(lengths.max(initial=0))
+    real = steps < lengths[:, None]
+    places = np.where(real, starts[:, None] + steps, 0)
+    ages = np.zeros(real.shape, np.int64)
+    if events.times is not None:
+        ages = np.where(real, times[:, None] - events.times[places], 0)
     names = np.array(dataset.schema.event_types, dtype=object)
+    types = np.where(real, events.types[places], 0)
+    ads = np.where(real, events.ads[places], 0)
     return {
-        "history_ads": _with_unknown(dataset.catalogue.ad_ids)[rows],
+        "history_ads": _with_unknown(dataset.catalogue.ad_ids)[ads],
         "history_events": _with_unknown(names)[types],
-        "history_ages": ages,
-        "history_length": np.array([len(h) for h in histories], np.int32),
+        "history_ages": np.minimum(ages, np.iinfo(np.int32).max).astype(
+            np.int32
+        ),
+        "history_length": lengths.astype(np.int32),
+        **_features(dataset.schema, "event", events.columns, places, real),
     }
 
 
-def _context(dataset, rows) -> Request:
-    request = {}
-    for feature in dataset.schema.context:
-        column = dataset.impressions.context[feature.name]
-        if feature.kind == "categorical":
-            names = _with_unknown(np.array(feature.vocabulary, dtype=object))
-            codes = np.zeros(1, np.int64) if rows is None else column[rows]
-            request[feature.name] = names[codes]
-        else:
-            scaled = np.full(1, np.nan) if rows is None else column[rows]
-            # In float64, as a large mean would drown the digits that matter.
-            request[feature.name] = (
-                scaled.astype(np.float64) * feature.std + feature.mean
-            )
-    return request
+def _features(
+    schema: Schema,
+    entity: Entity,
+    columns: Mapping[str, np.ndarray],
+    rows: np.ndarray,
+    real: np.ndarray | None = None,
+) -> Request:
+    """Raw values of an entity's features at `rows`, empty where not `real`."""
+    features = with_columns(schema.of(entity))
+    taken = {}
+    for name in (t for f in features for t in f.tensors if t in columns):
+        taken[name] = columns[name][rows]
+        if real is not None:
+            taken[name][~real] = missing_like({name: columns[name]})[name][0]
+    return decode(taken, features)
 
 
 def _with_unknown(values: np.ndarray) -> np.ndarray:

@@ -9,7 +9,15 @@ import numpy as np
 from tfadrec.core.door import tf
 from tfadrec.data.dataset import Dataset
 from tfadrec.serving.ad_reader import AdReader
-from tfadrec.serving.requests import Request, new_ads, replay, to_examples
+from tfadrec.serving.examples import to_examples
+from tfadrec.serving.requests import (
+    Request,
+    candidates,
+    new_ads,
+    replay,
+    without_candidates,
+    without_features,
+)
 
 #: Where TensorFlow Serving looks for them in a version's folder.
 FILE = "assets.extra/tf_serving_warmup_requests"
@@ -39,14 +47,18 @@ def warm_up_requests(
     """
     for batch in _BATCHES:
         request = replay(dataset, np.arange(batch) % len(dataset))
+        # Half of the users come with their features, as in parity's rows.
+        request = without_features(dataset, request, np.arange(batch) % 2 > 0)
         yield "serving_default", request
         yield "serve_examples", {"examples": to_examples(request)}
-    user = replay(dataset, np.array([0]))
-    del user["candidate_ads"]
+    user = without_candidates(dataset.schema, replay(dataset, np.array([0])))
     ads = dataset.catalogue.ad_ids
+    slates = {}
     for size in _SLATES:
-        slate = ads[np.arange(size) % len(ads)]
-        yield "score_slate", {**user, "candidate_ads": slate[None]}
+        slates[size] = candidates(dataset, np.arange(size)[None] % len(dataset))
+        slates[size]["candidate_ads"] = ads[np.arange(size)[None] % len(ads)]
+    for slate in slates.values():
+        yield "score_slate", user | slate
     yield "encode_user", user
     if reader.specs(1):
         for size in _NEW_ADS:
@@ -60,31 +72,17 @@ def warm_up_requests(
                         dataset.catalogue, rows, as_tokens=as_tokens
                     )
                     yield name, columns
-        yield (
-            "score_new_ads",
-            {
-                **user,
-                "candidate_ads": ads[None, np.arange(_SLATES[0]) % len(ads)],
-                **new_ads(dataset, reader, np.array([[1]])),
-            },
-        )
+        new = new_ads(dataset, reader, np.array([[1]]))
+        yield "score_new_ads", user | slates[_SLATES[0]] | new
     choice = {
         "exclude_ads": ads[None, :0],
         "exclude_history": np.array([True]),
         "k": np.array([min(_BEST, len(ads))], np.int32),
     }
     yield "recommend", {**user, **choice}
-    for size in _SLATES:
-        slate = ads[np.arange(size) % len(ads)]
-        yield (
-            "recommend_from",
-            {
-                **user,
-                **choice,
-                "candidate_ads": slate[None],
-                "bids": np.ones([1, size], np.float32),
-            },
-        )
+    for size, slate in slates.items():
+        bids = {"bids": np.ones([1, size], np.float32)}
+        yield "recommend_from", user | choice | slate | bids
 
 
 def write_warm_up(

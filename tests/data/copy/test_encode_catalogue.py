@@ -12,6 +12,7 @@ import pytest
 from tests import processes
 from tests.data import tiny_encoder
 from tfadrec.core.errors import InputError
+from tfadrec.core.owned_folder import OwnedFolder
 from tfadrec.data import encode_catalogue
 
 ADS = {
@@ -76,7 +77,7 @@ def test_a_vector_and_a_hash_per_ad(tmp_path):
         "npy": str(tmp_path / "out" / "vectors.npy"),
     }
     left = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert left == ["vectors.npy", "vectors.parquet"]
+    assert left == ["manifest.json", "vectors.npy", "vectors.parquet"]
 
 
 def test_only_changed_copy_is_encoded(tmp_path):
@@ -136,8 +137,43 @@ def test_files_that_are_none(tmp_path):
     with pytest.raises(InputError, match="a catalogue is a dataset folder"):
         encode(tmp_path / "text", tmp_path)
     (tmp_path / "out").write_text("in the way")
-    with pytest.raises(InputError, match="a local folder"):
+    with pytest.raises(InputError, match="takes the place of a folder of vec"):
         encode(write(tmp_path / "ads.parquet"), tmp_path)
+
+
+def test_other_files_beside_the_vectors_are_kept(tmp_path):
+    source = write(tmp_path / "ads.parquet")
+    encode(source, tmp_path)
+    (tmp_path / "out" / "notes.txt").touch()
+    with pytest.raises(InputError, match=r"also holds notes\.txt"):
+        encode(source, tmp_path)
+    assert (tmp_path / "out" / "notes.txt").exists()
+
+
+def test_vectors_of_version_1_are_replaced_and_those_of_others_are_not(
+    tmp_path,
+):
+    source = write(tmp_path / "ads.parquet")
+    encode(source, tmp_path)
+    (tmp_path / "out" / "manifest.json").unlink()
+    encode(source, tmp_path)
+    (tmp_path / "out" / "manifest.json").unlink()
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "out" / "vectors.parquet")
+    with pytest.raises(InputError, match=r"and no manifest\.json"):
+        encode(source, tmp_path)
+
+
+def test_a_damaged_dataset_is_not_encoded(tmp_path):
+    with OwnedFolder(tmp_path / "d", "dataset").replacing() as fresh:
+        (fresh / "schema.json").write_text("{}")
+        write(fresh / "ads.parquet")
+    assert encode(tmp_path / "d", tmp_path)["ads"] == 4
+    file = tmp_path / "d" / "ads.parquet"
+    content = bytearray(file.read_bytes())
+    content[50] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=r"where ads\.parquet is not"):
+        encode(tmp_path / "d", tmp_path)
 
 
 def test_killed_and_resumed(tmp_path):

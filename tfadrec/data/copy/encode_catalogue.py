@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import tempfile
 import time
 from typing import Any
 
@@ -12,13 +11,18 @@ import pyarrow.fs
 import pyarrow.parquet as pq
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.owned_folder import OwnedFolder
+from tfadrec.core.schema import SCHEMA_FILE
 from tfadrec.data.copy.text_vectors import (
     TextEncoder,
     text_key,
     vectors_and_count,
 )
 from tfadrec.data.copy.tokenizer import Tokenizer, ad_text
-from tfadrec.data.files import open_filesystem
+from tfadrec.data.dataset_files import DatasetFiles
+from tfadrec.data.files import open_filesystem, require_files
+
+_PARQUET, _NPY = "vectors.parquet", "vectors.npy"
 
 
 def encode_catalogue(
@@ -42,10 +46,10 @@ def encode_catalogue(
       source: a dataset folder, or a Parquet file or folder of the data
         contract's ads: `ad_id`, `title`, and optionally `description` and
         `tags`, a list of texts; missing values are empty. On any filesystem.
-      out: a local folder. In it, `vectors.parquet` has the columns `ad_id`,
+      out: a local folder of its own. In it, `vectors.parquet` has the columns `ad_id`,
         `content_sha256` (of the text, in hexadecimal) and `vector`, and
         `vectors.npy` the vectors alone, float32 [N, D], in the same order, that
-        of the source. Both are replaced, each as a whole.
+        of the source. The folder is replaced as a whole; see `OwnedFolder`.
       tokenizer: the encoder's.
       encoder: a text layer; its dtype policy is the precision.
       cache: as in `text_vectors`.
@@ -58,14 +62,12 @@ def encode_catalogue(
       (taken by the vectors), `parquet` and `npy` (the files).
 
     Raises:
-      InputError: where the source is no catalogue, or `out` no folder.
+      InputError: where the source is no catalogue, or something else than such
+        vectors is in the way.
+      OSError: where `out` cannot be written.
     """
-    folder = pathlib.Path(out).expanduser().absolute()
-    if "://" in str(out) or (folder.exists() and not folder.is_dir()):
-        raise InputError(
-            "vectors are written to a local folder. Received: "
-            f"{out}. Name another folder."
-        )
+    folder = OwnedFolder(out, "folder of vectors", older=_is_version_1)
+    folder.check()
     ads = _read_ads(source)
     parts = (ads[n].to_pylist() for n in ("title", "description", "tags"))
     texts = [
@@ -82,32 +84,22 @@ def encode_catalogue(
         progress=progress,
     )
     seconds = time.monotonic() - begun
-    parquet, npy = _write(folder, ads["ad_id"], texts, vectors)
+    with folder.replacing() as fresh:
+        _write(fresh, ads["ad_id"], texts, vectors)
     return {
         "ads": len(texts),
         "encoded": encoded,
         "cut": round(tokenizer.cut_share(texts) * len(texts)),
         "width": vectors.shape[1],
         "seconds": seconds,
-        "parquet": str(parquet),
-        "npy": str(npy),
+        "parquet": str(folder.path / _PARQUET),
+        "npy": str(folder.path / _NPY),
     }
 
 
 def _read_ads(source: str | os.PathLike[str]) -> pa.Table:
     """The columns that a text is made of, of their own types."""
-    filesystem, path = open_filesystem(os.fspath(source))
-    of_dataset = f"{path}/ads.parquet"
-    not_found = pyarrow.fs.FileType.NotFound
-    if filesystem.get_file_info(of_dataset).type != not_found:
-        path = of_dataset
-    try:
-        table = pq.read_table(path, filesystem=filesystem)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(
-            "a catalogue is a dataset folder, or a Parquet file of ads. "
-            f"Received: {source}: {error}. Name another one."
-        ) from error
+    table = _read_table(os.fspath(source))
     missing = [n for n in ("ad_id", "title") if n not in table.column_names]
     if missing:
         raise InputError(
@@ -143,12 +135,42 @@ def _read_ads(source: str | os.PathLike[str]) -> pa.Table:
     return pa.table(columns)
 
 
+def _read_table(source: str) -> pa.Table:
+    """The ads of a dataset, or a Parquet file or folder."""
+    filesystem, path = open_filesystem(source)
+    info = filesystem.get_file_info(f"{path}/{SCHEMA_FILE}")
+    if info.is_file:
+        return DatasetFiles(source).table("ads")
+    of_dataset = filesystem.get_file_info(f"{path}/ads.parquet")
+    if of_dataset.type != pyarrow.fs.FileType.NotFound:
+        path = of_dataset.path
+    try:
+        require_files(filesystem, filesystem.get_file_info(path), source)
+        return pq.read_table(path, filesystem=filesystem)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            "a catalogue is a dataset folder, or a Parquet file of ads. "
+            f"Received: {source}: {error}. Name another one."
+        ) from error
+
+
+def _is_version_1(folder: pathlib.Path, files: set[str]) -> bool:
+    """Whether version 0.1.0, which had no manifests, wrote these files."""
+    if files != {_PARQUET, _NPY}:
+        return False
+    try:
+        names = pq.read_schema(folder / _PARQUET).names
+    except (OSError, pa.ArrowException):
+        return False
+    return names == ["ad_id", "content_sha256", "vector"]
+
+
 def _write(
     folder: pathlib.Path,
     ad_ids: pa.ChunkedArray,
     texts: list[str],
     vectors: np.ndarray,
-) -> tuple[pathlib.Path, pathlib.Path]:
+) -> None:
     flat = pa.array(vectors.reshape(-1))
     table = pa.table(
         {
@@ -157,11 +179,5 @@ def _write(
             "vector": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
         }
     )
-    parquet, npy = folder / "vectors.parquet", folder / "vectors.npy"
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".scratch-") as scratch:
-        pq.write_table(table, pathlib.Path(scratch, parquet.name))
-        np.save(pathlib.Path(scratch, npy.name), vectors)
-        for path in (parquet, npy):
-            os.replace(pathlib.Path(scratch, path.name), path)
-    return parquet, npy
+    pq.write_table(table, folder / _PARQUET)
+    np.save(folder / _NPY, vectors)

@@ -17,8 +17,8 @@ class Categories(Kind):
     """A list of categories: a column of lists or maps, or text.
 
     A map gives each value its weight, as text of entries `value:weight` does
-    where the setting `weighted` says so. Empty and unknown entries count for
-    nothing.
+    where the setting `weighted` says so. Entries that are empty or unknown, or
+    whose weight is not finite in float32, count for nothing and take no place.
 
     Settings: those of `Category`; `weighted`; and `max_values`, how many
     entries are kept of a list, the first ones.
@@ -71,14 +71,17 @@ class Categories(Kind):
         column = as_array(column)
         values, weights = maps.entries(column)
         codes = vocabulary.codes(values, feature)
-        encoded = {
-            feature.tensor: maps.padded(column, codes, feature.width),
-        }
+        entries = {feature.tensor: codes}
+        keep = codes > 0
         if feature.weighted:
-            encoded[f"{feature.tensor}_weights"] = maps.padded(
-                column, maps.finite(weights), feature.width
-            )
-        return encoded
+            with np.errstate(over="ignore"):
+                weights = weights.astype(np.float32)
+            entries[f"{feature.tensor}_weights"] = weights
+            keep &= np.isfinite(weights)
+        return {
+            name: maps.padded(column, values, feature.width, keep)
+            for name, values in entries.items()
+        }
 
     def decode(self, columns, feature):
         """See `Kind.decode`."""

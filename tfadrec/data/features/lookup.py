@@ -22,7 +22,8 @@ class Lookup(Kind):
 
     The number that the map has for the category of a candidate is a feature of
     that candidate; it is missing where the map has no such key. The keys have
-    the codes of that category.
+    the codes of that category; entries with an unknown key or without a number
+    take no place.
 
     Settings: `of`, the ad's category; `log1p`, see `Number`; `max_values`, how
     many entries are kept of a map, the first ones.
@@ -73,12 +74,14 @@ class Lookup(Kind):
         column = as_array(column).cast(maps.MAP)
         keys, values = maps.entries(column)
         codes = vocabulary.codes(keys, feature)
-        numbers = np.nan_to_num(standardised(values, feature))
+        numbers = standardised(values, feature)
+        entries = {"_keys": codes, "_values": numbers}
+        keep = (codes > 0) & ~np.isnan(numbers)
         return {
-            f"{feature.tensor}_keys": maps.padded(column, codes, feature.width),
-            f"{feature.tensor}_values": maps.padded(
-                column, numbers, feature.width
-            ),
+            feature.tensor + suffix: maps.padded(
+                column, entry, feature.width, keep
+            )
+            for suffix, entry in entries.items()
         }
 
     def decode(self, columns, feature):

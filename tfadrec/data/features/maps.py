@@ -84,18 +84,23 @@ def lengths(column: pa.Array) -> np.ndarray:
     return pc.fill_null(pc.list_value_length(column), 0).to_numpy()
 
 
-def padded(column: pa.Array, values: np.ndarray, width: int) -> np.ndarray:
+def padded(
+    column: pa.Array, values: np.ndarray, width: int, keep: np.ndarray
+) -> np.ndarray:
     """One value per entry of lists or maps as a matrix, filled up with 0.
 
     Args:
       column: [n] lists or maps.
       values: one for each entry of all lists, in their order.
       width: how many are kept of each list, the first ones.
+      keep: bool, one for each entry; the others take no place.
 
     Returns:
       [n, width].
     """
-    sizes = lengths(column)
+    parents = np.repeat(np.arange(len(column)), lengths(column))
+    sizes = np.bincount(parents[keep], minlength=len(column))
+    values = values[keep]
     starts = np.cumsum(sizes) - sizes
     steps = np.arange(width)
     real = steps < sizes[:, None]
@@ -103,10 +108,3 @@ def padded(column: pa.Array, values: np.ndarray, width: int) -> np.ndarray:
     if not len(values):
         return np.zeros((len(column), width), values.dtype)
     return np.where(real, values[at], 0).astype(values.dtype)
-
-
-def finite(values: np.ndarray) -> np.ndarray:
-    """float32, 0 for what is not finite."""
-    with np.errstate(over="ignore"):
-        small = values.astype(np.float32)
-    return np.where(np.isfinite(small), small, np.float32(0))

@@ -125,14 +125,18 @@ def standardised(values: np.ndarray, feature: Feature) -> np.ndarray:
     """float64 [...] as a model reads them; see `Number`."""
     with np.errstate(invalid="ignore"):
         missing = ~(np.abs(values) <= LARGEST)
-    values = np.where(missing, 0.0, values)
+    values = _flushed(np.where(missing, 0.0, values))
     if feature.bounds:
-        codes = np.searchsorted(feature.bounds, values, side="right") + 1
+        bounds = _flushed(np.array(feature.bounds))
+        codes = np.searchsorted(bounds, values, side="right") + 1
         return np.where(missing, 0, codes).astype(np.int32)
     if feature.low is not None:
         values = np.clip(values, feature.low, feature.high)
     scaled = (_scale(values, feature.log1p) - feature.mean) / feature.std
-    return np.where(missing, np.nan, scaled).astype(np.float32)
+    with np.errstate(over="ignore"):
+        small = scaled.astype(np.float32)
+    missing |= ~np.isfinite(small)
+    return np.where(missing, np.float32(np.nan), small)
 
 
 def raw_numbers(columns: np.ndarray, feature: Feature) -> np.ndarray:
@@ -147,6 +151,11 @@ def raw_numbers(columns: np.ndarray, feature: Feature) -> np.ndarray:
         scaled = np.sign(scaled) * np.expm1(np.abs(scaled))
     # Rounding must not make a number missing.
     return np.clip(scaled, -LARGEST, LARGEST)
+
+
+def _flushed(values: np.ndarray) -> np.ndarray:
+    """The same, but 0 for subnormal numbers, which TensorFlow takes for 0."""
+    return np.where(np.abs(values) < np.finfo(np.float64).tiny, 0.0, values)
 
 
 def _scale(values: np.ndarray, log1p: bool) -> np.ndarray:

@@ -14,6 +14,9 @@ from tfadrec.core.feature import Feature
 SETTINGS: dict[str, Any] = {"buckets": 0, "min_count": 1}
 _MOST_BUCKETS = 2**30
 _TRIES = 1 << 18
+# Number of buckets -> the texts that were found, and how many were tried.
+_FOUND: dict[int, dict[int, str]] = {}
+_TRIED: dict[int, int] = {}
 
 
 def described(
@@ -98,19 +101,23 @@ def names(codes: np.ndarray, feature: Feature) -> np.ndarray:
     if not feature.buckets:
         return np.array(["", *feature.vocabulary], object)[codes]
     wanted = np.unique(codes[codes > 0])
-    found: dict[int, str] = {}
-    # Of 64 tries a bucket, hardly any bucket gets none.
-    start, size = 0, min(_TRIES, 64 * feature.buckets)
-    while len(found) < len(wanted):
-        numbers = pa.array(np.arange(start, start + size)).cast(pa.string())
-        tries = pc.binary_join_element_wise("~", numbers, "")
-        buckets = _hashed(tries, feature)
-        _, first = np.unique(buckets, return_index=True)
-        for at in first[np.isin(buckets[first], wanted)]:
-            found.setdefault(int(buckets[at]), tries[int(at)].as_py())
-        start += size
-    table = np.array(["", *(found[int(code)] for code in wanted)], object)
+    texts = _texts_of(wanted.tolist(), feature)
+    table = np.array(["", *texts], object)
     return table[np.searchsorted(np.append(0, wanted), codes)]
+
+
+def _texts_of(wanted: list[int], feature: Feature) -> list[str]:
+    """A text for each bucket, found by trying; what was found is kept."""
+    found = _FOUND.setdefault(feature.buckets, {})
+    tried = _TRIED.get(feature.buckets, 0)
+    while not found.keys() >= set(wanted):
+        numbers = pa.array(np.arange(tried, tried + _TRIES)).cast(pa.string())
+        texts = pc.binary_join_element_wise("~", numbers, "")
+        buckets, first = np.unique(_hashed(texts, feature), return_index=True)
+        for bucket, at in zip(buckets.tolist(), first.tolist(), strict=True):
+            found.setdefault(bucket, texts[at].as_py())
+        tried = _TRIED[feature.buckets] = tried + _TRIES
+    return [found[code] for code in wanted]
 
 
 def places(values: pa.Array, known: tuple[str, ...]) -> np.ndarray:

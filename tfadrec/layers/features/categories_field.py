@@ -25,7 +25,8 @@ class CategoriesField(CategoryField):
         codes = columns[name]
         weights = tf.cast(codes > 0, tf.float32)
         if self.feature.get("weighted"):
-            weights *= columns[f"{name}_weights"]
+            # A layer's inputs come in its compute dtype.
+            weights *= tf.cast(columns[f"{name}_weights"], tf.float32)
         total = tf.reduce_sum(tf.abs(weights), -1, keepdims=True)
         weights = tf.math.divide_no_nan(weights, total)
         vectors = self.look_up(codes)

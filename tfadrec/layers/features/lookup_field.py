@@ -22,7 +22,8 @@ class LookupField(Field):
 
     def call(self, columns):
         name = self.feature["name"]
-        keys, values = columns[f"{name}_keys"], columns[f"{name}_values"]
+        keys = columns[f"{name}_keys"]
+        values = tf.cast(columns[f"{name}_values"], tf.float32)
         code = columns[self.feature["of"][0]][..., None]
         hit = tf.cast((keys == code) & (keys > 0), tf.float32)  # [..., L]
         first = hit * tf.cast(tf.cumsum(hit, -1) <= 1, tf.float32)

@@ -113,9 +113,9 @@ def _check_input(name, values, spec, limits) -> None:
 
 def _check_history(inputs) -> None:
     shapes = {
-        name: values.shape
+        name: values.shape[:2]
         for name, values in inputs.items()
-        if name.startswith("history_") and values.ndim == 2
+        if name.startswith("history_") and values.ndim > 1
     }
     if len(set(shapes.values())) > 1:
         found = ", ".join(f"`{k}` {list(v)}" for k, v in sorted(shapes.items()))

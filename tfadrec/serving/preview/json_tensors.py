@@ -99,7 +99,7 @@ def _array(name, values, spec, limits):
     dtype = tf.as_dtype(spec.dtype)
     shape, level = [], [values]
     deep = len(spec.tensor_shape.dim)
-    for _ in range(deep):
+    for dim in spec.tensor_shape.dim:
         if set(map(type, level)) - {list}:
             wrong = next(v for v in level if not isinstance(v, list))
             refuse(f"`{name}` must be lists, {deep} deep", quote(wrong))
@@ -109,7 +109,8 @@ def _array(name, values, spec, limits):
                 f"lists of `{name}` must have one length",
                 f"{min(sizes)} and {max(sizes)}",
             )
-        shape.append(sizes.pop() if sizes else 0)
+        # Where a list is empty, what its entries would be is known at most.
+        shape.append(sizes.pop() if sizes else max(dim.size, 0))
         check_size(name, tuple(shape), limits)
         level = list(itertools.chain.from_iterable(level))
     kind = np.dtype(dtype.as_numpy_dtype).kind

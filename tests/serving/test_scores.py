@@ -1,0 +1,73 @@
+"""Answers by hand: probabilities, their correction and their bounds."""
+
+import types
+
+import numpy as np
+import pytest
+
+from tfadrec import losses
+from tfadrec.core.door import tf
+from tfadrec.core.errors import InputError
+from tfadrec.serving.scores import Scores
+
+
+def scores(kept=1.0, **tasks):
+    found = {name: losses.get(loss) for name, loss in tasks.items()}
+    return Scores(types.SimpleNamespace(task_losses=found), kept)
+
+
+def answer(made, **logits):
+    logits = {k: tf.constant([v]) for k, v in logits.items()}
+    found = made.answer(made.corrected(logits))
+    return {k: float(v[0]) for k, v in found.items()}
+
+
+def test_a_log_without_most_negatives_is_corrected():
+    """Of 1,000 impressions 10 have a click; 99 of the others are kept.
+
+    There the click rate is 10 / 109; it is .01 in truth. Of both clicks and
+    conversions the probability is the product, and pcvr stays.
+    """
+    log_rate = np.log(10 / 99)
+    found = answer(
+        scores(0.1, clicked="binary", converted="binary"),
+        clicked=log_rate,
+        converted_if_clicked=0.0,
+        converted=np.log(5 / 104),
+    )
+    assert found["pctr"] == pytest.approx(0.01, rel=1e-5)
+    assert found["logits"] == pytest.approx(np.log(1 / 99), rel=1e-5)
+    assert found["pcvr"] == 0.5
+    assert found["pctcvr"] == found["score"]
+    assert found["score"] == pytest.approx(0.005, rel=1e-5)
+
+
+def test_a_whole_log_is_left_as_it_is():
+    found = answer(scores(clicked="binary"), clicked=1.25)
+    assert set(found) == {"logits", "pctr", "score"}
+    assert found["logits"] == 1.25
+    assert found["pctr"] == found["score"] == pytest.approx(0.7772999)
+
+
+@pytest.mark.parametrize("logit", [-1e30, -200.0, 200.0, 1e30])
+def test_no_probability_is_0_or_1(logit):
+    made = scores(clicked="binary", shared="binary")
+    found = answer(made, clicked=logit, shared=logit)
+    for name in ("pctr", "score", "shared"):
+        assert 0 < found[name] < 1
+        assert min(found[name], 1 - found[name]) == pytest.approx(1e-7, rel=0.2)
+
+
+def test_a_real_label_is_answered_with_its_mean():
+    made = scores(clicked="binary", watched="squared", pctr="binary")
+    found = answer(made, clicked=0.0, watched=34.5, pctr=0.0)
+    assert found["watched"] == 34.5
+    # An answer keeps its name where a label has the same.
+    assert found["pctr"] == found["pctr_label"] == 0.5
+    assert made.means == ("logits", "watched")
+
+
+@pytest.mark.parametrize("tasks", [{"liked": "binary"}, {"clicked": "squared"}])
+def test_a_ranker_without_click_probabilities(tasks):
+    with pytest.raises(InputError, match="answers with click probabilities"):
+        scores(**tasks)

@@ -1,0 +1,71 @@
+"""What the ad tower makes of all ads, worked out once."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from tfadrec.core.door import tf
+from tfadrec.data.catalogue import Catalogue
+from tfadrec.models import AdRanker
+from tfadrec.towers import AdTower
+
+# Ads that are encoded at a time, and those whose text is read as well.
+_ROWS, _TEXTS = 65536, 1024
+# What the tower knows of an ad by its id; all other columns tell of any ad.
+_OF_ID = ("id", "bias")
+
+
+def catalogue_tables(
+    ranker: AdRanker, more: Catalogue | None
+) -> dict[str, np.ndarray]:
+    """The tower's parts for all of its rows, and for more ads behind them.
+
+    Args:
+      ranker: a built ranker.
+      more: ads that have `columns_read`; they take the unknown ad's id.
+
+    Returns:
+      Arrays [N + 1 + M, ...] by the names of `AdTower.parts`.
+    """
+    total = ranker.ad_tower.num_rows + len(more or ())
+    tables: dict[str, np.ndarray] = {}
+    start = 0
+    for part in _parts(ranker.ad_tower, more):
+        for name, values in part.items():
+            encoded = np.asarray(values)
+            if name not in tables:
+                shape = (total, *encoded.shape[1:])
+                tables[name] = np.empty(shape, encoded.dtype)
+            tables[name][start : start + len(encoded)] = encoded
+        start += len(encoded)
+    return tables
+
+
+def columns_read(tower: AdTower) -> list[str]:
+    """The columns of the catalogue that a tower reads, by name."""
+    return sorted(set(tower.columns(tf.constant([0]))) - set(_OF_ID))
+
+
+def _parts(
+    tower: AdTower, more: Catalogue | None
+) -> Iterator[dict[str, tf.Tensor]]:
+    step = _ROWS if tower.text is None else _TEXTS
+    encode = tf.function(
+        tower, input_signature=[tf.TensorSpec([None], tf.int32)]
+    )
+    for start in range(0, tower.num_rows, step):
+        yield encode(tf.range(start, min(start + step, tower.num_rows)))
+    if more is None:
+        return
+    unknown = tower.columns(tf.constant([0]))
+    for start in range(0, len(more), _ROWS):
+        part = slice(start, start + _ROWS)
+        count = len(more.ad_ids[part])
+        yield tower.encode_columns(
+            {
+                name: tf.repeat(value, count, axis=0)
+                if name in _OF_ID
+                else tf.constant(more.columns[name][part])
+                for name, value in unknown.items()
+            }
+        )

@@ -1,0 +1,166 @@
+"""A raw request as the ranker reads it."""
+
+from collections.abc import Iterable, Mapping
+
+from tfadrec.core.door import tf
+from tfadrec.core.feature import Feature
+from tfadrec.data.dataset import Dataset
+from tfadrec.serving.lookups import lookup
+from tfadrec.serving.readers import Reader, as_leading, readers_of
+
+Specs = dict[str, tf.TensorSpec]
+_ID_TYPES = {"string": tf.string, "int64": tf.int64}
+
+
+class RequestReader(tf.Module):
+    """Users, histories, contexts and candidates of a request, without ads.
+
+    The features of the dataset's users come along. Where a request leaves a
+    feature of a known user empty, that of the bundle is read; where it gives a
+    value, that value is. So a client may send an id alone, and a new user comes
+    with features.
+
+    Args:
+      dataset: gives schema, users and T; its rows are not read.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        super().__init__()
+        schema = dataset.schema
+        self.length = dataset.history_length
+        self._user_type = _ID_TYPES[schema.user_id_type]
+        self._ad_type = _ID_TYPES[schema.ad_id_type]
+        self._users = lookup(dataset.user_ids, self._user_type)
+        self._event_types = lookup(schema.event_types, tf.string)
+        self._of_users = readers_of(schema.of("user"))
+        self._of_context = readers_of(schema.of("context"))
+        self._of_candidates = readers_of(schema.of("candidate"))
+        self._of_events = readers_of(schema.of("event"))
+        self._known = {
+            name: tf.Variable(column, trainable=False)
+            for name, column in dataset.users.items()
+        }
+
+    def user_specs(self) -> Specs:
+        """The inputs of one user, [B], and of a history, [B, T]."""
+        one, many = [None], [None, None]
+        inputs = {
+            "user_id": (one, self._user_type),
+            "history_ads": (many, self._ad_type),
+            "history_events": (many, tf.string),
+            "history_ages": (many, tf.int32),
+            "history_length": (one, tf.int32),
+        }
+        return {
+            **{
+                name: tf.TensorSpec(shape, dtype, name)
+                for name, (shape, dtype) in inputs.items()
+            },
+            **_specs(self._of_users, one),
+            **_specs(self._of_context, one),
+            **_specs(self._of_events, many),
+        }
+
+    def candidate_specs(self, axes: int) -> Specs:
+        """The inputs of candidates, [B] or [B, C]."""
+        leading: list[int | None] = [None] * axes
+        name = "candidate_ads"
+        return {
+            name: tf.TensorSpec(leading, self._ad_type, name),
+            **_specs(self._of_candidates, leading),
+        }
+
+    def event_widths(self) -> dict[str, int]:
+        """Entries that the lists of an event have in an example, by input."""
+        return {
+            name: reader.feature.width
+            for reader in self._of_events
+            for name in reader.specs([])
+        }
+
+    def read_user(
+        self, request: Mapping[str, tf.Tensor]
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """What the ranker reads of the user's side.
+
+        Args:
+          request: the inputs of `user_specs`; others are not looked at.
+
+        Returns:
+          The ranker's inputs but for ads, T the newest events, and the raw ids
+          of the history's ads, [B, T].
+        """
+        given = tf.shape(request["history_ads"])[1]
+        length = tf.clip_by_value(request["history_length"], 0, given)
+        first = tf.maximum(length - self.length, 0)
+        places = first[:, None] + tf.range(tf.minimum(given, self.length))
+        places = tf.minimum(places, given - 1)
+        newest = {
+            name: tf.gather(request[name], places, batch_dims=1)
+            for name in (
+                "history_ads",
+                "history_events",
+                "history_ages",
+                *_specs(self._of_events, []),
+            )
+        }
+        users = self._users.lookup(request["user_id"])
+        inputs = {
+            "user_id": users,
+            "history_events": self._event_types.lookup(
+                newest["history_events"]
+            ),
+            "history_ages": newest["history_ages"],
+            "history_length": tf.minimum(length, self.length),
+        }
+        for reader in self._of_events:
+            inputs |= reader.read(newest)
+        for reader in self._of_context:
+            inputs |= reader.read(request)
+        for reader in self._of_users:
+            is_given = reader.is_given(request)
+            for name, values in reader.read(request).items():
+                known = tf.gather(self._known[name], users)
+                mask = as_leading(is_given, values)
+                inputs[name] = tf.where(mask, values, known)
+        return inputs, newest["history_ads"]
+
+    def read_candidates(
+        self, request: Mapping[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
+        """The features of candidates.
+
+        Args:
+          request: the inputs of `candidate_specs`.
+
+        Returns:
+          Tensors [B, C, ...] by name, as the ranker reads them.
+        """
+        inputs: dict[str, tf.Tensor] = {}
+        for reader in self._of_candidates:
+            inputs |= reader.read(request)
+        return inputs
+
+    def no_candidates(self, leading: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The features of candidates of which nothing is known.
+
+        Args:
+          leading: int32, the sizes [B, C].
+        """
+        inputs: dict[str, tf.Tensor] = {}
+        for reader in self._of_candidates:
+            inputs |= reader.read(reader.empty(leading))
+        return inputs
+
+
+def _specs(readers: Iterable[Reader], leading: list[int | None]) -> Specs:
+    return {
+        name: spec
+        for reader in readers
+        for name, spec in reader.specs(leading).items()
+    }
+
+
+def features_by_request(features: Iterable[Feature]) -> set[str]:
+    """The names of the inputs that some features have in a request."""
+    return set(_specs(readers_of(features), []))

@@ -1,0 +1,100 @@
+"""Raw requests and rows of the catalogue to logits, and these to answers."""
+
+from collections.abc import Mapping
+
+from tfadrec.core.door import tf
+from tfadrec.data.dataset import Dataset
+from tfadrec.models import AdRanker
+from tfadrec.serving.known_ads import KnownAds, NewAds
+from tfadrec.serving.request_reader import RequestReader
+from tfadrec.serving.scores import Scores
+from tfadrec.serving.untracked import Untracked
+
+Tensors = dict[str, tf.Tensor]
+
+
+class Scorer(tf.Module):
+    """The ranker as a bundle asks it: of ads that are encoded already.
+
+    Args:
+      ranker: a built ranker.
+      dataset: see `RequestReader`.
+      ads: those of the bundle.
+
+    Raises:
+      InputError: see `Scores`.
+    """
+
+    def __init__(
+        self, ranker: AdRanker, dataset: Dataset, ads: KnownAds
+    ) -> None:
+        super().__init__()
+        self._ranker = Untracked(ranker)
+        self._scores = Untracked(Scores(ranker, dataset.schema.negatives_kept))
+        self.requests = RequestReader(dataset)
+        self.ads = ads
+
+    @property
+    def ordered(self) -> str:
+        """The logit that ads are ordered by."""
+        return self._scores.value.ordered
+
+    def read_user(
+        self, request: Mapping[str, tf.Tensor], new: NewAds | None = None
+    ) -> tuple[Tensors, Tensors]:
+        """The user's side as the ranker reads it, and the encoded history.
+
+        Args:
+          request: raw.
+          new: ads that the history may name.
+        """
+        inputs, ads = self.requests.read_user(request)
+        parts = ("vector", *self._ranker.value.ad_tower.kind)
+        return inputs, self.ads.of_ids(ads, parts, new)
+
+    def rank(
+        self, inputs: Tensors, history: Tensors, rows: tf.Tensor
+    ) -> Tensors:
+        """Corrected logits of rows [B, C] of the catalogue; see `Scores`.
+
+        Args:
+          inputs: as from `read_user`, with the features of candidates.
+          history: as from `read_user`.
+          rows: int32 [B, C].
+        """
+        return self.rank_ads(inputs, history, self.ads.of_rows(rows))
+
+    def rank_ads(self, inputs: Tensors, history: Tensors, ads: Tensors):
+        """The same of ads [B, C] that are given as the tower's parts."""
+        logits = self._ranker.value.rank(inputs, history, ads)
+        return self._scores.value.corrected(logits)
+
+    def rank_slate(
+        self, request: Mapping[str, tf.Tensor], rows: tf.Tensor
+    ) -> Tensors:
+        """The same of a raw request, whose candidates are `rows`."""
+        inputs, history = self.read_user(request)
+        inputs |= self.requests.read_candidates(request)
+        return self.rank(inputs, history, rows)
+
+    def answer(self, logits: Mapping[str, tf.Tensor]) -> Tensors:
+        """See `Scores.answer`."""
+        return self._scores.value.answer(logits)
+
+    def encode_user(self, request: Mapping[str, tf.Tensor]) -> Tensors:
+        """What the user tower makes of users, whatever the candidates.
+
+        Args:
+          request: raw, without candidates.
+
+        Returns:
+          The user tower's dict.
+        """
+        inputs, history = self.read_user(request)
+        # An encoder that looks at candidates answers for both of them.
+        slate = [tf.shape(request["user_id"])[0], 2]
+        vectors = tf.zeros([*slate, self.ads.width], history["vector"].dtype)
+        nothing = {"vector": vectors}
+        if "category" in history:
+            nothing["category"] = tf.zeros(slate, tf.int32)
+        return self._ranker.value.encode_user(inputs, history, nothing)

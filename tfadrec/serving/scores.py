@@ -1,0 +1,125 @@
+"""What is answered of an ad: logits of the ranker to numbers to act on."""
+
+import math
+from collections.abc import Mapping
+
+from tfadrec.core.door import tf
+from tfadrec.core.errors import InputError
+from tfadrec.models import AdRanker
+from tfadrec.models.ad_ranker import CONVERTED_IF_CLICKED
+from tfadrec.ops import probability
+
+#: What a scored ad is answered with -> what the ranker calls it.
+PROBABILITIES = {
+    "pctr": "clicked",
+    "pcvr": CONVERTED_IF_CLICKED,
+    "pctcvr": "converted",
+}
+# In float32, sigmoid(17) is 1 and sigmoid(-104) is 0; no answer is either.
+_LEAST = 1e-7
+
+
+class Scores:
+    """Answers of a ranker, corrected for impressions that the log leaves out.
+
+    Where a log holds all clicks and the share r of the other impressions, a
+    ranker that is trained on it learns the odds p / (1 - p) / r. So log r is
+    added to the logit of a click (King and Zeng, 2001, section 4.1, equation 7,
+    where it is subtracted from the intercept as log of 1 / r). The probability
+    of a conversion once there is a click is as it was, and that of both is
+    worked out again as the product.
+
+    A probability lies in [1e-7, 1 - 1e-7]: none is 0 or 1.
+
+    Args:
+      ranker: a ranker with the task `clicked`.
+      negatives_kept: r, in (0, 1]; see `Schema`.
+
+    Raises:
+      InputError: where the ranker gives no click probabilities.
+
+    Reference:
+      King and Zeng, "Logistic Regression in Rare Events Data", Political
+      Analysis 9(2), 2001.
+    """
+
+    def __init__(self, ranker: AdRanker, negatives_kept: float) -> None:
+        losses = ranker.task_losses
+        if "clicked" not in losses or not losses["clicked"].is_binary:
+            told = ", ".join(f"{k} ({v.name})" for k, v in losses.items())
+            raise InputError(
+                "a bundle answers with click probabilities. Received: a ranker "
+                f"of {told}. Train one with the task clicked and a loss of "
+                "binary labels."
+            )
+        #: The logit that ads are ordered by.
+        self.ordered = "converted" if "converted" in losses else "clicked"
+        self._shift = math.log(negatives_kept)
+        self._named = {
+            name: task
+            for name, task in PROBABILITIES.items()
+            if task in (*losses, CONVERTED_IF_CLICKED)
+        }
+        if "converted" not in losses:
+            self._named.pop("pcvr")
+        taken = {"logits", "score", "ad_ids", *PROBABILITIES}
+        self._others = {
+            f"{task}_label" if task in taken else task: task
+            for task in losses
+            if task not in PROBABILITIES.values()
+        }
+        self._is_binary = {t: loss.is_binary for t, loss in losses.items()}
+
+    def corrected(
+        self, logits: Mapping[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
+        """Logits of all impressions, from those of the impressions in the log.
+
+        Args:
+          logits: as the ranker gives them.
+        """
+        if not self._shift:
+            return dict(logits)
+        found = {**logits, "clicked": logits["clicked"] + self._shift}
+        if "converted" in logits:
+            found["converted"] = probability.logit_of_product(
+                found["clicked"], logits[CONVERTED_IF_CLICKED]
+            )
+        return found
+
+    def answer(
+        self, corrected: Mapping[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
+        """What is answered, float32, shaped as the logits.
+
+        Args:
+          corrected: as from `corrected`.
+
+        Returns:
+          `logits` of a click; the probabilities; `score`, the one that ads are
+          ordered by; and any other task by its name, as a probability or as the
+          mean of a real label.
+        """
+        answer = {
+            "logits": corrected["clicked"],
+            "score": _probability(corrected[self.ordered]),
+        }
+        for name, task in self._named.items():
+            answer[name] = _probability(corrected[task])
+        for name, task in self._others.items():
+            values = corrected[task]
+            is_binary = self._is_binary[task]
+            answer[name] = _probability(values) if is_binary else values
+        return answer
+
+    @property
+    def means(self) -> tuple[str, ...]:
+        """The answers that are no probabilities."""
+        real = (
+            n for n, task in self._others.items() if not self._is_binary[task]
+        )
+        return ("logits", *real)
+
+
+def _probability(logits: tf.Tensor) -> tf.Tensor:
+    return tf.clip_by_value(tf.sigmoid(logits), _LEAST, 1 - _LEAST)
