@@ -6,9 +6,7 @@ from html import escape
 
 from tfadrec.core.replace_page import replace_page
 
-_BEGINNING = (
-    '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
-)
+_BEGINNING = '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem;
        margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff; }

@@ -396,7 +396,7 @@ LABELS = [
         *LABELS,
         (
             {**GOOD, "ads": {**ADS, "delimiter": ""}},
-            "ads.delimiter must be characters other than quotes .* Received: ''",
+            "ads.delimiter must be characters other than quotes .*: ''. Correct",
         ),
         (
             {**GOOD, "ads": {**ADS, "file": "no://x"}},

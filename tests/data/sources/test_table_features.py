@@ -221,7 +221,8 @@ def test_users_read_off_a_log(tmp_path):
     assert counts(summary)["user rows"] == (3, 3, 0)
     assert table(tmp_path, "users")["user_id"].to_pylist() == ["u", "v"]
     assert (
-        "users.csv: 3 user rows describe 2 users; the first value of each column is used"
+        "users.csv: 3 user rows describe 2 users; the first value of each "
+        "column is used"
     ) in summary.notes
 
 

@@ -154,9 +154,9 @@ def _stated(spec: FeatureSpec, kept: Feature):
     for name in _AS_GIVEN:
         if name in spec.settings:
             yield name, spec.settings[name], getattr(kept, name)
-    if "buckets" in spec.settings and spec.kind in _BUCKETED:
-        if not spec.share:
-            yield "buckets", spec.settings["buckets"], kept.buckets
+    own = spec.kind in _BUCKETED and not spec.share
+    if own and "buckets" in spec.settings:
+        yield "buckets", spec.settings["buckets"], kept.buckets
     if spec.settings.get("bounds"):
         yield "bounds", list(spec.settings["bounds"]), list(kept.bounds)
 

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import pyarrow as pa
+
 from tfadrec.core.errors import InputError
-from tfadrec.data.intake.times import check_format, check_zone
+from tfadrec.data.intake.times import check_format, check_zone, read_times
 from tfadrec.data.sources.file_config import read_share
 from tfadrec.data.sources.table_spec import ColumnSpec
 
@@ -14,7 +16,11 @@ _BESIDE = {
     "timestamp": ("format", "timezone"),
 }
 #: The keys of which one value may hold for all rows.
-_CONSTANTS = ("events.event_type",)
+_CONSTANTS = (
+    "events.event_type",
+    "events.timestamp",
+    "impressions.timestamp",
+)
 
 
 def read_column(value: Any, where: str) -> ColumnSpec:
@@ -29,6 +35,9 @@ def read_column(value: Any, where: str) -> ColumnSpec:
     """
     if isinstance(value, str) and value:
         return ColumnSpec(column=value)
+    drawn = isinstance(value, dict) and set(value) == {"valid", "test"}
+    if drawn and where == "impressions.split":
+        return ColumnSpec(shares=_shares(value, where))
     beside = _BESIDE.get(where.partition(".")[2], ())
     shapes = [{"column"}]
     if where in _CONSTANTS:
@@ -42,6 +51,8 @@ def read_column(value: Any, where: str) -> ColumnSpec:
     )
     if not fits or not all(isinstance(v, str) and v for v in given.values()):
         shown = [[key] for shape in shapes for key in shape]
+        if where == "impressions.split":
+            shown.append(["valid", "test"])
         shown += [["column", key] for key in beside]
         allowed = " or ".join(
             "{" + ", ".join(f"{key}: …" for key in keys) + "}" for keys in shown
@@ -54,6 +65,8 @@ def read_column(value: Any, where: str) -> ColumnSpec:
         check_format(given["format"], f"{where}.format")
     if "timezone" in given:
         check_zone(given["timezone"], f"{where}.timezone")
+    if where.endswith("timestamp") and "constant" in given:
+        _check_time(given["constant"], where)
     if {"types", "type_separator"} <= set(given):
         raise InputError(
             f"{where} must name the types of its events once. Received: types "
@@ -62,3 +75,26 @@ def read_column(value: Any, where: str) -> ColumnSpec:
     if share is not None:
         given["max_rejected"] = read_share(share, f"{where}.max_rejected")
     return ColumnSpec(**given)
+
+
+def _check_time(constant: str, where: str) -> None:
+    """Refuses a time of all rows that is none."""
+    column = pa.chunked_array([[constant]])
+    if read_times(column, None, None, where).null_count:
+        raise InputError(
+            f"{where}.constant must be a time. Received: {constant!r}. Write, "
+            'for example, "2020-01-31".'
+        )
+
+
+def _shares(value: dict[str, Any], where: str) -> tuple[float, float]:
+    shares = (value["valid"], value["test"])
+    if not all(
+        type(share) in (int, float) and 0 < share < 1 for share in shares
+    ) or not (sum(shares) < 1):
+        raise InputError(
+            f"{where} must have shares above 0 and leave rows to train on. "
+            f"Received: valid={shares[0]!r}, test={shares[1]!r}. Write "
+            "{valid: 0.1, test: 0.1}."
+        )
+    return shares

@@ -75,8 +75,8 @@ def check_header(spec: TableSpec, where: str) -> None:
     if spec.header and missing:
         raise InputError(
             f"{where} must name columns that `columns` lists. Received: "
-            f"{missing[0]!r}, and the columns {', '.join(spec.header)}. Correct "
-            "one of them."
+            f"{missing[0]!r}, and the columns {', '.join(spec.header)}. "
+            "Correct one of them."
         )
 
 

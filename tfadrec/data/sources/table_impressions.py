@@ -11,7 +11,7 @@ from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.sources.table_histories import read_histories
 from tfadrec.data.sources.table_rows import log_columns, read_rows, settled
-from tfadrec.data.sources.table_spec import TableConfig, TableSpec
+from tfadrec.data.sources.table_spec import ColumnSpec, TableConfig, TableSpec
 
 _LABELS = {"binary": checks.labels, "real": checks.numbers}
 
@@ -39,12 +39,11 @@ def read_impressions(
     columns = {"request_id": request, **columns}
     for name, label in spec.labels.items():
         columns[name] = _LABELS[label.type](rows, label.column)
-    for name, check in (
-        ("weight", checks.weights),
-        ("split", checks.splits),
-    ):
-        if name in named:
-            columns[name] = check(rows, named[name].column)
+    if "weight" in named:
+        columns["weight"] = checks.weights(rows, named["weight"].column)
+    if "split" in named:
+        by = request if "request_id" in named else None
+        columns["split"] = _splits(rows, named["split"], by)
     if spec.counts:
         columns |= _counts(rows, spec)
     places = {}
@@ -68,6 +67,25 @@ def read_impressions(
     if spec.counts:
         table = _weighted(table, spec, ledger)
     return table, histories
+
+
+def _splits(
+    rows: RawRows, spec: ColumnSpec, requests: pa.Array | None
+) -> pa.Array:
+    """The split of each row, read off a column or drawn.
+
+    A split is drawn for each request as a whole where requests are given.
+    """
+    if spec.shares is None:
+        return checks.splits(rows, spec.column)
+    valid, test = spec.shares
+    places = np.arange(len(rows))
+    if requests is not None:
+        places = requests.dictionary_encode().indices.to_numpy()
+    draws = np.random.default_rng(0).random(len(rows))[places]
+    names = np.array(["train", "valid", "test"])
+    drawn = np.searchsorted([1 - valid - test, 1 - test], draws, side="right")
+    return pa.array(names[drawn], pa.string())
 
 
 def _counts(rows: RawRows, spec: TableSpec) -> dict[str, pa.Array]:

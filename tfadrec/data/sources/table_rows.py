@@ -10,6 +10,9 @@ from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.read_table import read_table
 from tfadrec.data.sources.table_spec import TableConfig, TableSpec
 
+#: The column of a time that all rows have; no file has a column of that name.
+_CONSTANT = "\0time"
+
 
 def read_rows(spec: TableSpec, unit: str) -> RawRows:
     """The rows of a file that are wanted.
@@ -66,6 +69,14 @@ def log_columns(
     user = checks.ids(rows, named["user_id"].column, user_type)
     ad = checks.ids(rows, named["ad_id"].column, settings.ad_id_type)
     time = named["timestamp"]
-    seconds = checks.timestamps(rows, time.column, time.format, time.timezone)
+    if time.constant is not None:
+        rows.table = rows.table.append_column(
+            _CONSTANT, repeated(time.constant, rows)
+        )
+    seconds = checks.timestamps(
+        rows, time.column or _CONSTANT, time.format, time.timezone
+    )
+    if time.constant is not None:
+        rows.table = rows.table.drop_columns([_CONSTANT])
     checks.known_ads(rows, ad, catalogue)
     return {"user_id": user, "ad_id": ad, "timestamp": seconds}

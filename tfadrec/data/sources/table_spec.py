@@ -26,6 +26,7 @@ class ColumnSpec:
       type_separator: of a history, what stands between the ad and the type of
         an event in one entry, or "".
       max_rejected: of a history, the largest share of refused entries.
+      shares: of a split that is drawn, the shares to validate and to test on.
     """
 
     column: str = ""
@@ -36,6 +37,7 @@ class ColumnSpec:
     types: str = ""
     type_separator: str = ""
     max_rejected: float = MAX_REJECTED
+    shares: tuple[float, float] | None = None
 
     @property
     def names(self) -> list[str]:
