@@ -33,7 +33,7 @@ _SIGNATURES = (
 )
 _PICKLE = re.compile(rb"\x80[\x02-\x05][\x80-\x95}\](cX]")
 _BZIP2 = re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)")
-_ORC = re.compile(rb"ORC[\x00-\x08\x0e-\x1f]")
+_ORC = re.compile(rb"ORC(?s:.)*?[\x00-\x08]")
 _MARKUP = re.compile(
     rb"\s*<(!doctype\s+html|html|head|body|\?xml|svg)[\s>]", re.IGNORECASE
 )

@@ -154,7 +154,7 @@ def parse_text(
     if not text.strip():
         raise empty_file(name, unit)
     whole = delimiter
-    if len(delimiter) > 1:
+    if len(delimiter.encode()) > 1:
         text, delimiter = with_one_character(text, delimiter, name)
     names = list(columns)
     if header:
