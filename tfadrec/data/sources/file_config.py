@@ -30,7 +30,7 @@ def read_file_settings(
     if delimiter is not None and (
         not isinstance(delimiter, str)
         or not delimiter
-        or set(delimiter) & {'"', "\n", "\r"}
+        or set(delimiter) & set('"\n\r\0')
     ):
         raise InputError(
             f"{where}.delimiter must be characters other than quotes and line "
