@@ -106,7 +106,7 @@ def test_left_out_rows_are_counted():
 
 
 def test_no_row_is_wanted():
-    with pytest.raises(InputError, match="`where` must leave rows of f. Rec"):
+    with pytest.raises(InputError, match="`where` must leave rows of f"):
         rows_of(3).leave_out(np.ones(3, bool))
 
 
@@ -145,7 +145,7 @@ def test_what_is_said_of_too_many_refused_rows():
         rows.settle(Ledger(), max_rejected=0.05, allow="ads.max_rejected")
     assert str(caught.value) == (
         "at most 5 % of the rows of f may be refused. Received: 4 of 9; the "
-        "commonest reason, 3 times, is 't is no time that can be read', such as "
-        "in line 8. Give the `format` of the times, or mend the file, or allow "
-        "it with ads.max_rejected: 0.45."
+        "commonest reason, 3 times, is 't is no time that can be read', such "
+        "as in line 8. Give the `format` of the times, or mend the file, or "
+        "allow it with ads.max_rejected: 0.45."
     )

@@ -128,7 +128,7 @@ def test_what_states_its_zone_keeps_it(values, time_format, kind, seconds):
 
 
 def test_hours_that_come_twice_or_never():
-    """Berlin, 2020: clocks go on at 2:00 on 29 March, back at 3:00 on 25 Oct."""
+    """Berlin: clocks go on at 2:00 on 29 March, back at 3:00 on 25 October."""
     spring, autumn = 18_350 * DAY, 18_560 * DAY
     assert read(
         ["2020-03-29 02:30:00", "2020-10-25 02:30:00", "2020-10-25 03:00:00"],

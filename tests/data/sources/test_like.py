@@ -172,13 +172,13 @@ OTHER = {**CONFIG["impressions"], "labels": {"hour": "real"}}
                 band={"kind": "number", "column": "price", "bounds": [15, 16]}
             ),
             {},
-            r"'band' must be as in .*one, with bounds \[15.0\]. Received: \[15,",
+            r"'band' must be as in .*one, with bounds \[15.0\]. Received: \[1",
         ),
         (
             changed(topics={"kind": "categories", "weighted": True}),
             {},
-            "'topics' must be as in .*one, where it has no weights. Received: a "
-            "column with weights. Set `weighted: false`",
+            "'topics' must be as in .*one, where it has no weights. Received: "
+            "a column with weights. Set `weighted: false`",
         ),
         (
             CONFIG,
