@@ -57,7 +57,7 @@ def make_logs(folder):
         "impressions": {
             "file": "log.csv",
             "clicked": "clicked",
-            "categorical": ["place"],
+            "features": {"place": "category"},
             **log,
         },
     }
@@ -116,9 +116,8 @@ def test_from_log_files_to_equal_served_scores(tmp_path, monkeypatch):
 
     loaded = training.load_run(run)
     # The tower reads the 16 numbers that the language model says of an ad.
-    assert loaded.ranker.ad_tower.get_config()["catalogue"]["vectors"] == {
-        "text": 16
-    }
+    features = loaded.ranker.ad_tower.get_config()["catalogue"]["features"]
+    assert [(f["name"], f["width"]) for f in features] == [("text", 16)]
     test = loaded.test
     logits = loaded.ranker.predict(test.batches(64))["clicked"]
     labels = test.impressions.labels["clicked"]

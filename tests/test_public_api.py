@@ -214,8 +214,15 @@ PUBLIC = {
         "replay",
         "request_for_user",
         "to_examples",
+        "with_candidates",
     ],
     "tfadrec.serving.preview": ["serve"],
+    "tfadrec.serving.readers": [
+        "READERS",
+        "Reader",
+        "as_leading",
+        "readers_of",
+    ],
     "tfadrec.towers": ["AdTower", "UserTower"],
     "tfadrec.tuning": [
         "AdRankerHyperModel",

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfadrec.core.feature import ENTITIES
@@ -69,6 +69,7 @@ def test_labels_are_taken():
     assert tensor_names([("ad", "revenue")], ["Revenue"]) == ["revenue_2"]
 
 
+@settings(deadline=None, derandomize=True)
 @given(
     st.lists(st.tuples(ENTITY, NAME), max_size=8), st.lists(NAME, max_size=2)
 )

@@ -242,5 +242,5 @@ def test_weighted_categories_from_a_file(tmp_path):
             columns["styles"], [[2, 1], [0, 0], [0, 0]]
         )
         np.testing.assert_array_equal(
-            columns["styles_weights"], [[2, 0.5], [0, 0], [1, 0]]
+            columns["styles_weights"], [[2, 0.5], [0, 0], [0, 0]]
         )

@@ -7,13 +7,16 @@ import pytest
 
 
 class FakeDataset:
-    def __init__(self, labels, logits, users, requests, ads, lengths):
+    def __init__(
+        self, labels, logits, users, requests, ads, lengths, weights=None
+    ):
         self.impressions = types.SimpleNamespace(
             labels={k: np.asarray(v, np.float32) for k, v in labels.items()},
             users=np.asarray(users, np.int32),
             requests=np.asarray(requests, np.int64),
             ads=np.asarray(ads, np.int32),
             history_lengths=np.asarray(lengths, np.int64),
+            weights=weights,
         )
         self.catalogue = types.SimpleNamespace(
             ad_ids=np.array(["a", "b", "c"], object)

@@ -2,6 +2,7 @@ import dataclasses
 import itertools
 import json
 import math
+import types
 
 import numpy as np
 import pytest
@@ -212,3 +213,68 @@ def test_wrong_input_is_refused(model, random_dataset):
     dataset.logits = {"clicked": np.full(400, np.nan)}
     with pytest.raises(InputError, match="Scores must be finite"):
         evaluate(model, dataset)
+
+
+def test_a_weight_is_so_many_rows(model, make_dataset, random_dataset):
+    """But within a request every row counts once."""
+    rows = random_dataset(60)
+    counts = np.random.default_rng(1).integers(1, 4, 60)
+    shown = rows.impressions
+    columns = {
+        "users": shown.users,
+        "requests": shown.requests,
+        "ads": shown.ads,
+        "lengths": shown.history_lengths,
+    }
+    weighted = make_dataset(
+        shown.labels, rows.logits, **columns, weights=counts.astype(float)
+    )
+    repeated = make_dataset(
+        {k: np.repeat(v, counts) for k, v in shown.labels.items()},
+        {k: np.repeat(v, counts) for k, v in rows.logits.items()},
+        **{k: np.repeat(v, counts) for k, v in columns.items()},
+    )
+    found, expected, plain = (
+        evaluate(model, dataset).metrics["clicked"]
+        for dataset in (weighted, repeated, rows)
+    )
+    for name in (
+        "auc",
+        "gauc",
+        "log_loss",
+        "normalized_entropy",
+        "calibration",
+    ):
+        assert found[name] == pytest.approx(expected[name], rel=1e-6), name
+        assert found[name] != plain[name]
+    for name in ("ndcg@10", "mrr", "count", "positives"):
+        assert found[name] == plain[name]
+
+
+def test_real_labels_are_measured_by_their_errors(make_dataset):
+    dataset = make_dataset(
+        labels={"revenue": [0, 2, 4, 0]},
+        logits={"revenue": [1.0, 2.0, 2.0, 1.0]},
+        users=[1] * 4,
+        requests=[0] * 4,
+        ads=[1] * 4,
+        lengths=[0, 1, 1, 1],
+        weights=np.array([1.0, 1.0, 2.0, 0.0]),
+    )
+    model = types.SimpleNamespace(
+        predict=lambda batches: {
+            k: np.asarray(v, np.float32) for k, v in batches.items()
+        },
+        task_losses={"revenue": types.SimpleNamespace(is_binary=False)},
+    )
+    evaluation = evaluate(model, dataset)
+    # Errors 1, 0, -2, 1 with the weights 1, 1, 2, 0; means 7 / 4 and 10 / 4.
+    assert evaluation.metrics["revenue"] == {
+        "rmse": pytest.approx(math.sqrt(9 / 4)),
+        "mae": pytest.approx(5 / 4),
+        "mean_ratio": pytest.approx(7 / 10),
+        "count": 4,
+    }
+    assert evaluation.reliability == {}
+    empty = evaluation.slices["empty_history"]["revenue"]
+    assert (empty["rmse"], empty["count"]) == (1, 1)

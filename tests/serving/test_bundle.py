@@ -246,7 +246,7 @@ def test_signatures_are_those_of_the_docs():
         assert set(encoded) == {"events", "mask", "bias"}
     copy = {k: (tf.string, 1) for k in ("title", "description", "tags")}
     tokens = {"token_ids": (tf.int32, 2), "token_length": (tf.int32, 1)}
-    kinds = {"category_2": (tf.string, 1), "price": (tf.float64, 1)}
+    kinds = {"category": (tf.string, 1), "price": (tf.float64, 1)}
     for name, inputs in (
         ("encode_ads", kinds | tokens),
         ("encode_ads_text", kinds | copy),
@@ -399,7 +399,7 @@ def test_killed_at_any_moment_leaves_whole_versions_alone(tmp_path):
     serving.open_bundle(path)["serving_default"](**request)
 
 
-@pytest.mark.parametrize("part", ["ad_tower", "converted_if_clicked_head"])
+@pytest.mark.parametrize("part", ["ad_tower/id", "converted_if_clicked_head"])
 def test_a_bundle_that_scores_otherwise_is_not_exported(
     made, no_graph, tmp_path, monkeypatch, part
 ):

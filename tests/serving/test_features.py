@@ -83,13 +83,43 @@ def test_every_input_is_read():
     for name in sorted(read):
         values = request[name]
         if values.dtype == object:
-            known = next(v for v in values.ravel() if v)
-            other = np.where(values == "", known, "")
+            # Every text becomes the next one; an empty one of a user would
+            # be what the bundle knows.
+            known = sorted({v for v in values.ravel() if v})
+            places = {v: n + 1 for n, v in enumerate(known)}
+            following = np.array([*known, known[0]], object)
+            other = following[np.vectorize(lambda v: places.get(v, 0))(values)]  # noqa: B023
         else:
             other = np.nan_to_num(values) * 0.7 + 1
         changed = {**request, name: other.astype(values.dtype)}
         found = world.ask["serving_default"](**changed)["logits"]
         assert abs(found - expected).max() > 1e-5, name
+
+
+def test_any_value_has_an_answer():
+    """Finite, and never a probability of 0 or 1."""
+    world = shop()
+    random = np.random.default_rng(0)
+    request = serving.replay(world.dataset, np.arange(100) % 40)
+    odd = {
+        "O": np.array(
+            ["", "\0", "b1", "x" * 3000, "\u65e5\u672c", "~"], object
+        ),
+        "f": np.array([np.nan, np.inf, -np.inf, 3e38, -3e38, 1e-45, 0.0, 1.0]),
+    }
+    names = {t for f in world.dataset.schema.features for t in f.tensors}
+    for name in names & set(request):
+        values = request[name]
+        chosen = random.choice(odd[values.dtype.kind], values.shape)
+        if values.dtype == np.float64:  # what float32 does not hold
+            chosen *= random.choice([1e-300, 1.0, 1e60, 1e200], values.shape)
+        request[name] = chosen.astype(values.dtype)
+    answer = world.ask["serving_default"](**request)
+    for name, values in answer.items():
+        assert np.isfinite(values).all(), name
+    for name in ("pctr", "score", "score_label"):
+        assert answer[name].min() > 0
+        assert answer[name].max() < 1
 
 
 def test_slates_are_scored_as_rows_are():

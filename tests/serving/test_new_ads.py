@@ -353,13 +353,13 @@ def test_text_that_does_not_fit():
     world = worlds.words()
     numbers = worlds.numbers()
     encoder, tokenizer = world.text["encoder"], world.text["tokenizer"]
-    for ranker, text, message in (
-        (numbers.ranker, world.text, "8 floats for a column of None"),
-        (world.ranker, {"encoder": encoder}, "come together"),
-        (world.ranker, {"tokenizer": tokenizer}, "come together"),
+    for other, text, message in (
+        (numbers, world.text, "8 floats for a column of None"),
+        (world, {"encoder": encoder}, "come together"),
+        (world, {"tokenizer": tokenizer}, "come together"),
     ):
         with pytest.raises(InputError, match=message):
-            serving.RankingService(ranker, world.dataset, **text)
+            serving.RankingService(other.ranker, other.dataset, **text)
 
 
 def test_numbers_and_vectors_of_new_ads_are_in_their_own_units():

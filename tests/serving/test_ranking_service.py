@@ -206,8 +206,8 @@ def test_rows_of_different_lengths_share_a_batch(world, request_of):
 
 
 def test_an_unknown_category_is_a_missing_one(world, request_of):
-    context = world.dataset.schema.of("context")
-    name = next(f.tensor for f in context if f.vocabulary)
+    features = world.dataset.schema.of("context", "candidate")
+    name = next(f.tensor for f in features if f.vocabulary)
     answers = []
     for value in ("", "no such place"):
         request_of[name] = np.array([value], object)
@@ -215,16 +215,20 @@ def test_an_unknown_category_is_a_missing_one(world, request_of):
     np.testing.assert_array_equal(*answers)
 
 
-def test_a_missing_number_is_the_mean():
+def test_a_missing_number_has_the_answer_that_was_trained():
+    """As in the ranker, and the same whatever cannot be read."""
     world = worlds.numbers()
     request = serving.replay(world.dataset, [5])
     context = world.dataset.schema.of("context")
     feature = next(f for f in context if f.std != 1)
+    inputs, *_ = next(iter(world.dataset.select([5]).batches(1)))
+    inputs["scroll"] = tf.constant([np.nan], tf.float32)
+    expected = world.ranker(inputs, training=False)["clicked"]
     answers = []
-    for value in (np.nan, feature.mean):
+    for value in (np.nan, -np.inf, 1e101):
         request["scroll"] = np.array([value])
         answers.append(score(world, request))
-    np.testing.assert_allclose(*answers, atol=1e-5)
+        np.testing.assert_allclose(answers[-1], expected, atol=1e-5)
     request["scroll"] = np.array([feature.mean + 3 * feature.std])
     assert abs(score(world, request) - answers[0]) > 1e-3
 

@@ -36,7 +36,7 @@ SIGNATURES = [
 @functools.cache
 def words():
     config = small.config(
-        ad_tower={"category": "category_2"},
+        ad_tower={"category": "category"},
         ranker={"tasks": ["clicked", "converted"]},
         multitask={"class": "MMoE", "hidden_units": [4]},
     )

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.data import rich_dataset
 from tests.training import small
 from tfadrec import data, training
 from tfadrec.core.door import keras, tf
@@ -39,7 +40,7 @@ def test_best_weights_are_restored(parts, tmp_path, monkeypatch):
     """The best of three epochs is the second, and it is the model's."""
     seen = []
 
-    def auc(labels, logits):
+    def auc(labels, logits, weights=None):
         seen.append(logits)
         return [0.6, 0.8, 0.7][len(seen) - 1]
 
@@ -224,3 +225,77 @@ def test_a_schedule_is_left_alone(parts, tmp_path):
     )
     # The second step was made after one of the schedule's four.
     assert float(ranker.optimizer.learning_rate) == pytest.approx(0.0875)
+
+
+def with_losses(parts, losses, tasks=("clicked", "revenue")):
+    config = small.config(ranker={"tasks": list(tasks), "losses": losses})
+    return training.build_ranker(config, parts[0])
+
+
+@pytest.fixture(scope="module")
+def rich(tmp_path_factory):
+    dataset = rich_dataset.make(tmp_path_factory.mktemp("rich"), requests=90)
+    return data.split_by_time(dataset, valid=0.2, test=0.1)
+
+
+def test_by_request_with_losses_that_compare(rich, tmp_path):
+    """Taken up after an epoch it ends as it would have ended."""
+    losses = {"clicked": {"binary": 1.0, "softmax": 0.3}, "revenue": "ziln"}
+    found = []
+    for out, until in ((tmp_path / "a", (2,)), (tmp_path / "b", (1, 2))):
+        ranker = with_losses(rich, losses)
+        for last in until:
+            history = training.fit(
+                ranker,
+                *rich[:2],
+                out,
+                by="request",
+                batch_size=8,
+                epochs=2,
+                until=last,
+                progress=False,
+            )
+        found.append((history, ranker.predict(rich[1].batches(64))))
+    (history, one), (again, other) = found
+    assert history == again
+    assert set(history[0]) == {
+        *("loss", "val_auc", "val_gauc", "val_log_loss"),
+        "val_revenue_rmse",
+    }
+    for task in one:
+        np.testing.assert_array_equal(one[task], other[task])
+    rows = rich[1].impressions
+    best = history[best_epoch(history, "val_auc") - 1]
+    assert best["val_auc"] == pytest.approx(
+        ranking.auc(rows.labels["clicked"], one["clicked"], rows.weights)
+    )
+    assert best["val_revenue_rmse"] == pytest.approx(
+        ranking.rmse(rows.labels["revenue"], one["revenue"], rows.weights)
+    )
+
+
+@pytest.mark.parametrize(
+    ("losses", "tasks", "arguments", "message"),
+    [
+        ({}, ["clicked"], {"by": "slate"}, r"row or request\. Received: by='s"),
+        (
+            {"clicked": "softmax"},
+            ["clicked"],
+            {},
+            r"needs `by: request`\. Received: by='row' with \w+ for clicked",
+        ),
+        (
+            {"revenue": "squared"},
+            ["revenue"],
+            {},
+            r"val_rmse for real labels, .*Received: 'val_auc' for 'revenue'",
+        ),
+        ({}, ["clicked"], {"monitor": "val_rmse"}, "Received: 'val_rmse' for"),
+    ],
+)
+def test_ways_to_fit_that_do_not_go_together(
+    rich, losses, tasks, arguments, message, tmp_path
+):
+    ranker = with_losses(rich, losses, tasks)
+    with pytest.raises(InputError, match=message):
+        training.fit(ranker, *rich[:2], tmp_path, progress=False, **arguments)

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 
+from tests.data import rich_dataset
 from tests.training import small
 from tfadrec import data, training
 from tfadrec.core.door import keras, tf
@@ -24,11 +25,15 @@ OPTIMIZERS = {
 
 def known():
     """The first world, without some of its ads and users."""
-    dataset = grown()
-    keep = np.flatnonzero(np.arange(20) % 5 != 2)
+    return without_some(grown())
+
+
+def without_some(dataset):
+    """The dataset that was there before; and the rows that it had, in it."""
+    keep = np.flatnonzero(np.arange(len(dataset.catalogue)) % 5 != 2)
     users = np.flatnonzero(np.arange(len(dataset.user_ids)) % 7 != 3)
     # Rows of the impressions that are known, under their new numbers.
-    ad_rows = np.zeros(21, np.int32)
+    ad_rows = np.zeros(len(dataset.catalogue) + 1, np.int32)
     ad_rows[keep + 1] = np.arange(1, len(keep) + 1)
     user_rows = np.zeros(len(dataset.user_ids) + 1, np.int32)
     user_rows[users + 1] = np.arange(1, len(users) + 1)
@@ -38,6 +43,10 @@ def known():
         dataset,
         catalogue=dataset.catalogue.take(keep),
         user_ids=dataset.user_ids[users],
+        users={
+            name: column[np.append(0, users + 1)]
+            for name, column in dataset.users.items()
+        },
         events=dataclasses.replace(log, ads=ad_rows[log.ads]),
         impressions=dataclasses.replace(
             shown, ads=ad_rows[shown.ads], users=user_rows[shown.users]
@@ -121,9 +130,9 @@ def test_it_ranks_as_before_and_has_the_columns_of_the_new():
     row = tf.constant([3])
     assert 3 not in ads
     found = tower.columns(row)
-    for name in grown().catalogue.categoricals:
-        key = f"categorical:{name}"
-        assert found[key].numpy() == columns[key][3]
+    assert grown().catalogue.columns
+    for name in grown().catalogue.columns:
+        np.testing.assert_array_equal(found[name][0], columns[name][3])
     np.testing.assert_array_equal(
         found["id"], tower.columns(tf.constant([0]))["id"]
     )
@@ -162,3 +171,51 @@ def test_what_does_not_grow():
     )
     with pytest.raises(InputError, match="Received: other event_types"):
         training.grow_vocabulary(ranker, dataset, other)
+    other = dataclasses.replace(
+        everything, schema=dataclasses.replace(everything.schema, features=())
+    )
+    with pytest.raises(InputError, match="Received: other features"):
+        training.grow_vocabulary(ranker, dataset, other)
+    vectors = everything.catalogue.with_vectors("text", np.ones([20, 2]))
+    other = everything.with_catalogue(vectors)
+    with pytest.raises(InputError, match="Received: other columns of ads"):
+        training.grow_vocabulary(ranker, dataset, other)
+
+
+def test_features_of_all_entities(tmp_path):
+    """Columns of new ads are there; users' come with the batches."""
+    everything = rich_dataset.make(tmp_path, users=12)
+    dataset, (ads, _) = without_some(everything)
+    assert len(dataset.user_ids) < 12
+    ranker = training.build_ranker(small.config(), dataset)
+    ranker.fit(dataset.batches(32, seed=0), steps_per_epoch=4, verbose=0)
+    more = training.grow_vocabulary(ranker, dataset, everything)
+    for variable, other in pairs(ranker, more):
+        if "_table" not in variable.name and "id/" not in variable.name:
+            np.testing.assert_array_equal(variable, other, variable.name)
+    # Of rows that only had known ads and users the score is the same.
+    shown = dataset.impressions
+    same = (shown.ads > 0) & (shown.users > 0)
+    [(inputs, *_)] = dataset.select(same).batches(10**6)
+    [(again, *_)] = everything.select(same).batches(10**6)
+    again["history_ads"] = tf.gather(
+        tf.constant(ads, tf.int32), inputs["history_ads"]
+    )
+    assert 20 < same.sum() < len(dataset)
+    for name in everything.users:
+        np.testing.assert_array_equal(inputs[name], again[name])
+    np.testing.assert_array_equal(
+        ranker(inputs)["clicked"], more(again)["clicked"]
+    )
+    tables, found = (
+        everything.catalogue.tables(),
+        more.ad_tower.columns(tf.range(11)),
+    )
+    for name, column in tables.items():
+        np.testing.assert_array_equal(found[name], column)
+    more.fit(everything.batches(32, seed=1), steps_per_epoch=2, verbose=0)
+    more.save(tmp_path / "more.keras")
+    loaded = keras.models.load_model(tmp_path / "more.keras")
+    np.testing.assert_array_equal(
+        more(again)["clicked"], loaded(again)["clicked"]
+    )

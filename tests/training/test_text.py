@@ -130,7 +130,7 @@ def test_a_frozen_model_is_a_column_of_vectors(made):
     text = {"model": model, "max_tokens": 16, "tuning": "frozen"}
     catalogue = training.with_text(dataset, text).catalogue
     assert catalogue.tokens is None
-    assert catalogue.vectors["text"].shape == (20, 16)
+    assert catalogue.columns["text"].shape == (20, 16)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ RESERVED = frozenset(
         "bids",
         "candidate_ads",
         "candidate_mask",
-        "category",
         "clicked",
         "converted",
         "description",

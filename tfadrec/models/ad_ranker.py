@@ -290,7 +290,7 @@ class AdRanker(RankingModel):
           inputs: as for `call`; `history_ads` and `candidate_ads` are not read,
             and the columns of candidates are [B, C].
           history: the ad tower's dict for the history, leading axes [B, T], of
-            which `vector` and, where there is one, `category` are read.
+            which `vector` and what tells an ad's kind are read.
           ads: the ad tower's dict for the candidates, leading axes [B, C].
           training: whether to drop.
 
@@ -324,8 +324,7 @@ class AdRanker(RankingModel):
         Args:
           inputs: see `rank`.
           history: see `rank`.
-          ads: see `rank`; `vector` and, where there is one, `category` are
-            read.
+          ads: see `rank`; `vector` and what tells an ad's kind are read.
           training: whether to drop.
 
         Returns:
@@ -335,9 +334,9 @@ class AdRanker(RankingModel):
             "history_vectors": history["vector"],
             "target": ads["vector"],
         }
-        if "category" in ads:
-            behaviour["history_category"] = history["category"]
-            behaviour["target_category"] = ads["category"]
+        for kind in self.ad_tower.kind:
+            behaviour["history_category"] = history[kind]
+            behaviour["target_category"] = ads[kind]
         return self.user_tower(behaviour, training=training)
 
     def _features(self, inputs, user, ads, training):

@@ -17,8 +17,10 @@ def age_buckets(ages: tf.Tensor) -> tf.Tensor:
       int32 [...] in [0, NUM_AGE_BUCKETS).
     """
     # In whole numbers: a logarithm is off by one at some powers of two.
-    buckets = tf.searchsorted(_AGE_LIMITS, tf.reshape(ages, [-1]), side="right")
-    return tf.reshape(buckets, tf.shape(ages))
+    # One age more, as the op does not take none at all.
+    flat = tf.pad(tf.reshape(ages, [-1]), [[0, 1]])
+    buckets = tf.searchsorted(_AGE_LIMITS, flat, side="right")
+    return tf.reshape(buckets[:-1], tf.shape(ages))
 
 
 def events_ago(mask: tf.Tensor) -> tf.Tensor:

@@ -60,8 +60,7 @@ class AdReader(tf.Module):
         tower = ranker.ad_tower
         self._tower = Untracked(tower)
         read = features_of(tower, features)
-        widths = {f.tensor: f.width for f in read}
-        width = widths.get(_TEXT)
+        width = {f.tensor: f.width for f in read}.get(_TEXT)
         if tower.text is not None and tokenizer is not None:
             encoder = tower.text
         if (encoder is None) != (tokenizer is None):

@@ -1,9 +1,8 @@
 """A raw request as the ranker reads it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from tfadrec.core.door import tf
-from tfadrec.core.feature import Feature
 from tfadrec.data.dataset import Dataset
 from tfadrec.serving.lookups import lookup
 from tfadrec.serving.readers import Reader, as_leading, readers_of
@@ -43,7 +42,8 @@ class RequestReader(tf.Module):
 
     def user_specs(self) -> Specs:
         """The inputs of one user, [B], and of a history, [B, T]."""
-        one, many = [None], [None, None]
+        one: list[int | None] = [None]
+        many: list[int | None] = [None, None]
         inputs = {
             "user_id": (one, self._user_type),
             "history_ads": (many, self._ad_type),
@@ -153,14 +153,9 @@ class RequestReader(tf.Module):
         return inputs
 
 
-def _specs(readers: Iterable[Reader], leading: list[int | None]) -> Specs:
+def _specs(readers: Iterable[Reader], leading: Sequence[int | None]) -> Specs:
     return {
         name: spec
         for reader in readers
         for name, spec in reader.specs(leading).items()
     }
-
-
-def features_by_request(features: Iterable[Feature]) -> set[str]:
-    """The names of the inputs that some features have in a request."""
-    return set(_specs(readers_of(features), []))

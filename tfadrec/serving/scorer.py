@@ -95,6 +95,6 @@ class Scorer(tf.Module):
         slate = [tf.shape(request["user_id"])[0], 2]
         vectors = tf.zeros([*slate, self.ads.width], history["vector"].dtype)
         nothing = {"vector": vectors}
-        if "category" in history:
-            nothing["category"] = tf.zeros(slate, tf.int32)
+        for kind in self._ranker.value.ad_tower.kind:
+            nothing[kind] = tf.zeros(slate, tf.int32)
         return self._ranker.value.encode_user(inputs, history, nothing)

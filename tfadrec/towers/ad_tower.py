@@ -67,8 +67,8 @@ class AdTower(keras.layers.Layer):
 
     Returns:
       Dict of `vector`, float [..., D], `fields`, float [..., N, D], `bias`,
-      float32 [...]; with a category `category`, its codes, int32 [...]; and
-      the columns `passed`.
+      float32 [...]; and by their names the columns `passed` and that of
+      `category`.
 
     Raises:
       ValueError: where the width or `max_distinct` is below 1, an ad has no
@@ -180,13 +180,13 @@ class AdTower(keras.layers.Layer):
 
     @property
     def kind(self) -> tuple[str, ...]:
-        """What `encode` can give of an ad's kind: `category`, or nothing."""
-        return () if self.category is None else ("category",)
+        """The column that says what kind an ad is of, if there is one."""
+        return () if self.category is None else (self.category,)
 
     @property
     def parts(self) -> tuple[str, ...]:
         """All that `call` gives of an ad."""
-        return (*_ALL, *self.kind, *self.passed)
+        return (*_ALL, *dict.fromkeys([*self.kind, *self.passed]))
 
     def build(self, input_shape=None) -> None:
         self._tables = {
@@ -377,9 +377,8 @@ class AdTower(keras.layers.Layer):
             columns["bias"] if self.use_id else tf.zeros(tf.shape(vector)[:-1])
         )
         encoded = {"vector": vector, "fields": stacked, "bias": bias}
-        for key in self.kind:
-            encoded[key] = columns[self.category]
-        return encoded | {name: columns[name] for name in self.passed}
+        others = self.parts[len(_ALL) :]
+        return encoded | {name: columns[name] for name in others}
 
     def _encode(self, rows, training):
         return self.encode_columns(self.columns(rows, training), training)

@@ -45,7 +45,7 @@ def build_ranker(
     ad_tower = _make(
         "ad_tower",
         towers.AdTower,
-        config.ad_tower,
+        _ad_tower(config, dataset),
         text=encoder,
         **sizes["ad_tower"],
     )
@@ -84,6 +84,16 @@ def build_ranker(
     except ValueError as error:
         raise InputError(f"`optimizer`: {error}") from error
     return ranker
+
+
+def _ad_tower(config: RunConfig, dataset: Dataset) -> dict[str, Any]:
+    """The settings of the ad tower, which names features as users do."""
+    settings = dict(config.ad_tower)
+    tensors = {f.name: f.tensor for f in dataset.schema.of("ad")}
+    category = settings.get("category")
+    if isinstance(category, str):
+        settings["category"] = tensors.get(category, category)
+    return settings
 
 
 def _set_seed(seed: int) -> None:

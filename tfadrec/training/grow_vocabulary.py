@@ -20,7 +20,8 @@ def grow_vocabulary(
     Every weight of the ranker and every slot of its optimiser is kept bit by
     bit; the rows of ads and users go where the grown dataset has their ids. A
     new row starts as that of the unknown ad or user, and its slots as an
-    optimiser starts them. The columns of ads are those of the grown dataset.
+    optimiser starts them. The columns of ads are those of the grown dataset;
+    the features of users come with the batches, and so with a dataset.
 
     Args:
       ranker: compiled and built; it is left as it is.
@@ -38,11 +39,18 @@ def grow_vocabulary(
       ranker = training.grow_vocabulary(run.ranker, run.dataset, grown)
       training.fit(ranker, *data.split_by_time(grown)[:2], "runs/b")
     """
-    features = ("event_types", "ad_features", "context")
     other = [
         name
-        for name in features
-        if getattr(known.schema, name) != getattr(grown.schema, name)
+        for name, one, two in (
+            ("event_types", known.schema.event_types, grown.schema.event_types),
+            ("features", known.schema.features, grown.schema.features),
+            (
+                "columns of ads",
+                known.catalogue.features,
+                grown.catalogue.features,
+            ),
+        )
+        if one != two
     ]
     if other:
         raise InputError(

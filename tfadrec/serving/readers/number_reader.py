@@ -31,9 +31,10 @@ def standardised(values: tf.Tensor, feature: Feature) -> tf.Tensor:
     is_there = tf.abs(values) <= LARGEST
     values = tf.where(is_there, values, 0.0)
     if feature.bounds:
-        flat = tf.reshape(values, [-1])
+        # One number more, as the op does not take none at all.
+        flat = tf.pad(tf.reshape(values, [-1]), [[0, 1]])
         bounds = tf.constant(feature.bounds, tf.float64)
-        codes = tf.searchsorted(bounds, flat, side="right") + 1
+        codes = tf.searchsorted(bounds, flat, side="right")[:-1] + 1
         return tf.where(is_there, tf.reshape(codes, tf.shape(values)), 0)
     if feature.low is not None:
         values = tf.clip_by_value(values, feature.low, feature.high)
