@@ -346,10 +346,10 @@ LABELS = [
     ("content", "message"),
     [
         ("a: [", "must be a readable YAML file. Received: .*config.yaml"),
-        ("- 1", r"the file must hold keys and values. Received: \[1\]"),
+        ("- 1", r"config.yaml \(a config must be sections .* Received: list"),
         (
             "ads: {file: a, file: b}",
-            r"must be a readable YAML file. .*the key 'file' ",
+            r"config.yaml \(a config must be YAML. Received: the key 'file' ",
         ),
         ("", "the file must name 'ads'. Received: nothing"),
         ({**GOOD, "add": 1}, "Received: 'add'. Allowed keys: name, user_id"),

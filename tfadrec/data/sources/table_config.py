@@ -4,8 +4,9 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+from tfadrec.core.config import read_settings
 from tfadrec.core.errors import InputError
-from tfadrec.core.read_yaml import read_yaml, yaml_bytes
+from tfadrec.core.read_yaml import yaml_bytes
 from tfadrec.data.files import open_filesystem
 from tfadrec.data.intake.feature_columns import in_order
 from tfadrec.data.sources.column_config import read_column
@@ -108,17 +109,16 @@ def read_config(path: str | pathlib.Path) -> TableConfig:
       InputError: where the file is missing, is no YAML, or holds a key or a
         value that is not allowed.
     """
-    rule = "a configuration must be a readable YAML file"
     path = pathlib.Path(path)
     try:
-        text = yaml_bytes(path)
+        content = read_settings(yaml_bytes(path))
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{rule}. Received: {path} ({' '.join(str(error).split())}). Check "
-            "the path and the file."
+            "a configuration must be a readable YAML file. Received: "
+            f"{path} ({' '.join(str(error).split())}). Check the path and the "
+            "file."
         ) from error
-    content = read_yaml(text, rule, str(path))
-    content = _section({} if content is None else content, "the file")
+    content = _section(content, "the file")
     sampling = content.get("sampling")
 
     def optional(where: str) -> TableSpec | None:
