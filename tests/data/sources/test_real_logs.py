@@ -1,5 +1,6 @@
 """Logs as other tools write them, and what is refused of them."""
 
+import datetime
 import json
 
 import pyarrow as pa
@@ -203,6 +204,20 @@ def test_a_split_that_is_drawn(tmp_path):
         by_request.setdefault(request, set()).add(split)
     assert len(by_request) == number // 2
     assert all(len(splits) == 1 for splits in by_request.values())
+
+
+@pytest.mark.parametrize(
+    ("constant", "seconds"),
+    [
+        ("2020-01-01", 1_577_836_800),
+        (datetime.date(2020, 1, 1), 1_577_836_800),
+        (datetime.datetime(2020, 1, 1, 0, 0, 9), 1_577_836_809),
+        (1_577_836_800, 1_577_836_800),
+    ],
+)
+def test_one_time_for_all_rows(tmp_path, constant, seconds):
+    prepare(tmp_path, changed(timestamp={"constant": constant}))
+    assert column(tmp_path, "timestamp") == [seconds] * 2
 
 
 TYPED = [

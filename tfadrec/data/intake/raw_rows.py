@@ -13,7 +13,7 @@ from tfadrec.data.intake.ledger import Ledger
 _MENDS = (
     ("id repeats an earlier one", "use `deduplicate: true`"),
     ("no time that can be read", "give the `format` of the times"),
-    ("not in seconds", "give the `format` of the times"),
+    ("not in seconds", "write seconds or give the `format` of the times"),
     ("not UTF-8", "give the `encoding` of the file"),
     ("fields instead of", "give the `delimiter` of the file"),
     ("is no integer.", "use ids of type string"),

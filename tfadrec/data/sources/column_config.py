@@ -1,5 +1,6 @@
 """The columns in the YAML file of a table source."""
 
+import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -22,6 +23,8 @@ _CONSTANTS = (
     "impressions.timestamp",
 )
 
+_TIMES = (int, datetime.date, datetime.datetime)
+
 
 def read_column(value: Any, where: str) -> ColumnSpec:
     """Where the values of one column of the dataset come from.
@@ -43,6 +46,9 @@ def read_column(value: Any, where: str) -> ColumnSpec:
     if where in _CONSTANTS:
         shapes.append({"constant"})
     given = dict(value) if isinstance(value, dict) else {}
+    if where.endswith("timestamp") and type(given.get("constant")) in _TIMES:
+        # YAML reads 2020-01-31 as a date and 1580428800 as a number.
+        given["constant"] = str(given["constant"])
     share = (
         given.pop("max_rejected", None) if "max_rejected" in beside else None
     )
