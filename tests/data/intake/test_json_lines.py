@@ -100,8 +100,8 @@ def test_another_encoding(tmp_path):
         ("\n \n", {}, "a file of rows must hold rows"),
         ('[{"a": 1},\n {"a": 2}]', {}, "must hold one object a line"),
         ('{"b": 1}', {}, "log must have the column 'a'. Received: b"),
-        ('{"a": 1}', {"delimiter": ";"}, "'delimiter' is a setting of other"),
-        ('{"a": 1}', {"header": False}, "'columns' is a setting of other"),
+        ('{"a": 1}', {"delimiter": ";"}, "delimiter can be said of text only"),
+        ('{"a": 1}', {"header": False}, "columns can be said of text only"),
     ],
 )
 def test_files_that_cannot_be_read(tmp_path, text, settings, message):

@@ -204,6 +204,13 @@ def test_another_schema(first, config, files, message):
     assert not (first / "two").exists()
 
 
+def test_features_are_compared_before_files_are_read(first):
+    (first / "log.csv").unlink()
+    files = {k: v for k, v in DAY_2.items() if k != "log.csv"}
+    with pytest.raises(InputError, match="which only .*one has"):
+        prepare(first, "two", changed(topics=None), files, like="one")
+
+
 def test_like_must_be_a_dataset(first):
     with pytest.raises(InputError, match="a dataset is a folder with a schema"):
         prepare(first, "two", CONFIG, DAY_2, like="none")

@@ -431,8 +431,8 @@ def test_what_is_refused(tmp_path, config, files, message):
 def test_parquet_has_no_header_to_name(tmp_path):
     pq.write_table(pa.table({"id": ["a"]}), tmp_path / "ads.parquet")
     config = changed("ads", file="ads.parquet", columns=["id", "name"])
-    with pytest.raises(InputError, match="'columns' is a setting of other fil"):
+    with pytest.raises(InputError, match="columns can be said of text only"):
         prepare(tmp_path, config)
     config = changed("ads", file="ads.parquet", encoding="utf-8")
-    with pytest.raises(InputError, match="'encoding' is a setting of other fi"):
+    with pytest.raises(InputError, match="encoding can be said of text only"):
         prepare(tmp_path, config)

@@ -35,75 +35,12 @@ class KeepSchema:
     schema: Schema
     name: str
 
-    def features(
-        self,
-        specs: Sequence[FeatureSpec],
-        tables: Iterable[pa.Table],
-        ledger: Ledger,
-    ) -> tuple[Feature, ...]:
-        """The features of the other dataset, to describe new columns.
-
-        Args:
-          specs: the new features, which must be the same ones.
-          tables: hold their typed columns, by the keys of the features.
-          ledger: is told what lies outside.
+    def require_same(self, specs: Sequence[FeatureSpec]) -> None:
+        """Refuses features that the other dataset does not have.
 
         Raises:
-          InputError: where the features are others, or a column does not fit.
+          InputError: where one is missing, new, or of another kind or setting.
         """
-        self._require_same(specs)
-        columns = {
-            name: as_array(table[name])
-            for table in tables
-            for name in table.column_names
-        }
-        for feature in self.schema.features:
-            column = columns.get(f"{feature.entity}.{feature.name}")
-            if column is not None:
-                self._check(feature, column)
-                for fault in _outside(feature, column):
-                    ledger.note(
-                        f"the {feature.entity}'s {feature.name!r}: {fault}"
-                        f", compared with {self.name}"
-                    )
-        return self.schema.features
-
-    def labels(self, labels: tuple[str, ...]) -> tuple[str, ...]:
-        """The labels, where they are those of the other dataset.
-
-        Raises:
-          InputError: where they are not.
-        """
-        known = self.schema.labels
-        if set(labels) != set(known):
-            raise InputError(
-                f"labels must be those of {self.name}: {', '.join(known)}. "
-                f"Received: {', '.join(labels)}. Name the same ones."
-            )
-        return known
-
-    def event_types(
-        self, columns: Iterable[pa.ChunkedArray | pa.Array], ledger: Ledger
-    ) -> tuple[str, ...]:
-        """The event types of the other dataset, new ones being unknown.
-
-        Args:
-          columns: all types that events have.
-          ledger: is told how many are new.
-        """
-        known = pa.array(self.schema.event_types, pa.string())
-        for column in columns:
-            column = as_array(column)
-            new = column.filter(pc.invert(pc.is_in(column, value_set=known)))
-            if len(new):
-                ledger.note(
-                    f"{len(new):,} of {len(column):,} events have types that "
-                    f"{self.name} does not have ({_examples(new)}) and count "
-                    "as events of an unknown type"
-                )
-        return self.schema.event_types
-
-    def _require_same(self, specs: Sequence[FeatureSpec]) -> None:
         kept = {(f.entity, f.name): f for f in self.schema.features}
         given = {(spec.entity, spec.name): spec for spec in specs}
         for found, other, where in (
@@ -125,6 +62,70 @@ class KeepSchema:
                         f"{self.name}, with {setting} {other!r}. Received: "
                         f"{value!r}. Write the same."
                     )
+
+    def features(
+        self,
+        tables: Iterable[pa.Table],
+        ledger: Ledger,
+    ) -> tuple[Feature, ...]:
+        """The features of the other dataset, to describe new columns.
+
+        Args:
+          tables: hold the typed columns, by the keys of the features.
+          ledger: is told what lies outside.
+
+        Raises:
+          InputError: where a column does not fit.
+        """
+        columns = {
+            name: as_array(table[name])
+            for table in tables
+            for name in table.column_names
+        }
+        for feature in self.schema.features:
+            column = columns.get(f"{feature.entity}.{feature.name}")
+            if column is not None:
+                self._check(feature, column)
+                for fault in _outside(feature, column):
+                    ledger.note(
+                        f"the {feature.entity}'s {feature.name!r}: {fault}"
+                        f", compared with {self.name}"
+                    )
+        return self.schema.features
+
+    def require_labels(self, labels: tuple[str, ...]) -> None:
+        """Refuses labels that are not those of the other dataset.
+
+        Raises:
+          InputError: where they are others.
+        """
+        known = self.schema.labels
+        if set(labels) != set(known):
+            raise InputError(
+                f"labels must be those of {self.name}: {', '.join(known)}. "
+                f"Received: {', '.join(labels)}. Name the same ones."
+            )
+
+    def event_types(
+        self, columns: Iterable[pa.ChunkedArray | pa.Array], ledger: Ledger
+    ) -> tuple[str, ...]:
+        """The event types of the other dataset, new ones being unknown.
+
+        Args:
+          columns: all types that events have.
+          ledger: is told how many are new.
+        """
+        known = pa.array(self.schema.event_types, pa.string())
+        for column in columns:
+            column = as_array(column)
+            new = column.filter(pc.invert(pc.is_in(column, value_set=known)))
+            if len(new):
+                ledger.note(
+                    f"{len(new):,} of {len(column):,} events have types that "
+                    f"{self.name} does not have ({_examples(new)}) and count "
+                    "as events of an unknown type"
+                )
+        return self.schema.event_types
 
     def _check(self, feature: Feature, column: pa.Array) -> None:
         """Refuses a column that the feature cannot be read off."""

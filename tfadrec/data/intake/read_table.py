@@ -190,8 +190,8 @@ def _refuse_settings(settings, name: str, kind: str) -> None:
     given = [key for key, value in settings.items() if value is not None]
     if given:
         raise InputError(
-            f"{given[0]!r} is a setting of other files. Received: it, for "
-            f"{name}, which is {kind}. Remove it."
+            f"{', '.join(given)} can be said of text only. Received: {name}, "
+            f"which is {kind}. Remove it."
         )
 
 

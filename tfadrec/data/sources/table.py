@@ -58,6 +58,8 @@ def prepare_table(
     keep = None
     if like is not None:
         keep = _schema_of(like)
+        keep.require_same(settings.features)
+        keep.require_labels(settings.labels)
         settings = dataclasses.replace(
             settings,
             user_id_type=keep.schema.user_id_type,
@@ -79,9 +81,9 @@ def prepare_table(
         event_types = _distinct(types)
         labels = settings.labels
     else:
-        features = keep.features(settings.features, tables, ledger)
+        features = keep.features(tables, ledger)
         event_types = keep.event_types(types, ledger)
-        labels = keep.labels(settings.labels)
+        labels = keep.schema.labels
     schema = Schema(
         source=settings.name,
         user_id_type=settings.user_id_type,
