@@ -38,7 +38,7 @@ MAY_IMPORT["cli"] = set(MAY_IMPORT)
 DATA_ROOMS = {
     "features": {"columns"},
     "intake": {"columns", "features", "files"},
-    "sources": {"columns", "features", "intake", "files"},
+    "sources": {"columns", "dataset_files", "features", "intake", "files"},
     "copy": {
         "catalogue",
         "dataset",

@@ -283,6 +283,8 @@ def files(tmp_path):
         "latin.yaml": "fit: {monitor: \udce9}",
         "setting.yaml": "text: null\nad_tower: {widht: 3}",
         "table.yaml": "ads: {file: a.csv}",
+        "good.yaml": "ads: {file: a, ad_id: b}\nimpressions: {file: a, "
+        "user_id: b, ad_id: b, timestamp: b, clicked: b}",
         "news.tsv": "",
     }
     for name, text in texts.items():
@@ -326,6 +328,7 @@ BAD = [
     ("prepare mind --news no --behaviors no --out out", "no"),
     ("prepare table --config no.yaml --out out", "no.yaml"),
     ("prepare table --config table.yaml --out out", "must name"),
+    ("prepare table --config good.yaml --like no --out out", "schema.json"),
     ("prepare synthetic --out out --seed -1", "seed=-1"),
     ("prepare synthetic --out .", "Received"),
 ]

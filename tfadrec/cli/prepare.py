@@ -62,16 +62,21 @@ def mind(news: str, behaviors: str, out: str) -> dict[str, Any]:
     type=click.Path(),
     help="YAML file that says which column is what.",
 )
+@click.option(
+    "--like",
+    type=click.Path(),
+    help="A dataset whose vocabularies and statistics are kept.",
+)
 @_out
-def table(config: str, out: str) -> dict[str, Any]:
-    """CSV, TSV or Parquet files with a column mapping.
+def table(config: str, like: str | None, out: str) -> dict[str, Any]:
+    """CSV, TSV, JSON Lines or Parquet files with a column mapping.
 
     \b
     Example:
       tfadrec prepare table --config examples/online_retail.yaml \\
         --out data/retail
     """
-    return _show(sources.prepare_table(config, out))
+    return _show(sources.prepare_table(config, out, like=like))
 
 
 @prepare.command(cls=Command)

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
+from tfadrec.data.list_text import LOOKS_LIKE_A_LIST, read_list
 
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
 
@@ -66,12 +67,17 @@ def as_floats(column: pa.ChunkedArray) -> np.ndarray:
     return as_array(values.cast(pa.float64())).to_numpy(zero_copy_only=False)
 
 
-def as_lists(column: pa.ChunkedArray, separator: str) -> pa.Array:
+def as_lists(
+    column: pa.ChunkedArray, separator: str, *, keep_empty: bool = False
+) -> pa.Array:
     """Lists of strings without empty ones, from lists or from text.
 
     Args:
       column: [n], lists of plain values, or any plain column.
-      separator: what stands between the entries in text.
+      separator: what stands between the entries in text, unless the text is a
+        list in brackets as JSON, Python or NumPy writes it.
+      keep_empty: whether to keep empty entries, so that two columns of lists
+        stay side by side.
 
     Raises:
       InputError: where the column holds other nested values.
@@ -79,14 +85,34 @@ def as_lists(column: pa.ChunkedArray, separator: str) -> pa.Array:
     if is_list(column.type):
         require_plain(column.type.value_type)
         values = as_array(_cast(column, pa.list_(pa.string())))
-        lengths = as_array(pc.fill_null(pc.list_value_length(values), 0))
-        parts, flat = lengths.to_numpy(), values.flatten()
     else:
-        values = pc.split_pattern(as_text(column), separator)
-        parts, flat = pc.list_value_length(values).to_numpy(), values.flatten()
-    filled = pc.fill_null(flat, "")
+        values = _lists_of_text(as_text(column), separator)
+    lengths = as_array(pc.fill_null(pc.list_value_length(values), 0))
+    filled = pc.fill_null(values.flatten(), "")
     real = as_mask(pc.not_equal(filled, ""))
-    return lists_of(filled.filter(pa.array(real)), parts, real)
+    if keep_empty:
+        real[:] = True
+    return lists_of(filled.filter(pa.array(real)), lengths.to_numpy(), real)
+
+
+def _lists_of_text(text: pa.Array, separator: str) -> pa.Array:
+    """The entries of texts; of the empty text there are none."""
+    values = pc.split_pattern(
+        pc.if_else(pc.equal(text, ""), None, text), separator
+    )
+    written = as_mask(pc.match_substring_regex(text, LOOKS_LIKE_A_LIST))
+    if not written.any():
+        return values
+    distinct = text.filter(pa.array(written)).dictionary_encode()
+    read = [read_list(t) for t in distinct.dictionary.to_pylist()]
+    split = pc.split_pattern(distinct.dictionary, separator).to_pylist()
+    lists = pa.array(
+        [s if r is None else r for s, r in zip(split, read, strict=True)],
+        pa.list_(pa.string()),
+    ).take(distinct.indices)
+    places = np.where(written, np.cumsum(written) - 1 + len(text), 0)
+    places[~written] = np.flatnonzero(~written)
+    return pa.concat_arrays([values, lists]).take(pa.array(places))
 
 
 def list_parents(values: pa.Array) -> np.ndarray:

@@ -182,8 +182,13 @@ def _given_histories(
     lengths = pc.list_value_length(lists).to_numpy().astype(np.int64)
     ends = np.cumsum(lengths)
     ads = catalogue.rows(lists.flatten())
-    # The one event type of such a source; the log does not tell the times.
+    # Where no types are told there is one; the log does not tell the times.
     types = np.full(len(ads), min(1, len(schema.event_types)), np.int32)
+    if "types" in histories.column_names:
+        types = rows_of(
+            histories["types"].combine_chunks().flatten(),
+            np.array(schema.event_types, dtype=object),
+        )
     unknown = missing_like(encode(_no_events(schema), schema.of("event")))
     log = EventLog(
         users=None,

@@ -82,7 +82,14 @@ def test_writes_every_table_of_the_contract(tmp_path):
         f"  rejected rows: {out}/rejects.parquet",
     ]
     assert summary.to_dict()["counts"] == (
-        {"source": "a", "unit": "ads", "read": 1, "kept": 0, "rejected": 1},
+        {
+            "source": "a",
+            "unit": "ads",
+            "read": 1,
+            "kept": 0,
+            "rejected": 1,
+            "left_out": 0,
+        },
     )
     # Nothing but the dataset is left behind.
     assert [path.name for path in out.parent.iterdir()] == ["data"]

@@ -40,6 +40,7 @@ CELLS = st.one_of(
 CONFIG = {
     "ads": {
         "file": "ads.csv",
+        "max_rejected": 1,
         "ad_id": "id",
         "title": "x",
         "features": {
@@ -51,6 +52,7 @@ CONFIG = {
     },
     "users": {
         "file": "users.csv",
+        "max_rejected": 1,
         "user_id": "id",
         "features": {
             "x": {"kind": "lookup", "of": "ad.x"},
@@ -60,6 +62,7 @@ CONFIG = {
     },
     "events": {
         "file": "events.csv",
+        "max_rejected": 1,
         "user_id": "user",
         "ad_id": "ad",
         "timestamp": "time",
@@ -68,6 +71,7 @@ CONFIG = {
     },
     "impressions": {
         "file": "log.csv",
+        "max_rejected": 1,
         "user_id": "user",
         "ad_id": "ad",
         "timestamp": "time",

@@ -133,3 +133,80 @@ def test_the_whole_example_is_read(tmp_path):
         "candidate.bid",
     ]
     assert config.labels == ("clicked", "converted", "revenue")
+
+
+def block(start):
+    """The block of YAML in the page that begins like this."""
+    text = PAGE.read_text("utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    return next(b for b in blocks if b.startswith(start))
+
+
+def test_the_films_are_read(tmp_path):
+    (tmp_path / "c.yaml").write_text(block("ads:\n  file: movies.dat"))
+    films = "1::Amélie (2001)::Comedy|Romance\n"
+    (tmp_path / "movies.dat").write_bytes(films.encode("latin-1"))
+    ratings = "7::1::1::978300760\n7::1::0::978299999\n"
+    (tmp_path / "ratings.dat").write_text(ratings)
+    summary = sources.prepare_table(tmp_path / "c.yaml", tmp_path / "out")
+    counts = [(c.read, c.kept, c.left_out) for c in summary.counts]
+    assert counts == [(1, 1, 0), (2, 1, 1)]
+    catalogue = open_dataset(tmp_path / "out").catalogue
+    assert catalogue.titles == ["Amélie (2001)"]
+    assert catalogue.tags == [["Comedy", "Romance"]]
+
+
+def test_both_ways_to_type_a_history(tmp_path):
+    ways = block("  history: {column: past, types").splitlines()
+    assert len(ways) == 2
+    for file, text in FILES.items():
+        (tmp_path / file).write_text(text)
+    for way, past in zip(ways, ("a b", "a:view b:buy"), strict=True):
+        log = f"user,ad,time,click,past,past_types\nu,a,9,1,{past},view buy\n"
+        (tmp_path / "log.csv").write_text(log)
+        config = merged(CONFIG, {"impressions": yaml.safe_load(way)})
+        del config["events"]
+        (tmp_path / "c.yaml").write_text(yaml.safe_dump(config))
+        sources.prepare_table(tmp_path / "c.yaml", tmp_path / "out")
+        dataset = open_dataset(tmp_path / "out")
+        assert dataset.schema.event_types == ("buy", "view")
+        assert dataset.events.types.tolist() == [2, 1]
+
+
+EXAMPLES = PAGE.parents[1] / "examples"
+DATA = PAGE.parents[2] / "shared" / "data"
+PUBLIC = ("amazon_industrial", "lastfm", "open_bandit", "upworthy")
+
+
+@pytest.mark.parametrize("name", [*PUBLIC, "online_retail"])
+def test_an_example_is_short(name, tmp_path):
+    path = EXAMPLES / f"{name}.yaml"
+    assert len(path.read_text("utf-8").splitlines()) <= 20
+    assert read_config(path).name == name.replace("_", "-")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "ads", "impressions", "clicked", "left_out"),
+    [
+        ("amazon_industrial", 3686, 90_650, 9065, 0),
+        ("lastfm", 17_632, 464_170, 92_834, 0),
+        ("open_bandit", 34, 10_000, 46, 10_000),
+        ("upworthy", 5315, 18_634, 9314, 0),
+    ],
+)
+def test_the_examples_read_public_logs(
+    tmp_path, name, ads, impressions, clicked, left_out
+):
+    text = (EXAMPLES / f"{name}.yaml").read_text("utf-8")
+    for file in set(re.findall(r"file: (\S+)", text)):
+        if not (DATA / file).exists():
+            pytest.skip(f"needs {file}")
+        (tmp_path / file).symlink_to(DATA / file)
+    (tmp_path / "c.yaml").write_text(text, "utf-8")
+    summary = sources.prepare_table(tmp_path / "c.yaml", tmp_path / "out")
+    sizes = summary.sizes
+    assert (sizes["ads"], sizes["impressions"]) == (ads, impressions)
+    assert sizes["clicked"] == clicked
+    assert sum(count.rejected for count in summary.counts) == 0
+    assert sum(count.left_out for count in summary.counts) == left_out

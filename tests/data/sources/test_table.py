@@ -27,6 +27,7 @@ CONFIG = {
     "name": "shop",
     "ads": {
         "file": "ads.csv",
+        "max_rejected": 0.5,
         "ad_id": "id",
         "title": "name",
         "description": "text",
@@ -36,6 +37,7 @@ CONFIG = {
     },
     "events": {
         "file": "events.tsv",
+        "max_rejected": 0.5,
         "user_id": "who",
         "ad_id": "what",
         "event_type": "how",
@@ -43,6 +45,7 @@ CONFIG = {
     },
     "impressions": {
         "file": "log.csv",
+        "max_rejected": 0.5,
         "user_id": "user",
         "ad_id": "ad",
         "timestamp": "when",
@@ -54,7 +57,7 @@ CONFIG = {
         "numeric": ["hour"],
     },
 }
-HISTORY = {"column": "past", "separator": "|"}
+HISTORY = {"column": "past", "separator": "|", "max_rejected": 0.5}
 NEW_YEAR = 1_577_836_800
 
 
@@ -298,7 +301,7 @@ def test_parquet_with_integer_ids_and_list_histories(tmp_path):
             "ad_id": "ad",
             "timestamp": "when",
             "clicked": "click",
-            "history": "past",
+            "history": {"column": "past", "max_rejected": 0.5},
         },
     }
     prepare(tmp_path, config)
@@ -324,6 +327,7 @@ def test_a_catalogue_read_off_the_log(tmp_path):
         },
         "events": {
             "file": "sales.csv",
+            "max_rejected": 0.25,
             "user_id": "who",
             "ad_id": "item",
             "timestamp": "when",
@@ -331,6 +335,7 @@ def test_a_catalogue_read_off_the_log(tmp_path):
         },
         "impressions": {
             "file": "sales.csv",
+            "max_rejected": 0.25,
             "user_id": "who",
             "ad_id": "item",
             "timestamp": "when",

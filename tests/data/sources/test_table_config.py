@@ -357,7 +357,7 @@ LABELS = [
         (
             {**GOOD, "ads": {**ADS, "titel": "x"}},
             "ads must hold known keys only. Received: 'titel'. Allowed keys: "
-            "file, delimiter, deduplicate, ad_id, title",
+            "file, delimiter, encoding, columns, where, max_rejected, dedup",
         ),
         ({"ads": ADS}, "the file must name 'impressions'. Received: ads"),
         (
@@ -396,8 +396,8 @@ LABELS = [
         *FEATURES,
         *LABELS,
         (
-            {**GOOD, "ads": {**ADS, "delimiter": "::"}},
-            "ads.delimiter must be one character. Received: '::'",
+            {**GOOD, "ads": {**ADS, "delimiter": ""}},
+            "ads.delimiter must be characters other than .*: ''. Correct",
         ),
         (
             {**GOOD, "ads": {**ADS, "file": "no://x"}},

@@ -42,6 +42,7 @@ CONFIG = {
     },
     "users": {
         "file": "users.csv",
+        "max_rejected": 0.5,
         "user_id": "who",
         "features": {
             "age": "number",
@@ -62,6 +63,7 @@ CONFIG = {
     },
     "impressions": {
         "file": "log.csv",
+        "max_rejected": 0.5,
         "user_id": "user",
         "ad_id": "ad",
         "timestamp": "when",
@@ -219,7 +221,8 @@ def test_users_read_off_a_log(tmp_path):
     assert counts(summary)["user rows"] == (3, 3, 0)
     assert table(tmp_path, "users")["user_id"].to_pylist() == ["u", "v"]
     assert (
-        "users.csv: 3 user rows describe 2 users; the first row of each is used"
+        "users.csv: 3 user rows describe 2 users; the first value of each "
+        "column is used"
     ) in summary.notes
 
 
@@ -241,6 +244,7 @@ def test_places_are_whole_numbers(tmp_path):
         "ads": {"file": "ads.csv", "ad_id": "id"},
         "impressions": {
             **{k: CONFIG["impressions"][k] for k in ("file", "user_id")},
+            "max_rejected": 0.5,
             "ad_id": "ad",
             "timestamp": "when",
             "clicked": "click",
@@ -267,6 +271,7 @@ def test_counts_become_weighted_rows(tmp_path, history):
         "ads": {"file": "ads.csv", "ad_id": "id"},
         "impressions": {
             "file": "log.csv",
+            "max_rejected": 0.5,
             "user_id": "user",
             "ad_id": "ad",
             "timestamp": "when",
@@ -307,6 +312,7 @@ def test_nothing_was_shown(tmp_path):
         "ads": {"file": "ads.csv", "ad_id": "id"},
         "impressions": {
             "file": "log.csv",
+            "max_rejected": 0.5,
             "user_id": "user",
             "ad_id": "ad",
             "timestamp": "when",
@@ -326,6 +332,7 @@ def test_no_row_counts(tmp_path):
         "ads": {"file": "ads.csv", "ad_id": "id"},
         "impressions": {
             "file": "log.csv",
+            "max_rejected": 0.5,
             "user_id": "user",
             "ad_id": "ad",
             "timestamp": "when",
@@ -344,6 +351,7 @@ def test_a_purchase_lends_its_weight_to_its_negatives(tmp_path):
         "ads": {"file": "ads.csv", "ad_id": "id"},
         "impressions": {
             "file": "log.csv",
+            "max_rejected": 0.5,
             "user_id": "user",
             "ad_id": "ad",
             "timestamp": "when",
@@ -404,6 +412,7 @@ def test_a_column_of_the_wrong_type_is_named(tmp_path):
         },
         "impressions": {
             "file": "log.csv",
+            "max_rejected": 0.5,
             "user_id": "user",
             "ad_id": "ad",
             "timestamp": "when",

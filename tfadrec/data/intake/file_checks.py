@@ -8,6 +8,11 @@ from tfadrec.core.errors import InputError
 NOT_UTF8 = "not UTF-8"
 
 
+def not_text(encoding: str) -> str:
+    """Why a row is refused whose bytes are no text in an encoding."""
+    return NOT_UTF8 if encoding == "utf-8" else f"not {encoding}"
+
+
 def require_columns(
     name: str, received: Sequence[str], columns: Iterable[str]
 ) -> None:

@@ -1,4 +1,4 @@
-"""The book in which every row that was read is kept or refused."""
+"""The book in which every row that was read is kept, refused or left out."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -21,13 +21,17 @@ _REJECTS = pa.schema(
 
 @dataclasses.dataclass(frozen=True)
 class Count:
-    """What became of the rows of one source: read = kept + rejected."""
+    """What became of the rows of one source.
+
+    read = kept + rejected + left out.
+    """
 
     source: str
     unit: str
     read: int
     kept: int
     rejected: int
+    left_out: int = 0
 
 
 class Ledger:
@@ -46,6 +50,7 @@ class Ledger:
         read: int,
         kept: int,
         rejects: Iterable[tuple[int, str, str]] = (),
+        left_out: int = 0,
     ) -> None:
         """Books all rows of one unit of one source.
 
@@ -55,6 +60,7 @@ class Ledger:
           read: rows that were read.
           kept: rows that the dataset uses.
           rejects: (line, reason, text) of each row that was refused.
+          left_out: rows that the user did not want.
 
         Raises:
           TfadrecError: where rows were lost or made up.
@@ -68,13 +74,14 @@ class Ledger:
             }
             for line, reason, text in rejects
         ]
-        if read != kept + len(rows):
+        if read != kept + len(rows) + left_out:
             raise TfadrecError(
-                f"{unit} read must be {unit} kept + rejected. Received: {read} "
-                f"read, {kept} kept, {len(rows)} rejected in {source}. This is "
-                "a fault of tfadrec: please report it."
+                f"{unit} read must be {unit} kept + rejected + left out. "
+                f"Received: {read} read, {kept} kept, {len(rows)} rejected, "
+                f"{left_out} left out in {source}. This is a fault of tfadrec: "
+                "please report it."
             )
-        self.counts.append(Count(source, unit, read, kept, len(rows)))
+        self.counts.append(Count(source, unit, read, kept, len(rows), left_out))
         self._rejects += rows
 
     def note(self, text: str) -> None:

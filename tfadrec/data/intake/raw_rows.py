@@ -1,5 +1,6 @@
 """Rows as they were read, each with the line that it came from."""
 
+import collections
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,6 +8,16 @@ import pyarrow as pa
 
 from tfadrec.core.errors import InputError
 from tfadrec.data.intake.ledger import Ledger
+
+#: What a reason for many refused rows suggests.
+_MENDS = (
+    ("id repeats an earlier one", "use `deduplicate: true`"),
+    ("no time that can be read", "give the `format` of the times"),
+    ("not in seconds", "write seconds or give the `format` of the times"),
+    ("not UTF-8", "give the `encoding` of the file"),
+    ("fields instead of", "give the `delimiter` of the file"),
+    ("is no integer.", "use ids of type string"),
+)
 
 
 class RawRows:
@@ -38,6 +49,7 @@ class RawRows:
         self.broken = tuple(broken)
         self._reasons: list[str] = []
         self._codes = np.zeros(len(table), np.int32)
+        self._left_out = 0
 
     def __len__(self) -> int:
         """The number of rows, without the broken ones."""
@@ -64,18 +76,49 @@ class RawRows:
             self._reasons.append(reason)
             self._codes[fresh] = len(self._reasons)
 
-    def settle(self, ledger: Ledger, *, needed: bool = True) -> np.ndarray:
+    def leave_out(self, unwanted: np.ndarray) -> None:
+        """Takes rows out that are not refused, but not wanted either.
+
+        Args:
+          unwanted: bool [n]; rows that are refused already stay so.
+
+        Raises:
+          InputError: where no row is left.
+        """
+        unwanted = unwanted & self.kept
+        if unwanted.any() and unwanted.all():
+            raise InputError(
+                f"`where` must leave {self.unit} of {self.source}. Received: "
+                f"{len(self):,} rows, none of which meets it. Correct it."
+            )
+        self._left_out += int(unwanted.sum())
+        self.table = self.table.filter(pa.array(~unwanted))
+        self.lines = self.lines[~unwanted]
+        self._codes = self._codes[~unwanted]
+
+    def settle(
+        self,
+        ledger: Ledger,
+        *,
+        needed: bool = True,
+        max_rejected: float = 1.0,
+        allow: str = "",
+    ) -> np.ndarray:
         """Books all rows.
 
         Args:
           ledger: the book.
           needed: whether the dataset needs at least one of these rows.
+          max_rejected: the largest share of rows that may be refused; those
+            that are left out do not count.
+          allow: where `max_rejected` can be given, for the message.
 
         Returns:
           bool [n], True for a kept row.
 
         Raises:
-          InputError: where rows are needed and all were refused.
+          InputError: where rows are needed and all were refused, or too many
+            were.
         """
         refused = np.flatnonzero(self._codes)
         texts = [""] * len(refused)
@@ -87,12 +130,15 @@ class RawRows:
             *self.broken,
             *zip(self.lines[refused].tolist(), reasons, texts, strict=True),
         ]
+        read = len(self) + len(self.broken)
+        rejects = sorted(rejects, key=lambda reject: reject[0])
         ledger.book(
             self.source,
             self.unit,
-            read=len(self) + len(self.broken),
+            read=read + self._left_out,
             kept=int(self.kept.sum()),
-            rejects=sorted(rejects, key=lambda reject: reject[0]),
+            rejects=rejects,
+            left_out=self._left_out,
         )
         if needed and not self.kept.any():
             line, reason, _ = rejects[0] if rejects else (0, "no row", "")
@@ -101,7 +147,32 @@ class RawRows:
                 f"Received: {len(rejects)} rows, all refused; line {line}: "
                 f"{reason}. Mend the file, or how it is described."
             )
+        if len(rejects) > max_rejected * read:
+            raise self._too_many(rejects, read, max_rejected, allow)
         return self.kept
+
+    def _too_many(
+        self,
+        rejects: Sequence[tuple[int, str, str]],
+        read: int,
+        max_rejected: float,
+        allow: str,
+    ) -> InputError:
+        """The error for a file of which too much would be lost."""
+        counted = collections.Counter(reason for _, reason, _ in rejects)
+        reason, number = counted.most_common(1)[0]
+        line = next(line for line, why, _ in rejects if why == reason)
+        # Rounded up, so that it allows this file.
+        share = -(-len(rejects) * 100 // read) / 100
+        mends = [mend for part, mend in _MENDS if part in f"{reason}."]
+        mends += ["mend the file", f"allow it with {allow}: {share:.2g}"]
+        mends[0] = mends[0].capitalize()
+        return InputError(
+            f"at most {max_rejected * 100:.4g} % of the {self.unit} of "
+            f"{self.source} may be refused. Received: {len(rejects):,} of "
+            f"{read:,}; the commonest reason, {number:,} times, is "
+            f"{reason!r}, such as in line {line}. {', or '.join(mends)}."
+        )
 
 
 def _shown(column: pa.ChunkedArray) -> list[str]:

@@ -1,6 +1,5 @@
-"""Reading CSV, TSV and Parquet without losing a row or its line number."""
+"""Reading text, JSON Lines and Parquet without losing a row or its line."""
 
-import codecs
 import csv
 import io
 import pathlib
@@ -16,18 +15,18 @@ import pyarrow.fs
 from tfadrec.core.errors import InputError
 from tfadrec.data.files import open_filesystem, require_files
 from tfadrec.data.intake.file_checks import (
-    NOT_UTF8,
     empty_file,
+    not_text,
     one_line,
     require_columns,
 )
+from tfadrec.data.intake.json_lines import SUFFIXES, parse_json_lines
+from tfadrec.data.intake.looks_like import looks_like
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.read_parquet import read_parquet
+from tfadrec.data.intake.text_encoding import as_utf8, with_one_character
 
 _BLOCK_BYTES = 1 << 26
-# Broken bytes are read as a run of these that is longer than any in the file,
-# so that the rows that hold it are known to be broken.
-_MARK = "\uffff"
 _LINE_END = rb"\r\n|\r|\n"
 
 
@@ -40,28 +39,35 @@ def read_table(
     delimiter: str | None = None,
     header: bool = True,
     quoting: bool = True,
+    encoding: str | None = None,
 ) -> RawRows:
     """Reads a file of rows.
 
     Args:
       path: a local path or a URI. `.parquet` files and folders are Parquet,
-        whatever else is text, unpacked where its name ends in `.gz`.
+        `.jsonl`, `.ndjson` and `.json` files JSON Lines, whatever else is text;
+        text is unpacked where its name ends in `.gz`.
       unit: what one row is, in the plural.
       columns: the columns wanted; without a header, the names of all columns.
       name: what to call the file in messages; `path` by default.
-      delimiter: of text; a tab for `.tsv` and `.tab`, else a comma.
+      delimiter: of text, one character or more; a tab for `.tsv` and `.tab`,
+        else a comma.
       header: whether the first line of text holds the names of the columns.
       quoting: whether `"` in text holds values together, line ends included.
+      encoding: of text and JSON Lines; UTF-8 by default.
 
     Returns:
-      The rows: text columns as strings, Parquet columns in their own type.
+      The rows: text columns as strings, others in their own type.
 
     Raises:
-      InputError: where the file cannot be read, is empty or lacks a column.
+      InputError: where the file cannot be read, is empty or lacks a column, or
+        is of another kind, or of one that has no delimiter or encoding.
     """
     name = name or str(path)
-    suffixes = pathlib.PurePosixPath(str(path).lower()).suffixes
+    suffixes = set(pathlib.PurePosixPath(str(path).lower()).suffixes)
     filesystem, inner = open_filesystem(path)
+    textual = {"delimiter": delimiter, "columns": None if header else columns}
+    data = b""
     try:
         info = filesystem.get_file_info(inner)
         if info.type == pyarrow.fs.FileType.NotFound:
@@ -71,18 +77,35 @@ def read_table(
             )
         require_files(filesystem, info, name)
         if info.type == pyarrow.fs.FileType.Directory or ".parquet" in suffixes:
+            _refuse_settings({**textual, "encoding": encoding}, name, "Parquet")
+            if info.type == pyarrow.fs.FileType.File:
+                with filesystem.open_input_file(inner) as file:
+                    data = file.read(4096)
             return read_parquet(filesystem, inner, name, unit, columns)
         with filesystem.open_input_stream(inner) as stream:
             data = stream.read()
     except InputError:
         raise
     except (OSError, ValueError, pa.ArrowException) as error:
+        _refuse_other_kinds(data, unit, name)
         raise InputError(
             f"a file of {unit} must be readable. Received: {name} "
             f"({one_line(error)}). Check the file and its permissions."
         ) from error
+    _refuse_other_kinds(data, unit, name, encoding or "utf-8")
+    if suffixes & SUFFIXES:
+        _refuse_settings(textual, name, "JSON Lines")
+        text, mark = as_utf8(data, encoding or "utf-8")
+        return parse_json_lines(
+            text.decode(),
+            unit,
+            columns,
+            name=name,
+            mark=mark,
+            encoding=encoding or "utf-8",
+        )
     if delimiter is None:
-        delimiter = "\t" if {".tsv", ".tab"} & set(suffixes) else ","
+        delimiter = "\t" if {".tsv", ".tab"} & suffixes else ","
     return parse_text(
         data,
         unit,
@@ -91,6 +114,7 @@ def read_table(
         delimiter=delimiter,
         header=header,
         quoting=quoting,
+        encoding=encoding or "utf-8",
     )
 
 
@@ -108,17 +132,17 @@ def parse_text(
     """Reads the rows of a text file that is in memory.
 
     A line without any character is no row, but it counts as a line. A row with
-    another number of fields than the first, or with broken UTF-8, is refused.
+    another number of fields than the first, or with broken text, is refused.
 
     Args:
       data: the file.
       unit: what one row is, in the plural.
       columns: the columns wanted; without a header, the names of all columns.
       name: what to call the file in messages.
-      delimiter: one character.
+      delimiter: one character or more.
       header: whether the first row holds the names of the columns.
       quoting: whether `"` holds values together.
-      encoding: of the file; only UTF-8 can be broken.
+      encoding: of the file.
 
     Returns:
       The rows, all columns strings.
@@ -126,12 +150,16 @@ def parse_text(
     Raises:
       InputError: where the file is empty or lacks a column.
     """
-    text, mark = _as_utf8(data, encoding)
+    text, mark = as_utf8(data, encoding)
     if not text.strip():
         raise empty_file(name, unit)
+    whole = delimiter
+    if len(delimiter.encode()) > 1:
+        text, delimiter = with_one_character(text, delimiter, name)
     names = list(columns)
     if header:
         names = _header(text, delimiter, quoting, name)
+        names = [column.replace(delimiter, whole) for column in names]
         require_columns(name, names, columns)
     table, numbers, invalid = _parse(text, names, delimiter, quoting, name)
     lines = _line_numbers(table, numbers, invalid, text, quoting)
@@ -150,24 +178,44 @@ def parse_text(
     if not len(table) and not broken:
         raise empty_file(name, unit)
     rows = RawRows(name, unit, table, lines, broken)
+    if whole != delimiter:
+        # Where it stood between quotes it is a part of the value.
+        _replace(rows, delimiter, whole)
     if mark:
-        _refuse_marked(rows, mark)
+        _refuse_marked(rows, mark, not_text(encoding))
     return rows
 
 
-def _as_utf8(data: bytes, encoding: str) -> tuple[bytes, str]:
-    """The text as UTF-8, and what stands for bytes that are broken in it."""
-    data = data.removeprefix(codecs.BOM_UTF8)
-    if encoding != "utf-8":
-        return data.decode(encoding).encode(), ""
-    try:
-        pa.array([data], pa.large_binary()).cast(pa.large_string())
-    except pa.ArrowInvalid:
-        text = data.decode(errors="surrogateescape")
-        longest = max(map(len, re.findall(f"{_MARK}+", text)), default=0)
-        mark = _MARK * (longest + 1)
-        return re.sub("[\udc80-\udcff]+", mark, text).encode(), mark
-    return data, ""
+def _refuse_settings(settings, name: str, kind: str) -> None:
+    given = [key for key, value in settings.items() if value is not None]
+    if given:
+        raise InputError(
+            f"{', '.join(given)} can be said of text only. Received: {name}, "
+            f"which is {kind}. Remove it."
+        )
+
+
+def _refuse_other_kinds(
+    data: bytes, unit: str, name: str, encoding: str = "utf-8"
+) -> None:
+    found = looks_like(data, encoding)
+    if found:
+        what, _, mend = found.partition("; ")
+        raise InputError(
+            f"a file of {unit} must be text, JSON Lines or Parquet. Received: "
+            f"{name}, which looks like {what}. {mend.capitalize()}."
+        )
+
+
+def _replace(rows: RawRows, old: str, new: str) -> None:
+    """Puts one text in the place of another, in every column."""
+    for place, column in enumerate(rows.table.column_names):
+        values = pc.replace_substring(rows[column], old, new)
+        rows.table = rows.table.set_column(place, column, values)
+    rows.broken = tuple(
+        (line, reason, row.replace(old, new))
+        for line, reason, row in rows.broken
+    )
 
 
 def _header(text, delimiter, quoting, name) -> list[str]:
@@ -260,7 +308,7 @@ def _blank(table, lines, text):
     return empty
 
 
-def _refuse_marked(rows: RawRows, mark: str) -> None:
+def _refuse_marked(rows: RawRows, mark: str, reason: str) -> None:
     """Refuses rows with a mark, and shows it as U+FFFD."""
     bad = np.zeros(len(rows), bool)
     for place, column in enumerate(rows.table.column_names):
@@ -271,9 +319,9 @@ def _refuse_marked(rows: RawRows, mark: str) -> None:
             values = pc.replace_substring(values, mark, "\ufffd")
             rows.table = rows.table.set_column(place, column, values)
     rows.broken = tuple(
-        (line, NOT_UTF8, row.replace(mark, "\ufffd"))
+        (line, reason, row.replace(mark, "\ufffd"))
         if mark in row
-        else (line, reason, row)
-        for line, reason, row in rows.broken
+        else (line, why, row)
+        for line, why, row in rows.broken
     )
-    rows.refuse(bad, NOT_UTF8)
+    rows.refuse(bad, reason)

@@ -14,7 +14,7 @@ class Summary:
     Args:
       source: the name of the source.
       out: the dataset's folder.
-      counts: rows read, kept and rejected, per file and unit.
+      counts: rows read, kept, rejected and left out, per file and unit.
       sizes: the number of ads, users, events, requests, impressions, and of
         positive ones per label.
       notes: what else the user should know, one line each.
@@ -33,6 +33,7 @@ class Summary:
         lines += [
             f"  {c.source}: {c.read:,} {c.unit} read = {c.kept:,} kept + "
             f"{c.rejected:,} rejected"
+            + (f" + {c.left_out:,} left out" if c.left_out else "")
             for c in self.counts
         ]
         lines += [f"  note: {note}" for note in self.notes]

@@ -1,18 +1,22 @@
-"""Any CSV, TSV or Parquet log, with a column mapping in YAML."""
+"""Any log of text, JSON Lines or Parquet, with a column mapping in YAML."""
 
+import dataclasses
 import pathlib
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tfadrec.core.schema import Schema
+from tfadrec.core.schema import SCHEMA_FILE, Schema
 from tfadrec.data.columns import filter_lists
+from tfadrec.data.dataset_files import DatasetFiles
 from tfadrec.data.intake import checks
 from tfadrec.data.intake.feature_columns import (
     describe_features,
     parse_features,
 )
+from tfadrec.data.intake.first_values import first_values
+from tfadrec.data.intake.keep_schema import KeepSchema
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.summary import Summary
@@ -21,25 +25,47 @@ from tfadrec.data.sources.popularity_check import popularity_notes
 from tfadrec.data.sources.sampling import with_negatives
 from tfadrec.data.sources.table_config import read_config
 from tfadrec.data.sources.table_impressions import read_impressions
-from tfadrec.data.sources.table_rows import log_columns, read_rows
+from tfadrec.data.sources.table_rows import (
+    log_columns,
+    read_rows,
+    repeated,
+    settled,
+)
 from tfadrec.data.sources.table_spec import TableConfig, TableSpec
 
 
 def prepare_table(
-    config: str | pathlib.Path, out: str | pathlib.Path
+    config: str | pathlib.Path,
+    out: str | pathlib.Path,
+    *,
+    like: str | pathlib.Path | None = None,
 ) -> Summary:
     """Writes files that a YAML file describes as a dataset.
 
     Args:
       config: the YAML file; docs/data.md lists its keys.
       out: the folder to write.
+      like: a dataset whose vocabularies, statistics, names of tensors, event
+        types and types of ids are kept, so that the new rows fit models that
+        were trained on it.
 
     Raises:
-      InputError: where a file cannot be used, or `out` is something else.
+      InputError: where a file cannot be used, `out` is something else, or the
+        features or labels are not those of `like`.
     """
     out = check_out(out)
     settings = read_config(config)
     ledger = Ledger()
+    keep = None
+    if like is not None:
+        keep = _schema_of(like)
+        keep.require_same(settings.features)
+        keep.require_labels(settings.labels)
+        settings = dataclasses.replace(
+            settings,
+            user_id_type=keep.schema.user_id_type,
+            ad_id_type=keep.schema.ad_id_type,
+        )
     ads = _ads(settings, ledger)
     catalogue = ads["ad_id"].combine_chunks()
     users = _users(settings, ledger)
@@ -53,16 +79,22 @@ def prepare_table(
     for note in popularity_notes(impressions, sampled=sampled):
         ledger.note(note)
     tables = [t for t in (ads, users, events, impressions) if t is not None]
-    event_types = ("click",)
-    if events is not None:
-        event_types = tuple(sorted(pc.unique(events["event_type"]).to_pylist()))
+    types = _event_types(events, histories)
+    if keep is None:
+        features = describe_features(settings.features, tables)
+        event_types = _distinct(types)
+        labels = settings.labels
+    else:
+        features = keep.features(tables, ledger)
+        event_types = keep.event_types(types, ledger)
+        labels = keep.schema.labels
     schema = Schema(
         source=settings.name,
         user_id_type=settings.user_id_type,
         ad_id_type=settings.ad_id_type,
         event_types=event_types,
-        labels=settings.labels,
-        features=describe_features(settings.features, tables),
+        labels=labels,
+        features=features,
         negatives_kept=settings.negatives_kept,
     )
     return write_dataset(
@@ -77,12 +109,33 @@ def prepare_table(
     )
 
 
+def _schema_of(dataset: str | pathlib.Path) -> KeepSchema:
+    text = DatasetFiles(dataset).read(SCHEMA_FILE).to_pybytes()
+    return KeepSchema(Schema.from_json(text.decode()), str(dataset))
+
+
+def _event_types(
+    events: pa.Table | None, histories: pa.Table | None
+) -> list[pa.Array]:
+    """The types of all events, where something tells them."""
+    found = [] if events is None else [events["event_type"].combine_chunks()]
+    if histories is not None and "types" in histories.column_names:
+        found.append(histories["types"].combine_chunks().flatten())
+    return found
+
+
+def _distinct(types: list[pa.Array]) -> tuple[str, ...]:
+    """What events can be; where nothing says so, they are clicks."""
+    found = {name for column in types for name in column.unique().to_pylist()}
+    return tuple(sorted(found)) or ("click",)
+
+
 def _ads(settings: TableConfig, ledger: Ledger) -> pa.Table:
     spec = settings.ads
     named = spec.columns
     rows = read_rows(spec, "ad rows" if spec.deduplicate else "ads")
     ad_ids = checks.ids(rows, named["ad_id"].column, settings.ad_id_type)
-    nothing = pa.array([""]).take(pa.array(np.zeros(len(rows), np.int64)))
+    nothing = repeated("", rows)
     title, description = (
         checks.texts(rows, named[n].column) if n in named else nothing
         for n in ("title", "description")
@@ -119,20 +172,20 @@ def _one_row_each(
     what: str,
     ledger: Ledger,
 ) -> pa.Table:
-    """The first kept row of each ad or user, with its features."""
+    """One row for each ad or user, with its features."""
     key = f"{what}_id"
     if not spec.deduplicate:
         checks.first_of_each(rows, columns[key], what)
     columns |= parse_features(rows, spec.features, ledger)
-    table = pa.table(columns).filter(rows.settle(ledger))
+    kept = settled(rows, spec, f"{what}s", ledger)
+    table = pa.table(columns).filter(kept)
     if spec.deduplicate:
-        codes = table[key].combine_chunks().dictionary_encode().indices
-        _, first = np.unique(codes.to_numpy(), return_index=True)
+        read = len(table)
+        table = first_values(table, key)
         ledger.note(
-            f"{spec.file}: {len(table)} {what} rows describe {len(first)} "
-            f"{what}s; the first row of each is used"
+            f"{spec.file}: {read} {what} rows describe {len(table)} {what}s; "
+            "the first value of each column is used"
         )
-        table = table.take(pa.array(first))
     return table
 
 
@@ -146,8 +199,7 @@ def _events(
     columns = log_columns(rows, spec, settings, catalogue)
     kind = spec.columns["event_type"]
     if kind.constant is not None:
-        one = pa.array([kind.constant])
-        types = one.take(pa.array(np.zeros(len(rows), np.int64)))
+        types = repeated(kind.constant, rows)
     else:
         types = checks.ids(rows, kind.column, "string")
     table = pa.table(
@@ -159,4 +211,4 @@ def _events(
             **parse_features(rows, spec.features, ledger),
         }
     )
-    return table.filter(rows.settle(ledger))
+    return table.filter(settled(rows, spec, "events", ledger))

@@ -9,7 +9,13 @@ from tfadrec.core.errors import InputError
 from tfadrec.core.read_yaml import yaml_bytes
 from tfadrec.data.files import open_filesystem
 from tfadrec.data.intake.feature_columns import in_order
+from tfadrec.data.sources.column_config import read_column
 from tfadrec.data.sources.feature_config import FEATURE_KEYS, read_features
+from tfadrec.data.sources.file_config import (
+    FILE_KEYS,
+    check_header,
+    read_file_settings,
+)
 from tfadrec.data.sources.label_config import (
     LABEL_KEYS,
     check_labels,
@@ -19,7 +25,7 @@ from tfadrec.data.sources.label_config import (
 )
 from tfadrec.data.sources.periods import PERIODS
 from tfadrec.data.sources.sampling import MOST_NEGATIVES
-from tfadrec.data.sources.table_spec import ColumnSpec, TableConfig, TableSpec
+from tfadrec.data.sources.table_spec import TableConfig, TableSpec
 
 _KEYS = {
     "the file": (
@@ -33,8 +39,7 @@ _KEYS = {
         "sampling",
     ),
     "ads": (
-        "file",
-        "delimiter",
+        *FILE_KEYS,
         "deduplicate",
         "ad_id",
         "title",
@@ -43,15 +48,13 @@ _KEYS = {
         *FEATURE_KEYS["ads"],
     ),
     "users": (
-        "file",
-        "delimiter",
+        *FILE_KEYS,
         "deduplicate",
         "user_id",
         *FEATURE_KEYS["users"],
     ),
     "events": (
-        "file",
-        "delimiter",
+        *FILE_KEYS,
         "user_id",
         "ad_id",
         "timestamp",
@@ -59,8 +62,7 @@ _KEYS = {
         *FEATURE_KEYS["events"],
     ),
     "impressions": (
-        "file",
-        "delimiter",
+        *FILE_KEYS,
         "request_id",
         "user_id",
         "ad_id",
@@ -169,7 +171,7 @@ def _table(content: Any, where: str, folder: pathlib.Path) -> TableSpec:
     section = _section(content, where)
     file = str(section["file"])
     plain = {
-        key: _column(section[key], f"{where}.{key}")
+        key: read_column(section[key], f"{where}.{key}")
         for key in _COLUMNS
         if section.get(key) is not None
     }
@@ -179,56 +181,21 @@ def _table(content: Any, where: str, folder: pathlib.Path) -> TableSpec:
             f"{where}.deduplicate must be true or false. Received: "
             f"{deduplicate!r}. Write one of these."
         )
-    delimiter = section.get("delimiter")
-    if delimiter is not None and (
-        not isinstance(delimiter, str) or len(delimiter) != 1
-    ):
-        raise InputError(
-            f"{where}.delimiter must be one character. Received: "
-            f"{delimiter!r}. Correct it."
-        )
     open_filesystem(file)
     local = "://" not in file
     expanded = pathlib.Path(file).expanduser()
-    return TableSpec(
+    spec = TableSpec(
         file=file,
         path=str(folder / expanded) if local else file,
-        delimiter=delimiter,
         columns=plain,
         features=read_features(section, where, plain),
         labels=read_labels(section),
         counts=read_counts(section),
         deduplicate=deduplicate,
+        **read_file_settings(section, where),
     )
-
-
-def _column(value: Any, where: str) -> ColumnSpec:
-    if isinstance(value, str):
-        return ColumnSpec(column=value)
-    extra = {
-        "tags": "separator",
-        "history": "separator",
-        "timestamp": "format",
-    }.get(where.partition(".")[2])
-    shapes = [{"column"}]
-    if extra is not None:
-        shapes.append({"column", extra})
-    if where == "events.event_type":
-        shapes.append({"constant"})
-    if (
-        isinstance(value, dict)
-        and set(value) in shapes
-        and all(isinstance(v, str) and v for v in value.values())
-    ):
-        return ColumnSpec(**value)
-    allowed = " or ".join(
-        "{" + ", ".join(f"{key}: …" for key in sorted(shape)) + "}"
-        for shape in shapes
-    )
-    raise InputError(
-        f"{where} must be the name of a column, or {allowed}. Received: "
-        f"{value!r}. Write one of these."
-    )
+    check_header(spec, where)
+    return spec
 
 
 def _sampling(content: Any) -> dict[str, Any]:

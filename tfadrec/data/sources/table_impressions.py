@@ -5,13 +5,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
-from tfadrec.data.columns import filter_lists, list_parents
 from tfadrec.data.intake import checks
 from tfadrec.data.intake.feature_columns import parse_features
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
-from tfadrec.data.sources.table_rows import log_columns, read_rows
-from tfadrec.data.sources.table_spec import TableConfig, TableSpec
+from tfadrec.data.sources.table_histories import read_histories
+from tfadrec.data.sources.table_rows import log_columns, read_rows, settled
+from tfadrec.data.sources.table_spec import ColumnSpec, TableConfig, TableSpec
 
 _LABELS = {"binary": checks.labels, "real": checks.numbers}
 
@@ -39,12 +39,11 @@ def read_impressions(
     columns = {"request_id": request, **columns}
     for name, label in spec.labels.items():
         columns[name] = _LABELS[label.type](rows, label.column)
-    for name, check in (
-        ("weight", checks.weights),
-        ("split", checks.splits),
-    ):
-        if name in named:
-            columns[name] = check(rows, named[name].column)
+    if "weight" in named:
+        columns["weight"] = checks.weights(rows, named["weight"].column)
+    if "split" in named:
+        by = request if "request_id" in named else None
+        columns["split"] = _splits(rows, named["split"], by)
     if spec.counts:
         columns |= _counts(rows, spec)
     places = {}
@@ -55,8 +54,8 @@ def read_impressions(
     columns |= parse_features(rows, spec.features, ledger) | places
     histories = None
     if "history" in named:
-        histories = _histories(rows, settings, catalogue, ledger)
-    table = pa.table(columns).filter(rows.settle(ledger))
+        histories = read_histories(rows, settings, catalogue, ledger)
+    table = pa.table(columns).filter(settled(rows, spec, "impressions", ledger))
     if "weight" in named and not pc.any(pc.greater(table["weight"], 0)).as_py():
         raise InputError(
             f"the weights of {spec.file} must not all be 0. Received: "
@@ -68,6 +67,25 @@ def read_impressions(
     if spec.counts:
         table = _weighted(table, spec, ledger)
     return table, histories
+
+
+def _splits(
+    rows: RawRows, spec: ColumnSpec, requests: pa.Array | None
+) -> pa.Array:
+    """The split of each row, read off a column or drawn.
+
+    A split is drawn for each request as a whole where requests are given.
+    """
+    if spec.shares is None:
+        return checks.splits(rows, spec.column)
+    valid, test = spec.shares
+    places = np.arange(len(rows))
+    if requests is not None:
+        places = requests.dictionary_encode().indices.to_numpy()
+    draws = np.random.default_rng(0).random(len(rows))[places]
+    names = np.array(["train", "valid", "test"])
+    drawn = np.searchsorted([1 - valid - test, 1 - test], draws, side="right")
+    return pa.array(names[drawn], pa.string())
 
 
 def _counts(rows: RawRows, spec: TableSpec) -> dict[str, pa.Array]:
@@ -109,21 +127,3 @@ def _weighted(table: pa.Table, spec: TableSpec, ledger: Ledger) -> pa.Table:
     place = table.column_names.index("timestamp") + 1
     table = table.add_column(place, "clicked", clicked)
     return table.add_column(place + 1, "weight", pa.array(weights[rows]))
-
-
-def _histories(
-    rows: RawRows, settings: TableConfig, catalogue: pa.Array, ledger: Ledger
-) -> pa.Table:
-    """The history of each kept row, without the ads that are unknown."""
-    spec = settings.impressions.columns["history"]
-    lists = checks.lists(rows, spec.column, spec.separator)
-    lists = lists.filter(pa.array(rows.kept))
-    parents = np.flatnonzero(rows.kept)[list_parents(lists)]
-    table = pa.table({"entry": pa.chunked_array([lists.flatten()])})
-    entries = RawRows(
-        rows.source, "history entries", table, rows.lines[parents]
-    )
-    ad_ids = checks.ids(entries, "entry", settings.ad_id_type)
-    checks.known_ads(entries, ad_ids, catalogue)
-    kept = entries.settle(ledger, needed=False)
-    return pa.table({"ads": filter_lists(lists, kept, ad_ids)})

@@ -1,27 +1,60 @@
 """The rows of a table source's files, and what those of all logs have."""
 
+import numpy as np
 import pyarrow as pa
 
 from tfadrec.core.schema import IdType
 from tfadrec.data.intake import checks
+from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.read_table import read_table
 from tfadrec.data.sources.table_spec import TableConfig, TableSpec
 
+#: The column of a time that all rows have; no file has a column of that name.
+_CONSTANT = "\0time"
+
 
 def read_rows(spec: TableSpec, unit: str) -> RawRows:
-    """The rows of a file.
+    """The rows of a file that are wanted.
 
     Raises:
       InputError: where the file cannot be read or lacks a column.
     """
-    return read_table(
+    rows = read_table(
         spec.path,
         unit,
-        spec.wanted(),
+        spec.header or spec.wanted(),
         name=spec.file,
         delimiter=spec.delimiter,
+        header=not spec.header,
+        encoding=spec.encoding,
     )
+    for condition in spec.where:
+        rows.leave_out(~condition.wanted(rows))
+    return rows
+
+
+def settled(
+    rows: RawRows, spec: TableSpec, where: str, ledger: Ledger
+) -> np.ndarray:
+    """Books the rows of a section, of which enough must be kept.
+
+    Returns:
+      bool [n], True for a kept row.
+
+    Raises:
+      InputError: where more are refused than the section allows.
+    """
+    return rows.settle(
+        ledger,
+        max_rejected=spec.max_rejected,
+        allow=f"{where}.max_rejected",
+    )
+
+
+def repeated(value: str, rows: RawRows) -> pa.Array:
+    """One text for each row."""
+    return pa.array([value]).take(pa.array(np.zeros(len(rows), np.int64)))
 
 
 def log_columns(
@@ -36,6 +69,14 @@ def log_columns(
     user = checks.ids(rows, named["user_id"].column, user_type)
     ad = checks.ids(rows, named["ad_id"].column, settings.ad_id_type)
     time = named["timestamp"]
-    seconds = checks.timestamps(rows, time.column, time.format)
+    if time.constant is not None:
+        rows.table = rows.table.append_column(
+            _CONSTANT, repeated(time.constant, rows)
+        )
+    seconds = checks.timestamps(
+        rows, time.column or _CONSTANT, time.format, time.timezone
+    )
+    if time.constant is not None:
+        rows.table = rows.table.drop_columns([_CONSTANT])
     checks.known_ads(rows, ad, catalogue)
     return {"user_id": user, "ad_id": ad, "timestamp": seconds}

@@ -6,16 +6,43 @@ from typing import Any, Literal
 
 from tfadrec.core.schema import IdType
 from tfadrec.data.intake.feature_spec import FeatureSpec
+from tfadrec.data.intake.row_filter import RowFilter
+
+#: The share of the rows of a file that may be refused, unless it says so.
+MAX_REJECTED = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
 class ColumnSpec:
-    """Where a value comes from: a column, or one constant for all rows."""
+    """Where a value comes from: a column, or one constant for all rows.
+
+    Args:
+      column: of the file.
+      separator: what stands between the entries of a list in text.
+      format: of times, in the letters of `strptime`.
+      timezone: the IANA name of the zone of times that state none.
+      constant: the value of all rows, where there is no column.
+      types: of a history, the column of lists with the types of its events.
+      type_separator: of a history, what stands between the ad and the type of
+        an event in one entry, or "".
+      max_rejected: of a history, the largest share of refused entries.
+      shares: of a split that is drawn, the shares to validate and to test on.
+    """
 
     column: str = ""
     separator: str = " "
     format: str | None = None
+    timezone: str | None = None
     constant: str | None = None
+    types: str = ""
+    type_separator: str = ""
+    max_rejected: float = MAX_REJECTED
+    shares: tuple[float, float] | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The columns of the file."""
+        return [name for name in (self.column, self.types) if name]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,31 +61,40 @@ class TableSpec:
       file: as the user wrote it, for messages.
       path: where it is.
       delimiter: of text files; None to tell it by the file's name.
+      encoding: of text files; None for UTF-8.
+      header: the names of all columns of a text file without a header.
+      where: the conditions that the rows which are wanted meet.
+      max_rejected: the largest share of rows that may be refused.
       columns: a column of the dataset -> where it comes from.
       features: of all entities whose columns stand in this file.
       labels: of impressions, `clicked` first.
       counts: of impressions that are aggregated, the columns of `impressions`
         and `clicks`.
-      deduplicate: whether an ad or a user may stand on many rows, the first of
-        which describes it.
+      deduplicate: whether an ad or a user may stand on many rows, which are
+        described by the first value of each column.
     """
 
     file: str
     path: str
-    delimiter: str | None
     columns: Mapping[str, ColumnSpec]
+    delimiter: str | None = None
     features: tuple[FeatureSpec, ...] = ()
     labels: Mapping[str, LabelSpec] = dataclasses.field(default_factory=dict)
     counts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     deduplicate: bool = False
+    encoding: str | None = None
+    header: tuple[str, ...] = ()
+    where: tuple[RowFilter, ...] = ()
+    max_rejected: float = MAX_REJECTED
 
     def wanted(self) -> list[str]:
         """The columns of the file that are read."""
         return [
-            *(spec.column for spec in self.columns.values() if spec.column),
+            *(name for spec in self.columns.values() for name in spec.names),
             *(label.column for label in self.labels.values()),
             *self.counts.values(),
             *(name for spec in self.features for name in spec.columns),
+            *(condition.column for condition in self.where),
         ]
 
 

@@ -1,0 +1,29 @@
+import pyarrow as pa
+
+from tfadrec.data.intake.first_values import first_values
+
+
+def test_the_first_value_of_each_column():
+    table = pa.table(
+        {
+            "id": ["b", "a", "b", "a", "c"],
+            "title": ["", "A", "B", "other", ""],
+            "price": [None, None, 2.0, 3.0, None],
+            "tags": pa.array([[], ["x"], None, ["y"], []]),
+            "map": pa.array(
+                [[], [], [("k", 1.0)], [], []],
+                pa.map_(pa.string(), pa.float64()),
+            ),
+        }
+    )
+    assert first_values(table, "id").to_pylist() == [
+        {
+            "id": "b",
+            "title": "B",
+            "price": 2.0,
+            "tags": [],
+            "map": [("k", 1.0)],
+        },
+        {"id": "a", "title": "A", "price": 3.0, "tags": ["x"], "map": []},
+        {"id": "c", "title": "", "price": None, "tags": [], "map": []},
+    ]

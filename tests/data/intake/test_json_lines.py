@@ -1,0 +1,110 @@
+import gzip
+import json
+
+import pyarrow as pa
+import pytest
+
+from tfadrec.core.errors import InputError
+from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.intake.read_table import read_table
+
+
+def read(tmp_path, text, columns=("a",), name="log.jsonl", **settings):
+    data = text.encode() if isinstance(text, str) else text
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    return read_table(path, "rows", columns, name="log", **settings)
+
+
+def column(tmp_path, *values):
+    lines = [json.dumps({"a": value}) for value in values]
+    found = read(tmp_path, "\n".join(lines))["a"]
+    return found.type, found.to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "read_as"),
+    [
+        (["x", None, "é"], pa.string(), ["x", None, "é"]),
+        ([1, None, 2**63 - 1], pa.int64(), [1, None, 2**63 - 1]),
+        ([1, 2**63], pa.string(), ["1", str(2**63)]),
+        ([1, 0.5], pa.float64(), [1.0, 0.5]),
+        # A float cannot hold this integer.
+        ([2**53 + 1, 0.5], pa.string(), [str(2**53 + 1), "0.5"]),
+        ([True, None], pa.bool_(), [True, None]),
+        ([True, 1], pa.string(), ["true", "1"]),
+        ([1, "x"], pa.string(), ["1", "x"]),
+        (
+            [["x", None], [], None],
+            pa.list_(pa.string()),
+            [["x", None], [], None],
+        ),
+        ([[1, 2], None], pa.list_(pa.string()), [["1", "2"], None]),
+        ([[1, 0.5]], pa.list_(pa.float64()), [[1.0, 0.5]]),
+        ([[[1]], None], pa.string(), ["[[1]]", None]),
+        (
+            [{"x": 1, "y": 0.5}, None],
+            pa.map_(pa.string(), pa.float64()),
+            [[("x", 1.0), ("y", 0.5)], None],
+        ),
+        ([{"x": "y"}], pa.string(), ['{"x": "y"}']),
+        ([None, None], pa.string(), [None, None]),
+    ],
+)
+def test_values_and_their_types(tmp_path, values, kind, read_as):
+    assert column(tmp_path, *values) == (kind, read_as)
+
+
+@pytest.mark.parametrize(
+    "name", ["log.jsonl", "log.ndjson", "log.json", "log.json.gz", "L.JSONL.gz"]
+)
+def test_names_of_json_lines(tmp_path, name):
+    rows = read(tmp_path, '{"a": 1}\r\n\n{"b": 2}', name=name)
+    assert rows["a"].to_pylist() == [1, None]
+    assert rows.lines.tolist() == [1, 3]
+
+
+def test_lines_that_are_no_objects(tmp_path):
+    text = (
+        b'{"a": 1}\n[1]\n{"a": \n\n{"a": "\xff"}\n3\n'
+        + b"9" * 5000
+        + b"\n"
+        + b"[" * 100_000
+        + b'\n{"a": "\\ud800"}\n'
+    )
+    rows = read(tmp_path, text)
+    ledger = Ledger()
+    rows.settle(ledger)
+    assert [(r["line"], r["reason"]) for r in ledger.rejects().to_pylist()] == [
+        (2, "no JSON object"),
+        (3, "no JSON object"),
+        (5, "not UTF-8"),
+        (6, "no JSON object"),
+        (7, "no JSON object"),
+        (8, "no JSON object"),
+        (9, "no JSON object"),
+    ]
+    (count,) = ledger.counts
+    assert (count.read, count.kept, count.rejected) == (8, 1, 7)
+
+
+def test_another_encoding(tmp_path):
+    text = '{"a": "é"}\n'.encode("utf-16")
+    assert read(tmp_path, text, encoding="utf-16")["a"].to_pylist() == ["é"]
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "message"),
+    [
+        ("", {}, "a file of rows must hold rows"),
+        ("\n \n", {}, "a file of rows must hold rows"),
+        ('[{"a": 1},\n {"a": 2}]', {}, "must hold one object a line"),
+        ('{"b": 1}', {}, "log must have the column 'a'. Received: b"),
+        ('{"a": 1}', {"delimiter": ";"}, "delimiter can be said of text only"),
+        ('{"a": 1}', {"header": False}, "columns can be said of text only"),
+    ],
+)
+def test_files_that_cannot_be_read(tmp_path, text, settings, message):
+    with pytest.raises(InputError, match=message) as caught:
+        read(tmp_path, text, **settings)
+    assert "\n" not in str(caught.value)

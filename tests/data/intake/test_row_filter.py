@@ -1,0 +1,151 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tfadrec.core.errors import InputError
+from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.intake.raw_rows import RawRows
+from tfadrec.data.intake.row_filter import read_filters
+
+
+def wanted(values, condition, kind=None):
+    table = pa.table({"x": pa.array(values, kind)})
+    rows = RawRows("f", "rows", table, np.arange(len(table)))
+    (found,) = read_filters({"x": condition}, "ads.where")
+    return [
+        v for v, w in zip(values, found.wanted(rows).tolist(), strict=True) if w
+    ]
+
+
+TEXTS = ["DE", "AT", "", None, "5", "5.0", "-1", "true", "True", ">0"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "kept"),
+    [
+        ("DE", ["DE"]),
+        (["DE", "AT"], ["DE", "AT"]),
+        ("", ["", None]),
+        ({"not": ["", "DE"]}, ["AT", "5", "5.0", "-1", "true", "True", ">0"]),
+        ({"not": "DE"}, TEXTS[1:]),
+        (5, ["5", "5.0"]),
+        ("5", ["5"]),
+        (True, ["true", "True"]),
+        (">0", ["5", "5.0"]),
+        (">= -1 <5", ["-1"]),
+        ("<=-1", ["-1"]),
+        ([">0"], [">0"]),
+    ],
+)
+def test_conditions_on_text(condition, kept):
+    assert wanted(TEXTS, condition) == kept
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "condition", "kept"),
+    [
+        ([1, 2, None, 3], pa.int64(), ">1", [2, 3]),
+        ([1, 2, None, 3], pa.int64(), [1, 3], [1, 3]),
+        ([1.5, 2.0, None], pa.float64(), 2, [2.0]),
+        ([1.5, 2.0, None], pa.float64(), 1.5, [1.5]),
+        ([True, False, None], pa.bool_(), False, [False]),
+        ([2**60 + 1, 2**60], pa.int64(), str(2**60), [2**60]),
+    ],
+)
+def test_conditions_on_other_columns(values, kind, condition, kept):
+    assert wanted(values, condition, kind) == kept
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        3,
+        {},
+        [">0"],
+        {"x": None},
+        {"x": []},
+        {"x": [[1]]},
+        {"x": ">"},
+        {"x": ">a"},
+        {"x": ">0 and <3"},
+        {"x": {"is": 3}},
+        {"x": {"not": None}},
+        {3: "x"},
+        {"": "x"},
+    ],
+)
+def test_conditions_that_cannot_be_read(content):
+    with pytest.raises(InputError, match=r"ads\.where.* must (be a|give)"):
+        read_filters(content, "ads.where")
+
+
+def rows_of(number, refused=()):
+    table = pa.table({"x": list(range(number))})
+    rows = RawRows("f", "rows", table, np.arange(2, number + 2))
+    bad = np.zeros(number, bool)
+    bad[list(refused)] = True
+    rows.refuse(bad, "no x")
+    return rows
+
+
+def test_left_out_rows_are_counted():
+    rows = rows_of(10, refused=[0])
+    rows.broken = ((99, "short", "text"),)
+    rows.leave_out(rows["x"].to_numpy() < 3)  # Row 0 is refused already.
+    assert rows["x"].to_pylist() == [0, 3, 4, 5, 6, 7, 8, 9]
+    ledger = Ledger()
+    assert rows.settle(ledger).tolist() == [False] + [True] * 7
+    (count,) = ledger.counts
+    assert (count.read, count.kept, count.rejected, count.left_out) == (
+        11,
+        7,
+        2,
+        2,
+    )
+    assert [r["line"] for r in ledger.rejects().to_pylist()] == [2, 99]
+
+
+def test_no_row_is_wanted():
+    with pytest.raises(InputError, match="`where` must leave rows of f"):
+        rows_of(3).leave_out(np.ones(3, bool))
+
+
+@pytest.mark.parametrize(
+    ("number", "refused", "limit", "stops"),
+    [
+        (20, 1, 0.05, False),
+        (19, 1, 0.05, True),
+        (100, 6, 0.05, True),
+        (100, 6, 0.06, False),
+        (3, 1, 0.0, True),
+        (3, 0, 0.0, False),
+        (3, 2, 1.0, False),
+    ],
+)
+def test_the_share_that_may_be_refused(number, refused, limit, stops):
+    rows = rows_of(number, range(refused))
+    if not stops:
+        rows.settle(Ledger(), max_rejected=limit)
+        return
+    with pytest.raises(InputError, match="of the rows of f may be refused"):
+        rows.settle(Ledger(), max_rejected=limit)
+
+
+def test_rows_that_are_left_out_do_not_count_for_the_share():
+    rows = rows_of(20, [0])
+    rows.leave_out(rows["x"].to_numpy() == 19)
+    with pytest.raises(InputError, match="Received: 1 of 19;"):
+        rows.settle(Ledger(), max_rejected=0.05)
+
+
+def test_what_is_said_of_too_many_refused_rows():
+    rows = rows_of(9, [4])
+    rows.refuse(rows["x"].to_numpy() >= 6, "t is no time that can be read")
+    with pytest.raises(InputError) as caught:
+        rows.settle(Ledger(), max_rejected=0.05, allow="ads.max_rejected")
+    assert str(caught.value) == (
+        "at most 5 % of the rows of f may be refused. Received: 4 of 9; the "
+        "commonest reason, 3 times, is 't is no time that can be read', such "
+        "as in line 8. Give the `format` of the times, or mend the file, or "
+        "allow it with ads.max_rejected: 0.45."
+    )

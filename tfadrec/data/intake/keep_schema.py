@@ -1,0 +1,222 @@
+"""Features described by another dataset, so that new rows fit its models."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tfadrec.core.errors import InputError
+from tfadrec.core.feature import Feature
+from tfadrec.core.schema import Schema
+from tfadrec.data.columns import as_array, is_list
+from tfadrec.data.features import maps
+from tfadrec.data.intake.feature_spec import FeatureSpec
+from tfadrec.data.intake.ledger import Ledger
+
+#: Settings that stand in the schema as they were given.
+_AS_GIVEN = ("log1p", "expression", "measure")
+_BUCKETED = ("category", "categories", "cross")
+
+
+@dataclasses.dataclass(frozen=True)
+class KeepSchema:
+    """The schema of another dataset, which a new one keeps.
+
+    Vocabularies, statistics, the names of tensors, event types and the types
+    of ids stay; what lies outside of them is counted in the ledger.
+
+    Args:
+      schema: the other dataset's.
+      name: how to call it in messages.
+    """
+
+    schema: Schema
+    name: str
+
+    def require_same(self, specs: Sequence[FeatureSpec]) -> None:
+        """Refuses features that the other dataset does not have.
+
+        Raises:
+          InputError: where one is missing, new, or of another kind or setting.
+        """
+        kept = {(f.entity, f.name): f for f in self.schema.features}
+        given = {(spec.entity, spec.name): spec for spec in specs}
+        for found, other, where in (
+            (given, kept, f"which {self.name} does not have. Remove it"),
+            (kept, given, f"which only {self.name} has. Add it"),
+        ):
+            for entity, name in found:
+                if (entity, name) not in other:
+                    raise InputError(
+                        f"the features must be those of {self.name}. Received: "
+                        f"the {entity}'s {name!r}, {where}, or prepare without "
+                        "that dataset."
+                    )
+        for key, spec in given.items():
+            for setting, value, other in _stated(spec, kept[key]):
+                if value != other:
+                    raise InputError(
+                        f"the {spec.entity}'s {spec.name!r} must be as in "
+                        f"{self.name}, with {setting} {other!r}. Received: "
+                        f"{value!r}. Write the same."
+                    )
+
+    def features(
+        self,
+        tables: Iterable[pa.Table],
+        ledger: Ledger,
+    ) -> tuple[Feature, ...]:
+        """The features of the other dataset, to describe new columns.
+
+        Args:
+          tables: hold the typed columns, by the keys of the features.
+          ledger: is told what lies outside.
+
+        Raises:
+          InputError: where a column does not fit.
+        """
+        columns = {
+            name: as_array(table[name])
+            for table in tables
+            for name in table.column_names
+        }
+        for feature in self.schema.features:
+            column = columns.get(f"{feature.entity}.{feature.name}")
+            if column is not None:
+                self._check(feature, column)
+                for fault in _outside(feature, column):
+                    ledger.note(
+                        f"the {feature.entity}'s {feature.name!r}: {fault}"
+                        f", compared with {self.name}"
+                    )
+        return self.schema.features
+
+    def require_labels(self, labels: tuple[str, ...]) -> None:
+        """Refuses labels that are not those of the other dataset.
+
+        Raises:
+          InputError: where they are others.
+        """
+        known = self.schema.labels
+        if set(labels) != set(known):
+            raise InputError(
+                f"labels must be those of {self.name}: {', '.join(known)}. "
+                f"Received: {', '.join(labels)}. Name the same ones."
+            )
+
+    def event_types(
+        self, columns: Iterable[pa.ChunkedArray | pa.Array], ledger: Ledger
+    ) -> tuple[str, ...]:
+        """The event types of the other dataset, new ones being unknown.
+
+        Args:
+          columns: all types that events have.
+          ledger: is told how many are new.
+        """
+        known = pa.array(self.schema.event_types, pa.string())
+        for column in columns:
+            column = as_array(column)
+            new = column.filter(pc.invert(pc.is_in(column, value_set=known)))
+            if len(new):
+                ledger.note(
+                    f"{len(new):,} of {len(column):,} events have types that "
+                    f"{self.name} does not have ({_examples(new)}) and count "
+                    "as events of an unknown type"
+                )
+        return self.schema.event_types
+
+    def _check(self, feature: Feature, column: pa.Array) -> None:
+        """Refuses a column that the feature cannot be read off."""
+        if feature.kind == "categories":
+            weighted = pa.types.is_map(column.type)
+            if weighted != feature.weighted:
+                raise InputError(
+                    f"the {feature.entity}'s {feature.name!r} must be as in "
+                    f"{self.name}, where it has "
+                    f"{'' if feature.weighted else 'no '}weights. Received: a "
+                    f"column with{'' if weighted else 'out'} weights. Set "
+                    f"`weighted: {str(feature.weighted).lower()}`."
+                )
+        if feature.kind == "vector":
+            width = pc.max(pc.list_value_length(column)).as_py()
+            if width not in (None, feature.width):
+                raise InputError(
+                    f"the {feature.entity}'s {feature.name!r} must have "
+                    f"{feature.width} floats, as in {self.name}. Received: "
+                    f"{width}. Name another column."
+                )
+
+
+def _stated(spec: FeatureSpec, kept: Feature):
+    """(name, given value, the other dataset's value) of what is stated."""
+    yield "the kind", spec.kind, kept.kind
+    for name in _AS_GIVEN:
+        if name in spec.settings:
+            yield name, spec.settings[name], getattr(kept, name)
+    own = spec.kind in _BUCKETED and not spec.share
+    if own and "buckets" in spec.settings:
+        yield "buckets", spec.settings["buckets"], kept.buckets
+    if spec.settings.get("bounds"):
+        yield "bounds", list(spec.settings["bounds"]), list(kept.bounds)
+
+
+def _outside(feature: Feature, column: pa.Array) -> list[str]:
+    """What of a column is not as it was in the other dataset."""
+    faults = []
+    listed = pa.types.is_map(column.type) or is_list(column.type)
+    if feature.kind in ("category", "categories", "lookup"):
+        values = maps.entries(column)[0] if listed else column
+        faults += _unknown(feature, values)
+    if feature.kind in ("number", "lookup") and not feature.bounds:
+        numbers = maps.entries(column)[1] if listed else _numbers(column)
+        faults += _beyond(feature, numbers)
+    if feature.kind in ("categories", "lookup"):
+        long = int((maps.lengths(column) > feature.width).sum())
+        if long:
+            faults.append(
+                f"{long:,} of {len(column):,} lists have more than "
+                f"{feature.width} values and are cut"
+            )
+    return faults
+
+
+def _unknown(feature: Feature, values: pa.Array) -> list[str]:
+    if feature.buckets:
+        return []
+    values = values.cast(pa.string()).drop_null()
+    values = values.filter(pc.not_equal(values, ""))
+    known = pa.array(feature.vocabulary, pa.string())
+    new = values.filter(pc.invert(pc.is_in(values, value_set=known)))
+    if not len(new):
+        return []
+    return [
+        f"{len(new):,} of {len(values):,} values are new "
+        f"({_examples(new)}) and count as unknown"
+    ]
+
+
+def _beyond(feature: Feature, numbers: np.ndarray) -> list[str]:
+    if feature.low is None or feature.high is None:
+        return []
+    given = numbers[np.isfinite(numbers)]
+    outside = int(((given < feature.low) | (given > feature.high)).sum())
+    if not outside:
+        return []
+    return [
+        f"{outside:,} of {len(given):,} numbers lie outside "
+        f"[{feature.low:.6g}, {feature.high:.6g}] and are cut to it"
+    ]
+
+
+def _numbers(column: pa.Array) -> np.ndarray:
+    return column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+
+
+def _examples(values: pa.Array) -> str:
+    """How many distinct values there are, and the most frequent one."""
+    counts = pc.value_counts(values)
+    most = int(np.argmax(counts.field("counts").to_numpy()))
+    example = counts.field("values")[most].as_py()
+    return f"{len(counts):,} distinct, most often {example!r}"

@@ -1,0 +1,82 @@
+"""What a file is, told by its first bytes."""
+
+import re
+
+#: How many bytes are looked at.
+_HEAD = 4096
+#: A text of this length or more that is this full of zero bytes is none.
+_SHORTEST, _MOST_ZEROS = 8, 0.25
+
+#: (where, bytes, what it is and what to do), for formats with a signature.
+_SIGNATURES = (
+    (
+        0,
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        "an old Excel file; save it as CSV",
+    ),
+    (0, b"\x89HDF\r\n\x1a\n", "HDF5; write it as Parquet or CSV"),
+    (0, b"\x93NUMPY", "a NumPy array; write it as Parquet or CSV"),
+    (0, b"ARROW1\0\0", "Arrow or Feather; write it as Parquet"),
+    (0, b"FEA1", "Feather; write it as Parquet"),
+    (0, b"Obj\x01", "Avro; write it as Parquet"),
+    (0, b"SQLite format 3\0", "an SQLite database; write its table as CSV"),
+    (0, b"%PDF-", "a PDF document; write its table as CSV"),
+    (0, b"\x1f\x8b\x08", "gzip; let its name end in .gz"),
+    (0, b"\x28\xb5\x2f\xfd", "Zstandard; let its name end in .zst"),
+    (0, b"\xfd7zXZ\0", "an xz archive; unpack it"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive; unpack it"),
+    (0, b"Rar!\x1a\x07", "a RAR archive; unpack it"),
+    (0, b"\x89PNG\r\n\x1a\n", "a PNG image; name a table"),
+    (0, b"\xff\xd8\xff", "a JPEG image; name a table"),
+    (0, b"version https://git-lfs", "a pointer of Git LFS; fetch the file"),
+    (257, b"ustar", "a tar archive; unpack it"),
+)
+_PICKLE = re.compile(rb"\x80[\x02-\x05][\x80-\x95}\](cX]")
+_BZIP2 = re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)")
+_ORC = re.compile(rb"ORC(?s:.)*?[\x00-\x08]")
+_MARKUP = re.compile(
+    rb"\s*<(!doctype\s+html|html|head|body|\?xml|svg)[\s>]", re.IGNORECASE
+)
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+def looks_like(data: bytes, encoding: str = "utf-8") -> str:
+    """What a file that should be a table of text is instead.
+
+    Args:
+      data: the file, or as much of its beginning as there is.
+      encoding: how its text is said to be written.
+
+    Returns:
+      The format and what to do with it, or "" where it may be text.
+    """
+    head = data[:_HEAD]
+    for start, signature, what in _SIGNATURES:
+        if head[start:].startswith(signature):
+            return what
+    if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):
+        return _archive(data)
+    if head.startswith(b"PAR1") and data.endswith(b"PAR1"):
+        return "Parquet; let its name end in .parquet"
+    for pattern, what in (
+        (_BZIP2, "bzip2; let its name end in .bz2"),
+        (_ORC, "ORC; write it as Parquet"),
+        (_PICKLE, "a pickle of Python; write it as Parquet or CSV"),
+        (_MARKUP, "HTML or XML; perhaps a page in the place of a download"),
+    ):
+        if pattern.match(head):
+            return what
+    if encoding == "utf-8":
+        if head.startswith(_UTF16):
+            return "text in UTF-16; give `encoding: utf-16`"
+        if len(head) >= _SHORTEST and head.count(0) > _MOST_ZEROS * len(head):
+            return "binary data, or text in UTF-16; give its `encoding`"
+    return ""
+
+
+def _archive(data: bytes) -> str:
+    if b"xl/" in data[:_HEAD] or b"xl/workbook" in data:
+        return "an Excel file; save it as CSV"
+    if b".npy" in data[:_HEAD]:
+        return "an archive of NumPy arrays; write them as Parquet or CSV"
+    return "a ZIP archive; unpack it"
