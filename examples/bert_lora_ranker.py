@@ -11,7 +11,7 @@ Minutes on two cores.
 
 import tempfile
 
-from tfadrec import data, evaluation, layers, models, serving, towers, training
+from tfadrec import data, evaluation, layers, models, serving, training
 from tfadrec.core.door import keras
 from tfadrec.layers.text import lora
 from tfadrec.optimizers import CompositeOptimizer, LazyAdam
@@ -35,15 +35,7 @@ def main() -> None:
         f"{count['trainable']:,} of the language model's {count['total']:,} "
         "weights are trained"
     )
-    ranker = models.AdRanker(
-        towers.AdTower(dataset.catalogue, text=encoder),
-        towers.UserTower(
-            layers.DIN(),
-            num_event_types=len(dataset.schema.event_types) + 1,
-            num_users=len(dataset.user_ids) + 1,
-        ),
-        layers.AttentionMatching(),
-    )
+    ranker = models.AdRanker.for_dataset(dataset, layers.DIN(), text=encoder)
     # The language model has a learning rate of its own.
     ranker.compile(
         CompositeOptimizer({"^text/": LazyAdam(2e-4)}, LazyAdam(2e-3))
