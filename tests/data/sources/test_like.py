@@ -207,7 +207,7 @@ def test_another_schema(first, config, files, message):
 def test_features_are_compared_before_files_are_read(first):
     (first / "log.csv").unlink()
     files = {k: v for k, v in DAY_2.items() if k != "log.csv"}
-    with pytest.raises(InputError, match="which only .*one has"):
+    with pytest.raises(InputError, match=r"which only .*one has"):
         prepare(first, "two", changed(topics=None), files, like="one")
 
 

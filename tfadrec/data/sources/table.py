@@ -23,6 +23,7 @@ from tfadrec.data.intake.summary import Summary
 from tfadrec.data.intake.write import check_out, write_dataset
 from tfadrec.data.sources.sampling import with_negatives
 from tfadrec.data.sources.table_config import read_config
+from tfadrec.data.sources.table_histories import note_no_histories
 from tfadrec.data.sources.table_impressions import read_impressions
 from tfadrec.data.sources.table_rows import (
     log_columns,
@@ -75,6 +76,7 @@ def prepare_table(
             impressions, catalogue, ledger=ledger, **settings.sampling
         )
     tables = [t for t in (ads, users, events, impressions) if t is not None]
+    note_no_histories(impressions, events, histories, ledger)
     types = _event_types(events, histories)
     if keep is None:
         features = describe_features(settings.features, tables)
