@@ -11,6 +11,7 @@ from tests.training import small
 from tfadrec import data, training
 from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
+from tfadrec.data.sources import prepare_table
 
 OPTIMIZERS = {
     "LazyAdam": {"class": "LazyAdam", "learning_rate": 0.01},
@@ -219,3 +220,36 @@ def test_features_of_all_entities(tmp_path):
     np.testing.assert_array_equal(
         more(again)["clicked"], loaded(again)["clicked"]
     )
+
+
+def test_a_later_day_that_is_prepared_like_the_first(tmp_path):
+    """New rows move the mean of a number, unless the first one is kept."""
+    rows = [f"u{i % 4},a{i % 2},{i},{i % 3 % 2},{i % 24}" for i in range(60)]
+    header = "user,ad,time,click,hour"
+    (tmp_path / "ads.csv").write_text("id,name\na0,red\na1,blue\n")
+    (tmp_path / "shop.yaml").write_text(
+        "ads: {file: ads.csv, ad_id: id, title: name}\n"
+        "impressions: {file: log.csv, user_id: user, ad_id: ad, timestamp: "
+        "time, clicked: click, numeric: [hour]}\n"
+    )
+
+    def prepared(out, lines, **settings):
+        (tmp_path / "log.csv").write_text("\n".join([header, *lines]))
+        prepare_table(tmp_path / "shop.yaml", tmp_path / out, **settings)
+        return data.open_dataset(tmp_path / out).with_history_length(6)
+
+    first = prepared("one", rows)
+    run = training.train(
+        tmp_path / "one", small.config(), tmp_path / "run", progress=False
+    )
+    later = [*rows, "u9,a1,99,1,23"]
+    with pytest.raises(InputError, match="Received: other features"):
+        training.grow_vocabulary(run.ranker, first, prepared("two", later))
+    fits = prepared("three", later, like=tmp_path / "one")
+    ranker = training.grow_vocabulary(run.ranker, first, fits)
+    assert len(fits.user_ids) == len(first.user_ids) + 1
+    inputs, _ = next(iter(fits.batches(len(fits))))
+    before, _ = next(iter(first.batches(len(first))))
+    scores = np.asarray(ranker.predict_on_batch(inputs)["clicked"])
+    known = np.asarray(run.ranker.predict_on_batch(before)["clicked"])
+    np.testing.assert_allclose(scores[: len(known)], known, atol=1e-6)

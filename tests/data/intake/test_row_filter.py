@@ -1,3 +1,5 @@
+import datetime
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -57,6 +59,26 @@ def test_conditions_on_other_columns(values, kind, condition, kept):
 
 
 @pytest.mark.parametrize(
+    ("values", "kind", "kept"),
+    [
+        (
+            ["2020-01-30", "2020-01-31 00:00:01", "2020-02-01", "soon", ""],
+            None,
+            ["2020-01-31 00:00:01"],
+        ),
+        ([1_580_428_799, 1_580_428_800, None], pa.int64(), [1_580_428_800]),
+        (
+            [datetime.date(2020, 1, day) for day in (30, 31)],
+            pa.date32(),
+            [datetime.date(2020, 1, 31)],
+        ),
+    ],
+)
+def test_conditions_on_times(values, kind, kept):
+    assert wanted(values, ">=2020-01-31 <2020-02-01", kind) == kept
+
+
+@pytest.mark.parametrize(
     "content",
     [
         3,
@@ -67,6 +89,8 @@ def test_conditions_on_other_columns(values, kind, condition, kept):
         {"x": [[1]]},
         {"x": ">"},
         {"x": ">a"},
+        {"x": ">2020-13-01"},
+        {"x": ">2020-01-01 <5"},
         {"x": ">0 and <3"},
         {"x": {"is": 3}},
         {"x": {"not": None}},

@@ -316,6 +316,42 @@ def test_an_ad_is_described_by_the_first_value_of_each_column(tmp_path):
     )
 
 
+EVENTS = "user,ad,time,kind\n"
+
+
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
+        ("u,a,1600000000,view\n", True),  # At the same time, not before.
+        ("u.0,a,1,view\n", True),
+        ("v,a,1600000059,view\nv,a,1600000099,view\n", False),
+    ],
+)
+def test_an_event_log_that_gives_no_history_is_told(tmp_path, events, told):
+    config = CONFIG | {
+        "events": {
+            "file": "events.csv",
+            "user_id": "user",
+            "ad_id": "ad",
+            "timestamp": "time",
+            "event_type": "kind",
+        }
+    }
+    summary = prepare(tmp_path, config, {"events.csv": EVENTS + events})
+    dataset = open_dataset(tmp_path / "out")
+    assert dataset.impressions.history_lengths.any() != told
+    assert (
+        any("no impression has a history" in n for n in summary.notes) == told
+    )
+
+
+@pytest.mark.parametrize(("past", "told"), [("", True), ("a", False)])
+def test_histories_that_are_all_empty_are_told(tmp_path, past, told):
+    log = f"user,ad,time,click,past\nu,a,5,1,{past}\nv,b,6,0,\n"
+    summary = prepare(tmp_path, changed(history="past"), {"log.csv": log})
+    assert ("all histories are empty" in summary.notes) == told
+
+
 BAD = [
     (
         changed(),

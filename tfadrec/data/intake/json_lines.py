@@ -90,8 +90,9 @@ def parse_json_lines(
 def _object(line: str) -> dict[str, Any] | None:
     try:
         found = json.loads(line)
-        # Half of a character, which JSON can write, is no text.
-        json.dumps(found, ensure_ascii=False).encode()
+        if "\\u" in line:
+            # JSON can write half of a character, which is no text.
+            json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

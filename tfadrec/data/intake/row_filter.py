@@ -1,8 +1,10 @@
 """Which rows of a file are wanted, as `where` says."""
 
 import dataclasses
+import datetime
 import operator
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ import pyarrow.compute as pc
 from tfadrec.core.errors import InputError
 from tfadrec.data.columns import as_floats, as_mask, as_text
 from tfadrec.data.intake.raw_rows import RawRows
+from tfadrec.data.intake.times import read_times
 
 _COMPARE = {
     "<": operator.lt,
@@ -20,7 +23,7 @@ _COMPARE = {
     ">=": operator.ge,
 }
 _NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
-_ONE = re.compile(rf"\s*(<=|>=|<|>)\s*({_NUMBER})")
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +37,8 @@ class RowFilter:
       negated: whether the value must be none of these instead.
       bounds: pairs of a comparison and a number, all of which must hold; a
         value that is no number meets none.
+      dates: whether the numbers of the bounds are UTC seconds, with which times
+        are compared, as `read_times` reads them without a format.
     """
 
     column: str
@@ -41,12 +46,19 @@ class RowFilter:
     numbers: tuple[float, ...] = ()
     negated: bool = False
     bounds: tuple[tuple[str, float], ...] = ()
+    dates: bool = False
 
     def wanted(self, rows: RawRows) -> np.ndarray:
         """Bool [n], True for the rows that meet the condition."""
         column = rows[self.column]
         if self.bounds:
-            values = as_floats(column)
+            if self.dates:
+                times = read_times(
+                    column, None, None, f"{self.column} of {rows.source}"
+                )
+                values = times.cast(pa.float64()).to_numpy(zero_copy_only=False)
+            else:
+                values = as_floats(column)
             with np.errstate(invalid="ignore"):
                 met = [_COMPARE[sign](values, x) for sign, x in self.bounds]
             return np.all(met, axis=0)
@@ -81,10 +93,10 @@ def read_filters(content: Any, where: str) -> tuple[RowFilter, ...]:
 def _filter(column: Any, given: Any, where: str) -> RowFilter:
     if isinstance(column, str) and column:
         if isinstance(given, str) and given.lstrip()[:1] in ("<", ">"):
-            found = _ONE.findall(given)
-            if found and not _ONE.sub("", given).strip():
-                bounds = tuple((sign, float(number)) for sign, number in found)
-                return RowFilter(column, bounds=bounds)
+            for end, dates in ((_NUMBER, False), (_DATE, True)):
+                bounds = _bounds(given, end, _seconds if dates else float)
+                if bounds:
+                    return RowFilter(column, bounds=bounds, dates=dates)
         else:
             negated = isinstance(given, dict) and set(given) == {"not"}
             values = given["not"] if negated else given
@@ -104,9 +116,28 @@ def _filter(column: Any, given: Any, where: str) -> RowFilter:
                 )
     raise InputError(
         f"{where} must be a value, a list of values, {{not: …}} of these, or "
-        f'comparisons with numbers such as ">0" or ">=1 <9". Received: '
-        f"{given!r}. Write one of these."
+        f'comparisons with numbers or dates such as ">0" or ">=2020-01-31". '
+        f"Received: {given!r}. Write one of these."
     )
+
+
+def _bounds(
+    text: str, end: str, read: Callable[[str], float]
+) -> tuple[tuple[str, float], ...]:
+    """Comparisons with ends of one pattern; none where there is another."""
+    one = rf"\s*(<=|>=|<|>)\s*({end})(?=[\s<>]|$)"
+    if not re.fullmatch(rf"(?:{one})+\s*", text):
+        return ()
+    try:
+        return tuple((sign, read(end)) for sign, end in re.findall(one, text))
+    except ValueError:
+        return ()
+
+
+def _seconds(date: str) -> float:
+    """A date as UTC seconds."""
+    day = datetime.date.fromisoformat(date)
+    return (day - datetime.date(1970, 1, 1)).days * 86_400.0
 
 
 def _texts(values: list[Any]) -> list[str]:

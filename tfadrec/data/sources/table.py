@@ -24,6 +24,7 @@ from tfadrec.data.intake.write import check_out, write_dataset
 from tfadrec.data.sources.popularity_check import popularity_notes
 from tfadrec.data.sources.sampling import with_negatives
 from tfadrec.data.sources.table_config import read_config
+from tfadrec.data.sources.table_histories import note_no_histories
 from tfadrec.data.sources.table_impressions import read_impressions
 from tfadrec.data.sources.table_rows import (
     log_columns,
@@ -79,6 +80,7 @@ def prepare_table(
     for note in popularity_notes(impressions, sampled=sampled):
         ledger.note(note)
     tables = [t for t in (ads, users, events, impressions) if t is not None]
+    note_no_histories(impressions, events, histories, ledger)
     types = _event_types(events, histories)
     if keep is None:
         features = describe_features(settings.features, tables)

@@ -60,6 +60,40 @@ def read_histories(
     return pa.table(found)
 
 
+def note_no_histories(
+    impressions: pa.Table,
+    events: pa.Table | None,
+    histories: pa.Table | None,
+    ledger: Ledger,
+) -> None:
+    """Tells where no impression has a history, though there should be some.
+
+    Args:
+      impressions: `user_id`, `timestamp`.
+      events: the same, or None for no event log.
+      histories: `ads`, as they came with the impressions, or None.
+      ledger: is told.
+    """
+    if histories is not None:
+        if not pc.sum(pc.list_value_length(histories["ads"])).as_py():
+            ledger.note("all histories are empty")
+    elif events is not None:
+        users = events["user_id"].combine_chunks().dictionary_encode()
+        first = np.full(len(users.dictionary), np.iinfo(np.int64).max)
+        times = events["timestamp"].to_numpy()
+        np.minimum.at(first, users.indices.to_numpy(), times)
+        at = pc.index_in(
+            impressions["user_id"].combine_chunks(), value_set=users.dictionary
+        )
+        known = pa.array(first).take(at)
+        earlier = pc.less(known, impressions["timestamp"].combine_chunks())
+        if not pc.any(earlier).as_py():
+            ledger.note(
+                "no impression has a history: no event comes before an "
+                "impression of its user; compare user ids and times"
+            )
+
+
 def _lists(rows: RawRows, spec: ColumnSpec) -> tuple[pa.Array, pa.Array | None]:
     """Lists of entries and, where they have a column of their own, of types."""
     if not spec.types:
