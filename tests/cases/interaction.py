@@ -47,7 +47,12 @@ CASES = {
     ),
     "CTRHead": Case(
         lambda **kwargs: layers.CTRHead(
-            (16, 8), cross_layers=2, cross_rank=3, dropout=0.37, **kwargs
+            (16, 8),
+            cross_layers=2,
+            cross_rank=3,
+            dropout=0.37,
+            units=2,
+            **kwargs,
         ),
         lambda batch, time: normal(batch, time, D),
         spec(None, D),

@@ -79,7 +79,8 @@ def test_lone_line_ends_with_blank_lines(folder):
 
 
 def test_plus_before_an_integer(folder):
-    (folder / "t.yaml").write_text(f"user_id_type: int64\n{ADS}{LOG}")
+    loose = LOG.replace("}", ", max_rejected: 0.5}")
+    (folder / "t.yaml").write_text(f"user_id_type: int64\n{ADS}{loose}")
     (folder / "log.csv").write_text(
         "user,ad,time,click\n+447911123456,a0,1600000000,1\n"
         "9223372036854775807,a1,+1600000000,0\n"
@@ -97,7 +98,9 @@ def test_a_uuid_that_was_clicked(folder):
 
 def test_histories_of_bytes_that_are_no_text(folder):
     log(folder, h=pa.array([[b"a0"], [b"\xff"]], pa.list_(pa.binary())))
-    (folder / "t.yaml").write_text(ADS + PARQUET[:-2] + ", history: h}\n")
+    (folder / "t.yaml").write_text(
+        ADS + PARQUET[:-2] + ", history: h, max_rejected: 0.5}\n"
+    )
     result = prepare(folder)
     assert result.exit_code == 0
     assert "2 impressions read = 1 kept + 1 rejected" in result.stdout
@@ -127,7 +130,7 @@ BOMB = "user_id_type: [&a0 [x, x, x, x, x, x, x, x, x]" + "".join(
         (
             f"{ADS}{LOG.replace(', clicked: click', '')}"
             "sampling: {negatives_per_positive: 1000000000000}",
-            "<= 10,000. Received: 1000000000000",
+            "from 1 to 1000. Received: 1000000000000",
         ),
     ],
     ids=lambda text: text[:30],

@@ -34,11 +34,17 @@ def make_ranker(matching=True, encoder=None, category=None, **arguments):
         "candidate": CANDIDATE,
         "hidden_units": (16, 8),
         "dropout": 0,
+        "feature_dropout": 0,
         **arguments,
     }
     ranker = models.AdRanker(
         towers.AdTower(
-            SPEC, 8, id_dropout=0, category=category, name="ad_tower"
+            SPEC,
+            8,
+            id_dropout=0,
+            feature_dropout=0,
+            category=category,
+            name="ad_tower",
         ),
         towers.UserTower(
             encoder or layers.DIN((8,), name="din"),
@@ -47,6 +53,7 @@ def make_ranker(matching=True, encoder=None, category=None, **arguments):
             id_dropout=0,
             features=USER,
             event_features=EVENT,
+            feature_dropout=0,
             name="user_tower",
         ),
         layers.AttentionMatching() if matching else None,

@@ -126,19 +126,21 @@ def test_the_sizes_of_its_parts(dataset):
     tower = sizes["user_tower"]
     assert (tower["num_event_types"], tower["num_users"]) == (3, 9)
     found = {
-        "user": tower["features"],
         "event": tower["event_features"],
         **sizes["ranker"],
     }
     assert {at: [f["name"] for f in of] for at, of in found.items()} == {
-        "user": ["age", "gender", "likes", "persona"],
         "event": [
             "history_dwell",
             "history_mood",
             "history_searched",
             "history_terms",
         ],
-        "context": ["device", "device_by_day", "hour", "part_of_day"],
+        # Those of requests, then those of users.
+        "context": [
+            *("device", "device_by_day", "hour", "part_of_day"),
+            *("age", "gender", "likes", "persona"),
+        ],
         # A user's map is read at each candidate.
         "candidate": [
             "bid",
@@ -210,7 +212,8 @@ def test_features_are_called_whatever_a_column_can_be(kind, tmp_path):
     for feature in schema.of("user", "event", "context", "candidate"):
         values = inputs[feature.tensor]
         other = {
-            "category": lambda values: 3 - values,
+            # 0 stands where a history is shorter.
+            "category": lambda values: tf.where(values > 0, 3 - values, 0),
             "number": lambda values: values + 1,
             "vector": lambda values: values[..., ::-1],
         }[feature.kind](values)

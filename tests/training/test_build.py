@@ -52,7 +52,8 @@ def test_settings_reach_their_classes(dataset):
     assert ranker.user_tower.num_users == 31
     assert ranker.user_tower.num_event_types == 3
     assert ranker.ad_tower.num_rows == 21
-    assert ranker.get_config()["context"] == {"position": 4}
+    [position] = ranker.get_config()["candidate"]
+    assert (position["name"], position["num_codes"]) == ("position", 4)
     assert ranker.tasks == ("clicked", "converted")
     assert isinstance(ranker.optimizer, optimizers.LazyAdam)
     assert float(ranker.optimizer.learning_rate) == 0.5

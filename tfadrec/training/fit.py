@@ -89,12 +89,12 @@ def fit(
                 f"`{name}` must be an integer >= {least}. Received: "
                 f"{name}={value!r}."
             )
-    _check_by(model, by)
     if monitor not in MONITORS:
         raise InputError(
             f"`monitor` must be one of {', '.join(MONITORS)}. Received: "
             f"{monitor!r}."
         )
+    _check_by(model, by)
     examples = len(train) if by == "row" else len(train.slates().sizes)
     is_binary = model.task_losses[model.tasks[0]].is_binary
     if is_binary == (monitor == "val_rmse"):

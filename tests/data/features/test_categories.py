@@ -31,12 +31,12 @@ def test_lists(values, separator):
     assert raw["x"].tolist() == [["b", "a"], ["", ""], ["", ""], ["c", ""]]
 
 
-def test_unknown_values_keep_their_place():
+def test_unknown_values_take_no_place():
     column, _ = parse("categories", ["a b"])
     feature = describe("categories", column)
     later, _ = parse("categories", ["z b a"])
-    # Two entries are kept, the first ones.
-    assert encode(later, feature)["x"].tolist() == [[0, 2]]
+    # Two known entries are kept, the first ones.
+    assert encode(later, feature)["x"].tolist() == [[2, 1]]
 
 
 def test_max_values():
