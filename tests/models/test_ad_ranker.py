@@ -436,8 +436,10 @@ def test_mixed_float16_changes_weights_as_float32_does(small):
                     * keras.losses.binary_crossentropy(y, z, from_logits=True)
                 ),
             )
-            rows = small.rows(64)
-            ranker.fit(data(rows, 64), verbose=0)
+            # All alike, so that gradients do not cancel out to rounding.
+            inputs, labels = small.rows(256)
+            labels = {task: tf.ones_like(v) for task, v in labels.items()}
+            ranker.fit(data((inputs, labels), 256), verbose=0)
             return before, weights_of(ranker)
         finally:
             keras.mixed_precision.set_global_policy("float32")
@@ -448,7 +450,7 @@ def test_mixed_float16_changes_weights_as_float32_does(small):
     for name in before:
         true, half = expected[name] - before[name], found[name] - before[name]
         error = np.abs(half - true).max()
-        assert error < 0.1 * np.abs(true).max() + 1e-4, name
+        assert error < 0.05 * np.abs(true).max() + 1e-4, name
         assert np.abs(half).max() > 0, name
 
 
