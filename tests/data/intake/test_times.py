@@ -165,6 +165,13 @@ def test_integers_that_are_dates():
         read([20240131, None], kind=pa.int64())
 
 
+def test_dates_that_come_late_in_a_column():
+    with pytest.raises(InputError, match="must hold seconds, or have a"):
+        read([None] * 3000 + [20240131], kind=pa.int64())
+    found = read([20240131] * 3000 + [20240199], kind=pa.int64())
+    assert found[-1] == 20240199
+
+
 @pytest.mark.parametrize(
     "time_format", ["%Q", "%", "%Y %Y", "%G-%V", "%s", "%Y\0"]
 )

@@ -11,7 +11,9 @@ import yaml
 from tfadrec.core.errors import InputError
 from tfadrec.core.schema import Schema
 from tfadrec.data import sources
+from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.open_dataset import open_dataset
+from tfadrec.data.sources.table_histories import note_no_histories
 
 ADS = "id,name\na,Apple\nb,Pear\n"
 LOG = "user,ad,time,click\nu,a,1600000000,1\nv,b,1600000060,0\n"
@@ -343,6 +345,18 @@ def test_an_event_log_that_gives_no_history_is_told(tmp_path, events, told):
     assert (
         any("no impression has a history" in n for n in summary.notes) == told
     )
+
+
+@pytest.mark.parametrize(("event", "told"), [("last", False), ("none", True)])
+def test_one_history_in_a_long_log_is_found(event, told):
+    count = 5000
+    users = [f"u{n}" for n in range(count)]
+    users[-1] = "last"
+    impressions = pa.table({"user_id": users, "timestamp": range(count)})
+    events = pa.table({"user_id": [event], "timestamp": [count - 2]})
+    ledger = Ledger()
+    note_no_histories(impressions, events, None, ledger)
+    assert bool(ledger.notes) == told
 
 
 @pytest.mark.parametrize(("past", "told"), [("", True), ("a", False)])

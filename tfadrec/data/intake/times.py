@@ -36,6 +36,8 @@ _DAY_AND_MONTH = (
     r"(?P<year>[0-9]{4}|[0-9]{2})(?:[^0-9]|$)"
 )
 _COMPACT = r"^(19[7-9][0-9]|20[0-9]{2})(0[1-9]|1[0-2])([0-2][0-9]|3[01])$"
+#: Rows that are looked at first.
+_FIRST = 1000
 #: A zone changes its offset at quarters of an hour only.
 _QUARTER = 900
 
@@ -100,6 +102,7 @@ def read_times(
             _digits(column, time_format), time_format
         )
     else:
+        _refuse_compact(column, where)
         if not pa.types.is_integer(kind) and not pa.types.is_floating(kind):
             text = as_text(column)
             _require_order(text, where)
@@ -107,7 +110,6 @@ def read_times(
         else:
             seconds = _whole_seconds(column)
             local = np.zeros(len(seconds), bool)
-        _refuse_compact(as_text(column), where)
     return seconds if timezone is None else _to_utc(seconds, local, timezone)
 
 
@@ -164,16 +166,27 @@ def _require_order(text: pa.Array, where: str) -> None:
     )
 
 
-def _refuse_compact(text: pa.Array, where: str) -> None:
+def _refuse_compact(column: pa.ChunkedArray, where: str) -> None:
     """Refuses dates such as 20240131, which are no seconds."""
-    filled = text.filter(pc.not_equal(text, ""))
-    dates = pc.match_substring_regex(filled, _COMPACT)
-    if len(filled) and pc.all(dates).as_py():
+    # Mostly the first rows tell that there is no need to read all as text.
+    filled, are_dates = _compact_dates(column.slice(0, _FIRST))
+    if len(filled) and not are_dates:
+        return
+    filled, are_dates = _compact_dates(column)
+    if len(filled) and are_dates:
         raise InputError(
             f"{where} must hold seconds, or have a `format`. Received: "
             f"{filled[0].as_py()!r} and others like it, which look like dates. "
             'Write `timestamp: {column: …, format: "%Y%m%d"}`.'
         )
+
+
+def _compact_dates(column: pa.ChunkedArray) -> tuple[pa.Array, bool]:
+    """The texts that are not empty, and whether all look like dates."""
+    text = as_text(column)
+    filled = text.filter(pc.not_equal(text, ""))
+    dates = pc.match_substring_regex(filled, _COMPACT)
+    return filled, bool(pc.all(dates).as_py())
 
 
 def _parse_text(text: pa.Array) -> tuple[pa.Array, np.ndarray]:

@@ -10,6 +10,9 @@ from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.sources.table_spec import ColumnSpec, TableConfig
 
+#: Impressions that are looked at first.
+_SAMPLED = 1000
+
 
 def read_histories(
     rows: RawRows, settings: TableConfig, catalogue: pa.Array, ledger: Ledger
@@ -77,21 +80,29 @@ def note_no_histories(
     if histories is not None:
         if not pc.sum(pc.list_value_length(histories["ads"])).as_py():
             ledger.note("all histories are empty")
-    elif events is not None:
-        users = events["user_id"].combine_chunks().dictionary_encode()
-        first = np.full(len(users.dictionary), np.iinfo(np.int64).max)
-        times = events["timestamp"].to_numpy()
-        np.minimum.at(first, users.indices.to_numpy(), times)
-        at = pc.index_in(
-            impressions["user_id"].combine_chunks(), value_set=users.dictionary
+    elif events is not None and not _any_earlier(impressions, events):
+        ledger.note(
+            "no impression has a history: no event comes before an impression "
+            "of its user; compare user ids and times"
         )
-        known = pa.array(first).take(at)
-        earlier = pc.less(known, impressions["timestamp"].combine_chunks())
-        if not pc.any(earlier).as_py():
-            ledger.note(
-                "no impression has a history: no event comes before an "
-                "impression of its user; compare user ids and times"
-            )
+
+
+def _any_earlier(impressions: pa.Table, events: pa.Table) -> bool:
+    """Whether an event comes before an impression of its user."""
+    # A few impressions mostly tell it.
+    step = max(1, len(impressions) // _SAMPLED)
+    few = impressions.take(np.arange(0, len(impressions), step))
+    for some in (few, impressions):
+        last = some.group_by("user_id").aggregate([("timestamp", "max")])
+        users = last["user_id"].combine_chunks()
+        at = pc.index_in(events["user_id"], value_set=users)
+        latest = (
+            last["timestamp_max"].combine_chunks().take(at.combine_chunks())
+        )
+        earlier = pc.less(events["timestamp"].combine_chunks(), latest)
+        if pc.any(earlier).as_py():
+            return True
+    return False
 
 
 def _lists(rows: RawRows, spec: ColumnSpec) -> tuple[pa.Array, pa.Array | None]:
