@@ -1,6 +1,7 @@
 import json
 import os
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -9,7 +10,7 @@ from tfadrec.core.errors import InputError, TfadrecError
 from tfadrec.core.feature import Feature
 from tfadrec.core.schema import Schema
 from tfadrec.data.intake.ledger import Ledger
-from tfadrec.data.intake.write import check_out, write_dataset
+from tfadrec.data.intake.write import _order, check_out, write_dataset
 
 SCHEMA = Schema("made", "string", "int64", ("click",))
 ADS = pa.table(
@@ -150,6 +151,15 @@ def test_events_are_sorted_by_user_and_time(tmp_path):
     assert written["timestamp"].to_pylist() == [2, 9, 9, 1]
     assert written["ad_id"].to_pylist() == [3, 2, 1, 1]
     assert summary.sizes["users"] == 2
+
+
+@pytest.mark.parametrize("last", [8, 253_402_300_799])
+def test_times_far_apart_are_sorted_alike(tmp_path, last):
+    """With many users, two keys do not fit into one of 64 bits."""
+    count = 40_000_000 if last > 8 else 3
+    first = np.array([count, 0, count, 1, 0])
+    then = np.array([last, 5, 0, last, 5])
+    assert _order(first, then).tolist() == [1, 4, 3, 2, 0]
 
 
 def test_impressions_are_sorted_by_time_and_arrival(tmp_path):

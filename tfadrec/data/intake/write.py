@@ -85,8 +85,8 @@ def write_dataset(
         events = empty.empty_table()
     events = events.take(_by_user_and_time(events))
     requests = impressions["request_id"].combine_chunks().dictionary_encode()
-    order = np.lexsort(
-        (requests.indices.to_numpy(), impressions["timestamp"].to_numpy())
+    order = _order(
+        impressions["timestamp"].to_numpy(), requests.indices.to_numpy()
     )
     impressions = impressions.take(order)
     tables = {
@@ -157,8 +157,22 @@ def _by_user_and_time(events: pa.Table) -> np.ndarray:
     users = events["user_id"].combine_chunks().dictionary_encode()
     ranks = np.empty(len(users.dictionary), np.int32)
     ranks[pc.sort_indices(users.dictionary).to_numpy()] = np.arange(len(ranks))
-    times = events["timestamp"].to_numpy()
-    return np.lexsort((times, ranks[users.indices.to_numpy()]))
+    return _order(
+        ranks[users.indices.to_numpy()], events["timestamp"].to_numpy()
+    )
+
+
+def _order(first: np.ndarray, then: np.ndarray) -> np.ndarray:
+    """The order by `first`, and where that is equal by `then`; it is stable."""
+    if not len(first):
+        return np.arange(0)
+    low, span = int(then.min()), int(then.max()) - int(then.min()) + 1
+    least = int(first.min())
+    if (int(first.max()) - least + 1) * span >= 2**63:
+        return np.lexsort((then, first))
+    # One key is sorted in half of the time of two.
+    key = (first.astype(np.int64) - least) * span + (then - low)
+    return np.argsort(key, kind="stable")
 
 
 def _folder(out: str | pathlib.Path) -> OwnedFolder:
