@@ -6,8 +6,9 @@ from typing import Any
 
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.building import built, plain
+from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.dropout import Dropout
-from tfadrec.layers.features.kinds import FIELDS
+from tfadrec.layers.features.kinds import FIELDS, columns_of
 
 #: Variance of a projection's first kernel, as a share of Glorot's. At 1,
 #: numbers and vectors drown the ids, which start at zero.
@@ -15,7 +16,7 @@ _PROJECTION_SCALE = 0.1
 
 
 @register
-class FeatureFields(keras.layers.Layer):
+class FeatureFields(CheckedLayer):
     """Makes a vector of each feature: columns [...] to fields [..., N, D].
 
     A category, a list of categories and a cross are embedded; each is a field.
@@ -177,6 +178,19 @@ class FeatureFields(keras.layers.Layer):
                 Dropout(self.dropout, name="dropout", dtype="float32"), [None]
             )
         super().build(input_shape)
+
+    @property
+    def wants(self) -> dict[str, str]:
+        """See `CheckedLayer`."""
+        wants = {}
+        for feature in self.features:
+            for name in feature.get("of", ()):
+                of = feature["kind"] == "expression"
+                wants.setdefault(name, "float [...]" if of else "int [...]")
+            for name, (shape, dtype) in columns_of(feature).items():
+                axes = ", ".join(map(str, ["...", *shape]))
+                wants[name] = f"{dtype.rstrip('0123456789')} [{axes}]"
+        return wants
 
     def _scalars(self):
         return [field for field in self._fields if field.is_scalar]
