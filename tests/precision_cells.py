@@ -59,19 +59,19 @@ def check_cell(case: Case, policy: str, strategy: str) -> str:
     try:
         with tempfile.TemporaryDirectory() as scratch:
             folder = pathlib.Path(scratch)
-            model = _fitted(case, _strategy(strategy), inputs)
+            model = _fitted(case, strategy_of(strategy), inputs)
             expected = _outputs(model(inputs))
             stage = "save"
             model.save(folder / "model.keras")
             stage = "reload"
             loaded = keras.models.load_model(folder / "model.keras")
-            _assert_close(_outputs(loaded(inputs)), expected, policy)
+            assert_close(_outputs(loaded(inputs)), expected, policy)
             stage = "export"
             model.export(folder / "export")
             exported = tf.saved_model.load(str(folder / "export"))
             if isinstance(model, _Alone) and isinstance(inputs, dict):
                 inputs = tf.nest.flatten(inputs)  # so Keras exports them
-            _assert_close(_outputs(exported.serve(inputs)), expected, policy)
+            assert_close(_outputs(exported.serve(inputs)), expected, policy)
     except Exception as error:  # whatever it is, the table says so
         line = " ".join(str(error).split())
         return f"{stage}: {type(error).__name__}: {line[-400:]}"
@@ -82,7 +82,8 @@ def check_cell(case: Case, policy: str, strategy: str) -> str:
 
 
 @functools.cache
-def _strategy(name):
+def strategy_of(name: str) -> tf.distribute.Strategy:
+    """One of `STRATEGIES`, always the same."""
     # Two of a kind would use the same keys for what replicas exchange.
     return STRATEGIES[name]()
 
@@ -171,19 +172,25 @@ def _outputs(outputs):
     ]
 
 
-def _assert_close(found, expected, policy):
+def assert_close(found, expected, policy: str) -> None:
+    """Two lists of arrays, within the precision's tolerance."""
     for one, other in zip(found, expected, strict=True):
         limit = TOLERANCE[policy] * max(1, np.abs(other).max(initial=0))
         np.testing.assert_allclose(one, other, atol=limit, rtol=0)
 
 
-def main(wanted: list[str]) -> None:
-    """See the module."""
+def begin() -> None:
+    """Cuts the processor into two devices."""
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(
         cpu, [tf.config.LogicalDeviceConfiguration()] * 2
     )
     keras.utils.disable_interactive_logging()
+
+
+def main(wanted: list[str]) -> None:
+    """See the module."""
+    begin()
     for name, (layer, policy, strategy) in cells().items():
         if not wanted or name.startswith(tuple(wanted)):
             found = check_cell(CASES[layer], policy, strategy)

@@ -41,6 +41,8 @@ class CheckedLayer(keras.layers.Layer):
             self._check(args[0])
         return super().__call__(*args, **kwargs)
 
+    # Nothing of it is for AutoGraph to convert, which takes its time.
+    @tf.autograph.experimental.do_not_convert
     def _check(self, inputs):
         wants = self.wants
         if isinstance(wants, str):
@@ -99,5 +101,7 @@ class CheckedLayer(keras.layers.Layer):
 
 
 def _plain(shape):
+    if shape.rank is None:
+        return "of an unknown shape"
     sizes = ["?" if size is None else str(size) for size in shape]
     return f"[{', '.join(sizes)}]"

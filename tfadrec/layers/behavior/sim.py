@@ -1,5 +1,7 @@
 """Behaviour as what a search finds for the candidate, then attention: SIM."""
 
+import types
+
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.behavior.checks import (
     AGES,
@@ -94,12 +96,11 @@ class SIM(CheckedLayer):
         self.search = search
         self.top_k = top_k
         self.num_heads = num_heads
-
-    @property
-    def wants(self) -> dict[str, str]:
-        """See `CheckedLayer`."""
-        kinds = _KINDS if self.search == "hard" else {}
-        return {**EVENTS_AND_TARGET, **AGES, **kinds}
+        kinds = _KINDS if search == "hard" else {}
+        # Keras wraps a dict attribute.
+        self.wants = types.MappingProxyType(
+            {**EVENTS_AND_TARGET, **AGES, **kinds}
+        )
 
     def build(self, input_shape) -> None:
         width = input_shape["target"][-1]

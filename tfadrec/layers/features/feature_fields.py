@@ -1,6 +1,7 @@
 """Columns of features to fields, whatever they are features of."""
 
 import functools
+import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -85,6 +86,8 @@ class FeatureFields(CheckedLayer):
                 f"Received: {', '.join(kinds) or 'no feature'}."
             )
         self.features = [dict(feature) for feature in features]
+        # Keras wraps a dict attribute.
+        self.wants = types.MappingProxyType(_columns_read(self.features))
         self.width = width
         self.dropout = dropout
         self.initializer = initializer
@@ -178,19 +181,6 @@ class FeatureFields(CheckedLayer):
                 Dropout(self.dropout, name="dropout", dtype="float32"), [None]
             )
         super().build(input_shape)
-
-    @property
-    def wants(self) -> dict[str, str]:
-        """See `CheckedLayer`."""
-        wants = {}
-        for feature in self.features:
-            for name in feature.get("of", ()):
-                of = feature["kind"] == "expression"
-                wants.setdefault(name, "float [...]" if of else "int [...]")
-            for name, (shape, dtype) in columns_of(feature).items():
-                axes = ", ".join(map(str, ["...", *shape]))
-                wants[name] = f"{dtype.rstrip('0123456789')} [{axes}]"
-        return wants
 
     def _scalars(self):
         return [field for field in self._fields if field.is_scalar]
@@ -294,6 +284,19 @@ class FeatureFields(CheckedLayer):
             "initializer": self.initializer,
             "flat": self.flat,
         }
+
+
+def _columns_read(features: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """What `CheckedLayer` wants: the columns of features and what they read."""
+    wants: dict[str, str] = {}
+    for feature in features:
+        numbers = feature["kind"] == "expression"
+        for name in feature.get("of", ()):
+            wants.setdefault(name, "float [...]" if numbers else "int [...]")
+        for name, (shape, dtype) in columns_of(feature).items():
+            axes = ", ".join(map(str, ["...", *shape]))
+            wants[name] = f"{dtype.rstrip('0123456789')} [{axes}]"
+    return wants
 
 
 def _table_of(field):
