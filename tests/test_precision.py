@@ -25,8 +25,8 @@ is trained with `Model.fit` under the precision (Keras' global policy) and the
 strategy of `tf.distribute`, saved as `.keras`, reloaded, and exported with
 `Model.export`; what is reloaded and what is exported give the outputs of the
 trained model. The row `training.fit` is a ranker with every default on:
-dropouts of features and ids, features of all entities, text that is tuned. It is
-trained, stopped after an epoch, resumed, saved, reloaded and exported as a
+dropouts of features and ids, features of all entities, text that is tuned. It
+is trained, stopped after an epoch, resumed, saved, reloaded and exported as a
 bundle.
 
 1, M1 and M2 are one device, `MirroredStrategy` with one replica and with two,
