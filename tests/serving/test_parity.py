@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import types
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from tfadrec import serving
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError, TfadrecError
 from tfadrec.serving import parity, replay_bundle
+from tfadrec.serving.scores import Scores
 
 
 @pytest.mark.parametrize("name", ["words", "numbers"])
@@ -47,6 +49,25 @@ def test_latencies_are_of_so_many_calls_or_seconds(calls, seconds, made):
     found = replay_bundle._time(lambda: times.append(0), calls, seconds)
     assert len(times) == 5 + made
     assert 0 < found["p50"] <= found["p90"] <= found["p99"]
+
+
+@pytest.mark.parametrize("logit", [-43.0, 43.0, -3.0, 0.5])
+def test_the_bound_is_relative_to_a_logit(logit):
+    """What float32 rounds at -43 is no fault; ten times the bound is one."""
+    loss = types.SimpleNamespace(is_binary=True)
+    ranker = types.SimpleNamespace(task_losses={"clicked": loss})
+    scores = Scores(ranker, 1.0)
+
+    def difference(share):
+        served = {"clicked": tf.constant([logit * (1 + share)])}
+        answered = {k: v.numpy() for k, v in scores.answer(served).items()}
+        trained = {"clicked": tf.constant([logit])}
+        return parity._difference(answered, scores, trained)
+
+    assert difference(0) == 0
+    assert difference(5e-7) <= parity.PARITY
+    assert difference(1e-4) > parity.PARITY * min(1, abs(logit))
+    assert difference(1e-4) <= 1.1e-4
 
 
 def test_a_bundle_that_reads_padding_is_refused(tmp_path):

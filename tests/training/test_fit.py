@@ -299,3 +299,23 @@ def test_ways_to_fit_that_do_not_go_together(
     ranker = with_losses(rich, losses, tasks)
     with pytest.raises(InputError, match=message):
         training.fit(ranker, *rich[:2], tmp_path, progress=False, **arguments)
+
+
+def test_logits_that_run_off_are_told_once(parts, tmp_path, caplog):
+    ranker = training.build_ranker(small.config(), parts[0])
+    for variable in ranker.trainable_variables:
+        if "_head" in variable.name:
+            variable.assign(100 * variable)
+    ranker.optimizer.learning_rate = 1e-6
+    arguments = {"batch_size": 32, "steps_per_epoch": 1, "progress": False}
+    training.fit(ranker, *parts[:2], tmp_path / "far", epochs=2, **arguments)
+    (line,) = (r.getMessage() for r in caplog.records if "run off" in r.msg)
+    logits = ranker.predict(parts[1].batches(4096))["clicked"]
+    assert np.abs(logits).max() > 40
+    share = 100 * (np.abs(logits) >= 40).mean()
+    assert line.startswith(f"logits of clicked run off: {share:.0f} % of the")
+    assert "Lower the learning rate" in line
+    assert "\n" not in line
+    caplog.clear()
+    fitted(parts, tmp_path / "near", epochs=1, steps_per_epoch=1)
+    assert not caplog.records

@@ -1,10 +1,11 @@
 """An activation that bends where its data lie."""
 
-from tfadrec.core.door import keras, register, tf
+from tfadrec.core.door import register, tf
+from tfadrec.layers.checked_layer import CheckedLayer
 
 
 @register
-class Dice(keras.layers.Layer):
+class Dice(CheckedLayer):
     """Data-adaptive activation: [..., H] to [..., H].
 
     Zhou et al. (2018), section 5.3, equation 6, per unit:
@@ -43,6 +44,8 @@ class Dice(keras.layers.Layer):
       Zhou et al., "Deep Interest Network for Click-Through Rate Prediction",
       KDD 2018, arXiv:1706.06978.
     """
+
+    wants = "float [..., H]"
 
     def __init__(
         self, momentum: float = 0.99, epsilon: float = 1e-3, **kwargs

@@ -1,12 +1,13 @@
 """What is known of a user or an ad by its id alone."""
 
-from tfadrec.core.door import keras, register, tf
+from tfadrec.core.door import register, tf
 from tfadrec.layers.building import built
+from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.dropout import Dropout
 
 
 @register
-class IdEmbedding(keras.layers.Layer):
+class IdEmbedding(CheckedLayer):
     """An embedding and a bias per id: rows [...] to [..., D] and [...].
 
     Both start at zero, so an id without training rows is the average id, and
@@ -37,6 +38,8 @@ class IdEmbedding(keras.layers.Layer):
       >>> IdEmbedding(10, 4)(tf.constant([1, 2]))["vector"].shape
       TensorShape([2, 4])
     """
+
+    wants = "int [...]"
 
     def __init__(
         self,

@@ -175,7 +175,12 @@ class AdRanker(RankingModel):
             tables = {} if tower is None else dict(tower.tables)
             self.user_tower.share(tables)
             built(self.user_tower, {"history_vectors": vectors})
-            features = 3 * width + (self.matching is not None)
+            features = 3 * width
+            if self.matching is not None:
+                fields = [None, None, self.ad_tower.num_fields, width]
+                shapes = {"user": vectors, "ad": tf.TensorShape(fields)}
+                built(self.matching, shapes)
+                features += 1
             for fields in (self._context_fields, self._candidate_fields):
                 if fields is not None:
                     fields.share(tables)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tfadrec.core.door import tf
+from tfadrec.core.errors import InputError
 
 
 def answers(
@@ -20,7 +21,9 @@ def answers(
       signatures: name -> concrete function.
 
     Returns:
-      Name -> function from keyword arguments to NumPy arrays.
+      Name -> function from keyword arguments to NumPy arrays. It raises an
+      InputError where an input is missing, unknown, or of another type or
+      shape.
     """
     return {
         name: functools.partial(_answer, holder, signature)
@@ -30,12 +33,49 @@ def answers(
 
 def _answer(holder, signature, **request):
     specs = signature.structured_input_signature[1]
+    _check_names(request, specs)
     tensors = {
-        name: tf.constant(
-            value.tolist() if isinstance(value, np.ndarray) else value,
-            specs[name].dtype,
-            np.shape(value),
-        )
+        name: _tensor(name, value, specs[name])
         for name, value in request.items()
     }
     return {k: v.numpy() for k, v in signature(**tensors).items()}
+
+
+def _check_names(request, specs):
+    """Refuses a request that lacks inputs, or has others."""
+    missing, unknown = set(specs) - set(request), set(request) - set(specs)
+    if missing:
+        raise InputError(
+            f"all inputs must be there. Received: no {_listed(missing)}."
+        )
+    if unknown:
+        raise InputError(
+            f"inputs are {_listed(specs)}. Received: {_listed(unknown)}."
+        )
+
+
+def _tensor(name, value, spec):
+    """An input, of the signature's type and shape."""
+    shape = np.shape(value)
+    wanted = f"`{name}` must be {spec.dtype.name} {_axes(spec.shape)}"
+    if not spec.shape.is_compatible_with(shape):
+        raise InputError(f"{wanted}. Received: {_axes(shape)}.")
+    try:
+        return tf.constant(
+            value.tolist() if isinstance(value, np.ndarray) else value,
+            spec.dtype,
+            shape,
+        )
+    except (TypeError, ValueError) as error:
+        kind = np.asarray(value).dtype.name
+        raise InputError(
+            f"{wanted}. Received: {kind} {_axes(shape)}."
+        ) from error
+
+
+def _listed(names):
+    return ", ".join(sorted(names))
+
+
+def _axes(shape):
+    return f"[{', '.join('?' if n is None else str(n) for n in shape)}]"

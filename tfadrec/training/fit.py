@@ -1,9 +1,12 @@
 """Fitting with exact metrics, early stopping, and resume."""
 
 import dataclasses
+import logging
 import pathlib
 from collections.abc import Mapping
 from typing import Any, Literal
+
+import numpy as np
 
 from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
@@ -13,7 +16,10 @@ from tfadrec.models import RankingModel
 from tfadrec.training.measure_epochs import MeasureEpochs
 from tfadrec.training.saved_state import SavedState
 
+_LOG = logging.getLogger(__name__)
 _PREDICT_BATCH = 4096
+#: A logit this far from 0 is a certainty that no log gives: of 1 in 10^17.
+_FAR = 40.0
 MONITORS = ("val_auc", "val_gauc", "val_log_loss", "val_rmse")
 
 
@@ -114,6 +120,7 @@ def fit(
     rate = optimizer.get_config()["learning_rate"]  # a schedule's a dict
     falling = decay and not isinstance(rate, Mapping)
     state = SavedState(model, out, monitor)
+    watch = _Watch()
     last = min(epochs, until or epochs)
     if not state.is_over(last, patience):
         begin = len(state.history)
@@ -129,7 +136,7 @@ def fit(
                 *([_Decay(float(rate), epochs, steps)] if falling else []),
                 MeasureEpochs(
                     state,
-                    lambda: _measure(model, valid),
+                    lambda: _measure(model, valid, watch),
                     last,
                     patience,
                     steps,
@@ -146,7 +153,9 @@ def fit(
     return state.history
 
 
-def _measure(model: RankingModel, valid: Dataset) -> dict[str, float]:
+def _measure(
+    model: RankingModel, valid: Dataset, watch: "_Watch"
+) -> dict[str, float]:
     """The metrics of the validation rows; the first task's without its name."""
     predicted = model.predict(valid.batches(_PREDICT_BATCH))
     rows = valid.impressions
@@ -155,6 +164,7 @@ def _measure(model: RankingModel, valid: Dataset) -> dict[str, float]:
         labels, values = rows.labels[task], predicted[task]
         prefix = "val_" if task == model.tasks[0] else f"val_{task}_"
         if model.task_losses[task].is_binary:
+            watch.see(task, values)
             of_task = {
                 "auc": ranking.auc(labels, values, rows.weights),
                 "gauc": ranking.group_auc(
@@ -166,6 +176,34 @@ def _measure(model: RankingModel, valid: Dataset) -> dict[str, float]:
             of_task = {"rmse": ranking.rmse(labels, values, rows.weights)}
         measured |= {f"{prefix}{name}": v for name, v in of_task.items()}
     return measured
+
+
+class _Watch:
+    """Says once where the logits of validation rows run off."""
+
+    def __init__(self) -> None:
+        self._has_said = False
+
+    def see(self, task: str, logits: np.ndarray) -> None:
+        """Looks at the logits of a task.
+
+        Args:
+          task: its name.
+          logits: float32 [n].
+        """
+        far = ~(np.abs(logits) < _FAR)  # nan is far, too
+        if far.any() and not self._has_said:
+            self._has_said = True
+            _LOG.warning(
+                "logits of %s run off: %.0f %% of the validation rows lie "
+                "beyond %.0f, the farthest at %.3g. Lower the learning rate, "
+                "clip gradients (`global_clipnorm`), or give large numbers "
+                "`log1p` or a range.",
+                task,
+                100 * far.mean(),
+                _FAR,
+                logits[np.argmax(np.abs(logits))],
+            )
 
 
 def _check_by(model: RankingModel, by: str) -> None:

@@ -121,6 +121,7 @@ def test_ages_are_needed():
     inputs = random_inputs([T])
     del inputs["ages"]
     with pytest.raises(
-        ValueError, match=r"must have `ages`\. Received: events, mask\."
+        ValueError,
+        match=r"must have `ages`, int \[B, T\]\. Received: events, mask\.",
     ):
         HSTU()(inputs)

@@ -1,13 +1,18 @@
 """Behaviour as a Transformer's view from the candidate: BST."""
 
-from tfadrec.core.door import keras, register, tf
-from tfadrec.layers.behavior.checks import check_dropout, check_sizes
+from tfadrec.core.door import register, tf
+from tfadrec.layers.behavior.checks import (
+    EVENTS_AND_TARGET,
+    check_dropout,
+    check_sizes,
+)
 from tfadrec.layers.behavior.transformer_block import TransformerBlock, norm
 from tfadrec.layers.building import built
+from tfadrec.layers.checked_layer import CheckedLayer
 
 
 @register
-class BST(keras.layers.Layer):
+class BST(CheckedLayer):
     """Each candidate is the last event of the history, to [B, C, D].
 
     Behavior sequence transformer of Chen et al. (2019), section 2.2, with
@@ -59,6 +64,8 @@ class BST(keras.layers.Layer):
       sums, the feed-forward network has a leaky ReLU, and the time from an
       event to the request is embedded inside.
     """
+
+    wants = EVENTS_AND_TARGET
 
     def __init__(
         self,

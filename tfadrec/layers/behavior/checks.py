@@ -1,6 +1,9 @@
-"""What several encoders refuse."""
+"""What several encoders want, and refuse."""
 
-from collections.abc import Collection
+EVENTS = {"events": "float [B, T, D]", "mask": "bool [B, T]"}
+AGES = {"ages": "int [B, T]"}
+EVENTS_AND_AGES = {**EVENTS, **AGES}
+EVENTS_AND_TARGET = {**EVENTS, "target": "float [B, C, D]"}
 
 
 def check_sizes(**sizes: int) -> None:
@@ -24,14 +27,4 @@ def check_heads(num_heads: int, width: int) -> None:
         raise ValueError(
             "`num_heads` must divide the width of the events. Received: "
             f"num_heads={num_heads}, width={width}."
-        )
-
-
-def check_inputs(inputs: Collection[str], *needed: str) -> None:
-    """Raises a ValueError where an encoder's inputs lack one it needs."""
-    missing = [name for name in needed if name not in inputs]
-    if missing:
-        raise ValueError(
-            f"The inputs must have {', '.join(f'`{n}`' for n in missing)}. "
-            f"Received: {', '.join(sorted(inputs))}."
         )

@@ -2,12 +2,14 @@
 
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.behavior.augru import AUGRU
+from tfadrec.layers.behavior.checks import EVENTS_AND_TARGET
 from tfadrec.layers.building import built
+from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.ops import masking
 
 
 @register
-class DIEN(keras.layers.Layer):
+class DIEN(CheckedLayer):
     """Follows how interest in each candidate evolved, to [B, C, D].
 
     The Deep Interest Evolution Network of Zhou et al. (2019). A GRU reads the
@@ -59,6 +61,8 @@ class DIEN(keras.layers.Layer):
       Zhou et al., "Deep Interest Evolution Network for Click-Through Rate
       Prediction", AAAI 2019, arXiv:1809.03672.
     """
+
+    wants = EVENTS_AND_TARGET
 
     def __init__(self, auxiliary_weight: float = 1.0, **kwargs) -> None:
         super().__init__(**kwargs)

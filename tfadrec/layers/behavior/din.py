@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 
 from tfadrec.core.door import keras, register, tf
+from tfadrec.layers.behavior.checks import EVENTS_AND_TARGET
 from tfadrec.layers.building import built
+from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.dice import Dice
 from tfadrec.ops import blocks, masking
 
 
 @register
-class DIN(keras.layers.Layer):
+class DIN(CheckedLayer):
     """Weighs each event by its relevance to each candidate, to [B, C, D].
 
     The local activation unit of Zhou et al. (2018), section 4.3, equation 3,
@@ -60,6 +62,8 @@ class DIN(keras.layers.Layer):
       Zhou et al., "Deep Interest Network for Click-Through Rate Prediction",
       KDD 2018, arXiv:1706.06978.
     """
+
+    wants = EVENTS_AND_TARGET
 
     def __init__(
         self,

@@ -1,14 +1,15 @@
 """Behaviour as what hashes like the candidate, then attention: ETA."""
 
-from tfadrec.core.door import keras, register, tf
-from tfadrec.layers.behavior.checks import check_sizes
+from tfadrec.core.door import register, tf
+from tfadrec.layers.behavior.checks import EVENTS_AND_TARGET, check_sizes
 from tfadrec.layers.behavior.multi_head_attention import MultiHeadAttention
 from tfadrec.layers.building import built
+from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.ops import hashing, masking, sequence
 
 
 @register
-class ETA(keras.layers.Layer):
+class ETA(CheckedLayer):
     """Finds events by their hash, then attends to them, to [B, C, D].
 
     End-to-end target attention of Chen et al. (2021) for long histories. Each
@@ -58,6 +59,8 @@ class ETA(keras.layers.Layer):
       Prediction Model", arXiv:2108.04468. The paper also keeps the newest
       events in a branch of their own, which another encoder may be.
     """
+
+    wants = EVENTS_AND_TARGET
 
     def __init__(
         self,

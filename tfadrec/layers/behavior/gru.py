@@ -1,13 +1,15 @@
 """Behaviour as the last state of a GRU."""
 
-from tfadrec.core.door import keras, register, tf
+from tfadrec.core.door import register, tf
 from tfadrec.layers.behavior.augru import AUGRU
+from tfadrec.layers.behavior.checks import EVENTS
 from tfadrec.layers.building import built
+from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.ops import masking
 
 
 @register
-class GRU(keras.layers.Layer):
+class GRU(CheckedLayer):
     """Reads events oldest first: [B, T, D] to [B, 1, D].
 
     The state after the newest real event of a gated recurrent unit (Cho et
@@ -40,6 +42,8 @@ class GRU(keras.layers.Layer):
       for statistical machine translation", EMNLP 2014, arXiv:1406.1078,
       equations 5-8.
     """
+
+    wants = EVENTS
 
     def build(self, input_shape) -> None:
         width = input_shape["events"][-1]

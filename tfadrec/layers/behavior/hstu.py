@@ -2,18 +2,19 @@
 
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.behavior.checks import (
+    EVENTS_AND_AGES,
     check_dropout,
     check_heads,
-    check_inputs,
     check_sizes,
 )
 from tfadrec.layers.building import built
+from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.dropout import Dropout
 from tfadrec.ops import attention, lookup, masking, sequence
 
 
 @register
-class HSTU(keras.layers.Layer):
+class HSTU(CheckedLayer):
     """Events attend to each other without a softmax: [B, T, D] to [B, 1, D].
 
     Hierarchical sequential transduction units of Zhai et al. (2024), section 3,
@@ -67,6 +68,8 @@ class HSTU(keras.layers.Layer):
       form, where candidates are the last events, is left out.
     """
 
+    wants = EVENTS_AND_AGES
+
     def __init__(
         self,
         num_layers: int = 2,
@@ -113,7 +116,6 @@ class HSTU(keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, inputs, training=None):
-        check_inputs(inputs, "ages")
         mask = inputs["mask"]
         # Padding may hold anything, also NaN, and 0 * NaN is not 0.
         states = masking.zero_padding(inputs["events"], mask)

@@ -1,12 +1,14 @@
 """Behaviour as the last state of an LSTM."""
 
 from tfadrec.core.door import keras, register, tf
+from tfadrec.layers.behavior.checks import EVENTS
 from tfadrec.layers.building import built
+from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.ops import masking
 
 
 @register
-class LSTM(keras.layers.Layer):
+class LSTM(CheckedLayer):
     """Reads events oldest first: [B, T, D] to [B, 1, D].
 
     The hidden state after the newest real event (Hochreiter and Schmidhuber,
@@ -34,6 +36,8 @@ class LSTM(keras.layers.Layer):
       Hochreiter and Schmidhuber, "Long short-term memory", Neural Computation
       9 (1997); Gers et al., Neural Computation 12 (2000).
     """
+
+    wants = EVENTS
 
     def build(self, input_shape) -> None:
         events = input_shape["events"]

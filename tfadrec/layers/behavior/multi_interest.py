@@ -1,15 +1,16 @@
 """Behaviour as several interests, the nearest of which meets the ad."""
 
 from tfadrec.core.door import keras, register, tf
-from tfadrec.layers.behavior.checks import check_sizes
+from tfadrec.layers.behavior.checks import EVENTS_AND_TARGET, check_sizes
 from tfadrec.layers.building import built
+from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.ops import masking
 
 _ROUTINGS = ("dynamic", "attention")
 
 
 @register
-class MultiInterest(keras.layers.Layer):
+class MultiInterest(CheckedLayer):
     """Sums up a user in K interests, and gives each candidate one: [B, C, D].
 
     The multi-interest module of ComiRec (Cen et al., 2020). Each candidate q
@@ -64,6 +65,8 @@ class MultiInterest(keras.layers.Layer):
       Cen et al., "Controllable Multi-Interest Framework for Recommendation",
       KDD 2020, arXiv:2005.09347, section 3.2.
     """
+
+    wants = EVENTS_AND_TARGET
 
     def __init__(
         self,

@@ -1,12 +1,13 @@
 """Behaviour as what fell into the candidate's hash buckets: SDIM."""
 
-from tfadrec.core.door import keras, register, tf
-from tfadrec.layers.behavior.checks import check_sizes
+from tfadrec.core.door import register, tf
+from tfadrec.layers.behavior.checks import EVENTS_AND_TARGET, check_sizes
+from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.ops import hashing, masking
 
 
 @register
-class SDIM(keras.layers.Layer):
+class SDIM(CheckedLayer):
     """Sums the events that share a candidate's hash buckets, to [B, C, D].
 
     Sampling-based deep interest of Cao et al. (2022) for long histories. Each
@@ -55,6 +56,8 @@ class SDIM(keras.layers.Layer):
       Cao et al., "Sampling Is All You Need on Modeling Long-Term User Behaviors
       for CTR Prediction", CIKM 2022, arXiv:2205.10249.
     """
+
+    wants = EVENTS_AND_TARGET
 
     def __init__(
         self,

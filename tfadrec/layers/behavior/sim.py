@@ -1,16 +1,24 @@
 """Behaviour as what a search finds for the candidate, then attention: SIM."""
 
+import types
+
 from tfadrec.core.door import keras, register, tf
-from tfadrec.layers.behavior.checks import check_inputs, check_sizes
+from tfadrec.layers.behavior.checks import (
+    AGES,
+    EVENTS_AND_TARGET,
+    check_sizes,
+)
 from tfadrec.layers.behavior.multi_head_attention import MultiHeadAttention
 from tfadrec.layers.building import built
+from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.ops import lookup, masking, sequence
 
 _SEARCHES = ("soft", "hard")
+_KINDS = {"category": "int [B, T]", "target_category": "int [B, C]"}
 
 
 @register
-class SIM(keras.layers.Layer):
+class SIM(CheckedLayer):
     """Searches a long history, then attends to what it found, to [B, C, D].
 
     Search-based interest model of Pi et al. (2020). A general search unit
@@ -88,6 +96,11 @@ class SIM(keras.layers.Layer):
         self.search = search
         self.top_k = top_k
         self.num_heads = num_heads
+        kinds = _KINDS if search == "hard" else {}
+        # Keras wraps a dict attribute.
+        self.wants = types.MappingProxyType(
+            {**EVENTS_AND_TARGET, **AGES, **kinds}
+        )
 
     def build(self, input_shape) -> None:
         width = input_shape["target"][-1]
@@ -118,9 +131,6 @@ class SIM(keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, inputs):
-        check_inputs(inputs, "ages")
-        if self.search == "hard":
-            check_inputs(inputs, "category", "target_category")
         mask, target = inputs["mask"], inputs["target"]
         # Padding may hold anything, also NaN, and 0 * NaN is not 0.
         events = masking.zero_padding(inputs["events"], mask)

@@ -1,14 +1,15 @@
 """Behaviour as what a candidate attends to."""
 
-from tfadrec.core.door import keras, register
-from tfadrec.layers.behavior.checks import check_sizes
+from tfadrec.core.door import register
+from tfadrec.layers.behavior.checks import EVENTS_AND_TARGET, check_sizes
 from tfadrec.layers.behavior.multi_head_attention import MultiHeadAttention
 from tfadrec.layers.building import built
+from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.ops import masking
 
 
 @register
-class TargetAttention(keras.layers.Layer):
+class TargetAttention(CheckedLayer):
     """Each candidate attends to the events, to [B, C, D].
 
     Multi-head attention (Vaswani et al., 2017, section 3.2.2) with the
@@ -49,6 +50,8 @@ class TargetAttention(keras.layers.Layer):
       arXiv:1706.03762; as the exact second stage over found events in SIM (Pi
       et al., CIKM 2020) and ETA (Chen et al., 2021).
     """
+
+    wants = EVENTS_AND_TARGET
 
     def __init__(self, num_heads: int = 2, **kwargs) -> None:
         super().__init__(**kwargs)

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from tfadrec.core.door import keras, register, tf
-from tfadrec.layers.behavior.checks import check_dropout, check_sizes
+from tfadrec.core.door import register, tf
+from tfadrec.layers.behavior.checks import EVENTS, check_dropout, check_sizes
 from tfadrec.layers.behavior.transformer_block import TransformerBlock, norm
 from tfadrec.layers.building import built
+from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.dropout import Dropout
 from tfadrec.ops import lookup, masking, sequence
 
@@ -13,7 +14,7 @@ _POSITIONS = ("learned", "sinusoidal", None)
 
 
 @register
-class Transformer(keras.layers.Layer):
+class Transformer(CheckedLayer):
     """Events attend to each other: [B, T, D] to [B, 1, D].
 
     SASRec of Kang and McAuley (2018), section 3: positions are added to the
@@ -69,6 +70,8 @@ class Transformer(keras.layers.Layer):
       Vaswani et al., which several heads need and SASRec's one does not; its
       positions count from the oldest of the last `max_length` events.
     """
+
+    wants = EVENTS
 
     def __init__(
         self,

@@ -1,13 +1,15 @@
 """Columns of features to fields, whatever they are features of."""
 
 import functools
+import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.building import built, plain
+from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.dropout import Dropout
-from tfadrec.layers.features.kinds import FIELDS
+from tfadrec.layers.features.kinds import FIELDS, columns_of
 
 #: Variance of a projection's first kernel, as a share of Glorot's. At 1,
 #: numbers and vectors drown the ids, which start at zero.
@@ -15,7 +17,7 @@ _PROJECTION_SCALE = 0.1
 
 
 @register
-class FeatureFields(keras.layers.Layer):
+class FeatureFields(CheckedLayer):
     """Makes a vector of each feature: columns [...] to fields [..., N, D].
 
     A category, a list of categories and a cross are embedded; each is a field.
@@ -84,6 +86,8 @@ class FeatureFields(keras.layers.Layer):
                 f"Received: {', '.join(kinds) or 'no feature'}."
             )
         self.features = [dict(feature) for feature in features]
+        # Keras wraps a dict attribute.
+        self.wants = types.MappingProxyType(_columns_read(self.features))
         self.width = width
         self.dropout = dropout
         self.initializer = initializer
@@ -280,6 +284,19 @@ class FeatureFields(keras.layers.Layer):
             "initializer": self.initializer,
             "flat": self.flat,
         }
+
+
+def _columns_read(features: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """What `CheckedLayer` wants: the columns of features and what they read."""
+    wants: dict[str, str] = {}
+    for feature in features:
+        numbers = feature["kind"] == "expression"
+        for name in feature.get("of", ()):
+            wants.setdefault(name, "float [...]" if numbers else "int [...]")
+        for name, (shape, dtype) in columns_of(feature).items():
+            axes = ", ".join(map(str, ["...", *shape]))
+            wants[name] = f"{dtype.rstrip('0123456789')} [{axes}]"
+    return wants
 
 
 def _table_of(field):

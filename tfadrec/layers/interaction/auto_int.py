@@ -2,11 +2,12 @@
 
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.building import built
+from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.ops import masking
 
 
 @register
-class AutoInt(keras.layers.Layer):
+class AutoInt(CheckedLayer):
     """Self-attention between fields: [..., N, D] to [..., N D].
 
     The interacting layer of Song et al. (2019), equations 5 to 8. In each head,
@@ -44,6 +45,7 @@ class AutoInt(keras.layers.Layer):
       Self-Attentive Neural Networks", CIKM 2019, arXiv:1810.11921.
     """
 
+    wants = "float [..., N, D]"
     takes = "fields"
 
     def __init__(

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from tfadrec.core.door import keras, register, tf
+from tfadrec.core.door import register, tf
+from tfadrec.layers.checked_layer import CheckedLayer
 
 
 @register
-class CIN(keras.layers.Layer):
+class CIN(CheckedLayer):
     """Crosses field vectors, layer by layer: [..., N, D] to [..., U].
 
     The compressed interaction network of Lian et al. (2018), equations 6 and 7.
@@ -40,6 +41,7 @@ class CIN(keras.layers.Layer):
       Lian et al., "xDeepFM", KDD 2018, arXiv:1803.05170.
     """
 
+    wants = "float [..., N, D]"
     takes = "fields"
 
     def __init__(

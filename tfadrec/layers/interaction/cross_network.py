@@ -2,11 +2,12 @@
 
 import tensorflow_recommenders as tfrs
 
-from tfadrec.core.door import keras, register, tf
+from tfadrec.core.door import register, tf
+from tfadrec.layers.checked_layer import CheckedLayer
 
 
 @register
-class CrossNetwork(keras.layers.Layer):
+class CrossNetwork(CheckedLayer):
     """Crosses features with themselves, layer by layer: [..., F] to [..., F].
 
     The cross network of Wang et al. (2021), equation 1:
@@ -40,6 +41,7 @@ class CrossNetwork(keras.layers.Layer):
       Wang et al., "DCN V2", WWW 2021, arXiv:2008.13535.
     """
 
+    wants = "float [..., F]"
     takes = "features"
 
     def __init__(

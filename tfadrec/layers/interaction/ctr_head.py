@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.building import built
+from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.dropout import Dropout
 from tfadrec.layers.interaction.cross_network import CrossNetwork
 
 
 @register
-class CTRHead(keras.layers.Layer):
+class CTRHead(CheckedLayer):
     """One logit per candidate from its features: [..., F] to [...].
 
     Or, with more `units`, what a loss of several outputs reads.
@@ -45,6 +46,8 @@ class CTRHead(keras.layers.Layer):
     Reference:
       Wang et al., "DCN V2", WWW 2021, arXiv:2008.13535.
     """
+
+    wants = "float [..., F]"
 
     def __init__(
         self,

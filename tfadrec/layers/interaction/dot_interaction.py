@@ -4,11 +4,12 @@ import itertools
 
 import tensorflow_recommenders as tfrs
 
-from tfadrec.core.door import keras, register, tf
+from tfadrec.core.door import register, tf
+from tfadrec.layers.checked_layer import CheckedLayer
 
 
 @register
-class DotInteraction(keras.layers.Layer):
+class DotInteraction(CheckedLayer):
     """Inner products of all pairs: [..., N, D] to [..., N (N - 1) / 2].
 
     Naumov et al. (2019): v_i . v_j for every i < j, in the order (0, 1),
@@ -36,6 +37,7 @@ class DotInteraction(keras.layers.Layer):
       and Recommendation Systems", 2019, arXiv:1906.00091.
     """
 
+    wants = "float [..., N, D]"
     takes = "fields"
 
     def build(self, input_shape) -> None:

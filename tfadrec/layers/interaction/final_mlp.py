@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.building import built
+from tfadrec.layers.checked_layer import CheckedLayer
 
 _STREAMS = ("first", "second")
 
 
 @register
-class FinalMLP(keras.layers.Layer):
+class FinalMLP(CheckedLayer):
     """Fuses two deep networks bilinearly: [..., F] to [..., H].
 
     Mao et al. (2023). Each stream sees the features x through a gate of its
@@ -52,6 +53,7 @@ class FinalMLP(keras.layers.Layer):
       Prediction", AAAI 2023, arXiv:2304.00902.
     """
 
+    wants = "float [..., F]"
     takes = "features"
 
     def __init__(

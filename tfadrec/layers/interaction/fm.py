@@ -1,10 +1,11 @@
 """All pairs of fields at once: factorisation machine."""
 
-from tfadrec.core.door import keras, register, tf
+from tfadrec.core.door import register, tf
+from tfadrec.layers.checked_layer import CheckedLayer
 
 
 @register
-class FM(keras.layers.Layer):
+class FM(CheckedLayer):
     """Sums the products of all pairs of fields: [..., N, D] to [..., D].
 
     The second-order term of Rendle (2010), equation 1, before its sum over the
@@ -32,6 +33,7 @@ class FM(keras.layers.Layer):
       Factorization Machines", SIGIR 2017, arXiv:1708.05027.
     """
 
+    wants = "float [..., N, D]"
     takes = "fields"
 
     def call(self, inputs):

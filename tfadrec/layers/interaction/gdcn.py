@@ -2,10 +2,11 @@
 
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.building import built
+from tfadrec.layers.checked_layer import CheckedLayer
 
 
 @register
-class GDCN(keras.layers.Layer):
+class GDCN(CheckedLayer):
     """Crosses features behind gates: [..., F] to [..., F].
 
     The gated cross network of Wang et al. (2023), section 3.2:
@@ -38,6 +39,7 @@ class GDCN(keras.layers.Layer):
       CTR Prediction", CIKM 2023, arXiv:2311.04635.
     """
 
+    wants = "float [..., F]"
     takes = "features"
 
     def __init__(self, num_layers: int = 3, **kwargs) -> None:

@@ -2,10 +2,11 @@
 
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.building import built
+from tfadrec.layers.checked_layer import CheckedLayer
 
 
 @register
-class MaskNet(keras.layers.Layer):
+class MaskNet(CheckedLayer):
     """Multiplies features by masks made of them: [..., F] to [..., K U].
 
     The parallel form of Wang et al. (2021), sections 3.2 to 3.4, with K mask
@@ -45,6 +46,7 @@ class MaskNet(keras.layers.Layer):
       Ranking Models by Instance-Guided Mask", DLP-KDD 2021, arXiv:2102.07619.
     """
 
+    wants = "float [..., F]"
     takes = "features"
 
     def __init__(

@@ -2,12 +2,13 @@
 
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.building import built
-from tfadrec.layers.matching.checks import check_pooling
+from tfadrec.layers.checked_layer import CheckedLayer
+from tfadrec.layers.matching.checks import AD_MASK, VECTORS, check_pooling
 from tfadrec.ops import attention, masking
 
 
 @register
-class AttentionMatching(keras.layers.Layer):
+class AttentionMatching(CheckedLayer):
     """Scores ads against user vectors: [B, T, D], [B, C, N, D] to [B, C].
 
     Over user vectors u_1..u_T and ad vectors v_1..v_N (the vectors of its
@@ -56,6 +57,9 @@ class AttentionMatching(keras.layers.Layer):
     Reference:
       Vaswani et al., "Attention Is All You Need", NIPS 2017, arXiv:1706.03762.
     """
+
+    wants = VECTORS
+    may_have = AD_MASK
 
     def __init__(
         self,

@@ -1,12 +1,13 @@
 """Matching through a learned form."""
 
-from tfadrec.core.door import keras, register, tf
-from tfadrec.layers.matching.checks import check_pooling
+from tfadrec.core.door import register, tf
+from tfadrec.layers.checked_layer import CheckedLayer
+from tfadrec.layers.matching.checks import AD_MASK, VECTORS, check_pooling
 from tfadrec.ops import attention, masking
 
 
 @register
-class BilinearMatching(keras.layers.Layer):
+class BilinearMatching(CheckedLayer):
     """Scores ads by a learned form: [B, T, D], [B, C, N, D] to [B, C].
 
     As `AttentionMatching`, with u_i . v_j replaced by a bilinear form whose
@@ -48,6 +49,9 @@ class BilinearMatching(keras.layers.Layer):
       Luong et al., "Effective Approaches to Attention-based Neural Machine
       Translation", EMNLP 2015, arXiv:1508.04025.
     """
+
+    wants = VECTORS
+    may_have = AD_MASK
 
     def __init__(self, pooling: str = "mean", **kwargs) -> None:
         super().__init__(**kwargs)

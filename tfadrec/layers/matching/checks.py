@@ -1,6 +1,13 @@
-"""What the matching layers refuse."""
+"""What the matching layers want, and refuse."""
 
 from tfadrec.ops import masking
+
+VECTORS = {
+    "user": "float [B, T, D]",
+    "user_mask": "bool [B, T]",
+    "ad": "float [B, C, N, D]",
+}
+AD_MASK = {"ad_mask": "bool [B, C, N]"}
 
 
 def check_pooling(pooling: str) -> None:

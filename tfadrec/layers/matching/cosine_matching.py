@@ -1,12 +1,13 @@
 """Matching by direction alone."""
 
-from tfadrec.core.door import keras, register, tf
-from tfadrec.layers.matching.checks import check_pooling
+from tfadrec.core.door import register, tf
+from tfadrec.layers.checked_layer import CheckedLayer
+from tfadrec.layers.matching.checks import AD_MASK, VECTORS, check_pooling
 from tfadrec.ops import attention, masking
 
 
 @register
-class CosineMatching(keras.layers.Layer):
+class CosineMatching(CheckedLayer):
     """Scores ads by cosine: [B, T, D], [B, C, N, D] to [B, C].
 
     As `AttentionMatching`, with u_i . v_j replaced by a cosine over a
@@ -49,6 +50,9 @@ class CosineMatching(keras.layers.Layer):
       Yi et al., "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item
       Recommendations", RecSys 2019, section 3.
     """
+
+    wants = VECTORS
+    may_have = AD_MASK
 
     def __init__(
         self, pooling: str = "mean", temperature: float = 0.1, **kwargs

@@ -1,12 +1,13 @@
 """Matching token by token: ColBERT's late interaction."""
 
-from tfadrec.core.door import keras, register, tf
-from tfadrec.layers.matching.checks import check_pooling
+from tfadrec.core.door import register, tf
+from tfadrec.layers.checked_layer import CheckedLayer
+from tfadrec.layers.matching.checks import AD_MASK, VECTORS, check_pooling
 from tfadrec.ops import masking
 
 
 @register
-class LateInteractionMatching(keras.layers.Layer):
+class LateInteractionMatching(CheckedLayer):
     """Scores ads by their best tokens: [B, T, D], [B, C, N, D] to [B, C].
 
     Khattab and Zaharia (2020), equation 3, with user vectors u_1..u_T for the
@@ -46,6 +47,9 @@ class LateInteractionMatching(keras.layers.Layer):
     Reference:
       Khattab and Zaharia, "ColBERT", SIGIR 2020, arXiv:2004.12832.
     """
+
+    wants = VECTORS
+    may_have = AD_MASK
 
     def __init__(self, pooling: str = "sum", **kwargs) -> None:
         super().__init__(**kwargs)

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
-from tfadrec.core.door import keras, register, tf
+from tfadrec.core.door import register, tf
 from tfadrec.layers.building import built
+from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.multitask.experts import Experts, check_sizes
 from tfadrec.layers.multitask.gates import Gates
 
 
 @register
-class MMoE(keras.layers.Layer):
+class MMoE(CheckedLayer):
     """Mixes shared experts anew for each task: [..., F] to [..., K, U].
 
     Over experts f_1..f_E, each a feed-forward network, task k reads
@@ -43,6 +44,8 @@ class MMoE(keras.layers.Layer):
       Ma et al., "Modeling Task Relationships in Multi-task Learning with
       Multi-gate Mixture-of-Experts", KDD 2018, equations 6 to 8.
     """
+
+    wants = "float [..., F]"
 
     def __init__(
         self,

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
-from tfadrec.core.door import keras, register, tf
+from tfadrec.core.door import register, tf
 from tfadrec.layers.building import built
+from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.multitask.cgc import CGC
 from tfadrec.layers.multitask.experts import check_sizes
 
 
 @register
-class PLE(keras.layers.Layer):
+class PLE(CheckedLayer):
     """Mixes shared and own experts for each task: [..., F] to [..., K, U].
 
     In layer j, task k mixes its own experts and the shared ones, each of which
@@ -48,6 +49,8 @@ class PLE(keras.layers.Layer):
       Learning (MTL) Model for Personalized Recommendations", RecSys 2020,
       equations 1 to 4 (a layer) and 5 (their sequence).
     """
+
+    wants = "float [..., F]"
 
     def __init__(
         self,

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from tfadrec.core import pretrained
-from tfadrec.core.door import keras, tf
+from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.layers.building import built
+from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.dropout import Dropout
 from tfadrec.layers.text import backbone
 from tfadrec.layers.text.architectures import Architecture
@@ -25,8 +26,10 @@ from tfadrec.layers.text.tuning import (
     tuning_config,
 )
 
+_TOKENS = {"token_ids": "int [..., L]", "token_mask": "bool [..., L]"}
 
-class AdEncoder(keras.layers.Layer):
+
+class AdEncoder(CheckedLayer):
     """Base of the encoders: token ids [..., L] to ad vectors [..., D].
 
     transformers makes the weights. A subclass names the architecture, which
@@ -74,6 +77,8 @@ class AdEncoder(keras.layers.Layer):
         one with a setting that is not offered, or more tokens than it has
         positions.
     """
+
+    wants = _TOKENS
 
     #: How models of the type call themselves in config.json.
     model_type: ClassVar[str]
