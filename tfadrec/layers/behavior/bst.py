@@ -1,6 +1,7 @@
 """Behaviour as a Transformer's view from the candidate: BST."""
 
 from tfadrec.core.door import keras, register, tf
+from tfadrec.core.ranges import Count, Rate
 from tfadrec.layers.behavior.checks import check_dropout, check_sizes
 from tfadrec.layers.behavior.transformer_block import TransformerBlock, norm
 from tfadrec.layers.building import built
@@ -62,11 +63,11 @@ class BST(keras.layers.Layer):
 
     def __init__(
         self,
-        num_layers: int = 1,
-        num_heads: int = 2,
+        num_layers: Count = 1,
+        num_heads: Count = 2,
         *,
-        ffn_units: int | None = None,
-        dropout: float = 0.0,
+        ffn_units: Count | None = None,
+        dropout: Rate = 0.0,
         layer_norm: bool = False,
         **kwargs,
     ) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tfadrec.core.door import keras, register, tf
+from tfadrec.core.ranges import Count
 from tfadrec.layers.building import built
 from tfadrec.layers.dice import Dice
 from tfadrec.ops import blocks, masking
@@ -63,7 +64,7 @@ class DIN(keras.layers.Layer):
 
     def __init__(
         self,
-        hidden_units: Sequence[int] = (80, 40),
+        hidden_units: Sequence[Count] = (80, 40),
         activation="relu",
         **kwargs,
     ) -> None:

@@ -1,6 +1,7 @@
 """Behaviour as what fell into the candidate's hash buckets: SDIM."""
 
 from tfadrec.core.door import keras, register, tf
+from tfadrec.core.ranges import Count
 from tfadrec.layers.behavior.checks import check_sizes
 from tfadrec.ops import hashing, masking
 
@@ -58,8 +59,8 @@ class SDIM(keras.layers.Layer):
 
     def __init__(
         self,
-        num_hashes: int = 48,
-        hash_width: int = 3,
+        num_hashes: Count = 48,
+        hash_width: Count = 3,
         *,
         seed: int = 0,
         **kwargs,

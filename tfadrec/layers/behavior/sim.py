@@ -1,12 +1,16 @@
 """Behaviour as what a search finds for the candidate, then attention: SIM."""
 
+from typing import Literal, get_args
+
 from tfadrec.core.door import keras, register, tf
+from tfadrec.core.ranges import Count
 from tfadrec.layers.behavior.checks import check_inputs, check_sizes
 from tfadrec.layers.behavior.multi_head_attention import MultiHeadAttention
 from tfadrec.layers.building import built
 from tfadrec.ops import lookup, masking, sequence
 
-_SEARCHES = ("soft", "hard")
+_Search = Literal["soft", "hard"]
+_SEARCHES = get_args(_Search)
 
 
 @register
@@ -73,9 +77,9 @@ class SIM(keras.layers.Layer):
 
     def __init__(
         self,
-        search: str = "soft",
-        top_k: int = 50,
-        num_heads: int = 2,
+        search: _Search = "soft",
+        top_k: Count = 50,
+        num_heads: Count = 2,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)

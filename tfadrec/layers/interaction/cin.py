@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tfadrec.core.door import keras, register, tf
+from tfadrec.core.ranges import Count
 
 
 @register
@@ -43,7 +44,7 @@ class CIN(keras.layers.Layer):
     takes = "fields"
 
     def __init__(
-        self, hidden_units: Sequence[int] = (32, 32), **kwargs
+        self, hidden_units: Sequence[Count] = (32, 32), **kwargs
     ) -> None:
         super().__init__(**kwargs)
         if not hidden_units or min(hidden_units) < 1:

@@ -3,6 +3,7 @@
 import tensorflow_recommenders as tfrs
 
 from tfadrec.core.door import keras, register, tf
+from tfadrec.core.ranges import Count
 
 
 @register
@@ -43,7 +44,7 @@ class CrossNetwork(keras.layers.Layer):
     takes = "features"
 
     def __init__(
-        self, num_layers: int = 2, *, rank: int | None = None, **kwargs
+        self, num_layers: Count = 2, *, rank: Count | None = None, **kwargs
     ) -> None:
         super().__init__(**kwargs)
         if num_layers < 1 or (rank is not None and rank < 1):

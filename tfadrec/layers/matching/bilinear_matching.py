@@ -3,6 +3,7 @@
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.matching.checks import check_pooling
 from tfadrec.ops import attention, masking
+from tfadrec.ops.masking import Pooling
 
 
 @register
@@ -49,7 +50,7 @@ class BilinearMatching(keras.layers.Layer):
       Translation", EMNLP 2015, arXiv:1508.04025.
     """
 
-    def __init__(self, pooling: str = "mean", **kwargs) -> None:
+    def __init__(self, pooling: Pooling = "mean", **kwargs) -> None:
         super().__init__(**kwargs)
         check_pooling(pooling)
         self.pooling = pooling

@@ -1,8 +1,10 @@
 """Matching by direction alone."""
 
 from tfadrec.core.door import keras, register, tf
+from tfadrec.core.ranges import Positive
 from tfadrec.layers.matching.checks import check_pooling
 from tfadrec.ops import attention, masking
+from tfadrec.ops.masking import Pooling
 
 
 @register
@@ -51,7 +53,7 @@ class CosineMatching(keras.layers.Layer):
     """
 
     def __init__(
-        self, pooling: str = "mean", temperature: float = 0.1, **kwargs
+        self, pooling: Pooling = "mean", temperature: Positive = 0.1, **kwargs
     ) -> None:
         super().__init__(**kwargs)
         check_pooling(pooling)

@@ -3,6 +3,7 @@
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.matching.checks import check_pooling
 from tfadrec.ops import masking
+from tfadrec.ops.masking import Pooling
 
 
 @register
@@ -47,7 +48,7 @@ class LateInteractionMatching(keras.layers.Layer):
       Khattab and Zaharia, "ColBERT", SIGIR 2020, arXiv:2004.12832.
     """
 
-    def __init__(self, pooling: str = "sum", **kwargs) -> None:
+    def __init__(self, pooling: Pooling = "sum", **kwargs) -> None:
         super().__init__(**kwargs)
         check_pooling(pooling)
         self.pooling = pooling
