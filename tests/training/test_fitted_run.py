@@ -91,16 +91,19 @@ def test_it_has_the_ranker_and_the_rows(fitted, dataset, model):
     assert encoder.pooling == "cls"
 
 
-@pytest.mark.usefixtures("no_replay", "no_graph")
-def test_the_commands_read_it(fitted, tmp_path):
+def test_evaluate_and_recommend_read_it(fitted, tmp_path):
     run = shutil.copytree(fitted[1], tmp_path / "first")
-    for arguments in (
-        ("evaluate", run),
-        ("recommend", run, "--user", "user1"),
-        ("export", run, "--out", tmp_path / "bundle"),
-    ):
+    for arguments in (("evaluate", run), ("recommend", run, "--user", "u1")):
         result = call(*arguments)
         assert result.exit_code == 0, result.output
+
+
+@pytest.mark.usefixtures("no_replay", "no_graph")
+def test_export_reads_it_with_its_language_model(fitted, tmp_path, caplog):
+    result = call("export", fitted[1], "--out", tmp_path / "bundle")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "bundle" / "1" / "saved_model.pb").is_file()
+    assert "reads no texts" not in caplog.text
 
 
 def test_a_dataset_that_has_moved(fitted, tmp_path, monkeypatch):

@@ -3,6 +3,8 @@
 In 0.1.0 a typing error showed after 41 seconds of encoding.
 """
 
+import importlib
+
 import pytest
 
 from tests.data import tiny_encoder
@@ -28,7 +30,10 @@ def no_work(monkeypatch):
         "tfadrec.data.copy.text_vectors.vectors_and_count",
         "tfadrec.layers.text.backbone.load_weights",
     ):
-        monkeypatch.setattr(place, lambda *_, **__: pytest.fail("work"))
+        module, _, name = place.rpartition(".")
+        # `tuning.tune` is a function too.
+        module = importlib.import_module(module)
+        monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("work"))
 
 
 @pytest.mark.usefixtures("no_work")

@@ -53,6 +53,7 @@ def export(
     load_tensorflow()
     from tfadrec import serving, training
     from tfadrec.data import read_catalogue
+    from tfadrec.serving.catalogue_tables import columns_read
 
     loaded = training.load_run(run, data=data, allow_import=allow_import)
     more = None
@@ -70,6 +71,12 @@ def export(
         catalogue=more,
     )
     click.echo(f"Bundle: {folder}")
+    tower = loaded.ranker.ad_tower
+    if tokenizer is None and (tower.text or "text" in columns_read(tower)):
+        click.echo(
+            "New ads need a vector of their copy: the model that reads it is "
+            "not known. Give serving.export_bundle its tokenizer and encoder."
+        )
     result = {"bundle": str(folder), "version": int(folder.name)}
     if more is not None:
         rows = loaded.test.catalogue.rows(pa.array(more.ad_ids))

@@ -51,7 +51,7 @@ def run_task(folder: pathlib.Path) -> dict[str, Any]:
 
 def _train(folder: pathlib.Path, task: dict[str, Any]) -> dict[str, Any]:
     config = RunConfig.from_yaml(task["config"])
-    allowed = task["allow_import"]
+    allowed = task.get("allow_import", ())
     result: dict[str, Any] = {}
     if task["budget"] is not None:
         budget = Budget(**task["budget"])
