@@ -162,7 +162,11 @@ def test_a_seed_decides_the_first_weights(dataset):
             {"tasks": "clicked"},
             "a list, each of it a text.*'clicked'",
         ),
-        ("ranker", {"tasks": [["clicked"]]}, r"Received: \[\['clicked'\]\]"),
+        (
+            "ranker",
+            {"tasks": [["clicked"]]},
+            r"Received: tasks=\[\['clicked'\]\]",
+        ),
         ("ranker", {"dropout": 1.5}, r"in \[0, 1\).*dropout=1\.5"),
         ("ranker", {"hidden_units": ["many"]}, "each of it an integer >= 1"),
         ("optimizer", {"class": "Magic"}, "LazyAdam, WarmUp, Adagrad, Adam"),

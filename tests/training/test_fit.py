@@ -286,7 +286,12 @@ def test_by_request_with_losses_that_compare(rich, tmp_path):
 @pytest.mark.parametrize(
     ("losses", "tasks", "arguments", "message"),
     [
-        ({}, ["clicked"], {"by": "slate"}, r"row or request\. Received: by='s"),
+        (
+            {},
+            ["clicked"],
+            {"by": "slate"},
+            r"one of row, request\. Received: by='s",
+        ),
         (
             {"clicked": "softmax"},
             ["clicked"],

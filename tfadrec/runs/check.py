@@ -102,6 +102,13 @@ def _check(
     if takers:
         accepted = {k: a for taken in takers.values() for k, a in taken.items()}
         refuse_unknown(told, accepted, others)
+    for key, setting in others.items():
+        place = f"{section}.{key}"
+        rules = [taken[key].rule for taken in takers.values() if key in taken]
+        for value in options(setting):
+            if isinstance(value, Mapping) and has_classes(place):
+                _check(place, value, allow_import, options)
+            _check_value(place, value, rules)
     for taken in takers.values():
         missing = [
             k for k, a in taken.items() if a.required and k not in others
@@ -111,13 +118,6 @@ def _check(
                 f"{told} needs {', '.join(missing)}. Received: "
                 f"{', '.join(map(str, others)) or 'nothing'}."
             )
-    for key, setting in others.items():
-        place = f"{section}.{key}"
-        rules = [taken[key].rule for taken in takers.values() if key in taken]
-        for value in options(setting):
-            if isinstance(value, Mapping) and has_classes(place):
-                _check(place, value, allow_import, options)
-            _check_value(place, value, rules)
 
 
 def _takers(

@@ -17,10 +17,12 @@ class Rule:
     Args:
       allows: whether a value is one of those.
       words: what they are, after "must be".
+      parts: the words of the rules that it was made of by `any_of`.
     """
 
     allows: Callable[[Any], bool]
     words: str
+    parts: tuple[str, ...] = ()
 
     ANYTHING: ClassVar["Rule"]
     BOOL: ClassVar["Rule"]
@@ -35,10 +37,15 @@ class Rule:
         """Lets pass what one of the rules lets pass."""
         if Rule.ANYTHING in rules:
             return Rule.ANYTHING
-        words = dict.fromkeys(rule.words for rule in rules)
+        parts = tuple(
+            dict.fromkeys(
+                part for rule in rules for part in rule.parts or (rule.words,)
+            )
+        )
         return cls(
             lambda value: any(rule.allows(value) for rule in rules),
-            " or ".join(words),
+            " or ".join(parts),
+            parts,
         )
 
     @classmethod
@@ -77,7 +84,8 @@ class Rule:
                 isinstance(value, Mapping)
                 and all(self.allows(each) for each in value.values())
             ),
-            f"`name: value` lines, each value {self.words}",
+            "`name: value` lines"
+            + ("" if self is Rule.ANYTHING else f", each value {self.words}"),
         )
 
 
