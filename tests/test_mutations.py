@@ -21,7 +21,7 @@ from tfadrec.core.owned_folder import OwnedFolder
 from tfadrec.core.read_yaml import read_yaml
 from tfadrec.core.safe_load import check_model
 from tfadrec.data.dataset_files import DatasetFiles
-from tfadrec.training.record import read_record
+from tfadrec.runs.record import read_record
 from tfadrec.training.saved_state import read_history
 
 ADS = b'id,name\na0,T0\na1,T1\na2,"a b"\n'

@@ -133,6 +133,23 @@ def of(class_name, module, registered_name=None, config=None):
     }
 
 
+def test_a_module_that_is_allowed_gives_models_parts_alone(
+    saved, tmp_path, monkeypatch
+):
+    """A function or another class of it is refused all the same."""
+    (tmp_path / "parts_of_a_test.py").write_text(
+        "class Plain:\n    pass\n\n\ndef run():\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("Plain", "run", "nothing"):
+        layer = of(name, "parts_of_a_test")
+        path = crafted(saved, tmp_path / "model.keras", layer)
+        with pytest.raises(InputError, match="pass --allow-import parts_of"):
+            check_model(path)
+        with pytest.raises(InputError, match="no class of tfadrec"):
+            check_model(path, ["parts_of_a_test"])
+
+
 def lambda_code():
     return {
         "name": "l",

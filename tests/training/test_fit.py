@@ -165,19 +165,28 @@ def test_progress_goes_to_standard_error(parts, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"batch_size": 0}, "`batch_size` must be an integer >= 1.*=0"),
-        ({"batch_size": 32.0}, "`batch_size` must be an integer"),
-        ({"epochs": 0}, "`epochs` must be an integer >= 1. Received: epochs=0"),
+        ({"batch_size": 0}, "`fit.batch_size` must be an integer >= 1.*=0"),
+        ({"batch_size": 32.0}, "`fit.batch_size` must be an integer"),
+        (
+            {"epochs": 0},
+            "`fit.epochs` must be an integer >= 1. Received: epochs=0",
+        ),
         ({"epochs": "3"}, "epochs='3'"),
         ({"epochs": True}, "epochs=True"),
-        ({"patience": 0}, "`patience` must be an integer >= 1"),
+        ({"patience": 0}, "`fit.patience` must be an integer >= 1"),
         ({"patience": None}, "patience=None"),
-        ({"steps_per_epoch": 0}, "`steps_per_epoch` must be an integer >= 1"),
+        (
+            {"steps_per_epoch": 0},
+            "`fit.steps_per_epoch` must be an integer >= 1",
+        ),
         ({"steps_per_epoch": -3}, "steps_per_epoch=-3"),
-        ({"seed": -1}, "`seed` must be an integer >= 0. Received: seed=-1"),
+        ({"seed": -1}, "`fit.seed` must be an integer >= 0. Received: seed=-1"),
         ({"seed": None}, "seed=None"),
         ({"monitor": "val_loss"}, "one of val_auc, val_gauc, val_log_loss"),
-        ({"monitor": None}, "`monitor` must be one of .* Received: None"),
+        (
+            {"monitor": None},
+            "`fit.monitor` must be one of .* Received: monitor=None",
+        ),
     ],
 )
 def test_bad_arguments(parts, tmp_path, arguments, message):
@@ -277,7 +286,12 @@ def test_by_request_with_losses_that_compare(rich, tmp_path):
 @pytest.mark.parametrize(
     ("losses", "tasks", "arguments", "message"),
     [
-        ({}, ["clicked"], {"by": "slate"}, r"row or request\. Received: by='s"),
+        (
+            {},
+            ["clicked"],
+            {"by": "slate"},
+            r"one of row, request\. Received: by='s",
+        ),
         (
             {"clicked": "softmax"},
             ["clicked"],

@@ -183,10 +183,23 @@ def test_settings_that_failed_do_not_claim_the_folder(tmp_path):
         ("fit", {"epoch": 3}, r"`fit` takes batch_size, .*seed.*: epoch\."),
         ("fit", {"progress": False}, "`fit` takes .* Received: progress"),
         ("data", {"train": 0.5}, "`data` takes history_length, valid, test"),
-        ("data", {"valid": "many"}, "`data`: "),
-        ("data", {"valid": 0.0}, "shares must lie in"),
-        ("data", {"history_length": -1}, "integer >= 0. Received: -1"),
-        ("data", {"history_length": "x"}, "integer >= 0. Received: 'x'"),
+        (
+            "data",
+            {"valid": "many"},
+            r"`data.valid` must be a number in \(0, 1\)",
+        ),
+        ("data", {"valid": 0.0}, r"in \(0, 1\). Received: valid=0.0"),
+        ("data", {"valid": 0.5, "test": 0.5}, "shares must lie in"),
+        (
+            "data",
+            {"history_length": -1},
+            "integer >= 0. Received: history_length=-1",
+        ),
+        (
+            "data",
+            {"history_length": "x"},
+            "integer >= 0. Received: history_length='x'",
+        ),
     ],
 )
 def test_bad_settings(tmp_path, section, settings, message):
@@ -276,7 +289,7 @@ def test_a_spoilt_model(begun, spoil):
 
 @pytest.mark.parametrize("name", ["nowhere", "."])
 def test_no_run(tmp_path, name):
-    with pytest.raises(InputError, match=r"has no model\.keras"):
+    with pytest.raises(InputError, match=r"has no model\.keras|is not there"):
         training.load_run(tmp_path / name)
 
 

@@ -136,7 +136,10 @@ def test_a_frozen_model_is_a_column_of_vectors(made):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ({"tuning": "half"}, "`tuning` must be frozen, full, or have a class"),
+        (
+            {"tuning": "half"},
+            "must be one of frozen, full or a class with its set",
+        ),
         (
             {"tuning": {"class": "top_layers", "k": 3}},
             r"backbone, 2\. Received: .*k=3",
@@ -169,7 +172,9 @@ def test_cleaning_and_what_is_cut_are_told(made, monkeypatch, caplog):
     monkeypatch.setattr(data.Tokenizer, "cut_share", lambda self, texts: 0.0)
     training.with_text(dataset, text)
     assert caplog.text == ""
-    with pytest.raises(InputError, match="by a list of steps of html, unicode"):
+    with pytest.raises(
+        InputError, match="a list, each of it one of html, unicode"
+    ):
         training.with_text(dataset, {**text, "clean": ["stem"]})
     cleaned = training.with_text(dataset, {**text, "clean": ["stop_words"]})
     assert cleaned.catalogue.tokens is not None

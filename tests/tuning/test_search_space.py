@@ -9,7 +9,7 @@ from tfadrec import training, tuning
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError
 from tfadrec.data import open_dataset
-from tfadrec.training.settings import settings_of
+from tfadrec.runs.sections import defaults_of
 from tfadrec.tuning import SearchSpace
 
 SECTIONS = {
@@ -158,7 +158,7 @@ def test_the_default_space_holds_the_default_settings():
         dataset,
     )
     assert ranker.get_config() == plain.get_config()
-    assert config.fit["batch_size"] == settings_of("fit")["batch_size"]
+    assert config.fit["batch_size"] == defaults_of("fit")["batch_size"]
     assert ranker.optimizer.get_config() == plain.optimizer.get_config()
 
 
@@ -211,7 +211,7 @@ def test_ways_of_tuning_the_language_model():
         ),
         (
             {"encoder": {"hidden_units": {"choice": [[4]]}}},
-            "`encoder` needs a class.*Received: class='none'.",
+            "`encoder` needs a class.*Received: class=None.",
         ),
         (
             {
@@ -222,7 +222,7 @@ def test_ways_of_tuning_the_language_model():
             },
             r"`optimizer.groups.id` \(Adagrad\) takes .*Received: rate.",
         ),
-        ({"text": {"pooling": {"choice": ["cls"]}}}, "`text` needs a model"),
+        ({"text": {"pooling": {"choice": ["cls"]}}}, "`text` needs model"),
         (
             {"ad_tower": {"width": {"choice": []}}},
             "`ad_tower.width` must be a choice that can be made: it needs a",

@@ -72,6 +72,34 @@ def read_yaml_file(what: str, file: str) -> bytes:
         ) from error
 
 
+def allow_import_option(command):
+    """The option `--allow-import`, and where its modules are looked for."""
+
+    def found(ctx, param, modules: tuple[str, ...]) -> tuple[str, ...]:
+        # As `python -m` has it, and the installed command does not.
+        if modules and os.getcwd() not in sys.path and "" not in sys.path:
+            sys.path.insert(0, os.getcwd())
+        return modules
+
+    return click.option(
+        "--allow-import",
+        multiple=True,
+        metavar="MODULE",
+        callback=found,
+        help="A module of yours whose classes may be used, as module:Class in "
+        "the settings; its code runs. May be repeated.",
+    )(command)
+
+
+def moved_data_option(command):
+    """The option `--data` of commands that read a run."""
+    return click.option(
+        "--data",
+        type=click.Path(),
+        help="The run's dataset folder  [default: where it was].",
+    )(command)
+
+
 def load_tensorflow() -> None:
     """Imports TensorFlow without what its C++ core writes about the devices.
 

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from tfadrec.cli.command import Command, load_tensorflow
+from tfadrec.runs.before import check_encoding
 
 
 @click.command("encode-ads", cls=Command)
@@ -56,6 +57,8 @@ def encode_ads(
     Example:
       tfadrec encode-ads --data data/ml --dtype bfloat16 --out vectors/ml
     """
+    text = {"model": model, "pooling": pooling, "max_tokens": max_tokens}
+    check_encoding(data, text, out)
     load_tensorflow()
     import tensorflow as tf
 

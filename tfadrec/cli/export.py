@@ -6,7 +6,13 @@ from typing import Any
 import click
 import pyarrow as pa
 
-from tfadrec.cli.command import Command, load_tensorflow
+from tfadrec.cli.command import (
+    Command,
+    allow_import_option,
+    load_tensorflow,
+    moved_data_option,
+)
+from tfadrec.runs.before import check_export, check_run
 
 
 @click.command(cls=Command)
@@ -21,7 +27,15 @@ from tfadrec.cli.command import Command, load_tensorflow
     type=click.Path(),
     help="Parquet file of more ads, with the columns of ads.parquet.",
 )
-def export(run: str, out: str | None, catalogue: str | None) -> dict[str, Any]:
+@moved_data_option
+@allow_import_option
+def export(
+    run: str,
+    out: str | None,
+    catalogue: str | None,
+    data: str | None,
+    allow_import: tuple[str, ...],
+) -> dict[str, Any]:
     """Write a new version of a bundle, after checking that it scores alike.
 
     With a catalogue, ads that the run does not know join the bundle without
@@ -32,26 +46,37 @@ def export(run: str, out: str | None, catalogue: str | None) -> dict[str, Any]:
       tfadrec export runs/a --out saved_models/a
       tfadrec export runs/a --catalogue new.parquet
     """
+    name = pathlib.Path(run).absolute().name
+    place = out or pathlib.Path("saved_models", name)
+    check_run(run, data, allow_import)
+    check_export(place, catalogue)
     load_tensorflow()
-    from tfadrec import data, serving, training
+    from tfadrec import serving, training
+    from tfadrec.data import read_catalogue
+    from tfadrec.serving.catalogue_tables import columns_read
 
-    loaded = training.load_run(run)
+    loaded = training.load_run(run, data=data, allow_import=allow_import)
     more = None
     if catalogue is not None:
-        more = data.read_catalogue(catalogue, loaded.test.schema)
+        more = read_catalogue(catalogue, loaded.test.schema)
     tokenizer = encoder = None
     if loaded.config.text is not None:
         tokenizer, encoder = training.text_model(loaded.config.text)
-    name = pathlib.Path(run).absolute().name
     folder = serving.export_bundle(
         loaded.ranker,
-        loaded.test,
-        out or pathlib.Path("saved_models", name),
+        loaded.test if len(loaded.test) else loaded.dataset,
+        place,
         tokenizer=tokenizer,
         encoder=encoder,
         catalogue=more,
     )
     click.echo(f"Bundle: {folder}")
+    tower = loaded.ranker.ad_tower
+    if tokenizer is None and (tower.text or "text" in columns_read(tower)):
+        click.echo(
+            "New ads need a vector of their copy: the model that reads it is "
+            "not known. Give serving.export_bundle its tokenizer and encoder."
+        )
     result = {"bundle": str(folder), "version": int(folder.name)}
     if more is not None:
         rows = loaded.test.catalogue.rows(pa.array(more.ad_ids))

@@ -4,7 +4,13 @@ from typing import Any
 
 import click
 
-from tfadrec.cli.command import Command, load_tensorflow
+from tfadrec.cli.command import (
+    Command,
+    allow_import_option,
+    load_tensorflow,
+    moved_data_option,
+)
+from tfadrec.runs.before import check_run
 
 
 @click.command(cls=Command)
@@ -20,8 +26,16 @@ from tfadrec.cli.command import Command, load_tensorflow
     show_default=True,
     help="Whether ads of the user's history may come again.",
 )
+@moved_data_option
+@allow_import_option
 def recommend(
-    run: str, user: str, k: int, exclude: tuple[str, ...], seen: bool
+    run: str,
+    user: str,
+    k: int,
+    exclude: tuple[str, ...],
+    seen: bool,
+    data: str | None,
+    allow_import: tuple[str, ...],
 ) -> dict[str, Any]:
     """Recommend ads to a user, as of the end of the log.
 
@@ -29,10 +43,11 @@ def recommend(
     Example:
       tfadrec recommend runs/a --user 42
     """
+    check_run(run, data, allow_import)
     load_tensorflow()
     from tfadrec import serving, training
 
-    loaded = training.load_run(run)
+    loaded = training.load_run(run, data=data, allow_import=allow_import)
     service = serving.RankingService(loaded.ranker, loaded.dataset)
     ask = serving.answers(service, service.signatures())["recommend"]
     found = serving.recommend(

@@ -4,7 +4,14 @@ from typing import Any
 
 import click
 
-from tfadrec.cli.command import Command, load_tensorflow, read_yaml_file
+from tfadrec.cli.command import (
+    Command,
+    allow_import_option,
+    load_tensorflow,
+    read_yaml_file,
+)
+from tfadrec.core.config import read_sections
+from tfadrec.runs.before import check_search
 
 
 @click.command(cls=Command)
@@ -66,6 +73,7 @@ from tfadrec.cli.command import Command, load_tensorflow, read_yaml_file
 @click.option(
     "--out", required=True, type=click.Path(), help="The search's folder."
 )
+@allow_import_option
 def tune(
     data: str,
     space: str | None,
@@ -74,6 +82,7 @@ def tune(
     max_bytes: int | None,
     max_parameters: int | None,
     out: str,
+    allow_import: tuple[str, ...],
     **settings: Any,
 ) -> dict[str, Any]:
     """Search for the settings with the best validation metric.
@@ -93,17 +102,29 @@ def tune(
       tfadrec tune --data data/ml --out sweeps/b --chief 10.0.0.1:9000
       tfadrec tune --data data/ml --out sweeps/b --worker 10.0.0.1:9000
     """
-    load_tensorflow()
-    from tfadrec import tuning
-
-    chosen = None
+    sections = None
     if space is not None:
-        chosen = tuning.SearchSpace.from_yaml(read_yaml_file("space", space))
+        sections = read_sections(read_yaml_file("space", space))
+    schema = check_search(data, sections or {}, allow_import)
+    load_tensorflow()
+    from tfadrec import serving, tuning
+
+    serving.check_servable(schema)
+    chosen = None
+    if sections is not None:
+        chosen = tuning.SearchSpace(sections, allow_import)
     limits = (max_latency_ms, max_bytes, max_parameters)
     budget = None
     if any(limit is not None for limit in limits):
         budget = tuning.Budget(max_latency_ms, slate, max_bytes, max_parameters)
-    found = tuning.tune(data, out, chosen, budget=budget, **settings)
+    found = tuning.tune(
+        data,
+        out,
+        chosen,
+        budget=budget,
+        allow_import=allow_import,
+        **settings,
+    )
     if found is None:
         click.echo("The search is over; its results are at the chief.")
         return {}

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.nearest import nearest
 from tfadrec.core.read_yaml import read_yaml
 
 
@@ -96,7 +97,7 @@ def read_sections(text: str | bytes) -> dict[str, Any]:
         if name not in known:
             raise InputError(
                 f"a config has the sections {', '.join(known)}. Received: "
-                f"{name!r}."
+                f"{name!r}.{nearest([name], known)}"
             )
         if section is None and name in optional:
             continue

@@ -10,3 +10,7 @@ class TfadrecError(Exception):
 
 class InputError(TfadrecError, ValueError):
     """The call or its input was wrong (exit code 2)."""
+
+
+class NotAllowedError(InputError):
+    """A class of a module that the user has not allowed to import."""

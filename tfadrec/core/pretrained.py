@@ -7,6 +7,7 @@ import re
 
 from tfadrec.core import fetch
 from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.core.nearest import nearest
 
 _LOG = logging.getLogger(__name__)
 _HUB_SECONDS = 3.0
@@ -29,6 +30,7 @@ _HUB_FILES = (
     *TOKENIZER_FILES,
 )
 
+MINILM = "minilm"
 _MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 _MINILM_WEIGHTS = (
     "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -77,14 +79,23 @@ def locate(name_or_path: str | os.PathLike[str]) -> pathlib.Path:
     folder = pathlib.Path(name).expanduser()
     if name and folder.is_dir():
         return _require_model(folder)
-    if name == "minilm":
+    if name == MINILM:
         return _require_model(_minilm())
-    if not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", name):
+    meant = nearest([name], [MINILM]) if "/" not in name else ""
+    if meant or not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", name):
         raise InputError(
             "A model must be an existing folder, `minilm`, or a name on the "
             f"model hub. Received: {name!r}. Correct the path or the name."
+            f"{meant}"
         )
     return _require_model(_from_hub(name))
+
+
+def lasting(name_or_path: str | os.PathLike[str]) -> str:
+    """The name of a model, or its folder wherever it is read from later."""
+    name = os.fspath(name_or_path)
+    folder = pathlib.Path(name).expanduser()
+    return str(folder.resolve()) if name and folder.is_dir() else name
 
 
 def _minilm() -> pathlib.Path:

@@ -13,12 +13,14 @@ import os
 import pathlib
 import sys
 import zipfile
+from collections.abc import Collection
 from typing import Any
 
 import h5py
 
 from tfadrec.core.door import keras
-from tfadrec.core.errors import InputError
+from tfadrec.core.errors import InputError, NotAllowedError
+from tfadrec.core.import_allowed import import_allowed
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MEMBERS = {"metadata.json", _CONFIG, _WEIGHTS}
@@ -56,13 +58,19 @@ _BASES = (
 _REFUSED = (keras.layers.Lambda, keras.Model)
 
 
-def load_model(path: str | os.PathLike[str]) -> keras.Model:
+def load_model(
+    path: str | os.PathLike[str], allow_import: Collection[str] = ()
+) -> keras.Model:
     """Reads a `.keras` file, of classes of this package and of Keras' own.
+
+    Args:
+      path: the file.
+      allow_import: modules whose classes may be in it too.
 
     Raises:
       InputError: where the file is damaged, or holds anything else.
     """
-    check_model(path)
+    check_model(path, allow_import)
     try:
         model = keras.models.load_model(path, safe_mode=True)
         if not isinstance(model, keras.Model):
@@ -72,28 +80,48 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model:
         raise _refusal(path, _one_line(error)) from error
 
 
-def check_model(path: str | os.PathLike[str]) -> None:
+def check_model(
+    path: str | os.PathLike[str], allow_import: Collection[str] = ()
+) -> None:
     """Refuses a `.keras` file that `load_model` does not read.
 
     Its parts are not compressed, have their checksums, and together the size of
     the file; its configuration names only classes of this package and layers,
     optimisers, losses and metrics of Keras; its weights are in the file itself.
+    Modules that are allowed are imported, and may have classes of these kinds.
+
+    Args:
+      path: the file.
+      allow_import: see `load_model`.
 
     Raises:
       InputError: where one of these does not hold.
     """
     try:
         config, weights = _read(pathlib.Path(path))
-        _check_config(config)
+        import_allowed(allow_import)
+        _check_config(config, allow_import)
         _check_weights(weights)
     except InputError:
         raise
+    except _OtherModuleError as error:
+        what, module = error.args
+        raise NotAllowedError(
+            "a model is read with classes of tfadrec, and of modules that are "
+            f"allowed. Received: {os.fspath(path)}, whose {what}. If you trust "
+            f"that module, pass --allow-import {module}, in Python "
+            f"allow_import=[{module!r}]."
+        ) from error
     except Exception as error:  # zipfile, json and HDF5 raise anything.
         raise _refusal(path, _one_line(error)) from error
 
 
 class _FaultError(Exception):
     """What is wrong with a file."""
+
+
+class _OtherModuleError(_FaultError):
+    """It names a class of a module that could be allowed."""
 
 
 def _read(path: pathlib.Path) -> tuple[Any, bytes]:
@@ -124,7 +152,7 @@ def _read(path: pathlib.Path) -> tuple[Any, bytes]:
     return json.loads(parts[_CONFIG]), parts[_WEIGHTS]
 
 
-def _check_config(config: Any) -> None:
+def _check_config(config: Any, allowed: Collection[str]) -> None:
     waiting = [(config, 0)]
     while waiting:
         value, depth = waiting.pop()
@@ -132,14 +160,14 @@ def _check_config(config: Any) -> None:
             raise _FaultError(f"{_CONFIG} is nested too deeply")
         if isinstance(value, dict):
             if "class_name" in value:
-                _check_class(value)
+                _check_class(value, allowed)
             waiting += [(inner, depth + 1) for inner in value.values()]
         elif isinstance(value, list):
             waiting += [(inner, depth + 1) for inner in value]
 
 
-def _check_class(value: dict[str, Any]) -> None:
-    """Refuses what is no class of ours, and none of Keras that is harmless."""
+def _check_class(value: dict[str, Any], allowed: Collection[str]) -> None:
+    """Refuses what is no class of ours, of Keras' own, or of those allowed."""
     name, module = value["class_name"], value.get("module")
     registered = value.get("registered_name") or name
     for text in (name, registered, module or ""):
@@ -149,12 +177,42 @@ def _check_class(value: dict[str, Any]) -> None:
         # Keras takes what is registered under this name, whatever the module.
         if keras.saving.get_registered_object(registered) is not None:
             return
-    elif registered == name and _is_keras_own(module, name):
+    elif (registered == name and _is_keras_own(module, name)) or (
+        module is not None
+        and module in allowed
+        and _is_allowed(module, name, registered)
+    ):
         return
     where = f"{module}.{name}" if module else name
-    raise _FaultError(
+    what = (
         f"{_CONFIG} names {where[:200]!r}, which is no class of tfadrec and no "
         "layer, optimiser, loss or metric of Keras"
+    )
+    if module is None or module in allowed or not _can_be_named(module):
+        raise _FaultError(what)
+    raise _OtherModuleError(what, module)
+
+
+def _can_be_named(module: str) -> bool:
+    """Whether it makes sense to say how a module would be allowed."""
+    parts = module.split(".")
+    ours = {"keras", "tf_keras", "tfadrec", *sys.stdlib_module_names}
+    return parts[0] not in ours and all(part.isidentifier() for part in parts)
+
+
+def _is_allowed(module: str, name: str, registered: str) -> bool:
+    """Whether an imported module has that class, and Keras takes that one."""
+    found = vars(sys.modules[module]).get(name)
+    known = keras.saving.get_registered_object(registered)
+    return _is_plain(found) and (known is found or registered == name)
+
+
+def _is_plain(found: Any) -> bool:
+    """Whether something is a class of a kind that a model is made of."""
+    return (
+        isinstance(found, type)
+        and issubclass(found, _BASES)
+        and not issubclass(found, _REFUSED)
     )
 
 
@@ -168,12 +226,7 @@ def _is_keras_own(module: str | None, name: str) -> bool:
         # Keras writes this for a class without a public name. What is not
         # imported yet is not imported here.
         found = [vars(sys.modules.get(module, keras)).get(name)]
-    return any(
-        isinstance(each, type)
-        and issubclass(each, _BASES)
-        and not issubclass(each, _REFUSED)
-        for each in found
-    )
+    return any(map(_is_plain, found))
 
 
 def _public(place: str, name: str) -> Any:

@@ -35,6 +35,8 @@ class Catalogue:
       columns: the features' arrays [N, ...] by their tensors' names, as
         `tfadrec.data.features` encodes them.
       tokens: the ad copy as token ids, where it has been tokenised.
+      text: the settings of the model that has read the ad copy, as the section
+        `text` of a run has them; None where they are not known.
     """
 
     ad_ids: np.ndarray
@@ -44,6 +46,7 @@ class Catalogue:
     features: tuple[Feature, ...] = ()
     columns: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     tokens: Tokens | None = None
+    text: Mapping[str, Any] | None = None
 
     @classmethod
     def from_table(

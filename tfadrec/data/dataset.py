@@ -11,6 +11,7 @@ from tfadrec.core.schema import Schema
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.event_log import EventLog
 from tfadrec.data.impressions import Impressions
+from tfadrec.data.origin import Origin
 from tfadrec.data.slates import Slates
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Dataset:
         the rest of the dataset.
       history_length: T of the batches, >= 0; a longer history keeps its newest
         events.
+      origin: the folder and the rows that these are of, where they are known.
     """
 
     schema: Schema
@@ -41,6 +43,7 @@ class Dataset:
     events: EventLog
     impressions: Impressions
     history_length: int = 50
+    origin: Origin | None = None
 
     def __len__(self) -> int:
         """The number of impressions."""
@@ -49,7 +52,9 @@ class Dataset:
     def select(self, rows: np.ndarray) -> "Dataset":
         """The same dataset with only some of its impressions."""
         return dataclasses.replace(
-            self, impressions=self.impressions.take(rows)
+            self,
+            impressions=self.impressions.take(rows),
+            origin=self.origin and self.origin.select(rows),
         )
 
     def with_history_length(self, history_length: int) -> "Dataset":

@@ -9,7 +9,9 @@ import pyarrow.parquet as pq
 from tfadrec.core import manifest
 from tfadrec.core.errors import InputError
 from tfadrec.core.manifest import Manifest
-from tfadrec.core.schema import SCHEMA_FILE
+from tfadrec.core.nearest import nearest
+from tfadrec.core.schema import SCHEMA_FILE, Schema
+from tfadrec.data.features import KINDS
 from tfadrec.data.files import open_filesystem, require_files
 
 
@@ -34,7 +36,7 @@ class DatasetFiles:
         if not self._info(SCHEMA_FILE).is_file:
             raise InputError(
                 f"a dataset is a folder with a schema.json. Received: {path}. "
-                "Write one with `tfadrec prepare`."
+                f"Write one with `tfadrec prepare`.{self._beside()}"
             )
         self._manifest = None
         if self._info(manifest.NAME).is_file:
@@ -60,6 +62,23 @@ class DatasetFiles:
             raise self._changed(name)
         return content
 
+    def schema(self) -> Schema:
+        """The schema, whose features are of kinds that are known.
+
+        Raises:
+          InputError: where it cannot be read, or has a feature of another kind.
+        """
+        schema = Schema.from_json(self.read(SCHEMA_FILE).to_pybytes())
+        for feature in schema.features:
+            if feature.kind not in KINDS:
+                raise InputError(
+                    f"a feature is of one of the kinds {', '.join(KINDS)}. "
+                    f"Received: {feature.kind!r} for {feature.name!r} in "
+                    f"{self._path}, as of another version. Install that, or "
+                    "write the dataset again with `tfadrec prepare`."
+                )
+        return schema
+
     def table(self, name: str) -> pa.Table:
         """A table, which without a manifest may be a folder of parts.
 
@@ -79,6 +98,13 @@ class DatasetFiles:
                 f"{file}: {' '.join(str(error).split())}. Write {self._path} "
                 "again with `tfadrec prepare`."
             ) from error
+
+    def _beside(self) -> str:
+        """A sentence about a dataset beside it that was probably meant."""
+        folder = pathlib.Path(self._folder)
+        beside = folder.parent.iterdir() if folder.parent.is_dir() else ()
+        known = [p.name for p in beside if (p / SCHEMA_FILE).is_file()]
+        return nearest([folder.name], known)
 
     def _bytes(self, name: str) -> pa.Buffer:
         path = f"{self._folder}/{name}"

@@ -1,5 +1,6 @@
 """Reading a dataset folder."""
 
+import dataclasses
 import pathlib
 from collections.abc import Iterable
 
@@ -8,13 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
-from tfadrec.core.schema import SCHEMA_FILE, Schema
+from tfadrec.core.schema import Schema
 from tfadrec.data.catalogue import Catalogue, rows_of
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.dataset_files import DatasetFiles
 from tfadrec.data.event_log import EventLog
 from tfadrec.data.features import KINDS, encode, missing_like, with_columns
 from tfadrec.data.impressions import Impressions
+from tfadrec.data.origin import Origin
 
 
 def open_dataset(path: str | pathlib.Path) -> Dataset:
@@ -29,7 +31,7 @@ def open_dataset(path: str | pathlib.Path) -> Dataset:
         was written.
     """
     files = DatasetFiles(path)
-    schema = Schema.from_json(files.read(SCHEMA_FILE).to_pybytes())
+    schema = files.schema()
     ads, events, impressions = map(
         files.table, ("ads", "events", "impressions")
     )
@@ -76,7 +78,7 @@ def open_dataset(path: str | pathlib.Path) -> Dataset:
             histories, impressions["history"].to_numpy(), schema, catalogue
         )
     requests = impressions["request_id"].combine_chunks().dictionary_encode()
-    return Dataset(
+    whole = Dataset(
         schema=schema,
         catalogue=catalogue,
         user_ids=user_ids,
@@ -102,6 +104,7 @@ def open_dataset(path: str | pathlib.Path) -> Dataset:
             else None,
         ),
     )
+    return dataclasses.replace(whole, origin=Origin(str(path), whole))
 
 
 def _distinct(columns: Iterable[pa.ChunkedArray]) -> np.ndarray:

@@ -3,11 +3,12 @@
 import numpy as np
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.ranges import Share
 from tfadrec.data.dataset import Dataset
 
 
 def split_by_time(
-    dataset: Dataset, *, valid: float = 0.1, test: float = 0.1
+    dataset: Dataset, *, valid: Share = 0.1, test: Share = 0.1
 ) -> tuple[Dataset, Dataset, Dataset]:
     """The oldest rows to train on, newer ones to validate, the newest to test.
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfadrec.core.door import keras, register, tf
+from tfadrec.core.ranges import Count, Index, Rate
 from tfadrec.layers.behavior import DIN
 from tfadrec.layers.building import built, config_of, plain
 from tfadrec.layers.features import FeatureFields
@@ -126,10 +127,10 @@ class AdRanker(RankingModel):
         loss_weights: Mapping[str, float] | None = None,
         context: Sequence[Mapping[str, Any]] = (),
         candidate: Sequence[Mapping[str, Any]] = (),
-        feature_dropout: float = 0.02,
-        hidden_units: Sequence[int] = (128, 64),
-        cross_layers: int = 1,
-        dropout: float = 0.2,
+        feature_dropout: Rate = 0.02,
+        hidden_units: Sequence[Count] = (128, 64),
+        cross_layers: Index = 1,
+        dropout: Rate = 0.2,
         **kwargs,
     ) -> None:
         # Columns of features keep their precision: see `Field`.

@@ -1,9 +1,12 @@
 """Softmax, means and pooling over the real entries of a padded axis."""
 
+from typing import Literal, get_args
+
 import tensorflow as tf
 
 #: What `pool` can make of many scores.
-POOLINGS = ("mean", "sum", "max")
+Pooling = Literal["mean", "sum", "max"]
+POOLINGS = get_args(Pooling)
 
 
 def masked_softmax(

@@ -1,6 +1,7 @@
 """Adam that touches only the embedding rows that a step read."""
 
 from tfadrec.core.door import keras, register, tf
+from tfadrec.core.ranges import Amount, Count
 from tfadrec.ops import lookup
 
 #: What Keras' Adam takes, and rows alone cannot follow.
@@ -69,11 +70,11 @@ class LazyAdam(keras.optimizers.Adam):
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
-        weight_decay: float | None = None,
+        weight_decay: Amount | None = None,
         name: str = "LazyAdam",
         *,
         global_clipnorm: float | None = None,
-        accumulate_steps: int = 1,
+        accumulate_steps: Count = 1,
         **kwargs,
     ) -> None:
         for argument in _NOT_OFFERED:

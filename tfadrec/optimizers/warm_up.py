@@ -1,10 +1,13 @@
 """A learning rate that rises first, and falls to zero after."""
 
 import math
+from typing import Literal, get_args
 
 from tfadrec.core.door import keras, register, tf
+from tfadrec.core.ranges import Count, Index, Positive
 
-_DECAYS = ("linear", "cosine")
+_Decay = Literal["linear", "cosine"]
+_DECAYS = get_args(_Decay)
 
 
 @register
@@ -40,10 +43,10 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(
         self,
-        learning_rate: float,
-        warm_up_steps: int,
-        total_steps: int,
-        decay: str = "linear",
+        learning_rate: Positive,
+        warm_up_steps: Index,
+        total_steps: Count,
+        decay: _Decay = "linear",
     ) -> None:
         if not learning_rate > 0:
             raise ValueError(

@@ -11,11 +11,13 @@ from tfadrec.serving.requests import (
     request_for_user,
     with_candidates,
 )
+from tfadrec.serving.servable import check_servable
 
 __all__ = [
     "Client",
     "RankingService",
     "answers",
+    "check_servable",
     "export_bundle",
     "open_bundle",
     "recommend",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tfadrec.core.bundle_folder import check_bundle_folder, version_numbers
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.data.catalogue import Catalogue
@@ -17,9 +18,7 @@ from tfadrec.models import AdRanker
 from tfadrec.serving.answers import answers
 from tfadrec.serving.catalogue_tables import columns_read
 from tfadrec.serving.deployment import (
-    check_name,
     existing_versions,
-    version_numbers,
     write_deployment,
 )
 from tfadrec.serving.op_lint import foreign_ops
@@ -67,13 +66,14 @@ def export_bundle(
 
     Raises:
       InputError: where the version exists or is no number >= 1, or the folder's
-        name cannot be a model's, or more ads lack a column.
+        name cannot be a model's, something else is in it, or more ads lack a
+        column.
       TfadrecError: where the bundle does not load with TensorFlow alone, or a
         score differs by more than its share of 1e-5, or of 0.02 in half
         precision; see `check_parity`.
     """
     path = pathlib.Path(path)
-    check_name(path.absolute().name)
+    check_bundle_folder(path)
     if version is None:
         version = 1 + max(version_numbers(path), default=0)
     folder = path / str(version)

@@ -9,6 +9,7 @@ import string
 from collections.abc import Mapping
 from typing import Any
 
+from tfadrec.core.bundle_folder import version_numbers
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.serving.requests import Request
@@ -24,30 +25,6 @@ _KEPT = (
 )
 _LABEL = r'version_labels\s*\{\s*key:\s*"([^"]*)"\s*value:\s*(\d+)'
 _TEMPLATES = importlib.resources.files("tfadrec.serving") / "templates"
-
-
-def check_name(name: str) -> None:
-    """Refuses what cannot be the name of a model in a path of a server.
-
-    Raises:
-      InputError: for such a name.
-    """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-        raise InputError(
-            "a model is called as its folder is, in letters, digits, dots, "
-            f"dashes and underscores. Received: {name!r}. Choose another "
-            "folder."
-        )
-
-
-def version_numbers(path: pathlib.Path) -> list[int]:
-    """The numbers of the version folders there, as a server reads them."""
-    there = path.iterdir() if path.is_dir() else ()
-    return sorted(
-        int(p.name)
-        for p in there
-        if p.name.isascii() and p.name.isdigit() and p.is_dir()
-    )
 
 
 def existing_versions(path: pathlib.Path) -> list[int]:

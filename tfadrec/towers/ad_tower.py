@@ -7,6 +7,7 @@ import numpy as np
 
 from tfadrec.core.door import keras, register, tf
 from tfadrec.core.errors import InputError
+from tfadrec.core.ranges import Amount, Count, Rate
 from tfadrec.layers.building import built, config_of, plain
 from tfadrec.layers.features import FeatureFields
 from tfadrec.layers.features.feature_fields import projection
@@ -86,16 +87,16 @@ class AdTower(keras.layers.Layer):
     def __init__(
         self,
         catalogue,
-        width: int = 32,
+        width: Count = 32,
         *,
         use_id: bool = True,
-        id_dropout: float = 0.1,
-        id_l2: float = 0.0,
-        feature_dropout: float = 0.02,
+        id_dropout: Rate = 0.1,
+        id_l2: Amount = 0.0,
+        feature_dropout: Rate = 0.02,
         category: str | None = None,
         passed: Sequence[str] = (),
         text: keras.layers.Layer | None = None,
-        max_distinct: int | None = None,
+        max_distinct: Count | None = None,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tfadrec.core.door import keras, register, tf
+from tfadrec.core.ranges import Count, Rate
 from tfadrec.layers.building import built, config_of, plain
 from tfadrec.layers.features import FeatureFields
 from tfadrec.layers.id_embedding import IdEmbedding
@@ -61,11 +62,11 @@ class UserTower(keras.layers.Layer):
         *,
         num_event_types: int,
         num_users: int = 0,
-        id_dropout: float = 0.5,
-        max_length: int = 50,
+        id_dropout: Rate = 0.5,
+        max_length: Count = 50,
         features: Sequence[Mapping[str, Any]] = (),
         event_features: Sequence[Mapping[str, Any]] = (),
-        feature_dropout: float = 0.02,
+        feature_dropout: Rate = 0.02,
         **kwargs,
     ) -> None:
         # Columns of features keep their precision: see `Field`.

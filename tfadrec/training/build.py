@@ -1,23 +1,34 @@
 """A run's settings to a compiled ranker."""
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+import functools
+from collections.abc import Collection, Mapping
 from typing import Any
+
+import numpy as np
 
 from tfadrec import models, towers
 from tfadrec.core.config import RunConfig
 from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
+from tfadrec.core.schema import Schema
+from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.dataset import Dataset
-from tfadrec.training.settings import (
-    classes_of,
-    refuse_unknown,
-    settings_of,
-)
+from tfadrec.data.event_log import EventLog
+from tfadrec.data.impressions import Impressions
+from tfadrec.layers.features.kinds import columns_of
+from tfadrec.runs.check import check_schema, check_sections, class_of
 from tfadrec.training.text import is_tuned, keep_lower_layers, text_model
+
+#: Of the vectors that stand for ad copy where its model has not been read.
+_WIDTH = 8
 
 
 def build_ranker(
-    config: RunConfig, dataset: Dataset, seed: int = 0
+    config: RunConfig,
+    dataset: Dataset,
+    seed: int = 0,
+    allow_import: Collection[str] = (),
 ) -> models.AdRanker:
     """Makes and compiles the ranker that the settings describe.
 
@@ -25,6 +36,7 @@ def build_ranker(
       config: the settings.
       dataset: gives the sizes; `with_text` has given it its ad copy.
       seed: of the first weights and of dropout.
+      allow_import: modules whose classes the settings may name.
 
     Returns:
       A built and compiled ranker.
@@ -33,15 +45,65 @@ def build_ranker(
       InputError: where a class or an argument is unknown, or a value is not
         what the class takes.
     """
-    tasks = _tasks(config, dataset)
-    user_tower = dict(config.user_tower)
-    sizes = models.dataset_sizes(dataset)
-    if not user_tower.pop("use_id", True):
-        sizes["user_tower"]["num_users"] = 0
+    check_sections(dataclasses.asdict(config), allow_import)
+    check_schema(dataclasses.asdict(config), dataset.schema)
+    _check_conversions(config, dataset)
     encoder = None
     if config.text is not None and is_tuned(config.text):
         _set_seed(seed)  # of what the tuning adds
         _, encoder = text_model(config.text)
+    ranker = _assemble(config, dataset, seed, allow_import, encoder)
+    if encoder is not None:
+        keep_lower_layers(ranker, dataset.catalogue)
+    _compile(ranker, config, allow_import)
+    return ranker
+
+
+def check_builds(
+    config: RunConfig, schema: Schema, allow_import: Collection[str] = ()
+) -> models.AdRanker:
+    """Refuses settings of which no ranker can be built, before rows are read.
+
+    It builds one for a dataset of the schema without ads, users and rows, in
+    which the ad copy is a column of vectors.
+
+    Args:
+      config: the settings.
+      schema: of the dataset.
+      allow_import: modules whose classes the settings may name.
+
+    Returns:
+      That ranker, without its language model.
+
+    Raises:
+      InputError: as `build_ranker`.
+    """
+    dataset = _without_rows(schema)
+    is_frozen = config.text is None or not is_tuned(config.text)
+    if config.text is not None:
+        vectors = np.zeros([0, _WIDTH], np.float32)
+        catalogue = dataset.catalogue.with_vectors("text", vectors)
+        dataset = dataset.with_catalogue(catalogue)
+    seed = config.fit.get("seed", 0)
+    ranker = _assemble(config, dataset, seed, allow_import, None)
+    if is_frozen:  # else an optimiser may look for the language model's weights
+        _compile(ranker, config, allow_import)
+    return ranker
+
+
+def _assemble(
+    config: RunConfig,
+    dataset: Dataset,
+    seed: int,
+    allow_import: Collection[str],
+    encoder: keras.layers.Layer | None,
+) -> models.AdRanker:
+    """The ranker with its first weights, without an optimiser."""
+    choose = functools.partial(_choose, allow_import=allow_import)
+    user_tower = dict(config.user_tower)
+    sizes = models.dataset_sizes(dataset)
+    if not user_tower.pop("use_id", True):
+        sizes["user_tower"]["num_users"] = 0
     ad_tower = _make(
         "ad_tower",
         towers.AdTower,
@@ -53,20 +115,21 @@ def build_ranker(
         "user_tower",
         towers.UserTower,
         user_tower,
-        encoder=_choose("encoder", config.encoder),
+        encoder=choose("encoder", config.encoder),
         **sizes["user_tower"],
     )
+    tasks = config.ranker.get("tasks", ("clicked",))
     ranker = _make(
         "ranker",
         models.AdRanker,
         config.ranker,
         ad_tower=ad_tower,
         user_tower=tower,
-        matching=config.matching and _choose("matching", config.matching),
+        matching=config.matching and choose("matching", config.matching),
         interaction=config.interaction
-        and _choose("interaction", config.interaction),
+        and choose("interaction", config.interaction),
         multitask=config.multitask
-        and _choose("multitask", config.multitask, num_tasks=len(tasks)),
+        and choose("multitask", config.multitask, num_tasks=len(tasks)),
         **sizes["ranker"],
     )
     _set_seed(seed)
@@ -75,15 +138,44 @@ def build_ranker(
     except (TypeError, ValueError) as error:
         line = " ".join(str(error).split())
         raise InputError(f"the ranker's settings must fit: {line}") from error
-    if encoder is not None:
-        keep_lower_layers(ranker, dataset.catalogue)
-    optimizer = _choose("optimizer", config.optimizer)
+    return ranker
+
+
+def _compile(
+    ranker: models.AdRanker, config: RunConfig, allow_import: Collection[str]
+) -> None:
+    optimizer = _choose("optimizer", config.optimizer, allow_import)
     try:
         ranker.compile(optimizer)
         ranker.optimizer.build(ranker.trainable_variables)
     except ValueError as error:
         raise InputError(f"`optimizer`: {error}") from error
-    return ranker
+
+
+def _without_rows(schema: Schema) -> Dataset:
+    """A dataset in which nobody did anything and nothing was shown."""
+    nothing = np.zeros(0, np.int64)
+    return Dataset(
+        schema,
+        Catalogue(
+            nothing,
+            (),
+            (),
+            (),
+            features=schema.of("ad"),
+            columns={
+                name: np.zeros([0, *shape], dtype)
+                for feature in schema.of("ad")
+                for name, (shape, dtype) in columns_of(feature.spec()).items()
+            },
+        ),
+        nothing,
+        {},
+        EventLog(nothing, nothing, nothing, nothing),
+        Impressions(
+            nothing, nothing, nothing, nothing, {}, {}, nothing, nothing
+        ),
+    )
 
 
 def _ad_tower(config: RunConfig, dataset: Dataset) -> dict[str, Any]:
@@ -104,56 +196,48 @@ def _set_seed(seed: int) -> None:
         raise InputError(f"the seed must fit: {line}") from error
 
 
-def _tasks(config: RunConfig, dataset: Dataset) -> Sequence[str]:
-    """The ranker's tasks, which have to be labels that fit together."""
-    tasks = config.ranker.get("tasks", ["clicked"])
+def _check_conversions(config: RunConfig, dataset: Dataset) -> None:
+    """Refuses conversions without a click where they are composed of them."""
     labels = dataset.impressions.labels
-    known = list(labels)
-    if isinstance(tasks, str) or any(task not in known for task in tasks):
+    if not {"clicked", "converted"} <= set(config.ranker.get("tasks", ())):
+        return
+    alone = labels["converted"] > labels["clicked"]
+    if alone.any():
         raise InputError(
-            "`tasks` must be a list of labels of the dataset, of "
-            f"{', '.join(known)}. Received: {tasks!r}."
+            "with the tasks clicked and converted, conversions need a "
+            f"click. Received: {int(alone.sum())} without one. Mend the "
+            "labels, or train on one of the two."
         )
-    if {"clicked", "converted"} <= set(tasks):
-        alone = labels["converted"] > labels["clicked"]
-        if alone.any():
-            raise InputError(
-                "with the tasks clicked and converted, conversions need a "
-                f"click. Received: {int(alone.sum())} without one. Mend the "
-                "labels, or train on one of the two."
-            )
-    return tasks
 
 
-def _choose(section: str, settings: Mapping[str, Any], **given):
+def _choose(
+    section: str,
+    settings: Mapping[str, Any],
+    allow_import: Collection[str],
+    **given,
+):
     """An object of the class that a section names."""
-    settings = dict(settings)
-    name = settings.pop("class", None)
-    classes = classes_of(section)
-    if not isinstance(name, str) or name not in classes:
-        raise InputError(
-            f"`{section}` needs a class, one of {', '.join(classes)}. "
-            f"Received: class={name!r}."
-        )
-    settings = {
-        key: _nested(f"{section}.{key}", value)
+    others = {
+        key: _nested(f"{section}.{key}", value, allow_import)
         for key, value in settings.items()
+        if key != "class"
     }
-    return _make(section, classes[name], settings, **given)
+    chosen = class_of(section, settings["class"], allow_import)
+    return _make(section, chosen.load(), others, **given)
 
 
-def _nested(section: str, value: Any):
+def _nested(section: str, value: Any, allow_import: Collection[str]):
     """A setting, with an object where it holds a choice of its own."""
     if not isinstance(value, Mapping):
         return value
     if "class" in value:
-        return _choose(section, value)
-    return {k: _nested(f"{section}.{k}", v) for k, v in value.items()}
+        return _choose(section, value, allow_import)
+    return {
+        k: _nested(f"{section}.{k}", v, allow_import) for k, v in value.items()
+    }
 
 
 def _make(section: str, made: type, settings: Mapping[str, Any], **given):
-    accepted = settings_of(section, made)
-    refuse_unknown(f"`{section}` ({made.__name__})", accepted, settings)
     if issubclass(made, keras.layers.Layer):
         # Keras would number the names of a process's second ranker.
         given["name"] = section

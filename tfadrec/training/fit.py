@@ -4,15 +4,18 @@ import dataclasses
 import logging
 import pathlib
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
+from tfadrec.core.ranges import Count, Index
 from tfadrec.data.dataset import Dataset
 from tfadrec.metrics import ranking
 from tfadrec.models import RankingModel
+from tfadrec.runs.check import check_sections
+from tfadrec.training.fitted import write_run
 from tfadrec.training.measure_epochs import MeasureEpochs
 from tfadrec.training.saved_state import SavedState
 
@@ -20,7 +23,8 @@ _LOG = logging.getLogger(__name__)
 _PREDICT_BATCH = 4096
 #: A logit this far from 0 is a certainty that no log gives: of 1 in 10^17.
 _FAR = 40.0
-MONITORS = ("val_auc", "val_gauc", "val_log_loss", "val_rmse")
+Monitor = Literal["val_auc", "val_gauc", "val_log_loss", "val_rmse"]
+MONITORS = get_args(Monitor)
 
 
 def fit(
@@ -29,15 +33,15 @@ def fit(
     valid: Dataset,
     out: str | pathlib.Path,
     *,
-    batch_size: int = 512,
+    batch_size: Count = 512,
     by: Literal["row", "request"] = "row",
-    epochs: int = 5,
+    epochs: Count = 5,
     decay: bool = True,
-    steps_per_epoch: int | None = None,
-    monitor: str = "val_auc",
-    patience: int = 2,
-    seed: int = 0,
-    until: int | None = None,
+    steps_per_epoch: Count | None = None,
+    monitor: Monitor = "val_auc",
+    patience: Count = 2,
+    seed: Index = 0,
+    until: Count | None = None,
     progress: bool = True,
 ) -> list[dict[str, float]]:
     """Trains a compiled model and leaves it with its best weights.
@@ -54,7 +58,9 @@ def fit(
       model: compiled; its first task's metrics are monitored.
       train: rows to learn from.
       valid: rows to measure on.
-      out: folder for `checkpoints/`, `state.json` and `tensorboard/`.
+      out: folder for `checkpoints/`, `state.json` and `tensorboard/`; of an
+        `AdRanker` also for `model.keras` and what `load_run` needs to find the
+        dataset again, so that it is a run.
       batch_size: rows, or requests, per step, >= 1.
       by: `row`, or `request` to train on requests with all of their ads, as
         losses that compare the ads of a request need; see `Dataset.batches`.
@@ -80,35 +86,24 @@ def fit(
       InputError: where an argument is out of range, or what was saved in the
         folder cannot be read.
     """
-    for name, value, least in (
-        ("batch_size", batch_size, 1),
-        ("epochs", epochs, 1),
-        ("steps_per_epoch", steps_per_epoch, 1),
-        ("patience", patience, 1),
-        ("seed", seed, 0),
-        ("until", until, 1),
-    ):
-        if name in ("steps_per_epoch", "until") and value is None:
-            continue
-        if type(value) is not int or value < least:
-            raise InputError(
-                f"`{name}` must be an integer >= {least}. Received: "
-                f"{name}={value!r}."
-            )
-    if monitor not in MONITORS:
+    arguments = {
+        "batch_size": batch_size,
+        "by": by,
+        "epochs": epochs,
+        "decay": decay,
+        "steps_per_epoch": steps_per_epoch,
+        "monitor": monitor,
+        "patience": patience,
+        "seed": seed,
+    }
+    check_sections({"fit": arguments})
+    if until is not None and (type(until) is not int or until < 1):
         raise InputError(
-            f"`monitor` must be one of {', '.join(MONITORS)}. Received: "
-            f"{monitor!r}."
+            "`until` must be an integer >= 1, or None. Received: "
+            f"until={until!r}."
         )
-    _check_by(model, by)
+    check_goal(model, by, monitor)
     examples = len(train) if by == "row" else len(train.slates().sizes)
-    is_binary = model.task_losses[model.tasks[0]].is_binary
-    if is_binary == (monitor == "val_rmse"):
-        raise InputError(
-            "`monitor` must be a metric of the first task: val_rmse for real "
-            f"labels, another for binary ones. Received: {monitor!r} for "
-            f"{model.tasks[0]!r}."
-        )
     steps = steps_per_epoch or max(1, examples // batch_size)
     out = pathlib.Path(out)
     if not model.built:
@@ -150,6 +145,7 @@ def fit(
     state.restore_best()
     if falling:
         model.optimizer.learning_rate = float(rate)
+    write_run(model, train, valid, out, monitor)
     return state.history
 
 
@@ -206,10 +202,27 @@ class _Watch:
             )
 
 
-def _check_by(model: RankingModel, by: str) -> None:
-    """Refuses rows for losses that compare the ads of a request."""
-    if by not in ("row", "request"):
-        raise InputError(f"`by` must be row or request. Received: by={by!r}.")
+def check_goal(
+    model: RankingModel, by: str = "row", monitor: str = "val_auc"
+) -> None:
+    """Refuses what does not go with the losses of a model.
+
+    Args:
+      model: any model.
+      by: see `fit`.
+      monitor: see `fit`.
+
+    Raises:
+      InputError: for rows where a loss compares the ads of a request, or a
+        metric that the first task does not have.
+    """
+    is_binary = model.task_losses[model.tasks[0]].is_binary
+    if is_binary == (monitor == "val_rmse"):
+        raise InputError(
+            "`monitor` must be a metric of the first task: val_rmse for real "
+            f"labels, another for binary ones. Received: {monitor!r} for "
+            f"{model.tasks[0]!r}."
+        )
     comparing = [
         f"{loss.name} for {task}"
         for task, loss in model.task_losses.items()
@@ -227,7 +240,7 @@ class _Decay(keras.callbacks.Callback):
     """Lets the learning rate fall linearly to zero."""
 
     rate: float
-    epochs: int
+    epochs: Count
     steps: int
 
     def __post_init__(self) -> None:

@@ -1,23 +1,26 @@
 """A run folder: everything between `tfadrec train` and `tfadrec export`."""
 
 import dataclasses
-import os
 import pathlib
+from collections.abc import Collection, Mapping
 
 from tfadrec import models
 from tfadrec.core.config import RunConfig
-from tfadrec.core.errors import InputError
+from tfadrec.core.errors import InputError, NotAllowedError
+from tfadrec.core.import_allowed import import_allowed
 from tfadrec.core.safe_load import check_model, load_model
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.data.split import split_by_time
+from tfadrec.runs.before import MODEL, check_run, check_training, data_path
+from tfadrec.runs.check import check_sections
+from tfadrec.runs.record import FITTED, claim, fingerprint
 from tfadrec.training import version_1
-from tfadrec.training.build import build_ranker
-from tfadrec.training.fit import fit
-from tfadrec.training.record import claim, fingerprint, read_record
+from tfadrec.training.build import build_ranker, check_builds
+from tfadrec.training.fit import check_goal, fit
+from tfadrec.training.fitted import read_parts, save_ranker
 from tfadrec.training.saved_state import best_epoch, read_history
-from tfadrec.training.settings import refuse_unknown, settings_of
-from tfadrec.training.text import with_text
+from tfadrec.training.text import check_text, with_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +33,8 @@ class Run:
       train: what it learned from.
       valid: what it was chosen by.
       test: what it has not seen.
-      config: its settings.
+      config: its settings; of a run that `training.fit` wrote, only `text`,
+        `data` and `fit` tell what it was made with.
       history: one dict of metrics per epoch.
     """
 
@@ -56,11 +60,14 @@ def train(
     *,
     until: int | None = None,
     progress: bool = True,
+    allow_import: Collection[str] = (),
 ) -> Run:
     """Trains a ranker on a dataset and writes the run folder.
 
     Called again after being killed, it goes on where it was; called again after
-    it ended, it reads the result.
+    it ended, it reads the result. What cannot work is refused before rows are
+    read and ad copy is encoded: the settings are checked, and a ranker of them
+    is built for the dataset's schema.
 
     Args:
       data: a dataset folder.
@@ -68,20 +75,26 @@ def train(
       out: the run folder; a new one, or that of the same run.
       until: the epoch to stop after for now; see `training.fit`.
       progress: whether to show progress on standard error.
+      allow_import: modules whose classes the settings may name, as
+        `module:Class`. They are imported.
 
     Raises:
       InputError: where the folder holds another run, or an argument is wrong.
     """
     out = pathlib.Path(out)
+    schema = check_training(data, config, out, allow_import)
+    import_allowed(allow_import)
+    if config.text is not None:
+        check_text(config.text)
+    ranker = check_builds(config, schema, allow_import)
+    goal = {k: v for k, v in config.fit.items() if k in ("by", "monitor")}
+    check_goal(ranker, **goal)
     dataset = open_dataset(data)
     record = {
-        "data": str(
-            data if "://" in str(data) else pathlib.Path(data).resolve()
-        ),
+        "data": data_path(data),
         "fingerprint": fingerprint(dataset),
         "config": config.to_yaml(),
     }
-    refuse_unknown("`fit`", settings_of("fit"), config.fit)
     claim(out, record)
     dataset, parts = split_parts(dataset, config)
     dataset = with_text(dataset, config.text)
@@ -89,60 +102,110 @@ def train(
         part.with_catalogue(dataset.catalogue) for part in parts
     )
     settings = dict(config.fit)
-    ranker = build_ranker(config, dataset, settings.get("seed", 0))
+    seed = settings.get("seed", 0)
+    ranker = build_ranker(config, dataset, seed, allow_import)
     history = fit(
         ranker, learn, valid, out, until=until, progress=progress, **settings
     )
-    fresh = out / "fresh.keras"
-    ranker.save(fresh)
-    os.replace(fresh, out / "model.keras")
+    save_ranker(ranker, out)
     return Run(ranker, dataset, learn, valid, test, config, history)
 
 
-def load_run(run: str | pathlib.Path) -> Run:
-    """Reads a run folder.
+def load_run(
+    run: str | pathlib.Path,
+    *,
+    data: str | pathlib.Path | None = None,
+    allow_import: Collection[str] = (),
+) -> Run:
+    """Reads a run folder, of `tfadrec train` or of `training.fit`.
+
+    Args:
+      run: the folder.
+      data: the dataset folder, where it is not where it was, or where the run
+        was fitted on a dataset of no folder. Such a run does not know which
+        rows it has seen, and takes all of these for new ones.
+      allow_import: modules whose classes the run may have. They are imported.
 
     Raises:
-      InputError: where the folder is no finished run, or its dataset has
-        changed since.
+      InputError: where the folder is no finished run, its dataset is not known
+        or has changed since, or it has a class of a module that is not allowed.
     """
     run = pathlib.Path(run)
-    if not (run / "model.keras").is_file():
-        raise InputError(
-            f"a run is a folder with a trained model. Received: {run}, which "
-            "has no model.keras. Make or finish it with `tfadrec train`."
-        )
-    record = read_record(run)
+    record = check_run(run, data, allow_import)
     config = RunConfig.from_yaml(record["config"])
     try:
-        check_model(run / "model.keras")
+        check_model(run / MODEL, allow_import)
+    except NotAllowedError:
+        raise
     except InputError as error:
         raise _no_ranker(run, error) from error
-    dataset = open_dataset(record["data"])
-    is_old = version_1.is_version_1(run / "model.keras")
-    found = (
-        version_1.fingerprint(dataset, record["data"])
-        if is_old
-        else fingerprint(dataset)
+    is_old = version_1.is_version_1(run / MODEL)
+    dataset = _open_data(record, data, is_old)
+    dataset, parts = (
+        _fitted_parts(run, dataset, config)
+        if FITTED in record
+        else split_parts(dataset, config)
     )
-    if found != record["fingerprint"]:
-        raise InputError(
-            f"a run is read with the dataset it was made with. Received: "
-            f"{record['data']}, which has changed since. Train again."
-        )
-    dataset, (learn, valid, test) = split_parts(dataset, config)
-    history = read_history(run)
+    monitor = config.fit.get("monitor", "val_auc")
+    history = read_history(run, monitor)
     try:
         ranker = (
-            version_1.load_ranker(run / "model.keras", dataset)
+            version_1.load_ranker(run / MODEL, dataset)
             if is_old
-            else load_model(run / "model.keras")
+            else load_model(run / MODEL, allow_import)
         )
     except Exception as error:  # Keras and HDF5 raise anything.
         raise _no_ranker(run, error) from error
     if not isinstance(ranker, models.AdRanker):
         raise _no_ranker(run, f"it is a {type(ranker).__name__}")
-    return Run(ranker, dataset, learn, valid, test, config, history)
+    _check_sizes(ranker, dataset, run)
+    return Run(ranker, dataset, *parts, config, history)
+
+
+def _open_data(
+    record: Mapping[str, str], data: str | pathlib.Path | None, is_old: bool
+) -> Dataset:
+    """The dataset of a run, which must be as it was."""
+    place = record["data"] if data is None else str(data)
+    dataset = open_dataset(place)
+    found = (
+        version_1.fingerprint(dataset, place)
+        if is_old
+        else fingerprint(dataset)
+    )
+    if record["fingerprint"] and found != record["fingerprint"]:
+        what = "has changed since" if data is None else "is another one"
+        mend = "Train again." if data is None else "Name that one."
+        raise InputError(
+            "a run is read with the dataset it was made with. Received: "
+            f"{place}, which {what}. {mend}"
+        )
+    return dataset
+
+
+def _fitted_parts(
+    run: pathlib.Path, dataset: Dataset, config: RunConfig
+) -> tuple[Dataset, tuple[Dataset, Dataset, Dataset]]:
+    length = config.data.get("history_length", dataset.history_length)
+    dataset = dataset.with_history_length(length)
+    return dataset, read_parts(run, dataset)
+
+
+def _check_sizes(
+    ranker: models.AdRanker, dataset: Dataset, run: pathlib.Path
+) -> None:
+    """Refuses a dataset with other ads or users than a ranker knows."""
+    tower = ranker.user_tower
+    for what, known, there in (
+        ("ads", ranker.ad_tower.num_rows - 1, len(dataset.catalogue)),
+        ("users", tower.num_users - 1, len(dataset.user_ids)),
+    ):
+        if known not in (-1, there):
+            raise InputError(
+                "a run is read with the dataset it was made with. Received: "
+                f"{run}, of {known} {what}, and a dataset of {there}. Name "
+                "that one."
+            )
 
 
 def _no_ranker(run: pathlib.Path, why: Exception | str) -> InputError:
@@ -161,16 +224,8 @@ def split_parts(
     Raises:
       InputError: where the section `data` has a wrong setting.
     """
+    check_sections({"data": config.data})
     settings = dict(config.data)
     length = settings.pop("history_length", dataset.history_length)
-    if type(length) is not int or length < 0:
-        raise InputError(
-            "`data.history_length` must be an integer >= 0. Received: "
-            f"{length!r}."
-        )
     dataset = dataset.with_history_length(length)
-    refuse_unknown("`data`", settings_of("data"), settings)
-    try:
-        return dataset, split_by_time(dataset, **settings)
-    except TypeError as error:
-        raise InputError(f"`data`: {error}") from error
+    return dataset, split_by_time(dataset, **settings)

@@ -1,7 +1,7 @@
 """The language model of a run's settings, and the ad copy as it reads it."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tfadrec import layers, models
@@ -12,7 +12,8 @@ from tfadrec.data.copy.text_vectors import encode_text
 from tfadrec.data.copy.tokenize import tokenize
 from tfadrec.data.copy.tokenizer import Tokenizer, ad_texts
 from tfadrec.data.dataset import Dataset
-from tfadrec.training.settings import TEXT
+from tfadrec.runs.check import check_sections
+from tfadrec.runs.sections import defaults_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -55,16 +56,25 @@ def text_model(
     Raises:
       InputError: where a setting is unknown, or the model cannot be had.
     """
-    settings = {**TEXT, **text}
-    if set(settings) != set(TEXT) or "model" not in text:
-        raise InputError(
-            f"`text` takes {', '.join(TEXT)}, and needs model. Received: "
-            f"{', '.join(map(str, text)) or 'nothing'}."
-        )
+    return _text_model(text, layers.text.load_encoder)
+
+
+def check_text(text: Mapping[str, Any]) -> None:
+    """Refuses what `text_model` would, without reading any weights.
+
+    Raises:
+      InputError: where a setting is wrong, or the model cannot be had.
+    """
+    _text_model(text, layers.text.make_encoder)
+
+
+def _text_model(text: Mapping[str, Any], made: Callable[..., Any]):
+    check_sections({"text": text})
+    settings = {**defaults_of("text"), **text}
     model = settings.pop("model")
     reads = {name: settings.pop(name) for name in ("max_tokens", "clean")}
     try:
-        encoder = layers.text.load_encoder(model, name="text", **settings)
+        encoder = made(model, name="text", **settings)
         tokenizer = Tokenizer.from_pretrained(model, **reads)
     except InputError:
         raise
@@ -86,7 +96,7 @@ def _report_cut(tokenizer: Tokenizer, catalogue: Catalogue) -> None:
 
 def is_tuned(text: Mapping[str, Any]) -> bool:
     """Whether the language model is trained with the ranker."""
-    return text.get("tuning", TEXT["tuning"]) != "frozen"
+    return text.get("tuning", "frozen") != "frozen"
 
 
 def keep_lower_layers(ranker: models.AdRanker, catalogue: Catalogue) -> None:

@@ -11,10 +11,10 @@ from tfadrec.core.config import RunConfig
 from tfadrec.core.door import keras
 from tfadrec.data.dataset import Dataset
 from tfadrec.models import AdRanker
+from tfadrec.runs.sections import defaults_of
 from tfadrec.training import build_ranker, fit, with_text
 from tfadrec.training.run import split_parts
 from tfadrec.training.saved_state import best_epoch
-from tfadrec.training.settings import settings_of
 from tfadrec.tuning.door import keras_tuner
 from tfadrec.tuning.objective import check_objective, with_monitor
 from tfadrec.tuning.search_space import SearchSpace
@@ -101,7 +101,7 @@ class AdRankerHyperModel(keras_tuner.HyperModel):
         config = with_monitor(self.settings(hp), self.objective.name)
         _, (train, valid, _) = self._rows(config)
         key = hashlib.sha256(config.to_yaml().encode()).hexdigest()[:16]
-        planned = config.fit.get("epochs", settings_of("fit")["epochs"])
+        planned = config.fit.get("epochs", defaults_of("fit")["epochs"])
         history = fit(
             model,
             train,

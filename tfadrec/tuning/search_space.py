@@ -2,17 +2,18 @@
 
 import importlib.resources
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import yaml
 
 from tfadrec.core.config import RunConfig, read_sections
 from tfadrec.core.errors import InputError
-from tfadrec.training.settings import classes_of, refuse_unknown, settings_of
+from tfadrec.runs.check import check_sections, class_of, refuse_unknown
+from tfadrec.runs.choices import kind_of, options
+from tfadrec.runs.custom import modules_named
+from tfadrec.runs.sections import defaults_of
 from tfadrec.tuning.door import keras_tuner
-
-_KINDS = ("choice", "int", "float")
 
 
 class SearchSpace:
@@ -34,6 +35,7 @@ class SearchSpace:
     Args:
       sections: section -> setting -> value or choice; None for a section that
         is left out.
+      allow_import: modules whose classes may be named, as `module:Class`.
 
     Raises:
       InputError: where there is nothing to choose, a section, class or setting
@@ -54,14 +56,14 @@ class SearchSpace:
       ['encoder.class', 'encoder.num_heads', 'optimizer.learning_rate']
     """
 
-    def __init__(self, sections: Mapping[str, Any]) -> None:
+    def __init__(
+        self, sections: Mapping[str, Any], allow_import: Collection[str] = ()
+    ) -> None:
         self.sections = read_sections(
             yaml.safe_dump(_plain(sections), sort_keys=False)
         )
+        check_sections(self.sections, allow_import, options)
         hp = keras_tuner.HyperParameters()
-        for name, section in self.sections.items():
-            if section is not None:
-                _check(name, section)
         self.sample(hp)
         #: What is chosen: section and setting, joined by a point.
         self.names = [parameter.name for parameter in hp.space]
@@ -73,13 +75,19 @@ class SearchSpace:
             )
 
     @classmethod
-    def from_yaml(cls, text: str | bytes) -> "SearchSpace":
+    def from_yaml(
+        cls, text: str | bytes, allow_import: Collection[str] = ()
+    ) -> "SearchSpace":
         """Reads a YAML text, which is UTF-8 where it is bytes.
+
+        Args:
+          text: the text.
+          allow_import: see the class.
 
         Raises:
           InputError: as for the constructor, or where it is no YAML.
         """
-        return cls(read_sections(text))
+        return cls(read_sections(text), allow_import)
 
     @classmethod
     def default(cls) -> "SearchSpace":
@@ -114,7 +122,7 @@ def _section(hp, name: str, node: Mapping[str, Any]):
         if key == "class":
             continue
         takers = _takers(name, node["class"], key)
-        if _kind(node["class"]):
+        if kind_of(node["class"]):
             with hp.conditional_scope(f"{name}.class", takers):
                 drawn = _setting(hp, name, key, value, takers[0])
         else:
@@ -127,7 +135,7 @@ def _section(hp, name: str, node: Mapping[str, Any]):
 def _setting(hp, section: str, key: str, node: Any, chosen: str | None = None):
     """One value, drawn where it is a choice."""
     name = f"{section}.{key}"
-    kind = _kind(node)
+    kind = kind_of(node)
     if kind is None:
         return _section(hp, name, node) if isinstance(node, Mapping) else node
     default = node.get("default", _own_default(section, key, chosen))
@@ -182,50 +190,24 @@ def _number(hp, name: str, kind: str, limits: Mapping[str, Any], default: Any):
     return drawn if drawn is None else _rounded(drawn)
 
 
-def _check(section: str, node: Mapping[str, Any]) -> None:
-    """Refuses a class or a setting that is unknown."""
-    nested = "." in section
-    known = classes_of(section)
-    if "class" in node or (known and not nested):
-        chosen = _classes(node.get("class", "none"))
-        for name in chosen:
-            if name not in known and (nested or name is not None):
-                raise InputError(
-                    f"`{section}` needs a class, one of {', '.join(known)}. "
-                    f"Received: class={name!r}."
-                )
-        taken: dict[str, Any] = {}
-        for name in chosen:
-            if name is not None:
-                taken |= settings_of(section, known[name])
-        names = ", ".join(str(name) for name in chosen if name is not None)
-        refuse_unknown(f"`{section}` ({names})", taken, _others(node))
-    elif not nested:
-        refuse_unknown(f"`{section}`", settings_of(section), node)
-        if section == "text" and "model" not in node:
-            raise InputError("`text` needs a model. Received: none.")
-    for key, value in node.items():
-        if isinstance(value, Mapping) and _kind(value) is None:
-            _check(f"{section}.{key}", value)
-
-
-def _others(node: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in node.items() if key != "class"}
-
-
 def _classes(node: Any) -> list:
     """The class or classes that a section names."""
-    return node["choice"] if _kind(node) == "choice" else [node]
+    return node["choice"] if kind_of(node) == "choice" else [node]
 
 
 def _takers(section: str, classes: Any, key: str) -> list[str]:
     """Which of the classes have an argument of that name."""
-    known = classes_of(section)
     return [
         name
         for name in _classes(classes)
-        if name is not None and key in settings_of(section, known[name])
+        if name is not None and key in _defaults(section, name)
     ]
+
+
+def _defaults(section: str, name: str) -> dict[str, Any]:
+    """The settings of a class, which the constructor has checked."""
+    allowed = modules_named({"class": name})
+    return defaults_of(section, class_of(section, name, allowed))
 
 
 def _own_default(section: str, key: str, chosen: str | None) -> Any:
@@ -234,30 +216,12 @@ def _own_default(section: str, key: str, chosen: str | None) -> Any:
         default = getattr(RunConfig(), section, None)
         return default and default["class"]
     if chosen is not None:
-        default = settings_of(section, classes_of(section)[chosen]).get(key)
+        default = _defaults(section, chosen).get(key)
     elif "." in section:
         return None
     else:
-        default = settings_of(section).get(key)
+        default = defaults_of(section).get(key)
     return list(default) if isinstance(default, tuple) else default
-
-
-def _kind(node: Any) -> str | None:
-    """Which choice a node is, if it is one.
-
-    Raises:
-      InputError: where there is more in it than a choice and its default.
-    """
-    if not isinstance(node, Mapping):
-        return None
-    kinds = [kind for kind in _KINDS if kind in node]
-    if kinds and set(node) - {kinds[0], "default"}:
-        raise InputError(
-            "a choice is one of {choice: [...]}, {int: {...}} and "
-            "{float: {...}}, with a default beside it. Received: "
-            f"{dict(node)!r}."
-        )
-    return kinds[0] if kinds else None
 
 
 def _text(value: Any) -> str:

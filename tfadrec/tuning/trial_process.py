@@ -51,16 +51,25 @@ def run_task(folder: pathlib.Path) -> dict[str, Any]:
 
 def _train(folder: pathlib.Path, task: dict[str, Any]) -> dict[str, Any]:
     config = RunConfig.from_yaml(task["config"])
+    allowed = task.get("allow_import", ())
     result: dict[str, Any] = {}
     if task["budget"] is not None:
         budget = Budget(**task["budget"])
         dataset, _ = split_parts(open_dataset(task["data"]), config)
         dataset = with_text(dataset, config.text)
-        result |= budget.measure(build_ranker(config, dataset), dataset)
+        result |= budget.measure(
+            build_ranker(config, dataset, allow_import=allowed), dataset
+        )
         over = budget.exceeded(result)
         if over is not None:
             return result | {"infeasible": over}
-    run = train(task["data"], config, folder / "run", until=task["until"])
+    run = train(
+        task["data"],
+        config,
+        folder / "run",
+        until=task["until"],
+        allow_import=allowed,
+    )
     best = run.best
     writer = tf.summary.create_file_writer(str(folder / "run" / "tensorboard"))
     with writer.as_default():

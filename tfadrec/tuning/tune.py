@@ -8,15 +8,17 @@ import os
 import pathlib
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError, TfadrecError
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.evaluation.page import check_page
-from tfadrec.training.record import fingerprint
-from tfadrec.training.settings import settings_of
+from tfadrec.runs.before import check_search, data_path
+from tfadrec.runs.record import fingerprint
+from tfadrec.runs.sections import defaults_of
+from tfadrec.training.build import check_builds
 from tfadrec.tuning.budget import Budget
 from tfadrec.tuning.distribute import roles, serve
 from tfadrec.tuning.door import keras_tuner
@@ -50,6 +52,7 @@ def tune(
     worker: str | None = None,
     lost_after: float = 60.0,
     progress: bool = True,
+    allow_import: Collection[str] = (),
 ) -> Search | None:
     """Searches for the settings with the best validation metric.
 
@@ -88,6 +91,8 @@ def tune(
       lost_after: seconds of silence after which a worker's trial is given to
         another.
       progress: whether to show the trials on standard error.
+      allow_import: modules whose classes the settings of a trial may name, as
+        `module:Class`.
 
     Returns:
       What came of it; None from a worker.
@@ -112,10 +117,11 @@ def tune(
     space = space or SearchSpace.default()
     out = pathlib.Path(out)
     first = _first(space, goal.name)
+    schema = check_search(data, dataclasses.asdict(first), allow_import)
+    check_builds(first, schema, allow_import)
     task = {
-        "data": str(
-            data if "://" in str(data) else pathlib.Path(data).resolve()
-        ),
+        "data": data_path(data),
+        "allow_import": list(allow_import),
         "budget": budget and dataclasses.asdict(budget),
         "until": None,
         "values": {},
@@ -142,7 +148,7 @@ def tune(
         goal,
         max_trials,
         max_failed,
-        first.fit.get("epochs", settings_of("fit")["epochs"]),
+        first.fit.get("epochs", defaults_of("fit")["epochs"]),
         seed,
     )
     shown = Progress(oracle, progress)

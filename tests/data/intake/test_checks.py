@@ -218,7 +218,7 @@ def test_timestamps_in_a_format():
     column = checks.timestamps(rows, "x", "%m/%d/%Y %I:%M:%S %p")
     assert outcome(rows, column) == (
         [NOON, NOON + 43200, 1546390923, 1582934400],
-        [UNREADABLE] * 4,
+        [f"{UNREADABLE} as '%m/%d/%Y %I:%M:%S %p'"] * 4,
     )
 
 

@@ -4,6 +4,7 @@ import html.parser
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, TypeAlias
 
 from tfadrec.core.errors import InputError
 
@@ -57,7 +58,8 @@ def _without_stop_words(text: str) -> str:
     )
 
 
-STEPS: Mapping[str, Callable[[str], str]] = {
+Step: TypeAlias = Literal["html", "unicode", "stop_words", "space"]
+STEPS: Mapping[Step, Callable[[str], str]] = {
     "html": _without_html,
     "unicode": lambda text: unicodedata.normalize("NFKC", text),
     "stop_words": _without_stop_words,
@@ -65,7 +67,7 @@ STEPS: Mapping[str, Callable[[str], str]] = {
 }
 
 
-def clean_text(text: str, steps: Sequence[str]) -> str:
+def clean_text(text: str, steps: Sequence[Step]) -> str:
     """A text after some steps of cleaning.
 
     Args:
@@ -88,7 +90,7 @@ def clean_text(text: str, steps: Sequence[str]) -> str:
     return text
 
 
-def require_steps(steps: Sequence[str]) -> tuple[str, ...]:
+def require_steps(steps: Sequence[Step]) -> tuple[Step, ...]:
     """The steps, where all are known.
 
     Raises:

@@ -66,7 +66,7 @@ def encode_catalogue(
         vectors is in the way.
       OSError: where `out` cannot be written.
     """
-    folder = OwnedFolder(out, "folder of vectors", older=_files_of_version_1)
+    folder = vectors_folder(out)
     folder.check()
     ads = _read_ads(source)
     parts = (ads[n].to_pylist() for n in ("title", "description", "tags"))
@@ -95,6 +95,11 @@ def encode_catalogue(
         "parquet": str(folder.path / _PARQUET),
         "npy": str(folder.path / _NPY),
     }
+
+
+def vectors_folder(out: str | os.PathLike[str]) -> OwnedFolder:
+    """The folder that `encode_catalogue` writes to."""
+    return OwnedFolder(out, "folder of vectors", older=_files_of_version_1)
 
 
 def _read_ads(source: str | os.PathLike[str]) -> pa.Table:

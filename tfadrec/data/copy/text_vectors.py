@@ -1,5 +1,6 @@
 """The ad copy as vectors, computed once per text and kept on disk."""
 
+import dataclasses
 import hashlib
 import json
 import logging
@@ -72,7 +73,23 @@ def encode_text(
         batch_tokens=batch_tokens,
         progress=progress,
     )
-    return catalogue.with_vectors("text", vectors)
+    return dataclasses.replace(
+        catalogue.with_vectors("text", vectors),
+        text=_settings(tokenizer, encoder),
+    )
+
+
+def _settings(
+    tokenizer: Tokenizer, encoder: TextEncoder
+) -> dict[str, Any] | None:
+    """How a run names the two, None where they are of no one known model."""
+    source = getattr(encoder, "source", None)
+    if source is None or source != tokenizer.source:
+        return None
+    told = {"pooling": encoder.get_config()["pooling"]}
+    if encoder.compute_dtype != "float32":
+        told["dtype"] = f"mixed_{encoder.compute_dtype}"
+    return {**(tokenizer.settings or {}), **told}
 
 
 def text_vectors(

@@ -23,4 +23,5 @@ def tokenize(catalogue: Catalogue, tokenizer: Tokenizer) -> Catalogue:
     tokens = Tokens.from_lists(
         [row if text else [] for row, text in zip(ids, texts, strict=True)]
     )
-    return dataclasses.replace(catalogue, tokens=tokens)
+    text = tokenizer.settings
+    return dataclasses.replace(catalogue, tokens=tokens, text=text)

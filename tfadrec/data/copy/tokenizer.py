@@ -4,13 +4,13 @@ import functools
 import json
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tfadrec.core import pretrained
 from tfadrec.core.errors import InputError
-from tfadrec.data.copy.clean_text import clean_text, require_steps
+from tfadrec.data.copy.clean_text import Step, clean_text, require_steps
 
 if TYPE_CHECKING:
     import tokenizers
@@ -61,7 +61,7 @@ class Tokenizer:
         *,
         pad_id: int = 0,
         max_tokens: int = 64,
-        clean: Sequence[str] = (),
+        clean: Sequence[Step] = (),
     ):
         special = backend.num_special_tokens_to_add(False)
         if max_tokens <= special:
@@ -75,6 +75,8 @@ class Tokenizer:
         self.pad_id = pad_id
         self.max_tokens = max_tokens
         self.clean = require_steps(clean)
+        #: The name or folder of the model that it was read from.
+        self.source: str | None = None
 
     @classmethod
     def from_pretrained(
@@ -82,7 +84,7 @@ class Tokenizer:
         name_or_path: str | os.PathLike[str],
         *,
         max_tokens: int = 64,
-        clean: Sequence[str] = (),
+        clean: Sequence[Step] = (),
     ) -> "Tokenizer":
         """The tokenizer that stands beside a pretrained model.
 
@@ -111,12 +113,22 @@ class Tokenizer:
                 f"tokenizer_config.json. Received: {reason} in {folder}. Save "
                 "the model's tokenizer there."
             ) from error
-        return cls(
+        made = cls(
             backend,
             pad_id=loaded.pad_token_id or 0,
             max_tokens=max_tokens,
             clean=clean,
         )
+        made.source = pretrained.lasting(name_or_path)
+        return made
+
+    @property
+    def settings(self) -> dict[str, Any] | None:
+        """What it was read with, as settings of a run; None for another one."""
+        if self.source is None:
+            return None
+        reads = {"max_tokens": self.max_tokens, "clean": list(self.clean)}
+        return {"model": self.source, **reads}
 
     def __call__(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
         """Token ids as an encoder reads them.

@@ -100,7 +100,8 @@ def timestamps(
         rows[name], time_format, timezone, f"{name} of {rows.source}"
     )
     missing = as_mask(pc.is_null(seconds))
-    rows.refuse(missing, f"{name} is no time that can be read")
+    as_written = f" as {time_format!r}" if time_format else ""
+    rows.refuse(missing, f"{name} is no time that can be read{as_written}")
     values = as_array(pc.fill_null(seconds, 0)).to_numpy()
     rows.refuse(
         (values < 0) | (values >= _YEAR_10000),

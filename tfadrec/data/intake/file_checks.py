@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.nearest import nearest
 
 #: Why a row is refused whose bytes are no text.
 NOT_UTF8 = "not UTF-8"
@@ -27,6 +28,7 @@ def require_columns(
         raise InputError(
             f"{name} must have the column {missing[0]!r}. Received: "
             f"{', '.join(received)}. Name one of these, or mend the file."
+            f"{nearest(missing[:1], received)}"
         )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from tfadrec.core.config import read_settings
 from tfadrec.core.errors import InputError
+from tfadrec.core.nearest import nearest
 from tfadrec.core.read_yaml import yaml_bytes
 from tfadrec.data.files import open_filesystem
 from tfadrec.data.intake.feature_columns import in_order
@@ -156,6 +157,7 @@ def _section(content: Any, where: str) -> dict[str, Any]:
             raise InputError(
                 f"{where} must hold known keys only. Received: {key!r}. "
                 f"Allowed keys: {', '.join(allowed)}."
+                f"{nearest([key], allowed)}"
             )
     for key in _NEEDED[where]:
         if content.get(key) is None:

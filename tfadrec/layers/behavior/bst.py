@@ -1,6 +1,7 @@
 """Behaviour as a Transformer's view from the candidate: BST."""
 
 from tfadrec.core.door import register, tf
+from tfadrec.core.ranges import Count, Rate
 from tfadrec.layers.behavior.checks import (
     EVENTS_AND_TARGET,
     check_dropout,
@@ -69,11 +70,11 @@ class BST(CheckedLayer):
 
     def __init__(
         self,
-        num_layers: int = 1,
-        num_heads: int = 2,
+        num_layers: Count = 1,
+        num_heads: Count = 2,
         *,
-        ffn_units: int | None = None,
-        dropout: float = 0.0,
+        ffn_units: Count | None = None,
+        dropout: Rate = 0.0,
         layer_norm: bool = False,
         **kwargs,
     ) -> None:

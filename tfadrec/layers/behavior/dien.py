@@ -1,6 +1,7 @@
 """Behaviour as the interest that leads to the ad at hand: DIEN."""
 
 from tfadrec.core.door import keras, register, tf
+from tfadrec.core.ranges import Amount
 from tfadrec.layers.behavior.augru import AUGRU
 from tfadrec.layers.behavior.checks import EVENTS_AND_TARGET
 from tfadrec.layers.building import built
@@ -64,7 +65,7 @@ class DIEN(CheckedLayer):
 
     wants = EVENTS_AND_TARGET
 
-    def __init__(self, auxiliary_weight: float = 1.0, **kwargs) -> None:
+    def __init__(self, auxiliary_weight: Amount = 1.0, **kwargs) -> None:
         super().__init__(**kwargs)
         if auxiliary_weight < 0:
             raise ValueError(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tfadrec.core.door import keras, register, tf
+from tfadrec.core.ranges import Count
 from tfadrec.layers.behavior.checks import EVENTS_AND_TARGET
 from tfadrec.layers.building import built
 from tfadrec.layers.checked_layer import CheckedLayer
@@ -67,7 +68,7 @@ class DIN(CheckedLayer):
 
     def __init__(
         self,
-        hidden_units: Sequence[int] = (80, 40),
+        hidden_units: Sequence[Count] = (80, 40),
         activation="relu",
         **kwargs,
     ) -> None:

@@ -1,6 +1,7 @@
 """Behaviour as what hashes like the candidate, then attention: ETA."""
 
 from tfadrec.core.door import register, tf
+from tfadrec.core.ranges import Count
 from tfadrec.layers.behavior.checks import EVENTS_AND_TARGET, check_sizes
 from tfadrec.layers.behavior.multi_head_attention import MultiHeadAttention
 from tfadrec.layers.building import built
@@ -64,9 +65,9 @@ class ETA(CheckedLayer):
 
     def __init__(
         self,
-        num_hashes: int = 32,
-        top_k: int = 50,
-        num_heads: int = 2,
+        num_hashes: Count = 32,
+        top_k: Count = 50,
+        num_heads: Count = 2,
         *,
         seed: int = 0,
         **kwargs,

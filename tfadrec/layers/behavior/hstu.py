@@ -1,6 +1,7 @@
 """Behaviour as the state of gated pointwise attention: HSTU."""
 
 from tfadrec.core.door import keras, register, tf
+from tfadrec.core.ranges import Count, Rate
 from tfadrec.layers.behavior.checks import (
     EVENTS_AND_AGES,
     check_dropout,
@@ -72,11 +73,11 @@ class HSTU(CheckedLayer):
 
     def __init__(
         self,
-        num_layers: int = 2,
-        num_heads: int = 2,
+        num_layers: Count = 2,
+        num_heads: Count = 2,
         *,
-        dropout: float = 0.0,
-        max_length: int = 50,
+        dropout: Rate = 0.0,
+        max_length: Count = 50,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)

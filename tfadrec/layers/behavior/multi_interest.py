@@ -1,12 +1,16 @@
 """Behaviour as several interests, the nearest of which meets the ad."""
 
+from typing import Literal, get_args
+
 from tfadrec.core.door import keras, register, tf
+from tfadrec.core.ranges import Count
 from tfadrec.layers.behavior.checks import EVENTS_AND_TARGET, check_sizes
 from tfadrec.layers.building import built
 from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.ops import masking
 
-_ROUTINGS = ("dynamic", "attention")
+_Routing = Literal["dynamic", "attention"]
+_ROUTINGS = get_args(_Routing)
 
 
 @register
@@ -70,10 +74,10 @@ class MultiInterest(CheckedLayer):
 
     def __init__(
         self,
-        num_interests: int = 4,
+        num_interests: Count = 4,
         *,
-        routing: str = "dynamic",
-        iterations: int = 3,
+        routing: _Routing = "dynamic",
+        iterations: Count = 3,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)

@@ -1,6 +1,7 @@
 """Behaviour as what fell into the candidate's hash buckets: SDIM."""
 
 from tfadrec.core.door import register, tf
+from tfadrec.core.ranges import Count
 from tfadrec.layers.behavior.checks import EVENTS_AND_TARGET, check_sizes
 from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.ops import hashing, masking
@@ -61,8 +62,8 @@ class SDIM(CheckedLayer):
 
     def __init__(
         self,
-        num_hashes: int = 48,
-        hash_width: int = 3,
+        num_hashes: Count = 48,
+        hash_width: Count = 3,
         *,
         seed: int = 0,
         **kwargs,

@@ -1,8 +1,10 @@
 """Behaviour as what a search finds for the candidate, then attention: SIM."""
 
 import types
+from typing import Literal, get_args
 
 from tfadrec.core.door import keras, register, tf
+from tfadrec.core.ranges import Count
 from tfadrec.layers.behavior.checks import (
     AGES,
     EVENTS_AND_TARGET,
@@ -15,6 +17,8 @@ from tfadrec.ops import lookup, masking, sequence
 
 _SEARCHES = ("soft", "hard")
 _KINDS = {"category": "int [B, T]", "target_category": "int [B, C]"}
+_Search = Literal["soft", "hard"]
+_SEARCHES = get_args(_Search)
 
 
 @register
@@ -81,9 +85,9 @@ class SIM(CheckedLayer):
 
     def __init__(
         self,
-        search: str = "soft",
-        top_k: int = 50,
-        num_heads: int = 2,
+        search: _Search = "soft",
+        top_k: Count = 50,
+        num_heads: Count = 2,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)

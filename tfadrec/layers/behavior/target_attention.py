@@ -1,6 +1,7 @@
 """Behaviour as what a candidate attends to."""
 
 from tfadrec.core.door import register
+from tfadrec.core.ranges import Count
 from tfadrec.layers.behavior.checks import EVENTS_AND_TARGET, check_sizes
 from tfadrec.layers.behavior.multi_head_attention import MultiHeadAttention
 from tfadrec.layers.building import built
@@ -53,7 +54,7 @@ class TargetAttention(CheckedLayer):
 
     wants = EVENTS_AND_TARGET
 
-    def __init__(self, num_heads: int = 2, **kwargs) -> None:
+    def __init__(self, num_heads: Count = 2, **kwargs) -> None:
         super().__init__(**kwargs)
         check_sizes(num_heads=num_heads)
         self.num_heads = num_heads

@@ -1,8 +1,11 @@
 """Behaviour as the state of a Transformer: SASRec and its two-way sibling."""
 
+from typing import Literal
+
 import numpy as np
 
 from tfadrec.core.door import register, tf
+from tfadrec.core.ranges import Count, Rate
 from tfadrec.layers.behavior.checks import EVENTS, check_dropout, check_sizes
 from tfadrec.layers.behavior.transformer_block import TransformerBlock, norm
 from tfadrec.layers.building import built
@@ -75,15 +78,15 @@ class Transformer(CheckedLayer):
 
     def __init__(
         self,
-        num_layers: int = 2,
-        num_heads: int = 2,
+        num_layers: Count = 2,
+        num_heads: Count = 2,
         *,
-        ffn_units: int | None = None,
-        dropout: float = 0.0,
+        ffn_units: Count | None = None,
+        dropout: Rate = 0.0,
         layer_norm: bool = False,
         causal: bool = True,
-        positions: str | None = "learned",
-        max_length: int = 50,
+        positions: Literal["learned", "sinusoidal"] | None = "learned",
+        max_length: Count = 50,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)

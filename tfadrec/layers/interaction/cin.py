@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tfadrec.core.door import register, tf
+from tfadrec.core.ranges import Count
 from tfadrec.layers.checked_layer import CheckedLayer
 
 
@@ -45,7 +46,7 @@ class CIN(CheckedLayer):
     takes = "fields"
 
     def __init__(
-        self, hidden_units: Sequence[int] = (32, 32), **kwargs
+        self, hidden_units: Sequence[Count] = (32, 32), **kwargs
     ) -> None:
         super().__init__(**kwargs)
         if not hidden_units or min(hidden_units) < 1:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tfadrec.core.door import keras, register, tf
+from tfadrec.core.ranges import Count
 from tfadrec.layers.building import built
 from tfadrec.layers.checked_layer import CheckedLayer
 
@@ -58,9 +59,9 @@ class FinalMLP(CheckedLayer):
 
     def __init__(
         self,
-        hidden_units: Sequence[int] = (128, 64),
+        hidden_units: Sequence[Count] = (128, 64),
         *,
-        num_heads: int = 2,
+        num_heads: Count = 2,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)

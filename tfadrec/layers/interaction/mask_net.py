@@ -1,6 +1,7 @@
 """Features that the instance itself masks: MaskNet."""
 
 from tfadrec.core.door import keras, register, tf
+from tfadrec.core.ranges import Count, Positive
 from tfadrec.layers.building import built
 from tfadrec.layers.checked_layer import CheckedLayer
 
@@ -51,10 +52,10 @@ class MaskNet(CheckedLayer):
 
     def __init__(
         self,
-        num_blocks: int = 2,
-        units: int = 64,
+        num_blocks: Count = 2,
+        units: Count = 64,
         *,
-        reduction: float = 1.0,
+        reduction: Positive = 1.0,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)

@@ -1,10 +1,12 @@
 """Attention between user vectors and the parts of an ad."""
 
 from tfadrec.core.door import keras, register, tf
+from tfadrec.core.ranges import Count
 from tfadrec.layers.building import built
 from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.matching.checks import AD_MASK, VECTORS, check_pooling
 from tfadrec.ops import attention, masking
+from tfadrec.ops.masking import Pooling
 
 
 @register
@@ -63,11 +65,11 @@ class AttentionMatching(CheckedLayer):
 
     def __init__(
         self,
-        pooling: str = "mean",
+        pooling: Pooling = "mean",
         *,
         scaled: bool = False,
-        projection: int | None = None,
-        num_heads: int = 1,
+        projection: Count | None = None,
+        num_heads: Count = 1,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)

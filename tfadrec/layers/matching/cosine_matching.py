@@ -1,9 +1,11 @@
 """Matching by direction alone."""
 
 from tfadrec.core.door import register, tf
+from tfadrec.core.ranges import Positive
 from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.matching.checks import AD_MASK, VECTORS, check_pooling
 from tfadrec.ops import attention, masking
+from tfadrec.ops.masking import Pooling
 
 
 @register
@@ -55,7 +57,7 @@ class CosineMatching(CheckedLayer):
     may_have = AD_MASK
 
     def __init__(
-        self, pooling: str = "mean", temperature: float = 0.1, **kwargs
+        self, pooling: Pooling = "mean", temperature: Positive = 0.1, **kwargs
     ) -> None:
         super().__init__(**kwargs)
         check_pooling(pooling)

@@ -4,6 +4,7 @@ from tfadrec.core.door import register, tf
 from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.matching.checks import AD_MASK, VECTORS, check_pooling
 from tfadrec.ops import masking
+from tfadrec.ops.masking import Pooling
 
 
 @register
@@ -51,7 +52,7 @@ class LateInteractionMatching(CheckedLayer):
     wants = VECTORS
     may_have = AD_MASK
 
-    def __init__(self, pooling: str = "sum", **kwargs) -> None:
+    def __init__(self, pooling: Pooling = "sum", **kwargs) -> None:
         super().__init__(**kwargs)
         check_pooling(pooling)
         self.pooling = pooling

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tfadrec.core.door import register, tf
+from tfadrec.core.ranges import Count
 from tfadrec.layers.building import built
 from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.multitask.experts import Experts, check_sizes
@@ -49,10 +50,10 @@ class MMoE(CheckedLayer):
 
     def __init__(
         self,
-        num_tasks: int,
+        num_tasks: Count,
         *,
-        num_experts: int = 4,
-        hidden_units: Sequence[int] = (64,),
+        num_experts: Count = 4,
+        hidden_units: Sequence[Count] = (64,),
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tfadrec.core.door import register, tf
+from tfadrec.core.ranges import Count
 from tfadrec.layers.building import built
 from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.multitask.cgc import CGC
@@ -54,12 +55,12 @@ class PLE(CheckedLayer):
 
     def __init__(
         self,
-        num_tasks: int,
+        num_tasks: Count,
         *,
-        num_shared_experts: int = 2,
-        num_task_experts: int = 2,
-        num_layers: int = 2,
-        hidden_units: Sequence[int] = (64,),
+        num_shared_experts: Count = 2,
+        num_task_experts: Count = 2,
+        num_layers: Count = 2,
+        hidden_units: Sequence[Count] = (64,),
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)

@@ -10,13 +10,14 @@ from typing import Any, ClassVar
 from tfadrec.core import pretrained
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
+from tfadrec.core.ranges import Rate
 from tfadrec.layers.building import built
 from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.dropout import Dropout
 from tfadrec.layers.text import backbone
 from tfadrec.layers.text.architectures import Architecture
 from tfadrec.layers.text.forward_pass import ForwardPass, read_tokens
-from tfadrec.layers.text.pooling import check_pooling, pool
+from tfadrec.layers.text.pooling import Pooling, check_pooling, pool
 from tfadrec.layers.text.tuning import (
     Tuning,
     adapter_file,
@@ -88,9 +89,9 @@ class AdEncoder(CheckedLayer):
         self,
         backbone_config: Mapping[str, Any],
         *,
-        pooling: str = "mean",
+        pooling: Pooling = "mean",
         tuning: Tuning | Mapping[str, Any] = "frozen",
-        dropout: float | None = None,
+        dropout: Rate | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -107,6 +108,8 @@ class AdEncoder(CheckedLayer):
         self.tuning = as_tuning(tuning)
         self.dropout = dropout
         frozen_part.check_fits(self.tuning, self._architecture)
+        #: The name or folder of the model whose weights it began with.
+        self.source: str | None = None
 
     @classmethod
     def from_pretrained(
@@ -133,6 +136,7 @@ class AdEncoder(CheckedLayer):
             unused=cls.architecture_class.unused,
             tied=cls.architecture_class.tied,
         )
+        encoder.source = pretrained.lasting(name_or_path)
         return encoder
 
     @property

@@ -2,9 +2,11 @@
 
 import json
 import os
+from typing import Any
 
 from tfadrec.core import pretrained
 from tfadrec.core.errors import InputError
+from tfadrec.layers.text import backbone
 from tfadrec.layers.text.ad_encoder import AdEncoder
 from tfadrec.layers.text.bert_ad_encoder import BertAdEncoder
 from tfadrec.layers.text.gpt2_ad_encoder import GPT2AdEncoder
@@ -30,6 +32,27 @@ def load_encoder(
       InputError: where it is of a type that no encoder is for, or its weights
         do not fit it.
     """
+    return _class_of(name_or_path).from_pretrained(name_or_path, **kwargs)
+
+
+def make_encoder(
+    name_or_path: str | os.PathLike[str], **kwargs: object
+) -> AdEncoder:
+    """The same without its weights, which are not read.
+
+    Raises:
+      TfadrecError: where the model cannot be had.
+      InputError: where it is of a type that no encoder is for, or an argument
+        does not fit it.
+    """
+    made = _class_of(name_or_path)
+    folder = pretrained.locate(name_or_path)
+    arguments: dict[str, Any] = dict(kwargs)
+    return made(backbone.read_config(folder, made.model_type), **arguments)
+
+
+def _class_of(name_or_path: str | os.PathLike[str]) -> type[AdEncoder]:
+    """The class of encoder that fits a model."""
     path = pretrained.locate(name_or_path) / "config.json"
     try:
         config = json.loads(path.read_text("utf-8"))
@@ -45,4 +68,4 @@ def load_encoder(
             f"The model must be of a type of {', '.join(_ENCODERS)}. Received: "
             f"{found!r} in {path}. Name another model."
         )
-    return _ENCODERS[found].from_pretrained(name_or_path, **kwargs)
+    return _ENCODERS[found]

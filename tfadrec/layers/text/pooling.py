@@ -1,10 +1,13 @@
 """From the vectors of an ad's tokens to one vector of the ad."""
 
+from typing import Literal, get_args
+
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.ops import masking
 
-POOLINGS = ("mean", "cls", "last_token", "attention")
+Pooling = Literal["mean", "cls", "last_token", "attention"]
+POOLINGS = get_args(Pooling)
 
 
 def check_pooling(pooling: str) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from tfadrec.core.errors import InputError
 from tfadrec.layers.text import model_folder
+from tfadrec.runs.check import refuse_unknown
 from tfadrec.training.pretraining.settings import TEMPERATURES, Settings
-from tfadrec.training.settings import refuse_unknown
 
 #: Objective -> the model types that it is for.
 _OBJECTIVES = {

@@ -8,6 +8,8 @@ from typing import Any
 
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.open_dataset import open_dataset
+from tfadrec.layers.text.pooling import Pooling
+from tfadrec.runs.record import claim, fingerprint
 from tfadrec.training.pretraining import learning
 from tfadrec.training.pretraining.beginning import (
     begin_with_given,
@@ -19,7 +21,6 @@ from tfadrec.training.pretraining.parts import parted
 from tfadrec.training.pretraining.pretraining import Pretraining
 from tfadrec.training.pretraining.settings import Settings
 from tfadrec.training.pretraining.streams import streams_of
-from tfadrec.training.record import claim, fingerprint
 
 
 def pretrain(
@@ -37,7 +38,7 @@ def pretrain(
     test: float = 0.1,
     temperature: float | None = None,
     symmetric: bool = False,
-    pooling: str = "mean",
+    pooling: Pooling = "mean",
     max_tokens: int = 64,
     dropout: float | None = None,
     precision: str = "float32",

@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from tfadrec.layers.text.pooling import Pooling
+
 #: Pairs -> the default temperature. Clicks hardly tell their partners apart: at
 #: the one for equal texts the best that a model can do is to make all vectors
 #: alike.
@@ -32,7 +34,7 @@ class Settings:
     test: float
     temperature: float | None
     symmetric: bool
-    pooling: str
+    pooling: Pooling
     max_tokens: int
     dropout: float | None
     precision: str

@@ -6,9 +6,10 @@ config writes as `{"class": "lora", "rank": 8}`.
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.ranges import Count, Positive
 
 
 def _require_count(name: str, value: Any) -> None:
@@ -30,7 +31,7 @@ class TopLayers:
       k: the number of blocks, >= 1 and at most those of the model.
     """
 
-    k: int
+    k: Count
 
     def __post_init__(self) -> None:
         _require_count("k", self.k)
@@ -62,10 +63,10 @@ class LoRA:
       last_step: the step from which they stay, > `first_step`.
     """
 
-    rank: int = 8
-    alpha: float = 16.0
+    rank: Count = 8
+    alpha: Positive = 16.0
     targets: tuple[str, ...] = ("query", "value")
-    final_rank: int | None = None
+    final_rank: Count | None = None
     first_step: int = 0
     last_step: int | None = None
 
@@ -117,7 +118,7 @@ class Adapter:
       bottleneck: the network's inner width, >= 1.
     """
 
-    bottleneck: int
+    bottleneck: Count
 
     def __post_init__(self) -> None:
         _require_count("bottleneck", self.bottleneck)
@@ -135,15 +136,16 @@ class Prefix:
       length: their number, >= 1.
     """
 
-    length: int
+    length: Count
 
     def __post_init__(self) -> None:
         _require_count("length", self.length)
 
 
-Tuning: TypeAlias = str | TopLayers | LoRA | Adapter | Prefix
+Word: TypeAlias = Literal["frozen", "full"]
+Tuning: TypeAlias = Word | TopLayers | LoRA | Adapter | Prefix
 
-WORDS = ("frozen", "full")
+WORDS = get_args(Word)
 CLASSES: Mapping[str, type] = {
     "top_layers": TopLayers,
     "lora": LoRA,

@@ -1,0 +1,49 @@
+"""The folder of a bundle's versions: its name, and what may be in it."""
+
+import pathlib
+import re
+
+from tfadrec.core.errors import InputError
+
+#: What every export writes beside the versions.
+MODELS = "models.config"
+
+
+def check_bundle_folder(path: pathlib.Path) -> None:
+    """Refuses what a bundle's versions cannot be written to.
+
+    Raises:
+      InputError: for a name that no path of a server can have, a file, or a
+        folder that something else is in.
+    """
+    name = path.absolute().name
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        raise InputError(
+            "a model is called as its folder is, in letters, digits, dots, "
+            f"dashes and underscores. Received: {name!r}. Choose another "
+            "folder."
+        )
+    if path.exists() and not path.is_dir():
+        raise InputError(
+            f"a bundle is written to a folder. Received: {path}, which is a "
+            "file. Name another one."
+        )
+    # What is hidden a killed export has left.
+    shown = path.glob("[!.]*") if path.is_dir() else ()
+    there = sorted(each.name for each in shown)
+    if there and MODELS not in there and not version_numbers(path):
+        raise InputError(
+            "a bundle is written to a folder of its own. Received: "
+            f"{path}, which holds {', '.join(there[:3])} and no version. Name "
+            "another folder with --out."
+        )
+
+
+def version_numbers(path: pathlib.Path) -> list[int]:
+    """The numbers of the version folders there, as a server reads them."""
+    there = path.iterdir() if path.is_dir() else ()
+    return sorted(
+        int(p.name)
+        for p in there
+        if p.name.isascii() and p.name.isdigit() and p.is_dir()
+    )

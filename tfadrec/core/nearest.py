@@ -1,0 +1,29 @@
+"""The name that was probably meant."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+
+def nearest(received: Iterable[Any], known: Iterable[str]) -> str:
+    """A sentence that asks for the names that were probably meant.
+
+    Args:
+      received: names that are not known.
+      known: the names that are.
+
+    Returns:
+      The sentence, with a space before it; "" where no name is near.
+    """
+    by_small = {name.lower(): name for name in known}
+    initials = {
+        "".join(part[:1] for part in name.split("_")): name
+        for name in by_small
+        if "_" in name
+    }
+    found = []
+    for name in map(str, received):
+        small = initials.get(name.lower(), name.lower())
+        for close in difflib.get_close_matches(small, by_small, 1):
+            found.append(by_small[close])
+    return f" Did you mean {', '.join(dict.fromkeys(found))}?" if found else ""

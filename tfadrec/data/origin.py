@@ -1,0 +1,50 @@
+"""Where rows come from, so that a run can find them again."""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from tfadrec.data.dataset import Dataset
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """The dataset folder that rows were read from, and which of its rows.
+
+    Args:
+      path: the folder.
+      whole: all that was read from it.
+      rows: uint32 [n], the rows; None for all of them.
+    """
+
+    path: str
+    whole: "Dataset"
+    rows: np.ndarray | None = None
+
+    def select(self, rows: np.ndarray) -> "Origin":
+        """That of some of the rows.
+
+        Args:
+          rows: an index or a bool mask.
+        """
+        own = self.rows
+        if own is None:
+            own = np.arange(len(self.whole), dtype=np.uint32)
+        return dataclasses.replace(self, rows=own[rows])
+
+    def is_of(self, dataset: "Dataset") -> bool:
+        """Whether a dataset still has the ads and the rows of its origin."""
+        mine, own = self.whole.impressions, dataset.impressions
+        if self.rows is not None:
+            mine = mine.take(self.rows)
+        pairs = [
+            (self.whole.catalogue.ad_ids, dataset.catalogue.ad_ids),
+            (self.whole.user_ids, dataset.user_ids),
+            (mine.users, own.users),
+            (mine.ads, own.ads),
+            (mine.times, own.times),
+            *((v, own.labels.get(k, ())) for k, v in mine.labels.items()),
+        ]
+        return all(np.array_equal(one, other) for one, other in pairs)

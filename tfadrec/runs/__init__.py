@@ -1,0 +1,1 @@
+"""What a run is begun with, checked before TensorFlow is loaded."""

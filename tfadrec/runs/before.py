@@ -1,0 +1,221 @@
+"""What a command refuses before it loads TensorFlow."""
+
+import dataclasses
+import pathlib
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import pyarrow.fs
+
+from tfadrec.core import pretrained
+from tfadrec.core.bundle_folder import check_bundle_folder
+from tfadrec.core.config import RunConfig
+from tfadrec.core.errors import InputError
+from tfadrec.core.nearest import nearest
+from tfadrec.core.schema import Schema
+from tfadrec.data.copy.encode_catalogue import vectors_folder
+from tfadrec.data.dataset_files import DatasetFiles
+from tfadrec.data.files import open_filesystem
+from tfadrec.runs.check import check_schema, check_sections
+from tfadrec.runs.choices import options
+from tfadrec.runs.custom import modules_named
+from tfadrec.runs.record import check_claim, read_record
+
+MODEL = "model.keras"
+
+
+def data_path(data: str | pathlib.Path) -> str:
+    """How a run's record names its dataset."""
+    return str(data if "://" in str(data) else pathlib.Path(data).resolve())
+
+
+def check_training(
+    data: str | pathlib.Path,
+    config: RunConfig,
+    out: str | pathlib.Path,
+    allow_import: Collection[str] = (),
+) -> Schema:
+    """Refuses a training that cannot work, or would write over other things.
+
+    Args:
+      data: the dataset folder, of which only the schema is read.
+      config: the settings.
+      out: the run folder.
+      allow_import: modules whose classes the settings may name.
+
+    Returns:
+      The schema of the dataset.
+
+    Raises:
+      InputError: for a setting that no run has, that names what the dataset
+        lacks, for a folder that is no dataset or holds something else.
+      TfadrecError: where the language model cannot be had.
+    """
+    sections = dataclasses.asdict(config)
+    check_sections(sections, allow_import)
+    schema = DatasetFiles(data).schema()
+    check_schema(sections, schema)
+    record = {"data": data_path(data), "config": config.to_yaml()}
+    check_claim(pathlib.Path(out), record)
+    _check_models(sections)
+    return schema
+
+
+def check_search(
+    data: str | pathlib.Path,
+    sections: Mapping[str, Any],
+    allow_import: Collection[str] = (),
+) -> Schema:
+    """Refuses a search in which a training could not work.
+
+    Args:
+      data: the dataset folder, of which only the schema is read.
+      sections: of the search space.
+      allow_import: modules whose classes the space may name.
+
+    Returns:
+      The schema of the dataset.
+
+    Raises:
+      InputError: as `check_training`.
+    """
+    check_sections(sections, allow_import, options)
+    schema = DatasetFiles(data).schema()
+    check_schema(sections, schema)
+    _check_models({**dataclasses.asdict(RunConfig()), **sections})
+    return schema
+
+
+def check_run(
+    run: str | pathlib.Path,
+    data: str | pathlib.Path | None = None,
+    allow_import: Collection[str] = (),
+) -> dict[str, str]:
+    """Refuses a folder that is no finished run, or whose dataset is gone.
+
+    Args:
+      run: the folder.
+      data: a dataset folder to read in place of that of its record.
+      allow_import: modules whose classes it may name.
+
+    Returns:
+      The run's record.
+
+    Raises:
+      InputError: with what is missing.
+    """
+    run = pathlib.Path(run)
+    if not (run / MODEL).is_file():
+        raise InputError(
+            "a run is a folder with a trained model. Received: "
+            f"{run}, which {_what_is(run)}"
+        )
+    record = read_record(run)
+    config = dataclasses.asdict(RunConfig.from_yaml(record["config"]))
+    if modules_named(config):
+        check_sections(config, allow_import)
+    place = record["data"] if data is None else data
+    if not place:
+        raise InputError(
+            "a run that `training.fit` wrote knows its dataset where that was "
+            f"read from a folder. Received: {run}, fitted on one that was not. "
+            "Name the folder with --data, in Python with data=."
+        )
+    if "://" not in str(place) and not pathlib.Path(place).is_dir():
+        raise InputError(
+            "a run is read with the dataset it was made with. Received: "
+            f"{run}, made with {place}, which is not there. Name the folder "
+            "where it is now with --data, in Python with data=."
+        )
+    DatasetFiles(place)
+    return record
+
+
+def check_export(out: str | pathlib.Path, catalogue: str | None) -> None:
+    """Refuses a place for a bundle, or a file of more ads, that cannot be one.
+
+    Args:
+      out: the folder of the bundle's versions.
+      catalogue: the file of more ads, or None.
+
+    Raises:
+      InputError: with what is there.
+    """
+    check_bundle_folder(pathlib.Path(out))
+    if catalogue is not None:
+        check_path(catalogue, "a catalogue is a Parquet file of ads")
+
+
+def check_encoding(
+    data: str | pathlib.Path, text: Mapping[str, Any], out: str | pathlib.Path
+) -> None:
+    """Refuses ads that cannot be encoded, or a place for their vectors.
+
+    Args:
+      data: a dataset folder, or a Parquet file or folder of ads.
+      text: settings of the section `text`.
+      out: the folder of the vectors.
+
+    Raises:
+      InputError: with what is wrong.
+      TfadrecError: where the language model cannot be had.
+    """
+    check_sections({"text": text})
+    check_path(
+        data, "a catalogue is a dataset folder, or a Parquet file of ads"
+    )
+    vectors_folder(out).check()
+    _check_models({"text": text})
+
+
+def check_path(path: str | pathlib.Path, rule: str) -> None:
+    """Refuses a path at which there is nothing.
+
+    Args:
+      path: a local path or a URI.
+      rule: what should be there.
+
+    Raises:
+      InputError: with what is there beside it.
+    """
+    filesystem, inner = open_filesystem(path)
+    found = filesystem.get_file_info(inner)
+    if found.type == pyarrow.fs.FileType.NotFound:
+        beside = pathlib.Path(inner).parent
+        others = [p.name for p in beside.iterdir()] if beside.is_dir() else []
+        raise InputError(
+            f"{rule}. Received: {path}, which is not there."
+            f"{nearest([pathlib.Path(inner).name], others)}"
+        )
+
+
+def _what_is(run: pathlib.Path) -> str:
+    """What a folder is that is no run, and what to do."""
+    if not run.exists():
+        beside = run.parent.iterdir() if run.parent.is_dir() else ()
+        others = [path.name for path in beside if (path / MODEL).is_file()]
+        meant = nearest([run.name], others)
+        return f"is not there.{meant or ' Make one with `tfadrec train`.'}"
+    if (run / "schema.json").is_file():
+        return (
+            f"has no {MODEL}: it is a dataset. Train on it with `tfadrec train "
+            f"--data {run} --out ...`, and name that folder."
+        )
+    if any((path / "saved_model.pb").is_file() for path in run.glob("*")):
+        return (
+            f"has no {MODEL}: it is a bundle. Name the run that was exported."
+        )
+    if (run / "leaderboard.json").is_file():
+        return (
+            f"has no {MODEL}: it is a search. Train with its best.yaml: "
+            f"`tfadrec train --config {run}/best.yaml ...`."
+        )
+    return f"has no {MODEL}. Make or finish it with `tfadrec train`."
+
+
+def _check_models(sections: Mapping[str, Any]) -> None:
+    """Finds every language model that the settings name."""
+    text = sections.get("text")
+    for model in options((text or {}).get("model")):
+        if model is not None:
+            pretrained.locate(model)

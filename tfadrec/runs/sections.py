@@ -1,0 +1,151 @@
+"""Which classes a section of the settings can name, and their arguments."""
+
+import functools
+from typing import Any
+
+from tfadrec.runs.argument import Argument
+from tfadrec.runs.rule import Rule
+from tfadrec.runs.signature import Signature
+from tfadrec.runs.source import read_source
+
+#: Section -> the package whose public classes it chooses from.
+_PACKAGES = {
+    "encoder": "tfadrec.layers.behavior",
+    "matching": "tfadrec.layers.matching",
+    "interaction": "tfadrec.layers.interaction",
+    "multitask": "tfadrec.layers.multitask",
+    "optimizer": "tfadrec.optimizers",
+}
+#: Optimisers of Keras that a section can name too.
+_KERAS = {
+    "Adagrad": "tf_keras.src.optimizers.adagrad",
+    "Adam": "tf_keras.src.optimizers.adam",
+}
+_TUNING = "tfadrec.layers.text.tuning.ways"
+#: Ways to tune by their names in a config, and their classes.
+_WAYS = {
+    "top_layers": "TopLayers",
+    "lora": "LoRA",
+    "adapter": "Adapter",
+    "prefix": "Prefix",
+}
+#: Section -> what its settings are arguments of.
+_MADE = {
+    "text": (
+        ("tfadrec.layers.text.ad_encoder", "AdEncoder"),
+        ("tfadrec.data.copy.tokenizer", "Tokenizer"),
+    ),
+    "ad_tower": (("tfadrec.towers", "AdTower"),),
+    "user_tower": (("tfadrec.towers", "UserTower"),),
+    "ranker": (("tfadrec.models", "AdRanker"),),
+    "fit": (("tfadrec.training", "fit"),),
+    "data": (("tfadrec.data", "split_by_time"),),
+}
+#: What is not a setting, since the dataset or another section tells it.
+_GIVEN = {
+    "text": {"backbone_config", "backend", "pad_id"},
+    "ad_tower": {"catalogue", "passed", "text"},
+    "user_tower": {
+        "encoder",
+        "event_features",
+        "features",
+        "num_event_types",
+        "num_users",
+    },
+    "ranker": {"ad_tower", "candidate", "context", "user_tower", *_PACKAGES},
+    "multitask": {"num_tasks"},
+    "fit": {"model", "train", "valid", "out", "until", "progress"},
+    "data": {"dataset"},
+}
+_TEXT_OR_NONE = Rule.any_of([Rule.TEXT, Rule.NONE])
+#: Settings that are no argument of the class.
+_BESIDE = {
+    "text": {
+        "model": Argument(None, True, Rule.TEXT),
+        "dtype": Argument(None, False, _TEXT_OR_NONE),
+    },
+    "user_tower": {"use_id": Argument(True, False, Rule.BOOL)},
+    "data": {
+        "history_length": Argument(None, False, Rule.INTEGER.within(">= 0"))
+    },
+}
+
+
+def has_classes(section: str) -> bool:
+    """Whether a section has a choice of classes."""
+    return bool(_names(section))
+
+
+@functools.cache
+def classes_of(section: str) -> dict[str, Signature]:
+    """The classes that a section can name; none where it has no choice.
+
+    Args:
+      section: its name; of a name within a section, as `optimizer.default`,
+        the section's, but for `text.tuning`, which has its own.
+    """
+    found = {
+        name: Signature.of(module, kept)
+        for name, (module, kept) in _names(section).items()
+    }
+    if section.partition(".")[0] == "interaction":
+        return {k: s for k, s in found.items() if "takes" in s.attributes}
+    return found
+
+
+def _names(section: str) -> dict[str, tuple[str, str]]:
+    if section == "text.tuning":
+        return {name: (_TUNING, kept) for name, kept in _WAYS.items()}
+    section = section.partition(".")[0]
+    if section not in _PACKAGES:
+        return {}
+    package = _PACKAGES[section]
+    public = read_source(package).public()
+    # Functions are in small letters.
+    names = {n: (package, n) for n in public if not n.islower()}
+    if section == "optimizer":
+        names |= {name: (module, name) for name, module in _KERAS.items()}
+    return names
+
+
+def arguments_of(
+    section: str, chosen: Signature | None = None
+) -> dict[str, Argument]:
+    """The settings that a section takes.
+
+    Args:
+      section: its name.
+      chosen: its class, where it names one.
+    """
+    made = [chosen] if chosen is not None else _made(section)
+    taken = {k: a for s in made for k, a in s.arguments.items()}
+    given = _GIVEN.get(section, set())
+    own = {} if chosen is not None else _BESIDE.get(section, {})
+    return {**own, **{k: a for k, a in taken.items() if k not in given}}
+
+
+def made_of(section: str) -> str:
+    """The class that a section without a choice is about; "" for none."""
+    made = _made(section)
+    return made[0].name if len(made) == 1 and made[0].is_class else ""
+
+
+@functools.cache
+def _made(section: str) -> list[Signature]:
+    return [Signature.of(*place) for place in _MADE.get(section, ())]
+
+
+def defaults_of(
+    section: str, chosen: Signature | None = None
+) -> dict[str, Any]:
+    """The settings that a section takes, with their defaults.
+
+    Args:
+      section: its name.
+      chosen: its class, where it names one.
+
+    Returns:
+      Name -> default, None where there is none.
+    """
+    taken = arguments_of(section, chosen)
+    return {name: argument.default for name, argument in taken.items()}

@@ -1,0 +1,135 @@
+"""The folder that `training.fit` was given, made a run."""
+
+import json
+import logging
+import os
+import pathlib
+
+import numpy as np
+
+from tfadrec.core.config import RunConfig
+from tfadrec.core.errors import InputError
+from tfadrec.core.read_json import read_json
+from tfadrec.data.dataset import Dataset
+from tfadrec.models import AdRanker, RankingModel
+from tfadrec.runs.before import MODEL, data_path
+from tfadrec.runs.record import FITTED, RECORD, fingerprint
+
+_LOG = logging.getLogger(__name__)
+#: What each row of the dataset was used for.
+_ROWS = "rows.npy"
+_UNSEEN, _TRAIN, _VALID = range(3)
+
+
+def save_ranker(ranker: RankingModel, out: pathlib.Path) -> None:
+    """Writes `model.keras` into a run folder, whole or not at all."""
+    fresh = out / "fresh.keras"
+    ranker.save(fresh)
+    os.replace(fresh, out / MODEL)
+
+
+def write_run(
+    model: RankingModel,
+    train: Dataset,
+    valid: Dataset,
+    out: pathlib.Path,
+    monitor: str,
+) -> None:
+    """Makes a folder with checkpoints a run that `load_run` reads.
+
+    Nothing is done for a model that is no `AdRanker`, or in a folder that
+    `training.train` has begun, which writes more. A ranker that cannot be saved
+    leaves a folder of checkpoints, and a warning.
+
+    Args:
+      model: with its best weights.
+      train: what it learned from.
+      valid: what it was chosen by.
+      out: the folder.
+      monitor: the metric it was chosen by.
+    """
+    if not isinstance(model, AdRanker) or _is_begun_by_train(out):
+        return
+    try:
+        save_ranker(model, out)
+    except (NotImplementedError, TypeError, ValueError) as error:
+        line = " ".join(str(error).split())[:300]
+        _LOG.warning(
+            "%s is no run that can be loaded: the ranker cannot be saved (%s). "
+            "Give each of its layers a `get_config`.",
+            out,
+            line,
+        )
+        return
+    origin = train.origin
+    known = (
+        origin is not None
+        and valid.origin is not None
+        and valid.origin.whole is origin.whole
+        and origin.is_of(train)
+        and valid.origin.is_of(valid)
+    )
+    config = RunConfig(
+        text=train.catalogue.text,
+        data={"history_length": train.history_length},
+        fit={"monitor": monitor},
+    )
+    record = {
+        "data": data_path(origin.path) if origin and known else "",
+        "fingerprint": fingerprint(origin.whole) if origin and known else "",
+        "config": config.to_yaml(),
+        FITTED: "training.fit",
+    }
+    (out / _ROWS).unlink(missing_ok=True)
+    if known:
+        _write_rows(train, valid, out / _ROWS)
+    fresh = (out / RECORD).with_suffix(".fresh")
+    fresh.write_text(json.dumps(record, indent=1))
+    os.replace(fresh, out / RECORD)
+
+
+def read_parts(
+    run: pathlib.Path, dataset: Dataset
+) -> tuple[Dataset, Dataset, Dataset]:
+    """The rows that a run learned from, was chosen by, and has not seen.
+
+    Args:
+      run: a folder that `write_run` has written.
+      dataset: that of its record. Where the run does not know its rows, none of
+        them counts as seen.
+
+    Raises:
+      InputError: where the file of rows is not that of the dataset.
+    """
+    codes = np.full(len(dataset), _UNSEEN, np.uint8)
+    if (run / _ROWS).exists():
+        try:
+            codes = np.load(run / _ROWS, allow_pickle=False)
+            if codes.shape != (len(dataset),) or codes.dtype != np.uint8:
+                raise ValueError(f"{codes.dtype} {codes.shape}")
+        except (OSError, ValueError) as error:
+            raise InputError(
+                "a run's rows.npy must say what each row of its dataset was "
+                f"used for. Received: {run / _ROWS}, which does not. Fit again."
+            ) from error
+    train, valid, test = (
+        dataset.select(codes == code) for code in (_TRAIN, _VALID, _UNSEEN)
+    )
+    return train, valid, test
+
+
+def _write_rows(train: Dataset, valid: Dataset, file: pathlib.Path) -> None:
+    assert train.origin is not None
+    codes = np.full(len(train.origin.whole), _UNSEEN, np.uint8)
+    for part, code in ((valid, _VALID), (train, _TRAIN)):
+        assert part.origin is not None
+        rows = part.origin.rows
+        codes[slice(None) if rows is None else rows] = code
+    np.save(file, codes)
+
+
+def _is_begun_by_train(out: pathlib.Path) -> bool:
+    try:
+        return FITTED not in read_json(out / RECORD)
+    except (OSError, ValueError):
+        return False
