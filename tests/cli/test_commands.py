@@ -247,8 +247,7 @@ def test_encode_ads(tmp_path, model):
     )
     assert exact.shape == (20, 8)
     assert 0 < np.abs(exact - close).max() < 0.05
-    assert "Encoding ad text: 100%" in done.stderr
-    assert "ad/s" in done.stderr
+    assert "Encoding ad text" not in done.stderr  # no terminal, and quick
     assert "single_machine" not in done.stderr
 
 

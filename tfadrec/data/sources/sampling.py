@@ -1,5 +1,6 @@
 """Candidates that were not bought, for logs that hold purchases only."""
 
+import logging
 from typing import Literal
 
 import numpy as np
@@ -10,6 +11,8 @@ from tfadrec.core.errors import InputError
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.sources.dealing import deal, decks
 from tfadrec.data.sources.periods import periods_of, shortest_period
+
+_LOG = logging.getLogger(__name__)
 
 #: Negatives for a purchase, at most. Each is a row, so a slip of the pen would
 #: fill the memory.
@@ -57,6 +60,7 @@ def with_negatives(
     Raises:
       InputError: where that would be more rows than can be held.
     """
+    _LOG.info("Sampling negatives")
     request, first, bought = _folded(purchases, catalogue, ledger)
     times = purchases["timestamp"].to_numpy()[first]
     every_ad_alike = strategy == "uniform"
