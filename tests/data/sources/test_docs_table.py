@@ -190,7 +190,7 @@ def test_an_example_is_short(name, tmp_path):
     ("name", "ads", "impressions", "clicked", "left_out"),
     [
         ("amazon_industrial", 3686, 90_650, 9065, 0),
-        ("lastfm", 17_632, 459_417, 92_834, 0),
+        ("lastfm", 17_632, 459_440, 92_834, 0),
         ("open_bandit", 34, 10_000, 46, 10_000),
         ("upworthy", 5315, 18_634, 9314, 0),
     ],
