@@ -76,6 +76,5 @@ def _chance_margin(task: str, dataset: Dataset) -> float:
     others = float(weights[labels != 1].sum())
     if not (clicks and others):
         return float("nan")
-    return _ERRORS * float(
-        np.sqrt((clicks + others + 1) / (12 * clicks * others))
-    )
+    error = np.sqrt((clicks + others + 1) / (12 * clicks * others))
+    return min(0.5, _ERRORS * float(error))
