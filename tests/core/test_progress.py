@@ -35,6 +35,17 @@ def test_a_line_every_half_minute(clock, capsys):
     ]
 
 
+def test_the_first_unit_does_not_tell_the_speed(clock, capsys):
+    with Progress(100, "Reading", "rows") as progress:
+        for seconds in (60, 1, 35):
+            clock[0] += seconds
+            progress.update(2)
+    assert capsys.readouterr().err.splitlines() == [
+        "Reading: 2 of 100 rows, 60 s",
+        "Reading: 6 of 100 rows, 96 s, 846 s to go",  # 4 rows in 36 s
+    ]
+
+
 def test_a_total_that_is_not_known(clock, capsys):
     work(clock, steps=1, seconds=31, total=None)
     assert capsys.readouterr().err == "Reading: 2 rows, 31 s\n"

@@ -27,6 +27,8 @@ class Progress:
         self._total, self._what, self._unit = total, what, unit
         self._done, self._begun = 0, time.monotonic()
         self._told = self._begun
+        # The first units are left out of the speed: they may wait for a graph.
+        self._first: tuple[float, int] | None = None
         terminal = sys.stderr.isatty()
         self._lines = show and not terminal
         self._bar = tqdm(
@@ -49,18 +51,21 @@ class Progress:
         self._bar.update(number)
         self._done += number
         now = time.monotonic()
+        self._first = self._first or (now, self._done)
         if self._lines and now - self._told >= LINE_SECONDS:
             self._told = now
-            print(self._line(now - self._begun), file=sys.stderr, flush=True)
+            print(self._line(now), file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """Removes the bar."""
         self._bar.close()
 
-    def _line(self, seconds: float) -> str:
+    def _line(self, now: float) -> str:
         of = "" if self._total is None else f" of {self._total:,}"
-        line = f"{self._what}: {self._done:,}{of} {self._unit}, {seconds:.0f} s"
-        if self._total and self._done:
-            left = seconds * (self._total - self._done) / self._done
-            line += f", {left:.0f} s to go"
+        line = f"{self._what}: {self._done:,}{of} {self._unit}, "
+        line += f"{now - self._begun:.0f} s"
+        since, before = self._first or (now, self._done)
+        if self._total and self._done > before:
+            speed = (self._done - before) / (now - since)
+            line += f", {(self._total - self._done) / speed:.0f} s to go"
         return line
