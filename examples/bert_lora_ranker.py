@@ -44,19 +44,9 @@ def main() -> None:
         # An ad is encoded once a step, so large batches are cheap.
         training.fit(ranker, train, valid, folder, batch_size=2048, epochs=2)
 
-    popularity = models.Popularity().fit(
-        train.impressions.ads, train.impressions.labels["clicked"]
-    )
-    print(
-        evaluation.compare(
-            {
-                "popularity": [
-                    evaluation.evaluate(popularity, test, train=train)
-                ],
-                "ranker": [evaluation.evaluate(ranker, test, train=train)],
-            }
-        )
-    )
+    found = evaluation.evaluate_baselines(train, test)
+    found["ranker"] = evaluation.evaluate(ranker, test, train=train)
+    print(evaluation.standings(found))
     bundle = serving.export_bundle(ranker, test, "saved_models/bert_lora")
     ads = serving.recommend(serving.open_bundle(bundle)["recommend"], test, 42)
     print(f"\nFor user 42, from {bundle}:")

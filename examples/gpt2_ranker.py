@@ -14,7 +14,7 @@ import pathlib
 
 import numpy as np
 
-from tfadrec import data, evaluation, layers, models, serving, training
+from tfadrec import data, evaluation, layers, serving, training
 from tfadrec.core.config import RunConfig
 from tfadrec.data.sources import prepare_synthetic
 
@@ -87,10 +87,8 @@ def run(
 
     found = {}
     train, _, test = parts
-    popularity = models.Popularity().fit(
-        train.impressions.ads, train.impressions.labels["clicked"]
-    )
-    found["popularity"] = [evaluation.evaluate(popularity, test, train=train)]
+    baselines = evaluation.evaluate_baselines(train, test)
+    found["popularity"] = [baselines["popularity"]]
     for name, catalogue in (
         ("id-only DIN", opened.catalogue.ids_only()),
         ("DIN with GPT-2", read),

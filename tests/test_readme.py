@@ -1,31 +1,81 @@
-"""The README's Python example runs as it stands."""
+"""The README's examples run as they stand."""
 
 import os
-import pathlib
 import re
+import shutil
+import socket
 import subprocess
 import sys
 
 import pytest
 
-ROOT = pathlib.Path(__file__).parents[1]
+from tests.test_docs import ROOT, blocks
+
+README = ROOT / "README.md"
 
 
-@pytest.mark.slow
-@pytest.mark.network
-def test_the_example_ends_with_a_bundle(tmp_path):
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    example = example.replace("epochs=3", "epochs=1")
-    assert "epochs=1" in example
+def run(*command, folder, **environment):
     found = subprocess.run(
-        [sys.executable, "-c", example],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        command,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
         text=True,
         check=False,
     )
     assert found.returncode == 0, found.stderr
-    assert "gauc" in found.stdout
+    return found.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (shutil.which("bash") and shutil.which("curl")),
+    reason="needs bash and curl",
+)
+def test_your_own_log_ends_with_an_answer(tmp_path):
+    section = README.read_text("utf-8").partition("## Your own log")[2]
+    section = section.partition("\n## ")[0]
+    named = r"`(\w+\.\w+)`(?:(?!```).)*?```(?:csv|yaml)\n(.*?)```"
+    files = dict(re.findall(named, section, re.DOTALL))
+    assert set(files) == {"log.csv", "shop.yaml", "run.yaml"}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, "utf-8")
+    (script,) = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    assert "serve saved_models/shop &" in script
+    script = script.replace(
+        "serve saved_models/shop", f"serve saved_models/shop --port {port}"
+    ).replace("8501", port)
+    start = 'set -em; tfadrec() { "$PYTHON" -m tfadrec "$@"; }\n'
+    said = run(
+        *("bash", "-c", start + script), folder=tmp_path, PYTHON=sys.executable
+    )
+    assert "12 impressions read = 12 kept" in said
+    assert said.count("logistic regression") == 2
+    assert "cannot be told from chance" in said
+    assert '"pctr": [[0.' in said
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_the_examples_in_python_end_with_answers(tmp_path):
+    """That of the README, and then those of two pages, with its objects."""
+    (example,) = blocks(README, "python")
+    example = example.replace("epochs=3", "epochs=1")
+    assert "epochs=1" in example
+    (measured, _) = blocks(ROOT / "docs" / "evaluation.md", "python")
+    served = blocks(ROOT / "docs" / "serving.md", "python")[-1]
+    assert 'open_bundle("saved_models/a")' in served
+    served = served.replace("saved_models/a", "saved_models/first")
+    said = run(
+        sys.executable,
+        "-c",
+        "\n".join([example, measured, "rows = [0, 1, 2]", served]),
+        folder=tmp_path,
+    )
+    assert "gauc" in said
+    assert "text cosine" in said
     assert (tmp_path / "saved_models/first/1/saved_model.pb").is_file()
+    assert (tmp_path / "report.html").is_file()

@@ -107,6 +107,18 @@ def test_train(tmp_path):
     assert "epoch 1/2  loss" in result.stderr
     state = json.loads((tmp_path / "run" / "state.json").read_text())
     assert state["history"] == history
+    # Beside the baselines, on the validation rows; what is wrong comes last.
+    kept = json.loads((tmp_path / "run" / "baselines.json").read_text())
+    assert kept == {k: answer[k] for k in ("rows", "baselines", "verdicts")}
+    assert f"\n{kept['rows']['rows']:,} validation rows, " in result.stdout
+    assert f"\nthe ranker           {best['val_auc']:.4f}" in result.stdout
+    constant = kept["baselines"]["constant"]["clicked"]
+    assert constant["auc"] == 0.5
+    assert f"{constant['log_loss']:.4f}" in result.stdout
+    lines = result.stdout.splitlines()
+    told = len(kept["verdicts"])
+    assert lines[-2 - told] == f"Next: tfadrec evaluate {tmp_path / 'run'}"
+    assert lines[-1 - told : -1] == kept["verdicts"]
 
 
 def test_pretrain(tmp_path):
@@ -138,6 +150,63 @@ def test_evaluate(run):
     assert metrics["count"] == len(small.run().test)
     assert (run / "report.html").read_text().startswith("<!")
     assert "auc" in result.stdout
+
+
+def test_evaluate_several_runs(run, tmp_path):
+    """One table for all, and a report in each folder."""
+    other = shutil.copytree(run, tmp_path / "other")
+    result = call("evaluate", run, other, run, "--json")
+    assert result.exit_code == 0, result.output
+    found = said(result)
+    assert list(found["runs"]) == [str(run), str(other)]
+    first, second = found["runs"].values()
+    assert first["metrics"] == second["metrics"] == found["metrics"]
+    table = result.stdout.partition(" test rows, ")[2].splitlines()
+    names = [line.split("  ")[0] for line in table[3:9]]
+    assert names == [*found["baselines"], str(run), str(other)]
+    test = small.run().test.impressions
+    assert found["rows"] == {
+        "rows": len(test.ads),
+        "users": len(set(test.users)),
+        "ads": len(set(test.ads)),
+        "from": str(test.times.min().astype("M8[s]")).replace("T", " "),
+        "to": str(test.times.max().astype("M8[s]")).replace("T", " "),
+        "label": "clicked",
+        "rate": pytest.approx(test.labels["clicked"].mean()),
+    }
+    (line, _) = found["verdicts"]  # the small run has learned next to nothing
+    assert line.startswith(f"Run {run} ")
+    assert result.stdout.splitlines()[-3] == line
+    for folder in (run, other):
+        page = (folder / "report.html").read_text()
+        assert "logistic regression" in page
+        assert page.count(" best baseline: ") + page.count(" chance: ") == 1
+
+
+@pytest.mark.parametrize(
+    ("part", "old", "new", "message"),
+    [
+        ("fingerprint", "", "x", "which differs. Evaluate them one by one."),
+        (
+            "config",
+            "history_length: 6",
+            "history_length: 6\n  test: 0.2",
+            "split the dataset in different ways.",
+        ),
+    ],
+)
+def test_runs_on_different_rows(run, tmp_path, part, old, new, message):
+    other = shutil.copytree(run, tmp_path / "other")
+    record = json.loads((other / "run.json").read_text())
+    assert old in record[part]
+    record[part] = record[part].replace(old, new, 1)
+    (other / "run.json").write_text(json.dumps(record))
+    result = call("evaluate", run, other)
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert "runs are compared on the same test rows. Received: " in line
+    assert line.endswith(message) or message in line
+    assert not (run / "report.html").exists()
 
 
 @pytest.fixture(scope="module")
@@ -178,8 +247,7 @@ def test_encode_ads(tmp_path, model):
     )
     assert exact.shape == (20, 8)
     assert 0 < np.abs(exact - close).max() < 0.05
-    assert "Encoding ad text: 100%" in done.stderr
-    assert "ad/s" in done.stderr
+    assert "Encoding ad text" not in done.stderr  # no terminal, and quick
     assert "single_machine" not in done.stderr
 
 

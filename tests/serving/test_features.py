@@ -11,6 +11,7 @@ from tests.serving.shop import KEPT, dataset, ranker_of, shop
 from tfadrec import serving
 from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
+from tfadrec.data.features import missing_like
 from tfadrec.serving.requests import (
     as_slates,
     candidates,
@@ -182,6 +183,47 @@ def test_a_new_user_comes_with_features():
     alone = without_features(found, request, np.ones(1, bool))
     answer = world.ask["serving_default"](**alone)["logits"]
     np.testing.assert_allclose(answer, expected + np.log(KEPT), rtol=1e-5)
+
+
+def test_what_a_client_does_not_know_has_one_answer():
+    """Position, bid, device and hour as docs/serving.md says to send them.
+
+    They are scored as values are that training drops: see
+    `test_dropping_teaches_what_is_missing`.
+    """
+    world, found = shop(), shop().dataset
+    request = serving.replay(found, ROWS)
+    names = [
+        name
+        for entity in ("candidate", "context")
+        for feature in found.schema.of(entity)
+        for name in feature.tensors
+        if name in request
+    ]
+    assert {"position", "bid", "device", "hour"} <= set(names)
+    empty = {"O": "", "f": np.nan}
+    unknown = {
+        name: np.full_like(request[name], empty[request[name].dtype.kind])
+        for name in names
+    }
+    answer = world.ask["serving_default"](**{**request, **unknown})
+    for name, values in answer.items():
+        assert np.isfinite(values).all(), name
+    known = world.ask["serving_default"](**request)
+    assert abs(answer["logits"] - known["logits"]).max() > 1e-3
+
+    inputs, *_ = next(iter(found.select(ROWS).batches(len(ROWS))))
+    nothing = missing_like(dict(found.impressions.columns))
+    for name, value in nothing.items():
+        inputs[name] = tf.constant(np.repeat(value, len(ROWS), axis=0))
+    expected = world.ranker(inputs, training=False)["clicked"].numpy()
+    np.testing.assert_allclose(
+        answer["logits"], expected + np.log(KEPT), rtol=1e-5, atol=1e-5
+    )
+    # An example that lacks them is answered alike.
+    rest = {k: v for k, v in request.items() if k not in unknown}
+    lacking = serving.to_examples(rest)
+    assert_close(world.ask["serve_examples"](examples=lacking), answer)
 
 
 def test_of_a_longer_history_the_newest_features_are_read():

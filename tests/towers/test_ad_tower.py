@@ -146,6 +146,14 @@ def test_the_tables_are_not_trained():
     ]
 
 
+def test_vectors_of_the_catalogue():
+    tower, _ = filled()
+    np.testing.assert_array_equal(
+        tower.vectors("copy"), catalogue().columns["copy"]
+    )
+    assert tower.vectors("text") is None
+
+
 def gradients(tower):
     with tf.GradientTape() as tape:
         out = tower(tf.constant(ROWS))

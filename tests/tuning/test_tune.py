@@ -1,6 +1,7 @@
 """A search over trials: order, resume, failures, the last choice."""
 
 import json
+import types
 
 import pytest
 import yaml
@@ -10,6 +11,7 @@ from tests.tuning.trials import SPACE, Trials, score
 from tfadrec import tuning
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.tuning.progress import Progress
 
 # keras-tuner asks for the thread's name by a name that Python gave up, and its
 # model of a few trials is a poor one, and says so.
@@ -303,6 +305,25 @@ def test_a_folder_belongs_to_one_search(tmp_path, monkeypatch):
     (tmp_path / "t" / "letter").write_text("Dear Sir")
     with pytest.raises(InputError, match="a folder of its own"):
         search(tmp_path / "t")
+
+
+def test_a_line_of_the_running_trial_now_and_then(monkeypatch, capsys):
+    """Nobody watches a terminal: half a minute after the last line."""
+    clock = [0.0]
+    monkeypatch.setattr(
+        "tfadrec.tuning.progress.time.monotonic", lambda: clock[0]
+    )
+    objective = types.SimpleNamespace(name="val_auc")
+    oracle = types.SimpleNamespace(trials={"4": 1}, objective=objective)
+    shown = Progress(oracle, True)
+    shown.begun(types.SimpleNamespace(trial_id="4"))
+    for second in range(0, 70, 5):
+        clock[0] = second
+        shown.trained([{"val_auc": 0.61}] if second > 40 else [])
+    assert capsys.readouterr().err.splitlines() == [
+        "trial 4  epoch 1",
+        "trial 4  epoch 2  val_auc 0.6100",
+    ]
 
 
 def test_the_table_of_trials(tmp_path, monkeypatch, capsys):

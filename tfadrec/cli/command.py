@@ -44,16 +44,20 @@ class Command(click.Command):
             result = {"error": line}
             code = 2 if isinstance(error, InputError) else 1
         if as_json:
-            click.echo(json.dumps(_plain(result), allow_nan=False))
+            click.echo(json.dumps(plain(result), allow_nan=False))
         sys.exit(code)
 
 
-def _plain(value: Any) -> Any:
-    """The value with None for nan, which JSON does not have."""
+def plain(value: Any) -> Any:
+    """The value with None for nan, which JSON does not have.
+
+    Args:
+      value: of dicts, lists, texts and numbers.
+    """
     if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
+        return {k: plain(v) for k, v in value.items()}
     if isinstance(value, list):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     return None if isinstance(value, float) and math.isnan(value) else value
 
 

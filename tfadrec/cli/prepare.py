@@ -1,10 +1,12 @@
 """`tfadrec prepare`: logs to a dataset folder."""
 
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from tfadrec.cli.command import Command
+from tfadrec.cli.heartbeat import heartbeat
 from tfadrec.data import sources
 from tfadrec.data.intake.summary import Summary
 
@@ -35,7 +37,7 @@ def movielens_100k(out: str) -> dict[str, Any]:
     Example:
       tfadrec prepare movielens-100k --out data/ml
     """
-    return _show(sources.prepare_movielens_100k(out))
+    return _run(sources.prepare_movielens_100k, out)
 
 
 @prepare.command(cls=Command)
@@ -52,7 +54,7 @@ def mind(news: str, behaviors: str, out: str) -> dict[str, Any]:
       tfadrec prepare mind --news news.tsv --behaviors behaviors.tsv \\
         --out data/mind
     """
-    return _show(sources.prepare_mind(news, behaviors, out))
+    return _run(sources.prepare_mind, news, behaviors, out)
 
 
 @prepare.command(cls=Command)
@@ -76,7 +78,7 @@ def table(config: str, like: str | None, out: str) -> dict[str, Any]:
       tfadrec prepare table --config examples/online_retail.yaml \\
         --out data/retail
     """
-    return _show(sources.prepare_table(config, out, like=like))
+    return _run(sources.prepare_table, config, out, like=like)
 
 
 @prepare.command(cls=Command)
@@ -89,9 +91,12 @@ def synthetic(out: str, seed: int) -> dict[str, Any]:
     Example:
       tfadrec prepare synthetic --out data/world --seed 0
     """
-    return _show(sources.prepare_synthetic(out, seed))
+    return _run(sources.prepare_synthetic, out, seed)
 
 
-def _show(summary: Summary) -> dict[str, Any]:
+def _run(prepare: Callable[..., Summary], *args, **named) -> dict[str, Any]:
+    """Prepares a dataset, and shows what became of the rows."""
+    with heartbeat("tfadrec.data"):
+        summary = prepare(*args, **named)
     click.echo("\n".join(summary.lines()))
     return summary.to_dict()

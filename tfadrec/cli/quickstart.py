@@ -26,7 +26,8 @@ def quickstart(out: str) -> dict[str, Any]:
     """Go from MovieLens-100K's log to ads recommended by an exported bundle.
 
     The ranker, which reads ad copy and behaviour, is compared on the same
-    held-out impressions with popularity and with a DIN on ids alone.
+    held-out impressions with popularity, with the ads' click rates and with a
+    DIN on ids alone.
 
     \b
     Example:
@@ -36,7 +37,7 @@ def quickstart(out: str) -> dict[str, Any]:
     import numpy as np
     import tensorflow as tf
 
-    from tfadrec import __version__, data, evaluation, models, serving, training
+    from tfadrec import __version__, data, evaluation, serving, training
     from tfadrec.core.config import RunConfig
     from tfadrec.evaluation.page import check_page
 
@@ -59,10 +60,9 @@ def quickstart(out: str) -> dict[str, Any]:
     }
     found: dict[str, list[evaluation.Evaluation]] = {}
     train, _, test = parts
-    popularity = models.Popularity().fit(
-        train.impressions.ads, train.impressions.labels["clicked"]
-    )
-    found["popularity"] = [evaluation.evaluate(popularity, test, train=train)]
+    baselines = evaluation.evaluate_baselines(train, test)
+    for name in ("popularity", "smoothed rate"):
+        found[name] = [baselines[name]]
     click.echo(f"3/5  Training, seeds {', '.join(map(str, _SEEDS))}")
     for name, catalogue in catalogues.items():
         train, valid, test = (part.with_catalogue(catalogue) for part in parts)

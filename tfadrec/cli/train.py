@@ -1,5 +1,8 @@
 """`tfadrec train`: a dataset folder to a run folder."""
 
+import json
+import os
+import pathlib
 from typing import Any
 
 import click
@@ -8,6 +11,7 @@ from tfadrec.cli.command import (
     Command,
     allow_import_option,
     load_tensorflow,
+    plain,
     read_yaml_file,
 )
 from tfadrec.core.config import RunConfig
@@ -31,7 +35,8 @@ def train(
     """Train a ranker, and go on with it where a run was killed.
 
     The run folder holds the model with its best weights, the settings, the
-    metrics of each epoch, and TensorBoard's logs.
+    metrics of each epoch, and TensorBoard's logs. The ranker is shown beside
+    baselines on the validation rows, and RUN/baselines.json keeps the figures.
 
     \b
     Example:
@@ -49,5 +54,34 @@ def train(
     click.echo(f"{len(run.history)} epochs; the best has")
     for name, value in run.best.items():
         click.echo(f"  {name} {value:.4f}")
+    beside = _beside_baselines(run)
+    _write(pathlib.Path(out, "baselines.json"), beside)
     click.echo(f"Next: tfadrec evaluate {out}")
-    return {"run": str(out), "history": run.history}
+    for line in beside["verdicts"]:
+        click.echo(line)
+    return {"run": str(out), "history": run.history, **beside}
+
+
+def _beside_baselines(run) -> dict[str, Any]:
+    """Measures and shows ranker and baselines on the validation rows."""
+    from tfadrec import evaluation
+
+    tasks = {t: loss.is_binary for t, loss in run.ranker.task_losses.items()}
+    found = evaluation.evaluate(run.ranker, run.valid, train=run.train)
+    baselines = evaluation.evaluate_baselines(run.train, run.valid, tasks)
+    facts = evaluation.rows_facts(run.valid, run.ranker.tasks[0])
+    click.echo(f"\n{evaluation.rows_line('validation', facts)}\n")
+    click.echo(evaluation.standings({**baselines, "the ranker": found}) + "\n")
+    return {
+        "rows": facts,
+        "baselines": {n: e.to_dict()["metrics"] for n, e in baselines.items()},
+        "verdicts": evaluation.verdicts(
+            "The ranker", found, baselines, run.valid, run.monitor
+        ),
+    }
+
+
+def _write(file: pathlib.Path, values: dict[str, Any]) -> None:
+    fresh = file.with_suffix(".fresh")
+    fresh.write_text(json.dumps(plain(values), indent=1, allow_nan=False))
+    os.replace(fresh, file)

@@ -21,9 +21,8 @@ import urllib.request
 import zipfile
 from collections.abc import Mapping
 
-import tqdm
-
 from tfadrec.core.errors import TfadrecError
+from tfadrec.core.progress import Progress
 
 _LOG = logging.getLogger(__name__)
 _CHECKED = ".checked.json"
@@ -178,14 +177,14 @@ def _extract(
 
 
 def _read_url(url: str, path: pathlib.Path, timeout: float) -> None:
+    print(f"Downloading {path.name}", file=sys.stderr)
     with (
         urllib.request.urlopen(url, timeout=timeout) as answer,
         path.open("wb") as file,
-        tqdm.tqdm(
-            total=int(answer.headers.get("Content-Length") or 0) or None,
-            desc=path.name,
-            unit="B",
-            unit_scale=True,
+        Progress(
+            int(answer.headers.get("Content-Length") or 0) or None,
+            path.name,
+            "B",
         ) as progress,
     ):
         while piece := answer.read(1 << 20):

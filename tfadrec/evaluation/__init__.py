@@ -1,15 +1,25 @@
-"""Metrics over a dataset, by slice, and the report."""
+"""Metrics over a dataset, by slice, beside baselines, and the report."""
 
 from tfadrec.evaluation.compare import compare
-from tfadrec.evaluation.evaluate import evaluate
+from tfadrec.evaluation.evaluate import evaluate, measure
+from tfadrec.evaluation.evaluate_baselines import evaluate_baselines
 from tfadrec.evaluation.evaluation import Evaluation
 from tfadrec.evaluation.reliability_bin import ReliabilityBin
 from tfadrec.evaluation.report import write_report
+from tfadrec.evaluation.rows import rows_facts, rows_line
+from tfadrec.evaluation.standings import standings
+from tfadrec.evaluation.verdicts import verdicts
 
 __all__ = [
     "Evaluation",
     "ReliabilityBin",
     "compare",
     "evaluate",
+    "evaluate_baselines",
+    "measure",
+    "rows_facts",
+    "rows_line",
+    "standings",
+    "verdicts",
     "write_report",
 ]

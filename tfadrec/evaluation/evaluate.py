@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,10 +64,34 @@ def evaluate(
             "A dataset to evaluate on must have impressions. Received: 0. "
             "Choose a split that has some."
         )
+    predictions = model.predict(dataset.batches(batch_size))
+    real = {task for task in predictions if not _is_binary(model, task)}
+    return measure(predictions, dataset, real=real, train=train, k=k)
+
+
+def measure(
+    predictions: Mapping[str, NDArray],
+    dataset: Dataset,
+    *,
+    real: Collection[str] = (),
+    train: Dataset | None = None,
+    k: int = 10,
+) -> Evaluation:
+    """What `evaluate` says of predictions that are already there.
+
+    Args:
+      predictions: task -> logits [n], or means of the tasks in `real`.
+      dataset: see `evaluate`.
+      real: the tasks whose labels are amounts.
+      train: see `evaluate`.
+      k: likewise.
+
+    Raises:
+      InputError: see `evaluate`.
+    """
     parts = _slices(dataset, train)
     metrics, reliability = {}, {}
     slices: dict[str, dict[str, dict[str, float]]] = {p: {} for p in parts}
-    predictions = model.predict(dataset.batches(batch_size))
     for task, logits in predictions.items():
         labels, rows = _labels(dataset, task)
         logits = np.asarray(logits)
@@ -76,15 +101,15 @@ def evaluate(
                 f"shape {logits.shape} for {len(labels)} impressions, task "
                 f"{task!r}. Predict over all of `dataset.batches(...)`."
             )
-        is_binary = _is_binary(model, task)
-        measure = functools.partial(
+        is_binary = task not in real
+        of_part = functools.partial(
             _measure if is_binary else _measure_real, dataset, labels, logits
         )
-        metrics[task] = measure(rows, k)
+        metrics[task] = of_part(rows, k)
         if is_binary:
             reliability[task] = _reliability(labels[rows], logits[rows])
         for name, part in parts.items():
-            slices[name][task] = measure(part & rows, k)
+            slices[name][task] = of_part(part & rows, k)
     return Evaluation(metrics, slices, reliability)
 
 

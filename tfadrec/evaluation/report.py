@@ -9,6 +9,7 @@ from tfadrec.evaluation.compare import FOOTNOTE, comparison_rows
 from tfadrec.evaluation.evaluation import Evaluation
 from tfadrec.evaluation.page import table, write_page
 from tfadrec.evaluation.reliability_bin import ReliabilityBin
+from tfadrec.evaluation.standings import standings_rows
 
 
 def write_report(
@@ -17,6 +18,8 @@ def write_report(
     evaluations: Mapping[str, Sequence[Evaluation]],
     recommendations: Sequence[Mapping[str, Any]] | None = None,
     facts: Mapping[str, Any] | None = None,
+    baselines: Mapping[str, Evaluation] | None = None,
+    verdicts: Sequence[str] = (),
 ) -> None:
     """Writes one HTML file without scripts or outside resources.
 
@@ -31,6 +34,9 @@ def write_report(
       recommendations: best first, each with `title`, `tags` (strings) and
         `pctr` (a probability).
       facts: name -> value: versions, seeds, hardware, dataset sizes.
+      baselines: name -> evaluation, on the same rows; a table shows them beside
+        every model's first evaluation.
+      verdicts: lines to show above it.
 
     Raises:
       InputError: where a model has no evaluation, there is no model, or another
@@ -40,6 +46,12 @@ def write_report(
     body += [table(rows) for rows in comparison_rows(evaluations)]
     body.append(f"<p>{escape(FOOTNOTE)}</p>")
     firsts = {name: runs[0] for name, runs in evaluations.items()}
+    if baselines:
+        body.append("<h2>Beside the baselines</h2>")
+        body += [f"<p><strong>{escape(v)}</strong></p>" for v in verdicts]
+        body += [
+            table(rows) for rows in standings_rows({**baselines, **firsts})
+        ]
     body.append("<h2>Calibration</h2>")
     body.append(
         "<p>Ten bins of equally many impressions, by predicted probability "

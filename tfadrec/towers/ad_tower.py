@@ -189,6 +189,11 @@ class AdTower(keras.layers.Layer):
         """All that `call` gives of an ad."""
         return (*_ALL, *dict.fromkeys([*self.kind, *self.passed]))
 
+    def vectors(self, name: str) -> np.ndarray | None:
+        """A vector column of the catalogue, float32 [N, D]; None without it."""
+        table = self._tables.get(name)
+        return None if table is None else table.numpy()[1:]
+
     def build(self, input_shape=None) -> None:
         self._tables = {
             name: self._column(

@@ -5,9 +5,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from tqdm import tqdm
-
 from tfadrec.core.door import keras
+from tfadrec.core.progress import Progress
 from tfadrec.training.saved_state import SavedState
 
 
@@ -21,7 +20,7 @@ class MeasureEpochs(keras.callbacks.Callback):
       epochs: how many there are at most.
       patience: epochs without improvement that end the training.
       steps: in each epoch.
-      progress: whether to show a progress bar on standard error.
+      progress: whether to show progress on standard error.
     """
 
     state: SavedState
@@ -35,17 +34,16 @@ class MeasureEpochs(keras.callbacks.Callback):
         super().__init__()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Begins a progress bar."""
-        self._bar = tqdm(
-            total=self.steps,
-            desc=f"epoch {epoch + 1}/{self.epochs}",
-            unit="step",
-            disable=None if self.progress else True,  # None: on a terminal
-            leave=False,
+        """Begins to count steps."""
+        self._bar = Progress(
+            self.steps,
+            f"epoch {epoch + 1}/{self.epochs}",
+            "steps",
+            show=self.progress,
         )
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Moves it on."""
+        """Counts one."""
         self._bar.update()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -56,7 +54,7 @@ class MeasureEpochs(keras.callbacks.Callback):
         if self.progress:
             values = "  ".join(f"{k} {v:.4f}" for k, v in measured.items())
             line = f"epoch {epoch + 1}/{self.epochs}  {values}"
-            tqdm.write(line, file=sys.stderr)
+            print(line, file=sys.stderr, flush=True)
         self.state.add(measured)
         if self.state.is_over(self.epochs, self.patience):
             self.model.stop_training = True

@@ -49,8 +49,12 @@ class Run:
     @property
     def best(self) -> dict[str, float]:
         """The metrics of the epoch whose weights the ranker has."""
-        monitor = self.config.fit.get("monitor", "val_auc")
-        return self.history[best_epoch(self.history, monitor) - 1]
+        return self.history[best_epoch(self.history, f"val_{self.monitor}") - 1]
+
+    @property
+    def monitor(self) -> str:
+        """The metric that tells the best epoch, without `val_`."""
+        return self.config.fit.get("monitor", "val_auc").removeprefix("val_")
 
 
 def train(

@@ -2,7 +2,9 @@
 
 import shutil
 import sys
+import time
 
+from tfadrec.core import progress
 from tfadrec.tuning.leaderboard import Leaderboard, show
 
 _HEAD = f"{'trial':>5}  {'status':<10}  {'score':>8}  {'best':>8}  epochs  secs"
@@ -22,10 +24,12 @@ class Progress:
         self._said_head = False
         self._told: set[str] = set()
         self._running = ""
+        self._told_at = time.monotonic()
 
     def say(self, line: str) -> None:
         """Writes a line above the running one."""
         if self._enabled:
+            self._told_at = time.monotonic()
             clear = "\r\x1b[2K" if self._live else ""
             print(clear + line, file=sys.stderr, flush=True)
 
@@ -36,13 +40,20 @@ class Progress:
             self.say(self._running)
 
     def trained(self, history: list[dict[str, float]]) -> None:
-        """Rewrites the line of the running trial, on a terminal."""
-        if not self._live:
+        """Rewrites the line of the running trial on a terminal.
+
+        Elsewhere it writes one now and then.
+        """
+        if not self._enabled:
             return
         line = f"{self._running}  epoch {len(history) + 1}"
         if history:
             name = self._oracle.objective.name
             line += f"  {name} {history[-1][name]:.4f}"
+        if not self._live:
+            if time.monotonic() - self._told_at >= progress.LINE_SECONDS:
+                self.say(line)
+            return
         width = shutil.get_terminal_size().columns - 1
         print("\r\x1b[2K" + line[:width], end="", file=sys.stderr, flush=True)
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from tfadrec.core.errors import InputError
@@ -111,6 +112,23 @@ def test_no_negative_comes_from_another_period(strategy):
         for row in drawn
     ]
     assert sum(mixed) > 600
+
+
+def test_the_rate_in_one_split_does_not_tell_that_in_another(bought):
+    """In each split an ad is a negative as often as it was bought there."""
+    random = np.random.default_rng(1)
+    splits = random.choice(["train", "valid", "test"], 200, p=[0.6, 0.2, 0.2])
+    of_request = {f"r{n}": split for n, split in enumerate(splits)}
+    column = [of_request[r] for r in bought["request_id"].to_pylist()]
+    table = bought.append_column("split", pa.array(column))
+    drawn = sample(table, strategy="popularity", negatives_per_positive=2)
+    for split in ("train", "valid", "test"):
+        part = drawn.filter(pc.equal(drawn["split"], split))
+        own = table.filter(pc.equal(table["split"], split))
+        ads = [int(ad[1:]) for _, ad in set(pairs(own))]
+        np.testing.assert_array_equal(
+            negatives(part), 2 * np.bincount(ads, minlength=50)
+        )
 
 
 def test_an_ad_that_the_user_bought_elsewhere_may_be_drawn(bought):

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
-import tqdm
 
 from tfadrec.core import fetch
 from tfadrec.core.errors import InputError
+from tfadrec.core.progress import Progress
 from tfadrec.data.tokens import Tokens
 
 #: Part of the key: raised when the same tokens and weights give another table.
@@ -105,9 +105,7 @@ def _write(path, tokens, encoder, batch_size, progress) -> None:
         autograph=False,
     )
     order = np.argsort(-tokens.lengths, kind="stable")
-    with tqdm.tqdm(
-        total=len(order), desc="Lower layers", unit="ad", disable=not progress
-    ) as bar:
+    with Progress(len(order), "Lower layers", "ads", show=progress) as bar:
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
             lengths = tokens.lengths[chosen]

@@ -15,9 +15,9 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import tqdm
 
 from tfadrec.core import fetch
+from tfadrec.core.progress import Progress
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.copy.tokenizer import Tokenizer, ad_texts
 
@@ -119,7 +119,7 @@ def text_vectors(
         default `text_vectors` in `tfadrec.core.fetch.cache_dir()`.
       batch_tokens: tokens per call of the encoder, padding included; a longer
         text is a call of its own.
-      progress: whether a progress bar is shown on standard error.
+      progress: whether progress is shown on standard error.
 
     Returns:
       float32 [n, D].
@@ -164,12 +164,7 @@ def vectors_and_count(
     todo = list(missing.values())
     if not todo:
         return vectors, 0
-    with tqdm.tqdm(
-        total=len(todo),
-        desc="Encoding ad text",
-        unit="ad",
-        disable=not progress,
-    ) as bar:
+    with Progress(len(todo), "Encoding ad text", "texts", show=progress) as bar:
         for part, made in _encode(todo, tokenizer, encoder, batch_tokens, bar):
             _write_part(folder, part, made)
             for text, vector in zip(part, made, strict=True):
@@ -182,7 +177,7 @@ def _encode(
     tokenizer: Tokenizer,
     encoder: TextEncoder,
     batch_tokens: int,
-    bar: tqdm.tqdm,
+    bar: Progress,
 ) -> Iterator[tuple[Sequence[str], np.ndarray]]:
     """Parts of the texts, with their vectors.
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 import pathlib
 import re
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.read_parquet import read_parquet
 from tfadrec.data.intake.text_encoding import as_utf8, with_one_character
 
+_LOG = logging.getLogger(__name__)
 _BLOCK_BYTES = 1 << 26
 _LINE_END = rb"\r\n|\r|\n"
 
@@ -64,6 +66,7 @@ def read_table(
         is of another kind, or of one that has no delimiter or encoding.
     """
     name = name or str(path)
+    _LOG.info("Reading %s", name)
     suffixes = set(pathlib.PurePosixPath(str(path).lower()).suffixes)
     filesystem, inner = open_filesystem(path)
     textual = {"delimiter": delimiter, "columns": None if header else columns}

@@ -1,5 +1,6 @@
 """Writing a dataset folder, all of it or nothing."""
 
+import logging
 import pathlib
 
 import numpy as np
@@ -14,6 +15,7 @@ from tfadrec.data.intake.feature_columns import named_columns
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.summary import Summary
 
+_LOG = logging.getLogger(__name__)
 _ID_TYPES = {"string": pa.string(), "int64": pa.int64()}
 #: The files of a dataset of version 0.1.0.
 _NEEDED_1 = {
@@ -76,6 +78,7 @@ def write_dataset(
       InputError: where `out` is in use for something else.
       TfadrecError: where the folder cannot be written.
     """
+    _LOG.info("Writing %s", out)
     folder = _folder(out)
     folder.check()
     user, ad = _ID_TYPES[schema.user_id_type], _ID_TYPES[schema.ad_id_type]

@@ -1,5 +1,6 @@
 """Candidates that were not bought, for logs that hold purchases only."""
 
+import logging
 from typing import Literal
 
 import numpy as np
@@ -10,6 +11,8 @@ from tfadrec.core.errors import InputError
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.sources.dealing import deal, decks
 from tfadrec.data.sources.periods import periods_of, shortest_period
+
+_LOG = logging.getLogger(__name__)
 
 #: Negatives for a purchase, at most. Each is a row, so a slip of the pen would
 #: fill the memory.
@@ -33,7 +36,7 @@ def with_negatives(
     Every purchase counts as clicked and converted; an ad that stands in a
     request twice counts once. Each purchase is given negatives that share its
     request, user, time and context. They are ads that were bought in the same
-    period by somebody: what is to be bought in a later period cannot be read
+    period and split by somebody: what is to be bought in another cannot be read
     off them. The ads of a request are distinct: none was bought in it, and
     none is drawn twice. An ad that the user bought in another request may be
     drawn; were it not, an ad in the history would never be a negative, and a
@@ -57,6 +60,7 @@ def with_negatives(
     Raises:
       InputError: where that would be more rows than can be held.
     """
+    _LOG.info("Sampling negatives")
     request, first, bought = _folded(purchases, catalogue, ledger)
     times = purchases["timestamp"].to_numpy()[first]
     every_ad_alike = strategy == "uniform"
@@ -75,7 +79,7 @@ def with_negatives(
             f"{len(first):,} purchases with {negatives_per_positive:,} "
             "negatives each. Take fewer negatives_per_positive."
         )
-    periods = periods_of(times, chosen)
+    periods = _in_splits(purchases, first, periods_of(times, chosen))
     order = np.argsort(periods, kind="stable")
     first, bought, periods = first[order], bought[order], periods[order]
 
@@ -112,6 +116,23 @@ def with_negatives(
     return table.append_column("clicked", label).append_column(
         "converted", label
     )
+
+
+def _in_splits(
+    purchases: pa.Table, first: np.ndarray, periods: np.ndarray
+) -> np.ndarray:
+    """Periods [n] of which each has rows of one split only.
+
+    An ad has as many negatives as its purchases in a period ask for. Were the
+    splits dealt together, an ad with few of its purchases in one split would
+    have the more negatives there: its rate in training would tell the others.
+    """
+    if "split" not in purchases.column_names:
+        return periods
+    splits = purchases["split"].combine_chunks().dictionary_encode()
+    codes = splits.indices.to_numpy()[first].astype(np.int64)
+    keys = periods * len(splits.dictionary) + codes
+    return np.unique(keys, return_inverse=True)[1].astype(np.int64)
 
 
 def _folded(

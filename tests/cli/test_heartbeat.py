@@ -1,0 +1,43 @@
+"""What is being done, now and then."""
+
+import logging
+import time
+
+from tests.serving import shop
+from tfadrec.cli.heartbeat import heartbeat
+from tfadrec.data import sources
+
+
+def test_the_newest_message_is_told(monkeypatch, capsys):
+    monkeypatch.setattr("tfadrec.core.progress.LINE_SECONDS", 0.05)
+    logger = logging.getLogger("tfadrec.data.something")
+    with heartbeat("tfadrec.data"):
+        logger.info("Reading %s", "log.csv")
+        logger.debug("not this")
+        time.sleep(0.3)
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) >= 2
+    assert set(told) == {"Reading log.csv, 0 s so far"}
+    time.sleep(0.2)
+    logger.info("not this either")
+    assert capsys.readouterr().err == ""
+    assert logging.getLogger("tfadrec.data").level == logging.NOTSET
+
+
+def test_quick_work_leaves_no_line(capsys):
+    begun = time.monotonic()
+    with heartbeat("tfadrec.data"):
+        pass
+    assert time.monotonic() - begun < 5
+    assert capsys.readouterr() == ("", "")
+
+
+def test_preparing_says_what_it_does(tmp_path, caplog):
+    config = shop.write(tmp_path / "shop")
+    with caplog.at_level(logging.INFO, "tfadrec.data"):
+        sources.prepare_table(config, tmp_path / "out")
+    files = ("ads.csv", "users.csv", "events.csv", "log.csv")
+    assert caplog.messages == [
+        *(f"Reading {file}" for file in files),
+        f"Writing {tmp_path / 'out'}",
+    ]

@@ -1,0 +1,53 @@
+"""A line now and then of work whose length is not known."""
+
+import contextlib
+import logging
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+from tfadrec.core import progress
+
+
+@contextlib.contextmanager
+def heartbeat(logger: str) -> Iterator[None]:
+    """Tells every half minute, on standard error, what is being done.
+
+    That is the newest message of level INFO of a logger and those below it.
+
+    Args:
+      logger: its name.
+    """
+    begun = time.monotonic()
+    over = threading.Event()
+    newest = _Newest(logging.INFO)
+    source = logging.getLogger(logger)
+    level = source.level
+
+    def tell() -> None:
+        while not over.wait(progress.LINE_SECONDS):
+            seconds = time.monotonic() - begun
+            line = f"{newest.message}, {seconds:.0f} s so far"
+            print(line, file=sys.stderr, flush=True)
+
+    source.addHandler(newest)
+    source.setLevel(logging.INFO)
+    thread = threading.Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        source.setLevel(level)
+        source.removeHandler(newest)
+
+
+class _Newest(logging.Handler):
+    """Keeps the newest message."""
+
+    message = "Working"
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.message = record.getMessage()

@@ -1,0 +1,80 @@
+"""One line where a ranker has learned nothing that a baseline does not know."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tfadrec.data.dataset import Dataset
+from tfadrec.evaluation.evaluation import Evaluation
+from tfadrec.evaluation.standings import SHOWN
+
+#: Standard errors around 0.5 in which an AUC is chance.
+_ERRORS = 2.0
+
+
+def verdicts(
+    name: str,
+    evaluation: Evaluation,
+    baselines: Mapping[str, Evaluation],
+    dataset: Dataset,
+    metric: str = "auc",
+) -> list[str]:
+    """What is wrong with a ranker, a line per task; none where it is ahead.
+
+    A binary task whose AUC is below 0.5 plus two standard errors cannot be told
+    from chance. The error is that of the Mann-Whitney statistic without any
+    effect, sqrt((p + q + 1) / (12 p q)) for p clicks and q non-clicks. Else the
+    ranker is compared with the best baseline, as shown with four digits.
+
+    Args:
+      name: of the ranker.
+      evaluation: its metrics.
+      baselines: those of the baselines, on the same impressions.
+      dataset: these impressions.
+      metric: what is compared: `auc`, `gauc` or `log_loss`; of a real label
+        it is `rmse`.
+    """
+    lines = []
+    for task, metrics in evaluation.metrics.items():
+        compared = metric if metric in metrics else "rmse"
+        own = metrics[compared]
+        others = {
+            baseline: found.metrics[task][compared]
+            for baseline, found in baselines.items()
+            if task in found.metrics
+        }
+        others = {n: v for n, v in others.items() if v == v}
+        if compared != "rmse":
+            margin = _chance_margin(task, dataset)
+            if metrics["auc"] <= 0.5 + margin:
+                lines.append(
+                    f"{name} cannot be told from chance: {task} AUC "
+                    f"{metrics['auc']:.4f} on {len(dataset):,} rows, where "
+                    f"chance reaches {0.5 + margin:.4f}."
+                )
+                continue
+        if not others or own != own:
+            continue
+        sign = 1 if SHOWN[compared] else -1
+        best = max(others, key=lambda n: sign * others[n])
+        if round(sign * own, 4) <= round(sign * others[best], 4):
+            lines.append(
+                f"{name} is not ahead of the best baseline: {task} {compared} "
+                f"{own:.4f}, {best} {others[best]:.4f}."
+            )
+    return lines
+
+
+def _chance_margin(task: str, dataset: Dataset) -> float:
+    """How far from 0.5 an AUC is by chance; nan with one class only."""
+    rows = dataset.impressions
+    if task not in rows.labels:  # converted_if_clicked has no baseline
+        return float("nan")
+    labels = rows.labels[task]
+    weights = np.ones(len(labels)) if rows.weights is None else rows.weights
+    clicks = float(weights[labels == 1].sum())
+    others = float(weights[labels != 1].sum())
+    if not (clicks and others):
+        return float("nan")
+    error = np.sqrt((clicks + others + 1) / (12 * clicks * others))
+    return min(0.5, _ERRORS * float(error))
