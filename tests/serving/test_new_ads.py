@@ -306,6 +306,7 @@ def test_an_encoder_without_a_target_gives_a_user_vector():
     ranker = training.build_ranker(config, dataset)
     service = serving.RankingService(ranker, dataset)
     signatures = service.signatures("encode_user")
+    assert set(signatures) == {"encode_user"}
     ask = serving.answers(service, signatures)["encode_user"]
     request = without_candidates(
         dataset.schema, serving.replay(dataset, np.arange(7))
