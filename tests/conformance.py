@@ -14,6 +14,7 @@ import numpy as np
 from tfadrec.core.door import keras, tf
 from tfadrec.layers.building import built
 
+#: Policy -> how far an output may be from that in float32.
 POLICIES = {"mixed_float16": 0.02, "mixed_bfloat16": 0.1}
 
 
@@ -51,56 +52,49 @@ def check(case: Case) -> None:
     _check_gradients(layer, inputs)
     _check_names_and_values(case, layer, inputs)
     _check_xla(case, layer, inputs, expected)
-    for policy, tolerance in POLICIES.items():
-        _check_precision(case, policy, layer, inputs, expected, tolerance)
+    _check_precision(case, layer, inputs, expected)
 
 
 def check_saved(
-    case: Case, path: pathlib.Path, *, save_traces: bool = True
+    case: Case,
+    path: pathlib.Path,
+    *,
+    model: keras.Model | None = None,
+    save_traces: bool = True,
 ) -> None:
-    """Saved by `save`, and loaded again.
+    """Saved as a model of its own, and loaded again.
 
     Args:
       case: of the layer.
-      path: as `save` has it.
+      path: one that ends in `.keras` or, for a SavedModel, in no such way.
+      model: what `model_of` made of the case, where there is one already.
       save_traces: whether a SavedModel also holds the graphs of each part,
         which loading with the real classes does not need.
     """
     inputs = case.inputs(5, 4)
-    model = save(case, path, save_traces=save_traces)
+    model = model or model_of(case)
+    if path.suffix:
+        model.save(path, save_format="keras")
+    else:
+        model.save(path, save_format="tf", save_traces=save_traces)
     loaded = keras.models.load_model(path)
-    kind = type(_made(case))
+    kind = type(case.make(name="layer"))
     if issubclass(kind, keras.Model):
         assert weight_names(loaded) == weight_names(model)
     assert kind in {type(part) for part in _parts(loaded)}
     _assert_close(outputs_of(loaded, inputs), outputs_of(model, inputs))
 
 
-def save(
-    case: Case, path: pathlib.Path, *, save_traces: bool = True
-) -> keras.Model:
-    """Saves the case's layer as a model of its own.
-
-    Args:
-      case: of the layer.
-      path: one that ends in `.keras` or, for a SavedModel, in no such way.
-      save_traces: as `check_saved` has it.
-    """
+def model_of(case: Case) -> keras.Model:
+    """The case's layer, with weights that matter, as a model of its own."""
     layer = _made(case)
     _spread(layer)
     if isinstance(layer, keras.Model):
-        model = layer
-    else:
-        inputs = tf.nest.map_structure(
-            lambda spec: keras.Input(spec.shape[1:], dtype=spec.dtype),
-            case.specs,
-        )
-        model = keras.Model(inputs, layer(inputs))
-    if path.suffix:
-        model.save(path, save_format="keras")
-    else:
-        model.save(path, save_format="tf", save_traces=save_traces)
-    return model
+        return layer
+    inputs = tf.nest.map_structure(
+        lambda spec: keras.Input(spec.shape[1:], dtype=spec.dtype), case.specs
+    )
+    return keras.Model(inputs, layer(inputs))
 
 
 def _made(case, seed=0, **kwargs):
@@ -244,12 +238,15 @@ def _check_xla(case, layer, inputs, expected):
     _assert_close(outputs_of(compiled, inputs), expected, atol=1e-4)
 
 
-def _check_precision(case, policy, layer, inputs, expected, tolerance):
-    """Under the global policy, and where one layer is given a policy."""
-    with _global_policy(policy):
-        half = _made(case)
-    given = _made(case, dtype=policy)
-    for other in (half, given):
+def _check_precision(case, layer, inputs, expected):
+    """Under a global policy, and where one layer is given a policy.
+
+    Parts follow either policy for the same reason, so each is tried one way.
+    """
+    with _global_policy("mixed_float16"):
+        under = _made(case)
+    given = _made(case, dtype="mixed_bfloat16")
+    for policy, other in (("mixed_float16", under), ("mixed_bfloat16", given)):
         for part in _parts(other):
             if isinstance(part, keras.metrics.Metric):
                 continue
@@ -264,7 +261,7 @@ def _check_precision(case, policy, layer, inputs, expected, tolerance):
         other.set_weights(layer.get_weights())
         outputs = outputs_of(other, inputs)
         for one, two in zip(outputs, expected, strict=True):
-            limit = tolerance * max(1, np.abs(two).max(initial=0))
+            limit = POLICIES[policy] * max(1, np.abs(two).max(initial=0))
             np.testing.assert_allclose(one, two, atol=limit, rtol=0)
 
 

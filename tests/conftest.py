@@ -14,12 +14,27 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("tfadrec")
 
 
+#: What takes minutes or has one long test is begun first: at the end, files of
+#: a second each keep all processes busy.
+FIRST = (
+    *("tests/serving/", "tests/test_", "tests/cli/", "tests/training/"),
+    *("tests/models/", "tests/tuning/", "tests/evaluation/", "tests/towers/"),
+)
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
+
+
 def pytest_xdist_make_scheduler(config, log):
     """The tests of a file share a process, and all of `serving` their bundles.
 
     To start TensorFlow, and to export a bundle, takes seconds.
     """
     from xdist.scheduler import LoadFileScheduling
+
+    # As they were sorted above, and not by their number of tests.
+    config.option.loadscopereorder = False
 
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:

@@ -1,5 +1,6 @@
 """Every public layer and model passes the harness of `conformance`."""
 
+import functools
 import json
 import pathlib
 import subprocess
@@ -58,9 +59,17 @@ def test_conformance(name):
     conformance.check(CASES[name])
 
 
+@functools.cache
+def model(name):
+    """It is saved in both formats."""
+    return conformance.model_of(CASES[name])
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_saved_model(name, tmp_path):
-    conformance.check_saved(CASES[name], tmp_path / "saved", save_traces=False)
+    conformance.check_saved(
+        CASES[name], tmp_path / "saved", model=model(name), save_traces=False
+    )
 
 
 @pytest.mark.slow
@@ -105,10 +114,10 @@ print(json.dumps(found))
 def test_reload_in_a_fresh_process(tmp_path):
     names = {}
     for name, case in CASES.items():
-        model = conformance.save(case, tmp_path / f"{name}.keras")
-        names[name] = conformance.weight_names(model)
+        model(name).save(tmp_path / f"{name}.keras", save_format="keras")
+        names[name] = conformance.weight_names(model(name))
         inputs = case.inputs(5, 4)
-        outputs = conformance.outputs_of(model, inputs)
+        outputs = conformance.outputs_of(model(name), inputs)
         named = inputs if isinstance(inputs, dict) else {"": inputs}
         np.savez(
             tmp_path / f"{name}.npz",

@@ -109,7 +109,7 @@ def write(folder):
     return folder / "table.yaml"
 
 
-@pytest.mark.usefixtures("flag")
+@pytest.mark.usefixtures("flag", "no_replay")
 def test_a_kind_more(tmp_path):
     sources.prepare_table(write(tmp_path), tmp_path / "data")
     config = small.config(

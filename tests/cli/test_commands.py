@@ -298,7 +298,7 @@ def test_export_without_the_file(run, tmp_path):
 def traced():
     """A service of the run, and its signatures."""
     service = serving.RankingService(small.run().ranker, small.run().dataset)
-    return service, service.signatures()
+    return service, service.signatures("recommend")
 
 
 @pytest.fixture
@@ -306,7 +306,7 @@ def one_service(monkeypatch):
     """All calls of a command ask a service that is traced once."""
     service, signatures = traced()
     monkeypatch.setattr(
-        serving.RankingService, "signatures", lambda _: signatures
+        serving.RankingService, "signatures", lambda *_: signatures
     )
     monkeypatch.setattr(serving, "RankingService", lambda *_: service)
 

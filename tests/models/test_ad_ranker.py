@@ -152,7 +152,7 @@ def test_a_label_that_is_no_task_is_not_read(small):
     for rows in ((inputs, labels), (inputs, {"clicked": labels["clicked"]})):
         ranker = small.ranker()
         auc = keras.metrics.AUC(from_logits=True, name="auc")
-        ranker.compile("sgd", metrics=[auc])
+        ranker.compile("sgd", metrics=[auc], run_eagerly=True)
         ranker.fit(data(rows), verbose=0)
         found.append(ranker.evaluate(data(rows), verbose=0, return_dict=True))
     assert found[0] == found[1]
@@ -222,7 +222,7 @@ def test_metrics_see_the_tasks_alone(small):
     rows = small.rows(labels=("clicked", "converted"))
     auc = keras.metrics.AUC(from_logits=True, name="auc")
     for metrics in ([auc], {"clicked": [auc]}):
-        ranker.compile("sgd", metrics=metrics)
+        ranker.compile("sgd", metrics=metrics, run_eagerly=True)
         ranker.fit(data(rows), verbose=0)
         found = ranker.evaluate(data(rows), verbose=0, return_dict=True)
         tasks = ("clicked", "converted") if metrics == [auc] else ("clicked",)
@@ -353,7 +353,7 @@ def test_the_kind_of_an_ad_reaches_the_encoder(small):
 
 def test_sample_weights(small):
     ranker = small.ranker()
-    ranker.compile("sgd")
+    ranker.compile("sgd", run_eagerly=True)
     rows = small.rows(8)
     weights = np.array([0, 1, 2, 0, 0.5, 1, 0, 3], np.float32)
     loss = float(ranker.compute_loss((*rows, tf.constant(weights))))

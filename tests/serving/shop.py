@@ -5,6 +5,7 @@ clicks and a revenue. Names of features are odd; values are missing, unknown and
 many.
 """
 
+import contextlib
 import functools
 import types
 
@@ -13,6 +14,7 @@ import yaml
 
 from tests.training import small
 from tfadrec import data, layers, models, serving
+from tfadrec.core.door import keras
 from tfadrec.data import sources
 
 ADS, USERS, EVENTS, REQUESTS = 9, 7, 70, 60
@@ -180,15 +182,33 @@ def ranker_of(found):
 
 
 @functools.cache
-def shop():
-    """The dataset, the ranker, and the answers of its service."""
+def shop(policy="float32"):
+    """The dataset, a ranker of it, and the answers of its service."""
     found = dataset()
-    ranker = ranker_of(found)
+    with precision(policy):
+        return served(found, ranker_of(found))
+
+
+@contextlib.contextmanager
+def precision(policy):
+    """Layers that are made inside have this policy."""
+    before = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy(policy)
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(before)
+
+
+def served(found, ranker):
+    """A dataset and a ranker with a service that has every signature."""
     service = serving.RankingService(ranker, found)
     signatures = service.signatures()
     return types.SimpleNamespace(
         dataset=found,
         ranker=ranker,
+        text={},
+        service=service,
         reader=service.reader,
         ask=serving.answers(service, signatures),
         signatures=signatures,

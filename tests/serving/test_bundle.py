@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import types
 
 import numpy as np
 import pytest
@@ -44,16 +45,7 @@ def decoded(found):
 answers = {}
 tasks = json.load(open(sys.argv[1]), object_hook=decoded)
 for name, (folder, requests) in tasks.items():
-    loaded = tf.saved_model.load(folder)
-    eager = {}
-    for signature, request in requests.items():
-        function = loaded.signatures[signature]
-        specs = function.structured_input_signature[1]
-        found = function(**{
-            k: tf.constant(v, specs[k].dtype) for k, v in request.items()
-        })
-        eager[signature] = {k: v.numpy().tolist() for k, v in found.items()}
-    session = {}
+    answers[name] = {}
     with tf.Graph().as_default(), tf.compat.v1.Session() as runner:
         meta = tf.compat.v1.saved_model.load(runner, ["serve"], folder)
         for signature, request in requests.items():
@@ -62,8 +54,9 @@ for name, (folder, requests) in tasks.items():
                 {k: v.name for k, v in definition.outputs.items()},
                 {definition.inputs[k].name: v for k, v in request.items()},
             )
-            session[signature] = {k: v.tolist() for k, v in found.items()}
-    answers[name] = {"eager": eager, "session": session}
+            answers[name][signature] = {
+                k: v.tolist() for k, v in found.items()
+            }
 
 def text(value):
     return value.decode() if isinstance(value, bytes) else value
@@ -159,17 +152,21 @@ def answered(requests, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["words", "numbers"])
-@pytest.mark.parametrize("api", ["eager", "session"])
 def test_a_process_without_this_package_scores_the_same(
-    requests, answered, name, api
+    requests, answered, name
 ):
+    """By the session API, as TensorFlow Serving.
+
+    The replay of an export answers by both, and `test_warm_up` asks every
+    signature of the object API.
+    """
     world = getattr(worlds, name)()
-    found = answered[name][api]["serving_default"]["logits"]
+    found = answered[name]["serving_default"]["logits"]
     rows = np.linspace(0, len(world.dataset) - 1, 20).astype(int)
     batches = world.dataset.select(rows).batches(len(rows))
     expected = world.ranker.predict(batches)["clicked"]
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    slate = answered[name][api]["score_slate"]
+    slate = answered[name]["score_slate"]
     # The same as row by row, the user's side given with each.
     request = requests[name]["score_slate"]
     one_by_one = {k: np.repeat(v, 7, axis=0) for k, v in request.items()}
@@ -180,7 +177,7 @@ def test_a_process_without_this_package_scores_the_same(
     for key, values in expected.items():
         np.testing.assert_allclose(slate[key], values[None], atol=1e-5)
     for signature in ("recommend", "recommend_from"):
-        best = answered[name][api][signature]
+        best = answered[name][signature]
         here = world.ask[signature](**requests[name][signature])
         np.testing.assert_allclose(best["logits"], here["logits"], atol=1e-5)
         ids = [
@@ -188,9 +185,9 @@ def test_a_process_without_this_package_scores_the_same(
             for v in here["ad_ids"][0]
         ]
         assert best["ad_ids"] == [ids]
-    assert set(answered[name][api]) == set(world.ask)
+    assert set(answered[name]) == set(world.ask)
     for signature in set(world.ask) - {"recommend", "recommend_from"}:
-        found = answered[name][api][signature]
+        found = answered[name][signature]
         here = world.ask[signature](**requests[name][signature])
         assert set(found) == set(here)
         for key, values in here.items():
@@ -269,17 +266,28 @@ def test_signatures_are_those_of_the_docs():
         assert {k: (s.dtype, s.shape.rank) for k, s in specs.items()} == inputs
 
 
-def test_open_bundle_reads_the_newest_version(requests):
-    path = worlds.bundle("words")
-    by_version = serving.open_bundle(path / "1")
-    for signatures in (worlds.opened("words"), by_version):
-        score = signatures["serving_default"]
-        request = requests["words"]["serving_default"]
-        np.testing.assert_allclose(
-            score(**request)["logits"],
-            worlds.words().score(**request)["logits"],
-            atol=1e-5,
-        )
+def test_open_bundle_answers_as_the_service(requests):
+    request = requests["numbers"]["serving_default"]
+    np.testing.assert_allclose(
+        worlds.opened("numbers")["serving_default"](**request)["logits"],
+        worlds.numbers().score(**request)["logits"],
+        atol=1e-5,
+    )
+
+
+def test_open_bundle_reads_the_newest_version(tmp_path, monkeypatch):
+    """Or the one whose folder it is given."""
+    for version in ("2", "10"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "saved_model.pb").write_bytes(b"")
+    read = []
+    monkeypatch.setattr(
+        "tensorflow.saved_model.load",
+        lambda path: read.append(path) or types.SimpleNamespace(signatures={}),
+    )
+    serving.open_bundle(tmp_path)
+    serving.open_bundle(tmp_path / "2")
+    assert read == [tmp_path / "10", tmp_path / "2"]
 
 
 @pytest.fixture(scope="session")
@@ -452,7 +460,14 @@ def test_more_ads_join_the_bundle_without_training(
             given.extend((service, signatures)),
         ),
     )
-    monkeypatch.setattr("tfadrec.serving.bundle.foreign_ops", lambda _: {})
+    module = "tfadrec.serving.bundle"
+    monkeypatch.setattr(f"{module}.foreign_ops", lambda _: {})
+    monkeypatch.setattr(f"{module}.write_warm_up", lambda *_: None)
+    traced = serving.RankingService.signatures
+    monkeypatch.setattr(
+        f"{module}.RankingService.signatures",
+        lambda service: traced(service, "score_slate", "recommend"),
+    )
     world = worlds.words()
     catalogue = world.dataset.catalogue
     more = dataclasses.replace(

@@ -1,15 +1,15 @@
 """Features of every entity and kind, as requests bring them."""
 
-import contextlib
 import dataclasses
 import json
 
 import numpy as np
 import pytest
 
-from tests.serving.shop import KEPT, dataset, ranker_of, shop
+from tests.serving import worlds
+from tests.serving.shop import KEPT, dataset, precision, ranker_of, shop
 from tfadrec import serving
-from tfadrec.core.door import keras, tf
+from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.data.features import missing_like
 from tfadrec.serving.requests import (
@@ -367,16 +367,6 @@ def test_a_user_without_impressions_and_one_who_is_unknown():
     assert without_candidates(world.dataset.schema, request) == request
 
 
-@contextlib.contextmanager
-def precision(policy):
-    before = keras.mixed_precision.global_policy()
-    keras.mixed_precision.set_global_policy(policy)
-    try:
-        yield
-    finally:
-        keras.mixed_precision.set_global_policy(before)
-
-
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_half_precision_is_served(policy):
     """Near the ranker, whose own numbers depend on the size of the batch."""
@@ -384,8 +374,9 @@ def test_half_precision_is_served(policy):
     with precision(policy):
         ranker = ranker_of(found)
         service = serving.RankingService(ranker, found)
-        ask = serving.answers(service, service.signatures())
-        answer = ask["serving_default"](**serving.replay(found, ROWS))
+        signatures = service.signatures("serving_default")
+        ask = serving.answers(service, signatures)["serving_default"]
+        answer = ask(**serving.replay(found, ROWS))
     outputs = trained(found, ranker)["clicked"]
     assert np.ptp(outputs) > 0.5
     np.testing.assert_allclose(answer["logits"], outputs, atol=0.02, rtol=0.02)
@@ -401,21 +392,19 @@ def test_half_precision_is_served(policy):
 )
 def test_a_bundle_with_every_feature(policy, tmp_path):
     """Its parity is of users with and without features of their own."""
-    found = dataset()
-    with precision(policy):
-        ranker = ranker_of(found)
-        folder = serving.export_bundle(ranker, found, tmp_path / "shop")
-    report = json.loads((folder / "parity.json").read_text())
+    world = shop(policy)
+    path, (answered, _) = worlds.export(world, tmp_path / "shop")
+    report = json.loads((path / "1/parity.json").read_text())
     assert report["bound"] == (1e-5 if policy == "float32" else 0.02)
     assert report["ops_outside_core"] == {}
-    ask = serving.open_bundle(folder)["serving_default"]
-    request = serving.replay(found, ROWS)
-    np.testing.assert_allclose(
-        ask(**request)["logits"],
-        trained(found, ranker)["clicked"],
-        atol=report["bound"],
-        rtol=report["bound"],
-    )
+    every = np.arange(len(world.dataset))
+    assert report["rows"] == len(every)
+    expected = trained(world.dataset, world.ranker, every)["clicked"]
+    for api in ("object", "session"):
+        found = answered["serving_default", api, "plain"]["logits"]
+        np.testing.assert_allclose(
+            found, expected, atol=report["bound"], rtol=report["bound"]
+        )
 
 
 def test_a_schema_of_another_run_is_refused():

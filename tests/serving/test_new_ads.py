@@ -54,8 +54,8 @@ def forgetting(world, place):
         dataclasses.replace(catalogue, ad_ids=ids)
     )
     service = serving.RankingService(world.ranker, dataset, **world.text)
-    ask = serving.answers(service, service.signatures())
-    return forgotten, ask
+    signatures = service.signatures("score_slate", "score_new_ads")
+    return forgotten, serving.answers(service, signatures)
 
 
 def columns_of(world, row, shape=(1, 1)):
@@ -305,7 +305,9 @@ def test_an_encoder_without_a_target_gives_a_user_vector():
     config = dataclasses.replace(small.config(), encoder={"class": "GRU"})
     ranker = training.build_ranker(config, dataset)
     service = serving.RankingService(ranker, dataset)
-    ask = serving.answers(service, service.signatures())["encode_user"]
+    signatures = service.signatures("encode_user")
+    assert set(signatures) == {"encode_user"}
+    ask = serving.answers(service, signatures)["encode_user"]
     request = without_candidates(
         dataset.schema, serving.replay(dataset, np.arange(7))
     )

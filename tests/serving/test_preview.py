@@ -407,8 +407,8 @@ def test_many_at_a_time(server, good, expected):
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory):
     """A server with a token, of a bundle to which versions are added."""
-    path = tmp_path_factory.mktemp("guarded") / "words"
-    shutil.copytree(worlds.bundle("words"), path)
+    path = tmp_path_factory.mktemp("guarded") / "numbers"
+    shutil.copytree(worlds.bundle("numbers"), path)
     environment = {**os.environ, "TFADREC_TOKEN": "sesame"}
     with servers.preview(path, "--timeout", 5, env=environment) as found:
         found.path = path
@@ -433,11 +433,11 @@ def test_the_token(guarded, inside):
     assert inside()[0] == 200
     for address in (guarded.url.partition("/v1")[0], f"grpc://{guarded.grpc}"):
         for token in (None, "sesam"):
-            client = serving.Client(address, "words", token=token)
+            client = serving.Client(address, "numbers", token=token)
             for call in (client.status, client.metadata):
                 with pytest.raises(TfadrecError, match="`authorization`"):
                     call()
-        client = serving.Client(address, "words", token="sesame")
+        client = serving.Client(address, "numbers", token="sesame")
         assert client.status() == {1: "AVAILABLE"}
 
 

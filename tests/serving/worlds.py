@@ -163,13 +163,17 @@ def _served(dataset, config, tokenizer=None, encoder=None):
 
 @functools.cache
 def exported(name):
-    """The folder of versions of one of the two, and what its replay answered.
+    """The folder of versions of one of the two, and its replay's answers."""
+    world = {"words": words, "numbers": numbers}[name]()
+    return export(world, small.folder() / "bundles" / name)
+
+
+def export(world, path):
+    """Exports a world; `path`, and what the replay of its rows answered.
 
     Nothing of the export is left out, but its service is the world's, which is
-    traced already, and its latencies are those of a few calls.
+    traced already, and its latencies are those of one call.
     """
-    world = {"words": words, "numbers": numbers}[name]()
-    path = small.folder() / "bundles" / name
     replay, answered = parity._replay, []
 
     def recorded(*arguments):
@@ -184,7 +188,7 @@ def exported(name):
         patch.setattr(
             f"{module}.RankingService", lambda *_, **__: world.service
         )
-        patch.setattr(parity, "LATENCY_CALLS", 5)
+        patch.setattr(parity, "LATENCY_CALLS", 1)
         patch.setattr(parity, "_replay", recorded)
         serving.export_bundle(world.ranker, world.dataset, path, **world.text)
     return path, answered[-1]

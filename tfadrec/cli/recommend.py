@@ -49,7 +49,8 @@ def recommend(
 
     loaded = training.load_run(run, data=data, allow_import=allow_import)
     service = serving.RankingService(loaded.ranker, loaded.dataset)
-    ask = serving.answers(service, service.signatures())["recommend"]
+    signatures = service.signatures("recommend")
+    ask = serving.answers(service, signatures)["recommend"]
     found = serving.recommend(
         ask, loaded.dataset, user, k=k, exclude=exclude, seen=seen
     )

@@ -72,14 +72,21 @@ class RankingService(tf.Module):
         self._recommender = Recommender(self._scorer)
         self._weights: list[tf.Variable] = []
 
-    def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
-        """The bundle's signatures by name, with their input specs."""
+    def signatures(
+        self, *names: str
+    ) -> dict[str, tf.types.experimental.ConcreteFunction]:
+        """The bundle's signatures by name, with their input specs.
+
+        Args:
+          *names: the signatures to trace, which takes a second each; all of
+            them where none is named.
+        """
         specs = signature_specs(self._requests, self.reader)
         signatures = {
             name: tf.function(
                 getattr(self, _METHODS.get(name, name)), autograph=False
-            ).get_concrete_function(**inputs)
-            for name, inputs in specs.items()
+            ).get_concrete_function(**specs[name])
+            for name in names or specs
         }
         # What is read of ranker and encoder; not the ad tower's tables.
         read = {

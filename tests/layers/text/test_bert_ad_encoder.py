@@ -232,18 +232,17 @@ def test_saved_and_reloaded_in_a_fresh_process(folder, tmp_path, batch):
         warnings.simplefilter("always")
         model.save(tmp_path / "model.keras")
     assert [str(warning.message) for warning in caught] == []
-    model.save(tmp_path / "saved_model")
+    model.save(tmp_path / "saved_model", save_traces=False)
     script = """
 import sys, numpy as np, tfadrec, tfadrec.layers.text
 from tfadrec.core.door import keras, tf
 batch = dict(np.load("batch.npz"))
 expected = batch.pop("expected")
-for name in ("model.keras", "saved_model"):
-    model = keras.models.load_model(name, compile=False)
-    kinds = [type(layer).__name__ for layer in model.layers]
-    assert "BertAdEncoder" in kinds, kinds
-    assert model.trainable_weights == []
-    np.testing.assert_allclose(model(batch), expected, atol=1e-6)
+model = keras.models.load_model("model.keras", compile=False)
+kinds = [type(layer).__name__ for layer in model.layers]
+assert "BertAdEncoder" in kinds, kinds
+assert model.trainable_weights == []
+np.testing.assert_allclose(model(batch), expected, atol=1e-6)
 serve = tf.saved_model.load("saved_model").signatures["serving_default"]
 (served,) = serve(**{k: tf.constant(v) for k, v in batch.items()}).values()
 np.testing.assert_allclose(served, expected, atol=1e-6)
