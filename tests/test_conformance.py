@@ -19,6 +19,7 @@ from tests.cases import (
     models,
     multitask,
     text,
+    text_matching,
 )
 from tfadrec.core.door import keras
 
@@ -30,6 +31,7 @@ FILES = (
     embedding,
     features,
     text,
+    text_matching,
     models,
 )
 CASES = {name: case for file in FILES for name, case in file.CASES.items()}

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tfadrec import models, towers
+from tfadrec import layers, models, towers
 from tfadrec.core.config import RunConfig
 from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
 from tfadrec.data.dataset import Dataset
+from tfadrec.models.dataset_sizes import DEFAULT_RANK, has_text_vectors
 from tfadrec.training.settings import (
     classes_of,
     refuse_unknown,
@@ -42,10 +43,22 @@ def build_ranker(
     if config.text is not None and is_tuned(config.text):
         _set_seed(seed)  # of what the tuning adds
         _, encoder = text_model(config.text)
+    ad_settings = _ad_tower(config, dataset)
+    text_matching = None
+    if config.text_matching is not None and (
+        encoder or has_text_vectors(dataset.catalogue)
+    ):
+        ad_settings.setdefault("text_rank", DEFAULT_RANK)
+        text_matching = _make(
+            "text_matching",
+            layers.TextMatching,
+            config.text_matching,
+            **sizes["text_matching"],
+        )
     ad_tower = _make(
         "ad_tower",
         towers.AdTower,
-        _ad_tower(config, dataset),
+        ad_settings,
         text=encoder,
         **sizes["ad_tower"],
     )
@@ -65,6 +78,7 @@ def build_ranker(
         matching=config.matching and _choose("matching", config.matching),
         interaction=config.interaction
         and _choose("interaction", config.interaction),
+        text_matching=text_matching,
         multitask=config.multitask
         and _choose("multitask", config.multitask, num_tasks=len(tasks)),
         **sizes["ranker"],

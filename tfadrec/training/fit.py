@@ -5,15 +5,20 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import numpy as np
+
 from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
 from tfadrec.data.dataset import Dataset
 from tfadrec.metrics import ranking
-from tfadrec.models import RankingModel
+from tfadrec.models import AdRanker, RankingModel
+from tfadrec.models.start_text import start_text
 from tfadrec.training.measure_epochs import MeasureEpochs
 from tfadrec.training.saved_state import SavedState
 
 _PREDICT_BATCH = 4096
+#: Rows that tell what the texts are worth before training.
+_SAMPLED = 20_000
 MONITORS = ("val_auc", "val_gauc", "val_log_loss", "val_rmse")
 
 
@@ -117,6 +122,8 @@ def fit(
     last = min(epochs, until or epochs)
     if not state.is_over(last, patience):
         begin = len(state.history)
+        if not begin and isinstance(model, AdRanker):
+            start_text(model, _sample(train))
         model.fit(
             train.batches(
                 batch_size, by=by, seed=seed, first_step=begin * steps
@@ -144,6 +151,12 @@ def fit(
     if falling:
         model.optimizer.learning_rate = float(rate)
     return state.history
+
+
+def _sample(train: Dataset):
+    """Batches of training rows, evenly from all of them."""
+    rows = np.linspace(0, len(train) - 1, min(len(train), _SAMPLED))
+    return train.select(rows.astype(np.int64)).batches(_PREDICT_BATCH)
 
 
 def _measure(model: RankingModel, valid: Dataset) -> dict[str, float]:

@@ -8,7 +8,13 @@ from tfadrec import models, optimizers, towers
 from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
 from tfadrec.data.split import split_by_time
-from tfadrec.layers import behavior, interaction, matching, multitask
+from tfadrec.layers import (
+    TextMatching,
+    behavior,
+    interaction,
+    matching,
+    multitask,
+)
 from tfadrec.layers.text import tuning
 from tfadrec.training.fit import fit
 
@@ -22,6 +28,7 @@ _PACKAGES: dict[str, Any] = {
 _MADE: dict[str, Any] = {
     "ad_tower": towers.AdTower,
     "user_tower": towers.UserTower,
+    "text_matching": TextMatching,
     "ranker": models.AdRanker,
     "fit": fit,
     "data": split_by_time,
@@ -36,7 +43,15 @@ _GIVEN = {
         "num_event_types",
         "num_users",
     },
-    "ranker": {"ad_tower", "candidate", "context", "user_tower", *_PACKAGES},
+    "text_matching": {"num_event_types"},
+    "ranker": {
+        "ad_tower",
+        "candidate",
+        "context",
+        "text_matching",
+        "user_tower",
+        *_PACKAGES,
+    },
     "multitask": {"num_tasks"},
     "fit": {"model", "train", "valid", "out", "until", "progress"},
     "data": {"dataset"},
