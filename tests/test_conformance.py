@@ -20,6 +20,7 @@ from tests.cases import (
     models,
     multitask,
     text,
+    text_matching,
 )
 from tfadrec.core.door import keras
 
@@ -31,6 +32,7 @@ FILES = (
     embedding,
     features,
     text,
+    text_matching,
     models,
 )
 CASES = {name: case for file in FILES for name, case in file.CASES.items()}

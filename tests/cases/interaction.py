@@ -52,6 +52,7 @@ CASES = {
             cross_rank=3,
             dropout=0.37,
             units=2,
+            starts_at_zero=True,
             **kwargs,
         ),
         lambda batch, time: normal(batch, time, D),

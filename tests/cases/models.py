@@ -19,6 +19,7 @@ from tests.conformance import Case
 from tests.data import rich_dataset
 from tfadrec import layers, models, towers
 from tfadrec.core.door import tf
+from tfadrec.core.feature import Feature
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.tokens import Tokens
 
@@ -30,33 +31,38 @@ def specs(*entities):
     return [feature.spec() for feature in SCHEMA.of(*entities)]
 
 
-def catalogue():
-    """Nine ads, some with a column or another unknown."""
+#: The vectors of ad copy that was encoded before.
+TEXT = Feature("text", "ad", "vector", "text", "text", width=4)
+
+
+def catalogue(*more):
+    """Nine ads, some with a column or another unknown; `more` features."""
+    features = [*SCHEMA.of("ad"), *more]
     return Catalogue(
         ad_ids=np.arange(9),
         titles=[""] * 9,
         descriptions=[""] * 9,
         tags=[[]] * 9,
-        features=SCHEMA.of("ad"),
-        columns=columns(specs("ad"), 9),
+        features=features,
+        columns=columns([feature.spec() for feature in features], 9),
         tokens=Tokens.from_lists(
             [[3, 7, 9], [], [4], [1, 2], [5] * 8, [6, 8], [], [2, 9], [11]]
         ),
     )
 
 
-def sizes():
+def sizes(*more):
     """What a dataset of three users would tell."""
     return models.dataset_sizes(
         types.SimpleNamespace(
-            schema=SCHEMA, catalogue=catalogue(), user_ids=["u", "v", "w"]
+            schema=SCHEMA, catalogue=catalogue(*more), user_ids=["u", "v", "w"]
         )
     )
 
 
-def ad_tower(name="ad_tower", **kwargs):
+def ad_tower(name="ad_tower", more=(), **kwargs):
     return towers.AdTower(
-        **sizes()["ad_tower"],
+        **sizes(*more)["ad_tower"],
         width=D,
         id_dropout=0.37,
         id_l2=0.37,
@@ -69,7 +75,7 @@ def ad_tower(name="ad_tower", **kwargs):
 
 def ad_tower_with_text(**kwargs):
     encoder = layers.BertAdEncoder(BERT, name="text", dtype=kwargs.get("dtype"))
-    return ad_tower(text=encoder, max_distinct=6, **kwargs)
+    return ad_tower(text=encoder, text_rank=3, max_distinct=6, **kwargs)
 
 
 def user_tower(name="user_tower", **kwargs):
@@ -155,9 +161,10 @@ def garbled(inputs):
 def ranker(name="ranker", **kwargs):
     dtype = kwargs.get("dtype")
     return models.AdRanker(
-        ad_tower(dtype=dtype),
+        ad_tower(more=[TEXT], text_rank=2, dtype=dtype),
         user_tower(dtype=dtype),
         layers.AttentionMatching(name="matching", dtype=dtype),
+        text_matching=layers.TextMatching(3, name="text_matching", dtype=dtype),
         interaction=layers.CIN((3,), name="cin", dtype=dtype),
         multitask=layers.MMoE(
             2, num_experts=3, hidden_units=(8,), name="mmoe", dtype=dtype

@@ -29,6 +29,8 @@ class RunConfig:
       interaction: `class` and arguments of an interaction layer.
       multitask: `class` and arguments of a multi-task layer, without
         `num_tasks`, which the ranker's `tasks` tell.
+      text_matching: arguments of `TextMatching`, which a ranker has that reads
+        the ad copy, or null.
       ranker: arguments of `AdRanker`.
       optimizer: `class` and arguments of an optimiser.
       fit: arguments of `training.fit`, and `seed`.
@@ -48,6 +50,9 @@ class RunConfig:
     )
     interaction: Mapping[str, Any] | None = None
     multitask: Mapping[str, Any] | None = None
+    text_matching: Mapping[str, Any] | None = dataclasses.field(
+        default_factory=dict
+    )
     ranker: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     optimizer: Mapping[str, Any] = dataclasses.field(
         default_factory=lambda: {"class": "LazyAdam"}
@@ -92,7 +97,7 @@ def read_sections(text: str | bytes) -> dict[str, Any]:
     """
     sections = read_settings(text)
     known = [field.name for field in dataclasses.fields(RunConfig)]
-    optional = ("text", "matching", "interaction", "multitask")
+    optional = ("text", "matching", "interaction", "multitask", "text_matching")
     for name, section in sections.items():
         if name not in known:
             raise InputError(

@@ -37,6 +37,7 @@ from tfadrec.layers.matching import (
 )
 from tfadrec.layers.multitask import PLE, MMoE
 from tfadrec.layers.text import BertAdEncoder, GPT2AdEncoder, T5AdEncoder
+from tfadrec.layers.text_matching import TextMatching, TextSpace
 
 __all__ = [
     "BST",
@@ -72,5 +73,7 @@ __all__ = [
     "MultiInterest",
     "T5AdEncoder",
     "TargetAttention",
+    "TextMatching",
+    "TextSpace",
     "Transformer",
 ]

@@ -10,9 +10,15 @@ from tfadrec.layers.building import built, config_of, plain
 from tfadrec.layers.features import FeatureFields
 from tfadrec.layers.interaction import CTRHead
 from tfadrec.layers.matching import AttentionMatching
+from tfadrec.layers.text_matching import TextMatching
+from tfadrec.layers.text_matching.text_matching import SIGNALS
 from tfadrec.models.base import RankingModel
 from tfadrec.models.candidate_features import CandidateFeatures
-from tfadrec.models.dataset_sizes import dataset_sizes
+from tfadrec.models.dataset_sizes import (
+    DEFAULT_RANK,
+    dataset_sizes,
+    has_text_vectors,
+)
 from tfadrec.ops import probability
 from tfadrec.towers import AdTower, UserTower
 
@@ -26,6 +32,7 @@ _GIVEN_LAYERS = (
     "matching",
     "interaction",
     "multitask",
+    "text_matching",
 )
 
 
@@ -45,6 +52,10 @@ class AdRanker(RankingModel):
     4. A linear path adds the bias of the ad and of the user to one logit: that
        of `clicked` where it is a task, else of the first task. Other labels are
        too rare to tell single ids apart.
+    5. With a text matching, what the texts of history and candidate have in
+       common in the language model's own space joins the features, and its
+       logit that linear path. The heads start at zero then: an untrained ranker
+       ranks as the text matching does.
 
     **Clicks and conversions.** Where both `clicked` and `converted` are tasks,
     the heads give pCTR and pCVR = P(conversion | click), and `converted`, whose
@@ -64,6 +75,8 @@ class AdRanker(RankingModel):
         [B, C, F] or fields [B, C, 1 + N, D], the user vector and the ad's
         fields; its output [B, C, U] joins the features. Or None.
       multitask: a layer of `tfadrec.layers.multitask`, or None.
+      text_matching: a `layers.TextMatching`, or None; the ad tower needs a
+        `text_rank` for it.
       tasks: names of the labels to predict; `training.fit` monitors the first.
       losses: task -> what `losses.get` takes; binary cross-entropy by default.
         A task of binary labels gives logits; one of real labels, such as a
@@ -93,8 +106,9 @@ class AdRanker(RankingModel):
       `converted_if_clicked` where clicks and conversions are tasks.
 
     Raises:
-      ValueError: where there is no task, the interaction layer is a head, or
-        the multi-task layer is for another number of tasks.
+      ValueError: where there is no task, the interaction layer is a head, the
+        multi-task layer is for another number of tasks, or the ad tower makes
+        nothing that texts are matched by.
 
     Example:
       >>> from tfadrec import layers, towers
@@ -122,6 +136,7 @@ class AdRanker(RankingModel):
         *,
         interaction: keras.layers.Layer | None = None,
         multitask: keras.layers.Layer | None = None,
+        text_matching: keras.layers.Layer | None = None,
         tasks: Sequence[str] = ("clicked",),
         losses: Mapping[str, Any] | None = None,
         loss_weights: Mapping[str, float] | None = None,
@@ -148,11 +163,17 @@ class AdRanker(RankingModel):
                 "`multitask` must be for as many tasks as there are. Received: "
                 f"num_tasks={multitask.num_tasks} for {', '.join(tasks)}."
             )
+        if text_matching is not None and ad_tower.text_space is None:
+            raise ValueError(
+                "`text_matching` needs an ad tower with a `text_rank`. "
+                "Received: text_rank=None."
+            )
         self.ad_tower = ad_tower
         self.user_tower = user_tower
         self.matching = matching
         self.interaction = interaction
         self.multitask = multitask
+        self.text_matching = text_matching
         self.context = [dict(feature) for feature in context]
         self.candidate = [dict(feature) for feature in candidate]
         self.feature_dropout = feature_dropout
@@ -182,6 +203,9 @@ class AdRanker(RankingModel):
                 shapes = {"user": vectors, "ad": tf.TensorShape(fields)}
                 built(self.matching, shapes)
                 features += 1
+            if self.text_matching is not None:
+                built(self.text_matching, None)
+                features += len(SIGNALS)
             for fields in (self._context_fields, self._candidate_fields):
                 if fields is not None:
                     fields.share(tables)
@@ -204,6 +228,7 @@ class AdRanker(RankingModel):
                         cross_layers=self.cross_layers,
                         dropout=self.dropout,
                         units=self.task_losses[task].num_outputs,
+                        starts_at_zero=self.text_matching is not None,
                         name=f"{name}_head",
                         dtype=self.dtype_policy,
                     ),
@@ -259,11 +284,11 @@ class AdRanker(RankingModel):
         slate = candidates if is_slate else candidates[:, None]
         if not is_slate:
             inputs = self._candidates.as_slates(inputs)
-        kind = self.ad_tower.kind
-        encoded = self.ad_tower.encode(
+        tower = self.ad_tower
+        encoded = tower.encode(
             {
-                "history": (inputs["history_ads"], ["vector", *kind]),
-                "slate": (slate, self.ad_tower.parts),
+                "history": (inputs["history_ads"], tower.history_parts),
+                "slate": (slate, tower.candidate_parts),
             },
             training=training,
         )
@@ -296,8 +321,9 @@ class AdRanker(RankingModel):
           inputs: as for `call`; `history_ads` and `candidate_ads` are not read,
             and the columns of candidates are [B, C].
           history: the ad tower's dict for the history, leading axes [B, T], of
-            which `vector` and what tells an ad's kind are read.
-          ads: the ad tower's dict for the candidates, leading axes [B, C].
+            of which its `history_parts` are read.
+          ads: the ad tower's dict for the candidates, leading axes [B, C], of
+            which its `candidate_parts` are read.
           training: whether to drop.
 
         Returns:
@@ -305,7 +331,10 @@ class AdRanker(RankingModel):
           loss reads several.
         """
         user = self.encode_user(inputs, history, ads, training=training)
-        features = self._features(inputs, user, ads, training)
+        signals = text_logit = None
+        if self.text_matching is not None:
+            signals, text_logit = self.match_texts(inputs, history, ads)
+        features = self._features(inputs, user, ads, signals, training)
         if self.multitask is None:
             rows = [features] * len(self._heads)
         else:
@@ -316,6 +345,8 @@ class AdRanker(RankingModel):
             for (name, head), row in zip(self._heads.items(), rows, strict=True)
         }
         bias = ads["bias"] + user["bias"][:, None]
+        if text_logit is not None:
+            bias += text_logit
         biased = self.task_losses[self._biased].raised
         logits[self._biased] = biased(logits[self._biased], bias)
         if self._is_composed:
@@ -323,6 +354,34 @@ class AdRanker(RankingModel):
                 logits["clicked"], logits[CONVERTED_IF_CLICKED]
             )
         return logits
+
+    def match_texts(self, inputs, history, ads):
+        """What the text matching makes of ads that are encoded already.
+
+        Args:
+          inputs: see `rank`.
+          history: see `rank`; what a `TextSpace` gives is read.
+          ads: see `rank`; what a `TextSpace` gives is read.
+
+        Returns:
+          As from `TextMatching`: float32 [B, C, 4] and [B, C].
+        """
+        texts = {
+            "history": history["text_unit"],
+            "candidates": ads["text_unit"],
+        }
+        if self.ad_tower.text_rank:
+            texts["history_keys"] = history["text_key"]
+            texts["candidate_queries"] = ads["text_query"]
+        time = tf.shape(inputs["history_events"])[1]
+        return self.text_matching(
+            {
+                **texts,
+                "mask": tf.sequence_mask(inputs["history_length"], time),
+                "event_types": inputs["history_events"],
+                "ages": inputs["history_ages"],
+            }
+        )
 
     def encode_user(self, inputs, history, ads, training=None):
         """What the user tower makes of a history, for candidates.
@@ -345,7 +404,7 @@ class AdRanker(RankingModel):
             behaviour["target_category"] = ads[kind]
         return self.user_tower(behaviour, training=training)
 
-    def _features(self, inputs, user, ads, training):
+    def _features(self, inputs, user, ads, signals, training):
         vector = ads["vector"]  # [B, C, D]
         interest = tf.broadcast_to(user["user"], tf.shape(vector))
         parts = [interest, vector, interest * vector]
@@ -358,6 +417,8 @@ class AdRanker(RankingModel):
                 }
             )
             parts.append(tf.cast(match[:, :, None], vector.dtype))
+        if signals is not None:
+            parts.append(signals)
         if self._context_fields is not None:
             columns = self._context_fields(inputs, training=training)
             parts.append(columns[:, None, :])
@@ -392,6 +453,7 @@ class AdRanker(RankingModel):
         matching: keras.layers.Layer | None = None,
         *,
         text: keras.layers.Layer | None = None,
+        match_texts: bool = True,
         use_user_id: bool = True,
         ad_tower: Mapping[str, Any] | None = None,
         user_tower: Mapping[str, Any] | None = None,
@@ -405,6 +467,8 @@ class AdRanker(RankingModel):
           encoder: a layer of `tfadrec.layers.behavior`; `DIN` by default.
           matching: a layer of `tfadrec.layers.matching`; `AttentionMatching` by
             default.
+          match_texts: whether a dataset's ad copy is matched in the language
+            model's own space, by a `TextMatching`.
           text: see `AdTower`.
           use_user_id: whether users have an embedding of their own.
           ad_tower: other arguments of `AdTower`.
@@ -417,12 +481,19 @@ class AdRanker(RankingModel):
         sizes = dataset_sizes(dataset)
         if not use_user_id:
             sizes["user_tower"]["num_users"] = 0
+        ad_tower = dict(ad_tower or {})
+        if match_texts and (text or has_text_vectors(dataset.catalogue)):
+            ad_tower.setdefault("text_rank", DEFAULT_RANK)
+            settings.setdefault(
+                "text_matching",
+                TextMatching(**sizes["text_matching"], name="text_matching"),
+            )
         return cls(
             AdTower(
                 **sizes["ad_tower"],
                 text=text,
                 name="ad_tower",
-                **(ad_tower or {}),
+                **ad_tower,
             ),
             UserTower(
                 DIN(name="encoder") if encoder is None else encoder,
@@ -464,7 +535,7 @@ class AdRanker(RankingModel):
         layers = {
             name: keras.saving.deserialize_keras_object(config[name])
             for name in _GIVEN_LAYERS
-            if config[name] is not None
+            if config.get(name) is not None
         }
         losses = {
             task: keras.saving.deserialize_keras_object(loss)

@@ -49,7 +49,7 @@ class Scorer(tf.Module):
           new: ads that the history may name.
         """
         inputs, ads = self.requests.read_user(request)
-        parts = ("vector", *self._ranker.value.ad_tower.kind)
+        parts = self._ranker.value.ad_tower.history_parts
         return inputs, self.ads.of_ids(ads, parts, new)
 
     def rank(

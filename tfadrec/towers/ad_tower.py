@@ -7,18 +7,21 @@ import numpy as np
 
 from tfadrec.core.door import keras, register, tf
 from tfadrec.core.errors import InputError
-from tfadrec.core.ranges import Amount, Count, Rate
+from tfadrec.core.ranges import Amount, Count, Index, Rate
 from tfadrec.layers.building import built, config_of, plain
 from tfadrec.layers.features import FeatureFields
 from tfadrec.layers.features.feature_fields import projection
 from tfadrec.layers.features.kinds import columns_of
 from tfadrec.layers.id_embedding import IdEmbedding
+from tfadrec.layers.text_matching import TextSpace
 from tfadrec.ops import lookup
 from tfadrec.towers.ad_copy import AdCopy
 
 _ALL = ("vector", "fields", "bias")
 _NUMBERS = "numbers"
 _TEXT = "text"
+#: Of how many texts that an encoder reads the mean is taken.
+_SAMPLED = 2048
 
 
 @register
@@ -57,6 +60,10 @@ class AdTower(keras.layers.Layer):
         is worked out of an ad's features and those of others.
       text: a layer of `tfadrec.layers.text` that reads the catalogue's tokens,
         or None.
+      text_rank: `rank` of a `TextSpace`, which makes of the ad copy's vector
+        what texts are matched by; None for a tower that is not asked for it.
+        Its mean is the catalogue's, or that of a sample of 2,048 texts where
+        `text` reads them, as the encoder is at the start.
       max_distinct: for how many distinct texts XLA, whose shapes are fixed,
         makes room in a step; None for as many as there could be. A step with
         more encodes them all, with the same result and more slowly. Elsewhere
@@ -68,14 +75,15 @@ class AdTower(keras.layers.Layer):
 
     Returns:
       Dict of `vector`, float [..., D], `fields`, float [..., N, D], `bias`,
-      float32 [...]; and by their names the columns `passed` and that of
-      `category`.
+      float32 [...]; by their names the columns `passed` and that of `category`;
+      and what a `TextSpace` gives.
 
     Raises:
       ValueError: where the width or `max_distinct` is below 1, an ad has no
         field at all, the category is none of the features, a column to be
         passed is none of theirs, or `text` has no tokens to read, cannot read
-        them, or reads what a feature `text` has already.
+        them, or reads what a feature `text` has already; or there is a
+        `text_rank` and no ad copy.
 
     Example:
       >>> text = {"name": "text", "kind": "vector", "width": 8}
@@ -96,6 +104,7 @@ class AdTower(keras.layers.Layer):
         category: str | None = None,
         passed: Sequence[str] = (),
         text: keras.layers.Layer | None = None,
+        text_rank: Index | None = None,
         max_distinct: Count | None = None,
         **kwargs,
     ) -> None:
@@ -126,6 +135,12 @@ class AdTower(keras.layers.Layer):
             )
         if text is not None:
             self._check_tokens(text)
+        if text_rank is not None and text is None and _TEXT not in names:
+            raise ValueError(
+                "`text_rank` needs ad copy. Received: text_rank="
+                f"{text_rank}, and a catalogue without a vector column `text`. "
+                "Make it with `data.encode_text`, or give `text`."
+            )
         if max_distinct is not None and max_distinct < 1:
             raise ValueError(
                 "`max_distinct` must be >= 1, or None. Received: max_distinct="
@@ -157,7 +172,13 @@ class AdTower(keras.layers.Layer):
         self.category = category
         self.passed = tuple(passed)
         self.text = text
+        self.text_rank = text_rank
         self.max_distinct = max_distinct
+        self.text_space = None
+        if text_rank is not None:
+            self.text_space = TextSpace(
+                text_rank, name="text_space", dtype=self.dtype_policy
+            )
         self.features = None
         if self._features:
             self.features = FeatureFields(
@@ -185,9 +206,25 @@ class AdTower(keras.layers.Layer):
         return () if self.category is None else (self.category,)
 
     @property
+    def history_parts(self) -> tuple[str, ...]:
+        """What a ranker reads of a history's ads."""
+        return ("vector", *self.kind, *self._text_parts("text_query"))
+
+    @property
+    def candidate_parts(self) -> tuple[str, ...]:
+        """What a ranker reads of candidates."""
+        columns = dict.fromkeys([*self.kind, *self.passed])
+        return (*_ALL, *columns, *self._text_parts("text_key"))
+
+    @property
     def parts(self) -> tuple[str, ...]:
         """All that `call` gives of an ad."""
-        return (*_ALL, *dict.fromkeys([*self.kind, *self.passed]))
+        return tuple(dict.fromkeys(self.candidate_parts + self.history_parts))
+
+    def _text_parts(self, other):
+        """What is compared of ad copy; `other` is for the other side."""
+        parts = () if self.text_space is None else self.text_space.parts
+        return [part for part in parts if part != other]
 
     def vectors(self, name: str) -> np.ndarray | None:
         """A vector column of the catalogue, float32 [N, D]; None without it."""
@@ -236,8 +273,30 @@ class AdTower(keras.layers.Layer):
                 ),
                 [None],
             )
+        if self.text_space is not None:
+            built(self.text_space, [None, self._text_width()])
+            if self._tables_at_start:
+                self.text_space.mean.assign(self._text_mean())
         self._tables_at_start = {}
         super().build(input_shape)
+
+    def _text_width(self):
+        if self.text is not None:
+            return self.text.width
+        widths = {f["name"]: f.get("width") for f in self._features}
+        return widths[_TEXT]
+
+    def _text_mean(self):
+        """The mean of the catalogue's text vectors at unit length."""
+        if self.text is None:
+            vectors = self._tables_at_start[_TEXT]
+        else:
+            count = min(self.num_rows - 1, _SAMPLED)
+            rows = np.linspace(1, self.num_rows - 1, count).astype(np.int32)
+            vectors = self._copy(tf.constant(rows)).numpy()
+        lengths = np.linalg.norm(vectors.astype(np.float32), axis=-1)
+        units = vectors[lengths > 0] / lengths[lengths > 0, None]
+        return units.sum(axis=0) / max(len(units), 1)
 
     def _check_tokens(self, text):
         longest = self._tokens["longest"]
@@ -383,7 +442,9 @@ class AdTower(keras.layers.Layer):
             columns["bias"] if self.use_id else tf.zeros(tf.shape(vector)[:-1])
         )
         encoded = {"vector": vector, "fields": stacked, "bias": bias}
-        others = self.parts[len(_ALL) :]
+        if self.text_space is not None:
+            encoded |= self.text_space(columns[_TEXT])
+        others = dict.fromkeys([*self.kind, *self.passed])
         return encoded | {name: columns[name] for name in others}
 
     def _encode(self, rows, training):
@@ -429,6 +490,7 @@ class AdTower(keras.layers.Layer):
             "category": self.category,
             "passed": list(self.passed),
             "text": config_of(self.text),
+            "text_rank": self.text_rank,
             "max_distinct": self.max_distinct,
         }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tfadrec import models, towers
+from tfadrec import layers, models, towers
 from tfadrec.core.config import RunConfig
 from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
@@ -17,6 +17,7 @@ from tfadrec.data.dataset import Dataset
 from tfadrec.data.event_log import EventLog
 from tfadrec.data.impressions import Impressions
 from tfadrec.layers.features.kinds import columns_of
+from tfadrec.models.dataset_sizes import DEFAULT_RANK, has_text_vectors
 from tfadrec.runs.check import check_schema, check_sections, class_of
 from tfadrec.training.text import is_tuned, keep_lower_layers, text_model
 
@@ -104,10 +105,22 @@ def _assemble(
     sizes = models.dataset_sizes(dataset)
     if not user_tower.pop("use_id", True):
         sizes["user_tower"]["num_users"] = 0
+    ad_settings = _ad_tower(config, dataset)
+    text_matching = None
+    if config.text_matching is not None and (
+        encoder or has_text_vectors(dataset.catalogue)
+    ):
+        ad_settings.setdefault("text_rank", DEFAULT_RANK)
+        text_matching = _make(
+            "text_matching",
+            layers.TextMatching,
+            config.text_matching,
+            **sizes["text_matching"],
+        )
     ad_tower = _make(
         "ad_tower",
         towers.AdTower,
-        _ad_tower(config, dataset),
+        ad_settings,
         text=encoder,
         **sizes["ad_tower"],
     )
@@ -128,6 +141,7 @@ def _assemble(
         matching=config.matching and choose("matching", config.matching),
         interaction=config.interaction
         and choose("interaction", config.interaction),
+        text_matching=text_matching,
         multitask=config.multitask
         and choose("multitask", config.multitask, num_tasks=len(tasks)),
         **sizes["ranker"],

@@ -13,7 +13,8 @@ from tfadrec.core.errors import InputError
 from tfadrec.core.ranges import Count, Index
 from tfadrec.data.dataset import Dataset
 from tfadrec.metrics import ranking
-from tfadrec.models import RankingModel
+from tfadrec.models import AdRanker, RankingModel
+from tfadrec.models.start_text import start_text
 from tfadrec.runs.check import check_sections
 from tfadrec.training.fitted import write_run
 from tfadrec.training.measure_epochs import MeasureEpochs
@@ -21,6 +22,8 @@ from tfadrec.training.saved_state import SavedState
 
 _LOG = logging.getLogger(__name__)
 _PREDICT_BATCH = 4096
+#: Rows that tell what the texts are worth before training.
+_SAMPLED = 20_000
 #: A logit this far from 0 is a certainty that no log gives: of 1 in 10^17.
 _FAR = 40.0
 Monitor = Literal["val_auc", "val_gauc", "val_log_loss", "val_rmse"]
@@ -119,6 +122,8 @@ def fit(
     last = min(epochs, until or epochs)
     if not state.is_over(last, patience):
         begin = len(state.history)
+        if not begin and isinstance(model, AdRanker):
+            start_text(model, _sample(train))
         model.fit(
             train.batches(
                 batch_size, by=by, seed=seed, first_step=begin * steps
@@ -147,6 +152,12 @@ def fit(
         model.optimizer.learning_rate = float(rate)
     write_run(model, train, valid, out, monitor)
     return state.history
+
+
+def _sample(train: Dataset):
+    """Batches of training rows, evenly from all of them."""
+    rows = np.linspace(0, len(train) - 1, min(len(train), _SAMPLED))
+    return train.select(rows.astype(np.int64)).batches(_PREDICT_BATCH)
 
 
 def _measure(

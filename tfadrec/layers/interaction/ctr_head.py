@@ -28,6 +28,7 @@ class CTRHead(CheckedLayer):
       cross_rank: the rank of the cross kernels, >= 1, or None for full rank.
       dropout: share of hidden activations dropped in training, in [0, 1).
       units: how many outputs there are, >= 1.
+      starts_at_zero: whether all outputs are zero before training.
 
     Call args:
       inputs: float [..., F].
@@ -57,6 +58,7 @@ class CTRHead(CheckedLayer):
         cross_rank: int | None = 32,
         dropout: float = 0.0,
         units: int = 1,
+        starts_at_zero: bool = False,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -75,6 +77,7 @@ class CTRHead(CheckedLayer):
             raise ValueError(f"`units` must be >= 1. Received: units={units}.")
         self.hidden_units = tuple(hidden_units)
         self.units = units
+        self.starts_at_zero = starts_at_zero
         self.cross_layers = cross_layers
         self.cross_rank = cross_rank
         self.dropout = dropout
@@ -117,7 +120,14 @@ class CTRHead(CheckedLayer):
         deep = widths[-1] if self.hidden_units else 0
         crossed = width if self.cross_layers or not deep else 0
         self._output = built(
-            keras.layers.Dense(self.units, name="output", dtype="float32"),
+            keras.layers.Dense(
+                self.units,
+                kernel_initializer="zeros"
+                if self.starts_at_zero
+                else "glorot_uniform",
+                name="output",
+                dtype="float32",
+            ),
             [None, crossed + deep],
         )
         super().build(input_shape)
@@ -143,4 +153,5 @@ class CTRHead(CheckedLayer):
             "cross_rank": self.cross_rank,
             "dropout": self.dropout,
             "units": self.units,
+            "starts_at_zero": self.starts_at_zero,
         }

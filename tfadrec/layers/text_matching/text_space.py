@@ -1,0 +1,103 @@
+"""A text vector as what texts are compared by."""
+
+from tfadrec.core.door import keras, register, tf
+from tfadrec.core.ranges import Index
+from tfadrec.layers.checked_layer import CheckedLayer
+
+
+@register
+class TextSpace(CheckedLayer):
+    """Text vectors, centred and corrected: [..., W] to a dict of three.
+
+    Sentence vectors of one catalogue all point in much the same direction. So
+    the mean m of its texts is taken away before lengths are made one; what is
+    left tells ads from each other. A bilinear form compares a history's ad h
+    with a candidate v,
+
+        h' M v = h' (I + U V') v = h' v + (U' h)' (V' v)
+
+    the identity plus a correction of rank R (as Hu et al., 2021, correct
+    weights). V starts at zero: before training it is the cosine.
+
+    The correction is worked out per ad, so a match costs W + R products.
+
+    Mask: none; a vector of zeros, which is no text, gives zeros. Precision:
+    means and lengths in float32, products in the compute dtype.
+
+    Args:
+      rank: R >= 0; 0 for the cosine alone, without weights to train.
+
+    Call args:
+      vectors: float [..., W].
+
+    Returns:
+      Dict of `text_unit`, float [..., W], of length 1 or 0, and where R > 0 of
+      `text_key` and `text_query`, float [..., R], those of an ad as part of a
+      history and as a candidate.
+
+    Attributes:
+      mean: float32 [W], m; zeros until it is assigned. It is not trained.
+
+    Raises:
+      ValueError: where the rank is below 0.
+
+    Example:
+      >>> sorted(TextSpace(rank=4)(tf.ones([2, 8])))
+      ['text_key', 'text_query', 'text_unit']
+
+    Reference:
+      Hu et al., "LoRA", ICLR 2022, arXiv:2106.09685, section 4.1; centring: Mu
+      and Viswanath, "All-but-the-Top", ICLR 2018, arXiv:1702.01417.
+    """
+
+    wants = "float [..., W]"
+
+    def __init__(self, rank: Index = 64, **kwargs) -> None:
+        # Vectors keep their precision until they are of length one.
+        super().__init__(autocast=False, **kwargs)
+        if rank < 0:
+            raise ValueError(f"`rank` must be >= 0. Received: rank={rank}.")
+        self.rank = rank
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of what it gives."""
+        corrected = ("text_key", "text_query") if self.rank else ()
+        return ("text_unit", *corrected)
+
+    def build(self, input_shape) -> None:
+        width = input_shape[-1]
+        self.mean = self.add_weight(
+            "mean",
+            shape=[width],
+            dtype="float32",
+            initializer="zeros",
+            trainable=False,
+            experimental_autocast=False,
+        )
+        if self.rank:
+            # Such that U'h has about the length of h.
+            start = keras.initializers.RandomNormal(stddev=self.rank**-0.5)
+            self._key = self.add_weight(
+                "key", shape=[width, self.rank], initializer=start
+            )
+            self._query = self.add_weight(
+                "query", shape=[width, self.rank], initializer="zeros"
+            )
+        super().build(input_shape)
+
+    def call(self, vectors):
+        vectors = tf.cast(vectors, tf.float32)
+        has_text = tf.reduce_any(vectors != 0, axis=-1, keepdims=True)
+        units = tf.math.l2_normalize(vectors, axis=-1) - self.mean
+        units = tf.where(has_text, tf.math.l2_normalize(units, axis=-1), 0.0)
+        units = tf.cast(units, self.compute_dtype)
+        parts = {"text_unit": units}
+        if self.rank:
+            for name, weight in (("key", self._key), ("query", self._query)):
+                weight = tf.cast(weight, units.dtype)
+                parts[f"text_{name}"] = tf.tensordot(units, weight, 1)
+        return parts
+
+    def get_config(self):
+        return {**super().get_config(), "rank": self.rank}
