@@ -10,6 +10,18 @@ from tfadrec.ops import masking, sequence
 #: What a candidate's products with a history are summed up as.
 SIGNALS = ("attended", "largest", "mean", "newest")
 
+_WANTS = {
+    "history": "float [B, T, W]",
+    "candidates": "float [B, C, W]",
+    "mask": "bool [B, T]",
+    "event_types": "int [B, T]",
+    "ages": "int [B, T]",
+}
+_CORRECTED = {
+    "history_keys": "float [B, T, R]",
+    "candidate_queries": "float [B, C, R]",
+}
+
 
 @register
 class TextMatching(CheckedLayer):
@@ -66,17 +78,8 @@ class TextMatching(CheckedLayer):
       TensorShape([2, 5])
     """
 
-    wants = {
-        "history": "float [B, T, W]",
-        "candidates": "float [B, C, W]",
-        "mask": "bool [B, T]",
-        "event_types": "int [B, T]",
-        "ages": "int [B, T]",
-    }
-    may_have = {
-        "history_keys": "float [B, T, R]",
-        "candidate_queries": "float [B, C, R]",
-    }
+    wants = _WANTS
+    may_have = _CORRECTED
 
     def __init__(
         self,
