@@ -102,6 +102,8 @@ PUBLIC = {
         "MultiInterest",
         "T5AdEncoder",
         "TargetAttention",
+        "TextMatching",
+        "TextSpace",
         "Transformer",
     ],
     "tfadrec.layers.behavior": [
@@ -168,6 +170,7 @@ PUBLIC = {
         "top_layers",
         "tuning_config",
     ],
+    "tfadrec.layers.text_matching": ["TextMatching", "TextSpace"],
     "tfadrec.losses": [
         "JRC",
         "BinaryCrossEntropy",
