@@ -117,6 +117,8 @@ PUBLIC = {
         "MultiInterest",
         "T5AdEncoder",
         "TargetAttention",
+        "TextMatching",
+        "TextSpace",
         "Transformer",
     ],
     "tfadrec.layers.behavior": [
@@ -184,6 +186,7 @@ PUBLIC = {
         "top_layers",
         "tuning_config",
     ],
+    "tfadrec.layers.text_matching": ["TextMatching", "TextSpace"],
     "tfadrec.losses": [
         "JRC",
         "BinaryCrossEntropy",
