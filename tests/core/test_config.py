@@ -90,7 +90,13 @@ def test_bad_texts(text, message):
     assert "\n" not in str(error.value)
 
 
-OPTIONAL = {"text", "matching", "interaction", "multitask"}
+OPTIONAL = {
+    "text",
+    "matching",
+    "interaction",
+    "multitask",
+    "text_matching",
+}
 
 
 @pytest.mark.parametrize("name", sorted(OPTIONAL))

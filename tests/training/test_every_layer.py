@@ -6,13 +6,13 @@ import zipfile
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from tfadrec.training.settings import classes_of
 
 from tests.training import small
 from tfadrec import training
 from tfadrec.cli import main
 from tfadrec.core.config import RunConfig
 from tfadrec.data import open_dataset
+from tfadrec.runs.sections import classes_of
 
 SECTIONS = ("matching", "interaction", "multitask")
 #: Settings that make weights, or fit vectors of four.

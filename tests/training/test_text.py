@@ -75,6 +75,8 @@ def test_the_top_layers_are_trained_by_their_own_optimiser(made):
     for variable in [*ranker.trainable_weights, *frozen]:
         if not variable.dtype.is_floating:
             continue
+        if variable.name.endswith("text_matching/weights:0"):
+            continue  # They are fitted before the first step.
         moved = (before[plain_name(variable)] != variable.numpy()).any()
         # The rest has a learning rate of zero; a key's bias has no gradient.
         if "key/bias" not in variable.name:
@@ -192,7 +194,9 @@ def test_a_bundle_in_half_precision(made, tmp_path, reads_text):
     ranker = training.build_ranker(config, dataset)
     random = np.random.default_rng(0)
     for variable in ranker.ad_tower.trainable_weights:
-        variable.assign(random.normal(0, 0.3, variable.shape))
+        # A correction of the cosine is small, or it is no correction.
+        spread = 0.03 if "text_space" in variable.name else 0.3
+        variable.assign(random.normal(0, spread, variable.shape))
     tokenizer = training.text_model(text)[0] if reads_text else None
     bundle = serving.export_bundle(
         ranker, dataset, tmp_path / "bundle", tokenizer=tokenizer

@@ -51,10 +51,14 @@ class Dataset:
 
     def select(self, rows: np.ndarray) -> "Dataset":
         """The same dataset with only some of its impressions."""
+        origin = self.origin
+        # Somebody may have replaced the impressions.
+        if origin is not None and len(origin) != len(self):
+            origin = None
         return dataclasses.replace(
             self,
             impressions=self.impressions.take(rows),
-            origin=self.origin and self.origin.select(rows),
+            origin=origin and origin.select(rows),
         )
 
     def with_history_length(self, history_length: int) -> "Dataset":

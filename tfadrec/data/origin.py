@@ -23,6 +23,10 @@ class Origin:
     whole: "Dataset"
     rows: np.ndarray | None = None
 
+    def __len__(self) -> int:
+        """The number of rows."""
+        return len(self.whole) if self.rows is None else len(self.rows)
+
     def select(self, rows: np.ndarray) -> "Origin":
         """That of some of the rows.
 

@@ -177,7 +177,8 @@ def test_refused_lines_do_not_shift_histories(tmp_path):
             [
                 (
                     3,
-                    "time is no time that can be read",
+                    "time is no time that can be read as "
+                    "'%m/%d/%Y %I:%M:%S %p'",
                     "3\tU\t2019-11-15\tN1\tN1-0",
                 )
             ],

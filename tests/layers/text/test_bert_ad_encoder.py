@@ -232,7 +232,7 @@ def test_saved_and_reloaded_in_a_fresh_process(folder, tmp_path, batch):
         warnings.simplefilter("always")
         model.save(tmp_path / "model.keras")
     assert [str(warning.message) for warning in caught] == []
-    model.save(tmp_path / "saved_model", save_traces=False)
+    model.save(tmp_path / "saved_model")
     script = """
 import sys, numpy as np, tfadrec, tfadrec.layers.text
 from tfadrec.core.door import keras, tf

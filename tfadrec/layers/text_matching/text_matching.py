@@ -42,8 +42,7 @@ class TextMatching(CheckedLayer):
     zero-shot matcher.
 
     Mask: masked events have no part; without any, and for a candidate without
-    text, all is 0. Precision: products in the compute dtype, the rest in
-    float32.
+    text, all is 0. Precision: float32, as of `TextSpace`.
 
     Args:
       num_event_types: how many types there are, that of the unknown included.
@@ -90,7 +89,7 @@ class TextMatching(CheckedLayer):
         weights_at_start: Sequence[float] = (3.0, 3.0, 1.0, 1.0),
         **kwargs,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         if num_event_types < 1 or max_length < 1 or not temperature > 0:
             raise ValueError(
                 "`num_event_types` and `max_length` must be >= 1, "
@@ -173,7 +172,7 @@ class TextMatching(CheckedLayer):
             keys = masking.zero_padding(inputs["history_keys"], mask)
             queries = inputs["candidate_queries"]
             products += tf.matmul(queries, keys, transpose_b=True)
-        return tf.cast(products, tf.float32)
+        return products
 
     def get_config(self):
         return {

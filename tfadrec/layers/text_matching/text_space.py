@@ -22,7 +22,7 @@ class TextSpace(CheckedLayer):
     The correction is worked out per ad, so a match costs W + R products.
 
     Mask: none; a vector of zeros, which is no text, gives zeros. Precision:
-    means and lengths in float32, products in the compute dtype.
+    float32, since what is told apart are small differences of near vectors.
 
     Args:
       rank: R >= 0; 0 for the cosine alone, without weights to train.
@@ -31,8 +31,8 @@ class TextSpace(CheckedLayer):
       vectors: float [..., W].
 
     Returns:
-      Dict of `text_unit`, float [..., W], of length 1 or 0, and where R > 0 of
-      `text_key` and `text_query`, float [..., R], those of an ad as part of a
+      Dict of float32 `text_unit` [..., W], of length 1 or 0, and where R > 0
+      of `text_key` and `text_query` [..., R], those of an ad as part of a
       history and as a candidate.
 
     Attributes:
@@ -67,23 +67,25 @@ class TextSpace(CheckedLayer):
 
     def build(self, input_shape) -> None:
         width = input_shape[-1]
-        self.mean = self.add_weight(
-            "mean",
-            shape=[width],
-            dtype="float32",
-            initializer="zeros",
-            trainable=False,
-            experimental_autocast=False,
+
+        def weight(name, shape, **kwargs):
+            return self.add_weight(
+                name,
+                shape=shape,
+                dtype="float32",
+                experimental_autocast=False,
+                **kwargs,
+            )
+
+        self.mean = weight(
+            "mean", [width], initializer="zeros", trainable=False
         )
         if self.rank:
             # Such that U'h has about the length of h.
             start = keras.initializers.RandomNormal(stddev=self.rank**-0.5)
-            self._key = self.add_weight(
-                "key", shape=[width, self.rank], initializer=start
-            )
-            self._query = self.add_weight(
-                "query", shape=[width, self.rank], initializer="zeros"
-            )
+            shape = [width, self.rank]
+            self._key = weight("key", shape, initializer=start)
+            self._query = weight("query", shape, initializer="zeros")
         super().build(input_shape)
 
     def call(self, vectors):
@@ -91,11 +93,9 @@ class TextSpace(CheckedLayer):
         has_text = tf.reduce_any(vectors != 0, axis=-1, keepdims=True)
         units = tf.math.l2_normalize(vectors, axis=-1) - self.mean
         units = tf.where(has_text, tf.math.l2_normalize(units, axis=-1), 0.0)
-        units = tf.cast(units, self.compute_dtype)
         parts = {"text_unit": units}
         if self.rank:
             for name, weight in (("key", self._key), ("query", self._query)):
-                weight = tf.cast(weight, units.dtype)
                 parts[f"text_{name}"] = tf.tensordot(units, weight, 1)
         return parts
 
