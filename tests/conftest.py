@@ -55,6 +55,12 @@ def no_replay(monkeypatch):
 
 
 @pytest.fixture
+def few_calls(monkeypatch):
+    """Exports that time requests by one call and not by a hundred."""
+    monkeypatch.setattr("tfadrec.serving.parity.LATENCY_CALLS", 1)
+
+
+@pytest.fixture
 def no_graph(monkeypatch):
     """Exports whose bundle is hollow, for tests of folders and versions."""
 

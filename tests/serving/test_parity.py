@@ -49,9 +49,8 @@ def test_latencies_are_of_so_many_calls_or_seconds(calls, seconds, made):
     assert 0 < found["p50"] <= found["p90"] <= found["p99"]
 
 
-def test_a_bundle_that_reads_padding_is_refused(tmp_path, monkeypatch):
+def test_a_bundle_that_reads_padding_is_refused(few_calls, tmp_path):
     """It goes by what stands in a history, and not by its length."""
-    monkeypatch.setattr(parity, "LATENCY_CALLS", 1)
     world = worlds.words()
     honest = worlds.loaded("words")
     signature = honest.signatures["serving_default"]
