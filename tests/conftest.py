@@ -1,6 +1,7 @@
 """What every test shares."""
 
 import pathlib
+import sys
 
 import hypothesis
 import pytest
@@ -24,6 +25,20 @@ FIRST = (
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
+
+
+def pytest_collection_finish(session):
+    """AutoGraph leaves the package alone: it has no `if` or `for` on tensors.
+
+    To convert it takes seconds in each process. The processes that tests begin
+    do convert: `test_conformance.test_reload_in_a_fresh_process` every layer,
+    and a trial of `tests/tuning/test_processes.py` a training.
+    """
+    if session.items and "tensorflow" in sys.modules:
+        from tensorflow.python.autograph.core import config
+
+        rule = config.DoNotConvert("tfadrec")
+        config.CONVERSION_RULES = (rule, *config.CONVERSION_RULES)
 
 
 def pytest_xdist_make_scheduler(config, log):
