@@ -1,6 +1,7 @@
 """What every test shares."""
 
 import pathlib
+import sys
 
 import hypothesis
 import pytest
@@ -24,6 +25,20 @@ FIRST = (
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
+
+
+def pytest_collection_finish(session):
+    """AutoGraph leaves the package alone: it has no `if` or `for` on tensors.
+
+    To convert it takes seconds in each process. The processes that tests begin
+    do convert: `test_conformance.test_reload_in_a_fresh_process` every layer,
+    and a trial of `tests/tuning/test_processes.py` a training.
+    """
+    if session.items and "tensorflow" in sys.modules:
+        from tensorflow.python.autograph.core import config
+
+        rule = config.DoNotConvert("tfadrec")
+        config.CONVERSION_RULES = (rule, *config.CONVERSION_RULES)
 
 
 def pytest_xdist_make_scheduler(config, log):
@@ -52,6 +67,12 @@ def no_replay(monkeypatch):
     and `tests/test_end_to_end.py` are of exports that have it.
     """
     monkeypatch.setattr("tfadrec.serving.bundle.check_parity", lambda *_: None)
+
+
+@pytest.fixture
+def few_calls(monkeypatch):
+    """Exports that time requests by one call and not by a hundred."""
+    monkeypatch.setattr("tfadrec.serving.parity.LATENCY_CALLS", 1)
 
 
 @pytest.fixture

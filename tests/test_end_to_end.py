@@ -90,7 +90,9 @@ def call(*arguments):
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def test_from_log_files_to_equal_served_scores(tmp_path, monkeypatch):
+def test_from_log_files_to_equal_served_scores(
+    few_calls, tmp_path, monkeypatch
+):
     monkeypatch.setenv("TFADREC_CACHE", str(tmp_path / "cache"))
     make_logs(tmp_path)
     make_bert(tmp_path / "bert")

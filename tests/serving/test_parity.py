@@ -70,9 +70,8 @@ def test_the_bound_is_relative_to_a_logit(logit):
     assert difference(1e-4) <= 1.1e-4
 
 
-def test_a_bundle_that_reads_padding_is_refused(tmp_path, monkeypatch):
+def test_a_bundle_that_reads_padding_is_refused(few_calls, tmp_path):
     """It goes by what stands in a history, and not by its length."""
-    monkeypatch.setattr(parity, "LATENCY_CALLS", 1)
     world = worlds.words()
     honest = worlds.loaded("words")
     signature = honest.signatures["serving_default"]

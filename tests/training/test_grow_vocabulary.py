@@ -1,6 +1,7 @@
 """More ads and users: old rows and slots bit by bit, and training goes on."""
 
 import dataclasses
+import functools
 import re
 
 import numpy as np
@@ -59,7 +60,9 @@ def grown():
     return data.open_dataset(small.world()).with_history_length(6)
 
 
+@functools.cache
 def trained(optimizer):
+    """A ranker, which nothing here changes, its dataset, and its rows."""
     dataset, rows = known()
     config = dataclasses.replace(
         small.config(), optimizer=OPTIMIZERS[optimizer]
@@ -189,8 +192,10 @@ def test_features_of_all_entities(tmp_path):
     dataset, (ads, _) = without_some(everything)
     assert len(dataset.user_ids) < 12
     ranker = training.build_ranker(small.config(), dataset)
+    ranker.run_eagerly = True  # tracing so many features takes seconds
     ranker.fit(dataset.batches(32, seed=0), steps_per_epoch=4, verbose=0)
     more = training.grow_vocabulary(ranker, dataset, everything)
+    more.run_eagerly = True
     for variable, other in pairs(ranker, more):
         if "_table" not in variable.name and "id/" not in variable.name:
             np.testing.assert_array_equal(variable, other, variable.name)

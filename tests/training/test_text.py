@@ -185,7 +185,7 @@ def test_cleaning_and_what_is_cut_are_told(made, monkeypatch, caplog):
 @pytest.mark.parametrize(
     "reads_text", [True, pytest.param(False, marks=pytest.mark.slow)]
 )
-def test_a_bundle_in_half_precision(made, tmp_path, reads_text):
+def test_a_bundle_in_half_precision(made, few_calls, tmp_path, reads_text):
     """Its bound is wider, as vectors depend on what is encoded together."""
     config = settings(made, {"class": "lora", "rank": 2})
     text = {**config.text, "dtype": "mixed_bfloat16"}
