@@ -150,9 +150,7 @@ def _walk(firsts, sizes, lengths):
     return taken, stuck
 
 
-def _roots(
-    vocabulary: Mapping[str, int], prefix: str
-) -> list[dict[str, int]]:
+def _roots(vocabulary: Mapping[str, int], prefix: str) -> list[dict[str, int]]:
     """What begins a word, and what goes on with one."""
     first = {token: number for token, number in vocabulary.items() if token}
     following = {
