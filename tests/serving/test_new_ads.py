@@ -12,6 +12,7 @@ from tfadrec import data, layers, models, serving, towers, training
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
+from tfadrec.core.schema import TEXT_COLUMNS
 from tfadrec.serving.ad_reader import AdReader
 from tfadrec.serving.requests import (
     candidate_inputs,
@@ -341,6 +342,63 @@ def test_a_tokenizer_of_another_kind_takes_token_ids(caplog):
     names = signatures["score_new_ads"].structured_input_signature[1]
     assert {"new_token_ids", "new_token_length"} <= set(names)
     assert "new_title" not in names
+
+
+def test_copy_is_cleaned_as_for_training():
+    """By every step, in the graph."""
+    world = worlds.words()
+    plain = world.text["tokenizer"]
+    steps = ["html", "unicode", "stop_words", "space"]
+    tokenizer = data.Tokenizer(
+        tokenizers.Tokenizer.from_str(plain.backend_definition),
+        pad_id=plain.pad_id,
+        max_tokens=16,
+        clean=steps,
+    )
+    service = serving.RankingService(
+        world.ranker,
+        world.dataset,
+        tokenizer=tokenizer,
+        encoder=world.text["encoder"],
+    )
+    signatures = service.signatures("encode_ads_text", "score_new_ads")
+    ask = serving.answers(service, signatures)
+
+    title = world.dataset.catalogue.titles[0]
+    wide = "".join(chr(ord(c) + 0xFEE0) if c > " " else c for c in title)
+    given = [f"<b t='>'>The</b>&nbsp; {wide}<script>x</script>", "&lt;"]
+    cleaned = [data.clean_text(text, steps) for text in given]
+    assert cleaned == [data.clean_text(title, ["stop_words", "space"]), "<"]
+    ads = columns_of(world, 1, [1, 2])
+    copy = dict.fromkeys(TEXT_COLUMNS, np.array(["", ""], object))
+    ads = {name.removeprefix("new_"): v[0] for name, v in ads.items()} | copy
+
+    def vectors(asked):
+        ad = {**ads, "title": np.array(given, object)}
+        return asked["encode_ads_text"](**ad)["vector"]
+
+    # What Python makes of the copy.
+    tokens = tokenizer(given)
+    expected = world.ask["encode_ads"](
+        **{name: v for name, v in ads.items() if name not in copy},
+        token_ids=tokens["token_ids"],
+        token_length=tokens["token_mask"].sum(axis=1, dtype=np.int32),
+    )
+    np.testing.assert_allclose(vectors(ask), expected["vector"], atol=1e-5)
+    assert abs(vectors(world.ask) - expected["vector"]).max() > 1e-3
+
+    def logits(asked, titles):
+        new = np.array([["new 1", "new 2"]], object)
+        slate = serving.with_candidates(
+            world.dataset, serving.replay(world.dataset, [3]), new
+        )
+        slate |= {f"new_{name}": values[None] for name, values in ads.items()}
+        slate |= {"new_ads": new, "new_title": np.array([titles], object)}
+        return asked["score_new_ads"](**slate)["logits"]
+
+    np.testing.assert_allclose(
+        logits(ask, given), logits(world.ask, cleaned), atol=1e-5
+    )
 
 
 def test_a_ranker_of_ids_alone_has_nothing_to_say_of_new_ads():

@@ -19,11 +19,15 @@ class CodePointTable:
     """
 
     def __init__(self, values: np.ndarray, beyond: int) -> None:
-        blocks = np.reshape(values, [-1, _BLOCK])
-        blocks = np.concatenate([blocks, np.full([1, _BLOCK], beyond)])
-        blocks, places = np.unique(blocks, axis=0, return_inverse=True)
-        self._blocks = tf.constant(blocks.reshape(-1), tf.int32)
-        self._places = tf.constant(places.reshape(-1), tf.int32)
+        blocks = [
+            *np.reshape(values, [-1, _BLOCK]).astype(np.int32),
+            np.full([_BLOCK], beyond, np.int32),
+        ]
+        known: dict[bytes, int] = {}
+        places = [known.setdefault(b.tobytes(), len(known)) for b in blocks]
+        kept = np.frombuffer(b"".join(known), np.int32)
+        self._blocks = tf.constant(kept, tf.int32)
+        self._places = tf.constant(places, tf.int32)
 
     def __call__(self, points: tf.Tensor) -> tf.Tensor:
         """The numbers of code points, int32 [...] for int32 [...]."""

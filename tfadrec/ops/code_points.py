@@ -44,6 +44,26 @@ def decode(
     return found, rows
 
 
+def encode(points: tf.Tensor, rows: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+    """The texts of code points, as `decode` gives them without `whole`.
+
+    Args:
+      points: int32 [P].
+      rows: the text that each is of, int32 [P], rising.
+      number: of texts, a scalar.
+
+    Returns:
+      string [number], UTF-8.
+    """
+    ragged = tf.RaggedTensor.from_value_rowids(
+        points,
+        tf.cast(rows, tf.int64),
+        nrows=tf.cast(number, tf.int64),
+        validate=False,
+    )
+    return tf.strings.unicode_encode(ragged, "UTF-8")
+
+
 def shifted(values: tf.Tensor, by: int, fill) -> tf.Tensor:
     """Each value `by` places later (or earlier, where `by` is negative).
 

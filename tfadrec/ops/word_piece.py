@@ -7,13 +7,13 @@ import tensorflow as tf
 
 from tfadrec.ops import code_points
 from tfadrec.ops.code_point_table import CodePointTable
+from tfadrec.ops.code_point_texts import CodePointTexts
+from tfadrec.ops.trie import Trie
 
 #: What a character is to its neighbours.
 WORD, SPACE, ALONE = range(3)
-_ITSELF = -1
-# The roots of the tries of whole words and of their continuations.
+# The roots of the tree of whole words and of their continuations.
 _FIRST, _NEXT = 0, 1
-_POINT_BITS = 21
 
 
 class WordPiece(tf.Module):
@@ -54,25 +54,17 @@ class WordPiece(tf.Module):
         whole: Mapping[str, int],
     ) -> None:
         super().__init__()
-        places = np.full([code_points.LIMIT], _ITSELF)
         alone = np.zeros([code_points.LIMIT], np.int64)
-        known: dict[str, int] = {}
+        become = {}
         for point, text in enumerate(normalized):
             if len(text) > 2 and text[0] == text[-1] == " ":
                 alone[point], text = 1, text[1:-1]
             if text != chr(point):
-                places[point] = known.setdefault(text, len(known))
-        self._places = CodePointTable(places, _ITSELF)
+                become[point] = text
+        self._become = CodePointTexts(become)
         self._alone = CodePointTable(alone, 1)
         self._kinds = CodePointTable(kinds, ALONE)
-        lengths = np.array([len(text) for text in known], np.int32)
-        # One more, so that the gathers below find something.
-        self._lengths = tf.constant(np.append(lengths, 0), tf.int32)
-        self._starts = tf.constant(np.append(0, np.cumsum(lengths)), tf.int32)
-        self._become = tf.constant([*map(ord, "".join(known)), 0], tf.int32)
-        edges, ids = _tries(vocabulary, prefix)
-        self._edges = code_points.hash_table(edges, -1)
-        self._ids = tf.constant(ids, tf.int32)
+        self._tokens = Trie(_roots(vocabulary, prefix))
         self._unknown = unknown
         self._max_chars = max_chars
         self._whole = tuple(whole)
@@ -108,73 +100,23 @@ class WordPiece(tf.Module):
 
     def _normalize(self, points, rows):
         """Characters, rows and kinds after normalisation, each [P']."""
-        places = self._places(points)
-        is_itself = places == _ITSELF
-        counts = tf.where(
-            is_itself, 1, tf.gather(self._lengths, tf.maximum(places, 0))
-        )
-        source = tf.repeat(tf.range(tf.shape(points)[0]), counts)
-        first = tf.gather(tf.cumsum(counts, exclusive=True), source)
-        start = tf.gather(self._starts, tf.maximum(places, 0))
-        within = tf.range(tf.shape(source)[0]) - first
-        become = tf.gather(
-            self._become,
-            tf.where(
-                tf.gather(is_itself, source),
-                0,
-                tf.gather(start, source) + within,
-            ),
-        )
-        out = tf.where(
-            tf.gather(is_itself, source), tf.gather(points, source), become
-        )
+        out, source = self._become(points)
         is_alone = tf.gather(self._alone(points), source) == 1
         kinds = tf.where(is_alone, ALONE, self._kinds(out))
         return out, tf.gather(rows, source), kinds
 
     def _longest(self, points, is_start, ends, words):
         """The longest token from each place on: its id and length."""
-        size = tf.shape(points)[0]
-        here = tf.range(size)
-        ends = tf.gather(ends, words)
+        ids, lengths = self._tokens(
+            points,
+            tf.range(tf.shape(points)[0]),
+            tf.where(is_start, _FIRST, _NEXT),
+            tf.gather(ends, words),
+        )
         is_whole = points >= code_points.LIMIT
         place = tf.where(is_whole, points - code_points.LIMIT, 0)
-        ids = tf.where(is_whole, tf.gather(self._whole_ids, place), -1)
-        lengths = tf.cast(is_whole, tf.int32)
-        nodes = tf.cast(tf.where(is_start, _FIRST, _NEXT), tf.int64)
-
-        def step(offset, here, nodes, ids, lengths):
-            point = tf.cast(tf.gather(points, here + offset), tf.int64)
-            nodes = self._edges.lookup(nodes * 2**_POINT_BITS + point)
-            is_there = nodes >= 0
-            here = tf.boolean_mask(here, is_there)
-            nodes = tf.boolean_mask(nodes, is_there)
-            ended = tf.gather(self._ids, nodes)
-            is_token = ended >= 0
-            at = tf.boolean_mask(here, is_token)[:, None]
-            ids = tf.tensor_scatter_nd_update(
-                ids, at, tf.boolean_mask(ended, is_token)
-            )
-            lengths = tf.tensor_scatter_nd_update(
-                lengths, at, tf.fill([tf.shape(at)[0]], offset + 1)
-            )
-            goes_on = here + offset + 1 < tf.gather(ends, here)
-            return (
-                offset + 1,
-                tf.boolean_mask(here, goes_on),
-                tf.boolean_mask(nodes, goes_on),
-                ids,
-                lengths,
-            )
-
-        one = tf.TensorShape([None])
-        *_, ids, lengths = tf.while_loop(
-            lambda offset, here, *_: tf.size(here) > 0,
-            step,
-            (0, here, nodes, ids, lengths),
-            (tf.TensorShape([]), one, one, one, one),
-        )
-        return ids, lengths
+        ids = tf.where(is_whole, tf.gather(self._whole_ids, place), ids)
+        return ids, tf.where(is_whole, 1, lengths)
 
 
 def _walk(firsts, sizes, lengths):
@@ -208,25 +150,12 @@ def _walk(firsts, sizes, lengths):
     return taken, stuck
 
 
-def _tries(
-    vocabulary: Mapping[str, int], prefix: str
-) -> tuple[dict[int, int], list[int]]:
-    """Edges, (node, character) -> node, and the id that ends at each node."""
-    edges: dict[int, int] = {}
-    ids = [-1, -1]
-    for token, token_id in vocabulary.items():
-        for root, text in (
-            (_FIRST, token),
-            (_NEXT, token.removeprefix(prefix)),
-        ):
-            if not text or (root == _NEXT and not token.startswith(prefix)):
-                continue
-            node = root
-            for char in text:
-                key = (node << _POINT_BITS) + ord(char)
-                if key not in edges:
-                    edges[key] = len(ids)
-                    ids.append(-1)
-                node = edges[key]
-            ids[node] = token_id
-    return edges, ids
+def _roots(vocabulary: Mapping[str, int], prefix: str) -> list[dict[str, int]]:
+    """What begins a word, and what goes on with one."""
+    first = {token: number for token, number in vocabulary.items() if token}
+    following = {
+        token.removeprefix(prefix): number
+        for token, number in first.items()
+        if token.startswith(prefix) and token != prefix
+    }
+    return [first, following]

@@ -1,6 +1,12 @@
 """Cleaning, step by step."""
 
+import html
+import html.parser
+import re
+
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from tests.data.copy.test_tokenizer import backend
 from tfadrec.core.errors import InputError
@@ -15,6 +21,18 @@ from tfadrec.data import Tokenizer, clean_text
         ("Red<br/>shoes", ["html", "space"], "Red shoes"),
         ("a<script>if (a < b) x()</script>b", ["html", "space"], "a b"),
         ("5 < 6 &#233; &nbsp;x", ["html", "space"], "5 < 6 é x"),
+        ('<a title="x > y" href=/b>Red</a>', ["html", "space"], "Red"),
+        ("wa<!-- <b> -->ter<?x?><!doctype html>", ["html"], "water"),
+        # What is cut short hides the rest, and an open tag is none.
+        ("Red <style>a {", ["html", "space"], "Red"),
+        ("Red <!-- shoes", ["html", "space"], "Red"),
+        ("Red <b shoes", ["html"], "Red <b shoes"),
+        ('Red <a title="5>shoes', ["html", "space"], "Red shoes"),
+        ("a <b <i>c", ["html"], "a <b  c"),
+        ("<script src=x />Red", ["html", "space"], "Red"),
+        # What a reference says is no markup.
+        ("&lt;b&gt;&amp;lt;", ["html"], "<b>&lt;"),
+        ("&#" + "0" * 5000 + "65;&#" + "1" * 5000, ["html"], "A\ufffd"),
         # An end without a start hides nothing.
         ("</style>Red", ["html", "space"], "Red"),
         ("\ufb01ne \uff33hoes e\u0301", ["unicode"], "fine Shoes é"),
@@ -32,6 +50,60 @@ from tfadrec.data import Tokenizer, clean_text
 )
 def test_steps(text, steps, expected):
     assert clean_text(text, steps) == expected
+
+
+class Shown(html.parser.HTMLParser):
+    """What Python's own parser finds, with a space for each tag."""
+
+    def __init__(self):
+        super().__init__(convert_charrefs=True)
+        self.parts, self.hidden = [], 0
+
+    def handle_starttag(self, tag, attrs):
+        self.hidden += tag in ("script", "style")
+        self.parts.append(" ")
+
+    def handle_endtag(self, tag):
+        self.hidden -= tag in ("script", "style")
+        self.parts.append(" ")
+
+    def handle_data(self, data):
+        if not self.hidden:
+            self.parts.append(data)
+
+
+WRITTEN = st.text(st.sampled_from("ab <>&\"'=/!-?;#1\n\u00e9"), max_size=8)
+ATTRIBUTE = st.one_of(
+    st.sampled_from([" b", " data-x = 5", "\n href=/a?b=1", " c='\"'"]),
+    WRITTEN.map(lambda text: f' t="{html.escape(text)}"'),
+    WRITTEN.map(lambda text: " T= '" + text.replace("'", "") + "'"),
+)
+START = st.tuples(st.sampled_from(["b", "DIV", "h1"]), ATTRIBUTE).map("".join)
+CODE = WRITTEN.map(lambda text: text.replace("/", ""))
+PAGE = st.recursive(
+    st.one_of(
+        WRITTEN.map(html.escape),
+        st.sampled_from(["&nbsp;", "&#233;", "&#xe9;", "&copy;", "<br />"]),
+        st.sampled_from(["<!doctype html>", "<!-- <b> & -->", "<!---->"]),
+        CODE.map(lambda text: f"<script>{text}</script>"),
+        CODE.map(lambda text: f"<STYLE type='a'>{text}</style >"),
+    ),
+    lambda inner: st.tuples(START, st.lists(inner, max_size=4)).map(
+        lambda made: f"<{made[0]}>{''.join(made[1])}</{made[0].split()[0]}>"
+    ),
+    max_leaves=8,
+)
+
+
+@hypothesis.settings(max_examples=200)
+@hypothesis.given(st.lists(PAGE, max_size=3).map("".join))
+def test_well_formed_html_is_read_as_a_parser_does(page):
+    parser = Shown()
+    parser.feed(page)
+    parser.close()
+    # An element of which nothing is shown is one space, and not two.
+    expected = re.sub(" +", " ", "".join(parser.parts))
+    assert re.sub(" +", " ", clean_text(page, ["html"])) == expected
 
 
 @pytest.mark.parametrize("steps", ["html", ["html", "stem"]])

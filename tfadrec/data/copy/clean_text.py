@@ -1,6 +1,6 @@
 """Cleaning of ad copy, step by step, before it is read."""
 
-import html.parser
+import html
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -19,37 +19,50 @@ too under until up very was we were what when where which while who whom why
 will with would you your
 """
 STOP_WORDS = frozenset(_STOP_WORDS.split())
-_WORD = re.compile(r"[\w'\u2019]+")
+WORD_CHARACTER = r"[\w'\u2019]"
+_WORD = re.compile(f"{WORD_CHARACTER}+")
+
+# The markup of HTML, in what Python's expressions and RE2's have in common.
+# Outside quotes a `<` ends every search, so none is long.
+_BLANK = "[\t\n\f\r ]"
+_ANY = "(?s:.)*"
+_VALUE = f"""=+{_BLANK}*(?:"[^"]*"|'[^']*'|[^<>"'=\t\n\f\r ])"""
+_ATTRIBUTES = f"(?:[^<>=]|{_VALUE})*(?:=+{_BLANK}*)?"
+_TAG = (
+    # With quotes that are closed, or else up to the next `>`.
+    f"<[a-zA-Z]{_ATTRIBUTES}>|<[a-zA-Z][^<>]*>|</[^<>]*>"
+)
 
 
-class _Text(html.parser.HTMLParser):
-    """Collects what a page shows."""
+def _hidden(name: str) -> str:
+    """An element of which nothing is shown, up to the end if not closed."""
+    name = "".join(f"[{char}{char.upper()}]" for char in name)
+    start = f"<{name}(?:[\t\n\f\r /]{_ATTRIBUTES})?>"
+    end = f"</{name}(?:[\t\n\f\r /][^<>]*)?>"
+    # One that closes itself has nothing to hide.
+    itself = f"<{name}(?:{_BLANK}{_ATTRIBUTES})?/>"
+    return f"{itself}|{start}{_ANY}?{end}|{start}{_ANY}"
 
-    _HIDDEN = ("script", "style")
 
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._hidden = 0
-
-    def handle_starttag(self, tag, attrs):
-        self._hidden += tag in self._HIDDEN
-        self.parts.append(" ")
-
-    def handle_endtag(self, tag):
-        self._hidden -= tag in self._HIDDEN and self._hidden > 0
-        self.parts.append(" ")
-
-    def handle_data(self, data):
-        if not self._hidden:
-            self.parts.append(data)
+_SHOWN_AS_SPACE = f"{_hidden('script')}|{_hidden('style')}|{_TAG}"
+#: Patterns and what stands in place of what they find, one after the other:
+#: comments, declarations and instructions go, a tag becomes a space.
+MARKUP = (
+    (
+        f"({_SHOWN_AS_SPACE})|<!--{_ANY}?-->|<!--{_ANY}|<[!?][^<>]*>",
+        r"\1",
+    ),
+    (_SHOWN_AS_SPACE, " "),
+)
+_MARKUP = tuple((re.compile(found), instead) for found, instead in MARKUP)
+# Zeros before a number, and digits beyond those that make it too large.
+_LONG_NUMBER = re.compile("&#0*([0-9]{1,8})[0-9]*")
 
 
 def _without_html(text: str) -> str:
-    parser = _Text()
-    parser.feed(text)
-    parser.close()
-    return "".join(parser.parts)
+    for found, instead in _MARKUP:
+        text = found.sub(instead, text)
+    return html.unescape(_LONG_NUMBER.sub(r"&#\1", text))
 
 
 def _without_stop_words(text: str) -> str:

@@ -12,24 +12,19 @@ import tokenizers
 from tokenizers import pre_tokenizers
 
 from tfadrec.core.errors import InputError
+from tfadrec.data.copy.graph_cleaner import GraphCleaner, stripped
 from tfadrec.data.copy.tokenizer import Tokenizer
 from tfadrec.ops import code_points
 from tfadrec.ops.byte_pair import LETTER, NUMBER, OTHER, BytePair
 from tfadrec.ops.byte_pair import SPACE as BLANK
 from tfadrec.ops.word_piece import ALONE, SPACE, WORD, WordPiece
 
-# What `str.strip` takes off.
-_BLANKS = (
-    r"[\t-\r\x{1c}-\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}"
-    r"\x{202f}\x{205f}\x{3000}]+"
-)
-_ENDS = f"^{_BLANKS}|{_BLANKS}$"
-
 
 class GraphTokenizer(tf.Module):
     """Texts to token ids in the graph, as a `Tokenizer` makes them.
 
-    For BERT's WordPiece and GPT-2's byte-level BPE, in core TensorFlow ops.
+    For BERT's WordPiece and GPT-2's byte-level BPE, in core TensorFlow ops,
+    after the same cleaning.
     What a character is, is asked of the tokenizer itself, so its version of
     Unicode is the one that counts.
 
@@ -50,7 +45,7 @@ class GraphTokenizer(tf.Module):
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         super().__init__()
-        definition = json.loads(tokenizer.definition)
+        definition = json.loads(tokenizer.backend_definition)
         kind = definition["model"]["type"]
         self._split: WordPiece | BytePair
         if kind == "WordPiece":
@@ -59,6 +54,7 @@ class GraphTokenizer(tf.Module):
             self._split = _byte_pair(definition)
         else:
             raise _refusal(f"a model of type {kind}")
+        self._clean = GraphCleaner(tokenizer.clean)
         self._before, self._after = tokenizer.framing_ids()
         special = len(self._before) + len(self._after)
         self._room = tokenizer.max_tokens - special
@@ -66,7 +62,7 @@ class GraphTokenizer(tf.Module):
 
     def __call__(self, texts: tf.Tensor) -> dict[str, tf.Tensor]:
         """See the class."""
-        ids = self._split(texts)[:, : self._room]
+        ids = self._split(self._clean(texts))[:, : self._room]
         rows = tf.shape(texts)[0]
         before, after = (
             tf.repeat(tf.constant([special], tf.int32), rows, axis=0)
@@ -92,7 +88,7 @@ def ad_text_in_graph(
     """
     text = tf.zeros(tf.shape(titles), tf.string)
     for part in (titles, descriptions, tags):
-        part = tf.strings.regex_replace(part, _ENDS, "")
+        part = stripped(part)
         both = tf.strings.join([text, part], ". ")
         text = tf.where(text == "", part, tf.where(part == "", text, both))
     return text

@@ -179,12 +179,16 @@ class Tokenizer:
         return self._backend.token_to_id("[MASK]")
 
     @property
+    def backend_definition(self) -> str:
+        """All that decides the token ids of a cleaned text, as JSON."""
+        return self._backend.to_str()
+
+    @property
     def definition(self) -> str:
         """All that decides the token ids of a text, as JSON."""
-        definition = self._backend.to_str()
         if not self.clean:
-            return definition
-        told = json.loads(definition)
+            return self.backend_definition
+        told = json.loads(self.backend_definition)
         first = {"type": "clean_text", "steps": list(self.clean)}
         told["normalizer"] = {
             "type": "Sequence",
