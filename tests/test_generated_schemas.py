@@ -17,6 +17,7 @@ from tfadrec.data.open_dataset import open_dataset
 
 ADS, USERS, EVENTS, ROWS = 6, 5, 20, 24
 NAMES = [
+    "class",
     *("brand", "Brand", "BRAND ", "k", "bids", "self", "history_length"),
     *("a-b", "a.b", "a/b", "Größe", "価格", "🙂", "1", "", "user_id", "weight"),
     *("new_ads", "x" * 70, "candidate ads", "tags", "category", "position"),

@@ -33,6 +33,8 @@ NAME = st.text(max_size=60) | st.sampled_from(
         ("event", "dwell", "history_dwell"),
         ("event", "🙂", "history_event_feature"),
         ("ad", "title", "title_2"),
+        ("ad", "class", "class_2"),  # no name of an argument
+        ("context", "None", "None_2"),
         ("ad", "Title", "Title_2"),
         # An event's column `ads` would be that of the history's ads.
         ("event", "ads", "history_ads_2"),

@@ -304,6 +304,12 @@ def test_by_request_with_losses_that_compare(rich, tmp_path):
             {},
             r"val_rmse for real labels, .*Received: 'val_auc' for 'revenue'",
         ),
+        (
+            {},
+            ["clicked", "revenue"],
+            {},
+            r"is for labels of 0 and 1\. Received: revenue with .*squared",
+        ),
         ({}, ["clicked"], {"monitor": "val_rmse"}, "Received: 'val_rmse' for"),
     ],
 )

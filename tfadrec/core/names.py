@@ -6,6 +6,7 @@ where capitals are ignored. `tensor_names` is the one place where such names are
 made; a schema keeps them beside the features' own.
 """
 
+import keyword
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -89,7 +90,8 @@ def tensor_names(
       Names of letters, digits and underscores, which begin with a letter, in
       the order of `features`. The same features give the same names.
     """
-    taken = {name.lower() for name in (*RESERVED, *labels)}
+    # Signatures take their inputs as arguments of Python functions.
+    taken = {name.lower() for name in (*RESERVED, *keyword.kwlist, *labels)}
     names = []
     for entity, name in features:
         base = _plain(name) or f"{entity}_feature"

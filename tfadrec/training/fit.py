@@ -106,6 +106,7 @@ def fit(
             f"until={until!r}."
         )
     check_goal(model, by, monitor)
+    check_labels(model, train)
     examples = len(train) if by == "row" else len(train.slates().sizes)
     steps = steps_per_epoch or max(1, examples // batch_size)
     out = pathlib.Path(out)
@@ -244,6 +245,30 @@ def check_goal(
             "a loss that compares the ads of a request needs `by: request`. "
             f"Received: by='row' with {', '.join(comparing)}."
         )
+
+
+def check_labels(model: RankingModel, dataset: Dataset) -> None:
+    """Refuses labels that are not what the losses of a model are for.
+
+    Args:
+      model: any model.
+      dataset: whose labels it would learn.
+
+    Raises:
+      InputError: for a label that is not 0 or 1 where the loss is a binary one.
+    """
+    for task, loss in model.task_losses.items():
+        labels = dataset.impressions.labels.get(task)
+        if labels is None or not loss.is_binary:
+            continue
+        others = labels[(labels != 0) & (labels != 1)]
+        if len(others):
+            raise InputError(
+                f"the loss {loss.name} is for labels of 0 and 1. Received: "
+                f"{task} with {others[0]:g} and others. Name a loss for real "
+                f"labels: `ranker: {{losses: {{{task}: squared}}}}`, or huber, "
+                "or ziln for amounts that are mostly 0."
+            )
 
 
 @dataclasses.dataclass

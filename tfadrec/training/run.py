@@ -17,7 +17,7 @@ from tfadrec.runs.check import check_sections
 from tfadrec.runs.record import FITTED, claim, fingerprint
 from tfadrec.training import version_1
 from tfadrec.training.build import build_ranker, check_builds
-from tfadrec.training.fit import check_goal, fit
+from tfadrec.training.fit import check_goal, check_labels, fit
 from tfadrec.training.fitted import read_parts, save_ranker
 from tfadrec.training.saved_state import best_epoch, read_history
 from tfadrec.training.text import check_text, with_text
@@ -94,6 +94,7 @@ def train(
     goal = {k: v for k, v in config.fit.items() if k in ("by", "monitor")}
     check_goal(ranker, **goal)
     dataset = open_dataset(data)
+    check_labels(ranker, dataset)
     record = {
         "data": data_path(data),
         "fingerprint": fingerprint(dataset),
