@@ -474,9 +474,7 @@ def test_a_trained_ranker_reloads_and_goes_on(small, tmp_path, save_format):
     path = str(tmp_path / "ranker") + (
         ".keras" if save_format == "keras" else ""
     )
-    # Loading makes the real classes, which need no graph of each part.
-    more = {} if save_format == "keras" else {"save_traces": False}
-    ranker.save(path, save_format=save_format, **more)
+    ranker.save(path, save_format=save_format)
     loaded = keras.models.load_model(path)
     assert type(loaded) is type(ranker)
     np.testing.assert_array_equal(

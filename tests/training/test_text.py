@@ -182,9 +182,8 @@ def test_cleaning_and_what_is_cut_are_told(made, monkeypatch, caplog):
     assert cleaned.catalogue.tokens is not None
 
 
-@pytest.mark.parametrize(
-    "reads_text", [True, pytest.param(False, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("reads_text", [True, False])
 def test_a_bundle_in_half_precision(made, few_calls, tmp_path, reads_text):
     """Its bound is wider, as vectors depend on what is encoded together."""
     config = settings(made, {"class": "lora", "rank": 2})

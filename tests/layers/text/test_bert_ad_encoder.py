@@ -224,6 +224,7 @@ def test_new_weights_follow_the_seed(batch):
     np.testing.assert_array_equal(made(), made())
 
 
+@pytest.mark.slow  # `test_conformance` reloads every layer so
 def test_saved_and_reloaded_in_a_fresh_process(folder, tmp_path, batch):
     model = model_of(loaded(folder))
     expected = model(batch).numpy()
