@@ -23,7 +23,7 @@ from tfadrec.training.saved_state import SavedState
 _LOG = logging.getLogger(__name__)
 _PREDICT_BATCH = 4096
 #: Rows that tell what the texts are worth before training.
-_SAMPLED = 20_000
+_SAMPLED = 5 * _PREDICT_BATCH
 #: A logit this far from 0 is a certainty that no log gives: of 1 in 10^17.
 _FAR = 40.0
 Monitor = Literal["val_auc", "val_gauc", "val_log_loss", "val_rmse"]
@@ -157,7 +157,10 @@ def fit(
 
 def _sample(train: Dataset):
     """Batches of training rows, evenly from all of them."""
-    rows = np.linspace(0, len(train) - 1, min(len(train), _SAMPLED))
+    # Whole batches: a shape is traced once.
+    whole = len(train) // _PREDICT_BATCH * _PREDICT_BATCH
+    count = min(whole or len(train), _SAMPLED)
+    rows = np.linspace(0, len(train) - 1, count)
     return train.select(rows.astype(np.int64)).batches(_PREDICT_BATCH)
 
 
