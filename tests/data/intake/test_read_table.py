@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tfadrec.core.errors import InputError
+from tfadrec.data.intake import quotes
 from tfadrec.data.intake import read_table as module
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.read_table import parse_text, read_table
@@ -212,8 +213,72 @@ def test_a_line_that_never_ends(monkeypatch):
 
 
 def test_a_header_that_never_ends():
-    with pytest.raises(InputError, match="must begin with the names of its"):
-        parse_text(b'a,"b\n' + b"x\n" * 100_000, "rows", name="x.csv")
+    for lines in (3, 100_000):
+        with pytest.raises(InputError, match="a value in line 1"):
+            parse_text(b'a,"b\n' + b"x\n" * lines, "rows", name="x.csv")
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (b'a,b\n1,2\n3,"x,4\n5,6\n7,8\n', 3),  # Two fields, one open.
+        (b'a,b\n1,2\n"3,x,4\n5,6\n7,8\n', 3),  # One field.
+        (b'a,b\n1,2\n"3\n3","x\n5,6\n', 4),  # After a value of two lines.
+        (b'a,b\r\n1,2\r\n3,"x\r\n', 3),
+        (b'a,b\r1,2\r3,"x', 3),
+        (b'a,b\n1,2\n3,"x\n', 3),
+        (b'a,b\n1,"""2\n', 2),
+        (b'a,b\n"', 2),
+    ],
+)
+def test_a_quote_that_is_open_at_the_end(data, line):
+    with pytest.raises(
+        InputError, match=f"a value in line {line}\\. "
+    ) as error:
+        parse_text(data, "rows", name="x.csv")
+    assert "`quoting: false`" in str(error.value)
+    rows = parse_text(data, "rows", name="x.csv", quoting=False)
+    assert len(rows) + len(rows.broken) == len(data.splitlines()) - 1
+
+
+@pytest.mark.parametrize(
+    "end", [b'x,"y"', b'x,"y\n"\n', b'"x",""\n\n', b'5",6"\n', b'x,y"\r\n']
+)
+def test_quotes_that_are_closed_at_the_end(end):
+    rows = parse_text(b'a,b\n"1\n",2\n' + end, "rows", name="x.csv")
+    assert rows.lines.tolist() == [2, 4]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("tail", range(1, 9))
+def test_the_last_lines(end, tail, monkeypatch):
+    monkeypatch.setattr(quotes, "_TAIL_BYTES", tail)
+    text = end.join([b"a", b"", b"bc", b"d", b""])
+    for number in range(1, 5):
+        wanted = b"".join(text.splitlines(keepends=True)[-number:])
+        assert quotes.last_lines(text, number) == wanted
+
+
+def test_rows_of_many_lines_are_noted():
+    lines = [f"{k},x" for k in range(2, 301)]
+    lines[148] = '150,"x'
+    lines[188] = '190,x"'
+    data = "\n".join(["a,b", *lines, ""]).encode()
+    rows = parse_text(data, "rows", name="x.csv")
+    assert len(rows) == 299 - 40
+    ledger = Ledger()
+    rows.settle(ledger)
+    (note,) = ledger.notes
+    assert "40 of 300 lines go on with a value in quotes" in note
+    assert "the row in line 150 has 41 lines" in note
+
+
+def test_a_few_rows_of_two_lines_are_not_noted():
+    few = b'a,b\n1,"x\ny"\n' + b"1,2\n" * 97
+    assert parse_text(few, "rows", name="x.csv").notes == ()
+    more = few.replace(b"1,2\n", b'1,"\n2"\n', 1)
+    (note,) = parse_text(more, "rows", name="x.csv").notes
+    assert "the row in line 2 has 2 lines" in note
 
 
 def test_all_rows_refused():

@@ -432,3 +432,16 @@ def test_the_example_reads_online_retail(tmp_path):
     assert summary.sizes["events"] == 397_924
     assert summary.sizes["clicked"] == summary.sizes["converted"] == 387_875
     assert not any("counts of an ad" in note for note in summary.notes)
+
+
+def test_quotes_that_are_plain_characters(tmp_path):
+    stray = ADS.replace('"Shoes, red"', '"Best shoes')
+    with pytest.raises(InputError, match=r"ads.csv must .* in line 2\. "):
+        prepare(tmp_path, ads_csv=stray)
+    plain = {**CONFIG, "ads": {**CONFIG["ads"], "quoting": False}}
+    prepare(tmp_path, plain, ads_csv=stray)
+    ads = pq.read_table(tmp_path / "out" / "ads.parquet")
+    assert ads["title"].to_pylist() == ['"Best shoes', "", "Hat"]
+    plain["ads"]["quoting"] = "none"
+    with pytest.raises(InputError, match=r"ads.quoting must be true or false"):
+        prepare(tmp_path, plain)

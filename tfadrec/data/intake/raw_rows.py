@@ -32,6 +32,7 @@ class RawRows:
       table: [n] rows, as they were read.
       lines: int64 [n], the line in `source` where each row begins, from 1.
       broken: (line, reason, text) of rows that have no columns to speak of.
+      notes: what the user should know of the file, for the ledger.
     """
 
     def __init__(
@@ -41,12 +42,14 @@ class RawRows:
         table: pa.Table,
         lines: np.ndarray,
         broken: Sequence[tuple[int, str, str]] = (),
+        notes: Sequence[str] = (),
     ):
         self.source = source
         self.unit = unit
         self.table = table
         self.lines = lines
         self.broken = tuple(broken)
+        self.notes = tuple(notes)
         self._reasons: list[str] = []
         self._codes = np.zeros(len(table), np.int32)
         self._left_out = 0
@@ -140,6 +143,8 @@ class RawRows:
             rejects=rejects,
             left_out=self._left_out,
         )
+        for note in self.notes:
+            ledger.note(note)
         if needed and not self.kept.any():
             line, reason, _ = rejects[0] if rejects else (0, "no row", "")
             raise InputError(

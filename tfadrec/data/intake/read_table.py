@@ -23,13 +23,19 @@ from tfadrec.data.intake.file_checks import (
 )
 from tfadrec.data.intake.json_lines import SUFFIXES, parse_json_lines
 from tfadrec.data.intake.looks_like import looks_like
+from tfadrec.data.intake.quotes import (
+    LINE_END,
+    last_lines,
+    note_long_rows,
+    refuse_open_quote,
+    rows_and_lines,
+)
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.read_parquet import read_parquet
 from tfadrec.data.intake.text_encoding import as_utf8, with_one_character
 
 _LOG = logging.getLogger(__name__)
 _BLOCK_BYTES = 1 << 26
-_LINE_END = rb"\r\n|\r|\n"
 
 
 def read_table(
@@ -69,7 +75,11 @@ def read_table(
     _LOG.info("Reading %s", name)
     suffixes = set(pathlib.PurePosixPath(str(path).lower()).suffixes)
     filesystem, inner = open_filesystem(path)
-    textual = {"delimiter": delimiter, "columns": None if header else columns}
+    textual = {
+        "delimiter": delimiter,
+        "columns": None if header else columns,
+        "quoting": None if quoting else quoting,
+    }
     data = b""
     try:
         info = filesystem.get_file_info(inner)
@@ -151,7 +161,7 @@ def parse_text(
       The rows, all columns strings.
 
     Raises:
-      InputError: where the file is empty or lacks a column.
+      InputError: where the file is empty, lacks a column or ends in a quote.
     """
     text, mark = as_utf8(data, encoding)
     if not text.strip():
@@ -165,7 +175,13 @@ def parse_text(
         names = [column.replace(delimiter, whole) for column in names]
         require_columns(name, names, columns)
     table, numbers, invalid = _parse(text, names, delimiter, quoting, name)
-    lines = _line_numbers(table, numbers, invalid, text, quoting)
+    lines, notes = numbers, []
+    if quoting and b'"' in text:
+        lines, number = rows_and_lines(table, numbers, invalid, text)
+        last = int(lines.max(initial=1))
+        tail = last_lines(text, number - last + 1)
+        refuse_open_quote(tail, delimiter, name, last)
+        notes = note_long_rows(lines, number, name)
     broken = [
         (int(line), f"{found} fields instead of {len(names)}", row)
         for line, (_, found, row) in zip(
@@ -180,7 +196,7 @@ def parse_text(
         table, lines = table.filter(real), lines[real]
     if not len(table) and not broken:
         raise empty_file(name, unit)
-    rows = RawRows(name, unit, table, lines, broken)
+    rows = RawRows(name, unit, table, lines, broken, notes)
     if whole != delimiter:
         # Where it stood between quotes it is a part of the value.
         _replace(rows, delimiter, whole)
@@ -229,12 +245,16 @@ def _header(text, delimiter, quoting, name) -> list[str]:
         quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE,
     )
     try:
-        return next(row for row in reader if row)
+        names = next(row for row in reader if row)
     except csv.Error as error:
+        refuse_open_quote(text, delimiter, name)
         raise InputError(
             f"{name} must begin with the names of its columns. Received: "
-            f"{error}. Look for a quote that is never closed."
+            f"{error}. Look for a quote that is closed too late."
         ) from error
+    if quoting and any("\n" in column or "\r" in column for column in names):
+        refuse_open_quote(text, delimiter, name)
+    return names
 
 
 def _parse(text, names, delimiter, quoting, name):
@@ -272,31 +292,16 @@ def _parse(text, names, delimiter, quoting, name):
             ),
         )
     except pa.ArrowInvalid as error:
+        if quoting:
+            refuse_open_quote(text, delimiter, name)
         raise InputError(
             f"{name} must hold lines of {len(names)} fields. Received: "
-            f"{one_line(error)}. Look for a quote that is never closed."
+            f"{one_line(error)}. Look for a quote that is closed too late."
         ) from error
     wrong = np.array([number for number, _, _ in invalid], np.int64)
     ordinals = np.arange(1, len(table) + len(wrong) + 1)
     right = np.delete(ordinals, wrong - 1)
     return table, np.concatenate([right, wrong]), invalid
-
-
-def _line_numbers(table, ordinals, invalid, text, quoting):
-    """The line where each row begins, in the order of `ordinals`."""
-    if not quoting or b'"' not in text:
-        return ordinals
-    ends = np.zeros(len(ordinals), np.int64)
-    for column in table.columns:
-        inside = pc.count_substring_regex(column, _LINE_END.decode())
-        ends[: len(table)] += inside.to_numpy()
-    ends[len(table) :] = [
-        len(re.findall(_LINE_END.decode(), row)) for _, _, row in invalid
-    ]
-    by_ordinal = np.zeros(len(ordinals), np.int64)
-    by_ordinal[ordinals - 1] = ends
-    before = np.cumsum(by_ordinal) - by_ordinal
-    return ordinals + before[ordinals - 1]
 
 
 def _blank(table, lines, text):
@@ -305,7 +310,7 @@ def _blank(table, lines, text):
     for column in table.columns:
         empty &= pc.equal(column, "").to_numpy()
     if empty.any():
-        physical = re.split(_LINE_END, text)
+        physical = re.split(LINE_END, text)
         for row in np.flatnonzero(empty):
             empty[row] = not physical[lines[row] - 1]
     return empty

@@ -13,6 +13,7 @@ FILE_KEYS = (
     "delimiter",
     "encoding",
     "columns",
+    "quoting",
     "where",
     "max_rejected",
 )
@@ -40,9 +41,16 @@ def read_file_settings(
     if encoding is not None:
         encoding = str(encoding)
         check_encoding(encoding, f"{where}.encoding")
+    quoting = section.get("quoting", True)
+    if not isinstance(quoting, bool):
+        raise InputError(
+            f"{where}.quoting must be true or false. Received: {quoting!r}. "
+            "Write one of these."
+        )
     return {
         "delimiter": delimiter,
         "encoding": encoding,
+        "quoting": quoting,
         "header": _header(section.get("columns"), where),
         "where": read_filters(section.get("where"), f"{where}.where"),
         "max_rejected": read_share(

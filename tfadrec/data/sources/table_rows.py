@@ -27,6 +27,7 @@ def read_rows(spec: TableSpec, unit: str) -> RawRows:
         name=spec.file,
         delimiter=spec.delimiter,
         header=not spec.header,
+        quoting=spec.quoting,
         encoding=spec.encoding,
     )
     for condition in spec.where:

@@ -62,6 +62,7 @@ class TableSpec:
       path: where it is.
       delimiter: of text files; None to tell it by the file's name.
       encoding: of text files; None for UTF-8.
+      quoting: whether quotes in text hold values together.
       header: the names of all columns of a text file without a header.
       where: the conditions that the rows which are wanted meet.
       max_rejected: the largest share of rows that may be refused.
@@ -83,6 +84,7 @@ class TableSpec:
     counts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     deduplicate: bool = False
     encoding: str | None = None
+    quoting: bool = True
     header: tuple[str, ...] = ()
     where: tuple[RowFilter, ...] = ()
     max_rejected: float = MAX_REJECTED
