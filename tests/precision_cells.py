@@ -84,7 +84,7 @@ def check_cell(case: Case, policy: str, strategy: str) -> str:
 @functools.cache
 def strategy_of(name: str) -> tf.distribute.Strategy:
     """One of `STRATEGIES`, always the same."""
-    # Two of a kind would use the same keys for what replicas exchange.
+    # A second one would use the first one's keys for what replicas exchange.
     return STRATEGIES[name]()
 
 
