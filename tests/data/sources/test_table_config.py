@@ -357,7 +357,7 @@ LABELS = [
         (
             {**GOOD, "ads": {**ADS, "titel": "x"}},
             "ads must hold known keys only. Received: 'titel'. Allowed keys: "
-            "file, delimiter, encoding, columns, quoting, where, max_reje",
+            "file, delimiter, encoding, columns, quoting, decimal, where, ",
         ),
         ({"ads": ADS}, "the file must name 'impressions'. Received: ads"),
         (
