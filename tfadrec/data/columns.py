@@ -8,6 +8,9 @@ from tfadrec.core.errors import InputError
 from tfadrec.data.list_text import LOOKS_LIKE_A_LIST, read_list
 
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
+#: Dots between groups of three digits, and perhaps decimals after a comma.
+_GROUPED = r"^\s*[+-]?[0-9]{1,3}(\.[0-9]{3})+(,[0-9]*)?\s*$"
+_WITH_COMMA = r"^\s*[+-]?[0-9]*,[0-9]*([eE][+-]?[0-9]+)?\s*$"
 
 
 def as_text(column: pa.ChunkedArray | pa.Array) -> pa.Array:
@@ -65,6 +68,16 @@ def as_floats(column: pa.ChunkedArray) -> np.ndarray:
     values = pc.if_else(number, pc.utf8_trim_whitespace(column), None)
     values = pc.replace_substring_regex(values, r"^\+", "")
     return as_array(values.cast(pa.float64())).to_numpy(zero_copy_only=False)
+
+
+def with_decimal_points(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Texts such as 1.234,5 as 1234.5; a column of other values as it is."""
+    if not pa.types.is_string(column.type):
+        return column
+    grouped = pc.match_substring_regex(column, _GROUPED)
+    column = pc.if_else(grouped, pc.replace_substring(column, ".", ""), column)
+    one = pc.match_substring_regex(column, _WITH_COMMA)
+    return pc.if_else(one, pc.replace_substring(column, ",", "."), column)
 
 
 def as_lists(

@@ -298,3 +298,20 @@ def test_the_first_reason_stands():
     kept, rejects = settled(rows)
     assert kept == [(4, ["3"])]
     assert rejects == [(2, "first", "1"), (3, "second", "2")]
+
+
+@pytest.mark.parametrize(
+    ("other", "written"), [(";", ";"), ("\t", r"\\t"), ("|", r"\|")]
+)
+def test_a_delimiter_is_suggested(other, written):
+    text = f"user{other}ad\n1{other}2\n".encode()
+    with pytest.raises(InputError, match=f'Write `delimiter: "{written}"`'):
+        parse_text(text, "rows", ["ad"], name="x.csv")
+    with pytest.raises(InputError, match="must have the column 'adx'"):
+        parse_text(text, "rows", ["adx"], name="x.csv")
+
+
+def test_an_encoding_is_suggested():
+    rows = parse_text(b"a\n\xe9\n", "rows", name="x.csv")
+    with pytest.raises(InputError, match="the `encoding` of the file, such as"):
+        rows.settle(Ledger())

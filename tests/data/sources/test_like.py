@@ -132,7 +132,10 @@ def test_the_same_rows_lie_inside(first):
         assert tables[0].equals(tables[1])
 
 
-OTHER = {**CONFIG["impressions"], "labels": {"hour": "real"}}
+OTHER = {
+    **CONFIG["impressions"],
+    "labels": {"hour": {"column": "time", "type": "real"}},
+}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import yaml
 from tfadrec.core.errors import InputError
 from tfadrec.core.schema import Schema
 from tfadrec.data import sources
+from tfadrec.data.columns import with_decimal_points
 from tfadrec.data.open_dataset import open_dataset
 
 ADS = (
@@ -141,7 +142,8 @@ def test_every_column(tmp_path):
         "impressions": (2, 2, 0),
     }
     assert summary.notes == (
-        "ads.csv: 1 of 3 values of price are no numbers and count as missing",
+        "ads.csv: 1 of 2 values of price are no numbers and count as missing, "
+        "such as 'free' in line 4",
         "1 ads have neither title nor description; they are known by their "
         "other columns",
     )
@@ -445,3 +447,40 @@ def test_quotes_that_are_plain_characters(tmp_path):
     plain["ads"]["quoting"] = "none"
     with pytest.raises(InputError, match=r"ads.quoting must be true or false"):
         prepare(tmp_path, plain)
+
+
+def test_numbers_with_a_decimal_comma(tmp_path):
+    commas = 'id,name,text,topics,brand,price\na,"A, 1",,,,"0,13"\nb,,,,,\n'
+    with pytest.raises(InputError) as error:
+        prepare(tmp_path, ads_csv=commas)
+    assert (
+        "ads.csv: the ad's 'price': a number must have values that can be "
+        "read. Received: 1 values of price, none of which can, such as '0,13' "
+        "in line 2."
+    ) in str(error.value)
+    assert '`decimal: ","`' in str(error.value)
+    config = {**CONFIG, "ads": {**CONFIG["ads"], "decimal": ","}}
+    prepare(tmp_path, config, ads_csv=commas)
+    ads = pq.read_table(tmp_path / "out" / "ads.parquet")
+    assert ads["price"].to_pylist() == [0.13, None]
+    assert ads["title"].to_pylist() == ["A, 1", ""]
+    config["ads"]["decimal"] = ";"
+    with pytest.raises(InputError, match=r"ads.decimal must be"):
+        prepare(tmp_path, config)
+
+
+def test_decimal_points():
+    texts = ["0,13", "-1.234,5", "1.234.567", "1.5", "1,2,3", "a, b", "", None]
+    found = with_decimal_points(pa.chunked_array([texts]))
+    assert found.to_pylist() == [
+        "0.13",
+        "-1234.5",
+        "1234567",
+        "1.5",
+        "1,2,3",
+        "a, b",
+        "",
+        None,
+    ]
+    whole = pa.chunked_array([[1, 2]])
+    assert with_decimal_points(whole) is whole

@@ -207,7 +207,20 @@ FEATURES = [
     (
         ads(brand="categry"),
         f"ads.features.brand must be of a known kind. Received: 'categry'. "
-        f"Kinds: {PURE}.",
+        rf"Kinds: {PURE}. Did you mean category",
+    ),
+    (
+        ads(brand={"kind": "category", "buckets": 0}),
+        "ads.features.brand.buckets must be a number of buckets. Received: 0",
+    ),
+    (
+        log(candidate_features={"seen": {"kind": "number", "column": "click"}}),
+        "the column of a label must be no feature. Received: 'seen', which .* "
+        "'click'",
+    ),
+    (
+        {**GOOD, "ads": {**ADS, "file": "log.csv", "numeric": ["click"]}},
+        "the column of a label must be no feature. Received: 'click'",
     ),
     (ads(brand=3), "ads.features.brand must be a kind, or {kind: …}"),
     (ads(brand={"column": "x"}), "ads.features.brand must be a kind, or {kin"),
@@ -357,7 +370,7 @@ LABELS = [
         (
             {**GOOD, "ads": {**ADS, "titel": "x"}},
             "ads must hold known keys only. Received: 'titel'. Allowed keys: "
-            "file, delimiter, encoding, columns, quoting, where, max_reje",
+            "file, delimiter, encoding, columns, quoting, decimal, where, ",
         ),
         ({"ads": ADS}, "the file must name 'impressions'. Received: ads"),
         (

@@ -43,7 +43,8 @@ def parse_features(
       Arrays [n], null where a value is missing.
 
     Raises:
-      InputError: where a column's type does not fit the kind of its feature.
+      InputError: where a column's type does not fit the kind of its feature,
+        or none of the values that were given can be read.
     """
     columns = {}
     notes = []
@@ -60,12 +61,9 @@ def parse_features(
             raise InputError(
                 f"{rows.source}: the {spec.entity}'s {spec.name!r}: {error}"
             ) from error
-        number = int((broken & rows.kept).sum())
-        if number:
-            notes.append(
-                f"{rows.source}: {number:,} of {int(rows.kept.sum()):,} values "
-                f"of {', '.join(spec.columns)} {kind.unreadable}"
-            )
+        if (broken & rows.kept).any():
+            readable = as_mask(columns[spec.key].is_valid()) & rows.kept
+            notes.append(_unreadable(rows, spec, raw, broken, readable))
     # Two features may have one column.
     for note in dict.fromkeys(notes):
         ledger.note(note)
@@ -152,6 +150,44 @@ def named_columns(table: pa.Table, schema: Schema) -> pa.Table:
     """The table with its features' columns called as the schema says."""
     names = {f"{f.entity}.{f.name}": f.column for f in schema.features}
     return table.rename_columns([names.get(n, n) for n in table.column_names])
+
+
+def _unreadable(
+    rows: RawRows,
+    spec: FeatureSpec,
+    raw: pa.ChunkedArray,
+    broken: np.ndarray,
+    readable: np.ndarray,
+) -> str:
+    """What is to be said of values that cannot be read.
+
+    Args:
+      rows: the rows.
+      spec: the feature.
+      raw: its column, [n].
+      broken: bool [n], True where there was something that cannot be read.
+      readable: bool [n], True for the kept rows with a value.
+
+    Raises:
+      InputError: where no kept row has one.
+    """
+    broken = broken & rows.kept
+    row = int(np.argmax(broken))
+    number, given = int(broken.sum()), int((broken | readable).sum())
+    column = ", ".join(spec.columns)
+    sample = f"{str(raw[row].as_py())[:60]!r} in line {rows.lines[row]}"
+    if not readable.any():
+        raise InputError(
+            f"{rows.source}: the {spec.entity}'s {spec.name!r}: a {spec.kind} "
+            f"must have values that can be read. Received: {number:,} values "
+            f"of {column}, none of which can, such as {sample}. Name another "
+            "kind or column, or leave it out; where numbers are written as "
+            '0,5, add `decimal: ","` to the file\'s section.'
+        )
+    return (
+        f"{rows.source}: {number:,} of {given:,} values of {column} "
+        f"{KINDS[spec.kind].unreadable}, such as {sample}"
+    )
 
 
 def _reference_names(specs: Sequence[FeatureSpec]) -> dict[str, list[str]]:

@@ -14,7 +14,7 @@ _MENDS = (
     ("id repeats an earlier one", "use `deduplicate: true`"),
     ("no time that can be read", "give the `format` of the times"),
     ("not in seconds", "write seconds or give the `format` of the times"),
-    ("not UTF-8", "give the `encoding` of the file"),
+    ("not UTF-8", "give the `encoding` of the file, such as latin-1"),
     ("fields instead of", "give the `delimiter` of the file"),
     ("is no integer.", "use ids of type string"),
 )
@@ -150,7 +150,7 @@ class RawRows:
             raise InputError(
                 f"{self.source} must hold {self.unit} that can be read. "
                 f"Received: {len(rejects)} rows, all refused; line {line}: "
-                f"{reason}. Mend the file, or how it is described."
+                f"{reason}. {_mends(reason, 'or how it is described')}."
             )
         if len(rejects) > max_rejected * read:
             raise self._too_many(rejects, read, max_rejected, allow)
@@ -169,15 +169,20 @@ class RawRows:
         line = next(line for line, why, _ in rejects if why == reason)
         # Rounded up, so that it allows this file.
         share = -(-len(rejects) * 100 // read) / 100
-        mends = [mend for part, mend in _MENDS if part in f"{reason}."]
-        mends += ["mend the file", f"allow it with {allow}: {share:.2g}"]
-        mends[0] = mends[0].capitalize()
+        mends = _mends(reason, f"or allow it with {allow}: {share:.2g}")
         return InputError(
             f"at most {max_rejected * 100:.4g} % of the {self.unit} of "
             f"{self.source} may be refused. Received: {len(rejects):,} of "
             f"{read:,}; the commonest reason, {number:,} times, is "
-            f"{reason!r}, such as in line {line}. {', or '.join(mends)}."
+            f"{reason!r}, such as in line {line}. {mends}."
         )
+
+
+def _mends(reason: str, last: str) -> str:
+    """What to do about many rows that were refused for one reason."""
+    mends = [mend for part, mend in _MENDS if part in f"{reason}."]
+    text = ", or ".join([*mends, "mend the file"])
+    return f"{text[0].upper()}{text[1:]}, {last}"
 
 
 def _shown(column: pa.ChunkedArray) -> list[str]:

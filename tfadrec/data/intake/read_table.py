@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import logging
 import pathlib
 import re
@@ -173,6 +174,8 @@ def parse_text(
     if header:
         names = _header(text, delimiter, quoting, name)
         names = [column.replace(delimiter, whole) for column in names]
+        if not set(columns) <= set(names):
+            _suggest_delimiter(text, columns, names, quoting, name)
         require_columns(name, names, columns)
     table, numbers, invalid = _parse(text, names, delimiter, quoting, name)
     lines, notes = numbers, []
@@ -255,6 +258,16 @@ def _header(text, delimiter, quoting, name) -> list[str]:
     if quoting and any("\n" in column or "\r" in column for column in names):
         refuse_open_quote(text, delimiter, name)
     return names
+
+
+def _suggest_delimiter(text, columns, names, quoting, name) -> None:
+    """Refuses a header that another delimiter splits into what is wanted."""
+    for other in (";", "\t", "|", ","):
+        if set(columns) <= set(_header(text, other, quoting, name)):
+            raise InputError(
+                f"{name} must have the columns {', '.join(columns)}. Received: "
+                f"{', '.join(names)}. Write `delimiter: {json.dumps(other)}`."
+            )
 
 
 def _parse(text, names, delimiter, quoting, name):

@@ -92,7 +92,7 @@ def read_filters(content: Any, where: str) -> tuple[RowFilter, ...]:
 
 def _filter(column: Any, given: Any, where: str) -> RowFilter:
     if isinstance(column, str) and column:
-        if isinstance(given, str) and given.lstrip()[:1] in ("<", ">"):
+        if isinstance(given, str) and re.match(r"\s*([<>=]|!=)", given):
             for end, dates in ((_NUMBER, False), (_DATE, True)):
                 bounds = _bounds(given, end, _seconds if dates else float)
                 if bounds:
@@ -116,8 +116,9 @@ def _filter(column: Any, given: Any, where: str) -> RowFilter:
                 )
     raise InputError(
         f"{where} must be a value, a list of values, {{not: …}} of these, or "
-        f'comparisons with numbers or dates such as ">0" or ">=2020-01-31". '
-        f"Received: {given!r}. Write one of these."
+        f'comparisons (<, <=, > and >=) with numbers or dates such as ">0" or '
+        f'">=2020-01-31". Received: {given!r}. Write one of these; a text that '
+        "begins like a comparison stands in a list."
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Entity
+from tfadrec.core.nearest import nearest
 from tfadrec.data.features import KINDS, Kind
 from tfadrec.data.intake.feature_spec import FeatureSpec
 from tfadrec.data.sources.table_spec import ColumnSpec
@@ -132,7 +133,7 @@ def _feature(
     if given["kind"] not in KINDS:
         raise InputError(
             f"{where} must be of a known kind. Received: {given['kind']!r}. "
-            f"Kinds: {', '.join(KINDS)}."
+            f"Kinds: {', '.join(KINDS)}.{nearest([given['kind']], KINDS)}"
         )
     kind = KINDS[given["kind"]]
     allowed = _allowed(kind)
@@ -142,6 +143,11 @@ def _feature(
                 f"{where} must have settings of its kind. Received: {key!r}. "
                 f"A {given['kind']} has: {', '.join(allowed)}."
             )
+    if not given.get("buckets", True):
+        raise InputError(
+            f"{where}.buckets must be a number of buckets. Received: "
+            f"{given['buckets']!r}. Leave it out where there are to be none."
+        )
     columns: tuple[str, ...] = ()
     separator = given.get("separator", " ")
     if not kind.derived:

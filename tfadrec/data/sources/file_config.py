@@ -14,6 +14,7 @@ FILE_KEYS = (
     "encoding",
     "columns",
     "quoting",
+    "decimal",
     "where",
     "max_rejected",
 )
@@ -47,7 +48,14 @@ def read_file_settings(
             f"{where}.quoting must be true or false. Received: {quoting!r}. "
             "Write one of these."
         )
+    decimal = section.get("decimal", ".")
+    if decimal not in (".", ","):
+        raise InputError(
+            f'{where}.decimal must be "." or ",", what stands before the '
+            f"decimals of numbers. Received: {decimal!r}. Write one of these."
+        )
     return {
+        "decimal": decimal,
         "delimiter": delimiter,
         "encoding": encoding,
         "quoting": quoting,

@@ -123,6 +123,7 @@ def check_labels(config: TableConfig) -> None:
             " Name the column of the label, or add a `sampling` section where "
             "every row is a purchase."
         )
+    _check_features(config)
     if counts:
         unfit = [*spec.labels, *({"weight"} & set(spec.columns))]
         if sampled:
@@ -148,3 +149,21 @@ def check_labels(config: TableConfig) -> None:
                 "other candidate features or history. Received: "
                 f"{', '.join(sorted(unfit))}. Remove these, or the sampling."
             )
+
+
+def _check_features(config: TableConfig) -> None:
+    """Refuses features that are read off the column of a label."""
+    spec = config.impressions
+    told = {label.column for label in spec.labels.values()}
+    told |= {column for key, column in spec.counts.items() if key == "clicks"}
+    for table in (config.ads, config.users, spec):
+        if table is None or table.path != spec.path:
+            continue
+        for feature in table.features:
+            shared = told.intersection(feature.columns)
+            if shared:
+                raise InputError(
+                    "the column of a label must be no feature. Received: "
+                    f"{feature.name!r}, which reads {min(shared)!r} and so "
+                    "tells the label. Take this feature out."
+                )

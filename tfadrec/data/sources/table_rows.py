@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from tfadrec.core.schema import IdType
+from tfadrec.data.columns import with_decimal_points
 from tfadrec.data.intake import checks
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
@@ -30,6 +31,11 @@ def read_rows(spec: TableSpec, unit: str) -> RawRows:
         quoting=spec.quoting,
         encoding=spec.encoding,
     )
+    if spec.decimal == ",":
+        for name in spec.numbers():
+            place = rows.table.column_names.index(name)
+            values = with_decimal_points(rows[name])
+            rows.table = rows.table.set_column(place, name, values)
     for condition in spec.where:
         rows.leave_out(~condition.wanted(rows))
     return rows

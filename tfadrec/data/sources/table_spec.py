@@ -63,6 +63,7 @@ class TableSpec:
       delimiter: of text files; None to tell it by the file's name.
       encoding: of text files; None for UTF-8.
       quoting: whether quotes in text hold values together.
+      decimal: what stands before the decimals of numbers in text, "." or ",".
       header: the names of all columns of a text file without a header.
       where: the conditions that the rows which are wanted meet.
       max_rejected: the largest share of rows that may be refused.
@@ -85,6 +86,7 @@ class TableSpec:
     deduplicate: bool = False
     encoding: str | None = None
     quoting: bool = True
+    decimal: str = "."
     header: tuple[str, ...] = ()
     where: tuple[RowFilter, ...] = ()
     max_rejected: float = MAX_REJECTED
@@ -98,6 +100,23 @@ class TableSpec:
             *(name for spec in self.features for name in spec.columns),
             *(condition.column for condition in self.where),
         ]
+
+    def numbers(self) -> set[str]:
+        """The columns of the file that hold numbers."""
+        labels = self.labels.values()
+        weight = self.columns.get("weight")
+        return {
+            *(label.column for label in labels if label.type == "real"),
+            *self.counts.values(),
+            *(weight.names if weight else ()),
+            *(
+                c
+                for f in self.features
+                if f.kind == "number"
+                for c in f.columns
+            ),
+            *(c.column for c in self.where if c.bounds and not c.dates),
+        }
 
 
 @dataclasses.dataclass(frozen=True)
