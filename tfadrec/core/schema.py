@@ -63,6 +63,11 @@ class Schema:
         """The features of some entities."""
         return tuple(f for f in self.features if f.entity in entities)
 
+    @property
+    def context(self) -> tuple[Feature, ...]:
+        """The features of requests, as version 0.1.0 called them."""
+        return self.of("context")
+
     def to_json(self) -> str:
         """The schema as JSON text, as it stands in `schema.json`."""
         fields = {"version": VERSION, **dataclasses.asdict(self)}
