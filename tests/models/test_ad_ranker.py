@@ -553,6 +553,11 @@ def test_no_task(small):
         small.ranker(tasks=())
 
 
+def test_features_are_a_list(small):
+    with pytest.raises(ValueError, match=r"`context` must be a list of what"):
+        small.ranker(context={"device": 4})
+
+
 def test_a_head_is_no_interaction(small):
     with pytest.raises(ValueError, match=r"or fields\. Received: CTRHead"):
         small.ranker(interaction=layers.CTRHead())

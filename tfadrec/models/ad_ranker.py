@@ -153,6 +153,12 @@ class AdRanker(RankingModel):
         super().__init__(tuple(tasks), losses, loss_weights, **kwargs)
         if not tasks:
             raise ValueError("`tasks` must name a label. Received: tasks=().")
+        for name, specs in (("context", context), ("candidate", candidate)):
+            if isinstance(specs, Mapping):
+                raise ValueError(
+                    f"`{name}` must be a list of what `Feature.spec` gives; "
+                    "`AdRanker.for_dataset` makes it. Received: a dict."
+                )
         if interaction is not None and not hasattr(interaction, "takes"):
             raise ValueError(
                 "`interaction` must be a layer that takes features or fields. "

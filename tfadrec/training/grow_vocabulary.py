@@ -55,8 +55,9 @@ def grow_vocabulary(
     if other:
         raise InputError(
             "a vocabulary grows by ads and users; the schema has to stay. "
-            f"Received: other {', '.join(other)}. Keep vocabularies, means and "
-            "deviations of the first dataset."
+            f"Received: other {', '.join(other)}. Prepare the new rows with "
+            "`--like` and the first dataset's folder, which keeps its "
+            "vocabularies, means and deviations."
         )
     ads = _places("ads", known.catalogue.ad_ids, grown.catalogue.ad_ids)
     users = _places("users", known.user_ids, grown.user_ids)
