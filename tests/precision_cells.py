@@ -29,7 +29,8 @@ STRATEGIES = {
     "Mirrored 2": lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]),
 }
 #: What may differ between a model and what is reloaded or exported of it.
-TOLERANCE = {"float32": 1e-5, "mixed_bfloat16": 0.02, "mixed_float16": 0.004}
+#: A graph and Python round at other places: ten roundings of 2^-8 and 2^-11.
+TOLERANCE = {"float32": 1e-5, "mixed_bfloat16": 0.04, "mixed_float16": 0.005}
 
 
 def cells() -> dict[str, tuple[str, str, str]]:
