@@ -191,7 +191,8 @@ class AdRanker(RankingModel):
         self.dropout = dropout
         self._is_composed = {"clicked", "converted"} <= set(tasks)
         self._check_composed()
-        self._biased = "clicked" if "clicked" in tasks else tasks[0]
+        #: Whose logit the linear path raises.
+        self.biased_task = "clicked" if "clicked" in tasks else tasks[0]
 
     def build(self, input_shape=None) -> None:
         width = self.ad_tower.width
@@ -353,8 +354,8 @@ class AdRanker(RankingModel):
         bias = ads["bias"] + user["bias"][:, None]
         if text_logit is not None:
             bias += text_logit
-        biased = self.task_losses[self._biased].raised
-        logits[self._biased] = biased(logits[self._biased], bias)
+        raised = self.task_losses[self.biased_task].raised
+        logits[self.biased_task] = raised(logits[self.biased_task], bias)
         if self._is_composed:
             logits["converted"] = probability.logit_of_product(
                 logits["clicked"], logits[CONVERTED_IF_CLICKED]

@@ -29,7 +29,7 @@ def start_text(
         logit is of a task with real labels, nothing is done.
       batches: of training rows, as from `Dataset.batches`; a sample will do.
     """
-    label = "clicked" if "clicked" in ranker.tasks else ranker.tasks[0]
+    label = ranker.biased_task
     matching = ranker.text_matching
     if matching is None or not ranker.task_losses[label].is_binary:
         return

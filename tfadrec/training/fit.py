@@ -123,7 +123,11 @@ def fit(
     last = min(epochs, until or epochs)
     if not state.is_over(last, patience):
         begin = len(state.history)
-        if not begin and isinstance(model, AdRanker):
+        matches_texts = (
+            isinstance(model, AdRanker) and model.text_matching is not None
+        )
+        # Without one, no sample of the rows is gathered either.
+        if not begin and matches_texts:
             start_text(model, _sample(train))
         model.fit(
             train.batches(
