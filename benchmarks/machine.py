@@ -1,10 +1,15 @@
 """What a figure was measured on, and its spread."""
 
+import json
 import os
+import pathlib
 import platform
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
 
 def describe() -> str:
@@ -51,3 +56,22 @@ def peak() -> float:
         product().numpy()
         times.append(time.perf_counter() - begun)
     return 2 * size**3 / min(times)
+
+
+def run_in(root: pathlib.Path, code: str, *arguments: pathlib.Path) -> Any:
+    """What code of a checkout prints last, as JSON, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(root),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        },
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(done.stderr[-2000:])
+    return json.loads(done.stdout.splitlines()[-1])

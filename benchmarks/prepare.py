@@ -9,15 +9,12 @@ and of the context. `all kinds` adds features of every kind to every entity.
 Processor seconds, each way in a process of its own, in turn.
 """
 
-import json
-import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 
 import numpy as np
-from machine import describe, spread
+from machine import describe, run_in, spread
 
 ROWS, ADS, USERS = 1_000_000, 100_000, 100_000
 _ROUNDS = 3
@@ -87,34 +84,16 @@ def main() -> None:
                 file = pathlib.Path(folder, f"{config}.yaml")
                 root = checkouts[name]
                 seconds.setdefault((name, config), []).append(
-                    _run(root, _PREPARE, file, out)
+                    run_in(root, _PREPARE, file, out)
                 )
                 rates.setdefault((name, config), []).append(
-                    _run(root, _BATCHES, out)
+                    run_in(root, _BATCHES, out)
                 )
     for (name, config), values in seconds.items():
         print(f"prepare, {name} checkout, {config:9} {spread(values, ' s')}")
     for (name, config), values in rates.items():
         line = spread(values, " batches/s")
         print(f"batches, {name} checkout, {config:9} {line}")
-
-
-def _run(root: pathlib.Path, code: str, *arguments: pathlib.Path) -> float:
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        env={
-            **os.environ,
-            "PYTHONPATH": str(root),
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-        },
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        sys.exit(done.stderr[-2000:])
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def _write(folder: pathlib.Path) -> None:

@@ -17,11 +17,7 @@ file: each play gets a random time in a year.
 """
 
 import argparse
-import json
-import os
 import pathlib
-import subprocess
-import sys
 import tempfile
 
 import numpy as np
@@ -29,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
-from machine import describe, spread
+from machine import describe, run_in, spread
 from sklearn.metrics import roc_auc_score
 
 _SEEDS = 3
@@ -108,7 +104,7 @@ def main() -> None:
     seconds: dict[str, list[float]] = {}
     for _ in range(_SEEDS):
         for checkout, root in checkouts.items():
-            seconds.setdefault(checkout, []).append(_run(root, _SAMPLE))
+            seconds.setdefault(checkout, []).append(run_in(root, _SAMPLE))
     for checkout, values in seconds.items():
         print(f"1M purchases, {checkout} checkout: {spread(values, ' s')}")
 
@@ -134,7 +130,7 @@ def _row(folder, name, root, settings) -> str:
             "sampling": {"negatives_per_positive": 4, "seed": seed} | settings,
         }
         config.write_text(yaml.safe_dump(content))
-        told = _run(root, _PREPARE, config, folder / "out")
+        told = run_in(root, _PREPARE, config, folder / "out")
         found.setdefault("s", []).append(told["seconds"])
         for score, value in _figures(folder / "out").items():
             found.setdefault(score, []).append(value)
@@ -218,20 +214,6 @@ def _write(log: str, path: pathlib.Path) -> None:
         }
     )
     pq.write_table(table.sort_by("time"), path)
-
-
-def _run(root: pathlib.Path, code: str, *arguments: pathlib.Path):
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(root)},
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        sys.exit(done.stderr[-2000:])
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 if __name__ == "__main__":
