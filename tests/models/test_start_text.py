@@ -1,7 +1,12 @@
+import types
+
 import numpy as np
 import pytest
 
-from tfadrec.models.start_text import _scale
+from tfadrec.core.door import tf
+from tfadrec.layers import TextMatching
+from tfadrec.losses import get
+from tfadrec.models.start_text import _scale, start_text
 
 ROWS = 200_000
 
@@ -37,3 +42,27 @@ def test_rows_that_cannot_tell_leave_it_at_one(label):
     zeros = np.zeros(100)
     labels = np.full(100, label)
     assert _scale(zeros, labels, np.ones(100)) == pytest.approx(1.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(("loss", "factor"), [("binary", 0.5), ("huber", 1.0)])
+def test_the_weights_take_the_factor_where_labels_are_binary(loss, factor):
+    x = np.random.default_rng(1).normal(0.7, 1.4, ROWS).astype(np.float32)
+    matching = TextMatching()
+    matching.build()
+    ranker = types.SimpleNamespace(
+        biased_task="clicked",
+        task_losses={"clicked": get(loss)},
+        text_matching=matching,
+        ad_tower=types.SimpleNamespace(
+            encode=lambda wanted: dict.fromkeys(wanted),
+            history_parts=(),
+            candidate_parts=(),
+        ),
+        match_texts=lambda inputs, *_: (None, inputs["x"][:, None]),
+    )
+    zeros = tf.zeros([ROWS], tf.int32)
+    inputs = {"x": tf.constant(x), "history_ads": zeros, "candidate_ads": zeros}
+    start_text(ranker, [(inputs, {"clicked": clicks(0.5 * x - 2)})])
+    (weights,) = (w for w in matching.weights if w.name.endswith("weights:0"))
+    expected = factor * np.array([3, 3, 1, 1])
+    np.testing.assert_allclose(weights, expected, rtol=0.05)
