@@ -7,7 +7,7 @@ and what these may be stands in its source.
 
 import ast
 import functools
-import importlib.machinery
+import importlib.util
 import pathlib
 from collections.abc import Iterator
 
@@ -87,9 +87,17 @@ def _names(node: ast.stmt) -> Iterator[str]:
 
 
 def _file_of(module: str) -> pathlib.Path:
-    """The file of a module. `importlib.util.find_spec` would import parents."""
+    """The file of a module, found without importing the packages it is in.
+
+    Only the first part is left to Python, whose finders know packages that are
+    installed to be edited, too: `find_spec` imports nothing for a name
+    without dots.
+    """
     first, *others = module.split(".")
-    spec = importlib.machinery.PathFinder.find_spec(first)
+    try:
+        spec = importlib.util.find_spec(first)
+    except ValueError:  # `__main__` and the like have no origin
+        spec = None
     if spec is None or spec.origin is None:
         raise LookupError(f"there is no module {module}")
     file = pathlib.Path(spec.origin)
