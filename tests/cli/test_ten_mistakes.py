@@ -150,6 +150,11 @@ MISTAKES = {
         TRAIN,
         ["'minillm'", "Did you mean minilm?"],
     ),
+    "a loss mistyped": (
+        settings("ranker: {losses: {clicked: binaryy}}"),
+        TRAIN,
+        ["each value one of binary, squared,", "'binaryy'"],
+    ),
     "a label that the dataset lacks": (
         settings("ranker: {tasks: [purchased]}"),
         TRAIN,

@@ -1,5 +1,6 @@
 """The schema as JSON and back, version 1 too, and names of its features."""
 
+import dataclasses
 import json
 
 import pytest
@@ -190,3 +191,19 @@ def test_bad_json(text, received):
         InputError, match=rf"must hold a tfadrec schema\. Received: {received}"
     ):
         Schema.from_json(text)
+
+
+@pytest.mark.parametrize("name", ["user_id", "ad_id"])
+def test_ids_are_read_as_what_they_are(name):
+    texts = getattr(
+        dataclasses.replace(SCHEMA, **{f"{name}_type": "string"}), name
+    )
+    numbers = getattr(
+        dataclasses.replace(SCHEMA, **{f"{name}_type": "int64"}), name
+    )
+    assert (texts("7"), texts(7)) == ("7", "7")
+    assert (numbers("7"), numbers(7)) == (7, 7)
+    assert numbers(str(-(2**63))) == -(2**63)
+    for wrong in ("u7", "7.5", "", str(2**63), "9" * 5000):
+        with pytest.raises(InputError, match=f"^{name[:-3]} ids .* 64-bit"):
+            numbers(wrong)

@@ -1,10 +1,13 @@
 """Losses from what settings say."""
 
+import typing
+
 import pytest
 
 from tfadrec import losses
 from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
+from tfadrec.core.ranges import LossName
 
 
 @pytest.mark.parametrize(
@@ -85,3 +88,7 @@ def test_an_unknown_loss_is_refused_with_the_names(wrong):
 def test_an_unknown_argument_is_refused(wrong, message):
     with pytest.raises(InputError, match=message):
         losses.get(wrong)
+
+
+def test_settings_are_checked_against_all_names():
+    assert typing.get_args(LossName) == tuple(losses.named.NAMES)

@@ -10,7 +10,7 @@ from tfadrec.cli.command import (
     load_tensorflow,
     moved_data_option,
 )
-from tfadrec.runs.before import check_run
+from tfadrec.runs.before import check_question, check_run
 
 
 @click.command(cls=Command)
@@ -43,7 +43,8 @@ def recommend(
     Example:
       tfadrec recommend runs/a --user 42
     """
-    check_run(run, data, allow_import)
+    record = check_run(run, data, allow_import)
+    check_question(record, data, user, exclude)
     load_tensorflow()
     from tfadrec import serving, training
 

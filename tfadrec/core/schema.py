@@ -11,6 +11,8 @@ from tfadrec.core.names import tensor_names
 from tfadrec.core.read_json import parse_json
 
 IdType = Literal["string", "int64"]
+#: The first number that is no 64-bit integer.
+_OUTSIDE = 2**63
 
 #: Columns of ads.parquet that make the ad copy; every dataset has them.
 TEXT_COLUMNS = ("title", "description", "tags")
@@ -63,6 +65,22 @@ class Schema:
         """The features of some entities."""
         return tuple(f for f in self.features if f.entity in entities)
 
+    def user_id(self, text: str | int) -> str | int:
+        """A user's id of the dataset's type.
+
+        Args:
+          text: an id, also one that the dataset does not have; text is read as
+            a number where ids are numbers.
+
+        Raises:
+          InputError: where ids are numbers and the text is none.
+        """
+        return _typed_id("user", text, self.user_id_type)
+
+    def ad_id(self, text: str | int) -> str | int:
+        """An ad's id of the dataset's type; as `user_id`."""
+        return _typed_id("ad", text, self.ad_id_type)
+
     @property
     def context(self) -> tuple[Feature, ...]:
         """The features of requests, as version 0.1.0 called them."""
@@ -108,6 +126,20 @@ class Schema:
                 "schema.json must hold a tfadrec schema. Received: "
                 f"{error!r}. Write the dataset again with `tfadrec prepare`."
             ) from error
+
+
+def _typed_id(of: str, text: str | int, kind: IdType) -> str | int:
+    if kind == "string":
+        return str(text)
+    try:
+        number = int(text)
+    except ValueError:
+        number = _OUTSIDE
+    if not -_OUTSIDE <= number < _OUTSIDE:
+        raise InputError(
+            f"{of} ids of this dataset are 64-bit integers. Received: {text!r}."
+        )
+    return number
 
 
 def _feature(fields: Mapping[str, Any]) -> Feature:

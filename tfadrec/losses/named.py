@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.ranges import LossName
 from tfadrec.losses.binary_cross_entropy import BinaryCrossEntropy
 from tfadrec.losses.huber import Huber
 from tfadrec.losses.jrc import JRC
@@ -16,7 +17,7 @@ from tfadrec.losses.task_loss import TaskLoss
 from tfadrec.losses.zero_inflated_log_normal import ZeroInflatedLogNormal
 
 #: name -> class.
-NAMES: dict[str, type[TaskLoss]] = {
+NAMES: dict[LossName, type[TaskLoss]] = {
     "binary": BinaryCrossEntropy,
     "squared": SquaredError,
     "huber": Huber,

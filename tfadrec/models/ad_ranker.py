@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfadrec.core.door import keras, register, tf
-from tfadrec.core.ranges import Count, Index, Rate
+from tfadrec.core.ranges import Count, Index, LossName, Rate
 from tfadrec.layers.behavior import DIN
 from tfadrec.layers.building import built, config_of, plain
 from tfadrec.layers.features import FeatureFields
@@ -12,6 +12,7 @@ from tfadrec.layers.interaction import CTRHead
 from tfadrec.layers.matching import AttentionMatching
 from tfadrec.layers.text_matching import TextMatching
 from tfadrec.layers.text_matching.text_matching import SIGNALS
+from tfadrec.losses.task_loss import TaskLoss
 from tfadrec.models.base import RankingModel
 from tfadrec.models.candidate_features import CandidateFeatures
 from tfadrec.models.dataset_sizes import (
@@ -138,7 +139,8 @@ class AdRanker(RankingModel):
         multitask: keras.layers.Layer | None = None,
         text_matching: keras.layers.Layer | None = None,
         tasks: Sequence[str] = ("clicked",),
-        losses: Mapping[str, Any] | None = None,
+        losses: Mapping[str, LossName | TaskLoss | Mapping[str, Any]]
+        | None = None,
         loss_weights: Mapping[str, float] | None = None,
         context: Sequence[Mapping[str, Any]] = (),
         candidate: Sequence[Mapping[str, Any]] = (),

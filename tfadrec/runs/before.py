@@ -131,6 +131,29 @@ def check_run(
     return record
 
 
+def check_question(
+    record: Mapping[str, str],
+    data: str | pathlib.Path | None,
+    user_id: str,
+    exclude: Collection[str],
+) -> None:
+    """Refuses to ask about users and ads by ids that no dataset could have.
+
+    Args:
+      record: of the run, as `check_run` gives it.
+      data: the dataset folder in place of that of the record.
+      user_id: that of the user.
+      exclude: those of ads.
+
+    Raises:
+      InputError: where ids are numbers and one of these is none.
+    """
+    schema = DatasetFiles(record["data"] if data is None else data).schema()
+    schema.user_id(user_id)
+    for ad_id in exclude:
+        schema.ad_id(ad_id)
+
+
 def check_export(out: str | pathlib.Path, catalogue: str | None) -> None:
     """Refuses a place for a bundle, or a file of more ads, that cannot be one.
 

@@ -39,17 +39,10 @@ def recommend(
     if k < 1:
         raise InputError(f"`k` must be >= 1. Received: k={k}.")
     catalogue = dataset.catalogue
-    kind = np.int64 if dataset.schema.ad_id_type == "int64" else str
-    try:
-        excluded = np.array([list(map(kind, exclude))]).reshape(1, -1)
-    except (ValueError, OverflowError) as error:
-        raise InputError(
-            "ad ids of this dataset are 64-bit integers. Received: "
-            f"{list(exclude)}."
-        ) from error
+    excluded = [dataset.schema.ad_id(ad_id) for ad_id in exclude]
     answer = signature(
         **request_for_user(dataset, user_id),
-        exclude_ads=excluded,
+        exclude_ads=np.array([excluded]).reshape(1, -1),
         exclude_history=[not seen],
         k=[k],
     )

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Entity
 from tfadrec.core.schema import Schema
 from tfadrec.data.dataset import Dataset
@@ -161,16 +160,7 @@ def request_for_user(dataset: Dataset, user_id: str | int) -> Request:
     Raises:
       InputError: where ids are numbers and the text is none.
     """
-    if dataset.schema.user_id_type == "int64":
-        try:
-            user_id = int(np.int64(user_id))
-        except (ValueError, OverflowError) as error:
-            raise InputError(
-                "user ids of this dataset are 64-bit integers. Received: "
-                f"{user_id!r}."
-            ) from error
-    else:
-        user_id = str(user_id)
+    user_id = dataset.schema.user_id(user_id)
     impressions, events = dataset.impressions, dataset.events
     place = int(np.searchsorted(dataset.user_ids, user_id))
     known = place < len(dataset.user_ids) and dataset.user_ids[place] == user_id
