@@ -55,7 +55,8 @@ def test_a_command_can_be_called(line):
         patch.setattr(click.Context, "exit", lambda *_: None)  # --help
         while isinstance(command, click.Group) and words[0] != "--help":
             command = command.commands[words.pop(0)]
-        command.make_context(command.name, list(words))
+        # As in the group: a command keeps what its help option is called.
+        command.make_context(command.name, list(words), **main.context_settings)
     for word in words:
         if word.startswith("examples/"):
             assert (ROOT / word).is_file()
