@@ -38,7 +38,7 @@ MAY_IMPORT["cli"] = set(MAY_IMPORT)
 #: `sources`.
 DATA_ROOMS = {
     "features": {"columns"},
-    "intake": {"columns", "features", "files"},
+    "intake": {"columns", "dataset_files", "features", "files"},
     "sources": {"columns", "dataset_files", "features", "intake", "files"},
     "copy": {
         "catalogue",

@@ -36,6 +36,7 @@ PUBLIC = {
         "clean_text",
         "encode_catalogue",
         "encode_text",
+        "join_datasets",
         "load",
         "lower_layers",
         "open_dataset",
@@ -269,6 +270,7 @@ PUBLIC = {
         "pretraining_settings",
         "text_model",
         "train",
+        "update",
         "with_text",
     ],
     "tfadrec.training.pretraining": [

@@ -32,6 +32,7 @@ COMMANDS = [
     ("encode-ads",),
     ("pretrain",),
     ("train",),
+    ("update",),
     ("tune",),
     ("evaluate",),
     ("export",),

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from tests.data import rich_dataset
+from tests.data import dataset_folder, rich_dataset
 from tests.training import small
 from tfadrec import data, training
 from tfadrec.core.door import keras, tf
@@ -225,6 +225,68 @@ def test_features_of_all_entities(tmp_path):
     np.testing.assert_array_equal(
         more(again)["clicked"], loaded(again)["clicked"]
     )
+
+
+def test_values_and_event_types_that_come_after_the_known_ones(tmp_path):
+    """Their rows are new in every table; all other numbers stay."""
+    one = rich_dataset.make(tmp_path / "one", users=8)
+    features = tuple(
+        dataclasses.replace(f, vocabulary=(*f.vocabulary, "zz", "odd"))
+        if f.vocabulary
+        else f
+        for f in rich_dataset.FEATURES
+    )
+    schema = rich_dataset.schema(
+        features=features, event_types=("view", "click", "odd")
+    )
+    dataset_folder.write(
+        tmp_path / "more", rich_dataset.tables(users=8), schema
+    )
+    more_values = data.open_dataset(tmp_path / "more").with_history_length(4)
+    ranker = training.build_ranker(small.config(), one)
+    ranker.run_eagerly = True
+    ranker.fit(one.batches(32, seed=0), steps_per_epoch=3, verbose=0)
+    more = training.grow_vocabulary(ranker, one, more_values)
+    grown_tables = 0
+    for variable, other in pairs(ranker, more):
+        old, new = variable.numpy(), other.numpy()
+        if "_table" in variable.name:
+            continue
+        if old.shape != new.shape:
+            grown_tables += 1
+            assert old.shape[1:] == new.shape[1:]
+            assert len(new) - len(old) in (1, 2)  # types, values
+            new = new[: len(old)]
+        np.testing.assert_array_equal(new, old, variable.name)
+    assert grown_tables >= 3 * 5  # weights and two slots of each
+    # Rows without one of the new values have the score that they had.
+    [(inputs, *_)] = one.batches(10**6)
+    [(again, *_)] = more_values.batches(10**6)
+    tables = [d.catalogue.tables() for d in (one, more_values)]
+    alike = np.array(  # ads without one
+        [
+            all(
+                np.array_equal(column[row], tables[1][name][row], True)
+                for name, column in tables[0].items()
+            )
+            for row in range(len(one.catalogue) + 1)
+        ]
+    )
+    ads = [np.asarray(inputs[f"{of}_ads"]) for of in ("history", "candidate")]
+    same = alike[ads[0]].all(axis=1) & alike[ads[1]]
+    for name, column in inputs.items():
+        column, other = (
+            np.asarray(c).reshape(len(one), -1) for c in (column, again[name])
+        )
+        same &= ((column == other) | (column != column)).all(axis=1)
+    scores = [
+        np.asarray(r(i)["clicked"])[same]
+        for r, i in ((ranker, inputs), (more, again))
+    ]
+    assert 3 < same.sum() < len(one)
+    np.testing.assert_array_equal(*scores)
+    more.run_eagerly = True
+    more.fit(more_values.batches(32, seed=1), steps_per_epoch=1, verbose=0)
 
 
 def test_a_later_day_that_is_prepared_like_the_first(tmp_path):

@@ -13,6 +13,7 @@ from tfadrec.cli.recommend import recommend
 from tfadrec.cli.serve import serve
 from tfadrec.cli.train import train
 from tfadrec.cli.tune import tune
+from tfadrec.cli.update import update
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,6 +30,7 @@ def main() -> None:
       tfadrec train --data data/ml --config examples/din_bert.yaml --out runs/a
       tfadrec tune --data data/ml --out sweeps/a
       tfadrec evaluate runs/a
+      tfadrec update runs/a --data data/tuesday --out runs/b
       tfadrec export runs/a --out saved_models/a
       tfadrec recommend runs/a --user 42
       tfadrec serve saved_models/a
@@ -43,6 +45,7 @@ for command in (
     encode_ads,
     pretrain,
     train,
+    update,
     tune,
     evaluate,
     export,

@@ -37,6 +37,7 @@ RESERVED = frozenset(
         "history_vectors",
         "id",
         "inputs",
+        "joined",
         "k",
         "kwargs",
         "mask",

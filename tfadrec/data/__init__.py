@@ -10,6 +10,7 @@ from tfadrec.data.copy.tokenizer import Tokenizer, ad_text
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.event_log import EventLog
 from tfadrec.data.impressions import Impressions
+from tfadrec.data.intake.join_datasets import join_datasets
 from tfadrec.data.load import load
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.data.split import split_by_time
@@ -26,6 +27,7 @@ __all__ = [
     "clean_text",
     "encode_catalogue",
     "encode_text",
+    "join_datasets",
     "load",
     "lower_layers",
     "open_dataset",

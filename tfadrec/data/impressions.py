@@ -23,6 +23,8 @@ class Impressions:
       splits: the published split of each row, [n], or None.
       weights: float64 [n] >= 0, how many rows each row stands for, or None
         where each counts once.
+      days: int32 [n] >= 0, the number of the day, of those that were joined
+        one after the other, that brought the row; None where nothing was.
     """
 
     requests: np.ndarray
@@ -35,6 +37,7 @@ class Impressions:
     history_ends: np.ndarray
     splits: np.ndarray | None = None
     weights: np.ndarray | None = None
+    days: np.ndarray | None = None
 
     @property
     def history_lengths(self) -> np.ndarray:

@@ -102,6 +102,9 @@ def open_dataset(path: str | pathlib.Path) -> Dataset:
             weights=impressions["weight"].to_numpy()
             if "weight" in impressions.column_names
             else None,
+            days=impressions["joined"].to_numpy()
+            if "joined" in impressions.column_names
+            else None,
         ),
     )
     return dataclasses.replace(whole, origin=Origin(str(path), whole))

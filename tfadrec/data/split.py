@@ -13,12 +13,14 @@ def split_by_time(
     """The oldest rows to train on, newer ones to validate, the newest to test.
 
     Rows with the same timestamp, and so the rows of one request, stay on one
-    side. A dataset that brings its own `split` column is split by that.
+    side. A dataset that brings its own `split` column is split by that. Where
+    days were joined, the newest one's rows are split, and earlier ones are to
+    train on.
 
     Args:
       dataset: any dataset.
-      valid: the share of rows to validate on, in (0, 1).
-      test: the share of rows to test on, in (0, 1).
+      valid: the share of (the newest day's) rows to validate on, in (0, 1).
+      test: the share of them to test on, in (0, 1).
 
     Returns:
       Three datasets that share catalogue, users and event log.
@@ -42,16 +44,23 @@ def split_by_time(
                 f"{other[0]!r} in {len(other)} rows. Mend the split column."
             )
     else:
-        times = impressions.times
-        n = len(times)
-        ordered = np.sort(times) if n else [0]  # and every split is empty
+        times, days = impressions.times, impressions.days
+        is_new = slice(None)
+        if days is not None:
+            is_new = days == days.max(initial=0)
+        ordered = np.sort(times[is_new])
+        n = len(ordered)
+        if not n:
+            ordered = np.zeros(1, np.int64)  # and every split is empty
         # Whatever has a boundary's own timestamp goes to the later side.
         first_valid = ordered[min(n - 1, round(n * (1 - valid - test)))]
         first_test = ordered[min(n - 1, round(n * (1 - test)))]
+        is_late = np.zeros(len(times), bool)
+        is_late[is_new] = True
         masks = [
-            times < first_valid,
-            (times >= first_valid) & (times < first_test),
-            times >= first_test,
+            ~is_late | (times < first_valid),
+            is_late & (times >= first_valid) & (times < first_test),
+            is_late & (times >= first_test),
         ]
     train, validation, held_out = (dataset.select(mask) for mask in masks)
     for name, part in (

@@ -16,10 +16,11 @@ from tfadrec.core.schema import Schema
 from tfadrec.data.copy.encode_catalogue import vectors_folder
 from tfadrec.data.dataset_files import DatasetFiles
 from tfadrec.data.files import open_filesystem
+from tfadrec.data.intake.join_datasets import check_grows
 from tfadrec.runs.check import check_schema, check_sections
 from tfadrec.runs.choices import options
 from tfadrec.runs.custom import modules_named
-from tfadrec.runs.record import check_claim, read_record
+from tfadrec.runs.record import JOINED, check_claim, read_record
 
 MODEL = "model.keras"
 
@@ -128,6 +129,48 @@ def check_run(
             "where it is now with --data, in Python with data=."
         )
     DatasetFiles(place)
+    return record
+
+
+def check_update(
+    run: str | pathlib.Path,
+    data: str | pathlib.Path,
+    out: str | pathlib.Path,
+    epochs: int,
+    rehearse: float,
+    allow_import: Collection[str] = (),
+) -> dict[str, str]:
+    """Refuses an update that cannot work, or would write over other things.
+
+    Args:
+      run: the folder of the run to go on with.
+      data: the dataset folder of the rows to learn.
+      out: the folder of the new run.
+      epochs: see `training.update`.
+      rehearse: see `training.update`.
+      allow_import: modules whose classes the run may have.
+
+    Returns:
+      The run's record.
+
+    Raises:
+      InputError: with what is wrong.
+    """
+    record = check_run(run, allow_import=allow_import)
+    check_sections({"fit": {"epochs": epochs}})
+    if not 0 <= rehearse <= 1:
+        raise InputError(
+            "`rehearse` must be a share in [0, 1]. Received: "
+            f"rehearse={rehearse!r}."
+        )
+    check_grows(record["data"], data)
+    out = pathlib.Path(out)
+    if (out / MODEL).exists() and not (out / JOINED).exists():
+        raise InputError(
+            "an update is written to a folder of its own. Received: "
+            f"{out}, which holds another run. Name another folder."
+        )
+    check_claim(out, {"data": data_path(out / JOINED)})
     return record
 
 

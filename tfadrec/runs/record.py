@@ -12,6 +12,8 @@ from tfadrec.data.dataset import Dataset
 
 #: What the file is called.
 RECORD = "run.json"
+#: The folder in a run's of the dataset that days were joined to.
+JOINED = "data"
 #: Stands in it where `training.fit` wrote it.
 FITTED = "written_by"
 
@@ -56,7 +58,11 @@ def check_claim(out: pathlib.Path, record: Mapping[str, str]) -> bool:
             "Name another one."
         )
     there = {p.name for p in out.iterdir()} if out.exists() else set()
-    begun = there - {RECORD, pathlib.Path(RECORD).with_suffix(".fresh").name}
+    begun = there - {
+        RECORD,
+        pathlib.Path(RECORD).with_suffix(".fresh").name,
+        JOINED,
+    }
     if not begun:
         return False
     if RECORD not in there:

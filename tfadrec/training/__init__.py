@@ -10,6 +10,7 @@ from tfadrec.training.pretraining import (
 )
 from tfadrec.training.run import Run, load_run, train
 from tfadrec.training.text import text_model, with_text
+from tfadrec.training.update import update
 
 __all__ = [
     "Pretraining",
@@ -22,5 +23,6 @@ __all__ = [
     "pretraining_settings",
     "text_model",
     "train",
+    "update",
     "with_text",
 ]

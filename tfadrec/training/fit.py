@@ -126,8 +126,9 @@ def fit(
         matches_texts = (
             isinstance(model, AdRanker) and model.text_matching is not None
         )
-        # Without one, no sample of the rows is gathered either.
-        if not begin and matches_texts:
+        # Without one, no sample of the rows is gathered either; and what has
+        # learned already keeps its weights.
+        if not int(optimizer.iterations) and matches_texts:
             start_text(model, _sample(train))
         model.fit(
             train.batches(

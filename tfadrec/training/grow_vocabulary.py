@@ -1,10 +1,15 @@
 """More ads and users for a ranker that has learned already."""
 
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from tfadrec import models
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
+from tfadrec.core.feature import Feature
 from tfadrec.data.dataset import Dataset
 
 _TABLE = "id/embedding_and_bias"
@@ -18,16 +23,18 @@ def grow_vocabulary(
     """A ranker with rows for more ads and users, to go on training.
 
     Every weight of the ranker and every slot of its optimiser is kept bit by
-    bit; the rows of ads and users go where the grown dataset has their ids. A
-    new row starts as that of the unknown ad or user, and its slots as an
-    optimiser starts them. The columns of ads are those of the grown dataset;
-    the features of users come with the batches, and so with a dataset.
+    bit; the rows of ads and users go where the grown dataset has their ids, and
+    those of a category's values stay where they are. A new row starts as that
+    of what is unknown, and its slots as an optimiser starts them. The columns
+    of ads are those of the grown dataset; the features of users come with the
+    batches, and so with a dataset.
 
     Args:
       ranker: compiled and built; it is left as it is.
       known: what it was trained with.
-      grown: has the same schema, and at least the ads and users of `known`. A
-        vector column that was made, such as `text`, has to be in both.
+      grown: has at least the ads and users of `known`, and its schema, in which
+        vocabularies and event types may go on after their last value. A vector
+        column that was made, such as `text`, has to be in both.
 
     Returns:
       A compiled ranker for `grown`.
@@ -39,41 +46,11 @@ def grow_vocabulary(
       ranker = training.grow_vocabulary(run.ranker, run.dataset, grown)
       training.fit(ranker, *data.split_by_time(grown)[:2], "runs/b")
     """
-    other = [
-        name
-        for name, one, two in (
-            ("event_types", known.schema.event_types, grown.schema.event_types),
-            ("features", known.schema.features, grown.schema.features),
-            (
-                "columns of ads",
-                known.catalogue.features,
-                grown.catalogue.features,
-            ),
-        )
-        if one != two
-    ]
-    if other:
-        raise InputError(
-            "a vocabulary grows by ads and users; the schema has to stay. "
-            f"Received: other {', '.join(other)}. Prepare the new rows with "
-            "`--like` and the first dataset's folder, which keeps its "
-            "vocabularies, means and deviations."
-        )
+    _require_grown(known, grown)
     ads = _places("ads", known.catalogue.ad_ids, grown.catalogue.ad_ids)
     users = _places("users", known.user_ids, grown.user_ids)
-    config = ranker.get_config()
     tower = ranker.ad_tower
-    made = {
-        "ad_tower": {
-            **tower.get_config(),
-            "catalogue": grown.catalogue,
-        },
-        "user_tower": ranker.user_tower.get_config(),
-    }
-    if made["user_tower"]["num_users"]:
-        made["user_tower"]["num_users"] = len(grown.user_ids) + 1
-    for name, arguments in made.items():
-        config[name] = {**config[name], "config": arguments}
+    config = _grown_config(ranker.get_config(), known, grown)
     fresh = type(ranker).from_config(config)
     fresh.build()
     fresh.compile_from_config(ranker.get_compile_config())
@@ -93,6 +70,8 @@ def grow_vocabulary(
         if old.ref() in columns:
             continue
         rows = rows_of.get(old.ref())
+        if rows is None and old.shape != new.shape:
+            rows = np.arange(old.shape[0])  # codes stay what they are
         if rows is not None:
             moved[new.name.partition(":")[0]] = rows
             new.assign(tf.repeat(old[:1], new.shape[0], axis=0))
@@ -104,6 +83,76 @@ def grow_vocabulary(
         of = [rows for name, rows in moved.items() if name in new.name]
         _keep(old, new, of[0] if of else None)
     return fresh
+
+
+def _require_grown(known: Dataset, grown: Dataset) -> None:
+    """Refuses a schema of which a ranker's is not the beginning."""
+    one, two = known.schema, grown.schema
+    text, more_text = (
+        [f for f in d.catalogue.features if f not in d.schema.features]
+        for d in (known, grown)
+    )
+    other = [
+        name
+        for name, is_kept in (
+            ("event_types", _goes_on(one.event_types, two.event_types)),
+            ("features", _go_on(one.features, two.features)),
+            ("columns of ads", _go_on(text, more_text)),
+        )
+        if not is_kept
+    ]
+    if other:
+        raise InputError(
+            "a vocabulary grows by values, ads and users; the rest of the "
+            f"schema has to stay. Received: other {', '.join(other)}. Join the "
+            "new rows to the first dataset with `tfadrec update`, or prepare "
+            "them with `--like` and its folder."
+        )
+
+
+def _goes_on(known: Sequence[str], grown: Sequence[str]) -> bool:
+    return tuple(grown[: len(known)]) == tuple(known)
+
+
+def _go_on(known: Sequence[Feature], grown: Sequence[Feature]) -> bool:
+    return len(known) == len(grown) and all(
+        _goes_on(one.vocabulary, two.vocabulary)
+        and dataclasses.replace(two, vocabulary=one.vocabulary) == one
+        for one, two in zip(known, grown, strict=True)
+    )
+
+
+def _grown_config(
+    config: dict[str, Any], known: Dataset, grown: Dataset
+) -> dict[str, Any]:
+    """The ranker's settings, with the grown dataset's sizes."""
+    specs = {f.tensor: f.spec() for f in grown.schema.features}
+    types = len(known.schema.event_types) + 1
+    sizes = {
+        "catalogue": lambda _: grown.catalogue,
+        "num_users": lambda given: given and len(grown.user_ids) + 1,
+        # A tower may have been made for fewer than there are.
+        "num_event_types": lambda given: (
+            len(grown.schema.event_types) + 1 if given == types else given
+        ),
+        **dict.fromkeys(
+            ("features", "event_features", "context", "candidate"),
+            lambda given: [specs.get(spec["name"], spec) for spec in given],
+        ),
+    }
+
+    def resized(settings: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: sizes[name](value) if name in sizes else value
+            for name, value in settings.items()
+        }
+
+    parts = {
+        name: {**config[name], "config": resized(config[name]["config"])}
+        for name in ("ad_tower", "user_tower", "text_matching")
+        if config[name] is not None
+    }
+    return {**resized(config), **parts}
 
 
 def _keep(old: tf.Variable, new: tf.Variable, rows: np.ndarray | None) -> None:

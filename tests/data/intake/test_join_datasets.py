@@ -1,0 +1,281 @@
+"""Two datasets as one: known values keep their codes, new ones come after."""
+
+import dataclasses
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tests.data import dataset_folder, rich_dataset
+from tfadrec.core.errors import InputError
+from tfadrec.core.feature import Feature
+from tfadrec.data import open_dataset
+from tfadrec.data.intake.join_datasets import join_datasets
+
+
+def changed(table, **columns):
+    for name, values in columns.items():
+        place = table.column_names.index(name)
+        table = table.set_column(place, name, pa.array(values))
+    return table
+
+
+def later(tables):
+    """Rich tables of a later day: some ads are new, and so is a brand."""
+    log, shown = tables["events"], tables["impressions"]
+    ad_ids = [f"a{i + 4}" for i in range(len(tables["ads"]))]
+
+    def renamed(table):
+        return [f"a{int(i[1:]) + 4}" for i in table["ad_id"].to_pylist()]
+
+    brands = ["zz" if i % 3 else "b1" for i in range(len(ad_ids))]
+    return {
+        **tables,
+        "ads": changed(tables["ads"], ad_id=ad_ids, brand=brands),
+        "events": changed(
+            log,
+            ad_id=renamed(log),
+            timestamp=log["timestamp"].to_numpy() + 5000,
+            event_type=["sale"] * len(log),
+        ),
+        "impressions": changed(
+            shown,
+            ad_id=renamed(shown),
+            timestamp=shown["timestamp"].to_numpy() + 5000,
+            request_id=[f"x{i}" for i in shown["request_id"].to_pylist()],
+        ),
+    }
+
+
+def later_schema():
+    """Its own vocabularies, in another order, and its own statistics."""
+    features = []
+    for feature in rich_dataset.FEATURES:
+        vocabulary = feature.vocabulary[::-1]
+        if feature.vocabulary == rich_dataset.BRANDS:
+            vocabulary = ("zz", *vocabulary)
+        changes = {"vocabulary": vocabulary, "mean": feature.mean + 1}
+        features.append(dataclasses.replace(feature, **changes))
+    return rich_dataset.schema(
+        features=tuple(features), event_types=("sale", "view")
+    )
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    """Both datasets and the whole."""
+    folder = tmp_path_factory.mktemp("joined")
+    one = rich_dataset.tables(users=6, seed=0)
+    two = later(rich_dataset.tables(users=8, seed=1))
+    dataset_folder.write(folder / "one", one, rich_dataset.schema())
+    dataset_folder.write(folder / "two", two, later_schema())
+    join_datasets(folder / "one", folder / "two", folder / "whole")
+    return [open_dataset(folder / name) for name in ("one", "two", "whole")]
+
+
+def test_known_rows_stay_as_they_are(three):
+    one, _, whole = three
+    old = whole.select(whole.impressions.days == 0).impressions
+    ads = rows_in(one.catalogue.ad_ids, whole.catalogue.ad_ids)
+    users = rows_in(one.user_ids, whole.user_ids)
+    mine = in_order(one).impressions
+    for found, expected in (
+        (old.ads, ads[mine.ads]),
+        (old.users, users[mine.users]),
+        (old.times, mine.times),
+        (old.weights, mine.weights),
+        (old.history_lengths, mine.history_lengths),
+    ):
+        np.testing.assert_array_equal(found, expected)
+    for name, column in {**mine.labels, **mine.columns}.items():
+        found = {**old.labels, **old.columns}[name]
+        np.testing.assert_array_equal(found, column, name)
+    means = [f.mean for f in whole.schema.features]
+    assert means == [f.mean for f in one.schema.features]
+
+
+def in_order(dataset):
+    """With the rows as a dataset's are written."""
+    rows = dataset.impressions
+    return dataset.select(np.lexsort((rows.requests, rows.times)))
+
+
+def rows_in(ids, of):
+    """Old row -> new row, 0 for 0."""
+    place = {name: i + 1 for i, name in enumerate(of.tolist())}
+    return np.array([0, *(place[name] for name in ids.tolist())])
+
+
+def test_new_values_come_after_the_known_ones(three):
+    one, two, whole = three
+    assert one.schema.event_types == ("view", "click")
+    assert whole.schema.event_types == ("view", "click", "sale")
+    for old, new in zip(
+        one.schema.features, whole.schema.features, strict=True
+    ):
+        more = ("zz",) if old.vocabulary == rich_dataset.BRANDS else ()
+        assert new.vocabulary == old.vocabulary + more
+    # The values of every ad of the later day, under its new code.
+    ads = rows_in(two.catalogue.ad_ids, whole.catalogue.ad_ids)[1:] - 1
+    for mine, all_ in zip(
+        two.schema.of("ad"), whole.schema.of("ad"), strict=True
+    ):
+        if mine.kind not in ("category", "categories") or mine.buckets:
+            continue
+        names = [np.array(["", *f.vocabulary]) for f in (mine, all_)]
+        expected = names[0][two.catalogue.columns[mine.tensor]]
+        found = names[1][whole.catalogue.columns[mine.tensor][ads]]
+        np.testing.assert_array_equal(found, expected)
+        assert ("zz" in found) == (mine.name == "brand")
+
+
+def test_an_ad_of_both_is_as_the_later_day_has_it(three):
+    one, two, whole = three
+    both = set(one.catalogue.ad_ids) & set(two.catalogue.ad_ids)
+    assert both == {f"a{i}" for i in range(4, 10)}
+    titles = dict(
+        zip(whole.catalogue.ad_ids, whole.catalogue.titles, strict=True)
+    )
+    assert titles["a4"] == "Title 0"  # that of the later day
+    assert titles["a3"] == "Title 3"
+    assert len(whole.catalogue) == 14
+
+
+def test_a_history_goes_on_over_both(three):
+    one, two, whole = three
+    new = whole.select(whole.impressions.days == 1).impressions
+    own = in_order(two).impressions
+    ids = two.user_ids[own.users - 1]
+    counts = dict(
+        zip(
+            *np.unique(one.user_ids[one.events.users - 1], return_counts=True),
+            strict=True,
+        )
+    )
+    before = np.array([counts.get(i, 0) for i in ids])
+    assert 0 in before
+    np.testing.assert_array_equal(
+        new.history_lengths, own.history_lengths + before
+    )
+
+
+def small(folder, schema=None, **changes):
+    tables = dataset_folder.tables()
+    for name, table in changes.items():
+        tables[name] = table(tables[name])
+    return dataset_folder.write(
+        folder, tables, schema or dataset_folder.schema()
+    )
+
+
+def test_what_is_there_already_is_left_out(tmp_path):
+    one = small(tmp_path / "one")
+
+    def one_more(shown):
+        more = changed(shown.slice(0, 1), request_id=["new"])
+        return pa.concat_tables([shown, more])
+
+    two = small(tmp_path / "two", impressions=one_more)
+    summary = join_datasets(one, two, tmp_path / "whole")
+    counts = {c.unit: (c.read, c.kept, c.left_out) for c in summary.counts}
+    rows = len(dataset_folder.tables()["impressions"])
+    assert counts == {
+        "ads": (3, 3, 0),
+        "events": (5, 0, 5),
+        "impressions": (rows + 1, 1, rows),
+    }
+    whole, known = open_dataset(tmp_path / "whole"), open_dataset(one)
+    assert len(whole) == rows + 1
+    np.testing.assert_array_equal(whole.events.ads, known.events.ads)
+    assert sorted(whole.impressions.days) == [0] * rows + [1]
+
+
+def test_the_third_day_is_the_newest(tmp_path):
+    def later(by):
+        return lambda table: changed(
+            table,
+            timestamp=table["timestamp"].to_numpy() + by,
+            **(
+                {"request_id": [f"{by}{i}" for i in range(len(table))]}
+                if "request_id" in table.column_names
+                else {}
+            ),
+        )
+
+    folders = [
+        small(
+            tmp_path / str(d), events=later(100 * d), impressions=later(100 * d)
+        )
+        for d in range(3)
+    ]
+    join_datasets(folders[0], folders[1], tmp_path / "two days")
+    join_datasets(tmp_path / "two days", folders[2], tmp_path / "three")
+    days = open_dataset(tmp_path / "three").impressions.days
+    rows = len(open_dataset(folders[0]))
+    assert days.tolist() == [0] * rows + [1] * rows + [2] * rows
+
+
+def test_histories_of_their_own(tmp_path):
+    def listed(table):
+        return table.append_column(
+            "history", pa.array(np.arange(len(table)) % 2)
+        )
+
+    lists = {
+        name: pa.table({"ads": pa.array(ads, pa.list_(pa.int64()))})
+        for name, ads in (("one", [[10], [20, 30]]), ("two", [[30, 30], []]))
+    }
+
+    def named(table):
+        return changed(table, request_id=[f"n{i}" for i in range(len(table))])
+
+    for name in lists:
+        tables = dataset_folder.tables()
+        shown = listed(tables["impressions"])
+        tables["impressions"] = named(shown) if name == "two" else shown
+        tables |= {
+            "histories": lists[name],
+            "events": tables["events"].slice(0, 0),
+        }
+        dataset_folder.write(tmp_path / name, tables, dataset_folder.schema())
+    join_datasets(tmp_path / "one", tmp_path / "two", tmp_path / "whole")
+    whole = open_dataset(tmp_path / "whole")
+    two = open_dataset(tmp_path / "two")
+    new = whole.select(whole.impressions.days == 1).impressions
+    starts, ends = new.history_starts, new.history_ends
+    np.testing.assert_array_equal(
+        ends - starts, two.impressions.history_lengths
+    )
+    assert [
+        whole.catalogue.ad_ids[whole.events.ads[s:e] - 1].tolist()
+        for s, e in zip(starts[:2], ends[:2], strict=True)
+    ] == [[30, 30], []]
+    with pytest.raises(InputError, match="histories of their own, or neither"):
+        join_datasets(tmp_path / "one", small(tmp_path / "no"), tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": ("clicked", "converted")}, "`labels` must be as in"),
+        ({"ad_id_type": "string"}, "`ad_id_type` must be as in .*'int64'"),
+        ({"negatives_kept": 0.5}, "`negatives_kept` must be"),
+        ({"features": ()}, "the context's 'device', which .*two does not have"),
+        (
+            {
+                "features": (
+                    Feature("device", "context", "category", buckets=4),
+                    Feature("scroll", "context", "number"),
+                )
+            },
+            "'device' must have the buckets 0, .* Received: 4",
+        ),
+    ],
+)
+def test_what_cannot_be_joined(tmp_path, changes, message):
+    one = small(tmp_path / "one")
+    two = small(tmp_path / "two", dataset_folder.schema(**changes))
+    with pytest.raises(InputError, match=message):
+        join_datasets(one, two, tmp_path / "whole")
+    assert not (tmp_path / "whole").exists()

@@ -1,0 +1,180 @@
+"""A run that goes on with the next day's rows."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from tests.training import small
+from tfadrec import data, training
+from tfadrec.cli.main import main
+from tfadrec.core.errors import InputError
+from tfadrec.data.sources import prepare_table
+
+YAML = """
+ads: {file: ads.csv, ad_id: id, title: name, features: {brand: category}}
+impressions:
+  file: log.csv
+  user_id: user
+  ad_id: ad
+  timestamp: time
+  clicked: click
+  features: {hour: number, device: category}
+events: {file: log.csv, user_id: user, ad_id: ad, timestamp: time,
+         event_type: kind, where: {click: 1}}
+"""
+CONFIG = {"fit": {"epochs": 2, "steps_per_epoch": 4, "batch_size": 16}}
+
+
+def write_day(folder, day):
+    """A day's log: each day a new ad, brand, user, device and event type."""
+    random = np.random.default_rng(day)
+    folder.mkdir()
+    ads = [f"a{i}" for i in range(4 + day)]
+    lines = [f"{ad},name {ad},b{min(i, 3 + day)}" for i, ad in enumerate(ads)]
+    (folder / "ads.csv").write_text("\n".join(["id,name,brand", *lines]))
+    rows = [
+        f"u{random.integers(5 + day)},{random.choice(ads)},"
+        f"{86400 * day + 100 * i},{random.integers(2)},"
+        f"{random.integers(24) + 3 * day},d{random.integers(2 + day)},"
+        f"k{random.integers(1 + day)}"
+        for i in range(80)
+    ]
+    header = "user,ad,time,click,hour,device,kind"
+    (folder / "log.csv").write_text("\n".join([header, *rows]))
+    (folder / "shop.yaml").write_text(YAML)
+    prepare_table(folder / "shop.yaml", folder / "data")
+    return folder / "data"
+
+
+@pytest.fixture(scope="module")
+def days(tmp_path_factory):
+    """Folders of three days' datasets, and of a run on the first."""
+    folder = tmp_path_factory.mktemp("days")
+    datasets = [write_day(folder / f"day{day}", day) for day in range(3)]
+    config = small.config(**CONFIG)
+    training.train(datasets[0], config, folder / "run", progress=False)
+    return folder / "run", datasets
+
+
+@pytest.fixture(scope="module")
+def updated(days, tmp_path_factory):
+    """The run after the second day."""
+    run, datasets = days
+    out = tmp_path_factory.mktemp("updated") / "run"
+    return training.update(run, datasets[1], out, progress=False), out
+
+
+def test_all_that_is_new_joins(days, updated):
+    _, datasets = days
+    result, _ = updated
+    whole = result.dataset
+    assert len(whole) == 160
+    assert whole.catalogue.ad_ids.tolist() == ["a0", "a1", "a2", "a3", "a4"]
+    assert "u5" in whole.user_ids
+    assert whole.schema.event_types == ("k0", "k1")
+    devices = next(f for f in whole.schema.features if f.name == "device")
+    assert devices.vocabulary == ("d0", "d1", "d2")
+    hours = next(f for f in whole.schema.features if f.name == "hour")
+    first = data.open_dataset(datasets[0]).schema
+    assert hours in first.features
+    assert result.ranker.ad_tower.num_rows == 6
+
+
+def test_rows_are_learned_once(days, updated):
+    """The run's own held-out rows, and the day's but for its last ones."""
+    run, _ = days
+    before = training.load_run(run)
+    result, _ = updated
+    # 80 % of 80 rows, and 10 % each: the day's last are held out.
+    assert [len(p) for p in (result.train, result.valid, result.test)] == [
+        80 + 64,
+        8,
+        8,
+    ]
+    assert result.test.impressions.times.min() > 86400
+    steps = result.ranker.optimizer.iterations.numpy()
+    learned = (len(before.valid) + len(before.test) + 64) // 16
+    assert steps == before.ranker.optimizer.iterations.numpy() + learned
+
+
+def test_a_share_is_rehearsed(days, tmp_path):
+    run, datasets = days
+    before = training.load_run(run)
+    result = training.update(
+        run, datasets[1], tmp_path / "run", rehearse=1.0, progress=False
+    )
+    steps = result.ranker.optimizer.iterations.numpy()
+    assert steps == before.ranker.optimizer.iterations.numpy() + 144 // 16
+
+
+def test_it_is_a_run(updated, tmp_path):
+    result, out = updated
+    again = training.load_run(out)
+    [(inputs, _)] = result.test.batches(100)
+    np.testing.assert_array_equal(
+        result.ranker(inputs)["clicked"], again.ranker(inputs)["clicked"]
+    )
+    np.testing.assert_array_equal(
+        again.test.impressions.times, result.test.impressions.times
+    )
+
+
+def test_a_killed_update_goes_on(days, tmp_path, monkeypatch):
+    run, datasets = days
+    whole = training.update(
+        run, datasets[1], tmp_path / "a", epochs=2, progress=False
+    )
+    of_the_other = run, datasets[1], tmp_path / "b"
+    fit = training.update.__globals__["fit"]
+
+    def killed(*args, **settings):
+        fit(*args, until=1, **settings)
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(training.update.__globals__, "fit", killed)
+    with pytest.raises(KeyboardInterrupt):
+        training.update(*of_the_other, epochs=2, progress=False)
+    monkeypatch.undo()
+    rest = training.update(*of_the_other, epochs=2, progress=False)
+    for one, other in zip(
+        whole.ranker.variables, rest.ranker.variables, strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_command_and_the_day_after(days, updated, tmp_path):
+    _, datasets = days
+    result, out = updated
+    folders = map(str, (out, datasets[2], tmp_path / "run"))
+    call = "update {} --data {} --out {} --json".format(*folders)
+    done = CliRunner().invoke(main, call.split())
+    assert done.exit_code == 0, done.output
+    answer = json.loads(done.stdout.splitlines()[-1])
+    assert set(answer["metrics"]) == {"before", "updated"}
+    assert answer["rows"]["rows"] == 8
+    again = training.load_run(tmp_path / "run")
+    assert sorted(set(again.dataset.impressions.days)) == [0, 1, 2]
+    # All of the second day is learned by now, its held-out rows too.
+    assert again.ranker.optimizer.iterations.numpy() == (
+        result.ranker.optimizer.iterations.numpy() + (16 + 64) // 16
+    )
+
+
+def test_what_is_refused(days, tmp_path):
+    run, datasets = days
+    out = tmp_path / "out"
+    for arguments, message in (
+        ({"epochs": 0}, "`fit.epochs` must be an integer >= 1"),
+        ({"rehearse": 1.5}, "`rehearse` must be a share in"),
+    ):
+        with pytest.raises(InputError, match=message):
+            training.update(run, datasets[1], out, **arguments)
+    with pytest.raises(InputError, match="is not there"):
+        training.update(tmp_path / "no", datasets[1], out)
+    with pytest.raises(InputError, match="`labels` must be as in"):
+        training.update(run, small.world(), out)
+    with pytest.raises(InputError, match="which holds another run"):
+        training.update(run, datasets[1], run)
+    assert not out.exists()

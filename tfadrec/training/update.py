@@ -1,0 +1,122 @@
+"""A run that goes on with the rows that came after it."""
+
+import dataclasses
+import pathlib
+from collections.abc import Collection
+
+import numpy as np
+
+from tfadrec.core.config import RunConfig
+from tfadrec.core.import_allowed import import_allowed
+from tfadrec.data.dataset import Dataset
+from tfadrec.data.intake.join_datasets import join_datasets
+from tfadrec.data.open_dataset import open_dataset
+from tfadrec.data.split import split_by_time
+from tfadrec.runs.before import check_update, data_path
+from tfadrec.runs.record import JOINED, claim, fingerprint
+from tfadrec.training.fit import check_labels, fit
+from tfadrec.training.fitted import save_ranker
+from tfadrec.training.grow_vocabulary import grow_vocabulary
+from tfadrec.training.run import Run, load_run
+from tfadrec.training.text import with_text
+
+
+def update(
+    run: str | pathlib.Path,
+    data: str | pathlib.Path,
+    out: str | pathlib.Path,
+    *,
+    epochs: int = 1,
+    rehearse: float = 0.0,
+    progress: bool = True,
+    allow_import: Collection[str] = (),
+) -> Run:
+    """Trains a run further, on a day's rows, and writes it as another run.
+
+    The day joins the run's dataset (`join_datasets`), written to `out/data`:
+    new ads, users, values and event types get rows of their own, in the tables
+    of the ranker and of its optimiser. The newest rows of the day are kept to
+    validate and to test on, by the run's shares. From the weights and the state
+    of the optimiser that it has, the ranker learns from the others, and from
+    what the run had kept to validate and to test on.
+
+    Called again after being killed, it goes on where it was.
+
+    Args:
+      run: the folder of a finished run, which is left as it is.
+      data: a dataset folder of the rows to learn, with the features and labels
+        of the run's dataset; its vocabularies may be others.
+      out: the folder of the new run.
+      epochs: passes over the rows at most, >= 1; the learning rate falls to
+        zero over them, as in `training.fit`.
+      rehearse: the share of the rows that the run has learned from that is
+        learned again among the new ones, in [0, 1].
+      progress: whether to show progress on standard error.
+      allow_import: modules whose classes the run may have. They are imported.
+
+    Returns:
+      The new run. Its `train` has all days' rows.
+
+    Raises:
+      InputError: where the folder is no run, the day does not fit its dataset,
+        or an argument is wrong.
+    """
+    run, out = pathlib.Path(run), pathlib.Path(out)
+    record = check_update(run, data, out, epochs, rehearse, allow_import)
+    import_allowed(allow_import)
+    before = load_run(run, allow_import=allow_import)
+    whole = out / JOINED
+    if not whole.exists():
+        join_datasets(record["data"], data, whole)
+    config = _config(before.config, epochs)
+    dataset = open_dataset(whole)
+    dataset = dataset.with_history_length(before.dataset.history_length)
+    claim(
+        out,
+        {
+            "data": data_path(whole),
+            "fingerprint": fingerprint(dataset),
+            "config": config.to_yaml(),
+        },
+    )
+    shares = {k: v for k, v in config.data.items() if k != "history_length"}
+    parts = split_by_time(dataset, **shares)
+    dataset = with_text(dataset, config.text)
+    learn, valid, test = (p.with_catalogue(dataset.catalogue) for p in parts)
+    check_labels(before.ranker, learn)
+    ranker = grow_vocabulary(before.ranker, before.dataset, dataset)
+    seed = config.fit.get("seed", 0)
+    is_known = _learned(dataset, before)[_rows_of(learn)]
+    random = np.random.default_rng(seed)
+    rows = ~is_known | (random.random(len(learn)) < rehearse)
+    history = fit(
+        ranker, learn.select(rows), valid, out, progress=progress, **config.fit
+    )
+    save_ranker(ranker, out)
+    return Run(ranker, dataset, learn, valid, test, config, history)
+
+
+def _config(config: RunConfig, epochs: int) -> RunConfig:
+    """The run's settings, for so many passes over the rows."""
+    settings = {k: v for k, v in config.fit.items() if k != "steps_per_epoch"}
+    return dataclasses.replace(config, fit={**settings, "epochs": epochs})
+
+
+def _learned(dataset: Dataset, before: Run) -> np.ndarray:
+    """Which rows of the joined dataset the run has learned from, bool [n]."""
+    days = dataset.impressions.days
+    assert days is not None
+    learned = np.zeros(len(before.dataset), bool)
+    learned[_rows_of(before.train)] = True
+    of_all = np.zeros(len(dataset), bool)
+    rows = before.dataset.impressions
+    written = np.lexsort((rows.requests, rows.times))  # as a dataset is
+    of_all[days < days.max(initial=0)] = learned[written]
+    return of_all
+
+
+def _rows_of(part: Dataset) -> np.ndarray:
+    """The places of a part's rows in its dataset."""
+    assert part.origin is not None
+    assert part.origin.rows is not None
+    return part.origin.rows
