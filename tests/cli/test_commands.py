@@ -33,6 +33,7 @@ COMMANDS = [
     ("pretrain",),
     ("train",),
     ("update",),
+    ("replay",),
     ("tune",),
     ("evaluate",),
     ("export",),

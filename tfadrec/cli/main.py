@@ -10,6 +10,7 @@ from tfadrec.cli.prepare import prepare
 from tfadrec.cli.pretrain import pretrain
 from tfadrec.cli.quickstart import quickstart
 from tfadrec.cli.recommend import recommend
+from tfadrec.cli.replay import replay
 from tfadrec.cli.serve import serve
 from tfadrec.cli.train import train
 from tfadrec.cli.tune import tune
@@ -46,6 +47,7 @@ for command in (
     pretrain,
     train,
     update,
+    replay,
     tune,
     evaluate,
     export,

@@ -5,6 +5,11 @@ from tfadrec.evaluation.evaluate import evaluate, measure
 from tfadrec.evaluation.evaluate_baselines import evaluate_baselines
 from tfadrec.evaluation.evaluation import Evaluation
 from tfadrec.evaluation.reliability_bin import ReliabilityBin
+from tfadrec.evaluation.replay_table import (
+    replay_line,
+    replay_sums,
+    replay_table,
+)
 from tfadrec.evaluation.report import write_report
 from tfadrec.evaluation.rows import rows_facts, rows_line
 from tfadrec.evaluation.standings import standings
@@ -17,6 +22,9 @@ __all__ = [
     "evaluate",
     "evaluate_baselines",
     "measure",
+    "replay_line",
+    "replay_sums",
+    "replay_table",
     "rows_facts",
     "rows_line",
     "standings",

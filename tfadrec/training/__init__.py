@@ -8,6 +8,7 @@ from tfadrec.training.pretraining import (
     pretrain,
     pretraining_settings,
 )
+from tfadrec.training.replay import replay
 from tfadrec.training.run import Run, load_run, train
 from tfadrec.training.text import text_model, with_text
 from tfadrec.training.update import update
@@ -21,6 +22,7 @@ __all__ = [
     "load_run",
     "pretrain",
     "pretraining_settings",
+    "replay",
     "text_model",
     "train",
     "update",

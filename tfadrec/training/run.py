@@ -49,7 +49,12 @@ class Run:
     @property
     def best(self) -> dict[str, float]:
         """The metrics of the epoch whose weights the ranker has."""
-        return self.history[best_epoch(self.history, f"val_{self.monitor}") - 1]
+        return self.history[self.best_epoch - 1]
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch whose weights the ranker has, the first being 1."""
+        return best_epoch(self.history, f"val_{self.monitor}")
 
     @property
     def monitor(self) -> str:

@@ -152,6 +152,12 @@ def named_columns(table: pa.Table, schema: Schema) -> pa.Table:
     return table.rename_columns([names.get(n, n) for n in table.column_names])
 
 
+def keyed_columns(table: pa.Table, schema: Schema) -> pa.Table:
+    """A dataset's table with its features' columns called by their keys."""
+    keys = {f.column: f"{f.entity}.{f.name}" for f in schema.features}
+    return table.rename_columns([keys.get(n, n) for n in table.column_names])
+
+
 def _unreadable(
     rows: RawRows,
     spec: FeatureSpec,

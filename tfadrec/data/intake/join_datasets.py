@@ -12,6 +12,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
 from tfadrec.core.schema import Schema
 from tfadrec.data.dataset_files import DatasetFiles
+from tfadrec.data.intake.feature_columns import keyed_columns
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.summary import Summary
 from tfadrec.data.intake.write import write_dataset
@@ -94,18 +95,12 @@ def join_datasets(
     joined = {
         name: _joined(name, tables[name], str(then), ledger) for name in names
     }
-    keys = {f.column: f"{f.entity}.{f.name}" for f in schema.features}
     return write_dataset(
         out,
         schema=schema,
         histories=histories,
         ledger=ledger,
-        **{
-            name: table.rename_columns(
-                [keys.get(column, column) for column in table.column_names]
-            )
-            for name, table in joined.items()
-        },
+        **{n: keyed_columns(table, schema) for n, table in joined.items()},
     )
 
 

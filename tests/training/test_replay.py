@@ -1,0 +1,133 @@
+"""Days that are scored before they are learned."""
+
+import numpy as np
+import pytest
+
+from tests.training import small
+from tfadrec import data, evaluation, training
+from tfadrec.core.errors import InputError
+from tfadrec.data.sources import prepare_table
+from tfadrec.training.replay import _bounds as bounds
+
+YAML = """
+ads: {file: ads.csv, ad_id: ad, title: ad}
+impressions: {file: log.csv, user_id: user, ad_id: ad, timestamp: time,
+              clicked: click}
+"""
+DAYS, A_DAY = 4, 120
+WAYS = ("frozen", "updated", "retrained")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """What is clicked changes on the second day: who learns that, gains."""
+    folder = tmp_path_factory.mktemp("replayed")
+    random = np.random.default_rng(0)
+    lines = ["user,ad,time,click"]
+    for day in range(DAYS):
+        for i in range(A_DAY):
+            ad = random.integers(6)
+            liked = ad < 3 if day < 1 else ad >= 3
+            click = random.random() < (0.9 if liked else 0.1)
+            time = 86_400 * day + 700 * i
+            lines.append(f"u{random.integers(5)},a{ad},{time},{click:d}")
+    (folder / "log.csv").write_text("\n".join(lines))
+    (folder / "ads.csv").write_text(
+        "\n".join(["ad", *(f"a{i}" for i in range(6))])
+    )
+    (folder / "table.yaml").write_text(YAML)
+    prepare_table(folder / "table.yaml", folder / "data")
+    return folder / "data"
+
+
+CONFIG = small.config(
+    fit={"epochs": 3, "batch_size": 8, "steps_per_epoch": None},
+    optimizer={"learning_rate": 0.05},
+)
+SETTINGS = {"first": 1 / DAYS, "days": 1.0, "epochs": 2}
+
+
+@pytest.fixture(scope="module")
+def replayed(world, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out") / "replay"
+    return training.replay(world, CONFIG, out, **SETTINGS), out
+
+
+def test_every_day_is_scored_and_then_learned(world, replayed):
+    found, _ = replayed
+    assert [s["rows"] for s in found] == [A_DAY] * 3
+    first = found[0]
+    assert first["frozen"] == first["updated"] == first["retrained"]
+    # The first day that is other than before is met badly by all of them, and
+    # the next one by the frozen ranker alone.
+    assert first["frozen"]["auc"] < 0.4
+    last = found[-1]
+    assert last["frozen"]["auc"] < 0.4
+    assert last["updated"]["auc"] > 0.7
+    sums = evaluation.replay_sums(found)
+    for way in WAYS:
+        expected = (found[1][way]["auc"] + found[2][way]["auc"]) / 2
+        assert sums[way]["auc"] == pytest.approx(expected)
+    gains = [
+        sums[w]["auc"] - sums["frozen"]["auc"] for w in ("updated", "retrained")
+    ]
+    assert sums["gain_kept"] == pytest.approx(gains[0] / gains[1])
+
+
+def test_what_it_cost(replayed):
+    """Two passes of 80 % of a day and of what was held out the day before."""
+    found, _ = replayed
+    rows = int(0.8 * A_DAY) + int(0.2 * A_DAY)
+    assert found[1]["updated"]["examples"] == 2 * (rows // 8) * 8
+    # Three passes over both days but for the last one's held-out rows.
+    again = A_DAY + int(0.8 * A_DAY)
+    assert found[1]["retrained"]["examples"] in (
+        epochs * (again // 8) * 8 for epochs in (1, 2, 3)
+    )
+    assert found[1]["updated"]["seconds"] > 0
+
+
+def test_it_goes_on_where_it_was(world, replayed):
+    found, out = replayed
+    runs = sorted(p.name for p in out.iterdir())
+    again = training.replay(world, CONFIG, out, **SETTINGS)
+    assert sorted(p.name for p in out.iterdir()) == runs
+    for one, other in zip(found, again, strict=True):
+        for way in WAYS:
+            assert other[way]["seconds"] is None
+            assert other[way]["auc"] == one[way]["auc"]
+
+
+def test_the_table(replayed):
+    found, _ = replayed
+    table = evaluation.replay_table(found).splitlines()
+    assert len(table) == 4
+    assert table[1].split()[:2] == ["1970-01-02", "120"]
+    line = evaluation.replay_line(evaluation.replay_sums(found))
+    assert "of retraining's gain for" in line
+
+
+def test_a_stretch_without_rows_belongs_to_the_one_before(tmp_path):
+    (tmp_path / "ads.csv").write_text("ad\na0\na1")
+    rows = [
+        f"u{i % 3},a{i % 2},{86_400 * day + i},{i % 3 % 2}"
+        for day in (0, 1, 4)
+        for i in range(40)
+    ]
+    (tmp_path / "log.csv").write_text("\n".join(["user,ad,time,click", *rows]))
+    (tmp_path / "table.yaml").write_text(YAML)
+    prepare_table(tmp_path / "table.yaml", tmp_path / "data")
+    dataset = data.open_dataset(tmp_path / "data")
+    assert bounds(dataset, 1.0, 1 / 3) == [
+        (None, 86_400),
+        (86_400, 4 * 86_400),
+        (4 * 86_400, None),
+    ]
+
+
+@pytest.mark.parametrize("settings", [{"first": 1.0}, {"days": 0.0}])
+def test_wrong_arguments(world, tmp_path, settings):
+    with pytest.raises(InputError, match="`first` must be a share"):
+        training.replay(world, CONFIG, tmp_path / "x", **settings)
+    assert not (tmp_path / "x").exists()
+    assert data.open_dataset(world)

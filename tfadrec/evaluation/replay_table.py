@@ -1,0 +1,86 @@
+"""What a replay found, in sums and as a table."""
+
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tfadrec.evaluation.table import align
+
+_WAYS = ("frozen", "updated", "retrained")
+_MEASURES = ("auc", "log_loss", "calibration")
+_COSTS = ("examples", "seconds")
+
+
+def replay_sums(stretches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A replay in a few numbers.
+
+    The first stretch meets the same ranker every way, so it has no part.
+
+    Args:
+      stretches: as `training.replay` gives them.
+
+    Returns:
+      way -> means of `auc`, `log_loss` and `calibration` over the rows of the
+      later stretches, and sums of `examples` and `seconds` (nan where a step's
+      time is not known); `gain_kept`, the share of retraining's gain in AUC
+      over the frozen ranker that updating has; `cost`, the examples that
+      updating learned, over those that retraining did. Nan for one stretch.
+    """
+    later = stretches[1:]
+    rows = [stretch["rows"] for stretch in later]
+    sums: dict[str, Any] = {}
+    for way in _WAYS:
+        of_way = [stretch[way] for stretch in later]
+        sums[way] = {
+            name: float(np.average([x[name] for x in of_way], weights=rows))
+            if later
+            else np.nan
+            for name in _MEASURES
+        }
+        for name in _COSTS:
+            values = [x[name] for x in of_way]
+            sums[way][name] = np.nan if None in values else sum(values)
+    frozen, updated, retrained = (sums[way]["auc"] for way in _WAYS)
+    sums["gain_kept"] = _ratio(updated - frozen, retrained - frozen)
+    sums["cost"] = _ratio(
+        sums["updated"]["examples"], sums["retrained"]["examples"]
+    )
+    return sums
+
+
+def replay_table(stretches: Sequence[Mapping[str, Any]]) -> str:
+    """A replay's stretches as a text table, AUC, log loss and calibration."""
+    header = ["from", "rows", *(f"{m} {w}" for m in _MEASURES for w in _WAYS)]
+    rows = [
+        [
+            datetime.datetime.fromtimestamp(
+                stretch["since"], datetime.timezone.utc
+            ).strftime("%Y-%m-%d"),
+            f"{stretch['rows']:,}",
+            *(f"{stretch[w][m]:.4f}" for m in _MEASURES for w in _WAYS),
+        ]
+        for stretch in stretches
+    ]
+    return align([header, *rows])
+
+
+def replay_line(sums: Mapping[str, Any]) -> str:
+    """What updating is worth, in one line."""
+    kept, cost = sums["gain_kept"], sums["cost"]
+    told = {way: sums[way]["auc"] for way in _WAYS}
+    means = ", ".join(f"{way} {auc:.4f}" for way, auc in told.items())
+    if not told["retrained"] > told["frozen"]:
+        return (
+            f"After the first stretch, AUC {means}: retraining is not ahead of "
+            f"the frozen ranker. Updating learned {cost:.1%} of its examples."
+        )
+    return (
+        f"After the first stretch, AUC {means}: updating keeps {kept:.1%} of "
+        f"retraining's gain for {cost:.1%} of its examples."
+    )
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else float("nan")

@@ -1,0 +1,201 @@
+"""A log replayed day by day: frozen, updated, and retrained from nothing."""
+
+import dataclasses
+import itertools
+import logging
+import pathlib
+import time
+from collections.abc import Callable, Collection
+from typing import Any
+
+import numpy as np
+
+from tfadrec.core.config import RunConfig
+from tfadrec.core.errors import InputError
+from tfadrec.data.dataset import Dataset
+from tfadrec.data.intake.slice_dataset import slice_dataset
+from tfadrec.data.open_dataset import open_dataset
+from tfadrec.metrics import ranking
+from tfadrec.runs.record import JOINED
+from tfadrec.runs.sections import defaults_of
+from tfadrec.training.fit import check_goal
+from tfadrec.training.grow_vocabulary import grow_vocabulary
+from tfadrec.training.run import Run, train
+from tfadrec.training.update import update
+
+_LOG = logging.getLogger(__name__)
+_DAY = 86_400
+_BATCH = 4096
+#: The ways to come to the ranker that meets a day.
+WAYS = ("frozen", "updated", "retrained")
+
+
+def replay(
+    data: str | pathlib.Path,
+    config: RunConfig,
+    out: str | pathlib.Path,
+    *,
+    days: float = 1.0,
+    first: float = 0.5,
+    epochs: int = 1,
+    rehearse: float = 0.0,
+    allow_import: Collection[str] = (),
+) -> list[dict[str, Any]]:
+    """Measures what updating is worth, on every day before it is learned.
+
+    The log is cut by time: a first part, on which a run is trained, and then
+    one stretch after another. Each is scored by the run of the first part
+    (frozen), by that run updated with every stretch so far (`update`), and by
+    one that was trained from nothing on all rows so far; only then it is
+    learned. Ads, users and values are new when they first occur.
+
+    Called again after being killed, it goes on where it was: every ranker is a
+    run folder in `out`.
+
+    Args:
+      data: a dataset folder.
+      config: the settings of all rankers.
+      out: a folder of its own.
+      days: the length of a stretch, > 0, in days of 86,400 seconds.
+      first: the share of impressions in the first part, in (0, 1).
+      epochs: see `training.update`.
+      rehearse: see `training.update`.
+      allow_import: modules whose classes the settings may name.
+
+    Returns:
+      One dict per stretch: `since` (UTC seconds), `rows`, and way -> `auc`,
+      `log_loss`, `calibration` (predicted over observed clicks), of the rows;
+      `examples`, how many the step that made the ranker learned, one as often
+      as it was learned; and `seconds`, the processor time of that step, None
+      where it had been made before.
+
+    Raises:
+      InputError: where an argument is out of range, or the first task has real
+        labels.
+    """
+    if not 0 < first < 1 or not 0 < days < np.inf:
+        raise InputError(
+            "`first` must be a share in (0, 1) and `days` a number > 0. "
+            f"Received: first={first}, days={days}."
+        )
+    out = pathlib.Path(out)
+    bounds = _bounds(open_dataset(data), days, first)
+    folders = [
+        _stretch(data, out / f"day-{number:03}", since, until)
+        for number, (since, until) in enumerate(bounds)
+    ]
+    settings: dict[str, Any] = {
+        "progress": False,
+        "allow_import": allow_import,
+    }
+
+    def trained(rows: pathlib.Path, run: pathlib.Path) -> _Way:
+        return _Way.of(run, lambda: train(rows, config, run, **settings))
+
+    def updated(number: int, before: Run) -> _Way:
+        run = out / f"updated-{number:03}"
+        last = out / (f"updated-{number - 1:03}" if number > 1 else "frozen")
+        more = {"epochs": epochs, "rehearse": rehearse, **settings}
+        return _Way.of(
+            run, lambda: update(last, folders[number], run, **more), before
+        )
+
+    base = trained(folders[0], out / "frozen")
+    check_goal(base.run.ranker)
+    ways = dict.fromkeys(WAYS, base)
+    found = []
+    for number, (since, _) in enumerate(bounds[1:], 1):
+        learned = updated(number, ways["updated"].run)
+        whole = learned.run.dataset
+        assert whole.impressions.days is not None
+        day = whole.select(whole.impressions.days == number)
+        met = {name: way.meets(day) for name, way in ways.items()}
+        found.append({"since": since, "rows": len(day), **met})
+        _LOG.info(
+            "stretch %d of %d, %d rows: AUC %s",
+            number,
+            len(bounds) - 1,
+            len(day),
+            ", ".join(f"{name} {met[name]['auc']:.4f}" for name in WAYS),
+        )
+        if number < len(bounds) - 1:
+            whole_folder = out / f"updated-{number:03}" / JOINED
+            again = trained(whole_folder, out / f"retrained-{number:03}")
+            ways |= {"updated": learned, "retrained": again}
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class _Way:
+    """A run, and what the step that made it cost."""
+
+    run: Run
+    examples: int
+    seconds: float | None
+
+    @classmethod
+    def of(
+        cls,
+        out: pathlib.Path,
+        make: Callable[[], Run],
+        before: Run | None = None,
+    ) -> "_Way":
+        was_there = out.exists()
+        begun = time.process_time()
+        run = make()
+        seconds = time.process_time() - begun
+        # The ranker is that of its best epoch, and later ones cost as much.
+        steps = int(run.ranker.optimizer.iterations)
+        if before is not None:
+            steps -= int(before.ranker.optimizer.iterations)
+        steps = steps * len(run.history) // run.best_epoch
+        default = defaults_of("fit")["batch_size"]
+        batch_size = run.config.fit.get("batch_size", default)
+        return cls(run, steps * batch_size, None if was_there else seconds)
+
+    def meets(self, day: Dataset) -> dict[str, Any]:
+        """How well the ranker does on a day that it has not learned."""
+        ranker = grow_vocabulary(self.run.ranker, self.run.dataset, day)
+        task, rows = ranker.tasks[0], day.impressions
+        logits = ranker.predict(day.batches(_BATCH), verbose=0)[task]
+        labels, weights = rows.labels[task], rows.weights
+        said, seen = (
+            float(np.average(values, weights=weights))
+            for values in (ranking.sigmoid(logits), labels)
+        )
+        return {
+            "auc": ranking.auc(labels, logits, weights),
+            "log_loss": ranking.log_loss(labels, logits, weights),
+            "calibration": said / seen if seen else float("nan"),
+            "examples": self.examples,
+            "seconds": self.seconds,
+        }
+
+
+def _bounds(
+    dataset: Dataset, days: float, first: float
+) -> list[tuple[int | None, int | None]]:
+    """The first and the last moment of the first part and every stretch."""
+    times = np.sort(dataset.impressions.times)
+    if not len(times) or times[0] == times[-1]:
+        raise InputError(
+            "a replay needs impressions of more than one moment. Received: "
+            f"{len(times)}. Prepare them with their times."
+        )
+    start = int(times[round(first * (len(times) - 1))])
+    step = max(1, round(days * _DAY))
+    # A stretch in which nobody was shown anything belongs to the one before.
+    starts = start + step * np.unique((times[times >= start] - start) // step)
+    edges = [None, *starts.tolist(), None]
+    return list(itertools.pairwise(edges))
+
+
+def _stretch(
+    data: str | pathlib.Path,
+    out: pathlib.Path,
+    since: int | None,
+    until: int | None,
+) -> pathlib.Path:
+    if not out.exists():
+        slice_dataset(data, out, since=since, until=until)
+    return out
