@@ -37,6 +37,8 @@ COMMANDS = [
     ("tune",),
     ("evaluate",),
     ("export",),
+    ("promote",),
+    ("rollback",),
     ("recommend",),
     ("serve",),
 ]

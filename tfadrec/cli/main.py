@@ -8,9 +8,11 @@ from tfadrec.cli.evaluate import evaluate
 from tfadrec.cli.export import export
 from tfadrec.cli.prepare import prepare
 from tfadrec.cli.pretrain import pretrain
+from tfadrec.cli.promote import promote
 from tfadrec.cli.quickstart import quickstart
 from tfadrec.cli.recommend import recommend
 from tfadrec.cli.replay import replay
+from tfadrec.cli.rollback import rollback
 from tfadrec.cli.serve import serve
 from tfadrec.cli.train import train
 from tfadrec.cli.tune import tune
@@ -51,6 +53,8 @@ for command in (
     tune,
     evaluate,
     export,
+    promote,
+    rollback,
     recommend,
     serve,
 ):

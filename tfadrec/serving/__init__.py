@@ -4,6 +4,8 @@ from tfadrec.serving.answers import answers
 from tfadrec.serving.bundle import export_bundle, open_bundle
 from tfadrec.serving.client import Client
 from tfadrec.serving.examples import to_examples
+from tfadrec.serving.gates import Gates
+from tfadrec.serving.promotion import promote, roll_back
 from tfadrec.serving.ranking_service import RankingService
 from tfadrec.serving.recommend import recommend
 from tfadrec.serving.requests import (
@@ -15,14 +17,17 @@ from tfadrec.serving.servable import check_servable
 
 __all__ = [
     "Client",
+    "Gates",
     "RankingService",
     "answers",
     "check_servable",
     "export_bundle",
     "open_bundle",
+    "promote",
     "recommend",
     "replay",
     "request_for_user",
+    "roll_back",
     "to_examples",
     "with_candidates",
 ]

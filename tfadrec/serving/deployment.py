@@ -71,20 +71,17 @@ def write_deployment(
       sample: inputs of `score_slate`, which the samples of clients send.
     """
     name = path.absolute().name
-    file = path / "models.config"
-    stable = read_labels(path).get("stable", version)
-    if not (path / str(stable)).is_dir():
-        stable = version
+    there = {
+        label: number
+        for label, number in read_labels(path).items()
+        if (path / str(number)).is_dir()
+    }
+    labels = {"stable": version, **there, "canary": version}
     values = {
         "name": name,
         # As names in Kubernetes have to be.
         "label": re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"),
-        "stable": stable,
-        "canary": version,
-        "versions": "\n".join(
-            f"        versions: {number}"
-            for number in sorted({stable, version})
-        ),
+        **labels,
         "foreign_ops": _listed(foreign),
         "tensorflow": tf.__version__,
         "signatures": "\n\n".join(
@@ -100,7 +97,27 @@ def write_deployment(
     }
     _replace(path / "request.json", json.dumps(body, indent=1) + "\n")
     _write(path / "README.md", values)
-    _write(file, values)
+    write_labels(path, labels)
+
+
+def write_labels(path: pathlib.Path, labels: Mapping[str, int]) -> None:
+    """Writes `models.config`, which a server reads again every minute.
+
+    Args:
+      path: the folder of versions; the model is called as it is.
+      labels: label -> version. These versions are loaded.
+    """
+    versions = [f"        versions: {n}" for n in sorted({*labels.values()})]
+    lines = [
+        f'    version_labels {{ key: "{label}" value: {version} }}'
+        for label, version in labels.items()
+    ]
+    values = {
+        "name": path.absolute().name,
+        "versions": "\n".join(versions),
+        "labels": "\n".join(lines),
+    }
+    _write(path / "models.config", values)
 
 
 def _write(file: pathlib.Path, values: Mapping[str, Any]) -> None:

@@ -1,0 +1,72 @@
+"""`tfadrec promote`: a bundle's canary becomes its stable version."""
+
+import pathlib
+from typing import Any
+
+import click
+
+from tfadrec.cli.command import Command, load_tensorflow, read_yaml_file
+from tfadrec.core.errors import TfadrecError
+from tfadrec.core.read_yaml import read_yaml
+from tfadrec.data.dataset_files import DatasetFiles
+
+
+@click.command(cls=Command)
+@click.argument("bundle", type=click.Path())
+@click.option(
+    "--data",
+    required=True,
+    type=click.Path(),
+    help="Dataset folder of impressions that neither version has learned.",
+)
+@click.option(
+    "--gates",
+    type=click.Path(),
+    help="YAML file with the limits; the defaults where it is left out.",
+)
+@click.option(
+    "--rows",
+    default=20_000,
+    show_default=True,
+    help="How many impressions are scored at most, the newest.",
+)
+def promote(
+    bundle: str, data: str, gates: str | None, rows: int
+) -> dict[str, Any]:
+    """Make the canary of BUNDLE its stable version, where it keeps all gates.
+
+    Both versions score the same impressions. A YAML file of gates has lines
+    such as `auc: 0.001` (how much lower it may be), `log_loss: 0.001` (how much
+    higher), `calibration: 0.1` (how far from 1) and `latency: 1.2` (times the
+    stable version's); null takes one away. Where one is not kept, the labels
+    stay, and the exit code is 1.
+
+    \b
+    Example:
+      tfadrec promote saved_models/a --data data/tuesday
+    """
+    settings = read_yaml(read_yaml_file("gates", gates)) if gates else {}
+    files = DatasetFiles(data)
+    load_tensorflow()
+    from tfadrec import serving
+    from tfadrec.data import open_dataset
+
+    limits = serving.Gates.of(settings or {})
+    files.schema()
+    outcomes = serving.promote(
+        pathlib.Path(bundle), open_dataset(data), limits, rows=rows
+    )
+    for outcome in outcomes:
+        kept = "kept" if outcome["kept"] else "NOT KEPT"
+        click.echo(
+            f"{outcome['gate']:<12} stable {outcome['stable']:.4f}  canary "
+            f"{outcome['canary']:.4f}  limit {outcome['limit']:.4f}  {kept}"
+        )
+    failed = [o["gate"] for o in outcomes if not o["kept"]]
+    if failed:
+        raise TfadrecError(
+            f"the canary of {bundle} does not keep {', '.join(failed)}; the "
+            "labels stay as they are."
+        )
+    click.echo(f"The canary of {bundle} is stable now.")
+    return {"bundle": bundle, "gates": outcomes}

@@ -1,0 +1,102 @@
+"""What a version has to keep to become the stable one."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from tfadrec.core.errors import InputError
+from tfadrec.core.nearest import nearest
+
+
+@dataclasses.dataclass(frozen=True)
+class Gates:
+    """Limits of a new version, beside the stable one; None for no limit.
+
+    Args:
+      auc: how much lower its AUC may be, >= 0.
+      log_loss: how much higher its log loss may be, in nats, >= 0.
+      calibration: how far its predicted over observed clicks may be from 1,
+        >= 0.
+      latency: how many times the stable version's its own 99th percentile of
+        the time for a slate may be, > 0.
+
+    Raises:
+      InputError: where a limit is out of range.
+    """
+
+    auc: float | None = 0.002
+    log_loss: float | None = 0.002
+    calibration: float | None = 0.2
+    latency: float | None = 1.5
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            is_number = type(value) in (int, float) and math.isfinite(value)
+            if value is not None and not (is_number and value >= 0):
+                raise InputError(
+                    f"the gate `{field.name}` must be a number >= 0, or null "
+                    f"for none. Received: {field.name}={value!r}."
+                )
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> "Gates":
+        """The gates of a YAML file's mapping.
+
+        Raises:
+          InputError: where there is no such gate, or a limit is out of range.
+        """
+        known = [field.name for field in dataclasses.fields(cls)]
+        for name in settings:
+            if name not in known:
+                raise InputError(
+                    f"gates are {', '.join(known)}. Received: {name!r}."
+                    f"{nearest([name], known)}"
+                )
+        return cls(**settings)
+
+    def outcomes(
+        self, stable: Mapping[str, float], canary: Mapping[str, float]
+    ) -> list[dict[str, Any]]:
+        """Whether a version keeps each gate.
+
+        A measure that is not a number keeps no gate.
+
+        Args:
+          stable: the stable version's `auc`, `log_loss`, `calibration` and
+            `latency`.
+          canary: those of the new one.
+
+        Returns:
+          One dict per gate that has a limit: `gate`, `stable`, `canary`,
+          `limit` (of the new one's measure) and `kept`.
+        """
+        limits = {
+            "auc": lambda x: stable["auc"] - x,
+            "log_loss": lambda x: stable["log_loss"] + x,
+            "calibration": lambda x: x,
+            "latency": lambda x: stable["latency"] * x,
+        }
+        found = []
+        for name, limit_of in limits.items():
+            given = getattr(self, name)
+            if given is None:
+                continue
+            limit, value = limit_of(given), canary[name]
+            if name == "auc":
+                kept = value >= limit
+            elif name == "calibration":
+                kept = abs(value - 1) <= limit
+            else:
+                kept = value <= limit
+            found.append(
+                {
+                    "gate": name,
+                    "stable": stable[name],
+                    "canary": value,
+                    "limit": limit,
+                    "kept": bool(kept),
+                }
+            )
+        return found
