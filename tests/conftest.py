@@ -31,8 +31,8 @@ def pytest_collection_finish(session):
     """AutoGraph leaves the package alone: it has no `if` or `for` on tensors.
 
     To convert it takes seconds in each process. The processes that tests begin
-    do convert: `test_conformance.test_reload_in_a_fresh_process` every layer,
-    and a trial of `tests/tuning/test_processes.py` a training.
+    do convert: a trial of `tests/tuning/test_processes.py` a training, and the
+    slow `test_conformance.test_reload_in_a_fresh_process` every layer.
     """
     if session.items and "tensorflow" in sys.modules:
         from tensorflow.python.autograph.core import config

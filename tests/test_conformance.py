@@ -115,6 +115,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_reload_in_a_fresh_process(tmp_path):
     names = {}
     for name, case in CASES.items():

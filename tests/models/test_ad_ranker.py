@@ -421,6 +421,7 @@ def test_losses_of_layers_are_trained_on(small):
     np.testing.assert_allclose(change[only, -1], -1e-3, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_mixed_float16_changes_weights_as_float32_does(small):
     def after(policy):
         keras.mixed_precision.set_global_policy(policy)
@@ -454,6 +455,7 @@ def test_mixed_float16_changes_weights_as_float32_does(small):
         assert np.abs(half).max() > 0, name
 
 
+@pytest.mark.slow
 def test_xla_trains_the_same(small):
     rows = small.rows(24)
     found = []
@@ -465,7 +467,9 @@ def test_xla_trains_the_same(small):
     assert_same_weights(*found, atol=1e-4)
 
 
-@pytest.mark.parametrize("save_format", ["keras", "tf"])
+@pytest.mark.parametrize(
+    "save_format", ["keras", pytest.param("tf", marks=pytest.mark.slow)]
+)
 def test_a_trained_ranker_reloads_and_goes_on(small, tmp_path, save_format):
     rows = small.rows(24)
     ranker = small.ranker()

@@ -70,6 +70,7 @@ def test_the_bound_is_relative_to_a_logit(logit):
     assert difference(1e-4) <= 1.1e-4
 
 
+@pytest.mark.slow
 def test_a_bundle_that_reads_padding_is_refused(few_calls, tmp_path):
     """It goes by what stands in a history, and not by its length."""
     world = worlds.words()
