@@ -116,6 +116,58 @@ def test_a_policy_and_an_initializer_are_read(tmp_path):
     )
 
 
+@keras.saving.register_keras_serializable("tfadrec")
+class Twice(SmallModel):
+    """A layer, and the same one again."""
+
+    def __init__(self, layer=None, again=None, **kwargs):
+        super().__init__(layer, **kwargs)
+        self.again = again or self.layer
+
+    def call(self, inputs):
+        return self.again(self.layer(inputs))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "again": keras.saving.serialize_keras_object(self.again),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        parts = {
+            name: keras.saving.deserialize_keras_object(config[name])
+            for name in ("layer", "again")
+        }
+        return cls(**{**config, **parts})
+
+
+def test_a_layer_that_stands_twice_is_one_layer(tmp_path):
+    model = Twice(keras.layers.Dense(3))
+    inputs = np.ones([4, 3], np.float32)
+    expected = model(inputs)
+    model.save(tmp_path / "model.keras")
+    found = load_model(tmp_path / "model.keras")
+    assert found.again is found.layer
+    np.testing.assert_array_equal(found(inputs), expected)
+
+
+def test_weights_are_read_in_one_go(saved, tmp_path, monkeypatch):
+    """To step back in an archive is to read it again from its beginning."""
+    path = tmp_path / "model.keras"
+    path.write_bytes(saved)
+    expected = keras.models.load_model(path).get_weights()
+
+    def refused(*_):
+        pytest.fail("stepped within the archive")
+
+    monkeypatch.setattr(zipfile.ZipExtFile, "seek", refused)
+    for one, other in zip(
+        load_model(path).get_weights(), expected, strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
 def crafted(saved, path, layer):
     """The model with another layer in its configuration."""
     members = parts(saved)

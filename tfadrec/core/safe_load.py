@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import sys
+import tempfile
 import zipfile
 from collections.abc import Collection
 from typing import Any
@@ -70,11 +71,19 @@ def load_model(
     Raises:
       InputError: where the file is damaged, or holds anything else.
     """
-    check_model(path, allow_import)
+    config, weights = _checked(path, allow_import)
     try:
-        model = keras.models.load_model(path, safe_mode=True)
+        # In a scope of its own a layer that stands twice is one layer.
+        with keras.src.saving.serialization_lib.ObjectSharingScope():
+            model = keras.saving.deserialize_keras_object(config)
         if not isinstance(model, keras.Model):
             raise _FaultError(f"it is a {type(model).__name__}, and no model")
+        # Keras reads weights within an archive from its beginning at every
+        # step back, which takes minutes; and these are those that were checked.
+        with tempfile.NamedTemporaryFile(suffix=".weights.h5") as file:
+            file.write(weights)
+            file.flush()
+            model.load_weights(file.name)
         return model
     except Exception as error:  # Keras and HDF5 raise anything.
         raise _refusal(path, _one_line(error)) from error
@@ -97,11 +106,19 @@ def check_model(
     Raises:
       InputError: where one of these does not hold.
     """
+    _checked(path, allow_import)
+
+
+def _checked(
+    path: str | os.PathLike[str], allow_import: Collection[str]
+) -> tuple[Any, bytes]:
+    """The configuration and the weights of a file that may be loaded."""
     try:
         config, weights = _read(pathlib.Path(path))
         import_allowed(allow_import)
         _check_config(config, allow_import)
         _check_weights(weights)
+        return config, weights
     except InputError:
         raise
     except _OtherModuleError as error:
