@@ -152,6 +152,7 @@ class World:
                 if kind == "category" and given != "ad.first":
                     of = ["ad.first", given]
                     features["crossed"] = {"kind": "cross", "of": of}
+                    features["again"] = {"kind": "overlap", "of": [given] * 2}
                 if kind == "number" and plain:
                     features["formula"] = {
                         "kind": "expression",

@@ -57,6 +57,8 @@ class Feature:
       expression: the formula of an expression.
       scales: of an expression, mean, deviation and `log1p` (0 or 1) of each
         number that it reads.
+      listed: of an overlap, whether each of what it reads is a list and no
+        single value; () where both are.
       share: the tensor (or name) of the feature whose vocabulary and embedding
         this one uses; "" for its own.
     """
@@ -80,6 +82,7 @@ class Feature:
     measure: str = ""
     expression: str = ""
     scales: tuple[tuple[float, float, float], ...] = ()
+    listed: tuple[bool, ...] = ()
     share: str = ""
 
     @property
@@ -113,4 +116,6 @@ class Feature:
             spec["of"] = list(self.of)
         if self.scales:
             spec["scales"] = [list(scale) for scale in self.scales]
+        if self.listed:
+            spec["listed"] = list(self.listed)
         return spec

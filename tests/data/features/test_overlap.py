@@ -8,6 +8,7 @@ KNOWN = {
     "topics": Feature("topics", "ad", "categories", vocabulary=("a",)),
     "terms": Feature("terms", "context", "categories", share="topics"),
     "liked": Feature("liked", "user", "category", share="topics"),
+    "brand": Feature("brand", "ad", "category", share="topics"),
     "own": Feature("own", "user", "categories", vocabulary=("a",)),
     "age": Feature("age", "user", "number"),
 }
@@ -21,6 +22,18 @@ def overlap(*of, entity="candidate", **settings):
 @pytest.mark.parametrize("measure", ["share", "count", "jaccard"])
 def test_an_overlap(of, measure):
     assert overlap(*of, measure=measure).measure == measure
+
+
+@pytest.mark.parametrize(
+    ("of", "listed"),
+    [
+        (("terms", "topics"), ()),
+        (("liked", "terms"), (False, True)),
+        (("liked", "brand"), (False, False)),
+    ],
+)
+def test_which_are_lists(of, listed):
+    assert overlap(*of).listed == listed
 
 
 def test_the_default_is_the_share():

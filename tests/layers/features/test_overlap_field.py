@@ -1,5 +1,6 @@
 """What two lists have in common, by hand and by Python's sets."""
 
+import itertools
 import math
 
 import numpy as np
@@ -9,9 +10,9 @@ from tests.layers.features import specs
 from tfadrec.core.door import tf
 
 
-def overlap(measure, first, second):
+def overlap(measure, first, second, **fields):
     feature = specs.spec(
-        "taste", "overlap", of=["likes", "tags"], measure=measure
+        "taste", "overlap", of=["likes", "tags"], measure=measure, **fields
     )
     field, table = specs.make(feature)
     assert table is None
@@ -64,9 +65,22 @@ def test_of_a_user_and_each_candidate_against_sets():
         np.testing.assert_allclose(found[b, c], expected, rtol=1e-6)
 
 
-def test_a_category_is_a_list_of_one():
-    """The user's one value among each candidate's."""
-    found = overlap("share", [[3], [0]], [[[3, 1], [2, 0]], [[3, 0], [1, 2]]])
-    np.testing.assert_array_equal(found, [[1, 0], [np.nan, np.nan]])
-    found = overlap("jaccard", [[[1, 3]]], [[3, 2]])
-    np.testing.assert_array_equal(found, [[0.5, 0]])
+@pytest.mark.parametrize(
+    "listed", [*itertools.product([True, False], repeat=2)]
+)
+@pytest.mark.parametrize("measure", ["count", "share", "jaccard"])
+def test_a_category_is_a_list_of_one(measure, listed):
+    """Each candidate of a request is compared with that request's user."""
+    random = np.random.default_rng(1)
+    user = random.integers(0, 4, (5, 1, 2))
+    ads = random.integers(0, 4, (5, 3, 2))
+    user[..., 1] *= listed[0]
+    ads[..., 1] *= listed[1]
+    found = overlap(
+        measure,
+        user if listed[0] else user[..., 0],
+        ads if listed[1] else ads[..., 0],
+        listed=list(listed),
+    )
+    np.testing.assert_array_equal(found, overlap(measure, user, ads))
+    assert found.shape == (5, 3)

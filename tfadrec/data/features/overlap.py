@@ -46,4 +46,7 @@ class Overlap(Kind):
                 f"{second.name!r} ({second.kind}) for {feature.name!r}. Give "
                 "one of them `share` with the other's name."
             )
-        return dataclasses.replace(feature, measure=measure)
+        listed = (first.kind == "categories", second.kind == "categories")
+        return dataclasses.replace(
+            feature, measure=measure, listed=() if all(listed) else listed
+        )

@@ -19,9 +19,11 @@ class OverlapField(Field):
         return {}
 
     def call(self, columns):
-        rank = max(columns[name].shape.rank for name in self.feature["of"])
+        listed = self.feature.get("listed", [True, True])
+        # A single category is a list of one.
         first, second = (
-            _listed(columns[name], rank) for name in self.feature["of"]
+            columns[name] if is_list else columns[name][..., None]
+            for name, is_list in zip(self.feature["of"], listed, strict=True)
         )
         same = first[..., :, None] == second[..., None, :]
         of_first, of_second = _distinct(first), _distinct(second)
@@ -35,11 +37,6 @@ class OverlapField(Field):
         else:
             value = tf.math.divide_no_nan(common, a + b - common)
         return tf.where((a > 0) & (b > 0), value, float("nan"))
-
-
-def _listed(codes, rank):
-    """A single category is a list of one."""
-    return codes if codes.shape.rank == rank else codes[..., None]
 
 
 def _distinct(codes):
