@@ -114,7 +114,7 @@ class World:
         ]
         vectors = [f"{pick(NUMBERS[1:7])} 1.5" for _ in range(count)]
         # A column in which nothing can be read is refused.
-        numbers[0], vectors[0] = "3.5", "0 1.5"
+        numbers[0], vectors[0], maps[0] = "3.5", "0 1.5", "a:1"
         number = {"kind": "number"}
         return {
             "category": ({"kind": "category"}, texts),

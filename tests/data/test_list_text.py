@@ -2,7 +2,7 @@ import pyarrow as pa
 import pytest
 
 from tfadrec.data.columns import as_lists
-from tfadrec.data.list_text import read_list
+from tfadrec.data.list_text import read_list, read_map
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,59 @@ from tfadrec.data.list_text import read_list
 )
 def test_lists_as_they_are_written(text, entries):
     assert read_list(text) == entries
+
+
+@pytest.mark.parametrize(
+    ("text", "entries"),
+    [
+        ("{}", []),
+        (
+            '{"a": 1, "b c": 0.50, "d:e": -2e-3}',
+            ["a:1", "b c:0.5", "d:e:-0.002"],
+        ),
+        (
+            "{'it\\'s': 1.0, 2122: True, 'x': None}",
+            ["it's:1", "2122:true", "x:"],
+        ),
+        ("{'a': 1,\n 'b': 2,}", ["a:1", "b:2"]),
+        ("{'\\d': 1}", ["\\d:1"]),
+        ("{'a', 'b'}", None),
+        ("{'a': [1]}", None),
+        ('{"a": {"b": 1}}', None),
+        ("{'a': f(1)}", None),
+        ("{a: 1}", None),
+        ("{[1]: 2}", None),
+        ("{" * 5000 + "}" * 5000, None),
+    ],
+)
+def test_maps_as_they_are_written(text, entries):
+    assert read_map(text) == entries
+
+
+def test_a_column_of_maps():
+    """Braces are a map where one is wanted, and nowhere else."""
+    column = pa.chunked_array([['{"a": 1}', "b:2 c:3", "['d:4']", "{a: 1}"]])
+    assert as_lists(column, " ", maps=True).to_pylist() == [
+        ["a:1"],
+        ["b:2", "c:3"],
+        ["d:4"],
+        ["{a:", "1}"],
+    ]
+    assert as_lists(column, "|").to_pylist()[0] == ['{"a": 1}']
+
+
+def test_blanks_around_entries():
+    texts = [" run, sun ", "sun,,\u00a0", "[' a ']"]
+    column = pa.chunked_array([texts])
+    assert as_lists(column, ",", stripped=True).to_pylist() == [
+        ["run", "sun"],
+        ["sun"],
+        ["a"],
+    ]
+    # An id may begin with a blank.
+    assert as_lists(column, ",").to_pylist()[0] == [" run", " sun "]
+    lists = pa.chunked_array([pa.array([[" run"]])])
+    assert as_lists(lists, ",", stripped=True).to_pylist() == [[" run"]]
 
 
 def test_a_column_of_lists_and_of_plain_texts():

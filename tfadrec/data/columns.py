@@ -5,7 +5,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
-from tfadrec.data.list_text import LOOKS_LIKE_A_LIST, read_list
+from tfadrec.data.list_text import (
+    LOOKS_LIKE_A_LIST,
+    LOOKS_LIKE_A_LIST_OR_MAP,
+    read_entries,
+)
 
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
 #: Dots between groups of three digits, and perhaps decimals after a comma.
@@ -81,7 +85,12 @@ def with_decimal_points(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def as_lists(
-    column: pa.ChunkedArray, separator: str, *, keep_empty: bool = False
+    column: pa.ChunkedArray,
+    separator: str,
+    *,
+    keep_empty: bool = False,
+    stripped: bool = False,
+    maps: bool = False,
 ) -> pa.Array:
     """Lists of strings without empty ones, from lists or from text.
 
@@ -91,6 +100,10 @@ def as_lists(
         list in brackets as JSON, Python or NumPy writes it.
       keep_empty: whether to keep empty entries, so that two columns of lists
         stay side by side.
+      stripped: whether to leave out blanks around the entries of text, which
+        ids may have.
+      maps: whether text in braces is a map, as JSON or Python writes it, whose
+        entries are `key:value`.
 
     Raises:
       InputError: where the column holds other nested values.
@@ -99,28 +112,34 @@ def as_lists(
         require_plain(column.type.value_type)
         values = as_array(_cast(column, pa.list_(pa.string())))
     else:
-        values = _lists_of_text(as_text(column), separator)
+        pattern = LOOKS_LIKE_A_LIST_OR_MAP if maps else LOOKS_LIKE_A_LIST
+        values = _lists_of_text(as_text(column), separator, pattern)
     lengths = as_array(pc.fill_null(pc.list_value_length(values), 0))
     filled = pc.fill_null(values.flatten(), "")
+    if stripped and not is_list(column.type):
+        filled = pc.utf8_trim_whitespace(filled)
     real = as_mask(pc.not_equal(filled, ""))
     if keep_empty:
         real[:] = True
     return lists_of(filled.filter(pa.array(real)), lengths.to_numpy(), real)
 
 
-def _lists_of_text(text: pa.Array, separator: str) -> pa.Array:
-    """The entries of texts; of the empty text there are none."""
+def _lists_of_text(text: pa.Array, separator: str, pattern: str) -> pa.Array:
+    """The entries of texts; of the empty text there are none.
+
+    Texts of the pattern are split only where they cannot be read.
+    """
     values = pc.split_pattern(
         pc.if_else(pc.equal(text, ""), None, text), separator
     )
-    written = as_mask(pc.match_substring_regex(text, LOOKS_LIKE_A_LIST))
+    written = as_mask(pc.match_substring_regex(text, pattern))
     if not written.any():
         return values
     distinct = text.filter(pa.array(written)).dictionary_encode()
-    read = [read_list(t) for t in distinct.dictionary.to_pylist()]
+    entries = [read_entries(t) for t in distinct.dictionary.to_pylist()]
     split = pc.split_pattern(distinct.dictionary, separator).to_pylist()
     lists = pa.array(
-        [s if r is None else r for s, r in zip(split, read, strict=True)],
+        [s if e is None else e for s, e in zip(split, entries, strict=True)],
         pa.list_(pa.string()),
     ).take(distinct.indices)
     places = np.where(written, np.cumsum(written) - 1 + len(text), 0)

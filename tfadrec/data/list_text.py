@@ -1,8 +1,9 @@
-"""Lists that were written into a cell of text by JSON, Python or NumPy."""
+"""Lists and maps that JSON, Python or NumPy wrote into a cell of text."""
 
 import ast
 import json
 import re
+import warnings
 from typing import Any
 
 # A quoted text, or anything else up to a space or a comma.
@@ -23,8 +24,14 @@ _WORDS = {
 }
 _LARGEST_EXACT = 2**53
 
-#: What a text must look like to be tried at all, as a pattern of Arrow's.
+#: What a text must look like to be tried at all, as patterns of Arrow's.
 LOOKS_LIKE_A_LIST = r"^\s*\[(?s:.*)\]\s*$"
+LOOKS_LIKE_A_LIST_OR_MAP = r"^\s*(?:\[(?s:.*)\]|\{(?s:.*)\})\s*$"
+
+
+def read_entries(text: str) -> list[str] | None:
+    """The entries of a list or of a map; see `read_list` and `read_map`."""
+    return read_map(text) if text.lstrip()[0] == "{" else read_list(text)
 
 
 def read_list(text: str) -> list[str] | None:
@@ -42,6 +49,43 @@ def read_list(text: str) -> list[str] | None:
         return _written_by_python(text.strip()[1:-1])
     entries = [_entry(value) for value in values]
     return None if None in entries else entries  # type: ignore[return-value]
+
+
+def read_map(text: str) -> list[str] | None:
+    """The entries `key:value` of a map, or None where the text is no map.
+
+    `{"a": 1, "b": 0.5}` and `{'a': 1, 2122: None}` are maps; keys and values
+    may be what the entries of lists are.
+
+    Args:
+      text: begins and ends with braces.
+    """
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        try:
+            values = _literal(text.strip())
+        except (
+            ValueError,
+            SyntaxError,
+            TypeError,
+            MemoryError,
+            RecursionError,
+        ):
+            return None
+    if not isinstance(values, dict):
+        return None
+    pairs = [(_entry(key), _entry(value)) for key, value in values.items()]
+    if any(None in pair for pair in pairs):
+        return None
+    return [f"{key}:{value}" for key, value in pairs]
+
+
+def _literal(text: str) -> Any:
+    """A value of Python, without what Python would say of odd escapes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.literal_eval(text)
 
 
 def _entry(value: Any) -> str | None:
@@ -66,7 +110,7 @@ def _written_by_python(inside: str) -> list[str] | None:
         token = found[1]
         if token[0] in "'\"":
             try:
-                value = ast.literal_eval(token)
+                value = _literal(token)
             except (ValueError, SyntaxError):
                 return None
             entries.append(_entry(value) or "")

@@ -35,9 +35,9 @@ def test_string_ids():
     ("values", "kind", "kept", "reasons"),
     [
         (
-            ["7", "-8", "", "7.5", "seven", "9" * 19],
+            ["7", "-8", "9.00", "", "7.5", "seven", "9" * 19],
             None,
-            [7, -8],
+            [7, -8, 9],
             ["x is missing"] + ["x is no integer"] * 3,
         ),
         ([7, None], pa.int32(), [7], ["x is missing"]),
@@ -173,6 +173,25 @@ def test_timestamps(values, kind, kept, reasons):
     column = checks.timestamps(rows, "x")
     assert column.type == pa.int64()
     assert outcome(rows, column) == (kept, reasons)
+
+
+@pytest.mark.parametrize(
+    ("values", "unit", "noted"),
+    [
+        (["2019", "2020", "soon"], None, True),  # years
+        (["44000.5", "43999"], None, True),  # days
+        (["202001"], None, True),
+        (["1573813352", "5"], None, False),
+        (["2019", "2020"], "s", False),
+        (["soon"], None, False),
+    ],
+)
+def test_numbers_that_hardly_are_seconds(values, unit, noted):
+    rows = raw(values)
+    checks.timestamps(rows, "x", unit=unit)
+    ledger = Ledger()
+    rows.settle(ledger, needed=False)
+    assert ("all times of x lie in 1970" in "".join(ledger.notes)) == noted
 
 
 def test_iso_times_equal_the_standard_library():

@@ -11,9 +11,10 @@ DAY = 86_400
 JANUARY, JULY = 18_263 * DAY, 18_445 * DAY
 
 
-def read(values, time_format=None, timezone=None, kind=None):
+def read(values, time_format=None, timezone=None, kind=None, unit=None):
     column = pa.chunked_array([pa.array(values, kind)])
-    return read_times(column, time_format, timezone, "t of f").to_pylist()
+    times = read_times(column, time_format, timezone, "t of f", unit)
+    return times.to_pylist()
 
 
 def test_the_days_are_right():
@@ -46,6 +47,28 @@ def test_the_days_are_right():
 )
 def test_text_without_a_format(text, seconds):
     assert read([text, "1"]) == [seconds, 1]
+
+
+@pytest.mark.parametrize(
+    ("unit", "second"), [("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9)]
+)
+@pytest.mark.parametrize("kind", [pa.string(), pa.int64(), pa.float64()])
+def test_units_of_numbers(unit, second, kind):
+    """What is no whole second is cut off, before 1970 too."""
+    numbers = [JULY * second, (JANUARY + 1) * second - 1, -1, 20240131]
+    seconds = [JULY, JANUARY, -1, 20240131 // second]
+    if kind == pa.string():
+        numbers = [str(number) for number in numbers]
+    if kind == pa.float64():  # does not hold nanoseconds
+        numbers[1] = (JANUARY + 0.5) * second
+        numbers = [float(number) for number in numbers]
+    assert read([*numbers, None], kind=kind, unit=unit) == [*seconds, None]
+
+
+def test_a_unit_is_of_numbers_alone():
+    assert read(["2020-01-02", "7000"], unit="ms") == [JANUARY, 7]
+    times = [JANUARY * 10**6]
+    assert read(times, kind=pa.timestamp("us"), unit="ms") == [JANUARY]
 
 
 @pytest.mark.parametrize(

@@ -433,6 +433,14 @@ BAD = [
         {},
         "impressions.timestamp.timezone must be a time zone by its IANA name",
     ),
+    *(
+        (
+            changed(timestamp={"column": "time", **settings}),
+            {},
+            "impressions.timestamp.unit must be s, ms, us, ns, and go without",
+        )
+        for settings in ({"unit": "hours"}, {"unit": "ms", "format": "%Y"})
+    ),
     (
         changed(timestamp={"constant": "today"}),
         {},

@@ -42,7 +42,7 @@ CONFIG = {
         "user_id": "who",
         "ad_id": "what",
         "event_type": "how",
-        "timestamp": "when",
+        "timestamp": {"column": "when", "unit": "s"},
     },
     "impressions": {
         "file": "log.csv",

@@ -54,7 +54,7 @@ CONFIG = {
         "file": "events.csv",
         "user_id": "who",
         "ad_id": "what",
-        "timestamp": "when",
+        "timestamp": {"column": "when", "unit": "s"},
         "event_type": {"constant": "view"},
         "features": {
             "dwell": "number",
@@ -66,7 +66,7 @@ CONFIG = {
         "max_rejected": 0.5,
         "user_id": "user",
         "ad_id": "ad",
-        "timestamp": "when",
+        "timestamp": {"column": "when", "unit": "s"},
         "clicked": "click",
         "features": {
             "device": {"kind": "category", "buckets": 5},
@@ -248,7 +248,7 @@ def test_places_are_whole_numbers(tmp_path):
             **{k: CONFIG["impressions"][k] for k in ("file", "user_id")},
             "max_rejected": 0.5,
             "ad_id": "ad",
-            "timestamp": "when",
+            "timestamp": {"column": "when", "unit": "s"},
             "clicked": "click",
             "position": "slot",
         },
@@ -276,7 +276,7 @@ def test_counts_become_weighted_rows(tmp_path, history):
             "max_rejected": 0.5,
             "user_id": "user",
             "ad_id": "ad",
-            "timestamp": "when",
+            "timestamp": {"column": "when", "unit": "s"},
             "counts": {"impressions": "shown", "clicks": "n"},
             **({"history": "past"} if history else {}),
         },
@@ -317,7 +317,7 @@ def test_nothing_was_shown(tmp_path):
             "max_rejected": 0.5,
             "user_id": "user",
             "ad_id": "ad",
-            "timestamp": "when",
+            "timestamp": {"column": "when", "unit": "s"},
             "counts": {"impressions": "shown", "clicks": "n"},
         },
     }
@@ -337,7 +337,7 @@ def test_no_row_counts(tmp_path):
             "max_rejected": 0.5,
             "user_id": "user",
             "ad_id": "ad",
-            "timestamp": "when",
+            "timestamp": {"column": "when", "unit": "s"},
             "clicked": "click",
             "weight": "w",
         },
@@ -356,7 +356,7 @@ def test_a_purchase_lends_its_weight_to_its_negatives(tmp_path):
             "max_rejected": 0.5,
             "user_id": "user",
             "ad_id": "ad",
-            "timestamp": "when",
+            "timestamp": {"column": "when", "unit": "s"},
             "weight": "w",
         },
         "sampling": {"negatives_per_positive": 1, "strategy": "uniform"},
@@ -390,7 +390,20 @@ def test_a_purchase_lends_its_weight_to_its_negatives(tmp_path):
             "users",
             {"x": {"kind": "vector", "column": "brand"}},
             "the user's 'x': a vector must have values that can be read. "
-            "Received: 2 values of brand, .* such as 'Y' in line 2",
+            "Received: 2 values of brand, .* such as 'Y' in line 2.* Name the "
+            "`separator` of its numbers",
+        ),
+        *(
+            (
+                "users",
+                {"x": {"column": "brand", **settings}},
+                "must have values that can be read. Received: 2 values of "
+                "brand, .* in line 2. Write entries as `key:number`",
+            )
+            for settings in (
+                {"kind": "categories", "weighted": True},
+                {"kind": "lookup", "of": "ad.brand"},
+            )
         ),
     ],
 )
@@ -418,7 +431,7 @@ def test_a_column_of_the_wrong_type_is_named(tmp_path):
             "max_rejected": 0.5,
             "user_id": "user",
             "ad_id": "ad",
-            "timestamp": "when",
+            "timestamp": {"column": "when", "unit": "s"},
             "clicked": "click",
         },
     }

@@ -35,12 +35,18 @@ class Categories(Kind):
     references: ClassVar = ("share",)
     separated: ClassVar = True
     unreadable: ClassVar = maps.UNREADABLE
+    mend: ClassVar = maps.MEND
+
+    def has_value(self, column):
+        """See `Kind.has_value`."""
+        return maps.lengths(column) > 0
 
     def parse(self, column, separator, settings):
         """See `Kind.parse`."""
         if pa.types.is_map(column.type) or settings.get("weighted"):
             return maps.parse(column, separator)
-        return as_lists(column, separator), np.zeros(len(column), bool)
+        lists = as_lists(column, separator, stripped=True)
+        return lists, np.zeros(len(column), bool)
 
     def describe(
         self,

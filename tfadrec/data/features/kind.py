@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from tfadrec.core.feature import Feature
+from tfadrec.data.columns import as_mask
 
 Columns = dict[str, np.ndarray]
 
@@ -30,6 +31,7 @@ class Kind:
       separated: whether one text may hold several entries.
       unreadable: what is said of values that cannot be read, after their
         number and their column.
+      mend: what to do where no value of a column can be read.
     """
 
     settings: ClassVar[Mapping[str, Any]] = {}
@@ -37,6 +39,11 @@ class Kind:
     references: ClassVar[tuple[str, ...]] = ()
     separated: ClassVar[bool] = False
     unreadable: ClassVar[str] = "cannot be read and count as missing"
+    mend: ClassVar[str] = ""
+
+    def has_value(self, column: pa.Array) -> np.ndarray:
+        """Where a typed column has something to read, bool [n]."""
+        return as_mask(column.is_valid())
 
     def parse(
         self,

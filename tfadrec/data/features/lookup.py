@@ -36,6 +36,11 @@ class Lookup(Kind):
     references: ClassVar = ("of",)
     separated: ClassVar = True
     unreadable: ClassVar = maps.UNREADABLE
+    mend: ClassVar = maps.MEND
+
+    def has_value(self, column):
+        """See `Kind.has_value`."""
+        return maps.lengths(column) > 0
 
     def parse(self, column, separator, settings):
         """See `Kind.parse`."""

@@ -9,12 +9,15 @@ from tfadrec.data.columns import as_array, as_floats, as_lists, lists_of
 
 MAP = pa.map_(pa.string(), pa.float64())
 UNREADABLE = "hold entries that are no `key:number`, which are left out"
+MEND = "Write entries as `key:number`, and name the `separator` between them"
 
 
 def parse(
     column: pa.ChunkedArray, separator: str
 ) -> tuple[pa.Array, np.ndarray]:
     """Maps out of a column of maps, or of texts such as `sports:3 books:1`.
+
+    A text may also be a map as JSON or Python writes it, `{"sports": 3}`.
 
     Args:
       column: [n].
@@ -36,7 +39,7 @@ def parse(
         sizes = lengths(maps)
         keys, values = entries(maps)
     else:
-        lists = as_lists(column, separator)
+        lists = as_lists(column, separator, stripped=True, maps=True)
         sizes = pc.list_value_length(lists).to_numpy()
         parts = pc.extract_regex(
             lists.flatten(), r"^(?P<key>(?s:.*)):(?P<value>[^:]*)$"

@@ -40,6 +40,10 @@ class Number(Kind):
 
     settings: ClassVar = {"log1p": False, "bounds": (), "buckets": 0}
     unreadable: ClassVar = "are no numbers and count as missing"
+    mend: ClassVar = (
+        'Where numbers are written as 0,5, add `decimal: ","` to the file\'s '
+        "section"
+    )
 
     def parse(self, column, separator, settings):
         """See `Kind.parse`."""

@@ -25,6 +25,9 @@ class Vector(Kind):
     unreadable: ClassVar = (
         "are no vectors of the column's width and count as missing"
     )
+    mend: ClassVar = (
+        'Name the `separator` of its numbers, such as `separator: ","`'
+    )
 
     def parse(self, column, separator, settings):
         """See `Kind.parse`."""

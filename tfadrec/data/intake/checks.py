@@ -23,6 +23,7 @@ from tfadrec.data.intake.times import read_times
 
 SPLITS = ("train", "valid", "test")
 
+_YEAR_1971 = 31_536_000
 _YEAR_10000 = 253_402_300_800
 
 
@@ -32,6 +33,8 @@ def ids(rows: RawRows, name: str, id_type: IdType) -> pa.Array:
     rows.refuse(as_mask(pc.equal(text, "")), f"{name} is missing")
     if id_type == "string":
         return text
+    # A column of integers with gaps is written with decimals: 17850.0.
+    text = pc.replace_substring_regex(text, r"^([+-]?[0-9]+)\.0+$", r"\1")
     integers = as_integers(text)
     rows.refuse(as_mask(integers.is_null()), f"{name} is no integer")
     return pc.fill_null(integers, 0)
@@ -87,17 +90,21 @@ def timestamps(
     name: str,
     time_format: str | None = None,
     timezone: str | None = None,
+    unit: str | None = None,
 ) -> pa.Array:
     """Times, int64, UTC seconds from 1970 to 9999; fractions are cut off.
+
+    A note says so where all of them lie in 1970, and no unit was given.
 
     Args:
       rows: the rows.
       name: the column; see `read_times`.
       time_format: how times are written, in the letters of `strptime`.
       timezone: the IANA name of the zone of times that state none; UTC if None.
+      unit: of numbers; seconds if None.
     """
     seconds = read_times(
-        rows[name], time_format, timezone, f"{name} of {rows.source}"
+        rows[name], time_format, timezone, f"{name} of {rows.source}", unit
     )
     missing = as_mask(pc.is_null(seconds))
     as_written = f" as {time_format!r}" if time_format else ""
@@ -107,6 +114,12 @@ def timestamps(
         (values < 0) | (values >= _YEAR_10000),
         f"{name} is not in seconds from 1970 to 9999",
     )
+    kept = values[rows.kept]
+    if unit is None and len(kept) and kept.max() < _YEAR_1971:
+        rows.notes += (
+            f"{rows.source}: all times of {name} lie in 1970. Where they are "
+            "seconds since then, say `unit: s`; give the `format` of dates",
+        )
     return pa.array(values)
 
 

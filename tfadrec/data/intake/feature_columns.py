@@ -62,7 +62,7 @@ def parse_features(
                 f"{rows.source}: the {spec.entity}'s {spec.name!r}: {error}"
             ) from error
         if (broken & rows.kept).any():
-            readable = as_mask(columns[spec.key].is_valid()) & rows.kept
+            readable = kind.has_value(columns[spec.key]) & rows.kept
             notes.append(_unreadable(rows, spec, raw, broken, readable))
     # Two features may have one column.
     for note in dict.fromkeys(notes):
@@ -186,9 +186,8 @@ def _unreadable(
         raise InputError(
             f"{rows.source}: the {spec.entity}'s {spec.name!r}: a {spec.kind} "
             f"must have values that can be read. Received: {number:,} values "
-            f"of {column}, none of which can, such as {sample}. Name another "
-            "kind or column, or leave it out; where numbers are written as "
-            '0,5, add `decimal: ","` to the file\'s section.'
+            f"of {column}, none of which can, such as {sample}. "
+            f"{KINDS[spec.kind].mend}, or name another kind or column."
         )
     return (
         f"{rows.source}: {number:,} of {given:,} values of {column} "

@@ -13,7 +13,10 @@ from tfadrec.data.intake.ledger import Ledger
 _MENDS = (
     ("id repeats an earlier one", "use `deduplicate: true`"),
     ("no time that can be read", "give the `format` of the times"),
-    ("not in seconds", "write seconds or give the `format` of the times"),
+    (
+        "not in seconds",
+        "give the `unit` of the times, such as ms, or their `format`",
+    ),
     ("not UTF-8", "give the `encoding` of the file, such as latin-1"),
     ("fields instead of", "give the `delimiter` of the file"),
     ("is no integer.", "use ids of type string"),

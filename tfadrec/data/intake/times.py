@@ -26,6 +26,8 @@ _ISO = (
 )
 _YEAR_10000 = 253_402_300_800
 _LARGEST = 2.0**62
+#: Numbers of a unit that make a second.
+UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 #: Letters that the C library reads as Python does, but for days that a month
 #: does not have.
 _FAST = frozenset("YmdHMSypIbB%")
@@ -80,15 +82,18 @@ def read_times(
     time_format: str | None,
     timezone: str | None,
     where: str,
+    unit: str | None = None,
 ) -> pa.Array:
     """Times as int64 UTC seconds [n], null where one cannot be read.
 
     Args:
-      column: [n]; whole seconds, ISO 8601 text, text or integers in a format,
-        or any Arrow time.
+      column: [n]; numbers since 1970, ISO 8601 text, text or integers in a
+        format, or any Arrow time.
       time_format: in the letters of `strptime`.
       timezone: the IANA name of the zone of times that state none; UTC if None.
       where: the column and its file, for messages.
+      unit: of numbers, one of `UNITS`; seconds if None, and then numbers must
+        not look like dates.
 
     Raises:
       InputError: where the format has to be known to read the column.
@@ -102,13 +107,15 @@ def read_times(
             _digits(column, time_format), time_format
         )
     else:
-        _refuse_compact(column, where)
+        if unit is None:
+            _refuse_compact(column, where)
+        per_second = UNITS[unit or "s"]
         if not pa.types.is_integer(kind) and not pa.types.is_floating(kind):
             text = as_text(column)
             _require_order(text, where)
-            seconds, local = _parse_text(text)
+            seconds, local = _parse_text(text, per_second)
         else:
-            seconds = _whole_seconds(column)
+            seconds = _whole_seconds(column, per_second)
             local = np.zeros(len(seconds), bool)
     return seconds if timezone is None else _to_utc(seconds, local, timezone)
 
@@ -120,17 +127,27 @@ def _cast_times(column: pa.ChunkedArray) -> pa.Array:
     return as_array(column.cast(seconds, safe=False).cast(pa.int64()))
 
 
-def _whole_seconds(column: pa.ChunkedArray) -> pa.Array:
+def _whole_seconds(column: pa.ChunkedArray, per_second: int) -> pa.Array:
     if pa.types.is_integer(column.type):
-        return as_array(column.cast(pa.int64(), safe=False))
-    return _floored(column.to_numpy().astype(np.float64))
+        whole = as_array(column.cast(pa.int64(), safe=False))
+        return _divided(whole, per_second)
+    return _floored(column.to_numpy().astype(np.float64), per_second)
 
 
-def _floored(values: np.ndarray) -> pa.Array:
+def _divided(numbers: pa.Array, per_second: int) -> pa.Array:
+    """int64 [n], rounded down, null where there is none."""
+    if per_second == 1:
+        return numbers
+    missing = as_mask(numbers.is_null())
+    whole = numbers.fill_null(0).to_numpy() // per_second
+    return pa.array(whole, mask=missing)
+
+
+def _floored(values: np.ndarray, per_second: int) -> pa.Array:
     with np.errstate(invalid="ignore"):
         readable = np.abs(values) < _LARGEST
     whole = np.floor(np.where(readable, values, 0)).astype(np.int64)
-    return pa.array(whole, mask=~readable)
+    return _divided(pa.array(whole, mask=~readable), per_second)
 
 
 def _require_order(text: pa.Array, where: str) -> None:
@@ -189,11 +206,11 @@ def _compact_dates(column: pa.ChunkedArray) -> tuple[pa.Array, bool]:
     return filled, bool(pc.all(dates).as_py())
 
 
-def _parse_text(text: pa.Array) -> tuple[pa.Array, np.ndarray]:
-    """Seconds or ISO 8601, and where the text states no zone."""
-    seconds = as_integers(text)
+def _parse_text(text: pa.Array, per_second: int) -> tuple[pa.Array, np.ndarray]:
+    """Numbers or ISO 8601, and where the text states no zone."""
+    seconds = _divided(as_integers(text), per_second)
     if seconds.null_count:
-        floats = _floored(as_floats(pa.chunked_array([text])))
+        floats = _floored(as_floats(pa.chunked_array([text])), per_second)
         seconds = pc.coalesce(seconds, floats)
     parts = pc.extract_regex(text, _ISO)
     local = np.zeros(len(text), bool)

@@ -6,7 +6,12 @@ from typing import Any
 import pyarrow as pa
 
 from tfadrec.core.errors import InputError
-from tfadrec.data.intake.times import check_format, check_zone, read_times
+from tfadrec.data.intake.times import (
+    UNITS,
+    check_format,
+    check_zone,
+    read_times,
+)
 from tfadrec.data.sources.file_config import read_share
 from tfadrec.data.sources.table_spec import ColumnSpec
 
@@ -14,7 +19,7 @@ from tfadrec.data.sources.table_spec import ColumnSpec
 _BESIDE = {
     "tags": ("separator",),
     "history": ("separator", "types", "type_separator", "max_rejected"),
-    "timestamp": ("format", "timezone"),
+    "timestamp": ("format", "timezone", "unit"),
 }
 #: The keys of which one value may hold for all rows.
 _CONSTANTS = (
@@ -71,6 +76,12 @@ def read_column(value: Any, where: str) -> ColumnSpec:
         check_format(given["format"], f"{where}.format")
     if "timezone" in given:
         check_zone(given["timezone"], f"{where}.timezone")
+    if "unit" in given and (given["unit"] not in UNITS or "format" in given):
+        raise InputError(
+            f"{where}.unit must be {', '.join(UNITS)}, and go without a "
+            f"`format`. Received: {given['unit']!r}. Write ms where times are "
+            "milliseconds since 1970."
+        )
     if where.endswith("timestamp") and "constant" in given:
         _check_time(given["constant"], where)
     if {"types", "type_separator"} <= set(given):

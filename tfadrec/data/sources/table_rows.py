@@ -81,7 +81,11 @@ def log_columns(
             _CONSTANT, repeated(time.constant, rows)
         )
     seconds = checks.timestamps(
-        rows, time.column or _CONSTANT, time.format, time.timezone
+        rows,
+        time.column or _CONSTANT,
+        time.format,
+        time.timezone,
+        "s" if time.constant is not None else time.unit,
     )
     if time.constant is not None:
         rows.table = rows.table.drop_columns([_CONSTANT])

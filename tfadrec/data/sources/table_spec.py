@@ -21,6 +21,7 @@ class ColumnSpec:
       separator: what stands between the entries of a list in text.
       format: of times, in the letters of `strptime`.
       timezone: the IANA name of the zone of times that state none.
+      unit: of times that are numbers: s, ms, us or ns.
       constant: the value of all rows, where there is no column.
       types: of a history, the column of lists with the types of its events.
       type_separator: of a history, what stands between the ad and the type of
@@ -33,6 +34,7 @@ class ColumnSpec:
     separator: str = " "
     format: str | None = None
     timezone: str | None = None
+    unit: str | None = None
     constant: str | None = None
     types: str = ""
     type_separator: str = ""
