@@ -178,6 +178,22 @@ OTHER = {
             r"'band' must be as in .*one, with bounds \[15.0\]. Received: \[1",
         ),
         (
+            CONFIG
+            | {
+                "users": {
+                    **CONFIG["users"],
+                    "features": {"likes": {"kind": "lookup", "of": "hashed"}},
+                }
+            },
+            {},
+            r"'likes' must be as in .*one, with of \['brand'\]. Received: \['h",
+        ),
+        (
+            changed(topics={"kind": "categories", "share": "brand"}),
+            {},
+            "'topics' must be as in .*one, with share ''. Received: 'brand'",
+        ),
+        (
             changed(topics={"kind": "categories", "weighted": True}),
             {"ads.csv": DAY_2["ads.csv"].replace("run sun", "run:1 sun:1")},
             "'topics' must be as in .*one, where it has no weights. Received: "

@@ -1,7 +1,8 @@
 """Features described by another dataset, so that new rows fit its models."""
 
+import collections
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ from tfadrec.core.feature import Feature
 from tfadrec.core.schema import Schema
 from tfadrec.data.columns import as_array, is_list
 from tfadrec.data.features import maps
+from tfadrec.data.intake.feature_columns import in_order
 from tfadrec.data.intake.feature_spec import FeatureSpec
 from tfadrec.data.intake.ledger import Ledger
 
@@ -54,8 +56,10 @@ class KeepSchema:
                         f"the {entity}'s {name!r}, {where}, or prepare without "
                         "that dataset."
                     )
-        for key, spec in given.items():
-            for setting, value, other in _stated(spec, kept[key]):
+        names = _reference_names(self.schema.features)
+        for spec in in_order(specs):
+            kept_one = kept[spec.entity, spec.name]
+            for setting, value, other in _stated(spec, kept_one, names):
                 if value != other:
                     raise InputError(
                         f"the {spec.entity}'s {spec.name!r} must be as in "
@@ -149,9 +153,22 @@ class KeepSchema:
                 )
 
 
-def _stated(spec: FeatureSpec, kept: Feature):
+def _reference_names(features: Sequence[Feature]) -> dict[str, str]:
+    """Tensor -> how features refer to it, as `in_order` gives that."""
+    keys = {f.tensor: f"{f.entity}.{f.name}" for f in features}
+    times = collections.Counter([*keys.values(), *(f.name for f in features)])
+    return {
+        f.tensor: f.name if times[f.name] == 1 else keys[f.tensor]
+        for f in features
+    }
+
+
+def _stated(spec: FeatureSpec, kept: Feature, names: Mapping[str, str]):
     """(name, given value, the other dataset's value) of what is stated."""
     yield "the kind", spec.kind, kept.kind
+    yield "of", list(spec.of), [names[tensor] for tensor in kept.of]
+    if spec.share:
+        yield "share", spec.share, names.get(kept.share, "")
     for name in _AS_GIVEN:
         if name in spec.settings:
             yield name, spec.settings[name], getattr(kept, name)
