@@ -253,11 +253,14 @@ def test_texts():
         lambda rows: checks.texts(rows, "x"),
         lambda rows: checks.labels(rows, "x"),
         lambda rows: checks.timestamps(rows, "x"),
+        lambda rows: checks.weights(rows, "x"),
+        lambda rows: checks.positions(rows, "x"),
+        lambda rows: checks.splits(rows, "x"),
         lambda rows: checks.lists(rows, "x", " "),
     ],
 )
 def test_nested_columns(check):
-    with pytest.raises(InputError, match="must hold texts, numbers or times"):
+    with pytest.raises(InputError, match="file: 'x': a column must hold texts"):
         check(raw([[[1]], [[2]]]))
 
 

@@ -5,10 +5,14 @@ the rule, and returns the column as the dataset holds it, [n], with an arbitrary
 value where the row is refused.
 """
 
+import contextlib
+from collections.abc import Iterator
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tfadrec.core.errors import InputError
 from tfadrec.core.schema import IdType
 from tfadrec.data.columns import (
     as_array,
@@ -17,6 +21,7 @@ from tfadrec.data.columns import (
     as_lists,
     as_mask,
     as_text,
+    require_plain,
 )
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.times import read_times
@@ -29,7 +34,7 @@ _YEAR_10000 = 253_402_300_800
 
 def ids(rows: RawRows, name: str, id_type: IdType) -> pa.Array:
     """Ids, none missing, and integers where `id_type` says so."""
-    text = as_text(rows[name])
+    text = as_text(_plain(rows, name))
     rows.refuse(as_mask(pc.equal(text, "")), f"{name} is missing")
     if id_type == "string":
         return text
@@ -58,7 +63,7 @@ def known_ads(rows: RawRows, ad_ids: pa.Array, catalogue: pa.Array) -> None:
 
 def labels(rows: RawRows, name: str) -> pa.Array:
     """Labels, int8: 0 or 1, or Boolean values, as text in any case too."""
-    column = rows[name]
+    column = _plain(rows, name)
     if pa.types.is_string(column.type):
         lowered = pc.utf8_lower(pc.utf8_trim_whitespace(column))
         for word, digit in (("true", "1"), ("false", "0")):
@@ -71,7 +76,7 @@ def labels(rows: RawRows, name: str) -> pa.Array:
 
 def positions(rows: RawRows, name: str) -> pa.Array:
     """Places in a slate, int64, 0 = top."""
-    values = as_floats(rows[name])
+    values = as_floats(_plain(rows, name))
     good = (values >= 0) & (values < 2**31) & (values == np.floor(values))
     rows.refuse(~good, f"{name} is no integer from 0 on")
     return pa.array(np.where(good, values, 0).astype(np.int64))
@@ -79,7 +84,7 @@ def positions(rows: RawRows, name: str) -> pa.Array:
 
 def splits(rows: RawRows, name: str) -> pa.Array:
     """The published split of a row."""
-    text = as_text(rows[name])
+    text = as_text(_plain(rows, name))
     known = pc.is_in(text, value_set=pa.array(SPLITS))
     rows.refuse(~as_mask(known), f"{name} is not train, valid or test")
     return text
@@ -104,7 +109,11 @@ def timestamps(
       unit: of numbers; seconds if None.
     """
     seconds = read_times(
-        rows[name], time_format, timezone, f"{name} of {rows.source}", unit
+        _plain(rows, name),
+        time_format,
+        timezone,
+        f"{name} of {rows.source}",
+        unit,
     )
     missing = as_mask(pc.is_null(seconds))
     as_written = f" as {time_format!r}" if time_format else ""
@@ -125,12 +134,12 @@ def timestamps(
 
 def texts(rows: RawRows, name: str) -> pa.Array:
     """Text as it stands; a missing one is empty."""
-    return as_text(rows[name])
+    return as_text(_plain(rows, name))
 
 
 def numbers(rows: RawRows, name: str) -> pa.Array:
     """Real labels, float64, finite also in single precision."""
-    values = as_floats(rows[name])
+    values = as_floats(_plain(rows, name))
     good = _finite(values)
     rows.refuse(~good, f"{name} is no finite number")
     return pa.array(np.where(good, values, 0.0))
@@ -138,7 +147,7 @@ def numbers(rows: RawRows, name: str) -> pa.Array:
 
 def weights(rows: RawRows, name: str) -> pa.Array:
     """Weights of rows, or counts, float64: finite and 0 or more."""
-    values = as_floats(rows[name])
+    values = as_floats(_plain(rows, name))
     good = _finite(values) & (values >= 0)
     rows.refuse(~good, f"{name} is no number from 0 on")
     return pa.array(np.where(good, values, 0.0))
@@ -146,7 +155,29 @@ def weights(rows: RawRows, name: str) -> pa.Array:
 
 def lists(rows: RawRows, name: str, separator: str) -> pa.Array:
     """Lists of strings, see `as_lists`."""
-    return as_lists(rows[name], separator)
+    with _named(rows, name):
+        return as_lists(rows[name], separator)
+
+
+def _plain(rows: RawRows, name: str) -> pa.ChunkedArray:
+    """A column that holds no lists and no other nested values.
+
+    Raises:
+      InputError: where it does.
+    """
+    column = rows[name]
+    with _named(rows, name):
+        require_plain(column.type)
+    return column
+
+
+@contextlib.contextmanager
+def _named(rows: RawRows, name: str) -> Iterator[None]:
+    """Says of errors which column of which file they are of."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{rows.source}: {name!r}: {error}") from error
 
 
 def _finite(values: np.ndarray) -> np.ndarray:
