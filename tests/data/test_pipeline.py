@@ -125,14 +125,18 @@ def test_a_stream_is_taken_up_at_any_step(dataset, batch_size):
     ("arguments", "length", "received"),
     [
         ({"batch_size": 0}, 5, "batch_size=0"),
+        ({"batch_size": 2.5}, 5, "batch_size=2.5"),
+        ({"batch_size": "2"}, 5, "batch_size='2'"),
+        ({"batch_size": True}, 5, "batch_size=True"),
+        ({"batch_size": 2, "seed": "a"}, 5, "seed='a'"),
         ({"batch_size": 2, "seed": 1, "first_step": -1}, 5, "first_step=-1"),
         ({"batch_size": 2}, -1, "history_length=-1"),
+        ({"batch_size": 2}, 1.5, "history_length=1.5"),
     ],
 )
 def test_bad_arguments(dataset, arguments, length, received):
-    dataset = dataset.with_history_length(length)
-    with pytest.raises(InputError, match=rf">= 0\. Received: .*{received}"):
-        dataset.batches(**arguments)
+    with pytest.raises(InputError, match=rf">= .\. Received: .*{received}"):
+        dataset.with_history_length(length).batches(**arguments)
 
 
 def test_no_rows(dataset):

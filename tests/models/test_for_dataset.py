@@ -154,6 +154,27 @@ def test_the_sizes_of_its_parts(dataset):
     }
 
 
+@pytest.mark.parametrize(
+    ("arguments", "settings", "message"),
+    [
+        (("DIN",), {}, "`encoder` must be a layer .* Received: 'DIN'"),
+        ((layers.DIN,), {}, "`encoder` must be a layer .* Received: DIN"),
+        ((None, "cosine"), {}, "`matching` must be a layer .*: 'cosine'"),
+        ((), {"interaction": layers.FM}, "`interaction` must be a layer .*FM"),
+        ((), {"tasks": ["bought"]}, r"has clicked, revenue\. Received: \['b"),
+        ((), {"tasks": "clicked"}, "must be a list of labels .*: 'clicked'"),
+    ],
+)
+def test_what_is_no_layer_and_no_label(dataset, arguments, settings, message):
+    with pytest.raises(ValueError, match=message):
+        models.AdRanker.for_dataset(dataset, *arguments, **settings)
+
+
+def test_what_is_no_dataset():
+    with pytest.raises(ValueError, match=r"must be a dataset\. Received: str"):
+        models.AdRanker.for_dataset("data/shop")
+
+
 def test_users_without_ids(dataset):
     ranker = ranker_for(dataset, use_user_id=False)
     assert ranker.user_tower.num_users == 0

@@ -331,6 +331,8 @@ def test_bad_losses_and_weights(small, arguments, message):
     ("arguments", "message"),
     [
         ({"loss": {"liked": "mse"}}, r"`loss` must be of the tasks clicked"),
+        ({"metrics": {"liked": "auc"}}, "`metrics` must be of the tasks clic"),
+        ({"weighted_metrics": {"liked": ["auc"]}}, "`weighted_metrics` must b"),
         ({"loss_weights": [2.0]}, r"task -> weight\. Received: \[2\.0\]"),
         ({"loss_weights": {"clicked": -1}}, r"Received: -1 for 'clicked'"),
         ({"loss": losses.ZeroInflatedLogNormal()},

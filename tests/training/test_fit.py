@@ -1,5 +1,7 @@
 """Fitting: history, best weights, early stopping, logs, bad arguments."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -319,6 +321,44 @@ def test_ways_to_fit_that_do_not_go_together(
     ranker = with_losses(rich, losses, tasks)
     with pytest.raises(InputError, match=message):
         training.fit(ranker, *rich[:2], tmp_path, progress=False, **arguments)
+
+
+def test_what_is_no_model_and_no_dataset(parts, tmp_path):
+    ranker = training.build_ranker(small.config(), parts[0])
+    for given, message in (
+        ((parts[0], ranker, parts[1]), "`model` must be .*Received: Dataset"),
+        ((ranker, parts[0], None), "`valid` must be a .*Received: NoneType"),
+        ((ranker, None, parts[1]), "`train` must be a .*Received: NoneType"),
+        (
+            (type(ranker).from_config(ranker.get_config()), *parts[:2]),
+            "a model must be compiled .*Call `model.compile",
+        ),
+    ):
+        with pytest.raises(InputError, match=message):
+            training.fit(*given, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_rows_that_do_not_count(parts, tmp_path, part):
+    ranker = training.build_ranker(small.config(), parts[0])
+    given = list(parts[:2])
+    rows = given[part].impressions
+    given[part] = dataclasses.replace(
+        given[part],
+        impressions=dataclasses.replace(rows, weights=np.zeros(len(rows.ads))),
+    )
+    with pytest.raises(InputError, match="must not all have the weight 0"):
+        training.fit(ranker, *given, tmp_path / "out")
+
+
+def test_a_task_that_is_no_label(parts, tmp_path):
+    other = data.open_dataset(small.world())
+    ranker = training.build_ranker(small.config(), parts[0])
+    rows = dataclasses.replace(other.impressions, labels={"liked": None})
+    other = dataclasses.replace(other, impressions=rows)
+    with pytest.raises(InputError, match=r"has liked\. Received: 'clicked'"):
+        training.fit(ranker, other, other, tmp_path / "out")
 
 
 def test_logits_that_run_off_are_told_once(parts, tmp_path, caplog):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.require_whole import require_whole
 from tfadrec.core.schema import Schema
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.event_log import EventLog
@@ -60,6 +61,9 @@ class Dataset:
             impressions=self.impressions.take(rows),
             origin=origin and origin.select(rows),
         )
+
+    def __post_init__(self) -> None:
+        require_whole(0, history_length=self.history_length)
 
     def with_history_length(self, history_length: int) -> "Dataset":
         """The same dataset with another T."""

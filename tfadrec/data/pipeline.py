@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.require_whole import require_whole
 from tfadrec.data.event_log import EventLog
 from tfadrec.data.impressions import Impressions
 from tfadrec.data.slates import Slates
@@ -44,13 +45,10 @@ def batches(
       seed: of the order, or None.
       first_step: the batch to begin with.
     """
-    if batch_size < 1 or history_length < 0 or first_step < 0:
-        raise InputError(
-            "batch_size must be >= 1, history_length and first_step >= 0. "
-            f"Received: batch_size={batch_size}, "
-            f"history_length={history_length}, "
-            f"first_step={first_step}."
-        )
+    require_whole(1, batch_size=batch_size)
+    require_whole(0, history_length=history_length, first_step=first_step)
+    if seed is not None:
+        require_whole(0, seed=seed)
     n = len(impressions.ads) if slates is None else len(slates.sizes)
     if n == 0:
         raise InputError("batches need rows. Received: a dataset without any.")

@@ -6,7 +6,12 @@ from typing import Any
 from tfadrec.core.door import keras, register, tf
 from tfadrec.core.ranges import Count, Index, LossName, Rate
 from tfadrec.layers.behavior import DIN
-from tfadrec.layers.building import built, config_of, plain
+from tfadrec.layers.building import (
+    built,
+    config_of,
+    plain,
+    require_layers,
+)
 from tfadrec.layers.features import FeatureFields
 from tfadrec.layers.interaction import CTRHead
 from tfadrec.layers.matching import AttentionMatching
@@ -153,6 +158,14 @@ class AdRanker(RankingModel):
         # Columns of features keep their precision: see `Field`.
         kwargs["autocast"] = False
         super().__init__(tuple(tasks), losses, loss_weights, **kwargs)
+        require_layers(
+            ad_tower=ad_tower,
+            user_tower=user_tower,
+            matching=matching,
+            interaction=interaction,
+            multitask=multitask,
+            text_matching=text_matching,
+        )
         if not tasks:
             raise ValueError("`tasks` must name a label. Received: tasks=().")
         for name, specs in (("context", context), ("candidate", candidate)):
@@ -484,10 +497,13 @@ class AdRanker(RankingModel):
           user_tower: other arguments of `UserTower`.
           **settings: other arguments of the ranker.
 
+        Raises:
+          ValueError: where `dataset` is none, or lacks the label of a task.
+
         Example:
           ranker = AdRanker.for_dataset(dataset, layers.DIN())
         """
-        sizes = dataset_sizes(dataset)
+        sizes = dataset_sizes(dataset, settings.get("tasks", ()))
         if not use_user_id:
             sizes["user_tower"]["num_users"] = 0
         ad_tower = dict(ad_tower or {})

@@ -80,7 +80,7 @@ class RankingModel(tfrs.models.Model):
 
         Raises:
           ValueError: where a loss does not fit the outputs of its head, or a
-            weight is of no task.
+            weight or a metric is of no task.
         """
         super().compile(
             optimizer,
@@ -90,6 +90,12 @@ class RankingModel(tfrs.models.Model):
             loss_weights=loss_weights,
             **kwargs,
         )
+        for name, of_tasks in (
+            ("metrics", metrics),
+            ("weighted_metrics", weighted_metrics),
+        ):
+            if isinstance(of_tasks, Mapping):
+                self._check_tasks(name, of_tasks)
         given = loss_weights or {}
         if not isinstance(given, Mapping):
             raise ValueError(

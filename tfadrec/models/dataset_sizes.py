@@ -1,5 +1,6 @@
 """What a ranker has to know of a dataset: its features, users and ads."""
 
+from collections.abc import Sequence
 from typing import Any
 
 #: The kinds that are read at a candidate, whoever they belong to.
@@ -13,16 +14,33 @@ def has_text_vectors(catalogue: Any) -> bool:
     return any(feature.tensor == "text" for feature in catalogue.features)
 
 
-def dataset_sizes(dataset: Any) -> dict[str, dict[str, Any]]:
+def dataset_sizes(
+    dataset: Any, tasks: Sequence[str] = ()
+) -> dict[str, dict[str, Any]]:
     """The arguments of a ranker's parts that a dataset tells.
 
     Args:
       dataset: a `tfadrec.data.Dataset`.
+      tasks: labels that it has to have.
 
     Returns:
       `ad_tower`, `user_tower`, `text_matching` and `ranker` -> arguments by
       name.
+
+    Raises:
+      ValueError: where it is no dataset, or lacks a label.
     """
+    if not hasattr(dataset, "schema"):
+        raise ValueError(
+            "`dataset` must be a dataset. Received: "
+            f"{type(dataset).__name__}. Call `data.open_dataset(folder)` first."
+        )
+    missing = sorted(set(tasks) - set(dataset.schema.labels))
+    if isinstance(tasks, str) or missing:
+        raise ValueError(
+            "`tasks` must be a list of labels of the dataset, which has "
+            f"{', '.join(dataset.schema.labels)}. Received: {tasks!r}."
+        )
     of: dict[str, list[dict[str, Any]]] = {}
     for feature in dataset.schema.features:
         at = feature.entity

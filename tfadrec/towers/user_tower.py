@@ -5,7 +5,12 @@ from typing import Any
 
 from tfadrec.core.door import keras, register, tf
 from tfadrec.core.ranges import Count, Rate
-from tfadrec.layers.building import built, config_of, plain
+from tfadrec.layers.building import (
+    built,
+    config_of,
+    plain,
+    require_layers,
+)
 from tfadrec.layers.features import FeatureFields
 from tfadrec.layers.id_embedding import IdEmbedding
 from tfadrec.ops import lookup, sequence
@@ -71,6 +76,7 @@ class UserTower(keras.layers.Layer):
     ) -> None:
         # Columns of features keep their precision: see `Field`.
         super().__init__(autocast=False, **kwargs)
+        require_layers(encoder=encoder)
         if num_event_types < 1 or max_length < 1 or num_users < 0:
             raise ValueError(
                 "`num_event_types` and `max_length` must be >= 1, `num_users` "

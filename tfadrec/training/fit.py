@@ -86,8 +86,8 @@ def fit(
       `val_<task>_auc`, and so on.
 
     Raises:
-      InputError: where an argument is out of range, or what was saved in the
-        folder cannot be read.
+      InputError: where an argument is out of range or is something else, the
+        model was not compiled, or what was saved in the folder cannot be read.
     """
     arguments = {
         "batch_size": batch_size,
@@ -105,8 +105,10 @@ def fit(
             "`until` must be an integer >= 1, or None. Received: "
             f"until={until!r}."
         )
+    check_given(model, train, valid)
     check_goal(model, by, monitor)
-    check_labels(model, train)
+    for rows in (train, valid):
+        check_labels(model, rows)
     examples = len(train) if by == "row" else len(train.slates().sizes)
     steps = steps_per_epoch or max(1, examples // batch_size)
     out = pathlib.Path(out)
@@ -222,6 +224,35 @@ class _Watch:
             )
 
 
+def check_given(model: Any, train: Any, valid: Any) -> None:
+    """Refuses what is no compiled model, and no datasets.
+
+    Args:
+      model: see `fit`.
+      train: see `fit`.
+      valid: see `fit`.
+
+    Raises:
+      InputError: where one of them is something else.
+    """
+    for name, value, kind, what in (
+        ("model", model, RankingModel, "a model such as AdRanker"),
+        ("train", train, Dataset, "a dataset"),
+        ("valid", valid, Dataset, "a dataset"),
+    ):
+        if not isinstance(value, kind):
+            raise InputError(
+                f"`{name}` must be {what}. Received: {type(value).__name__}. "
+                "Call fit(model, train, valid, out)."
+            )
+    if model.optimizer is None:
+        raise InputError(
+            "a model must be compiled before it is trained. Received: one "
+            "without an optimiser. Call "
+            "`model.compile(optimizers.LazyAdam(1e-3))` first."
+        )
+
+
 def check_goal(
     model: RankingModel, by: str = "row", monitor: str = "val_auc"
 ) -> None:
@@ -263,11 +294,26 @@ def check_labels(model: RankingModel, dataset: Dataset) -> None:
       dataset: whose labels it would learn.
 
     Raises:
-      InputError: for a label that is not 0 or 1 where the loss is a binary one.
+      InputError: for a label that the dataset does not have, or that is not 0
+        or 1 where the loss is a binary one, or where all rows have the weight
+        0.
     """
+    rows = dataset.impressions
+    if rows.weights is not None and len(rows.weights) and not any(rows.weights):
+        raise InputError(
+            "rows to train or to measure on must not all have the weight 0. "
+            f"Received: {len(rows.weights):,} rows that do. Take other shares "
+            "of rows, or mend the weights."
+        )
     for task, loss in model.task_losses.items():
-        labels = dataset.impressions.labels.get(task)
-        if labels is None or not loss.is_binary:
+        labels = rows.labels.get(task)
+        if labels is None:
+            raise InputError(
+                "tasks must be labels of the dataset, which has "
+                f"{', '.join(rows.labels)}. Received: {task!r}. Correct "
+                "`tasks` of the model."
+            )
+        if not loss.is_binary:
             continue
         others = labels[(labels != 0) & (labels != 1)]
         if len(others):
