@@ -165,6 +165,7 @@ def test_parquet_with_broken_utf8(tmp_path, kind):
         ("x.csv", b"a,b\n", "must hold rows. Received: .*empty"),
         ("x.csv", b"a,c\n1,2\n", "must have the column 'b'. Received: a, c"),
         ("x.csv", b"a,a\n1,2\n", "must have names of their own. Received: a"),
+        ("x.csv", b"a,b,a\n1,2,3\n", "must have names of their own."),
         ("x.parquet", b"PAR", "must be readable. Received: .*x.parquet"),
         ("x.csv.gz", b"no gzip", "must be readable. Received: .*x.csv.gz"),
         ("no://such", None, "a URI needs an installed filesystem"),
@@ -177,6 +178,21 @@ def test_unusable_files(tmp_path, name, data, message):
     with pytest.raises(InputError, match=message) as caught:
         read_table(path, "ads", ["a", "b"])
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("delimiter", [",", "::", "é"])
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_names_that_repeat_among_what_is_not_read(delimiter, encoding):
+    """A spreadsheet writes empty columns at the end."""
+    text = 'a,b,,z,,z\n1,"2,5",,x,,y\n3,4,,,\n'.replace(",", delimiter)
+    given = {"name": "x", "delimiter": delimiter, "encoding": encoding}
+    data = text.encode(encoding)
+    rows = parse_text(data, "rows", ["b", "a"], **given)
+    found = {n: rows[n].to_pylist() for n in ("a", "b")}
+    assert found == {"a": ["1"], "b": [f"2{delimiter}5"]}
+    assert settled(rows)[1][0][:2] == (3, "5 fields instead of 6")
+    with pytest.raises(InputError, match="must have names of their own"):
+        parse_text(data, "rows", ["z"], **given)
 
 
 @pytest.mark.parametrize("kind", ["list", "large", "map"])

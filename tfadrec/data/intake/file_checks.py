@@ -1,6 +1,7 @@
 """What every file of rows must be, whatever its format."""
 
-from collections.abc import Iterable, Sequence
+import collections
+from collections.abc import Sequence
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.nearest import nearest
@@ -15,10 +16,14 @@ def not_text(encoding: str) -> str:
 
 
 def require_columns(
-    name: str, received: Sequence[str], columns: Iterable[str]
+    name: str, received: Sequence[str], columns: Sequence[str]
 ) -> None:
-    """Refuses a file that lacks a column, or has two of one name."""
-    if len(set(received)) < len(received):
+    """Refuses a file that lacks a column that is wanted, or has two of it.
+
+    Where no columns are named, all are wanted.
+    """
+    counts = collections.Counter(received)
+    if any(counts[name] > 1 for name in columns or received):
         raise InputError(
             f"the columns of {name} must have names of their own. Received: "
             f"{', '.join(received)}. Rename the repeated ones."

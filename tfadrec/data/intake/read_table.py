@@ -1,5 +1,6 @@
 """Reading text, JSON Lines and Parquet without losing a row or its line."""
 
+import collections
 import csv
 import io
 import json
@@ -177,6 +178,7 @@ def parse_text(
         if not set(columns) <= set(names):
             _suggest_delimiter(text, columns, names, quoting, name)
         require_columns(name, names, columns)
+        names = _apart(names)
     table, numbers, invalid = _parse(text, names, delimiter, quoting, name)
     lines, notes = numbers, []
     if quoting and b'"' in text:
@@ -258,6 +260,15 @@ def _header(text, delimiter, quoting, name) -> list[str]:
     if quoting and any("\n" in column or "\r" in column for column in names):
         refuse_open_quote(text, delimiter, name)
     return names
+
+
+def _apart(names: list[str]) -> list[str]:
+    """The names, with a name of its own for each column that is not wanted."""
+    counts = collections.Counter(names)
+    return [
+        name if counts[name] == 1 else f"{name}\0{place}"
+        for place, name in enumerate(names)
+    ]
 
 
 def _suggest_delimiter(text, columns, names, quoting, name) -> None:
