@@ -181,6 +181,21 @@ def test_too_few_ads_to_draw_from():
     ]
 
 
+@pytest.mark.parametrize("strategy", ["uniform", "popularity"])
+@pytest.mark.parametrize(
+    ("requests", "ads", "period", "within"),
+    [
+        ([0, 1], [1, 1], "auto", "within the day"),  # one ad
+        ([0, 0, 0], [1, 2, 3], "all", "in the whole log"),  # one basket
+        ([0, DAY, 2 * DAY], [1, 2, 3], "day", "within the day"),
+    ],
+)
+def test_no_ad_to_draw(strategy, requests, ads, period, within):
+    table = purchases(requests, ads)
+    with pytest.raises(InputError, match=f"no other ads that .* {within}"):
+        sample(table, strategy=strategy, period=period)
+
+
 def test_no_purchases():
     table = purchases([], [])
     for number, kind in ((0, pa.string()), (2, pa.string())):

@@ -58,7 +58,8 @@ def with_negatives(
       `converted`, request by request and in random order within one.
 
     Raises:
-      InputError: where that would be more rows than can be held.
+      InputError: where that would be more rows than can be held, or there is
+        no negative at all.
     """
     _LOG.info("Sampling negatives")
     request, first, bought = _folded(purchases, catalogue, ledger)
@@ -100,6 +101,13 @@ def with_negatives(
         num_ads=len(catalogue),
         rng=rng,
     )
+    if len(parents) and len(empty) == len(parents):
+        raise InputError(
+            "sampling must find ads that were not bought in a request. "
+            f"Received: {len(first):,} purchases, and no other ads that were "
+            f"bought {_within(chosen)}. Take a longer `period`, or more "
+            "purchases."
+        )
     _tell(chosen, len(parents), len(empty), ledger)
     found = np.delete(np.arange(len(parents)), empty)
     rows = np.concatenate([first, first[parents[found]]])
@@ -157,11 +165,15 @@ def _folded(
     return request, first, keys[first]
 
 
+def _within(period: str) -> str:
+    if period == "all":
+        return "in the whole log"
+    return f"within the {period} of the purchase"
+
+
 def _tell(period: str, wanted: int, missing: int, ledger: Ledger) -> None:
     """Notes how many negatives there are, and out of what they came."""
-    within = f"within the {period} of the purchase"
-    if period == "all":
-        within = "in the whole log"
+    within = _within(period)
     if missing:
         ledger.note(
             f"{missing} of {wanted} negatives are left out: too few other ads "
