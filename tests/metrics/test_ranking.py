@@ -292,8 +292,9 @@ def test_a_weight_counts_as_so_many_equal_rows(metric, ties):
     assert found == pytest.approx(metric(*repeated), rel=1e-12)
     assert found != pytest.approx(metric(labels, logits, users), rel=1e-4)
     # Only the ratios count.
-    third = metric(labels, logits, users, weights / 3)
-    assert third == pytest.approx(found, rel=1e-9)
+    for scale in (1 / 3, 1e-300, 1e300):
+        scaled = metric(labels, logits, users, weights * scale)
+        assert scaled == pytest.approx(found, rel=1e-9)
 
 
 @every_weighted

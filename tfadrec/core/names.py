@@ -21,6 +21,7 @@ RESERVED = frozenset(
         "candidate_mask",
         "clicked",
         "converted",
+        "converted_if_clicked",
         "description",
         "event_type",
         "events",

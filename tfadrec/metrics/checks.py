@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.near_one import near_one
 from tfadrec.metrics.sorted_rows import Floats, Ints
 
 
@@ -44,7 +45,10 @@ def amounts_and_predictions(
 
 
 def counts(weights: ArrayLike | None, rows: int) -> Floats | None:
-    """How many rows each row stands for, float64 [n], or None for one."""
+    """How many rows each row stands for, float64 [n], or None for one.
+
+    Only the ratios mean something.
+    """
     if weights is None:
         return None
     values = np.asarray(weights)
@@ -72,7 +76,7 @@ def counts(weights: ArrayLike | None, rows: int) -> Floats | None:
             "A metric needs a row with a weight > 0. Received: weights that "
             "are all 0. Check how they were counted."
         )
-    return values
+    return near_one(values)
 
 
 def groups_of(groups: ArrayLike, clicks: NDArray[np.bool_]) -> Ints:

@@ -161,6 +161,9 @@ def test_weighted_auc_is_scikit_learns():
     assert auc == pytest.approx(
         roc_auc_score(clicked, scores, sample_weight=weights)
     )
+    for scale in (1e-300, 1e300):  # only the ratios count
+        scaled = weighted_auc(clicked, scores, weights * scale)
+        assert scaled == pytest.approx((auc, error))
     # The spread of AUCs of shuffled labels.
     ones = np.ones(500)
     spread = np.std(

@@ -315,6 +315,11 @@ LABELS = [
         log(labels={"Weight": "real"}),
         "and mean nothing else. Received: 'Weight",
     ),
+    (
+        # What a ranker of clicks and conversions predicts besides.
+        log(labels={"converted_if_clicked": "binary"}),
+        "and mean nothing else. Received: 'converted_if_clicked'",
+    ),
     (log(labels={"a b": "real"}), "letters, digits and underscores, .*: 'a b'"),
     (log(labels={1: "real"}), "the name of a label must be .* Received: 1"),
     (

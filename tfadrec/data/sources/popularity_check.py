@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tfadrec.core.near_one import near_one
 from tfadrec.data.columns import as_mask
 
 #: An AUC this near to one half tells nothing.
@@ -155,6 +156,7 @@ def weighted_auc(
       AUC and error; 0.5 and infinity where one of the labels is missing.
       Rows with the weight 0 count for neither.
     """
+    weights = near_one(weights)
     real = weights > 0
     positives = int((clicked & real).sum())
     negatives = int(real.sum()) - positives
