@@ -323,6 +323,24 @@ def test_ways_to_fit_that_do_not_go_together(
         training.fit(ranker, *rich[:2], tmp_path, progress=False, **arguments)
 
 
+def test_what_comes_before_the_first_step_of_a_mirrored_ranker(
+    parts, tmp_path, monkeypatch
+):
+    """A replica's variables are no plain ones; `slow` tests train with them."""
+    begun = []
+
+    def begin(model, batches, **settings):
+        begun.append(settings["steps_per_epoch"])
+        raise KeyboardInterrupt
+
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        ranker = training.build_ranker(small.config(), parts[0])
+    monkeypatch.setattr(type(ranker), "fit", begin)
+    with pytest.raises(KeyboardInterrupt):
+        training.fit(ranker, *parts[:2], tmp_path, steps_per_epoch=3)
+    assert begun == [3]
+
+
 def test_what_is_no_model_and_no_dataset(parts, tmp_path):
     ranker = training.build_ranker(small.config(), parts[0])
     for given, message in (

@@ -130,7 +130,7 @@ def fit(
         )
         # Without one, no sample of the rows is gathered either; and what has
         # learned already keeps its weights.
-        if not int(optimizer.iterations) and matches_texts:
+        if not optimizer.iterations.numpy() and matches_texts:
             start_text(model, _sample(train))
         model.fit(
             train.batches(
