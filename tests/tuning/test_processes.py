@@ -81,7 +81,7 @@ def hparams_of(folder):
 def test_what_fails_is_told(tmp_path):
     wrong = small.config(encoder={"hidden_units": [0]})
     found = trial_module.run_trial(tmp_path / "a", task(wrong))
-    assert found["error"].startswith("`encoder`: `hidden_units` must be")
+    assert found["error"].startswith("`encoder.hidden_units` must be")
     budget = {"parameters": 10}
     found = trial_module.run_trial(
         tmp_path / "b", task(small.config(), budget=budget)
