@@ -204,7 +204,7 @@ def test_runs_on_different_rows(run, tmp_path, part, old, new, message):
     record = json.loads((other / "run.json").read_text())
     assert old in record[part]
     record[part] = record[part].replace(old, new, 1)
-    (other / "run.json").write_text(json.dumps(record))
+    small.rewrite(other, "run.json", json.dumps(record))
     result = call("evaluate", run, other)
     assert result.exit_code == 2
     (line,) = result.stderr.splitlines()

@@ -233,7 +233,7 @@ def test_one_line_names_the_mend(place, mistake):
 def test_a_dataset_that_was_moved(place):
     record = json.loads(pathlib.Path("run", "run.json").read_text())
     record["data"] = str(place / "gone")
-    pathlib.Path("run", "run.json").write_text(json.dumps(record))
+    small.rewrite("run", "run.json", json.dumps(record))
     result = CliRunner().invoke(main, ["evaluate", "run"])
     (line,) = result.stderr.splitlines()
     assert "which is not there" in line

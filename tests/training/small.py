@@ -12,6 +12,7 @@ import tempfile
 from tfadrec import training
 from tfadrec.core.config import RunConfig
 from tfadrec.data.sources import prepare_synthetic
+from tfadrec.runs.folder import run_folder as folder_of
 
 YAML = """
 text: null
@@ -71,3 +72,10 @@ def run_folder():
 def run():
     """The run, read back from its folder."""
     return training.load_run(run_folder())
+
+
+def rewrite(run, name, text):
+    """Changes a file of a run as its writer would, with right sums."""
+    folder = folder_of(run)
+    with folder.held():
+        folder.write_text(name, text)

@@ -172,5 +172,8 @@ def test_the_folder_of_train_stays_as_it_is(dataset, tmp_path):
 def test_a_spoilt_file_of_rows(fitted, tmp_path):
     run = shutil.copytree(fitted[1], tmp_path / "first")
     np.save(run / "rows.npy", np.zeros(3, np.uint8))
+    with pytest.raises(InputError, match=r"where rows\.npy is not"):
+        training.load_run(run)
+    (run / "manifest.json").unlink()
     with pytest.raises(InputError, match=r"rows\.npy must say"):
         training.load_run(run)

@@ -142,7 +142,7 @@ def test_a_changed_dataset_is_refused(begun, tmp_path):
     data = shutil.copytree(small.world(), tmp_path / "data")
     record = json.loads((begun / "run.json").read_text())
     record["data"] = str(data)
-    (begun / "run.json").write_text(json.dumps(record))
+    small.rewrite(begun, "run.json", json.dumps(record))
     training.load_run(begun)
     file = data / "impressions.parquet"
     table = pq.read_table(file)
@@ -161,7 +161,7 @@ def test_a_changed_dataset_is_refused(begun, tmp_path):
 
 def test_a_folder_with_other_things_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("x")
-    with pytest.raises(InputError, match="holds something else"):
+    with pytest.raises(InputError, match=r"also holds thesis\.tex"):
         again(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
@@ -232,6 +232,7 @@ def test_no_dataset(tmp_path):
 )
 def test_a_spoilt_state(begun, text):
     (begun / "state.json").write_bytes(text.encode(errors="surrogateescape"))
+    (begun / "manifest.json").unlink()
     message = "state.json must hold its history.*Remove"
     with pytest.raises(InputError, match=message):
         again(begun)
@@ -241,6 +242,8 @@ def test_a_spoilt_state(begun, text):
 
 @pytest.mark.parametrize("spoil", ["remove", "cut"])
 def test_a_spoilt_checkpoint(begun, spoil):
+    """Without a manifest, as in a run of version 0.1.0."""
+    (begun / "manifest.json").unlink()
     for file in (begun / "checkpoints").glob("epoch-0004*"):
         if spoil == "remove":
             file.unlink()
@@ -263,14 +266,16 @@ def test_a_spoilt_checkpoint(begun, spoil):
 )
 def test_a_spoilt_record(begun, text):
     (begun / "run.json").write_text(text)
+    (begun / "manifest.json").unlink()
     with pytest.raises(InputError, match=r"run\.json must say"):
         training.load_run(begun)
-    with pytest.raises(InputError, match=r"run\.json must say"):
+    with pytest.raises(InputError, match=r"run\.json must say|also holds"):
         again(begun)
 
 
 @pytest.mark.parametrize("spoil", ["other", "cut", "flipped", "other model"])
 def test_a_spoilt_model(begun, spoil):
+    (begun / "manifest.json").unlink()
     file = begun / "model.keras"
     content = bytearray(file.read_bytes())
     if spoil == "other":
@@ -287,6 +292,78 @@ def test_a_spoilt_model(begun, spoil):
     with pytest.raises(InputError, match=message) as error:
         training.load_run(begun)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "mend"),
+    [
+        ("run.json", "Remove the run's folder and train again"),
+        ("state.json", "Remove the run's folder and train again"),
+        ("model.keras", "Remove it and train again: that goes on from"),
+        ("checkpoints/epoch-0004.index", "Remove the run's folder"),
+    ],
+)
+def test_every_changed_bit_is_found(begun, name, mend):
+    """In the middle of a file, where its format may not notice it."""
+    file = begun / name
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    message = f"files must be as they were written.*where {name} is not. {mend}"
+    with pytest.raises(InputError, match=message) as error:
+        again(begun)
+    assert "\n" not in str(error.value)
+    if "epoch" not in name:
+        with pytest.raises(InputError, match=message):
+            training.load_run(begun)
+
+
+def test_a_model_that_is_removed_is_made_again(begun):
+    """Byte by byte the same, whenever it was written."""
+    before = (begun / "model.keras").read_bytes()
+    (begun / "model.keras").unlink()
+    again(begun)
+    assert (begun / "model.keras").read_bytes() == before
+
+
+def test_what_is_not_of_the_run_is_refused_and_stays(begun):
+    for name in ("notes.txt", "checkpoints/mine.txt"):
+        (begun / name).write_text("x")
+        with pytest.raises(InputError, match=f"which also holds {name}"):
+            again(begun)
+        (begun / name).unlink()
+    (begun / "report.html").write_text("of evaluate")
+    (begun / "tensorboard" / "mine.txt").write_text("x")
+    again(begun)
+    assert (begun / "report.html").exists()
+    assert (begun / "tensorboard" / "mine.txt").exists()
+
+
+def test_a_second_trainer_is_refused(begun, tmp_path):
+    """Of the same run, of a run that is new, and by `fit`."""
+    for out in (begun, tmp_path / "new"):
+        with (
+            small.folder_of(out).held(),
+            pytest.raises(
+                InputError, match="by one process at a time"
+            ) as error,
+        ):
+            again(out)
+        assert "\n" not in str(error.value)
+    assert not (tmp_path / "new").exists()
+    again(begun)
+
+
+def test_a_run_that_fails_before_its_first_step_leaves_nothing(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        "tfadrec.training.run.build_ranker",
+        lambda *_: (_ for _ in ()).throw(InputError("no")),
+    )
+    with pytest.raises(InputError, match="no"):
+        again(tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("name", ["nowhere", "."])

@@ -1,8 +1,6 @@
 """`tfadrec train`: a dataset folder to a run folder."""
 
 import json
-import os
-import pathlib
 from typing import Any
 
 import click
@@ -16,6 +14,7 @@ from tfadrec.cli.command import (
 )
 from tfadrec.core.config import RunConfig
 from tfadrec.runs.before import check_training
+from tfadrec.runs.folder import BASELINES, run_folder
 
 
 @click.command(cls=Command)
@@ -55,7 +54,10 @@ def train(
     for name, value in run.best.items():
         click.echo(f"  {name} {value:.4f}")
     beside = _beside_baselines(run)
-    _write(pathlib.Path(out, "baselines.json"), beside)
+    folder = run_folder(out)
+    with folder.held():
+        text = json.dumps(plain(beside), indent=1, allow_nan=False)
+        folder.write_text(BASELINES, text)
     click.echo(f"Next: tfadrec evaluate {out}")
     for line in beside["verdicts"]:
         click.echo(line)
@@ -79,9 +81,3 @@ def _beside_baselines(run) -> dict[str, Any]:
             "The ranker", found, baselines, run.valid, run.monitor
         ),
     }
-
-
-def _write(file: pathlib.Path, values: dict[str, Any]) -> None:
-    fresh = file.with_suffix(".fresh")
-    fresh.write_text(json.dumps(plain(values), indent=1, allow_nan=False))
-    os.replace(fresh, file)

@@ -6,7 +6,8 @@ import json
 import os
 import pathlib
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.read_json import parse_json
@@ -25,16 +26,22 @@ class Manifest:
       kind: what the folder is, such as `dataset`.
       files: the path inside the folder, with `/` between its parts, -> the
         number of its bytes and their SHA-256 in hexadecimal.
+      coming: the same of files that were taking their places when the list was
+        written: each is there as `files` has it, or as this has it.
     """
 
     kind: str
     files: Mapping[str, tuple[int, str]]
+    coming: Mapping[str, tuple[int, str]] = dataclasses.field(
+        default_factory=dict
+    )
 
     @classmethod
     def of(cls, folder: pathlib.Path, kind: str) -> "Manifest":
         """The list of all files that are in a folder now."""
         return cls(
-            kind, {name: _facts(folder / name) for name, _ in entries(folder)}
+            kind,
+            {name: facts_of_file(folder / name) for name, _ in entries(folder)},
         )
 
     @classmethod
@@ -66,54 +73,87 @@ class Manifest:
         """
         try:
             found = parse_json(text)
-            files = {
-                path: (facts["bytes"], facts["sha256"])
-                for path, facts in found["files"].items()
-            }
-            right = isinstance(found["tfadrec"], str) and all(
-                _is_inside(path)
-                and type(size) is int
-                and size >= 0
-                and isinstance(digest, str)
-                for path, (size, digest) in files.items()
-            )
+            kind = found["tfadrec"]
+            files = _read_facts(found["files"])
+            coming = _read_facts(found.get("coming", {}))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _no_manifest(name) from error
-        if not right:
+        if not isinstance(kind, str):
             raise _no_manifest(name)
-        return cls(found["tfadrec"], files)
+        return cls(kind, files, coming)
 
     def to_json(self) -> str:
         """The manifest as text, the same for the same files."""
-        files = {
-            path: {"bytes": size, "sha256": digest}
-            for path, (size, digest) in sorted(self.files.items())
+        told: dict[str, object] = {
+            "tfadrec": self.kind,
+            "files": _plain_facts(self.files),
         }
-        return json.dumps({"tfadrec": self.kind, "files": files}, indent=1)
+        if self.coming:
+            told["coming"] = _plain_facts(self.coming)
+        return json.dumps(told, indent=1)
 
     def write(self, folder: pathlib.Path) -> None:
         """Writes the list into its folder."""
         (folder / NAME).write_text(self.to_json() + "\n", encoding="utf-8")
 
+    def facts_of(self, name: str) -> list[tuple[int, str]]:
+        """What a file may be, bytes and SHA-256: one, two or none of them."""
+        lists = (self.files, self.coming)
+        return [facts[name] for facts in lists if name in facts]
+
+    def holds(self, folder: pathlib.Path, name: str) -> bool:
+        """Whether a file is there, as the list has it."""
+        known, file = self.facts_of(name), folder / name
+        return (
+            bool(known)
+            and file.is_file()
+            and file.stat().st_size in {size for size, _ in known}
+            and facts_of_file(file) in known
+        )
+
     def describes(self, name: str, content: bytes | memoryview) -> bool:
         """Whether `content` is what was written into a file."""
-        return self.files.get(name) == (
-            len(content),
-            hashlib.sha256(content).hexdigest(),
-        )
+        found = (len(content), hashlib.sha256(content).hexdigest())
+        return found in self.facts_of(name)
 
     def first_changed(self, folder: pathlib.Path) -> str | None:
         """The first file of a local folder that is not as it was written.
 
         A listed file that is not there is not a changed one.
         """
-        for name, facts in sorted(self.files.items()):
-            file = folder / name
-            if not file.is_file():
-                continue
-            if file.stat().st_size != facts[0] or _facts(file) != facts:
+        for name in sorted(self.files):
+            if (folder / name).is_file() and not self.holds(folder, name):
                 return name
         return None
+
+
+def first_damaged(folder: pathlib.Path, names: Collection[str]) -> str | None:
+    """The first of some files that is not as the folder's manifest has it.
+
+    A writer may be at work there: a file that does not fit counts only where
+    the manifest is still the same afterwards.
+
+    Args:
+      folder: a local folder. Without a manifest nothing is known of its files.
+      names: of files in it. One that is neither there nor listed is not looked
+        at; one that is missing though it is listed counts.
+
+    Raises:
+      InputError: where the manifest is none.
+    """
+    while (manifest := Manifest.in_folder(folder)) is not None:
+        damaged = next(
+            (
+                name
+                for name in names
+                if (manifest.facts_of(name) or os.path.lexists(folder / name))
+                and not manifest.holds(folder, name)
+            ),
+            None,
+        )
+        if damaged is None or Manifest.in_folder(folder) == manifest:
+            return damaged
+    return None
 
 
 def entries(folder: pathlib.Path) -> Iterator[tuple[str, bool]]:
@@ -142,13 +182,35 @@ def entries(folder: pathlib.Path) -> Iterator[tuple[str, bool]]:
         waiting += reversed(inner)
 
 
-def _facts(file: pathlib.Path) -> tuple[int, str]:
+def facts_of_file(file: pathlib.Path) -> tuple[int, str]:
+    """The number of a file's bytes, and their SHA-256 in hexadecimal."""
     digest, size = hashlib.sha256(), 0
     with file.open("rb") as stream:
         while block := stream.read(_BLOCK):
             digest.update(block)
             size += len(block)
     return size, digest.hexdigest()
+
+
+def _plain_facts(
+    files: Mapping[str, tuple[int, str]],
+) -> dict[str, dict[str, object]]:
+    return {
+        path: {"bytes": size, "sha256": digest}
+        for path, (size, digest) in sorted(files.items())
+    }
+
+
+def _read_facts(found: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
+    """What `_plain_facts` gave, or a ValueError."""
+    files = {
+        path: (facts["bytes"], facts["sha256"]) for path, facts in found.items()
+    }
+    for path, (size, digest) in files.items():
+        is_right = type(size) is int and size >= 0 and isinstance(digest, str)
+        if not (is_right and _is_inside(path)):
+            raise ValueError(path)
+    return files
 
 
 def _is_inside(path: str) -> bool:

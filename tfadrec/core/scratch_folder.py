@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator
@@ -47,19 +48,47 @@ def clear_leftovers(target: pathlib.Path, kind: str) -> None:
     A folder that a call which still runs is writing to stays, and so does one
     on a filesystem where that cannot be told.
     """
-    try:
-        left = sorted(target.parent.glob(f"{_prefix(target, kind)}*"))
-    except OSError:
-        return
-    for scratch in left:
-        with contextlib.suppress(OSError):
-            lock = os.open(scratch, os.O_RDONLY | os.O_NOFOLLOW)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    for scratch in _left(target.parent, f"{_prefix(target, kind)}*"):
+        _clear(scratch, target)
+
+
+def clear_leftovers_in(folder: pathlib.Path, kind: str) -> None:
+    """Removes what killed calls have left for new targets in a folder.
+
+    Args:
+      folder: of the targets, none of which replaced anything.
+      kind: what was written.
+    """
+    for scratch in _left(folder, f"{_kind_prefix(kind)}*"):
+        if is_scratch(scratch.name):
+            _clear(scratch, None)
+
+
+def is_scratch(name: str) -> bool:
+    """Whether a scratch folder, of whatever writer, may be called so."""
+    return (
+        re.fullmatch(r"\.tfadrec-[\w.-]+-[0-9a-f]{16}-\w{8}", name) is not None
+    )
+
+
+def _clear(scratch: pathlib.Path, target: pathlib.Path | None) -> None:
+    """Removes a scratch folder, where nobody is writing to it."""
+    with contextlib.suppress(OSError):
+        lock = os.open(scratch, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if target is not None:
                 _put_back(scratch, target)
-                _remove(scratch)
-            finally:
-                os.close(lock)
+            _remove(scratch)
+        finally:
+            os.close(lock)
+
+
+def _left(folder: pathlib.Path, pattern: str) -> list[pathlib.Path]:
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:
+        return []
 
 
 def write_names(scratch: pathlib.Path, names: Collection[str]) -> None:
@@ -79,7 +108,11 @@ def write_names(scratch: pathlib.Path, names: Collection[str]) -> None:
 def _prefix(target: pathlib.Path, kind: str) -> str:
     # Not the name itself, which may be as long as a name can be.
     key = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
-    return f".tfadrec-{kind.replace(' ', '-')}-{key}-"
+    return f"{_kind_prefix(kind)}{key}-"
+
+
+def _kind_prefix(kind: str) -> str:
+    return f".tfadrec-{kind.replace(' ', '-')}-"
 
 
 def _locked(target: pathlib.Path, kind: str) -> tuple[pathlib.Path, int]:

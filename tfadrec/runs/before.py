@@ -20,9 +20,8 @@ from tfadrec.data.intake.join_datasets import check_grows
 from tfadrec.runs.check import check_schema, check_sections
 from tfadrec.runs.choices import options
 from tfadrec.runs.custom import modules_named
-from tfadrec.runs.record import JOINED, check_claim, read_record
-
-MODEL = "model.keras"
+from tfadrec.runs.folder import JOINED, MODEL, run_folder
+from tfadrec.runs.record import check_claim, read_record
 
 
 def data_path(data: str | pathlib.Path) -> str:
@@ -57,7 +56,7 @@ def check_training(
     schema = DatasetFiles(data).schema()
     check_schema(sections, schema)
     record = {"data": data_path(data), "config": config.to_yaml()}
-    check_claim(pathlib.Path(out), record)
+    check_claim(run_folder(out), record)
     _check_models(sections)
     return schema
 
@@ -170,7 +169,7 @@ def check_update(
             "an update is written to a folder of its own. Received: "
             f"{out}, which holds another run. Name another folder."
         )
-    check_claim(out, {"data": data_path(out / JOINED)})
+    check_claim(run_folder(out), {"data": data_path(out / JOINED)})
     return record
 
 

@@ -1,76 +1,77 @@
 """What a run was begun with: `run.json`, and whose folder it is."""
 
+import contextlib
 import hashlib
 import json
-import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.manifest import NAME
 from tfadrec.core.read_json import read_json
+from tfadrec.core.scratch_folder import is_scratch
+from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
+from tfadrec.runs.folder import JOINED, RECORD, require_intact
 
-#: What the file is called.
-RECORD = "run.json"
-#: The folder in a run's of the dataset that days were joined to.
-JOINED = "data"
 #: Stands in it where `training.fit` wrote it.
 FITTED = "written_by"
 
 
-def claim(out: pathlib.Path, record: Mapping[str, str]) -> None:
-    """Writes run.json, or checks that the folder belongs to the same run.
+@contextlib.contextmanager
+def claimed(folder: WorkFolder, record: Mapping[str, str]) -> Iterator[None]:
+    """Holds the folder of a run, and writes or checks its run.json.
 
-    A folder with nothing but a run.json has no work in it that could be lost.
+    A run that fails before it has written anything else leaves no folder.
 
     Args:
-      out: the run folder.
+      folder: of the run.
       record: `data`, `fingerprint` and `config` of the run.
 
     Raises:
-      InputError: where the folder holds another run, or something else.
+      InputError: where the folder holds another run, or something else, or
+        another process is writing to it.
     """
-    if check_claim(out, record):
-        return
-    file = out / RECORD
-    fresh = file.with_suffix(".fresh")
-    out.mkdir(parents=True, exist_ok=True)
-    fresh.write_text(json.dumps(record, indent=1))
-    os.replace(fresh, file)
+    with folder.held(), begun(folder, record):
+        yield
 
 
-def check_claim(out: pathlib.Path, record: Mapping[str, str]) -> bool:
-    """Refuses a folder that holds another run, or something else.
+@contextlib.contextmanager
+def begun(folder: WorkFolder, record: Mapping[str, str]) -> Iterator[None]:
+    """The same in a folder that is held."""
+    if not is_begun(folder, record):
+        folder.write_text(RECORD, json.dumps(record, indent=1))
+    try:
+        yield
+    except BaseException:
+        if not _has_work(folder):
+            folder.clear()
+        raise
+
+
+def check_claim(folder: WorkFolder, record: Mapping[str, str]) -> None:
+    """Refuses a folder that `claimed` would refuse.
 
     Args:
-      out: the run folder.
+      folder: of the run.
       record: what is known by now of `data`, `fingerprint` and `config`.
-
-    Returns:
-      Whether the run was begun there.
 
     Raises:
       InputError: with what is there.
     """
-    if out.exists() and not out.is_dir():
-        raise InputError(
-            f"a run is written to a folder. Received: {out}, which is a file. "
-            "Name another one."
-        )
-    there = {p.name for p in out.iterdir()} if out.exists() else set()
-    begun = there - {
-        RECORD,
-        pathlib.Path(RECORD).with_suffix(".fresh").name,
-        JOINED,
-    }
-    if not begun:
+    folder.check()
+    is_begun(folder, record)
+
+
+def is_begun(folder: WorkFolder, record: Mapping[str, str]) -> bool:
+    """Whether a run has work in a folder that would be lost.
+
+    Raises:
+      InputError: where that is another run.
+    """
+    if not _has_work(folder):
         return False
-    if RECORD not in there:
-        raise InputError(
-            f"a run is written to a folder of its own. Received: {out}, which "
-            "holds something else. Name another folder."
-        )
-    found = read_record(out)
+    found = read_record(folder.path)
     for part, mend in (
         ("config", "other settings"),
         ("data", "another dataset"),
@@ -79,10 +80,19 @@ def check_claim(out: pathlib.Path, record: Mapping[str, str]) -> bool:
         if part in record and found[part] != record[part]:
             raise InputError(
                 f"a run goes on with what it was begun with. Received: "
-                f"{out}, begun with {mend}. Name another folder, or remove "
-                "this one."
+                f"{folder.out}, begun with {mend}. Name another folder, or "
+                "remove this one."
             )
     return True
+
+
+def _has_work(folder: WorkFolder) -> bool:
+    """Whether there is more in a folder than what says how it was begun."""
+    there = folder.path.iterdir() if folder.path.is_dir() else ()
+    return any(
+        path.name not in (RECORD, NAME, JOINED) and not is_scratch(path.name)
+        for path in there
+    )
 
 
 def read_record(run: pathlib.Path) -> dict[str, str]:
@@ -94,6 +104,7 @@ def read_record(run: pathlib.Path) -> dict[str, str]:
     Raises:
       InputError: where it cannot be read.
     """
+    require_intact(run, RECORD)
     file = run / RECORD
     try:
         found = read_json(file)

@@ -11,11 +11,13 @@ import numpy as np
 from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
 from tfadrec.core.ranges import Count, Index
+from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
 from tfadrec.metrics import ranking
 from tfadrec.models import AdRanker, RankingModel
 from tfadrec.models.start_text import start_text
 from tfadrec.runs.check import check_sections
+from tfadrec.runs.folder import run_folder
 from tfadrec.training.fitted import write_run
 from tfadrec.training.measure_epochs import MeasureEpochs
 from tfadrec.training.saved_state import SavedState
@@ -87,8 +89,47 @@ def fit(
 
     Raises:
       InputError: where an argument is out of range or is something else, the
-        model was not compiled, or what was saved in the folder cannot be read.
+        model was not compiled, what was saved in the folder cannot be read, it
+        holds anything else, or another process is writing to it.
     """
+    folder = run_folder(out)
+    with folder.held():
+        return fit_in(
+            folder,
+            model,
+            train,
+            valid,
+            batch_size=batch_size,
+            by=by,
+            epochs=epochs,
+            decay=decay,
+            steps_per_epoch=steps_per_epoch,
+            monitor=monitor,
+            patience=patience,
+            seed=seed,
+            until=until,
+            progress=progress,
+        )
+
+
+def fit_in(
+    folder: WorkFolder,
+    model: RankingModel,
+    train: Dataset,
+    valid: Dataset,
+    *,
+    batch_size: Count = 512,
+    by: Literal["row", "request"] = "row",
+    epochs: Count = 5,
+    decay: bool = True,
+    steps_per_epoch: Count | None = None,
+    monitor: Monitor = "val_auc",
+    patience: Count = 2,
+    seed: Index = 0,
+    until: Count | None = None,
+    progress: bool = True,
+) -> list[dict[str, float]]:
+    """The same in a run's folder that is held."""
     arguments = {
         "batch_size": batch_size,
         "by": by,
@@ -111,7 +152,6 @@ def fit(
         check_labels(model, rows)
     examples = len(train) if by == "row" else len(train.slates().sizes)
     steps = steps_per_epoch or max(1, examples // batch_size)
-    out = pathlib.Path(out)
     if not model.built:
         model.build()
     model.optimizer.build(model.trainable_variables)
@@ -120,7 +160,7 @@ def fit(
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     rate = optimizer.get_config()["learning_rate"]  # a schedule's a dict
     falling = decay and not isinstance(rate, Mapping)
-    state = SavedState(model, out, monitor)
+    state = SavedState(model, folder, monitor)
     watch = _Watch()
     last = min(epochs, until or epochs)
     if not state.is_over(last, patience):
@@ -151,14 +191,14 @@ def fit(
                     progress,
                 ),
                 keras.callbacks.TensorBoard(
-                    out / "tensorboard", write_graph=False
+                    folder.path / "tensorboard", write_graph=False
                 ),
             ],
         )
     state.restore_best()
     if falling:
         model.optimizer.learning_rate = float(rate)
-    write_run(model, train, valid, out, monitor)
+    write_run(model, train, valid, folder, monitor)
     return state.history
 
 

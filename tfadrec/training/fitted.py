@@ -2,18 +2,19 @@
 
 import json
 import logging
-import os
 import pathlib
 
 import numpy as np
 
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError
-from tfadrec.core.read_json import read_json
+from tfadrec.core.save_model import save_model
+from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
 from tfadrec.models import AdRanker, RankingModel
-from tfadrec.runs.before import MODEL, data_path
-from tfadrec.runs.record import FITTED, RECORD, fingerprint
+from tfadrec.runs.before import data_path
+from tfadrec.runs.folder import MODEL, RECORD, require_intact
+from tfadrec.runs.record import FITTED, fingerprint, read_record
 
 _LOG = logging.getLogger(__name__)
 #: What each row of the dataset was used for.
@@ -21,18 +22,17 @@ _ROWS = "rows.npy"
 _UNSEEN, _TRAIN, _VALID = range(3)
 
 
-def save_ranker(ranker: RankingModel, out: pathlib.Path) -> None:
-    """Writes `model.keras` into a run folder, whole or not at all."""
-    fresh = out / "fresh.keras"
-    ranker.save(fresh)
-    os.replace(fresh, out / MODEL)
+def save_ranker(ranker: RankingModel, folder: WorkFolder) -> None:
+    """Writes `model.keras` into a run folder, which is held."""
+    with folder.writing() as fresh:
+        save_model(ranker, fresh / MODEL)
 
 
 def write_run(
     model: RankingModel,
     train: Dataset,
     valid: Dataset,
-    out: pathlib.Path,
+    folder: WorkFolder,
     monitor: str,
 ) -> None:
     """Makes a folder with checkpoints a run that `load_run` reads.
@@ -45,19 +45,19 @@ def write_run(
       model: with its best weights.
       train: what it learned from.
       valid: what it was chosen by.
-      out: the folder.
+      folder: the run's, which is held.
       monitor: the metric it was chosen by.
     """
-    if not isinstance(model, AdRanker) or _is_begun_by_train(out):
+    if not isinstance(model, AdRanker) or _is_begun_by_train(folder):
         return
     try:
-        save_ranker(model, out)
+        save_ranker(model, folder)
     except (NotImplementedError, TypeError, ValueError) as error:
         line = " ".join(str(error).split())[:300]
         _LOG.warning(
             "%s is no run that can be loaded: the ranker cannot be saved (%s). "
             "Give each of its layers a `get_config`.",
-            out,
+            folder.out,
             line,
         )
         return
@@ -80,12 +80,12 @@ def write_run(
         "config": config.to_yaml(),
         FITTED: "training.fit",
     }
-    (out / _ROWS).unlink(missing_ok=True)
-    if known:
-        _write_rows(train, valid, out / _ROWS)
-    fresh = (out / RECORD).with_suffix(".fresh")
-    fresh.write_text(json.dumps(record, indent=1))
-    os.replace(fresh, out / RECORD)
+    if not known:
+        folder.remove([_ROWS])
+    with folder.writing() as fresh:
+        if known:
+            _write_rows(train, valid, fresh / _ROWS)
+        (fresh / RECORD).write_text(json.dumps(record, indent=1))
 
 
 def read_parts(
@@ -101,6 +101,7 @@ def read_parts(
     Raises:
       InputError: where the file of rows is not that of the dataset.
     """
+    require_intact(run, _ROWS)
     codes = np.full(len(dataset), _UNSEEN, np.uint8)
     if (run / _ROWS).exists():
         try:
@@ -128,8 +129,5 @@ def _write_rows(train: Dataset, valid: Dataset, file: pathlib.Path) -> None:
     np.save(file, codes)
 
 
-def _is_begun_by_train(out: pathlib.Path) -> bool:
-    try:
-        return FITTED not in read_json(out / RECORD)
-    except (OSError, ValueError):
-        return False
+def _is_begun_by_train(folder: WorkFolder) -> bool:
+    return folder.is_own(RECORD) and FITTED not in read_record(folder.path)

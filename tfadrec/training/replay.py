@@ -16,7 +16,7 @@ from tfadrec.data.dataset import Dataset
 from tfadrec.data.intake.slice_dataset import slice_dataset
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.metrics import ranking
-from tfadrec.runs.record import JOINED
+from tfadrec.runs.folder import JOINED
 from tfadrec.runs.sections import defaults_of
 from tfadrec.training.fit import check_goal
 from tfadrec.training.grow_vocabulary import grow_vocabulary

@@ -12,12 +12,13 @@ from tfadrec.core.safe_load import check_model, load_model
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.data.split import split_by_time
-from tfadrec.runs.before import MODEL, check_run, check_training, data_path
+from tfadrec.runs.before import check_run, check_training, data_path
 from tfadrec.runs.check import check_sections
-from tfadrec.runs.record import FITTED, claim, fingerprint
+from tfadrec.runs.folder import MODEL, require_intact, run_folder
+from tfadrec.runs.record import FITTED, claimed, fingerprint
 from tfadrec.training import version_1
 from tfadrec.training.build import build_ranker, check_builds
-from tfadrec.training.fit import check_goal, check_labels, fit
+from tfadrec.training.fit import check_goal, check_labels, fit_in
 from tfadrec.training.fitted import read_parts, save_ranker
 from tfadrec.training.saved_state import best_epoch, read_history
 from tfadrec.training.text import check_text, with_text
@@ -88,9 +89,9 @@ def train(
         `module:Class`. They are imported.
 
     Raises:
-      InputError: where the folder holds another run, or an argument is wrong.
+      InputError: where the folder holds another run, or anything else, another
+        process writes to it, or an argument is wrong.
     """
-    out = pathlib.Path(out)
     schema = check_training(data, config, out, allow_import)
     import_allowed(allow_import)
     if config.text is not None:
@@ -105,19 +106,26 @@ def train(
         "fingerprint": fingerprint(dataset),
         "config": config.to_yaml(),
     }
-    claim(out, record)
-    dataset, parts = split_parts(dataset, config)
-    dataset = with_text(dataset, config.text)
-    learn, valid, test = (
-        part.with_catalogue(dataset.catalogue) for part in parts
-    )
-    settings = dict(config.fit)
-    seed = settings.get("seed", 0)
-    ranker = build_ranker(config, dataset, seed, allow_import)
-    history = fit(
-        ranker, learn, valid, out, until=until, progress=progress, **settings
-    )
-    save_ranker(ranker, out)
+    folder = run_folder(out)
+    with claimed(folder, record):
+        dataset, parts = split_parts(dataset, config)
+        dataset = with_text(dataset, config.text)
+        learn, valid, test = (
+            part.with_catalogue(dataset.catalogue) for part in parts
+        )
+        settings = dict(config.fit)
+        seed = settings.get("seed", 0)
+        ranker = build_ranker(config, dataset, seed, allow_import)
+        history = fit_in(
+            folder,
+            ranker,
+            learn,
+            valid,
+            until=until,
+            progress=progress,
+            **settings,
+        )
+        save_ranker(ranker, folder)
     return Run(ranker, dataset, learn, valid, test, config, history)
 
 
@@ -142,6 +150,7 @@ def load_run(
     """
     run = pathlib.Path(run)
     record = check_run(run, data, allow_import)
+    require_intact(run, MODEL)
     config = RunConfig.from_yaml(record["config"])
     try:
         check_model(run / MODEL, allow_import)

@@ -1,7 +1,6 @@
 """What a run keeps on disk between its epochs."""
 
 import json
-import os
 import pathlib
 from collections.abc import Mapping, Sequence
 
@@ -10,6 +9,8 @@ import numpy as np
 from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.read_json import read_json
+from tfadrec.core.work_folder import WorkFolder
+from tfadrec.runs.folder import CHECKPOINTS, STATE, require_intact
 
 #: What a run can be judged by, and whether more of it is better.
 MONITORS = {
@@ -49,7 +50,8 @@ def read_history(
     Raises:
       InputError: where the file cannot be read.
     """
-    file = out / "state.json"
+    require_intact(out, STATE)
+    file = out / STATE
     try:
         history = read_json(file)["history"]
         if (
@@ -85,7 +87,7 @@ class SavedState:
 
     Args:
       model: built, with a built optimiser; it gets what was saved.
-      out: the run folder, with `checkpoints/` and `state.json`.
+      folder: the run's, with `checkpoints/` and `state.json`, which is held.
       monitor: the metric that tells the best epoch, one of `MONITORS`.
 
     Raises:
@@ -93,29 +95,33 @@ class SavedState:
     """
 
     def __init__(
-        self, model: keras.Model, out: pathlib.Path, monitor: str
+        self, model: keras.Model, folder: WorkFolder, monitor: str
     ) -> None:
         self._checkpoint = tf.train.Checkpoint(model=model)
-        self._folder = out / "checkpoints"
-        self._file = out / "state.json"
+        self._folder = folder
         self._monitor = monitor
         self.history: list[dict[str, float]] = []
-        if self._file.is_file():
-            self.history = read_history(out, monitor)
+        if folder.is_own(STATE):
+            self.history = read_history(folder.path, monitor)
             self._restore(len(self.history))
 
     def add(self, measured: dict[str, float]) -> None:
         """Saves the epoch that has just ended."""
         self.history.append(measured)
         epoch = len(self.history)
-        self._checkpoint.write(self._prefix(epoch))
-        fresh = self._file.with_suffix(".fresh")
-        fresh.write_text(json.dumps({"history": self.history}, indent=1))
-        os.replace(fresh, self._file)
+        with self._folder.writing() as fresh:
+            self._checkpoint.write(str(fresh / self._name(epoch)))
+        text = json.dumps({"history": self.history}, indent=1)
+        self._folder.write_text(STATE, text)
         keep = {self._name(epoch), self._name(self.best)}
-        for old in self._folder.glob("epoch-*"):
-            if old.name.partition(".")[0] not in keep and old.is_file():
-                old.unlink()
+        self._folder.remove(
+            [
+                name
+                for name in self._folder.files
+                if name.startswith(f"{CHECKPOINTS}/")
+                and name.partition(".")[0] not in keep
+            ]
+        )
 
     @property
     def best(self) -> int:
@@ -132,7 +138,7 @@ class SavedState:
         self._restore(self.best)
 
     def _restore(self, epoch: int) -> None:
-        prefix = self._prefix(epoch)
+        prefix = str(self._folder.path / self._name(epoch))
         try:
             self._checkpoint.read(prefix).assert_existing_objects_matched()
         except (tf.errors.OpError, AssertionError, ValueError) as error:
@@ -142,9 +148,6 @@ class SavedState:
                 "model. Remove the run's folder and train again."
             ) from error
 
-    def _prefix(self, epoch: int) -> str:
-        return str(self._folder / self._name(epoch))
-
     @staticmethod
     def _name(epoch: int) -> str:
-        return f"epoch-{epoch:04d}"
+        return f"{CHECKPOINTS}/epoch-{epoch:04d}"

@@ -8,13 +8,15 @@ import numpy as np
 
 from tfadrec.core.config import RunConfig
 from tfadrec.core.import_allowed import import_allowed
+from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.intake.join_datasets import join_datasets
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.data.split import split_by_time
 from tfadrec.runs.before import check_update, data_path
-from tfadrec.runs.record import JOINED, claim, fingerprint
-from tfadrec.training.fit import check_labels, fit
+from tfadrec.runs.folder import JOINED, run_folder
+from tfadrec.runs.record import begun, fingerprint
+from tfadrec.training.fit import check_labels, fit_in
 from tfadrec.training.fitted import save_ranker
 from tfadrec.training.grow_vocabulary import grow_vocabulary
 from tfadrec.training.run import Run, load_run
@@ -65,20 +67,32 @@ def update(
     record = check_update(run, data, out, epochs, rehearse, allow_import)
     import_allowed(allow_import)
     before = load_run(run, allow_import=allow_import)
-    whole = out / JOINED
-    if not whole.exists():
-        join_datasets(record["data"], data, whole)
     config = _config(before.config, epochs)
-    dataset = open_dataset(whole)
-    dataset = dataset.with_history_length(before.dataset.history_length)
-    claim(
-        out,
-        {
+    folder = run_folder(out)
+    with folder.held():
+        whole = out / JOINED
+        if not whole.exists():
+            join_datasets(record["data"], data, whole)
+        dataset = open_dataset(whole)
+        dataset = dataset.with_history_length(before.dataset.history_length)
+        told = {
             "data": data_path(whole),
             "fingerprint": fingerprint(dataset),
             "config": config.to_yaml(),
-        },
-    )
+        }
+        with begun(folder, told):
+            return _learn(folder, before, dataset, config, rehearse, progress)
+
+
+def _learn(
+    folder: WorkFolder,
+    before: Run,
+    dataset: Dataset,
+    config: RunConfig,
+    rehearse: float,
+    progress: bool,
+) -> Run:
+    """Goes on with a ranker, in the folder of the new run, which is held."""
     shares = {k: v for k, v in config.data.items() if k != "history_length"}
     parts = split_by_time(dataset, **shares)
     dataset = with_text(dataset, config.text)
@@ -89,10 +103,15 @@ def update(
     is_known = _learned(dataset, before)[_rows_of(learn)]
     random = np.random.default_rng(seed)
     rows = ~is_known | (random.random(len(learn)) < rehearse)
-    history = fit(
-        ranker, learn.select(rows), valid, out, progress=progress, **config.fit
+    history = fit_in(
+        folder,
+        ranker,
+        learn.select(rows),
+        valid,
+        progress=progress,
+        **config.fit,
     )
-    save_ranker(ranker, out)
+    save_ranker(ranker, folder)
     return Run(ranker, dataset, learn, valid, test, config, history)
 
 

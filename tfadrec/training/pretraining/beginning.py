@@ -1,19 +1,17 @@
 """The weights and the tokenizer that a run begins with."""
 
 import dataclasses
-import os
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfadrec.core import pretrained
 from tfadrec.core.door import keras
-from tfadrec.core.errors import InputError
 from tfadrec.data.copy.tokenizer import Tokenizer
 from tfadrec.data.copy.train_tokenizer import train_tokenizer
 from tfadrec.layers.text import AdEncoder, load_encoder, model_folder
 from tfadrec.training.pretraining.checks import check_model_type
-from tfadrec.training.pretraining.folders import emptied
+from tfadrec.training.pretraining.folders import language_model_folder
 from tfadrec.training.pretraining.settings import Settings
 
 
@@ -82,19 +80,14 @@ def _make(
     """Writes a model with new weights and a tokenizer of its own."""
     sizes = {"vocabulary_size": 8000, **model}
     kind, asked = sizes.pop("type"), sizes.pop("vocabulary_size")
-    fresh = emptied(folder.with_name("begin.fresh"))
-    try:
+    with language_model_folder(folder).replacing() as fresh:
         count = train_tokenizer(
             texts, fresh, model_type=kind, vocabulary_size=asked
         )
-    except InputError:
-        fresh.rmdir()  # the run's folder is free for other settings
-        raise
-    config = model_folder.new_config(kind, vocabulary_size=count, **sizes)
-    encoder = model_folder.ENCODERS[kind](config)
-    encoder.build(None)
-    model_folder.save_model(fresh, encoder)
-    os.replace(fresh, folder)
+        config = model_folder.new_config(kind, vocabulary_size=count, **sizes)
+        encoder = model_folder.ENCODERS[kind](config)
+        encoder.build(None)
+        model_folder.save_model(fresh, encoder)
 
 
 def _load(folder: pathlib.Path, settings: Settings) -> AdEncoder:

@@ -1,11 +1,11 @@
 """The model that learns, and how it does."""
 
 import math
-import pathlib
 from collections.abc import Callable
 
 from tfadrec import models, optimizers
 from tfadrec.core.door import keras
+from tfadrec.core.work_folder import WorkFolder
 from tfadrec.layers.text import model_folder
 from tfadrec.training.measure_epochs import MeasureEpochs
 from tfadrec.training.pretraining.beginning import Beginning
@@ -74,7 +74,7 @@ def learn(
     model: keras.Model,
     streams: Streams,
     settings: Settings,
-    out: pathlib.Path,
+    folder: WorkFolder,
     measured: Callable[[], dict[str, float]],
     progress: bool,
 ) -> list[dict[str, float]]:
@@ -84,7 +84,7 @@ def learn(
       model: compiled.
       streams: of the run.
       settings: likewise.
-      out: its folder.
+      folder: its, which is held.
       measured: gives the metrics of what is held out.
       progress: whether to show progress on standard error.
 
@@ -95,7 +95,7 @@ def learn(
       InputError: where what was saved in the folder cannot be read.
     """
     steps = streams.steps(settings)
-    state = SavedState(model, out, MONITOR)
+    state = SavedState(model, folder, MONITOR)
     if not state.is_over(settings.epochs, settings.patience):
         done = len(state.history)
         model.fit(
@@ -114,7 +114,7 @@ def learn(
                     progress,
                 ),
                 keras.callbacks.TensorBoard(
-                    out / "tensorboard", write_graph=False
+                    folder.path / "tensorboard", write_graph=False
                 ),
             ],
         )

@@ -9,7 +9,8 @@ from typing import Any
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.layers.text.pooling import Pooling
-from tfadrec.runs.record import claim, fingerprint
+from tfadrec.runs.folder import pretraining_folder
+from tfadrec.runs.record import claimed, fingerprint
 from tfadrec.training.pretraining import learning
 from tfadrec.training.pretraining.beginning import (
     begin_with_given,
@@ -147,19 +148,22 @@ def _run(
     parts = parted(dataset, settings)
     # A model that cannot be had leaves the folder free for another call.
     given = begin_with_given(settings)
-    claim(out, _record(data, dataset, settings))
-    begin = given or begin_with_new(
-        settings, out / "begin", parts.learned_texts
-    )
-    tokenizer = begin.tokenizer(settings.max_tokens)
-    model = learning.model_of(begin, settings)
-    streams = streams_of(parts, tokenizer, settings)
-    learning.compile_model(model, settings, streams.steps(settings))
-    measure = functools.partial(learning.measure, model, streams, settings)
-    before = measure()
-    history = learning.learn(model, streams, settings, out, measure, progress)
-    head = None if settings.is_contrastive else model.head
-    write_model(out / "model", begin.folder, begin.encoder, head)
+    folder = pretraining_folder(out)
+    with claimed(folder, _record(data, dataset, settings)):
+        begin = given or begin_with_new(
+            settings, out / "begin", parts.learned_texts
+        )
+        tokenizer = begin.tokenizer(settings.max_tokens)
+        model = learning.model_of(begin, settings)
+        streams = streams_of(parts, tokenizer, settings)
+        learning.compile_model(model, settings, streams.steps(settings))
+        measure = functools.partial(learning.measure, model, streams, settings)
+        before = measure()
+        history = learning.learn(
+            model, streams, settings, folder, measure, progress
+        )
+        head = None if settings.is_contrastive else model.head
+        write_model(out / "model", begin.folder, begin.encoder, head)
     texts = parts.corpus.texts
     return Pretraining(
         out / "model", before, history, len(texts), tokenizer.cut_share(texts)
@@ -169,7 +173,7 @@ def _run(
 def _record(
     data: str | pathlib.Path, dataset: Dataset, settings: Settings
 ) -> dict[str, str]:
-    """What the run is begun with, as `claim` writes it."""
+    """What the run is begun with, as `claimed` writes it."""
     is_address = "://" in str(data)
     return {
         "data": str(data if is_address else pathlib.Path(data).resolve()),
