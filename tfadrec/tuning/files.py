@@ -1,16 +1,37 @@
-"""Small files that are whole or not there."""
+"""The folder of a search, and small files in it."""
 
 import json
 import os
 import pathlib
 from typing import Any
 
+from tfadrec.core.work_folder import WorkFolder
 
-def write_text(path: pathlib.Path, text: str) -> None:
-    """Replaces a file in one step."""
-    fresh = path.with_name(path.name + ".fresh")
-    fresh.write_text(text, encoding="utf-8")
-    os.replace(fresh, path)
+#: What was searched for, and what was found.
+RECORD = "search.json"
+BOARD_TEXT, BOARD, BEST = "leaderboard.txt", "leaderboard.json", "best.yaml"
+REPORT = "report.html"
+#: keras-tuner and the processes of trials write below these folders.
+_TRIALS = (
+    "trials",
+    "trials/oracle.json",
+    "trials/tuner*.json",
+    "trials/.tfadrec-*",
+    "trials/trial_*",
+    "final",
+    "final/trial_*",
+)
+
+
+def search_folder(out: str | os.PathLike[str]) -> WorkFolder:
+    """The folder of a search."""
+    return WorkFolder(
+        out,
+        "search",
+        others=(REPORT, *_TRIALS),
+        older=_files_of_version_1,
+        mends={"": "Remove the folder of the search and search again."},
+    )
 
 
 def read_json(path: pathlib.Path) -> dict[str, Any]:
@@ -18,3 +39,13 @@ def read_json(path: pathlib.Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _files_of_version_1(folder: pathlib.Path) -> set[str]:
+    """The files of a search of version 0.1.0, which had no manifests."""
+    try:
+        found = read_json(folder / RECORD)
+    except (OSError, ValueError):
+        return set()
+    of_search = isinstance(found, dict) and {"space", "tuner"} <= found.keys()
+    return {RECORD, BOARD_TEXT, BOARD, BEST} if of_search else set()

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.replace_file import replace_text, replacing_file
 from tfadrec.tuning.budget import OVER_BUDGET
 from tfadrec.tuning.door import keras_tuner
-from tfadrec.tuning.files import write_text
 
 #: Where a trial's values carry its result: it is what comes back from a worker.
 RESULT = "tfadrec/result"
@@ -116,7 +116,7 @@ class _Durable:
             return
         text = trial.hyperparameters.values.pop(RESULT)
         folder = pathlib.Path(self._get_trial_dir(trial.trial_id))
-        write_text(folder / "result.json", text)
+        replace_text(folder / "result.json", text)
         result = json.loads(text)
         trial.message = result.get("infeasible") or result.get("error")
         # What comes back from a worker has lost digits.
@@ -148,11 +148,13 @@ class _Durable:
 
     def save(self):
         """Replaces the file, so that a kill leaves a whole one."""
-        _replace(self._get_oracle_fname(), super(keras_tuner.Oracle, self).save)
+        with replacing_file(self._get_oracle_fname()) as fresh:
+            super(keras_tuner.Oracle, self).save(str(fresh))
 
     def _save_trial(self, trial):
         folder = self._get_trial_dir(trial.trial_id)
-        _replace(os.path.join(folder, "trial.json"), trial.save)
+        with replacing_file(os.path.join(folder, "trial.json")) as fresh:
+            trial.save(str(fresh))
 
     def reload(self):
         super().reload()
@@ -229,9 +231,3 @@ def _idle(oracle):
     return engine.Trial(
         oracle.get_space(), trial_id="none", status=engine.TrialStatus.IDLE
     )
-
-
-def _replace(path: str, save) -> None:
-    """Saves beside a file, and puts the whole in its place."""
-    save(path + ".fresh")
-    os.replace(path + ".fresh", path)

@@ -10,7 +10,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tfadrec.tuning.files import read_json, write_text
+from tfadrec.core.replace_file import replace_text
+from tfadrec.core.scratch_folder import FRESH, clear_leftovers, scratch_folder
+from tfadrec.runs.folder import MODEL, clear_run
+from tfadrec.tuning.files import read_json
 
 
 def run_trial(
@@ -38,8 +41,8 @@ def run_trial(
     if same and "metrics" in read_json(result):
         return read_json(result)
     if not same:
-        shutil.rmtree(folder / "run", ignore_errors=True)
-        write_text(file, text)
+        clear_run(folder / "run")
+        replace_text(file, text)
     result.unlink(missing_ok=True)
     if promoted is not None and (promoted / "run").is_dir():
         _copy(promoted / "run", folder / "run")
@@ -69,7 +72,8 @@ def _copy(source: pathlib.Path, target: pathlib.Path) -> None:
     """A run as it is before the epochs that are still to come."""
     if target.exists():
         return
-    fresh = target.with_name("run.fresh")
-    shutil.rmtree(fresh, ignore_errors=True)
-    shutil.copytree(source, fresh, ignore=shutil.ignore_patterns("model.keras"))
-    os.replace(fresh, target)
+    clear_leftovers(target, "run")
+    with scratch_folder(target, "run") as scratch:
+        fresh = scratch / FRESH
+        shutil.copytree(source, fresh, ignore=shutil.ignore_patterns(MODEL))
+        os.replace(fresh, target)

@@ -18,12 +18,13 @@ from tensorboard.plugins.hparams import api as hparams
 from tfadrec.core.config import RunConfig
 from tfadrec.core.door import tf
 from tfadrec.core.errors import TfadrecError
+from tfadrec.core.replace_file import replace_text
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.training.build import build_ranker
 from tfadrec.training.run import split_parts, train
 from tfadrec.training.text import with_text
 from tfadrec.tuning.budget import Budget
-from tfadrec.tuning.files import read_json, write_text
+from tfadrec.tuning.files import read_json
 
 
 def run_task(folder: pathlib.Path) -> dict[str, Any]:
@@ -93,7 +94,7 @@ def _end_with_parent() -> None:
 if __name__ == "__main__":
     threading.Thread(target=_end_with_parent, daemon=True).start()
     trial = pathlib.Path(sys.argv[1])
-    write_text(trial / "result.json", json.dumps(run_task(trial)))
+    replace_text(trial / "result.json", json.dumps(run_task(trial)))
     # Threads of TensorFlow have nothing more to do.
     sys.stdout.flush()
     sys.stderr.flush()

@@ -13,6 +13,7 @@ from typing import Any
 
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.evaluation.page import check_page
 from tfadrec.runs.before import check_search, data_path
@@ -22,7 +23,15 @@ from tfadrec.training.build import check_builds
 from tfadrec.tuning.budget import Budget
 from tfadrec.tuning.distribute import roles, serve
 from tfadrec.tuning.door import keras_tuner
-from tfadrec.tuning.files import read_json, write_text
+from tfadrec.tuning.files import (
+    BEST,
+    BOARD,
+    BOARD_TEXT,
+    RECORD,
+    REPORT,
+    read_json,
+    search_folder,
+)
 from tfadrec.tuning.finalists import SEEDS, retrain
 from tfadrec.tuning.leaderboard import Leaderboard
 from tfadrec.tuning.objective import check_objective, with_monitor
@@ -126,23 +135,6 @@ def tune(
         "until": None,
         "values": {},
     }
-    if worker is None:
-        check_page(out / "report.html")
-        dataset = open_dataset(data)
-        _claim(
-            out,
-            {
-                "data": task["data"],
-                "fingerprint": fingerprint(dataset),
-                "space": space.to_yaml()
-                if isinstance(space, SearchSpace)
-                else getattr(space, "__qualname__", repr(space)),
-                "tuner": tuner,
-                "objective": goal.name,
-                "budget": task["budget"],
-                "seed": seed,
-            },
-        )
     oracle = make_oracle(
         tuner,
         goal,
@@ -152,17 +144,37 @@ def tune(
         seed,
     )
     shown = Progress(oracle, progress)
-    name = f"worker-{uuid.uuid4().hex[:12]}"
-    with roles(chief, worker, name):
-        made = _Tuner(oracle, space, out, task, shown)
-        if chief is not None:
-            shown.say(f"chief: waiting for workers at {chief}")
-            serve(oracle, lost_after, shown.ended)
-        else:
-            made.search()
+
+    def search() -> None:
+        name = f"worker-{uuid.uuid4().hex[:12]}"
+        with roles(chief, worker, name):
+            made = _Tuner(oracle, space, out, task, shown)
+            if chief is not None:
+                shown.say(f"chief: waiting for workers at {chief}")
+                serve(oracle, lost_after, shown.ended)
+            else:
+                made.search()
+
     if worker is not None:
+        search()
         return None
-    return _finish(out, oracle, space, task, finalists, shown)
+    check_page(out / REPORT)
+    record = {
+        "data": task["data"],
+        "fingerprint": fingerprint(open_dataset(data)),
+        "space": space.to_yaml()
+        if isinstance(space, SearchSpace)
+        else getattr(space, "__qualname__", repr(space)),
+        "tuner": tuner,
+        "objective": goal.name,
+        "budget": task["budget"],
+        "seed": seed,
+    }
+    folder = search_folder(out)
+    with folder.held():
+        _claim(folder, record)
+        search()
+        return _finish(folder, oracle, space, task, finalists, shown)
 
 
 class _Tuner(keras_tuner.engine.base_tuner.BaseTuner):
@@ -267,37 +279,30 @@ def _first(space, objective: str) -> RunConfig:
     return with_monitor(made, objective)
 
 
-def _claim(out: pathlib.Path, record: dict[str, Any]) -> None:
+def _claim(folder: WorkFolder, record: dict[str, Any]) -> None:
     """Writes search.json, or checks that the folder is the same search's."""
-    file = out / "search.json"
-    found = read_json(file)
-    if found:
+    if folder.is_own(RECORD):
+        found = read_json(folder.path / RECORD)
         other = [key for key in record if found.get(key) != record[key]]
         if other:
             raise InputError(
                 f"a search goes on with what it was begun with. Received: "
-                f"{out}, begun with another {', '.join(other)}. Name another "
-                "folder, or remove this one."
+                f"{folder.out}, begun with another {', '.join(other)}. Name "
+                "another folder, or remove this one."
             )
-    # A worker that was there first has made the folder `trials`.
-    elif out.exists() and {p.name for p in out.iterdir()} - {"trials"}:
-        raise InputError(
-            f"a search is written to a folder of its own. Received: {out}, "
-            "which holds something else. Name another folder."
-        )
-    out.mkdir(parents=True, exist_ok=True)
-    write_text(file, json.dumps(record, indent=1))
+    folder.write_text(RECORD, json.dumps(record, indent=1))
 
 
-def _finish(out, oracle, space, task, finalists, shown) -> Search:
+def _finish(folder, oracle, space, task, finalists, shown) -> Search:
     """Writes what was found, and makes the last choice."""
+    out = folder.path
     board = Leaderboard.of(oracle)
     failed = oracle.failed
     if not board.completed:
-        _write(out, board, None, None)
+        _write(folder, board, None, None)
         raise TfadrecError(_no_score(board))
     if len(failed) > oracle.max_failed:
-        _write(out, board, None, None)
+        _write(folder, board, None, None)
         raise TfadrecError(
             f"at most {oracle.max_failed} trials may fail. Received: "
             f"{len(failed)}, the last with: {failed[-1].message} Mend the "
@@ -326,7 +331,7 @@ def _finish(out, oracle, space, task, finalists, shown) -> Search:
             best = final["finalists"][0]["trial"]
             run = out / "final" / f"trial_{best}-seed_{SEEDS[0]}" / "run"
         shown.say(final["verdict"])
-    _write(out, board, final, configs[best])
+    _write(folder, board, final, configs[best])
     return Search(out, board, final, configs[best], run)
 
 
@@ -346,11 +351,12 @@ def _no_score(board: Leaderboard) -> str:
     )
 
 
-def _write(out, board, final, best: RunConfig | None) -> None:
+def _write(folder, board, final, best: RunConfig | None) -> None:
     """The leaderboard as text, JSON and HTML, and the best settings."""
-    write_text(out / "leaderboard.txt", f"{board}\n")
     record = {**dataclasses.asdict(board), "final": final}
-    write_text(out / "leaderboard.json", json.dumps(record, indent=1))
-    if best is not None:
-        write_text(out / "best.yaml", best.to_yaml())
-    write_search_report(out / "report.html", board, final, best)
+    with folder.writing() as fresh:
+        (fresh / BOARD_TEXT).write_text(f"{board}\n", "utf-8")
+        (fresh / BOARD).write_text(json.dumps(record, indent=1), "utf-8")
+        if best is not None:
+            (fresh / BEST).write_text(best.to_yaml(), "utf-8")
+    write_search_report(folder.path / REPORT, board, final, best)

@@ -9,6 +9,7 @@ import safetensors.numpy
 
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
+from tfadrec.core.replace_file import replacing_file
 
 
 def by_name(
@@ -41,10 +42,9 @@ def save(
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f"{path.name}.scratch")
     tensors = {name: value.numpy() for name, value in variables.items()}
-    safetensors.numpy.save_file(tensors, scratch, metadata=dict(facts))
-    os.replace(scratch, path)
+    with replacing_file(path) as fresh:
+        safetensors.numpy.save_file(tensors, fresh, metadata=dict(facts))
 
 
 def load(
