@@ -1,12 +1,60 @@
 """The folder of a bundle's versions: its name, and what may be in it."""
 
+import os
 import pathlib
 import re
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.manifest import Manifest, first_damaged
+from tfadrec.core.owned_folder import OwnedFolder
+from tfadrec.core.scratch_folder import clear_leftovers_in
+from tfadrec.core.work_folder import WorkFolder
 
 #: What every export writes beside the versions.
 MODELS = "models.config"
+_VERSION = "bundle version"
+
+
+def bundle_folder(path: str | os.PathLike[str]) -> WorkFolder:
+    """The folder of a bundle's versions, which is a team's as well.
+
+    A team may change every file beside the versions, so nothing in it is in the
+    way; see `deployment` for what an export writes there.
+    """
+    return WorkFolder(path, "bundle", others=("*",), older=_files_of_version_1)
+
+
+def version_folder(path: pathlib.Path, version: int) -> OwnedFolder:
+    """The folder of one version, which nobody changes.
+
+    What killed exports have left in `path` is removed.
+    """
+    clear_leftovers_in(path, _VERSION)
+    return OwnedFolder(path / str(version), _VERSION)
+
+
+def require_whole(version: pathlib.Path) -> None:
+    """Refuses a version whose files are not as they were exported.
+
+    Without a manifest, as in a bundle of version 0.1.0, nothing is checked.
+
+    Raises:
+      InputError: with the name of the first such file.
+    """
+    manifest = Manifest.in_folder(version)
+    damaged = manifest and first_damaged(version, sorted(manifest.files))
+    if damaged:
+        raise InputError(
+            "a bundle's files must be as they were exported. Received: "
+            f"{version}, where {damaged} is not. Export the run again, and "
+            "remove that version."
+        )
+
+
+def _files_of_version_1(path: pathlib.Path) -> set[str]:
+    """What version 0.1.0, which had no manifests, wrote at every export."""
+    is_bundle = (path / MODELS).is_file() and version_numbers(path)
+    return {"README.md", "request.json"} if is_bundle else set()
 
 
 def check_bundle_folder(path: pathlib.Path) -> None:

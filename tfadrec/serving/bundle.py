@@ -1,15 +1,20 @@
 """Writing a bundle, all of it or nothing, and reading it back."""
 
-import os
 import pathlib
-import tempfile
 from collections.abc import Callable
 
 import numpy as np
 
-from tfadrec.core.bundle_folder import check_bundle_folder, version_numbers
+from tfadrec.core.bundle_folder import (
+    bundle_folder,
+    check_bundle_folder,
+    require_whole,
+    version_folder,
+    version_numbers,
+)
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
+from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.copy.text_vectors import TextEncoder, encode_text
 from tfadrec.data.copy.tokenizer import Tokenizer
@@ -18,6 +23,7 @@ from tfadrec.models import AdRanker
 from tfadrec.serving.answers import answers
 from tfadrec.serving.catalogue_tables import columns_read
 from tfadrec.serving.deployment import (
+    check_deployment,
     existing_versions,
     write_deployment,
 )
@@ -45,7 +51,9 @@ def export_bundle(
 
     The bundle is written aside, and `check_parity` replays rows of the dataset
     through it and writes `parity.json`. Only then does it take its place by a
-    rename, so a server never meets half of it, or one that scores otherwise.
+    rename, so a server never meets half of it, or one that scores otherwise. A
+    `manifest.json` in it has the SHA-256 of each file, which `open_bundle` and
+    the preview check.
 
     Args:
       ranker: a built ranker.
@@ -66,22 +74,40 @@ def export_bundle(
 
     Raises:
       InputError: where the version exists or is no number >= 1, or the folder's
-        name cannot be a model's, something else is in it, or more ads lack a
-        column.
+        name cannot be a model's, something else is in it, another export is at
+        work there, or more ads lack a column.
       TfadrecError: where the bundle does not load with TensorFlow alone, or a
         score differs by more than its share of 1e-5, or of 0.02 in half
         precision; see `check_parity`.
     """
     path = pathlib.Path(path)
     check_bundle_folder(path)
-    if version is None:
-        version = 1 + max(version_numbers(path), default=0)
-    folder = path / str(version)
-    if version < 1 or folder.exists():
-        raise InputError(
-            "a version is a number >= 1 that is not there yet. Received: "
-            f"version={version} in {path}."
+    folder = bundle_folder(path)
+    with folder.held():
+        check_deployment(path)
+        if version is None:
+            version = 1 + max(version_numbers(path), default=0)
+        if version < 1 or (path / str(version)).exists():
+            raise InputError(
+                "a version is a number >= 1 that is not there yet. Received: "
+                f"version={version} in {path}."
+            )
+        return _export(
+            folder, version, ranker, dataset, tokenizer, encoder, catalogue
         )
+
+
+def _export(
+    bundle: WorkFolder,
+    version: int,
+    ranker: AdRanker,
+    dataset: Dataset,
+    tokenizer: Tokenizer | None,
+    encoder: TextEncoder | None,
+    catalogue: Catalogue | None,
+) -> pathlib.Path:
+    """See `export_bundle`; its folder is held."""
+    path = bundle.path
     more = None
     if catalogue is not None:
         known = np.isin(catalogue.ad_ids, dataset.catalogue.ad_ids)
@@ -96,9 +122,7 @@ def export_bundle(
                 "more ads need the columns that the ranker reads. Received: no "
                 f"{', '.join(missing)}. Give them, or the encoder of `text`."
             )
-    path.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path, prefix=".export-") as scratch:
-        fresh = pathlib.Path(scratch, "fresh")
+    with version_folder(path, version).replacing() as fresh:
         service = RankingService(
             ranker,
             dataset,
@@ -109,15 +133,14 @@ def export_bundle(
         signatures = service.signatures()
         tf.saved_model.save(service, fresh, signatures)
         requests = list(warm_up_requests(dataset, service.reader))
-        write_warm_up(fresh, path.absolute().name, signatures, requests)
+        write_warm_up(fresh, path.name, signatures, requests)
         foreign = foreign_ops(fresh)
         check_parity(ranker, dataset, fresh, service.reader, foreign)
-        os.replace(fresh, folder)
     sample = next(
         request for signature, request in requests if signature == "score_slate"
     )
-    write_deployment(path, version, signatures, foreign, sample)
-    return folder
+    write_deployment(bundle, version, signatures, foreign, sample)
+    return path / str(version)
 
 
 def open_bundle(
@@ -134,10 +157,11 @@ def open_bundle(
       values, to its outputs.
 
     Raises:
-      InputError: where there is no bundle.
+      InputError: where there is no bundle, or a file is not as it was exported.
     """
     path = pathlib.Path(path)
     if not (path / "saved_model.pb").is_file():
         path = path / str(existing_versions(path)[-1])
+    require_whole(path)
     loaded = tf.saved_model.load(path)
     return answers(loaded, loaded.signatures)

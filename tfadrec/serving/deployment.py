@@ -2,18 +2,24 @@
 
 import importlib.resources
 import json
-import os
+import logging
 import pathlib
 import re
 import string
 from collections.abc import Mapping
 from typing import Any
 
-from tfadrec.core.bundle_folder import version_numbers
+from tfadrec.core.bundle_folder import (
+    MODELS,
+    bundle_folder,
+    version_numbers,
+)
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
+from tfadrec.core.work_folder import WorkFolder
 from tfadrec.serving.requests import Request
 
+_LOG = logging.getLogger(__name__)
 #: Written once, for a team to change.
 _KEPT = (
     "batching.config",
@@ -24,6 +30,12 @@ _KEPT = (
     "client_grpc.py",
 )
 _LABEL = r'version_labels\s*\{\s*key:\s*"([^"]*)"\s*value:\s*(\d+)'
+#: What differs between two files `models.config` of the same model: versions,
+#: labels, and the comment of version 0.1.0.
+_FREE = re.compile(
+    r"\s*versions: \d+$|\s*version_labels\s*\{[^}]*\}$|"
+    r"# (Which versions|version the label|and `tfadrec).*"
+)
 _TEMPLATES = importlib.resources.files("tfadrec.serving") / "templates"
 
 
@@ -44,15 +56,41 @@ def existing_versions(path: pathlib.Path) -> list[int]:
 
 def read_labels(path: pathlib.Path) -> dict[str, int]:
     """Label -> version, as `models.config` says; empty where there is none."""
-    file = path / "models.config"
+    file = path / MODELS
     if not file.is_file():
         return {}
     pairs = re.findall(_LABEL, file.read_text("utf-8", "replace"))
     return {label: int(version) for label, version in pairs}
 
 
+def check_deployment(path: pathlib.Path) -> None:
+    """Refuses a `models.config` in which more than labels was changed.
+
+    It is written anew, with the labels that are in it.
+
+    Raises:
+      InputError: with what to do.
+    """
+    file = path / MODELS
+    if not file.exists():
+        return
+    text = file.read_text("utf-8", "replace") if file.is_file() else ""
+    if _fixed(text) != _fixed(_models_config(path.absolute().name, {})):
+        raise InputError(
+            "models.config is written anew, and only its labels are kept. "
+            f"Received: {file}, in which more was "
+            "changed. Keep what you need under another name, and remove it."
+        )
+
+
+def _fixed(text: str) -> list[str]:
+    """The lines of a `models.config` that are the same in all of them."""
+    lines = (line.rstrip() for line in text.splitlines())
+    return [line for line in lines if line and not _FREE.fullmatch(line)]
+
+
 def write_deployment(
-    path: pathlib.Path,
+    folder: WorkFolder,
     version: int,
     signatures: Mapping[str, Any],
     foreign: Mapping[str, str],
@@ -61,16 +99,18 @@ def write_deployment(
     """Writes `models.config`, README, a request, and what is not there yet.
 
     The version gets the label canary. The label stable stays where it is; the
-    first version gets both.
+    first version gets both. A README or a request that a team has changed is
+    kept, as the other files are.
 
     Args:
-      path: the folder of versions; the model is called as it is.
+      folder: of versions, which is held; the model is called as it is.
       version: the version that was just exported.
       signatures: name -> concrete function.
       foreign: as from `foreign_ops`.
       sample: inputs of `score_slate`, which the samples of clients send.
     """
-    name = path.absolute().name
+    path = folder.path
+    name = path.name
     there = {
         label: number
         for label, number in read_labels(path).items()
@@ -88,49 +128,73 @@ def write_deployment(
             _describe(name, signature) for name, signature in signatures.items()
         ),
     }
-    for kept in _KEPT:
-        if not (path / kept).exists():
-            _write(path / kept, values)
     body = {
         "signature_name": "score_slate",
         "inputs": {name: value.tolist() for name, value in sample.items()},
     }
-    _replace(path / "request.json", json.dumps(body, indent=1) + "\n")
-    _write(path / "README.md", values)
-    write_labels(path, labels)
+    texts = {
+        "README.md": _filled("README.md", values),
+        "request.json": json.dumps(body, indent=1) + "\n",
+    }
+    changed = [n for n in texts if (path / n).exists() and not folder.is_own(n)]
+    if changed:
+        _LOG.warning(
+            "%s: kept as somebody has changed it: %s.", path, ", ".join(changed)
+        )
+    texts |= {kept: _filled(kept, values) for kept in _KEPT}
+    with folder.writing() as fresh:
+        for name, text in texts.items():
+            if not (path / name).exists() or (
+                name not in _KEPT and name not in changed
+            ):
+                (fresh / name).write_text(text, "utf-8")
+    # Last, as a server then loads the version.
+    _write_labels(folder, labels)
 
 
-def write_labels(path: pathlib.Path, labels: Mapping[str, int]) -> None:
+def write_labels(path: str | pathlib.Path, labels: Mapping[str, int]) -> None:
     """Writes `models.config`, which a server reads again every minute.
 
     Args:
       path: the folder of versions; the model is called as it is.
       labels: label -> version. These versions are loaded.
+
+    Raises:
+      InputError: where more than labels was changed in that file, or another
+        process is writing to the folder.
     """
+    folder = bundle_folder(path)
+    with folder.held():
+        check_deployment(folder.path)
+        _write_labels(folder, labels)
+
+
+def _write_labels(folder: WorkFolder, labels: Mapping[str, int]) -> None:
+    if (folder.path / MODELS).exists():
+        folder.adopt(MODELS)
+    folder.write_text(MODELS, _models_config(folder.path.name, labels))
+
+
+def _models_config(name: str, labels: Mapping[str, int]) -> str:
     versions = [f"        versions: {n}" for n in sorted({*labels.values()})]
     lines = [
         f'    version_labels {{ key: "{label}" value: {version} }}'
         for label, version in labels.items()
     ]
     values = {
-        "name": path.absolute().name,
+        "name": name,
         "versions": "\n".join(versions),
         "labels": "\n".join(lines),
     }
-    _write(path / "models.config", values)
+    return _filled(MODELS, values)
 
 
-def _write(file: pathlib.Path, values: Mapping[str, Any]) -> None:
+def _filled(name: str, values: Mapping[str, Any]) -> str:
+    """The text of a file, of its template."""
     # A template of a script is no module of this package.
-    kind = ".txt" if file.suffix == ".py" else ""
-    template = (_TEMPLATES / (file.name + kind)).read_text("utf-8")
-    _replace(file, string.Template(template).substitute(values))
-
-
-def _replace(file: pathlib.Path, text: str) -> None:
-    fresh = file.with_name(f".{file.name}.new")
-    fresh.write_text(text, "utf-8")
-    os.replace(fresh, file)
+    kind = ".txt" if name.endswith(".py") else ""
+    template = (_TEMPLATES / (name + kind)).read_text("utf-8")
+    return string.Template(template).substitute(values)
 
 
 def _listed(ops: Mapping[str, str]) -> str:

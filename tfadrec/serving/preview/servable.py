@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from tfadrec.core.bundle_folder import require_whole
 from tfadrec.core.door import tf
 from tfadrec.serving.preview.request_error import RequestError
 
@@ -32,6 +33,9 @@ class Servable:
     Args:
       folder: of the version; its name is the version's number.
 
+    Raises:
+      InputError: where a file is not as it was exported.
+
     Attributes:
       version: its number.
       signatures: name -> `SignatureDef`, of those that can be called.
@@ -40,6 +44,7 @@ class Servable:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.version = int(pathlib.Path(folder).name)
+        require_whole(pathlib.Path(folder))
         with tf.Graph().as_default() as graph:
             self._session = tf.compat.v1.Session(graph=graph)
             meta = tf.compat.v1.saved_model.load(
