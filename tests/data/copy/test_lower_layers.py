@@ -1,5 +1,8 @@
 """The lower layers' outputs: computed once, and again where it matters."""
 
+import resource
+import shutil
+
 import numpy as np
 import pytest
 
@@ -42,7 +45,7 @@ def test_one_row_for_each_token(tmp_path, batch_size):
     ]
     expected.append(np.zeros([1, 16]))
     np.testing.assert_allclose(table, np.concatenate(expected), atol=1e-5)
-    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    assert list(tmp_path.iterdir()) == [path.parent]
 
 
 def test_what_is_known_is_not_computed_again(tmp_path):
@@ -69,6 +72,38 @@ def test_what_is_known_is_not_computed_again(tmp_path):
     # The same tokens, cut into other ads.
     paths.add(path(Tokens.from_lists([[7, 3], [9], [4], TEXTS[3]]), encoder))
     assert len(paths | {first}) == 6
+
+
+def test_a_table_that_was_changed_is_not_used(tmp_path):
+    tokens, encoder = Tokens.from_lists(TEXTS), make()
+    path = lower_layers(tokens, encoder, cache=tmp_path, progress=False)
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"table\.bin, which is not\. Remove"):
+        lower_layers(tokens, encoder, cache=tmp_path, progress=False)
+
+
+def test_a_file_where_the_folder_should_be(tmp_path):
+    tokens, encoder = Tokens.from_lists(TEXTS), make()
+    path = lower_layers(tokens, encoder, cache=tmp_path, progress=False)
+    shutil.rmtree(path.parent)
+    path.parent.write_text("mine")
+    with pytest.raises(InputError, match="which is something else"):
+        lower_layers(tokens, encoder, cache=tmp_path, progress=False)
+    assert path.parent.read_text() == "mine"
+
+
+def test_a_disk_that_is_full(tmp_path):
+    """A limit on the size of files stands for it: an error, and no signal."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            lower_layers(Tokens.from_lists(TEXTS), make(), cache=tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_killed_computation_leaves_nothing(tmp_path, monkeypatch):

@@ -2,9 +2,9 @@
 
 import hashlib
 import json
+import math
 import os
 import pathlib
-import uuid
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -12,11 +12,14 @@ import numpy as np
 
 from tfadrec.core import fetch
 from tfadrec.core.errors import InputError
+from tfadrec.core.manifest import NAME, first_damaged
+from tfadrec.core.owned_folder import OwnedFolder
 from tfadrec.core.progress import Progress
 from tfadrec.data.tokens import Tokens
 
 #: Part of the key: raised when the same tokens and weights give another table.
 _FORMAT = 1
+_CACHE, _TABLE = "cache of lower layers", "table.bin"
 
 
 class LayeredEncoder(Protocol):
@@ -50,7 +53,8 @@ def lower_layers(
 
     A file is kept under a key made of the token ids and of all that makes the
     outputs: the encoder's config, its precision and its frozen weights. It is
-    as large as 4 H bytes a token, or 2 H in half precision.
+    as large as 4 H bytes a token, or 2 H in half precision, and is only used
+    where it has the SHA-256 that it was written with.
 
     Args:
       tokens: of the catalogue.
@@ -65,7 +69,9 @@ def lower_layers(
       token, in the order of `tokens.ids`, and zeros for padding.
 
     Raises:
-      InputError: where the encoder has no frozen layer.
+      InputError: where the encoder has no frozen layer, the file has changed,
+        or something else is in its place.
+      OSError: where it cannot be written.
     """
     if not encoder.num_frozen_layers:
         raise InputError(
@@ -75,16 +81,16 @@ def lower_layers(
     if not encoder.built:
         encoder.build(None)
     root = pathlib.Path(cache or fetch.cache_dir() / "lower_layers")
-    path = root / f"{_key(tokens, encoder)}.bin"
-    if path.is_file():
-        return path
-    root.mkdir(parents=True, exist_ok=True)
-    scratch = root / f"scratch-{uuid.uuid4().hex}"
-    try:
-        _write(scratch, tokens, encoder, batch_size, progress)
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
+    folder = OwnedFolder(root / _key(tokens, encoder), _CACHE)
+    path = folder.path / _TABLE
+    if not (folder.path / NAME).exists():
+        with folder.replacing() as fresh:
+            _write(fresh / _TABLE, tokens, encoder, batch_size, progress)
+    elif first_damaged(folder.path, [_TABLE]):
+        raise InputError(
+            f"a {_CACHE} must be as it was written. Received: {path}, which is "
+            f"not. Remove {folder.path}: it is computed again."
+        )
     return path
 
 
@@ -93,7 +99,8 @@ def _write(path, tokens, encoder, batch_size, progress) -> None:
 
     dtype = tf.as_dtype(encoder.compute_dtype).as_numpy_dtype
     shape = (len(tokens.ids) + 1, encoder.width)
-    table = np.memmap(path, dtype, "w+", shape=shape)
+    _allocate(path, math.prod(shape) * np.dtype(dtype).itemsize)
+    table = np.memmap(path, dtype, "r+", shape=shape)
     lower = tf.function(
         encoder.lower,
         input_signature=[
@@ -118,6 +125,18 @@ def _write(path, tokens, encoder, batch_size, progress) -> None:
             table[places] = lower(inputs).numpy()[mask]
             bar.update(len(chosen))
     table.flush()
+
+
+def _allocate(path: pathlib.Path, size: int) -> None:
+    """Makes a file of zeros, or an OSError where there is no room for it.
+
+    Room that is missing ends the process when mapped memory is written to.
+    """
+    with path.open("wb") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+        else:
+            file.truncate(size)
 
 
 def _key(tokens: Tokens, encoder: LayeredEncoder) -> str:

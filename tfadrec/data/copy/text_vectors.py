@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import pathlib
-import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
@@ -17,7 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tfadrec.core import fetch
+from tfadrec.core.errors import InputError
+from tfadrec.core.manifest import facts_of_file
 from tfadrec.core.progress import Progress
+from tfadrec.core.scratch_folder import FRESH, clear_leftovers, scratch_folder
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.copy.tokenizer import Tokenizer, ad_texts
 
@@ -25,6 +27,7 @@ _LOG = logging.getLogger(__name__)
 #: Part of the key: raised when the same text and model give another vector.
 _FORMAT = 2
 _TEXTS_PER_PART = 2048
+_CACHE = "cache of vectors"
 #: Weights beyond this stay variables: a graph holds 2 GB at most.
 _MAX_CONSTANT_BYTES = 2**30
 
@@ -157,6 +160,7 @@ def vectors_and_count(
         if text.strip():
             rows.setdefault(text, []).append(row)
     missing = {text_key(text): text for text in rows}
+    clear_leftovers(folder / _CACHE, _CACHE)
     for keys, kept in _read_parts(folder, encoder.width):
         for key, vector in zip(keys, kept, strict=True):
             if key in missing:
@@ -286,7 +290,13 @@ def _read_parts(
     folder: pathlib.Path, width: int
 ) -> Iterator[tuple[list[bytes], np.ndarray]]:
     for path in sorted(folder.glob("part-*.parquet")):
+        if path.is_dir():
+            raise InputError(
+                f"a {_CACHE} is of files. Received: {path}, which is a folder. "
+                "Remove it: what it should hold is encoded again."
+            )
         try:
+            _check_sum(path)
             table = pq.read_table(path, page_checksum_verification=True)
             if not table.schema.equals(_part_schema(width)):
                 raise ValueError(f"its columns are {table.schema}")
@@ -304,6 +314,16 @@ def _read_parts(
         yield keys, kept
 
 
+def _check_sum(path: pathlib.Path) -> None:
+    """A ValueError where a file is not what its name says.
+
+    Those of version 0.1.0 have shorter names, without their SHA-256.
+    """
+    told = path.stem.removeprefix("part-")
+    if len(told) == 64 and facts_of_file(path)[1] != told:
+        raise ValueError("its SHA-256 is another one")
+
+
 def _part_schema(width: int) -> pa.Schema:
     vector = pa.list_(pa.float32(), width)
     return pa.schema([("text_sha256", pa.binary(32)), ("vector", vector)])
@@ -319,12 +339,13 @@ def _write_part(
         pa.FixedSizeListArray.from_arrays(flat, type=schema.types[1]),
     ]
     folder.mkdir(parents=True, exist_ok=True)
-    name = uuid.uuid4().hex
-    scratch = folder / f"scratch-{name}"
-    pq.write_table(
-        pa.table(columns, schema=schema),
-        scratch,
-        use_dictionary=False,
-        write_page_checksum=True,
-    )
-    os.replace(scratch, folder / f"part-{name}.parquet")
+    with scratch_folder(folder / _CACHE, _CACHE) as scratch:
+        fresh = scratch / FRESH
+        pq.write_table(
+            pa.table(columns, schema=schema),
+            fresh,
+            use_dictionary=False,
+            write_page_checksum=True,
+        )
+        _, digest = facts_of_file(fresh)
+        os.replace(fresh, folder / f"part-{digest}.parquet")
