@@ -16,6 +16,7 @@ from tests import processes
 from tests.serving import worlds
 from tests.training import small
 from tfadrec import serving
+from tfadrec.core.bundle_folder import bundle_folder
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError, TfadrecError
 from tfadrec.serving import parity
@@ -339,7 +340,7 @@ def test_an_export_that_fails_leaves_no_version(quick, tmp_path, monkeypatch):
 
     for place in (
         "tfadrec.serving.bundle.check_parity",
-        "tfadrec.serving.bundle.os.replace",
+        "tfadrec.core.owned_folder.os.rename",
     ):
         with monkeypatch.context() as patch:
             patch.setattr(place, kill)
@@ -352,20 +353,44 @@ def test_an_export_that_fails_leaves_no_version(quick, tmp_path, monkeypatch):
 
 
 def test_what_sigkill_leaves_behind_is_no_version(quick, tmp_path, monkeypatch):
-    """All of it lies in one hidden folder until the rename."""
+    """All of it lies in one hidden folder until the rename.
+
+    The next export removes that, whatever its own version is.
+    """
     seen = []
     monkeypatch.setattr(
         "tfadrec.serving.bundle.check_parity",
         lambda *_: seen.extend(tmp_path.iterdir()),
     )
     export(tmp_path)
-    assert [p.name[:8] for p in seen] == [".export-"]
+    assert [p.name[:24] for p in seen] == [".tfadrec-bundle-version-"]
     left = tmp_path / "other" / seen[0].name / "fresh"
     left.mkdir(parents=True)
     (left / "saved_model.pb").write_bytes(b"")
     with pytest.raises(InputError, match="a folder of numbered versions"):
         serving.open_bundle(tmp_path / "other")
-    assert export(tmp_path / "other").name == "1"
+    assert export(tmp_path / "other", version=5).name == "5"
+    assert not left.exists()
+
+
+def test_a_version_that_was_changed_is_not_opened(quick, tmp_path):
+    version = export(tmp_path)
+    serving_file = version / "saved_model.pb"
+    serving_file.write_bytes(b"x")
+    with pytest.raises(
+        InputError, match=r"where saved_model\.pb is not"
+    ) as error:
+        serving.open_bundle(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_second_export_is_refused(quick, tmp_path):
+    with (
+        bundle_folder(tmp_path).held(),
+        pytest.raises(InputError, match="one process at a time"),
+    ):
+        export(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 EXPORT = """

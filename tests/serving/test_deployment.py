@@ -15,8 +15,10 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from tests.serving import worlds
 from tfadrec import serving
+from tfadrec.core.bundle_folder import bundle_folder
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
+from tfadrec.core.manifest import Manifest
 from tfadrec.serving import deployment
 
 Field = descriptor_pb2.FieldDescriptorProto
@@ -27,10 +29,19 @@ FILES = {
     "client_rest.py",
     "docker-compose.yml",
     "kubernetes.yaml",
+    "manifest.json",
     "models.config",
     "monitoring.config",
     "request.json",
 }
+
+
+def write(path, version):
+    """What an export writes beside a version, of which nothing is known."""
+    folder = bundle_folder(path)
+    deployment.check_deployment(path)
+    with folder.held():
+        deployment.write_deployment(folder, version, {}, {}, {})
 
 
 @pytest.fixture
@@ -39,7 +50,7 @@ def model(tmp_path):
     path = tmp_path / "Shop_ads"
     for version in (1, 2):
         (path / str(version)).mkdir(parents=True)
-        deployment.write_deployment(path, version, {}, {}, {})
+        write(path, version)
     return path
 
 
@@ -98,7 +109,7 @@ def test_a_new_version_is_the_canary(model):
 
 def test_the_first_version_has_both_labels(tmp_path):
     (tmp_path / "7").mkdir()
-    deployment.write_deployment(tmp_path, 7, {}, {}, {})
+    write(tmp_path, 7)
     config = models(tmp_path)
     assert dict(config.version_labels) == {"stable": 7, "canary": 7}
     assert list(config.model_version_policy.specific.versions) == [7]
@@ -110,12 +121,12 @@ def test_who_is_stable_is_the_teams_to_say(model):
     promoted = file.read_text().replace(label, label.replace("1", "2"))
     file.write_text(promoted)
     (model / "3").mkdir()
-    deployment.write_deployment(model, 3, {}, {}, {})
+    write(model, 3)
     assert dict(models(model).version_labels) == {"stable": 2, "canary": 3}
     # A stable version that is gone cannot be loaded.
     (model / "2").rmdir()
     (model / "4").mkdir()
-    deployment.write_deployment(model, 4, {}, {}, {})
+    write(model, 4)
     assert dict(models(model).version_labels) == {"stable": 4, "canary": 4}
 
 
@@ -185,11 +196,48 @@ def test_docker_and_kubernetes_start_the_same_server(model):
 
 
 def test_what_a_team_changed_is_kept(model):
-    for name in sorted(FILES):
+    others = FILES - {"models.config", "manifest.json"}
+    for name in sorted(others):
         (model / name).write_text("changed")
-    deployment.write_deployment(model, 2, {}, {}, {})
-    changed = {n for n in FILES if (model / n).read_text() != "changed"}
-    assert changed == {"README.md", "models.config", "request.json"}
+    (model / "notes").mkdir()
+    (model / "notes" / "mine.txt").write_text("changed")
+    write(model, 2)
+    assert {n for n in others if (model / n).read_text() == "changed"} == others
+    assert (model / "notes" / "mine.txt").exists()
+
+
+def test_what_an_export_wrote_is_written_anew(model):
+    before = (model / "README.md").read_text()
+    (model / "3").mkdir()
+    write(model, 3)
+    assert (model / "README.md").read_text() != before or "3" not in before
+    manifest = Manifest.in_folder(model)
+    assert manifest is not None
+    assert set(manifest.files) == FILES - {"manifest.json"}
+
+
+def test_labels_may_be_moved_and_no_more(model):
+    """More than a number would be lost."""
+    file = model / "models.config"
+    file.write_text(
+        file.read_text().replace('"stable" value: 1', '"stable" value: 2')
+    )
+    deployment.check_deployment(model)
+    text = file.read_text()
+    file.write_text(
+        text.replace("    version_labels", "    # ours\n    version_labels", 1)
+    )
+    with pytest.raises(InputError, match="in which more was changed") as error:
+        deployment.check_deployment(model)
+    assert "\n" not in str(error.value)
+
+
+def test_a_bundle_of_version_1_without_a_manifest(model):
+    (model / "manifest.json").unlink()
+    (model / "3").mkdir()
+    (model / "README.md").write_text("of old")
+    write(model, 3)
+    assert (model / "README.md").read_text() != "of old"
 
 
 def test_an_export_writes_all_of_it():

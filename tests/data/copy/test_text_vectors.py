@@ -200,13 +200,23 @@ def test_a_damaged_part_is_made_again(
 ):
     first = text_vectors(TEXTS, tokenizer, encoder, cache=tmp_path)
     (path,) = tmp_path.rglob("part-*.parquet")
+    before = path.read_bytes()
     damage(path)
     again = text_vectors(TEXTS, tokenizer, encoder, cache=tmp_path)
     np.testing.assert_array_equal(again, first)
     assert encoded == [4, 4]
     assert f"{path} is damaged" in caplog.text
-    assert not path.exists()
-    assert len(list(tmp_path.rglob("part-*.parquet"))) == 1
+    assert list(tmp_path.rglob("part-*.parquet")) == [path]
+    assert path.read_bytes() == before
+
+
+def test_a_folder_where_a_part_should_be(tmp_path, tokenizer, encoder):
+    text_vectors(TEXTS, tokenizer, encoder, cache=tmp_path)
+    (path,) = tmp_path.rglob("part-*.parquet")
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(InputError, match=r"which is a folder\. Remove it"):
+        text_vectors(TEXTS, tokenizer, encoder, cache=tmp_path)
 
 
 def test_several_batches_at_once(tmp_path, tokenizer, encoder, monkeypatch):
