@@ -9,8 +9,12 @@ from typing import Any
 _MOST_BYTES = 1 << 26
 
 
-def read_json(path: pathlib.Path) -> Any:
+def read_json(path: pathlib.Path, most_bytes: int | None = None) -> Any:
     """What a JSON file holds.
+
+    Args:
+      path: of the file.
+      most_bytes: that it may have; None for what tfadrec's own files have.
 
     Raises:
       OSError: where it cannot be read, or is a folder, a pipe or a device.
@@ -19,8 +23,9 @@ def read_json(path: pathlib.Path) -> Any:
     facts = path.stat()
     if not stat.S_ISREG(facts.st_mode):
         raise OSError(f"{path} is no regular file")
-    if facts.st_size > _MOST_BYTES:
-        raise ValueError(f"{path} has more than {_MOST_BYTES:,} bytes")
+    most = _MOST_BYTES if most_bytes is None else most_bytes
+    if facts.st_size > most:
+        raise ValueError(f"{path} has more than {most:,} bytes")
     return parse_json(path.read_bytes())
 
 

@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import pathlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,21 @@ import numpy as np
 
 from tfadrec.core import pretrained
 from tfadrec.core.errors import InputError
+from tfadrec.core.model_files import require_whole
+from tfadrec.core.read_json import read_json
+from tfadrec.data.copy.check_tokenizer import FaultError, check_tokenizer
 from tfadrec.data.copy.clean_text import Step, clean_text, require_steps
 
 if TYPE_CHECKING:
     import tokenizers
 
     from tfadrec.data.catalogue import Catalogue
+
+
+#: A vocabulary of a million tokens.
+_MOST_BYTES = 1 << 27
+#: Settings by which a tokenizer would be read from other files.
+_FILES = ("vocab_file", "merges_file", "tokenizer_file", "spm_file")
 
 
 def ad_text(title: str, description: str, tags: Sequence[str]) -> str:
@@ -101,12 +111,21 @@ class Tokenizer:
 
         folder = pretrained.locate(name_or_path)
         try:
+            _check_files(folder)
             loaded = transformers.AutoTokenizer.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False
             )
             backend = loaded.backend_tokenizer
-        # What the libraries raise for a damaged file is not one of a kind.
-        except Exception as error:
+            check_tokenizer(json.loads(backend.to_str()))
+            backend.encode("a")
+        # What the libraries raise for a damaged file is not one of a kind; a
+        # panic of Rust is no `Exception`.
+        except BaseException as error:
+            if not (
+                isinstance(error, Exception)
+                or type(error).__name__ == "PanicException"
+            ):
+                raise
             reason = " ".join(str(error).split())[:300]
             raise InputError(
                 "A model folder must hold a tokenizer, as tokenizer.json and "
@@ -229,3 +248,24 @@ class Tokenizer:
                 f" Received: {self.max_tokens} tokens for {max_tokens} "
                 "positions. Lower `max_tokens`."
             )
+
+
+def _check_files(folder: pathlib.Path) -> None:
+    """Refuses files that the libraries should not even read."""
+    require_whole(folder)
+    for name in pretrained.TOKENIZER_FILES:
+        file = folder / name
+        if file.exists() and not (
+            file.is_file() and file.stat().st_size <= _MOST_BYTES
+        ):
+            raise FaultError(f"{name} is no file, or a very large one")
+    settings = folder / "tokenizer_config.json"
+    if settings.exists():
+        for key, value in read_json(settings).items():
+            if key in _FILES and isinstance(value, str):
+                raise FaultError(
+                    f"{settings.name} names a file, {value[:99]!r}"
+                )
+    whole = folder / "tokenizer.json"
+    if whole.exists():
+        check_tokenizer(read_json(whole, _MOST_BYTES))

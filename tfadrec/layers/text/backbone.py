@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import json
 import logging
 import pathlib
 import re
@@ -20,6 +19,13 @@ from transformers.modeling_tf_pytorch_utils import (
 
 from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
+from tfadrec.core.model_files import (
+    check_sizes,
+    check_weights,
+    require_whole,
+    weight_files,
+)
+from tfadrec.core.read_json import read_json
 
 
 @contextlib.contextmanager
@@ -49,11 +55,12 @@ def read_config(folder: pathlib.Path, model_type: str) -> dict[str, Any]:
     """The plain config of a model folder.
 
     Raises:
-      InputError: where it is unreadable or describes another kind of model.
+      InputError: where it is unreadable, or describes another kind of model,
+        or one that is larger than the weights beside it.
     """
     path = folder / "config.json"
     try:
-        config = json.loads(path.read_text("utf-8"))
+        config = read_json(path)
     except (OSError, ValueError) as error:
         raise InputError(
             f"A model's config.json must be readable JSON. Received: {path}: "
@@ -66,6 +73,7 @@ def read_config(folder: pathlib.Path, model_type: str) -> dict[str, Any]:
             f"in {path}. Name a {model_type} model, or use the encoder for "
             "that type."
         )
+    check_sizes(config, folder)
     return config
 
 
@@ -146,7 +154,8 @@ def load_weights(
         unexpected or of another shape; all such weights are named.
     """
     tensors: dict[str, tuple[np.ndarray, bool]] = {}
-    for path in _weight_files(folder):
+    require_whole(folder)
+    for path in weight_files(folder):
         tensors.update(_read(path, prefix))
     for name, own in tied.items():
         if name in tensors:
@@ -192,30 +201,15 @@ def holds_any(folder: pathlib.Path, names: Collection[str]) -> bool:
     """
     return any(
         not _read(path, "").keys().isdisjoint(names)
-        for path in _weight_files(folder)
+        for path in weight_files(folder)
     )
-
-
-def _weight_files(folder: pathlib.Path) -> list[pathlib.Path]:
-    single = folder / "model.safetensors"
-    index = folder / "model.safetensors.index.json"
-    if single.exists() or not index.exists():
-        return [single]
-    try:
-        listed = json.loads(index.read_text("utf-8"))["weight_map"]
-        names = {str(listed[weight]) for weight in listed}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            "The list of weight files must be JSON with a `weight_map`. "
-            f"Received: {index}: {error!r}. Fetch the model again."
-        ) from error
-    return [folder / name for name in sorted(names)]
 
 
 def _read(
     path: pathlib.Path, prefix: str
 ) -> dict[str, tuple[np.ndarray, bool]]:
     """The file's tensors by PyTorch name; True = PyTorch's axis order."""
+    check_weights(path)
     try:
         tensors = safetensors.numpy.load_file(path)
     except (OSError, safetensors.SafetensorError) as error:

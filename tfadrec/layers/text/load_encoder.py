@@ -1,11 +1,11 @@
 """A model folder to the encoder of its kind."""
 
-import json
 import os
 from typing import Any
 
 from tfadrec.core import pretrained
 from tfadrec.core.errors import InputError
+from tfadrec.core.read_json import read_json
 from tfadrec.layers.text import backbone
 from tfadrec.layers.text.ad_encoder import AdEncoder
 from tfadrec.layers.text.bert_ad_encoder import BertAdEncoder
@@ -55,7 +55,7 @@ def _class_of(name_or_path: str | os.PathLike[str]) -> type[AdEncoder]:
     """The class of encoder that fits a model."""
     path = pretrained.locate(name_or_path) / "config.json"
     try:
-        config = json.loads(path.read_text("utf-8"))
+        config = read_json(path)
         found = config["model_type"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
@@ -63,7 +63,7 @@ def _class_of(name_or_path: str | os.PathLike[str]) -> type[AdEncoder]:
             f"`model_type`. Received: {path}: {error!r}. Put a whole model "
             "folder there."
         ) from error
-    if found not in _ENCODERS:
+    if not isinstance(found, str) or found not in _ENCODERS:
         raise InputError(
             f"The model must be of a type of {', '.join(_ENCODERS)}. Received: "
             f"{found!r} in {path}. Name another model."

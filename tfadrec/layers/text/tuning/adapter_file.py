@@ -9,6 +9,7 @@ import safetensors.numpy
 
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
+from tfadrec.core.model_files import check_weights
 from tfadrec.core.replace_file import replacing_file
 
 
@@ -62,6 +63,7 @@ def load(
     Raises:
       InputError: where it is no such file, or was made for something else.
     """
+    check_weights(pathlib.Path(path))
     try:
         with safetensors.safe_open(path, "numpy") as file:
             told = file.metadata() or {}

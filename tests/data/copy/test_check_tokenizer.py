@@ -1,0 +1,213 @@
+"""Tokenizers that would end or hang the process are refused in one line."""
+
+import copy
+import json
+import shutil
+
+import pytest
+
+from tests.data import tiny_encoder
+from tfadrec.core.errors import InputError
+from tfadrec.data.copy.check_tokenizer import FaultError, check_tokenizer
+from tfadrec.data.copy.tokenizer import Tokenizer
+
+GOOD = {
+    "added_tokens": [{"id": 4, "content": "[MASK]", "special": True}],
+    "normalizer": {
+        "type": "Sequence",
+        "normalizers": [
+            {"type": "Lowercase"},
+            {
+                "type": "Replace",
+                "pattern": {"Regex": " {2,}"},
+                "content": "\u2581",
+            },
+        ],
+    },
+    "pre_tokenizer": {"type": "Whitespace"},
+    "post_processor": {
+        "type": "TemplateProcessing",
+        "single": [
+            {"SpecialToken": {"id": "[CLS]", "type_id": 0}},
+            {"Sequence": {"id": "A", "type_id": 0}},
+        ],
+        "pair": [],
+        "special_tokens": {
+            "[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]}
+        },
+    },
+    "model": {
+        "type": "WordPiece",
+        "unk_token": "[UNK]",
+        "vocab": {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "a": 3},
+    },
+}
+#: Of GPT-2, GPT-4, GPT-4o, CLIP, T5 and DeepSeek, as their files have them.
+EXPRESSIONS = [
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+"
+    r"| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*"
+    r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s+",
+    r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+",
+    r" {2,}",
+    "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+"
+    "|[^\r\n\\p{L}\\p{P}\\p{S}]?"
+    "[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+",
+]
+
+
+def splitting(expression):
+    split = {"type": "Split", "pattern": {"Regex": expression}}
+    return {"type": "Sequence", "pretokenizers": [split]}
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_what_known_tokenizers_have(expression):
+    check_tokenizer({**GOOD, "pre_tokenizer": splitting(expression)})
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "(a+)+b",
+        "(a|a)*b",
+        "(?:a|ab)+$",
+        "((x*))*",
+        "(?:a{1,9}){2,}b",
+        "(a+){20}",
+        r"(a)\1+",
+        "a{1000000}",
+        "a*a*a*a*a*a*b",
+        r"(?:\s*[^\s]+)*!",
+        "(a?b?)*c",
+        "((a|b))*c",
+        "a)b",
+        7,
+    ],
+)
+def test_expressions_that_may_take_for_ever(expression):
+    with pytest.raises(FaultError, match="regular expression"):
+        check_tokenizer({**GOOD, "pre_tokenizer": splitting(expression)})
+
+
+def changed(*path, value):
+    told = copy.deepcopy(GOOD)
+    place = told
+    for part in path[:-1]:
+        place = place[part]
+    place[path[-1]] = value
+    return told
+
+
+DOUBLING = {"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}
+BAD = [
+    (
+        changed(
+            "normalizer",
+            value={"type": "Sequence", "normalizers": [DOUBLING] * 40},
+        ),
+        "characters of one",
+    ),
+    (
+        changed("normalizer", value={**DOUBLING, "content": "a" * 1000}),
+        "a very long text",
+    ),
+    (
+        changed(
+            "normalizer",
+            value={**DOUBLING, "pattern": {"String": ""}, "content": "a" * 99},
+        ),
+        "100 characters of one",
+    ),
+    (changed("model", "unk_token", value="[NONE]"), "no unknown token '.NONE"),
+    (changed("model", "unk_token", value=None), "no unknown token None"),
+    (changed("model", "vocab", value=None), "no vocabulary"),
+    (changed("model", "vocab", "a", value=2**40), "a token of the id 10"),
+    (changed("model", "vocab", "a", value="x"), "a token of the id 'x'"),
+    (
+        changed("model", value={"type": "Unigram", "unk_id": 9, "vocab": []}),
+        "9",
+    ),
+    (changed("model", value=[]), "no model"),
+    (
+        changed("post_processor", "special_tokens", value={}),
+        "names '.CLS.', which is no special token",
+    ),
+    (
+        changed("post_processor", "special_tokens", "[CLS]", "ids", value=[77]),
+        "is no token",
+    ),
+    (
+        changed(
+            "post_processor",
+            value={"type": "BertProcessing", "sep": ["x", 99], "cls": ["y", 2]},
+        ),
+        "its sep token is no token",
+    ),
+    (changed("added_tokens", value=[{"id": 9, "content": ""}]), "is empty"),
+    ([], "no JSON object"),
+]
+
+
+@pytest.mark.parametrize(("told", "message"), BAD, ids=[m for _, m in BAD])
+def test_definitions_that_are_refused(told, message):
+    check_tokenizer(GOOD)
+    with pytest.raises(FaultError, match=message):
+        check_tokenizer(told)
+
+
+@pytest.fixture
+def model(tmp_path):
+    return shutil.copytree(
+        tiny_encoder.write_model(tmp_path / "made"), tmp_path / "model"
+    )
+
+
+def refused(model, *words):
+    with pytest.raises(InputError, match="must hold a tokenizer") as error:
+        Tokenizer.from_pretrained(model)
+    assert "\n" not in str(error.value)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_a_folder_whose_tokenizer_has_no_unknown_token(model):
+    file = model / "tokenizer.json"
+    told = json.loads(file.read_text())
+    told["model"]["unk_token"] = "[NONE]"
+    file.write_text(json.dumps(told))
+    refused(model, "'[NONE]'")
+
+
+def test_files_of_another_folder(model):
+    file = model / "tokenizer_config.json"
+    told = json.loads(file.read_text())
+    file.write_text(json.dumps({**told, "vocab_file": "/etc/passwd"}))
+    refused(model, "/etc/passwd")
+
+
+def test_a_panic_of_the_library(model, monkeypatch):
+    """It is a `BaseException`, which would pass by `except Exception`."""
+
+    class PanicException(BaseException):
+        pass
+
+    def panic(*_, **__):
+        raise PanicException("index out of bounds")
+
+    monkeypatch.setattr("tfadrec.data.copy.tokenizer.check_tokenizer", panic)
+    refused(model, "index out of bounds")
+
+
+def test_ctrl_c_is_no_fault_of_the_tokenizer(model, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(
+        "tfadrec.data.copy.tokenizer.check_tokenizer", interrupt
+    )
+    with pytest.raises(KeyboardInterrupt):
+        Tokenizer.from_pretrained(model)

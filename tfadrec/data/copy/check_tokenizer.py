@@ -1,0 +1,185 @@
+"""What is refused of a tokenizer's definition before any text is given to it.
+
+The `tokenizers` library ends the process, or never returns, for some of those
+that it reads without a word. What is known of that kind is told by the JSON.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+#: Characters that a normaliser may make of one. Known tokenizers double some.
+_MOST_GROWTH = 64
+#: What stands in a normaliser in place of other text is a few characters.
+_MOST_CONTENT = 256
+#: A vocabulary has a row of the embedding table for each id.
+_MOST_ID = 1 << 24
+_MOST_REPEATS = 1000
+#: Repetitions without an end in one branch: the time of a match that fails
+#: grows with the length of the text to that power.
+_MOST_OPEN = 4
+_TOKEN = re.compile(
+    r"\\[pP]\{[^}]*\}|\\.|\[(?:\\.|\[:\w+:\]|[^\]\\])*\]|\(\?[imsx-]*:|\(\?[=!<>]+"
+    r"|\(|\)|\||[*+?][?+]?|\{\d*,?\d*\}[?+]?|.",
+    re.DOTALL,
+)
+
+
+class FaultError(Exception):
+    """What is wrong with a definition."""
+
+
+def check_tokenizer(told: Any) -> None:
+    """Refuses a definition that could end the process, or hang it.
+
+    Args:
+      told: the content of a tokenizer.json.
+
+    Raises:
+      FaultError: with what is wrong.
+    """
+    if not isinstance(told, Mapping):
+        raise FaultError("it is no JSON object")
+    ids = _check_vocabulary(told)
+    for part in _parts(told.get("normalizer")):
+        _check_texts(part)
+    growth = math.prod(_growth(part) for part in _parts(told.get("normalizer")))
+    if growth > _MOST_GROWTH:
+        raise FaultError(
+            f"its normaliser makes up to {growth:,.0f} characters of one"
+        )
+    for name in ("normalizer", "pre_tokenizer", "post_processor"):
+        for part in _parts(told.get(name)):
+            pattern = part.get("pattern")
+            if isinstance(pattern, Mapping) and "Regex" in pattern:
+                _check_expression(pattern["Regex"])
+    for part in _parts(told.get("post_processor")):
+        _check_template(part, ids)
+
+
+def _parts(part: Any) -> Iterator[Mapping[str, Any]]:
+    """A step, and the steps that it consists of."""
+    waiting = [part]
+    while waiting:
+        part = waiting.pop()
+        if not isinstance(part, Mapping):
+            continue
+        yield part
+        for inner in ("normalizers", "pretokenizers", "processors"):
+            steps = part.get(inner)
+            waiting += steps if isinstance(steps, list) else []
+
+
+def _check_vocabulary(told: Mapping[str, Any]) -> set[int]:
+    """The ids of all tokens, among them the unknown one."""
+    model = told.get("model")
+    if not isinstance(model, Mapping):
+        raise FaultError("it has no model")
+    words = model.get("vocab")
+    unknown = model.get("unk_token")
+    if isinstance(words, list):  # of Unigram: pairs of a token and its score
+        ids = set(range(len(words)))
+        place = model.get("unk_id")
+        if place is not None and place not in ids:
+            raise FaultError(f"its vocabulary has no unknown token {place!r}")
+    elif isinstance(words, Mapping):
+        ids = set(words.values())
+        needs = model.get("type") in ("WordPiece", "WordLevel")
+        if (needs or unknown is not None) and unknown not in words:
+            raise FaultError(f"its vocabulary has no unknown token {unknown!r}")
+    else:
+        raise FaultError("it has no vocabulary")
+    added = told.get("added_tokens") or []
+    for token in added:
+        if not isinstance(token, Mapping) or not token.get("content"):
+            raise FaultError("an added token is empty")
+        ids.add(token.get("id"))  # type: ignore[arg-type]
+    wrong = [i for i in ids if type(i) is not int or not 0 <= i < _MOST_ID]
+    if wrong:
+        raise FaultError(f"it has a token of the id {wrong[0]!r}")
+    return ids
+
+
+def _check_texts(part: Mapping[str, Any]) -> None:
+    """Refuses long texts that a step puts in."""
+    for name in ("content", "prepend"):
+        content = part.get(name, "")
+        if not isinstance(content, str) or len(content) > _MOST_CONTENT:
+            raise FaultError("its normaliser puts in a very long text")
+
+
+def _growth(part: Mapping[str, Any]) -> float:
+    """How many characters a step makes of one, at most."""
+    if part.get("type") != "Replace":
+        return 1
+    content, pattern = len(part.get("content", "")), part.get("pattern")
+    text = pattern.get("String") if isinstance(pattern, Mapping) else None
+    if isinstance(text, str) and text:
+        return max(1, content / len(text))
+    return 1 + content  # it may be put between any two characters
+
+
+def _check_expression(expression: Any) -> None:
+    """Refuses what may take a time that grows exponentially with a text."""
+    if not isinstance(expression, str):
+        raise FaultError("a regular expression of it is no text")
+    shown = f"the regular expression {expression[:60]!r}"
+    #: Of each open group: whether it may match in several ways, and how many
+    #: repetitions without an end it has.
+    groups: list[list[Any]] = [[False, 0]]
+    closed: list[Any] | None = None
+    for token in _TOKEN.findall(expression):
+        if re.fullmatch(r"\\(?:[1-9k]|g)", token):
+            raise FaultError(f"{shown} refers to what it has matched")
+        repeats = re.fullmatch(r"[*+][?+]?|\{(\d*)(,?)(\d*)\}[?+]?", token)
+        if token.startswith("("):
+            groups.append([False, 0])
+            closed = None
+        elif token == ")":
+            if len(groups) == 1:
+                raise FaultError(f"{shown} closes what is not open")
+            closed = groups.pop()
+            groups[-1][0] |= closed[0]
+            groups[-1][1] += closed[1]
+        elif token == "|":
+            groups[-1] = [True, 0]
+            closed = None
+        elif repeats:
+            low, comma, high = repeats.groups()
+            if max(int(low or 0), int(high or 0)) > _MOST_REPEATS:
+                raise FaultError(f"{shown} repeats too often")
+            is_many = comma is None or bool(comma) or int(low or 0) > 1
+            if is_many and closed is not None and any(closed):
+                raise FaultError(f"{shown} repeats a choice or a repetition")
+            if comma is None or (comma and not high):
+                groups[-1][1] += 1
+                if groups[-1][1] > _MOST_OPEN:
+                    raise FaultError(f"{shown} repeats too many things")
+            groups[-1][0] |= comma is None or bool(comma)
+            closed = None
+        else:
+            groups[-1][0] |= re.fullmatch(r"\?[?+]?", token) is not None
+            closed = None
+
+
+def _check_template(part: Mapping[str, Any], ids: set[int]) -> None:
+    """Refuses special tokens that do not exist."""
+    known = part.get("special_tokens")
+    if part.get("type") == "TemplateProcessing":
+        if not isinstance(known, Mapping):
+            raise FaultError("its template has no list of special tokens")
+        for pieces in (part.get("single"), part.get("pair")):
+            for piece in pieces if isinstance(pieces, list) else []:
+                token = piece.get("SpecialToken")
+                if token is not None and token.get("id") not in known:
+                    raise FaultError(
+                        f"its template names {token.get('id')!r}, which is no "
+                        "special token"
+                    )
+        for name, token in known.items():
+            if not set(token["ids"]) <= ids:
+                raise FaultError(f"its template's {name!r} is no token")
+    for name in ("sep", "cls"):
+        if name in part and part[name][1] not in ids:
+            raise FaultError(f"its {name} token is no token")
