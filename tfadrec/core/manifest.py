@@ -41,7 +41,11 @@ class Manifest:
         """The list of all files that are in a folder now."""
         return cls(
             kind,
-            {name: facts_of_file(folder / name) for name, _ in entries(folder)},
+            {
+                name: facts_of_file(folder / name)
+                for name, is_file in entries(folder)
+                if is_file
+            },
         )
 
     @classmethod

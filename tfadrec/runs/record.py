@@ -1,10 +1,14 @@
 """What a run was begun with: `run.json`, and whose folder it is."""
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import pathlib
 from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.manifest import NAME
@@ -121,39 +125,44 @@ def read_record(run: pathlib.Path) -> dict[str, str]:
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """Changes where a row of the catalogue, a user or an impression does."""
-    catalogue, rows = dataset.catalogue, dataset.impressions
-    digest = hashlib.sha256(dataset.schema.to_json().encode())
-    for texts in (
-        catalogue.ad_ids,
-        dataset.user_ids,
-        catalogue.titles,
-        catalogue.descriptions,
-        catalogue.tags,
-    ):
-        digest.update("\n".join(map(str, texts)).encode())
-    for columns in (
-        catalogue.tables(),
-        dataset.users,
-        dataset.events.columns,
-        rows.columns,
-        rows.labels,
-    ):
-        for name, column in sorted(columns.items()):
-            digest.update(name.encode() + column.tobytes())
-    for column in (
-        rows.users,
-        rows.ads,
-        rows.times,
-        rows.history_starts,
-        rows.history_ends,
-        dataset.events.ads,
-        dataset.events.types,
-    ):
-        digest.update(column.tobytes())
-    for optional in (rows.weights, dataset.events.times):
-        if optional is not None:
-            digest.update(optional.tobytes())
-    if rows.splits is not None:
-        digest.update("\n".join(map(str, rows.splits)).encode())
+    """Changes where anything does that a model can read of a dataset.
+
+    That is the schema, the catalogue, the users and their features, and every
+    field of the event log and of the impressions.
+    """
+    catalogue = dataset.catalogue
+    parts: dict[str, Any] = {
+        "schema": [dataset.schema.to_json()],
+        "ad_ids": catalogue.ad_ids,
+        "titles": catalogue.titles,
+        "descriptions": catalogue.descriptions,
+        "tags": catalogue.tags,
+        "ads": catalogue.tables(),
+        "user_ids": dataset.user_ids,
+        "users": dataset.users,
+        "events": _fields(dataset.events),
+        "impressions": _fields(dataset.impressions),
+    }
+    digest = hashlib.sha256()
+    _add(digest, "", parts)
     return digest.hexdigest()
+
+
+def _fields(part: Any) -> dict[str, Any]:
+    return {f.name: getattr(part, f.name) for f in dataclasses.fields(part)}
+
+
+def _add(digest: Any, name: str, part: Any) -> None:
+    """Adds a part by its name, so that no two parts can be taken for one."""
+    digest.update(f"{name}\0".encode())
+    if isinstance(part, Mapping):
+        for inner in sorted(part):
+            _add(digest, f"{name}/{inner}", part[inner])
+    elif isinstance(part, np.ndarray) and part.dtype != object:
+        digest.update(f"{part.dtype.str}{part.shape}\0".encode())
+        digest.update(np.ascontiguousarray(part).tobytes())
+    elif part is not None:
+        texts = list(map(str, part))
+        sizes = np.fromiter(map(len, texts), np.int64, len(texts))
+        digest.update(f"texts{len(texts)}\0".encode() + sizes.tobytes())
+        digest.update("".join(texts).encode("utf-8", "surrogatepass"))

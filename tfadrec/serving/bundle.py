@@ -12,6 +12,7 @@ from tfadrec.core.bundle_folder import (
     version_folder,
     version_numbers,
 )
+from tfadrec.core.disk_errors import as_os_errors
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.work_folder import WorkFolder
@@ -131,9 +132,11 @@ def _export(
             more=more,
         )
         signatures = service.signatures()
-        tf.saved_model.save(service, fresh, signatures)
+        with as_os_errors():
+            tf.saved_model.save(service, fresh, signatures)
         requests = list(warm_up_requests(dataset, service.reader))
-        write_warm_up(fresh, path.name, signatures, requests)
+        with as_os_errors():
+            write_warm_up(fresh, path.name, signatures, requests)
         foreign = foreign_ops(fresh)
         check_parity(ranker, dataset, fresh, service.reader, foreign)
     sample = next(

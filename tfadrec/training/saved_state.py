@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tfadrec.core.disk_errors import as_os_errors
 from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.read_json import read_json
@@ -109,7 +110,7 @@ class SavedState:
         """Saves the epoch that has just ended."""
         self.history.append(measured)
         epoch = len(self.history)
-        with self._folder.writing() as fresh:
+        with self._folder.writing() as fresh, as_os_errors():
             self._checkpoint.write(str(fresh / self._name(epoch)))
         text = json.dumps({"history": self.history}, indent=1)
         self._folder.write_text(STATE, text)

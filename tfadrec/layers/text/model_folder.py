@@ -6,6 +6,7 @@ from typing import Any
 
 import transformers
 
+from tfadrec.core.disk_errors import as_os_errors
 from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
 from tfadrec.layers.text import backbone
@@ -145,4 +146,5 @@ def save_model(
         whole.build_in_name_scope()
     for name, variable in backbone.by_name(whole, "").items():
         variable.assign(values[name])
-    whole.save_pretrained(folder, safe_serialization=True)
+    with as_os_errors():
+        whole.save_pretrained(folder, safe_serialization=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import safetensors
 import safetensors.numpy
 
+from tfadrec.core.disk_errors import as_os_errors
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.model_files import check_weights
@@ -44,7 +45,7 @@ def save(
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.numpy() for name, value in variables.items()}
-    with replacing_file(path) as fresh:
+    with replacing_file(path) as fresh, as_os_errors():
         safetensors.numpy.save_file(tensors, fresh, metadata=dict(facts))
 
 
