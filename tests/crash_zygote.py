@@ -2,9 +2,10 @@
 
     python -m tests.crash_zygote
 
-Reads JSON objects, one a line: `arguments` of the command line, `most`, the
-bytes that a file may have or null, and `log`, the file for what is said. Answers
-each with the number of the process, and once that has ended with its exit code.
+Reads JSON objects, one a line: `arguments` of the command line, and `most`, the
+bytes that a file may have, or null. Each is answered by the number of the
+process, and once that has ended by its exit code. What it says goes to standard
+error, and a line of NUL after it.
 """
 
 import json
@@ -37,6 +38,7 @@ def main() -> None:
             _work(command, task)
         print(child, flush=True)
         _, status = os.waitpid(child, 0)
+        print("\n\0", file=sys.stderr, flush=True)
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
@@ -46,9 +48,7 @@ def _work(command, task) -> None:
     try:
         # A shell that started the tests in the background has it ignored.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        log = os.open(task["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        for stream in (1, 2):
-            os.dup2(log, stream)
+        os.dup2(2, 1)
         if task["most"] is not None:
             most = int(task["most"])
             resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))

@@ -1,0 +1,313 @@
+"""Commands that write are ended at any moment, and find their disk full.
+
+Afterwards what is there is the old or the new, whole; the same command then
+completes, with the files that it would have written anyhow; and nothing hidden
+is left.
+"""
+
+import collections
+import json
+import os
+import pathlib
+import queue
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from tests.data import tiny_encoder
+from tests.processes import ROOT
+from tests.training import small
+from tfadrec.core.manifest import NAME, Manifest, first_damaged
+
+MOMENTS, FULL_DISKS = 200, 50
+#: Cheap ones come more often.
+WEIGHTS = {
+    "prepare": 8,
+    "encode": 4,
+    "train": 4,
+    "evaluate": 2,
+    "export": 2,
+    "pretrain": 2,
+    "tune": 1,
+}
+WAYS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+RUN = small.YAML.replace("epochs: 4", "epochs: 2")
+SPACE = RUN.replace(
+    "learning_rate: 0.01", "learning_rate: {choice: [0.1, 0.01]}"
+)
+MODEL = """
+model: {type: bert, vocabulary_size: 120, width: 8, num_layers: 1, num_heads: 2,
+  max_tokens: 16}
+objective: masked
+max_tokens: 12
+batch_size: 8
+epochs: 2
+steps_per_epoch: 3
+"""
+TABLE = """
+ads: {file: ads.csv, ad_id: id, title: name}
+impressions: {file: log.csv, user_id: user, ad_id: ad, timestamp: time,
+  clicked: click}
+"""
+
+
+class Zygote:
+    """A process that has imported everything, and forks for each command."""
+
+    def __init__(self, folder):
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.crash_zygote"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "TFADREC_CACHE": str(folder / "cache"),
+                "TF_CPP_MIN_LOG_LEVEL": "3",
+            },
+        )
+        self._said = queue.Queue()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self):
+        for line in self._process.stderr:
+            self._said.put(line)
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+        self._process.stderr.close()
+
+    def run(self, arguments, *, most=None, way=None, after=0.0):
+        """Runs a command; its exit code, what it said, and seconds.
+
+        Args:
+          arguments: of the command line.
+          most: bytes that a file may have.
+          way: a signal that ends it.
+          after: so many seconds.
+        """
+        task = {"arguments": list(map(str, arguments)), "most": most}
+        begun = time.monotonic()
+        self._process.stdin.write(json.dumps(task) + "\n")
+        self._process.stdin.flush()
+        number = int(self._process.stdout.readline())
+        ended = threading.Event()
+        ending = threading.Thread(target=_end, args=(number, way, after, ended))
+        if way is not None:
+            ending.start()
+        code = int(self._process.stdout.readline())
+        ended.set()
+        if way is not None:
+            ending.join()
+        seconds = time.monotonic() - begun
+        return code, "".join(iter(self._said.get, "\0\n")), seconds
+
+
+def _end(number, way, after, ended):
+    """Sends a signal, again where a library has lost it."""
+    if ended.wait(after):
+        return
+    for _ in range(60):
+        try:
+            os.kill(number, way)
+        except ProcessLookupError:
+            return
+        if ended.wait(5):
+            return
+
+
+def write_log(folder, rows):
+    folder.mkdir()
+    (folder / "t.yaml").write_text(TABLE)
+    (folder / "ads.csv").write_text("id,name\na,A\n")
+    lines = "".join(f"u,a,{1600000000 + row},1\n" for row in range(rows))
+    (folder / "log.csv").write_text("user,ad,time,click\n" + lines)
+
+
+class World:
+    """Inputs of every command, and what it writes when nobody ends it."""
+
+    def __init__(self, folder, commands):
+        self.folder = folder
+        self.inputs = folder / "inputs"
+        self.inputs.mkdir()
+        small.make_world(self.inputs / "data")
+        tiny_encoder.write_model(self.inputs / "model")
+        for name, text in (("r", RUN), ("s", SPACE), ("m", MODEL)):
+            (self.inputs / f"{name}.yaml").write_text(text)
+        for rows in (5, 7):
+            write_log(self.inputs / str(rows), rows)
+        self.zygote = Zygote(folder)
+        self.whole, self.seconds = {}, {}
+        for name in ("old", *commands):
+            home = folder / "whole" / name
+            home.mkdir(parents=True)
+            if name in ("evaluate", "export"):
+                shutil.copytree(self.whole["train"] / "out", home / "run")
+            code, said, seconds = self.zygote.run(self.command(name, home))
+            assert code == 0, said
+            self.whole[name], self.seconds[name] = home, seconds
+
+    def command(self, name, home):
+        """The command line that writes to `home`."""
+        data, out = ("--data", self.inputs / "data"), ("--out", home / "out")
+        model = ("--model", self.inputs / "model", "--max-tokens", 12)
+        config = self.inputs / "r.yaml"
+        trials = ("--tuner", "random", "--max-trials", 1, "--finalists", 0)
+        rows = 5 if name == "old" else 7
+        table = ("--config", self.inputs / str(rows) / "t.yaml")
+        return {
+            "old": ("prepare", "table", *table, *out),
+            "prepare": ("prepare", "table", *table, *out),
+            "encode": ("encode-ads", *data, *model, *out),
+            "train": ("train", *data, "--config", config, *out),
+            "evaluate": ("evaluate", home / "run"),
+            "export": ("export", home / "run", *out),
+            "pretrain": (
+                *("pretrain", *data, *out),
+                *("--config", self.inputs / "m.yaml"),
+            ),
+            "tune": (
+                *("tune", *data, *out, *trials),
+                *("--space", self.inputs / "s.yaml"),
+            ),
+        }[name]
+
+    def begin(self, name, home, chance):
+        """What is there before the command: nothing, or something older."""
+        home.mkdir()
+        if name in ("evaluate", "export"):
+            shutil.copytree(self.whole["train"] / "out", home / "run")
+        if name == "prepare" and chance.randrange(2):
+            shutil.copytree(self.whole["old"] / "out", home / "out")
+        elif name in ("encode", "export") and chance.randrange(2):
+            shutil.copytree(self.whole[name] / "out", home / "out")
+
+    def check(self, name, home):
+        """What an ended command has left is whole."""
+        for file in home.rglob(NAME):
+            if not any(part.startswith(".") for part in file.parts):
+                manifest = Manifest.in_folder(file.parent)
+                there = [
+                    n for n in manifest.files if (file.parent / n).exists()
+                ]
+                assert first_damaged(file.parent, there) is None, file
+        if name == "prepare" and (home / "out").exists():
+            manifests = [
+                (folder / "out" / NAME).read_bytes()
+                for folder in (home, self.whole["old"], self.whole["prepare"])
+            ]
+            assert manifests[0] in manifests[1:]
+        for version in home.glob("out/[0-9]*"):
+            assert (version / "saved_model.pb").is_file()
+
+    def complete(self, name, home):
+        """The same command ends well, with the same files, and no others."""
+        code, said, _ = self.zygote.run(self.command(name, home))
+        assert code == 0, said
+        self.check(name, home)
+        for place in (home, self.folder / "cache"):
+            hidden = [p for p in place.rglob("*") if p.name.startswith(".")]
+            assert hidden == [], hidden
+        expected, found = (sums(x) for x in (self.whole[name], home))
+        assert expected == {k: found.get(k) for k in expected}
+
+
+#: Bytes that are the same whenever they are written.
+EQUAL = (
+    *("ads.parquet", "impressions.parquet", "vectors.npy", "vectors.parquet"),
+    *("model.keras", "model.safetensors", "state.json", "best.yaml"),
+)
+
+
+def sums(home):
+    return {
+        str(path.relative_to(home)): path.read_bytes()
+        for path in home.rglob("*")
+        if path.name in EQUAL
+    }
+
+
+def crash(world, moments, chance):
+    """Ends commands at so many moments; counts by command and exit code."""
+    counts = collections.Counter()
+    names, weights = zip(
+        *((n, w) for n, w in WEIGHTS.items() if n in world.whole), strict=True
+    )
+    for moment in range(moments):
+        (name,) = chance.choices(names, weights)
+        home = world.folder / f"moment-{moment}"
+        world.begin(name, home, chance)
+        code, _, _ = world.zygote.run(
+            world.command(name, home),
+            way=WAYS[moment % len(WAYS)],
+            after=chance.uniform(0, world.seconds[name]),
+        )
+        counts[name, "done" if code == 0 else "ended"] += 1
+        world.check(name, home)
+        world.complete(name, home)
+        shutil.rmtree(home)
+    return counts
+
+
+def fill(world, times, chance):
+    """Has commands find no room, by a limit on the size of their files."""
+    counts = collections.Counter()
+    names = [name for name in WEIGHTS if name in world.whole]
+    for time_ in range(times):
+        name = names[time_ % len(names)]
+        home = world.folder / f"full-{time_}"
+        world.begin(name, home, chance)
+        most = int(10 ** chance.uniform(0, 5))
+        code, said, _ = world.zygote.run(world.command(name, home), most=most)
+        assert code in (0, 1), said
+        assert "Traceback" not in said, said
+        if code:
+            lines = [x for x in said.splitlines() if x.startswith("tfadrec: ")]
+            assert len(lines) == 1, said
+        counts[name, "done" if code == 0 else "refused"] += 1
+        world.check(name, home)
+        world.complete(name, home)
+        shutil.rmtree(home)
+    return counts
+
+
+def shown(counts):
+    return ", ".join(
+        f"{n} {how}: {c}" for (n, how), c in sorted(counts.items())
+    )
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    made = World(pathlib.Path(tmp_path_factory.mktemp("world")), WEIGHTS)
+    yield made
+    made.zygote.close()
+
+
+@pytest.mark.slow
+def test_old_or_new_at_any_moment(world):
+    counts = crash(world, MOMENTS, random.Random(0))
+    print(shown(counts))
+    # Most were ended while they worked, or this has tested nothing.
+    ended = sum(c for (_, how), c in counts.items() if how == "ended")
+    assert ended > MOMENTS / 2
+
+
+@pytest.mark.slow
+def test_old_or_new_on_a_full_disk(world):
+    counts = fill(world, FULL_DISKS, random.Random(1))
+    print(shown(counts))
+    refused = sum(c for (_, how), c in counts.items() if how == "refused")
+    assert refused > FULL_DISKS / 4
