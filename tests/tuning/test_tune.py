@@ -11,6 +11,8 @@ from tests.tuning.trials import SPACE, Trials, score
 from tfadrec import tuning
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.runs.folder import clear_run, run_folder
+from tfadrec.tuning.files import search_folder
 from tfadrec.tuning.progress import Progress
 
 # keras-tuner asks for the thread's name by a name that Python gave up, and its
@@ -305,6 +307,46 @@ def test_a_folder_belongs_to_one_search(tmp_path, monkeypatch):
     (tmp_path / "t" / "letter").write_text("Dear Sir")
     with pytest.raises(InputError, match="a folder of its own"):
         search(tmp_path / "t")
+
+
+def test_a_search_owns_what_it_wrote(tmp_path, monkeypatch):
+    Trials(monkeypatch)
+    out = tmp_path / "s"
+    search(out, max_trials=1)
+    assert not [p for p in out.rglob("*") if p.name.startswith(".")]
+    for name in ("letter.txt", "trials/letter.txt"):
+        (out / name).write_text("Dear Sir")
+        with pytest.raises(InputError, match=f"also holds {name}"):
+            search(out, max_trials=1)
+        (out / name).unlink()
+    with (
+        search_folder(out).held(),
+        pytest.raises(InputError, match="one process at a time"),
+    ):
+        search(out, max_trials=1)
+    (out / "best.yaml").write_text("mine: 1")
+    with pytest.raises(InputError, match=r"where best\.yaml is not"):
+        search(out, max_trials=1)
+    assert (out / "best.yaml").read_text() == "mine: 1"
+
+
+def test_a_trial_of_other_settings_removes_a_run_alone(tmp_path):
+    """What somebody has put beside the run's files is not removed with it."""
+    folder = run_folder(tmp_path / "run")
+    with folder.held():
+        folder.write_text("run.json", "{}")
+    logs = tmp_path / "run" / "tensorboard"
+    logs.mkdir()
+    (logs / "events.out.tfevents.1.vm").touch()
+    (logs / "notes.txt").write_text("mine")
+    clear_run(tmp_path / "run")
+    assert [p.name for p in (tmp_path / "run").rglob("*")] == [
+        "tensorboard",
+        "notes.txt",
+    ]
+    (tmp_path / "run" / "thesis.tex").write_text("mine")
+    with pytest.raises(InputError, match=r"also holds thesis\.tex"):
+        clear_run(tmp_path / "run")
 
 
 def test_a_line_of_the_running_trial_now_and_then(monkeypatch, capsys):
