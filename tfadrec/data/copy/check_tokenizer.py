@@ -26,10 +26,6 @@ _TOKEN = re.compile(
 )
 
 
-class FaultError(Exception):
-    """What is wrong with a definition."""
-
-
 def check_tokenizer(told: Any) -> None:
     """Refuses a definition that could end the process, or hang it.
 
@@ -37,16 +33,16 @@ def check_tokenizer(told: Any) -> None:
       told: the content of a tokenizer.json.
 
     Raises:
-      FaultError: with what is wrong.
+      ValueError: with what is wrong.
     """
     if not isinstance(told, Mapping):
-        raise FaultError("it is no JSON object")
+        raise ValueError("it is no JSON object")
     ids = _check_vocabulary(told)
     for part in _parts(told.get("normalizer")):
         _check_texts(part)
     growth = math.prod(_growth(part) for part in _parts(told.get("normalizer")))
     if growth > _MOST_GROWTH:
-        raise FaultError(
+        raise ValueError(
             f"its normaliser makes up to {growth:,.0f} characters of one"
         )
     for name in ("normalizer", "pre_tokenizer", "post_processor"):
@@ -75,29 +71,29 @@ def _check_vocabulary(told: Mapping[str, Any]) -> set[int]:
     """The ids of all tokens, among them the unknown one."""
     model = told.get("model")
     if not isinstance(model, Mapping):
-        raise FaultError("it has no model")
+        raise ValueError("it has no model")
     words = model.get("vocab")
     unknown = model.get("unk_token")
     if isinstance(words, list):  # of Unigram: pairs of a token and its score
         ids = set(range(len(words)))
         place = model.get("unk_id")
         if place is not None and place not in ids:
-            raise FaultError(f"its vocabulary has no unknown token {place!r}")
+            raise ValueError(f"its vocabulary has no unknown token {place!r}")
     elif isinstance(words, Mapping):
         ids = set(words.values())
         needs = model.get("type") in ("WordPiece", "WordLevel")
         if (needs or unknown is not None) and unknown not in words:
-            raise FaultError(f"its vocabulary has no unknown token {unknown!r}")
+            raise ValueError(f"its vocabulary has no unknown token {unknown!r}")
     else:
-        raise FaultError("it has no vocabulary")
+        raise ValueError("it has no vocabulary")
     added = told.get("added_tokens") or []
     for token in added:
         if not isinstance(token, Mapping) or not token.get("content"):
-            raise FaultError("an added token is empty")
+            raise ValueError("an added token is empty")
         ids.add(token.get("id"))  # type: ignore[arg-type]
     wrong = [i for i in ids if type(i) is not int or not 0 <= i < _MOST_ID]
     if wrong:
-        raise FaultError(f"it has a token of the id {wrong[0]!r}")
+        raise ValueError(f"it has a token of the id {wrong[0]!r}")
     return ids
 
 
@@ -106,7 +102,7 @@ def _check_texts(part: Mapping[str, Any]) -> None:
     for name in ("content", "prepend"):
         content = part.get(name, "")
         if not isinstance(content, str) or len(content) > _MOST_CONTENT:
-            raise FaultError("its normaliser puts in a very long text")
+            raise ValueError("its normaliser puts in a very long text")
 
 
 def _growth(part: Mapping[str, Any]) -> float:
@@ -123,7 +119,7 @@ def _growth(part: Mapping[str, Any]) -> float:
 def _check_expression(expression: Any) -> None:
     """Refuses what may take a time that grows exponentially with a text."""
     if not isinstance(expression, str):
-        raise FaultError("a regular expression of it is no text")
+        raise ValueError("a regular expression of it is no text")
     shown = f"the regular expression {expression[:60]!r}"
     #: Of each open group: whether it may match in several ways, and how many
     #: repetitions without an end it has.
@@ -131,14 +127,14 @@ def _check_expression(expression: Any) -> None:
     closed: list[Any] | None = None
     for token in _TOKEN.findall(expression):
         if re.fullmatch(r"\\(?:[1-9k]|g)", token):
-            raise FaultError(f"{shown} refers to what it has matched")
+            raise ValueError(f"{shown} refers to what it has matched")
         repeats = re.fullmatch(r"[*+][?+]?|\{(\d*)(,?)(\d*)\}[?+]?", token)
         if token.startswith("("):
             groups.append([False, 0])
             closed = None
         elif token == ")":
             if len(groups) == 1:
-                raise FaultError(f"{shown} closes what is not open")
+                raise ValueError(f"{shown} closes what is not open")
             closed = groups.pop()
             groups[-1][0] |= closed[0]
             groups[-1][1] += closed[1]
@@ -148,14 +144,14 @@ def _check_expression(expression: Any) -> None:
         elif repeats:
             low, comma, high = repeats.groups()
             if max(int(low or 0), int(high or 0)) > _MOST_REPEATS:
-                raise FaultError(f"{shown} repeats too often")
+                raise ValueError(f"{shown} repeats too often")
             is_many = comma is None or bool(comma) or int(low or 0) > 1
             if is_many and closed is not None and any(closed):
-                raise FaultError(f"{shown} repeats a choice or a repetition")
+                raise ValueError(f"{shown} repeats a choice or a repetition")
             if comma is None or (comma and not high):
                 groups[-1][1] += 1
                 if groups[-1][1] > _MOST_OPEN:
-                    raise FaultError(f"{shown} repeats too many things")
+                    raise ValueError(f"{shown} repeats too many things")
             groups[-1][0] |= comma is None or bool(comma)
             closed = None
         else:
@@ -168,18 +164,18 @@ def _check_template(part: Mapping[str, Any], ids: set[int]) -> None:
     known = part.get("special_tokens")
     if part.get("type") == "TemplateProcessing":
         if not isinstance(known, Mapping):
-            raise FaultError("its template has no list of special tokens")
+            raise ValueError("its template has no list of special tokens")
         for pieces in (part.get("single"), part.get("pair")):
             for piece in pieces if isinstance(pieces, list) else []:
                 token = piece.get("SpecialToken")
                 if token is not None and token.get("id") not in known:
-                    raise FaultError(
+                    raise ValueError(
                         f"its template names {token.get('id')!r}, which is no "
                         "special token"
                     )
         for name, token in known.items():
             if not set(token["ids"]) <= ids:
-                raise FaultError(f"its template's {name!r} is no token")
+                raise ValueError(f"its template's {name!r} is no token")
     for name in ("sep", "cls"):
         if name in part and part[name][1] not in ids:
-            raise FaultError(f"its {name} token is no token")
+            raise ValueError(f"its {name} token is no token")

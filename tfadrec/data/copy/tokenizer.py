@@ -13,7 +13,7 @@ from tfadrec.core import pretrained
 from tfadrec.core.errors import InputError
 from tfadrec.core.model_files import require_whole
 from tfadrec.core.read_json import read_json
-from tfadrec.data.copy.check_tokenizer import FaultError, check_tokenizer
+from tfadrec.data.copy.check_tokenizer import check_tokenizer
 from tfadrec.data.copy.clean_text import Step, clean_text, require_steps
 
 if TYPE_CHECKING:
@@ -258,12 +258,12 @@ def _check_files(folder: pathlib.Path) -> None:
         if file.exists() and not (
             file.is_file() and file.stat().st_size <= _MOST_BYTES
         ):
-            raise FaultError(f"{name} is no file, or a very large one")
+            raise ValueError(f"{name} is no file, or a very large one")
     settings = folder / "tokenizer_config.json"
     if settings.exists():
         for key, value in read_json(settings).items():
             if key in _FILES and isinstance(value, str):
-                raise FaultError(
+                raise ValueError(
                     f"{settings.name} names a file, {value[:99]!r}"
                 )
     whole = folder / "tokenizer.json"
