@@ -169,6 +169,26 @@ def test_an_out_without_a_name(folder, monkeypatch):
     assert sorted(os.listdir(folder)) == before
 
 
+@pytest.mark.parametrize("command", ["train", "pretrain", "tune"])
+def test_every_writer_has_a_folder_of_its_own(folder, monkeypatch, command):
+    """Not the current one, not that of its inputs, and not one of others."""
+    assert prepare(folder, "data").exit_code == 0
+    (folder / "file").write_text("mine")
+    before = sorted(folder.rglob("*"))
+    monkeypatch.chdir(folder)
+    for out, words in (
+        ("", "has a name"),
+        (".", "also holds"),
+        ("data", "which is a dataset"),
+        ("file", "which is a file"),
+        ("file/deeper", "leads through one"),
+        ("s3://bucket/x", "a local folder"),
+    ):
+        arguments = [command, "--data", "data", "--out", out]
+        one_line(CliRunner().invoke(main, arguments), words)
+    assert sorted(folder.rglob("*")) == before
+
+
 def test_a_folder_of_another_program(folder):
     (folder / "work").mkdir()
     schema = folder / "work" / "schema.json"

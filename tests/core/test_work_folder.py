@@ -197,12 +197,20 @@ def test_a_call_that_writes_nothing_leaves_nothing(tmp_path):
 @pytest.mark.parametrize("path", ["file", "file/deeper"])
 def test_a_file_in_the_way(tmp_path, path):
     (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match="is written to a folder"):
+        thing(tmp_path / path).check()
     with (
         pytest.raises(InputError, match="is written to a folder"),
         thing(tmp_path / path).held(),
     ):
         pass
     assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("path", ["", "a\0b", "s3://bucket/x"])
+def test_a_path_that_names_no_local_folder(path):
+    with pytest.raises(InputError):
+        thing(path)
 
 
 def test_a_folder_of_an_older_version(tmp_path):

@@ -47,7 +47,7 @@ def export(
       tfadrec export runs/a --catalogue new.parquet
     """
     name = pathlib.Path(run).absolute().name
-    place = out or pathlib.Path("saved_models", name)
+    place = pathlib.Path("saved_models", name) if out is None else out
     check_run(run, data, allow_import)
     check_export(place, catalogue)
     load_tensorflow()

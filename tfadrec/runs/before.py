@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow.fs
 
 from tfadrec.core import pretrained
-from tfadrec.core.bundle_folder import check_bundle_folder
+from tfadrec.core.bundle_folder import bundle_folder, check_bundle_folder
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError
 from tfadrec.core.nearest import nearest
@@ -163,13 +163,14 @@ def check_update(
             f"rehearse={rehearse!r}."
         )
     check_grows(record["data"], data)
-    out = pathlib.Path(out)
+    folder = run_folder(out)
+    out = folder.path
     if (out / MODEL).exists() and not (out / JOINED).exists():
         raise InputError(
             "an update is written to a folder of its own. Received: "
             f"{out}, which holds another run. Name another folder."
         )
-    check_claim(run_folder(out), {"data": data_path(out / JOINED)})
+    check_claim(folder, {"data": data_path(out / JOINED)})
     return record
 
 
@@ -206,7 +207,7 @@ def check_export(out: str | pathlib.Path, catalogue: str | None) -> None:
     Raises:
       InputError: with what is there.
     """
-    check_bundle_folder(pathlib.Path(out))
+    check_bundle_folder(bundle_folder(out).path)
     if catalogue is not None:
         check_path(catalogue, "a catalogue is a Parquet file of ads")
 

@@ -81,9 +81,9 @@ def export_bundle(
         score differs by more than its share of 1e-5, or of 0.02 in half
         precision; see `check_parity`.
     """
-    path = pathlib.Path(path)
-    check_bundle_folder(path)
     folder = bundle_folder(path)
+    path = folder.path
+    check_bundle_folder(path)
     with folder.held():
         check_deployment(path)
         if version is None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError
+from tfadrec.core.owned_folder import local_path
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.intake.slice_dataset import slice_dataset
 from tfadrec.data.open_dataset import open_dataset
@@ -78,7 +79,7 @@ def replay(
             "`first` must be a share in (0, 1) and `days` a number > 0. "
             f"Received: first={first}, days={days}."
         )
-    out = pathlib.Path(out)
+    out = local_path(out, "a replay", "folder")
     bounds = _bounds(open_dataset(data), days, first)
     folders = [
         _stretch(data, out / f"day-{number:03}", since, until)

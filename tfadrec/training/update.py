@@ -63,14 +63,14 @@ def update(
       InputError: where the folder is no run, the day does not fit its dataset,
         or an argument is wrong.
     """
-    run, out = pathlib.Path(run), pathlib.Path(out)
+    run = pathlib.Path(run)
     record = check_update(run, data, out, epochs, rehearse, allow_import)
     import_allowed(allow_import)
     before = load_run(run, allow_import=allow_import)
     config = _config(before.config, epochs)
     folder = run_folder(out)
     with folder.held():
-        whole = out / JOINED
+        whole = folder.path / JOINED
         if not whole.exists():
             join_datasets(record["data"], data, whole)
         dataset = open_dataset(whole)

@@ -124,7 +124,10 @@ def tune(
             )
     goal = check_objective(objective)
     space = space or SearchSpace.default()
-    out = pathlib.Path(out)
+    folder = search_folder(out)
+    out = folder.path
+    if worker is None:
+        folder.check()
     first = _first(space, goal.name)
     schema = check_search(data, dataclasses.asdict(first), allow_import)
     check_builds(first, schema, allow_import)
@@ -170,7 +173,6 @@ def tune(
         "budget": task["budget"],
         "seed": seed,
     }
-    folder = search_folder(out)
     with folder.held():
         _claim(folder, record)
         search()

@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.layers.text.pooling import Pooling
@@ -132,23 +133,24 @@ def pretrain(
         patience=patience,
         seed=seed,
     )
-    return _run(data, pathlib.Path(out), settings, progress)
+    return _run(data, pretraining_folder(out), settings, progress)
 
 
 def _run(
     data: str | pathlib.Path,
-    out: pathlib.Path,
+    folder: WorkFolder,
     settings: Settings,
     progress: bool,
 ) -> Pretraining:
     """The steps of a run, in their order."""
     check_settings(settings)
     settings = settings.with_temperature()
+    folder.check()
+    out = folder.path
     dataset = open_dataset(data)
     parts = parted(dataset, settings)
     # A model that cannot be had leaves the folder free for another call.
     given = begin_with_given(settings)
-    folder = pretraining_folder(out)
     with claimed(folder, _record(data, dataset, settings)):
         begin = given or begin_with_new(
             settings, out / "begin", parts.learned_texts
