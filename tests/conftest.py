@@ -80,7 +80,7 @@ def no_graph(monkeypatch):
     """Exports whose bundle is hollow, for tests of folders and versions."""
 
     def save(service, folder, signatures):
-        pathlib.Path(folder).mkdir()
+        pathlib.Path(folder).mkdir(exist_ok=True)
         pathlib.Path(folder, "saved_model.pb").write_bytes(b"")
 
     module = "tfadrec.serving.bundle"

@@ -481,7 +481,7 @@ def test_more_ads_join_the_bundle_without_training(
     monkeypatch.setattr(
         "tensorflow.saved_model.save",
         lambda service, folder, signatures: (
-            folder.mkdir(),
+            folder.mkdir(exist_ok=True),
             given.extend((service, signatures)),
         ),
     )
