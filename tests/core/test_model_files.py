@@ -138,3 +138,6 @@ def test_a_model_that_tfadrec_wrote_and_somebody_changed(tmp_path):
     require_whole(tmp_path / "m")
     (tmp_path / "m" / "config.json").write_text("[]")
     assert "config.json is not" in refused(require_whole, tmp_path / "m")
+    # One that is not of tfadrec says nothing.
+    (tmp_path / "m" / "manifest.json").write_text('{"version": 3}')
+    require_whole(tmp_path / "m")

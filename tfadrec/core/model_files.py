@@ -107,7 +107,10 @@ def require_whole(folder: pathlib.Path) -> None:
     Raises:
       InputError: with the name of the file.
     """
-    manifest = Manifest.in_folder(folder)
+    try:
+        manifest = Manifest.in_folder(folder)
+    except InputError:
+        return  # other programs have files of that name, too
     damaged = manifest and first_damaged(folder, sorted(manifest.files))
     if damaged:
         raise InputError(
