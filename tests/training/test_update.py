@@ -127,13 +127,13 @@ def test_a_killed_update_goes_on(days, tmp_path, monkeypatch):
         run, datasets[1], tmp_path / "a", epochs=2, progress=False
     )
     of_the_other = run, datasets[1], tmp_path / "b"
-    fit = training.update.__globals__["fit"]
+    fit_in = training.update.__globals__["fit_in"]
 
     def killed(*args, **settings):
-        fit(*args, until=1, **settings)
+        fit_in(*args, until=1, **settings)
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(training.update.__globals__, "fit", killed)
+    monkeypatch.setitem(training.update.__globals__, "fit_in", killed)
     with pytest.raises(KeyboardInterrupt):
         training.update(*of_the_other, epochs=2, progress=False)
     monkeypatch.undo()
