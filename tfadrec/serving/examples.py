@@ -74,7 +74,7 @@ def to_examples(request: Mapping[str, np.ndarray]) -> np.ndarray:
                     value = value[:length]
                 features[name] = _feature(np.ravel(value))
         example = tf.train.Example(features=tf.train.Features(feature=features))
-        examples.append(example.SerializeToString())
+        examples.append(example.SerializeToString(deterministic=True))
     return np.array(examples, dtype=object)
 
 

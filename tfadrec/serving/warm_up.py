@@ -108,7 +108,7 @@ def write_warm_up(
                 key: tf.make_tensor_proto(
                     value.tolist(), specs[key].dtype, value.shape
                 ).SerializeToString()
-                for key, value in request.items()
+                for key, value in sorted(request.items())
             }
             writer.write(_prediction_log(name, signature, inputs))
 
