@@ -271,7 +271,8 @@ def fill(world, times, chance):
         world.begin(name, home, chance)
         most = int(10 ** chance.uniform(0, 5))
         code, said, _ = world.zygote.run(world.command(name, home), most=most)
-        assert code in (0, 1), said
+        # 2 where a run cannot be read: the limit holds for temporary files, too.
+        assert code in (0, 1, 2), said
         assert "Traceback" not in said, said
         if code:
             lines = [x for x in said.splitlines() if x.startswith("tfadrec: ")]
