@@ -271,7 +271,7 @@ def fill(world, times, chance):
         world.begin(name, home, chance)
         most = int(10 ** chance.uniform(0, 5))
         code, said, _ = world.zygote.run(world.command(name, home), most=most)
-        # 2 where a run cannot be read: the limit holds for temporary files, too.
+        # 2 where a run cannot be read: temporary files are limited, too.
         assert code in (0, 1, 2), said
         assert "Traceback" not in said, said
         if code:
