@@ -9,7 +9,7 @@ import string
 from collections.abc import Mapping
 from typing import Any
 
-from tfadrec.core.bundle_folder import version_numbers
+from tfadrec.core.bundle_folder import version_number, version_numbers
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.serving.requests import Request
@@ -23,6 +23,8 @@ _KEPT = (
     "client_rest.py",
     "client_grpc.py",
 )
+#: Of `models.config` that are read.
+_MOST_BYTES = 1 << 20
 _LABEL = r'version_labels\s*\{\s*key:\s*"([^"]*)"\s*value:\s*(\d+)'
 _TEMPLATES = importlib.resources.files("tfadrec.serving") / "templates"
 
@@ -47,8 +49,11 @@ def read_labels(path: pathlib.Path) -> dict[str, int]:
     file = path / "models.config"
     if not file.is_file():
         return {}
-    pairs = re.findall(_LABEL, file.read_text("utf-8", "replace"))
-    return {label: int(version) for label, version in pairs}
+    with file.open("rb") as stream:
+        text = stream.read(_MOST_BYTES).decode("utf-8", "replace")
+    pairs = re.findall(_LABEL, text, re.ASCII)
+    found = {label: version_number(version) for label, version in pairs}
+    return {label: n for label, n in found.items() if n is not None}
 
 
 def write_deployment(
