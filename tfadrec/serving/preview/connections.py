@@ -128,10 +128,10 @@ class _Connection(asyncio.Protocol):
             self._inner.data_received(data)
 
     def eof_received(self) -> bool:
-        """Keeps the other direction open, as `look` will close it."""
+        """Whether the other direction stays open, which `look` will close."""
         self._half_closed = True
         self._refuse_half_a_body()
-        return self._transport is not None
+        return self._sent or self._request is not None
 
     def pause_writing(self) -> None:
         self._inner.pause_writing()
@@ -178,11 +178,13 @@ class _Connection(asyncio.Protocol):
     def _refuse_half_a_body(self) -> None:
         if not self._half_closed or self._request is None:
             return
-        if not self._request.content.is_eof():
-            self._request.content.set_exception(
+        body = self._request.content
+        if not body.is_eof():
+            body.set_exception(
                 RequestError(
                     "INVALID_ARGUMENT",
                     "a body must be as long as its header says. Received: its "
                     "end before.",
                 )
             )
+            body.feed_eof()  # so that nobody waits for the rest
