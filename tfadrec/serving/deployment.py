@@ -1,5 +1,6 @@
 """What stands beside the versions of a bundle: settings for a server."""
 
+import hashlib
 import importlib.resources
 import json
 import os
@@ -25,6 +26,8 @@ _KEPT = (
 )
 #: Of `models.config` that are read.
 _MOST_BYTES = 1 << 20
+#: Characters of a name in Kubernetes.
+_KUBERNETES = 63
 _LABEL = r'version_labels\s*\{\s*key:\s*"([^"]*)"\s*value:\s*(\d+)'
 _TEMPLATES = importlib.resources.files("tfadrec.serving") / "templates"
 
@@ -56,6 +59,24 @@ def read_labels(path: pathlib.Path) -> dict[str, int]:
     return {label: n for label, n in found.items() if n is not None}
 
 
+def kubernetes_name(model: str) -> str:
+    """What a model is called in Kubernetes, in at most 63 characters.
+
+    Small letters, digits and dashes, a letter first (RFC 1035). A name that is
+    too long ends in a part of its SHA-256, so that two do not become one.
+
+    Args:
+      model: its name.
+    """
+    plain = re.sub(r"[^a-z0-9]+", "-", model.lower()).strip("-")
+    if not plain[:1].isalpha():
+        plain = f"model-{plain}"
+    if len(plain) <= _KUBERNETES:
+        return plain
+    end = hashlib.sha256(model.encode()).hexdigest()[:8]
+    return f"{plain[: _KUBERNETES - 9].rstrip('-')}-{end}"
+
+
 def write_deployment(
     path: pathlib.Path,
     version: int,
@@ -84,8 +105,7 @@ def write_deployment(
     labels = {"stable": version, **there, "canary": version}
     values = {
         "name": name,
-        # As names in Kubernetes have to be.
-        "label": re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"),
+        "label": _in_yaml(kubernetes_name(name)),
         **labels,
         "foreign_ops": _listed(foreign),
         "tensorflow": tf.__version__,
@@ -123,6 +143,11 @@ def write_labels(path: pathlib.Path, labels: Mapping[str, int]) -> None:
         "labels": "\n".join(lines),
     }
     _write(path / "models.config", values)
+
+
+def _in_yaml(text: str) -> str:
+    """A text that YAML reads as such, be it `no`, `1_000` or `2020-01-01`."""
+    return json.dumps(text)
 
 
 def _write(file: pathlib.Path, values: Mapping[str, Any]) -> None:
