@@ -23,6 +23,7 @@ from collections.abc import Mapping
 
 from tfadrec.core.errors import TfadrecError
 from tfadrec.core.progress import Progress
+from tfadrec.core.read_json import read_json
 
 _LOG = logging.getLogger(__name__)
 _CHECKED = ".checked.json"
@@ -228,7 +229,7 @@ def _is_whole(folder: pathlib.Path, files: Mapping[str, str]) -> bool:
 
 def _checked(folder: pathlib.Path) -> dict[str, list]:
     try:
-        content = json.loads((folder / _CHECKED).read_text("utf-8"))
+        content = read_json(folder / _CHECKED)
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

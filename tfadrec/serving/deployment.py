@@ -28,7 +28,7 @@ _KEPT = (
 _MOST_BYTES = 1 << 20
 #: Characters of a name in Kubernetes.
 _KUBERNETES = 63
-_LABEL = r'version_labels\s*\{\s*key:\s*"([^"]*)"\s*value:\s*(\d+)'
+_LABEL = r'version_labels\s*\{\s*key:\s*"([^"\\]*)"\s*value:\s*(\d+)'
 _TEMPLATES = importlib.resources.files("tfadrec.serving") / "templates"
 
 

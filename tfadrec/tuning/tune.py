@@ -13,6 +13,7 @@ from typing import Any
 
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.core.ranges import refuse_huge
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.evaluation.page import check_page
 from tfadrec.runs.before import check_search, data_path
@@ -108,6 +109,7 @@ def tune(
         ("finalists", finalists, 0),
         ("seed", seed, 0),
     ):
+        refuse_huge(name, value)
         if type(value) is not int or value < least:
             raise InputError(
                 f"`{name}` must be an integer >= {least}. Received: "
