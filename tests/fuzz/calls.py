@@ -11,6 +11,7 @@ import pathlib
 import resource
 import sys
 import time
+import traceback
 
 from click.testing import CliRunner
 
@@ -85,7 +86,10 @@ def _serve():
         try:
             code, lines = outcome(name, folder)
         except Exception as error:
-            code, lines = 3, [f"{type(error).__name__}: {error}"[:1000]]
+            places = traceback.extract_tb(error.__traceback__)[-4:]
+            where = [f"{each.filename}:{each.lineno}" for each in places]
+            code = 3
+            lines = [f"{type(error).__name__}: {error}"[:1000], *where]
         told = {
             "code": code,
             "lines": lines,

@@ -340,7 +340,10 @@ class Worker:
     def close(self):
         if self._process is not None:
             self._process.kill()
+            self._process.stdin.close()
             self._process.wait()
+            self._reader.join()
+            self._process.stdout.close()
         self._process = None
 
     def _begin(self):
@@ -360,7 +363,8 @@ class Worker:
                     answers.put(line)
             answers.put(None)
 
-        threading.Thread(target=read, daemon=True).start()
+        self._reader = threading.Thread(target=read, daemon=True)
+        self._reader.start()
 
 
 @pytest.mark.slow
