@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from tfadrec.cli import main
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.core.one_line import one_line
 from tfadrec.runs.before import check_training
 
 
@@ -75,7 +76,7 @@ def outcome(name, folder):
         found = CALLS[name](pathlib.Path(folder))
     except (TfadrecError, OSError) as error:
         code = 2 if isinstance(error, InputError) else 1
-        return code, [" ".join(str(error).split())]
+        return code, [one_line(str(error), 4000)]
     return found if isinstance(found, tuple) else (0, [])
 
 

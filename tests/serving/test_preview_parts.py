@@ -110,7 +110,7 @@ def test_a_fault_is_one_line_that_says_where():
     line = log._OneLine().format(
         record("It failed.", raised("\x1b[31m\n\u202ex" * 500))
     )
-    assert line.startswith("tfadrec: It failed. ValueError: ?[31m ?x")
+    assert line.startswith("tfadrec: It failed. ValueError: \\x1b[31m \\u202ex")
     assert line.isprintable()
     assert len(line) < 500
     error = raised("x")

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp.http import HttpProcessingError
 
-from tfadrec.serving.preview.request_error import one_line
+from tfadrec.serving.preview.request_error import short_line
 
 #: For standard error.
 LOG = logging.getLogger("tfadrec.preview")
@@ -59,7 +59,7 @@ class _OneLine(logging.Formatter):
             if frames:
                 place = os.path.basename(frames[-1].filename)
                 parts.append(f"({place}, line {frames[-1].lineno})")
-        return one_line(" ".join(parts))
+        return short_line(" ".join(parts))
 
 
 class _NotAgain(logging.Filter):

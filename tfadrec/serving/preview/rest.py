@@ -20,8 +20,8 @@ from tfadrec.serving.preview.log import LOG
 from tfadrec.serving.preview.request_error import (
     INTERNAL,
     RequestError,
-    one_line,
     quote,
+    short_line,
 )
 from tfadrec.serving.preview.servable import Servable
 
@@ -230,6 +230,6 @@ def _is_packed(request: web.Request) -> bool:
 def _error(status: int, line: str) -> web.Response:
     return web.Response(
         status=status,
-        body=json.dumps({"error": one_line(line)}).encode(),
+        body=json.dumps({"error": short_line(line)}).encode(),
         content_type="application/json",
     )

@@ -14,8 +14,8 @@ from tfadrec.serving.deployment import (
 from tfadrec.serving.preview.log import LOG, say
 from tfadrec.serving.preview.request_error import (
     RequestError,
-    one_line,
     quote,
+    short_line,
 )
 from tfadrec.serving.preview.servable import Servable
 
@@ -89,7 +89,7 @@ class Versions:
         try:
             fresh = Servable(folder)
         except Exception as error:  # files can hold anything
-            reason = one_line(str(error)) or type(error).__name__
+            reason = short_line(str(error)) or type(error).__name__
             self._failed = {**self._failed, number: (changed, reason)}
             return reason
         self._failed = {n: f for n, f in self._failed.items() if n != number}
