@@ -104,26 +104,28 @@ def _served(bundles: pathlib.Path):
 
 def _press(bundle, place, path, pid, requests, expected, options, hostile):
     """Sends requests from all clients; what came of them, and RSS by time."""
-    end = time.time() + options.seconds
     good = options.clients - hostile
     shares = [
         good // _PROCESSES + (n < good % _PROCESSES) for n in range(_PROCESSES)
     ]
     # A fresh start: TensorFlow's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    answers = context.Queue()
+    answers, ready = context.Queue(), context.Barrier(_PROCESSES + 1)
     processes = [
         context.Process(
             target=_clients,
             args=(
                 *(share, hostile * (n == 0), n),
-                *(place, path, requests, expected, end, answers),
+                *(place, path, requests, expected, options.seconds),
+                *(ready, answers),
             ),
         )
         for n, share in enumerate(shares)
     ]
     for process in processes:
         process.start()
+    ready.wait(300)
+    end = time.time() + options.seconds
     memory = []
     apart = options.seconds / (_SWAPS + 1)
     swaps = [end - apart * (n + 1) for n in range(_SWAPS)]
@@ -158,9 +160,20 @@ def _add_version(bundles: pathlib.Path) -> None:
 
 
 def _clients(
-    good, hostile, seed, place, path, requests, expected, end, answers
+    good,
+    hostile,
+    seed,
+    place,
+    path,
+    requests,
+    expected,
+    seconds,
+    ready,
+    answers,
 ):
     """Some clients, in threads of a process of their own."""
+    ready.wait(300)
+    end = time.time() + seconds
     counts: collections.Counter[str] = collections.Counter()
     took: list[float] = []
     lock = threading.Lock()
