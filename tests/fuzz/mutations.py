@@ -120,7 +120,9 @@ def changed_tree(draw, seeds):
 
 
 def _places(root):
-    waiting, found = [root], []
+    """Every (list or dict, key) in a value."""
+    waiting = [root] if isinstance(root, dict | list) else []
+    found = []
     while waiting:
         holder = waiting.pop()
         keys = holder if isinstance(holder, dict) else range(len(holder))

@@ -99,7 +99,7 @@ def parquet():
         "ad": ["a0", "a1", "a1", "a0"],
         "time": [1600000000 + 60 * n for n in range(4)],
         "click": [1, 0, 1, 0],
-        "device": [["a"], [], None, ["b"]],
+        "device": ["a", "", None, "b"],
     }
     found = []
     for options in ({}, {"compression": "none", "use_dictionary": False}):

@@ -5,6 +5,7 @@ process: TensorFlow and the bundle are loaded once.
 """
 
 import asyncio
+import base64
 import gzip
 import json
 import resource
@@ -142,6 +143,16 @@ def test_bodies_of_json(answerer, bodies, examples):
         examples,
     )
     assert min(counts.values()) > 0
+
+
+@pytest.mark.parametrize("example", [b"\xec\x00", b"no example", b"\xff" * 99])
+def test_an_example_that_is_none(answerer, example):
+    """The graph's own message quotes it, and may be no text either."""
+    value = {"b64": base64.b64encode(example).decode()}
+    body = {"signature_name": "serve_examples", "inputs": [value]}
+    with pytest.raises(RequestError, match=r"the graph said: .*parse") as error:
+        rest(answerer, json.dumps(body).encode(), packed=False)
+    assert error.value.code == "INVALID_ARGUMENT"
 
 
 def test_compressed_bodies(answerer, bodies, examples):
