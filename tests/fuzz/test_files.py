@@ -213,6 +213,7 @@ class RunFiles(Kind):
     call = "run"
 
     def fill(self, folder):
+        small.trained()
         shutil.copytree(small.folder() / "run", folder / "run")
         shutil.copytree(small.world(), folder / "world")
 
