@@ -17,14 +17,13 @@ def check_types(value: Any) -> None:
     Raises:
       TypeError: with the name of the first field that is wrong.
     """
-    for name, hint in _hints(type(value)).items():
+    for name, hint in _hints(value.__class__).items():
         if not _fits(getattr(value, name), hint):
             raise TypeError(f"{name} is no {getattr(hint, '__name__', hint)}")
 
 
-@functools.cache
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
+#: Class -> its fields' types.
+_hints = functools.cache(typing.get_type_hints)
 
 
 def _fits(value: Any, hint: Any) -> bool:
@@ -40,7 +39,7 @@ def _fits(value: Any, hint: Any) -> bool:
             return all(_fits(each, inner[0]) for each in value)
         return len(value) == len(inner) and all(map(_fits, value, inner))
     if dataclasses.is_dataclass(hint):
-        return isinstance(value, hint)
+        return isinstance(value, typing.cast(type, hint))
     if hint is float:
         return type(value) in (int, float)
     return type(value) is hint
