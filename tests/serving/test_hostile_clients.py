@@ -209,18 +209,30 @@ def test_compressed_bodies(server, good, inputs):
 
 def test_more_connections_than_there_may_be(server, good):
     """A new one takes the place of one that waits, and of no good one."""
+    half = post(server, b" " * 99)[:-9]  # its headers are there
     with contextlib.ExitStack() as stack:
         held = [stack.enter_context(dial(server)) for _ in range(CONNECTIONS)]
-        busy = held[-1]
-        busy.sendall(post(server, b" " * 99)[:-9])  # its headers are there
-        time.sleep(0.3)
-        answer = talk(server, b"")
+        for sock in held:
+            sock.sendall(half)
+        answer = b""
+        while not answer:  # until the server has seen all of them
+            answer = talk(server, b"")
         assert status(answer) == 503
         assert b"Retry-After: 1" in answer
+        leave(held.pop())
+        waiting = None
+        while waiting is None:  # until the server has seen that one has left
+            sock = stack.enter_context(dial(server))
+            sock.settimeout(0.5)
+            try:
+                sock.recv(1)
+            except TimeoutError:
+                waiting = sock
         time.sleep(1.2)
         good()
-        busy.sendall(b" " * 9)
-        assert status(rest(busy)) == 400
+        assert rest(waiting) == b""
+        held[0].sendall(b" " * 9)
+        assert status(rest(held[0])) == 400
 
 
 def test_more_bytes_than_all_may_hold(server, good):
