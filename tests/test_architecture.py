@@ -78,6 +78,27 @@ OTHER_CLASSES = {
 }
 
 
+#: Places that parse JSON without `core/read_json.py`: rows of logs, answers and
+#: requests, files of models (which have bounds of their own), and what this
+#: process has written itself.
+PARSERS = {
+    "data/list_text.py",
+    "data/intake/json_lines.py",
+    "serving/preview/body.py",
+    "serving/rest_transport.py",
+    "layers/text/backbone.py",
+    "layers/text/load_encoder.py",
+    "training/version_1.py",
+    "core/safe_load.py",
+    "core/scratch_folder.py",
+    "data/copy/graph_tokenizer.py",
+    "data/copy/tokenizer.py",
+    "layers/text/ad_encoder.py",
+    "serving/parity.py",
+    "tuning/oracles.py",
+}
+
+
 def place(file):
     return file.relative_to(ROOT).as_posix()
 
@@ -146,6 +167,22 @@ def test_one_door_per_giant(file):
             and isinstance(node.value, ast.Name)
             and node.value.id == "tf"
         ), "tf.keras"
+
+
+def test_one_reader_of_yaml_and_one_of_json():
+    """Both bound what a file may ask for."""
+    parsed = {"yaml": set(), "json": set()}
+    for file in FILES:
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            value = getattr(node, "value", None)
+            if (
+                isinstance(node, ast.Attribute)
+                and getattr(value, "id", None) in parsed
+                and "load" in node.attr.lower()
+            ):
+                parsed[value.id].add(place(file))
+    assert parsed["yaml"] == {"core/read_yaml.py"}
+    assert parsed["json"] <= {"core/read_json.py"} | PARSERS
 
 
 @pytest.mark.parametrize("file", FILES, ids=place)

@@ -25,6 +25,7 @@ def test_what_is_read(tmp_path):
         '{"\\uDFFF": 1}',
         b"\xff",
         "9" * 5000,
+        '{"a": 1, "b": {"c": 1, "c": 1}}',
     ],
 )
 def test_what_is_no_json(text):

@@ -29,7 +29,8 @@ SOURCE = read_source("tfadrec.layers.text.tuning.ways")
         ("Annotated[float, 'in [0, 1)']", [0, 0.5], [1, -0.1]),
         ("Annotated[float, 'in (0, 1)']", [0.5], [0, 1]),
         ("Annotated[float, '> 0']", [0.1], [0]),
-        ("Count", [1], [0, None]),  # what the module imports
+        ("Annotated[int, '>= 1 and <= 3']", [1, 3], [0, 4]),
+        ("Count", [1, 65536], [0, None, 65537]),  # what the module imports
         ("LoRA", [{"class": "lora"}], [1, "lora"]),
         ("Word", ["frozen"], ["melted"]),
         ("Tuning", ["full", {"class": "lora"}], ["melted", 3]),
@@ -49,7 +50,8 @@ def test_types(written, allowed, refused):
 
 def test_words():
     written = ast.parse("Count | None", mode="eval").body
-    assert rule_of(written, SOURCE).words == "an integer >= 1 or null"
+    words = rule_of(written, SOURCE).words
+    assert words == "an integer >= 1 and <= 65536 or null"
     written = ast.parse("Tuning | Mapping[str, Any]", mode="eval").body
     words = rule_of(written, SOURCE).words
     assert words.startswith("one of frozen, full or a class with its settings")

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -23,12 +24,13 @@ def preview(path, *arguments, env=None, rest_only=False):
     """The server of a bundle; both of its ports are free ones.
 
     Yields:
-      `url` of the model, `grpc` address, `process`, and `said`, lines of its
-      standard output so far.
+      `url` of the model, `grpc` address, `process`, `said`, lines of its
+      standard output so far, and `errors`, a function for those of its standard
+      error so far.
     """
     ports = ["--port", 0] + ([] if rest_only else ["--grpc-port", 0])
     command = [sys.executable, "-m", "tfadrec", "serve", path, *ports]
-    with tempfile.TemporaryFile("w+") as errors:
+    with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             list(map(str, [*command, *arguments])),
             stdout=subprocess.PIPE,
@@ -41,6 +43,11 @@ def preview(path, *arguments, env=None, rest_only=False):
         timer.start()
         said = []
         found = {}
+
+        def lines():
+            # The process goes on writing where it is.
+            return os.pread(errors.fileno(), 2**20, 0).decode().splitlines()
+
         try:
             for line in process.stdout:
                 said.append(line)
@@ -49,14 +56,14 @@ def preview(path, *arguments, env=None, rest_only=False):
                 if {"REST"} | (set() if rest_only else {"gRPC"}) <= set(found):
                     break
             else:
-                errors.seek(0)
-                raise AssertionError("".join(said) + errors.read())
+                raise AssertionError("".join(said) + "\n".join(lines()))
             timer.cancel()
             yield types.SimpleNamespace(
                 url=found["REST"],
                 grpc=found.get("gRPC"),
                 process=process,
                 said=said,
+                errors=lines,
             )
         finally:
             timer.cancel()

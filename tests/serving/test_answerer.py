@@ -41,6 +41,37 @@ def test_what_is_too_much_is_sent_away():
     busy.close()
 
 
+def test_what_a_job_has_borrowed_comes_back_at_its_end():
+    """Done, refused, failed, or later than its client waits."""
+    one = answerer(waiting=0, seconds=0.2, bodies=10)
+    free = threading.Event()
+
+    async def ask(job):
+        loan = one.bodies.open()
+        loan.take(6)
+        try:
+            return await one.work(job, time.monotonic(), loan.close)
+        except Exception as error:
+            return type(error)
+
+    async def ask_all():
+        assert await ask(lambda _: "done") == "done"
+        assert await ask(lambda _: 1 // 0) is ZeroDivisionError
+        assert await ask(lambda _: free.wait(30)) is RequestError
+        # Its thread still has it.
+        with pytest.raises(RequestError, match="together have 10 bytes"):
+            one.bodies.open().take(6)
+        free.set()
+        for _ in range(100):
+            await asyncio.sleep(0.05)
+            if await ask(lambda _: "done") == "done":
+                return
+
+    asyncio.run(ask_all())
+    one.bodies.open().take(10)
+    one.close()
+
+
 def test_what_takes_too_long_gives_its_place_back_at_its_end():
     slow = answerer(waiting=0, seconds=0.2)
     free = threading.Event()
@@ -65,8 +96,9 @@ def test_what_takes_too_long_gives_its_place_back_at_its_end():
 
 def test_a_token():
     guarded = answerer(token="sesame")
-    guarded.let_in("Bearer sesame")
-    for wrong in (None, "", "sesame", "Bearer", "bearer sesame", "Bearer é"):
+    for right in ("Bearer sesame", "bearer sesame", "BEARER  sesame "):
+        guarded.let_in(right)
+    for wrong in (None, "", "sesame", "Bearer", "Basic sesame", "Bearer é"):
         with pytest.raises(RequestError, match="`authorization`") as error:
             guarded.let_in(wrong)
         assert error.value.status == 401

@@ -276,8 +276,84 @@ def test_names_that_no_server_takes(tmp_path, name):
 
 
 def test_what_counts_as_a_version(tmp_path):
-    for name in ("1", "10", "2", "²", "v4", ".export-5"):
+    for name in ("1", "10", "2", "²", "v4", ".export-5", "9" * 23):
         (tmp_path / name).mkdir()
     (tmp_path / "3").write_text("a file")
-    assert deployment.version_numbers(tmp_path) == [1, 2, 10]
+    most = 2**63 - 1
+    for number in (most, most + 1):
+        (tmp_path / str(number)).mkdir()
+    assert deployment.version_numbers(tmp_path) == [1, 2, 10, most]
     assert deployment.version_numbers(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("true", "no", "Null", "y", "1.5", "1e3", "0x1F", "0o17", "1_000"),
+        *("2020-01-01", "12", "12.", "0.inf", "x" * 63, "x" * 64, "A_" * 100),
+        *("Shop.ads", "9lives--", "a" + "-" * 62 + "b"),
+    ],
+)
+def test_names_that_yaml_takes_for_something_else(tmp_path, name):
+    """YAML 1.1 reads what was meant, and Kubernetes takes it (RFC 1035)."""
+    path = tmp_path / name
+    (path / "1").mkdir(parents=True)
+    deployment.write_deployment(path, 1, {}, {}, {})
+    deploy, service = yaml.safe_load_all((path / "kubernetes.yaml").read_text())
+    pod = deploy["spec"]["template"]
+    (claim,) = pod["spec"]["volumes"]
+    label = deploy["metadata"]["name"]
+    assert {
+        label,
+        service["metadata"]["name"],
+        service["spec"]["selector"]["app"],
+        deploy["spec"]["selector"]["matchLabels"]["app"],
+        pod["metadata"]["labels"]["app"],
+        claim["persistentVolumeClaim"]["claimName"],
+    } == {label}
+    assert re.fullmatch("[a-z]([a-z0-9-]{0,61}[a-z0-9])?", label)
+    (container,) = pod["spec"]["containers"]
+    assert container["volumeMounts"][0]["mountPath"] == f"/models/{name}"
+    at = container["readinessProbe"]["httpGet"]["path"]
+    assert at == f"/v1/models/{name}/labels/stable"
+    compose = yaml.safe_load((path / "docker-compose.yml").read_text())
+    server = compose["services"]["cpu"]
+    assert server["volumes"] == [f".:/models/{name}:ro"]
+    flags = [*server["command"], *container["args"]]
+    assert {type(flag) for flag in flags} == {str}
+    assert f"--model_config_file=/models/{name}/models.config" in flags
+    assert models(path).name == name
+
+
+def test_long_names_stay_apart():
+    first, second = "shop" * 20 + "a", "shop" * 20 + "b"
+    names = {deployment.kubernetes_name(each) for each in (first, second)}
+    assert len(names) == 2
+    assert deployment.kubernetes_name("Shop_ads") == "shop-ads"
+    assert deployment.kubernetes_name("1.5") == "model-1-5"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'version_labels { key: "a" value: ' + b"9" * 5000 + b" }",
+        b'version_labels { key: "a" value: 9223372036854775808 }',
+        'version_labels { key: "a" value: ²٣ }'.encode(),
+        b"\xff\0version_labels",
+        b"version_labels " * 200_000,
+        b"version_labels" + b" " * 3_000_000,
+        b"",
+    ],
+    ids=lambda text: text[:20],
+)
+def test_labels_of_any_file(tmp_path, text):
+    (tmp_path / "models.config").write_bytes(text)
+    assert deployment.read_labels(tmp_path) == {}
+
+
+def test_a_label_beside_junk(tmp_path):
+    (tmp_path / "models.config").write_bytes(
+        b'\xff{"version_labels { key: "a" value: ' + b"9" * 5000 + b"}"
+        b'version_labels { key: "b"\n value:\t9223372036854775807 }'
+    )
+    assert deployment.read_labels(tmp_path) == {"b": 2**63 - 1}

@@ -80,12 +80,12 @@ def test_shapes():
 
 
 def test_a_body():
-    body = read_body(b'{"inputs": [1]}')
+    body = read_body(b'{"inputs": [1]}', Limits())
     assert body == Body("serving_default", by_row=False, values=[1])
-    body = read_body(b'{"signature_name": "", "instances": [1]}')
+    body = read_body(b'{"signature_name": "", "instances": [1]}', Limits())
     assert body == Body("serving_default", by_row=True, values=[1])
     with pytest.raises(RequestError, match="a name twice"):
-        read_body(b'{"inputs": {"a": 1, "a": 1}}')
+        read_body(b'{"inputs": {"a": 1, "a": 1}}', Limits())
 
 
 def test_answers():

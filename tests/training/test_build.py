@@ -110,7 +110,7 @@ def test_a_seed_decides_the_first_weights(dataset):
         (
             "ad_tower",
             {"width": 0},
-            "`ad_tower.width` must be an integer >= 1. Received: width=0",
+            "`ad_tower.width` must be an integer >= 1.*Received: width=0",
         ),
         ("ad_tower", {"width": "wide"}, "must be an integer >= 1.*'wide'"),
         ("ad_tower", {"width": 2.5}, "must be an integer >= 1.*2.5"),

@@ -171,7 +171,7 @@ def test_progress_goes_to_standard_error(parts, tmp_path, capsys):
         ({"batch_size": 32.0}, "`fit.batch_size` must be an integer"),
         (
             {"epochs": 0},
-            "`fit.epochs` must be an integer >= 1. Received: epochs=0",
+            "`fit.epochs` must be an integer >= 1.*Received: epochs=0",
         ),
         ({"epochs": "3"}, "epochs='3'"),
         ({"epochs": True}, "epochs=True"),

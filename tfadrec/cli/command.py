@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.core.one_line import one_line
 from tfadrec.core.read_yaml import yaml_bytes
 
 #: Of a message, which may show what a user's file holds.
@@ -39,7 +40,7 @@ class Command(click.Command):
         try:
             result, code = super().invoke(ctx), 0
         except (TfadrecError, OSError) as error:
-            line = " ".join(str(error).split())[:_MOST_CHARACTERS]
+            line = one_line(str(error), _MOST_CHARACTERS)
             click.echo(f"tfadrec: {line}", err=True)
             result = {"error": line}
             code = 2 if isinstance(error, InputError) else 1

@@ -3,6 +3,7 @@
 import logging
 import os
 import pathlib
+import stat
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ from tfadrec.cli.command import Command, load_tensorflow
 from tfadrec.core.errors import InputError
 
 _TOKEN = "TFADREC_TOKEN"
+_TOKEN_BYTES = 4096
 
 
 @click.command(cls=Command)
@@ -50,7 +52,28 @@ _TOKEN = "TFADREC_TOKEN"
     type=click.IntRange(1, 1024),
     default=16,
     show_default=True,
-    help="Largest body of a request.",
+    help="Largest body of a request; a quarter of it for gRPC.",
+)
+@click.option(
+    "--total-megabytes",
+    type=click.IntRange(1, 65536),
+    default=256,
+    show_default=True,
+    help="Bodies of all requests together.",
+)
+@click.option(
+    "--max-connections",
+    type=click.IntRange(1, 65536),
+    default=512,
+    show_default=True,
+    help="Open connections, to REST and to gRPC each.",
+)
+@click.option(
+    "--client-timeout",
+    type=click.FloatRange(0.1, 3600),
+    default=10.0,
+    show_default=True,
+    help="Seconds in which a client has to send headers, and read an answer.",
 )
 @click.option(
     "--threads",
@@ -65,6 +88,9 @@ def serve(
     token_file: str | None,
     timeout: float,
     max_megabytes: int,
+    total_megabytes: int,
+    max_connections: int,
+    client_timeout: float,
     threads: int | None,
 ) -> dict[str, Any]:
     """Try a bundle where TensorFlow Serving is not installed.
@@ -78,6 +104,11 @@ def serve(
       curl http://127.0.0.1:8501/v1/models/a
     """
     token = _token(token_file)
+    if total_megabytes < max_megabytes:
+        raise InputError(
+            "--total-megabytes has room for one body of --max-megabytes. "
+            f"Received: {total_megabytes} and {max_megabytes}."
+        )
     load_tensorflow()
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     from tfadrec.serving import preview
@@ -89,7 +120,13 @@ def serve(
         port=port,
         grpc_port=grpc_port,
         token=token,
-        limits=Limits(seconds=timeout, body=max_megabytes * 2**20),
+        limits=Limits(
+            seconds=timeout,
+            body=max_megabytes * 2**20,
+            bodies=total_megabytes * 2**20,
+            connections=max_connections,
+            client_seconds=client_timeout,
+        ),
         threads=threads,
     )
     click.echo(f"{requests} requests.")
@@ -99,17 +136,26 @@ def serve(
 def _token(file: str | None) -> str | None:
     """From a file or the environment: arguments can be read by all users."""
     source = f"${_TOKEN}" if file is None else file
-    if file is None:
-        token = os.environ.get(_TOKEN)
-    elif pathlib.Path(file).is_file():
-        token = pathlib.Path(file).read_text("utf-8", "replace").strip()
-    else:
-        token = ""
+    token = os.environ.get(_TOKEN) if file is None else _read_token(file)
     if token is not None and not (token.isascii() and token.isprintable()):
         token = ""
     if token == "":
         raise InputError(
             "a token is printable text without a line's end. Received: none "
             f"in {source}."
+        )
+    return token
+
+
+def _read_token(file: str) -> str:
+    if not pathlib.Path(file).is_file():
+        return ""
+    with open(file, "rb") as stream:
+        mode = os.fstat(stream.fileno()).st_mode
+        token = stream.read(_TOKEN_BYTES).decode("utf-8", "replace").strip()
+    if mode & (stat.S_IRGRP | stat.S_IROTH):
+        click.echo(
+            f"tfadrec: others can read the token in {file}: chmod 600 {file}",
+            err=True,
         )
     return token

@@ -90,8 +90,15 @@ def check_bundle_folder(path: pathlib.Path) -> None:
 def version_numbers(path: pathlib.Path) -> list[int]:
     """The numbers of the version folders there, as a server reads them."""
     there = path.iterdir() if path.is_dir() else ()
-    return sorted(
-        int(p.name)
-        for p in there
-        if p.name.isascii() and p.name.isdigit() and p.is_dir()
-    )
+    found = ((version_number(each.name), each) for each in there)
+    return sorted(n for n, each in found if n is not None and each.is_dir())
+
+
+def version_number(text: str) -> int | None:
+    """The number of a version, or None for what a server takes for none.
+
+    It has at most 64 bits.
+    """
+    if not re.fullmatch(r"[0-9]{1,19}", text):
+        return None
+    return int(text) if int(text) < 2**63 else None

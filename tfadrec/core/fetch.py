@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping
 
 from tfadrec.core.errors import TfadrecError
 from tfadrec.core.progress import Progress
+from tfadrec.core.read_json import read_json
 from tfadrec.core.replace_file import replace_text
 from tfadrec.core.scratch_folder import clear_leftovers, scratch_folder
 
@@ -238,7 +239,7 @@ def _is_whole(folder: pathlib.Path, files: Mapping[str, str]) -> bool:
 
 def _checked(folder: pathlib.Path) -> dict[str, list]:
     try:
-        content = json.loads((folder / _CHECKED).read_text("utf-8"))
+        content = read_json(folder / _CHECKED)
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

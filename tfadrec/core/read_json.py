@@ -33,15 +33,23 @@ def parse_json(text: str | bytes) -> Any:
     """What a JSON text holds, which is UTF-8 where it is bytes.
 
     Raises:
-      ValueError: where it is no JSON, is nested very deeply, or has halves of
-        characters in its texts, which no file and no name can hold.
+      ValueError: where it is no JSON, is nested very deeply, has a name twice
+        in an object, or halves of characters in its texts, which no file and no
+        name can hold.
     """
     if isinstance(text, bytes):
         text = text.decode()
     try:
-        found = json.loads(text)
+        found = json.loads(text, object_pairs_hook=_object)
         if "\\ud" in text.lower():
             json.dumps(found, ensure_ascii=False).encode()
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+    return found
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("an object has a name twice")
     return found

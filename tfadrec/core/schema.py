@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from tfadrec.core.check_types import check_types
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import ENTITIES, Entity, Feature
 from tfadrec.core.names import tensor_names
@@ -120,7 +121,9 @@ class Schema:
             )
             for key in ("event_types", "labels"):
                 fields[key] = tuple(fields[key])
-            return cls(**fields)
+            found = cls(**fields)
+            check_types(found)
+            return found
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise InputError(
                 "schema.json must hold a tfadrec schema. Received: "
@@ -148,7 +151,9 @@ def _feature(fields: Mapping[str, Any]) -> Feature:
         for key, value in fields.items()
         if isinstance(value, list)
     }
-    return Feature(**{**fields, **listed})
+    found = Feature(**{**fields, **listed})
+    check_types(found)
+    return found
 
 
 def _shared(features: list[Feature]) -> tuple[Feature, ...]:

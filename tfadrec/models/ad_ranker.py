@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfadrec.core.door import keras, register, tf
-from tfadrec.core.ranges import Count, Index, LossName, Rate
+from tfadrec.core.ranges import Count, LossName, MoreParts, Rate
 from tfadrec.layers.behavior import DIN
 from tfadrec.layers.building import (
     built,
@@ -151,7 +151,7 @@ class AdRanker(RankingModel):
         candidate: Sequence[Mapping[str, Any]] = (),
         feature_dropout: Rate = 0.02,
         hidden_units: Sequence[Count] = (128, 64),
-        cross_layers: Index = 1,
+        cross_layers: MoreParts = 1,
         dropout: Rate = 0.2,
         **kwargs,
     ) -> None:

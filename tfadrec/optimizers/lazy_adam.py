@@ -1,7 +1,7 @@
 """Adam that touches only the embedding rows that a step read."""
 
 from tfadrec.core.door import keras, register, tf
-from tfadrec.core.ranges import Amount, Count
+from tfadrec.core.ranges import Amount, Steps
 from tfadrec.ops import lookup
 
 #: What Keras' Adam takes, and rows alone cannot follow.
@@ -74,7 +74,7 @@ class LazyAdam(keras.optimizers.Adam):
         name: str = "LazyAdam",
         *,
         global_clipnorm: float | None = None,
-        accumulate_steps: Count = 1,
+        accumulate_steps: Steps = 1,
         **kwargs,
     ) -> None:
         for argument in _NOT_OFFERED:

@@ -4,7 +4,7 @@ import math
 from typing import Literal, get_args
 
 from tfadrec.core.door import keras, register, tf
-from tfadrec.core.ranges import Count, Index, Positive
+from tfadrec.core.ranges import Index, Positive, Steps
 
 _Decay = Literal["linear", "cosine"]
 _DECAYS = get_args(_Decay)
@@ -45,7 +45,7 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
         self,
         learning_rate: Positive,
         warm_up_steps: Index,
-        total_steps: Count,
+        total_steps: Steps,
         decay: _Decay = "linear",
     ) -> None:
         if not learning_rate > 0:

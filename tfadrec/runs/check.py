@@ -5,6 +5,7 @@ from typing import Any
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.nearest import nearest
+from tfadrec.core.ranges import refuse_huge
 from tfadrec.core.schema import Schema
 from tfadrec.runs.argument import Argument
 from tfadrec.runs.custom import class_named
@@ -41,6 +42,7 @@ def check_sections(
     """
     for name, settings in sections.items():
         if settings is not None:
+            refuse_huge(name, settings)
             _check(name, settings, allow_import, options)
 
 

@@ -172,12 +172,17 @@ def _of_name(name: str, source: Source) -> Rule:
 
 
 def _bound(text: str) -> Callable[[float], bool]:
-    found = re.fullmatch(r"(>=|>) (\S+)|in ([\[(])(\S+), (\S+)([\])])", text)
+    found = re.fullmatch(
+        r"(>=|>) (\S+)(?: and <= (\S+))?|in ([\[(])(\S+), (\S+)([\])])", text
+    )
     if found is None:
-        raise ValueError(f"a bound is `>= 1` or `in [0, 1)`, not {text!r}")
-    sign, least, left, low, high, right = found.groups()
+        raise ValueError(
+            f"a bound is `>= 1`, `>= 1 and <= 9` or `in [0, 1)`, not {text!r}"
+        )
+    sign, least, most, left, low, high, right = found.groups()
     if sign is not None:
-        low, left, high, right = least, "[" if sign == ">=" else "(", "inf", ")"
+        low, left = least, "[" if sign == ">=" else "("
+        high, right = most or "inf", "]"
     first, last = float(low), float(high)
     return lambda value: (
         (first <= value if left == "[" else first < value)

@@ -75,7 +75,9 @@ _BESIDE = {
     },
     "user_tower": {"use_id": Argument(True, False, Rule.BOOL)},
     "data": {
-        "history_length": Argument(None, False, Rule.INTEGER.within(">= 0"))
+        "history_length": Argument(
+            None, False, Rule.INTEGER.within(">= 0 and <= 65536")
+        )
     },
 }
 

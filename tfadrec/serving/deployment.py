@@ -1,5 +1,6 @@
 """What stands beside the versions of a bundle: settings for a server."""
 
+import hashlib
 import importlib.resources
 import json
 import logging
@@ -12,6 +13,7 @@ from typing import Any
 from tfadrec.core.bundle_folder import (
     MODELS,
     bundle_folder,
+    version_number,
     version_numbers,
 )
 from tfadrec.core.door import tf
@@ -29,7 +31,11 @@ _KEPT = (
     "client_rest.py",
     "client_grpc.py",
 )
-_LABEL = r'version_labels\s*\{\s*key:\s*"([^"]*)"\s*value:\s*(\d+)'
+#: Of `models.config` that are read.
+_MOST_BYTES = 1 << 20
+#: Characters of a name in Kubernetes.
+_KUBERNETES = 63
+_LABEL = r'version_labels\s*\{\s*key:\s*"([^"\\]*)"\s*value:\s*(\d+)'
 #: What differs between two files `models.config` of the same model: versions,
 #: labels, and the comment of version 0.1.0.
 _FREE = re.compile(
@@ -59,8 +65,29 @@ def read_labels(path: pathlib.Path) -> dict[str, int]:
     file = path / MODELS
     if not file.is_file():
         return {}
-    pairs = re.findall(_LABEL, file.read_text("utf-8", "replace"))
-    return {label: int(version) for label, version in pairs}
+    with file.open("rb") as stream:
+        text = stream.read(_MOST_BYTES).decode("utf-8", "replace")
+    pairs = re.findall(_LABEL, text, re.ASCII)
+    found = {label: version_number(version) for label, version in pairs}
+    return {label: n for label, n in found.items() if n is not None}
+
+
+def kubernetes_name(model: str) -> str:
+    """What a model is called in Kubernetes, in at most 63 characters.
+
+    Small letters, digits and dashes, a letter first (RFC 1035). A name that is
+    too long ends in a part of its SHA-256, so that two do not become one.
+
+    Args:
+      model: its name.
+    """
+    plain = re.sub(r"[^a-z0-9]+", "-", model.lower()).strip("-")
+    if not plain[:1].isalpha():
+        plain = f"model-{plain}"
+    if len(plain) <= _KUBERNETES:
+        return plain
+    end = hashlib.sha256(model.encode()).hexdigest()[:8]
+    return f"{plain[: _KUBERNETES - 9].rstrip('-')}-{end}"
 
 
 def check_deployment(path: pathlib.Path) -> None:
@@ -119,8 +146,7 @@ def write_deployment(
     labels = {"stable": version, **there, "canary": version}
     values = {
         "name": name,
-        # As names in Kubernetes have to be.
-        "label": re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"),
+        "label": _in_yaml(kubernetes_name(name)),
         **labels,
         "foreign_ops": _listed(foreign),
         "tensorflow": tf.__version__,
@@ -187,6 +213,11 @@ def _models_config(name: str, labels: Mapping[str, int]) -> str:
         "labels": "\n".join(lines),
     }
     return _filled(MODELS, values)
+
+
+def _in_yaml(text: str) -> str:
+    """A text that YAML reads as such, be it `no`, `1_000` or `2020-01-01`."""
+    return json.dumps(text)
 
 
 def _filled(name: str, values: Mapping[str, Any]) -> str:

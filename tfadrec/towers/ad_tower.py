@@ -7,7 +7,7 @@ import numpy as np
 
 from tfadrec.core.door import keras, register, tf
 from tfadrec.core.errors import InputError
-from tfadrec.core.ranges import Amount, Count, Index, Rate
+from tfadrec.core.ranges import Amount, Count, Extra, Rate, Steps
 from tfadrec.layers.building import built, config_of, plain
 from tfadrec.layers.features import FeatureFields
 from tfadrec.layers.features.feature_fields import projection
@@ -104,8 +104,8 @@ class AdTower(keras.layers.Layer):
         category: str | None = None,
         passed: Sequence[str] = (),
         text: keras.layers.Layer | None = None,
-        text_rank: Index | None = None,
-        max_distinct: Count | None = None,
+        text_rank: Extra | None = None,
+        max_distinct: Steps | None = None,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)

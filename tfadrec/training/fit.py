@@ -10,7 +10,7 @@ import numpy as np
 
 from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
-from tfadrec.core.ranges import Count, Index
+from tfadrec.core.ranges import Index, Rows, Steps
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
 from tfadrec.metrics import ranking
@@ -38,15 +38,15 @@ def fit(
     valid: Dataset,
     out: str | pathlib.Path,
     *,
-    batch_size: Count = 512,
+    batch_size: Rows = 512,
     by: Literal["row", "request"] = "row",
-    epochs: Count = 5,
+    epochs: Steps = 5,
     decay: bool = True,
-    steps_per_epoch: Count | None = None,
+    steps_per_epoch: Steps | None = None,
     monitor: Monitor = "val_auc",
-    patience: Count = 2,
+    patience: Steps = 2,
     seed: Index = 0,
-    until: Count | None = None,
+    until: Steps | None = None,
     progress: bool = True,
 ) -> list[dict[str, float]]:
     """Trains a compiled model and leaves it with its best weights.
@@ -118,15 +118,15 @@ def fit_in(
     train: Dataset,
     valid: Dataset,
     *,
-    batch_size: Count = 512,
+    batch_size: Rows = 512,
     by: Literal["row", "request"] = "row",
-    epochs: Count = 5,
+    epochs: Steps = 5,
     decay: bool = True,
-    steps_per_epoch: Count | None = None,
+    steps_per_epoch: Steps | None = None,
     monitor: Monitor = "val_auc",
-    patience: Count = 2,
+    patience: Steps = 2,
     seed: Index = 0,
-    until: Count | None = None,
+    until: Steps | None = None,
     progress: bool = True,
 ) -> list[dict[str, float]]:
     """The same in a run's folder that is held."""
@@ -370,7 +370,7 @@ class _Decay(keras.callbacks.Callback):
     """Lets the learning rate fall linearly to zero."""
 
     rate: float
-    epochs: Count
+    epochs: Steps
     steps: int
 
     def __post_init__(self) -> None:

@@ -1,10 +1,11 @@
 """The folder of a search, and small files in it."""
 
-import json
 import os
 import pathlib
 from typing import Any
 
+from tfadrec.core import read_json as core
+from tfadrec.core.errors import InputError
 from tfadrec.core.work_folder import WorkFolder
 
 #: What was searched for, and what was found.
@@ -35,17 +36,33 @@ def search_folder(out: str | os.PathLike[str]) -> WorkFolder:
 
 
 def read_json(path: pathlib.Path) -> dict[str, Any]:
-    """What a file holds; nothing where it is not there."""
+    """What a file holds; nothing where it is not there.
+
+    Raises:
+      InputError: where it holds no object of JSON.
+    """
     if not path.is_file():
         return {}
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        found = core.read_json(path)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"a sweep must have the files that it wrote. Received: {path}: "
+            f"{error}. Begin with another folder."
+        ) from error
+    if not isinstance(found, dict):
+        raise InputError(
+            f"a sweep must have the files that it wrote. Received: {path}, "
+            "which holds no object. Begin with another folder."
+        )
+    return found
 
 
 def _files_of_version_1(folder: pathlib.Path) -> set[str]:
     """The files of a search of version 0.1.0, which had no manifests."""
     try:
         found = read_json(folder / RECORD)
-    except (OSError, ValueError):
+    except InputError:
         return set()
-    of_search = isinstance(found, dict) and {"space", "tuner"} <= found.keys()
+    of_search = {"space", "tuner"} <= found.keys()
     return {RECORD, BOARD_TEXT, BOARD, BEST} if of_search else set()

@@ -13,6 +13,7 @@ from typing import Any
 
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.core.ranges import refuse_huge
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.evaluation.page import check_page
@@ -117,6 +118,7 @@ def tune(
         ("finalists", finalists, 0),
         ("seed", seed, 0),
     ):
+        refuse_huge(name, value)
         if type(value) is not int or value < least:
             raise InputError(
                 f"`{name}` must be an integer >= {least}. Received: "

@@ -7,6 +7,7 @@ from typing import Any
 from tfadrec.core.config import read_settings
 from tfadrec.core.errors import InputError
 from tfadrec.core.nearest import nearest
+from tfadrec.core.ranges import refuse_huge
 from tfadrec.core.read_yaml import yaml_bytes
 from tfadrec.data.files import open_filesystem
 from tfadrec.data.intake.feature_columns import in_order
@@ -208,6 +209,7 @@ def _sampling(content: Any) -> dict[str, Any]:
         "period": _one_of(section, "period", ("auto", *PERIODS)),
         "seed": section.get("seed", 0),
     }
+    refuse_huge("sampling", section)
     number = section["negatives_per_positive"]
     if type(number) is not int or not 1 <= number <= MOST_NEGATIVES:
         raise InputError(

@@ -1,7 +1,7 @@
 """Behaviour as a Transformer's view from the candidate: BST."""
 
 from tfadrec.core.door import register, tf
-from tfadrec.core.ranges import Count, Rate
+from tfadrec.core.ranges import Count, Parts, Rate
 from tfadrec.layers.behavior.checks import (
     EVENTS_AND_TARGET,
     check_dropout,
@@ -70,7 +70,7 @@ class BST(CheckedLayer):
 
     def __init__(
         self,
-        num_layers: Count = 1,
+        num_layers: Parts = 1,
         num_heads: Count = 2,
         *,
         ffn_units: Count | None = None,

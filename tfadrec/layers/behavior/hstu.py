@@ -1,7 +1,7 @@
 """Behaviour as the state of gated pointwise attention: HSTU."""
 
 from tfadrec.core.door import keras, register, tf
-from tfadrec.core.ranges import Count, Rate
+from tfadrec.core.ranges import Count, Parts, Rate
 from tfadrec.layers.behavior.checks import (
     EVENTS_AND_AGES,
     check_dropout,
@@ -73,7 +73,7 @@ class HSTU(CheckedLayer):
 
     def __init__(
         self,
-        num_layers: Count = 2,
+        num_layers: Parts = 2,
         num_heads: Count = 2,
         *,
         dropout: Rate = 0.0,

@@ -3,7 +3,7 @@
 from typing import Literal, get_args
 
 from tfadrec.core.door import keras, register, tf
-from tfadrec.core.ranges import Count
+from tfadrec.core.ranges import Count, Parts
 from tfadrec.layers.behavior.checks import EVENTS_AND_TARGET, check_sizes
 from tfadrec.layers.building import built
 from tfadrec.layers.checked_layer import CheckedLayer
@@ -77,7 +77,7 @@ class MultiInterest(CheckedLayer):
         num_interests: Count = 4,
         *,
         routing: _Routing = "dynamic",
-        iterations: Count = 3,
+        iterations: Parts = 3,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)

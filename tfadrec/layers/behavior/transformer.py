@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 
 from tfadrec.core.door import register, tf
-from tfadrec.core.ranges import Count, Rate
+from tfadrec.core.ranges import Count, Parts, Rate
 from tfadrec.layers.behavior.checks import EVENTS, check_dropout, check_sizes
 from tfadrec.layers.behavior.transformer_block import TransformerBlock, norm
 from tfadrec.layers.building import built
@@ -78,7 +78,7 @@ class Transformer(CheckedLayer):
 
     def __init__(
         self,
-        num_layers: Count = 2,
+        num_layers: Parts = 2,
         num_heads: Count = 2,
         *,
         ffn_units: Count | None = None,

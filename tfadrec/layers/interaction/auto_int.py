@@ -1,7 +1,7 @@
 """Fields that attend to each other: AutoInt."""
 
 from tfadrec.core.door import keras, register, tf
-from tfadrec.core.ranges import Count
+from tfadrec.core.ranges import Count, Parts
 from tfadrec.layers.building import built
 from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.ops import masking
@@ -50,7 +50,7 @@ class AutoInt(CheckedLayer):
     takes = "fields"
 
     def __init__(
-        self, num_layers: Count = 2, *, num_heads: Count = 2, **kwargs
+        self, num_layers: Parts = 2, *, num_heads: Count = 2, **kwargs
     ) -> None:
         super().__init__(**kwargs)
         if num_layers < 1 or num_heads < 1:

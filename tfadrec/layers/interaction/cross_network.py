@@ -3,7 +3,7 @@
 import tensorflow_recommenders as tfrs
 
 from tfadrec.core.door import register, tf
-from tfadrec.core.ranges import Count
+from tfadrec.core.ranges import Count, Parts
 from tfadrec.layers.checked_layer import CheckedLayer
 
 
@@ -46,7 +46,7 @@ class CrossNetwork(CheckedLayer):
     takes = "features"
 
     def __init__(
-        self, num_layers: Count = 2, *, rank: Count | None = None, **kwargs
+        self, num_layers: Parts = 2, *, rank: Count | None = None, **kwargs
     ) -> None:
         super().__init__(**kwargs)
         if num_layers < 1 or (rank is not None and rank < 1):

@@ -1,7 +1,7 @@
 """Crosses that a gate lets through: the gated cross network."""
 
 from tfadrec.core.door import keras, register, tf
-from tfadrec.core.ranges import Count
+from tfadrec.core.ranges import Parts
 from tfadrec.layers.building import built
 from tfadrec.layers.checked_layer import CheckedLayer
 
@@ -43,7 +43,7 @@ class GDCN(CheckedLayer):
     wants = "float [..., F]"
     takes = "features"
 
-    def __init__(self, num_layers: Count = 3, **kwargs) -> None:
+    def __init__(self, num_layers: Parts = 3, **kwargs) -> None:
         super().__init__(**kwargs)
         if num_layers < 1:
             raise ValueError(

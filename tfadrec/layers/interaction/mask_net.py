@@ -1,7 +1,7 @@
 """Features that the instance itself masks: MaskNet."""
 
 from tfadrec.core.door import keras, register, tf
-from tfadrec.core.ranges import Count, Positive
+from tfadrec.core.ranges import Count, Parts, Positive
 from tfadrec.layers.building import built
 from tfadrec.layers.checked_layer import CheckedLayer
 
@@ -52,7 +52,7 @@ class MaskNet(CheckedLayer):
 
     def __init__(
         self,
-        num_blocks: Count = 2,
+        num_blocks: Parts = 2,
         units: Count = 64,
         *,
         reduction: Positive = 1.0,

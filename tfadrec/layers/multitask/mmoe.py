@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tfadrec.core.door import register, tf
-from tfadrec.core.ranges import Count
+from tfadrec.core.ranges import Count, Parts
 from tfadrec.layers.building import built
 from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.multitask.experts import Experts, check_sizes
@@ -52,7 +52,7 @@ class MMoE(CheckedLayer):
         self,
         num_tasks: Count,
         *,
-        num_experts: Count = 4,
+        num_experts: Parts = 4,
         hidden_units: Sequence[Count] = (64,),
         **kwargs,
     ) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tfadrec.core.door import register, tf
-from tfadrec.core.ranges import Count
+from tfadrec.core.ranges import Count, Parts
 from tfadrec.layers.building import built
 from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.multitask.cgc import CGC
@@ -57,9 +57,9 @@ class PLE(CheckedLayer):
         self,
         num_tasks: Count,
         *,
-        num_shared_experts: Count = 2,
-        num_task_experts: Count = 2,
-        num_layers: Count = 2,
+        num_shared_experts: Parts = 2,
+        num_task_experts: Parts = 2,
+        num_layers: Parts = 2,
         hidden_units: Sequence[Count] = (64,),
         **kwargs,
     ) -> None:

@@ -1,7 +1,7 @@
 """A text vector as what texts are compared by."""
 
 from tfadrec.core.door import keras, register, tf
-from tfadrec.core.ranges import Index
+from tfadrec.core.ranges import Extra
 from tfadrec.layers.checked_layer import CheckedLayer
 
 
@@ -52,7 +52,7 @@ class TextSpace(CheckedLayer):
 
     wants = "float [..., W]"
 
-    def __init__(self, rank: Index = 64, **kwargs) -> None:
+    def __init__(self, rank: Extra = 64, **kwargs) -> None:
         # Vectors keep their precision until they are of length one.
         super().__init__(autocast=False, **kwargs)
         if rank < 0:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from tfadrec.serving.preview.budget import Budget
 from tfadrec.serving.preview.check_inputs import (
     check_inputs,
     check_names,
@@ -40,6 +41,7 @@ class Answerer:
         token: str | None = None,
     ) -> None:
         self.versions, self.limits = versions, limits
+        self.bodies = Budget(limits.bodies)
         self.metrics = Metrics(versions.name)
         self._token = token
         self._threads = concurrent.futures.ThreadPoolExecutor(
@@ -49,39 +51,56 @@ class Answerer:
         self._room = threading.Semaphore(self._most)
 
     def let_in(self, authorization: str | None) -> None:
-        """Checks the bearer token.
+        """Checks the bearer token, in a time that tells nothing about it.
 
         Raises:
           RequestError: where it is missing or wrong.
         """
-        wanted = f"Bearer {self._token}".encode()
-        given = (authorization or "").encode("utf-8", "replace")
-        if self._token is not None and not hmac.compare_digest(wanted, given):
+        if self._token is None:
+            return
+        scheme, _, given = (authorization or "").partition(" ")
+        same = hmac.compare_digest(
+            self._token.encode(), given.strip(" ").encode("utf-8", "replace")
+        )
+        if not same or scheme.lower() != "bearer":
             raise RequestError(
                 "UNAUTHENTICATED",
                 "the header `authorization` must be `Bearer` and the token.",
             )
 
-    async def work(self, job: Callable[[float], _T], begun: float) -> _T:
+    async def work(
+        self,
+        job: Callable[[float], _T],
+        begun: float,
+        done: Callable[[], None] = lambda: None,
+    ) -> _T:
         """Runs a job in a thread.
 
         Args:
           job: called with the moment, by `time.monotonic`, when it is late.
           begun: when its request began.
+          done: called at its end, which may come after the answer that it is
+            late, or at once where it does not begin.
 
         Raises:
           RequestError: where too many wait, or it takes too long.
         """
         end = begun + self.limits.seconds
         if not self._room.acquire(blocking=False):
+            done()
             raise RequestError(
                 "UNAVAILABLE",
                 f"at most {self._most} requests are taken at a time. Received: "
                 "one more. Try again later.",
             )
+
+        def at_its_end(_) -> None:
+            done()
+            self._room.release()
+
         future = self._threads.submit(job, end)
         # A job that is late has its thread until then.
-        future.add_done_callback(lambda _: self._room.release())
+        future.add_done_callback(at_its_end)
         try:
             return await asyncio.wait_for(
                 asyncio.wrap_future(future), end - time.monotonic()

@@ -2,9 +2,11 @@
 
 import dataclasses
 import json
+import zlib
 from typing import Any
 
 from tfadrec.serving.preview.check_inputs import refuse
+from tfadrec.serving.preview.limits import Limits
 from tfadrec.serving.preview.request_error import RequestError, quote
 
 _DEFAULT = "serving_default"
@@ -25,12 +27,36 @@ class Body:
     values: Any
 
 
-def read_body(raw: bytes) -> Body:
+def unpack(packed: bytes | bytearray, limits: Limits) -> bytes:
+    """A body that was compressed by gzip.
+
+    Raises:
+      RequestError: where it was not, or is too large without.
+    """
+    inflate = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    try:
+        raw = inflate.decompress(packed, limits.body + 1)
+    except zlib.error as error:
+        refuse("a body is compressed by gzip, as it says", str(error))
+    if len(raw) > limits.body:
+        refuse(f"an unpacked body has at most {limits.body} bytes", "more")
+    if not inflate.eof or inflate.unused_data:
+        refuse("a body is one gzip stream", "half of one, or more")
+    return raw
+
+
+def read_body(raw: bytes | bytearray, limits: Limits) -> Body:
     """Parses a body.
 
     Raises:
       RequestError: where it is no JSON, or no request.
     """
+    if sum(map(raw.count, b"[{,:")) > limits.items:
+        refuse(
+            f"a body has at most {limits.items} brackets, braces, commas and "
+            "colons",
+            "more",
+        )
     try:
         found = json.loads(raw, object_pairs_hook=_object)
     except RecursionError as error:

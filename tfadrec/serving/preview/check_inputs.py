@@ -75,8 +75,8 @@ def check_inputs(
     count = next(iter(rows.values()))
     if not 1 <= count <= limits.rows:
         refuse(f"a request has 1 to {limits.rows} rows", f"{count}")
-    if "k" in inputs and inputs["k"].min() < 1:
-        refuse("`k` must be >= 1", str(inputs["k"].min()))
+    if "k" in inputs:
+        _check_k(inputs["k"], limits.values // count)
     if {"history_length", "history_ages"} <= set(inputs):
         _check_history(inputs)
 
@@ -109,6 +109,16 @@ def _check_input(name, values, spec, limits) -> None:
             refuse(
                 f"`{name}` must be UTF-8", quote(error.object[error.start :])
             )
+
+
+def _check_k(k, most) -> None:
+    if k.min() < 1:
+        refuse("`k` must be >= 1", str(k.min()))
+    if k.max() > most:
+        refuse(
+            f"`k` is at most {most} in a request of {len(k)} rows",
+            str(k.max()),
+        )
 
 
 def _check_history(inputs) -> None:

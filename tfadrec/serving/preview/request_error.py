@@ -1,5 +1,7 @@
 """What a request is refused with."""
 
+from tfadrec.core.one_line import one_line
+
 #: Name of a canonical code -> status of HTTP, as TensorFlow Serving maps them.
 HTTP_STATUS = {
     "INVALID_ARGUMENT": 400,
@@ -27,7 +29,7 @@ class RequestError(Exception):
     """
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(one_line(message))
+        super().__init__(short_line(message))
         self.code = code
 
     @property
@@ -36,12 +38,9 @@ class RequestError(Exception):
         return HTTP_STATUS[self.code]
 
 
-def one_line(text: str) -> str:
+def short_line(text: str) -> str:
     """Printable, and not long, whatever it quotes."""
-    line = "".join(
-        c if c.isprintable() else "?" for c in " ".join(text.split())
-    )
-    return line if len(line) <= _LONGEST else line[:_LONGEST] + " …"
+    return one_line(text, _LONGEST)
 
 
 def quote(value: object) -> str:

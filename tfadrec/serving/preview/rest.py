@@ -2,22 +2,26 @@
 
 import asyncio
 import json
-import logging
 import time
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 from google.protobuf import json_format
 
 from tfadrec import __version__
+from tfadrec.core.bundle_folder import version_number
 from tfadrec.serving.preview import json_tensors
 from tfadrec.serving.preview.answerer import Answerer
-from tfadrec.serving.preview.body import read_body
+from tfadrec.serving.preview.body import read_body, unpack
+from tfadrec.serving.preview.check_inputs import refuse
+from tfadrec.serving.preview.connections import Connections
+from tfadrec.serving.preview.log import LOG
 from tfadrec.serving.preview.request_error import (
     INTERNAL,
     RequestError,
-    one_line,
     quote,
+    short_line,
 )
 from tfadrec.serving.preview.servable import Servable
 
@@ -26,17 +30,20 @@ _MODEL = r"/v1/models/{name:[^/:]+}"
 _PLACES = ("", r"/versions/{version:[^/:]+}", r"/labels/{label:[^/:]+}")
 
 
-def make_app(answerer: Answerer, metrics_path: str) -> web.Application:
+def make_app(
+    answerer: Answerer, connections: Connections, metrics_path: str
+) -> web.Application:
     """The application, which answers errors with one line of JSON.
+
+    It reads bodies as they come: aiohttp must not unpack them.
 
     Args:
       answerer: of the model.
+      connections: by which requests come.
       metrics_path: where Prometheus reads.
     """
-    handlers = _Handlers(answerer)
-    app = web.Application(
-        client_max_size=answerer.limits.body, middlewares=[handlers.guard]
-    )
+    handlers = _Handlers(answerer, connections)
+    app = web.Application(middlewares=[handlers.guard])
     for place in _PLACES:
         app.router.add_get(_MODEL + place, handlers.status)
         app.router.add_get(_MODEL + place + "/metadata", handlers.metadata)
@@ -47,26 +54,33 @@ def make_app(answerer: Answerer, metrics_path: str) -> web.Application:
 
 
 class _Handlers:
-    def __init__(self, answerer: Answerer) -> None:
-        self._answerer = answerer
+    def __init__(self, answerer: Answerer, connections: Connections) -> None:
+        self._answerer, self._connections = answerer, connections
 
     @web.middleware
     async def guard(self, request: web.Request, handler) -> web.StreamResponse:
+        self._connections.begin(request)
         try:
             if request.path != HEALTH:
                 self._answerer.let_in(request.headers.get("Authorization"))
             response = await handler(request)
         except RequestError as error:
             response = _error(error.status, str(error))
+            if error.code == "UNAVAILABLE":
+                response.headers["Retry-After"] = "1"
         except web.HTTPException as error:
-            response = _error(error.status, _explain(request, error))
+            response = _error(error.status, self._explain(request, error))
             response.headers.update(
                 {k: v for k, v in error.headers.items() if k == "Allow"}
             )
+        except OSError:  # the client has left, and nobody reads this
+            response = _error(400, "the connection must stay open.")
         except Exception:
             # A fault of ours must not look like an answer, nor end the server.
-            logging.exception("A request failed.")
+            LOG.exception("A request failed.")
             response = _error(500, INTERNAL)
+        finally:
+            self._connections.end(request)
         response.headers["Server"] = f"tfadrec-preview/{__version__}"
         return response
 
@@ -82,6 +96,9 @@ class _Handlers:
         except web.HTTPException:
             code = "INVALID_ARGUMENT"
             raise
+        except OSError:
+            code = "CANCELLED"
+            raise
         finally:
             seconds = time.monotonic() - begun
             self._answerer.metrics.add("REST", code, seconds)
@@ -90,15 +107,24 @@ class _Handlers:
     async def _predict(self, request, begun) -> bytes:
         answerer = self._answerer
         servable = self._find(request)
+        packed = _is_packed(request)
+        loan = answerer.bodies.open()
         try:
             raw = await asyncio.wait_for(
-                request.read(), answerer.limits.seconds
+                self._read(request, loan), answerer.limits.seconds
             )
         except (TimeoutError, asyncio.TimeoutError) as error:
+            loan.close()
             raise web.HTTPRequestTimeout from error
+        except BaseException:
+            loan.close()
+            raise
 
         def job(end: float) -> bytes:
-            body = read_body(raw)
+            if packed:
+                loan.take(answerer.limits.body)
+            plain = unpack(raw, answerer.limits) if packed else raw
+            body = read_body(plain, answerer.limits)
             outputs = answerer.predict(
                 servable,
                 body.signature,
@@ -109,7 +135,22 @@ class _Handlers:
             )
             return json_tensors.write_answer(outputs, body.by_row)
 
-        return await answerer.work(job, begun)
+        return await answerer.work(job, begun, done=loan.close)
+
+    async def _read(self, request: web.Request, loan) -> bytearray:
+        """The body, whose bytes are borrowed as they come."""
+        most = self._answerer.limits.body
+        raw = bytearray()
+        while max(len(raw), request.content_length or 0) <= most:
+            try:
+                part = await request.content.readany()
+            except (web.RequestPayloadError, HttpProcessingError) as error:
+                refuse("a body comes as its headers say", str(error))
+            if not part:
+                return raw
+            loan.take(len(part))
+            raw += part
+        raise web.HTTPRequestEntityTooLarge(most, len(raw))
 
     async def status(self, request: web.Request) -> web.Response:
         servable = self._find(request)
@@ -144,47 +185,51 @@ class _Handlers:
 
     def _find(self, request: web.Request) -> Servable:
         at = request.match_info
-        version = at.get("version")
-        if version is not None and not _is_number(version):
-            raise RequestError(
-                "INVALID_ARGUMENT",
-                f"a version is a number. Received: {quote(version)}.",
-            )
+        version = None
+        if "version" in at:
+            version = version_number(at["version"])
+            if version is None:
+                refuse("a version is a number", quote(at["version"]))
         return self._answerer.versions.find(
-            at["name"],
-            None if version is None else int(version),
-            at.get("label"),
+            at["name"], version, at.get("label")
         )
 
+    def _explain(self, request: web.Request, error: web.HTTPException) -> str:
+        """One line for what aiohttp found wrong."""
+        if error.status == 404:
+            return (
+                "paths are /v1/models/NAME, /v1/models/NAME/metadata and "
+                "/v1/models/NAME:predict. Received: "
+                f"{quote(request.path)}."
+            )
+        if error.status == 405:
+            allowed = error.headers.get("Allow", "")
+            return f"{allowed} is for this path. Received: {request.method}."
+        if isinstance(error, web.HTTPRequestEntityTooLarge):
+            return (
+                f"a body has at most {self._answerer.limits.body} bytes. "
+                "Received: more. Send fewer rows."
+            )
+        if error.status == 408:
+            return "a body must come in time. Received: no end of it."
+        return error.text or error.reason
 
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19
+
+def _is_packed(request: web.Request) -> bool:
+    """Whether a body is compressed by gzip.
+
+    Raises:
+      RequestError: where it is compressed by anything else.
+    """
+    coding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if coding not in ("identity", "gzip"):
+        refuse("a body is plain or compressed by gzip", quote(coding))
+    return coding == "gzip"
 
 
 def _error(status: int, line: str) -> web.Response:
     return web.Response(
         status=status,
-        body=json.dumps({"error": one_line(line)}).encode(),
+        body=json.dumps({"error": short_line(line)}).encode(),
         content_type="application/json",
     )
-
-
-def _explain(request: web.Request, error: web.HTTPException) -> str:
-    """One line for what aiohttp found wrong."""
-    if error.status == 404:
-        return (
-            "paths are /v1/models/NAME, /v1/models/NAME/metadata and "
-            "/v1/models/NAME:predict. Received: "
-            f"{quote(request.path)}."
-        )
-    if error.status == 405:
-        allowed = error.headers.get("Allow", "")
-        return f"{allowed} is for this path. Received: {request.method}."
-    if isinstance(error, web.HTTPRequestEntityTooLarge):
-        return (
-            f"a body has at most {request.client_max_size} bytes. Received: "
-            "more. Send fewer rows."
-        )
-    if error.status == 408:
-        return "a body must come in time. Received: no end of it."
-    return error.text or error.reason

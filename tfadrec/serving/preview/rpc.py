@@ -1,6 +1,6 @@
 """TensorFlow Serving's gRPC interface."""
 
-import logging
+import asyncio
 import time
 from typing import Any
 
@@ -23,9 +23,11 @@ from tfadrec.serving.preview.check_inputs import (
     check_size,
     refuse,
 )
+from tfadrec.serving.preview.log import LOG
 from tfadrec.serving.preview.request_error import INTERNAL, RequestError
 
 _DEFAULT = "serving_default"
+_AGE_SECONDS = 60.0
 
 
 def make_server(answerer: Answerer, address: str) -> tuple[Any, int]:
@@ -38,13 +40,23 @@ def make_server(answerer: Answerer, address: str) -> tuple[Any, int]:
     Raises:
       InputError: where the port is taken.
     """
-    limit = answerer.limits.body
+    limits = answerer.limits
+    late = int(1000 * limits.client_seconds)
     server = grpc.aio.server(
         options=[
-            ("grpc.max_receive_message_length", limit),
+            ("grpc.max_receive_message_length", limits.message),
             ("grpc.max_send_message_length", -1),
+            ("grpc.max_allowed_incoming_connections", limits.connections),
+            ("grpc.server_handshake_timeout_ms", late),
+            ("grpc.keepalive_time_ms", late),
+            ("grpc.keepalive_timeout_ms", late),
+            # Clients connect again by themselves. One that sends half of a
+            # message, or does not read, has its place for no longer.
+            ("grpc.max_connection_age_ms", int(1000 * _AGE_SECONDS)),
+            ("grpc.max_connection_age_grace_ms", int(1000 * limits.seconds)),
             ("grpc.so_reuseport", 0),
-        ]
+        ],
+        maximum_concurrent_rpcs=limits.calls,
     )
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
         _Predictions(answerer), server
@@ -75,8 +87,11 @@ class _Predictions(prediction_service_pb2_grpc.PredictionServiceServicer):
         except RequestError as error:
             code = error.code
             await _abort(context, error)
+        except asyncio.CancelledError:  # the client has left
+            code = "CANCELLED"
+            raise
         except Exception:
-            logging.exception("A request failed.")
+            LOG.exception("A request failed.")
             await _abort(context, RequestError("INTERNAL", INTERNAL))
         finally:
             seconds = time.monotonic() - begun
@@ -190,9 +205,17 @@ def _arrays(protos, specs, limits) -> dict[str, np.ndarray]:
             refuse(f"`{name}` must have a shape", f"{list(shape)}")
         check_size(name, shape, limits)
         try:
-            found[name] = tf.make_ndarray(proto)
+            found[name] = _array(proto)
         except (TypeError, ValueError) as error:
             refuse(
                 f"`{name}` must have as many values as its shape", str(error)
             )
+    return found
+
+
+def _array(proto) -> np.ndarray:
+    """The values, the last of which stands for those that are left out."""
+    found = tf.make_ndarray(proto)
+    if found.dtype == object and not proto.string_val:
+        found[...] = b""  # where TensorFlow has text of Python
     return found

@@ -92,6 +92,10 @@ class Servable:
                 "INTERNAL",
             )
             raise RequestError(code, _reason(error.message)) from error
+        except UnicodeDecodeError as error:
+            # An op has quoted the bytes of a request that are no text.
+            said = error.object.decode("utf-8", "replace")
+            raise RequestError("INVALID_ARGUMENT", _reason(said)) from error
         for name, values in outputs.items():
             if values.dtype.kind == "f" and np.isnan(values).any():
                 raise RequestError(

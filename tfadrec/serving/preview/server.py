@@ -1,10 +1,13 @@
 """The process of the preview, from its start to a clean end."""
 
 import asyncio
+import dataclasses
 import functools
+import gc
 import os
 import pathlib
 import re
+import resource
 import signal
 
 from aiohttp import web
@@ -12,11 +15,19 @@ from aiohttp import web
 from tfadrec.core.errors import InputError
 from tfadrec.serving.preview import rest
 from tfadrec.serving.preview.answerer import Answerer
+from tfadrec.serving.preview.connections import Connections
 from tfadrec.serving.preview.limits import Limits
+from tfadrec.serving.preview.log import LOG, handle_fault, say, set_up_logging
 from tfadrec.serving.preview.versions import Versions
 
 _METRICS = "/monitoring/prometheus/metrics"
+_MONITORING_BYTES = 2**16
 _POLL_SECONDS = 1.0
+#: In which the rest of a body may come that was refused.
+_LINGERING_SECONDS = 2.0
+#: Files besides connections: TensorFlow's, and connections to be refused, of
+#: which the loop takes 128 at a time.
+_OTHER_FILES = 256
 
 
 def serve(
@@ -49,17 +60,39 @@ def serve(
       InputError: where there is no bundle, a port is taken, or gRPC was asked
         for and is not installed.
     """
+    set_up_logging()
+    limits = _within_open_files(limits)
     versions = Versions(path)
     answerer = Answerer(
         versions, limits, threads or len(os.sched_getaffinity(0)), token
     )
     rpc = _load_rpc(asked_for=grpc_port is not None)
+    # What is there stays: to look through it again and again, while a body
+    # becomes a million objects, would take seconds.
+    gc.collect()
+    gc.freeze()
     run = functools.partial(_run, answerer, host, port)
     asyncio.run(run(rpc, 8500 if grpc_port is None else grpc_port))
     return answerer.metrics.count
 
 
+def _within_open_files(limits: Limits) -> Limits:
+    """The same with as many connections as the process may have files."""
+    wanted = 2 * limits.connections + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    most = max(1, (wanted - _OTHER_FILES) // 2)
+    if most < limits.connections:
+        say(f"At most {most} connections, as {hard} files may be open.")
+    return dataclasses.replace(limits, connections=most)
+
+
 def _load_rpc(*, asked_for: bool):
+    # Its core logs on its own, and as often as it likes.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         from tfadrec.serving.preview import rpc
     except ImportError as error:
@@ -68,7 +101,7 @@ def _load_rpc(*, asked_for: bool):
         )
         if asked_for:
             raise InputError(f"{need}. Received: {error}.") from error
-        print(f"No gRPC: {need}.", flush=True)
+        say(f"No gRPC: {need}.")
         return None
     return rpc
 
@@ -77,29 +110,28 @@ async def _run(answerer, host, port, rpc, grpc_port) -> None:
     versions, limits = answerer.versions, answerer.limits
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(handle_fault)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    connections = Connections(limits)
     runner = web.AppRunner(
-        rest.make_app(answerer, _metrics_path(versions.path)),
+        rest.make_app(answerer, connections, _metrics_path(versions.path)),
         access_log=None,
         shutdown_timeout=limits.seconds,
+        lingering_time=_LINGERING_SECONDS,
+        auto_decompress=False,
     )
     await runner.setup()
-    served = None
-    watcher = None
+    late = asyncio.create_task(connections.watch())
+    listener = served = watcher = None
     try:
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except OSError as error:
-            raise InputError(
-                f"{host}:{port} must be free. Received: {error.strerror}. "
-                "Choose another address or port."
-            ) from error
-        bound = runner.addresses[0]
+        assert runner.server is not None
+        listener = await _listen(connections.factory(runner.server), host, port)
+        bound = listener.sockets[0].getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
         lines = [
             "A preview for trying a bundle, not a server for production.",
-            f"REST: http://{shown}:{bound[1]}/v1/models/{versions.name}",
+            f"REST: http://{shown}:{bound}/v1/models/{versions.name}",
         ]
         if rpc is not None:
             served, grpc_port = rpc.make_server(
@@ -107,23 +139,49 @@ async def _run(answerer, host, port, rpc, grpc_port) -> None:
             )
             await served.start()
             lines.append(f"gRPC: {shown}:{grpc_port}")
-        print("\n".join(lines), flush=True)
+        say("\n".join(lines))
         watcher = versions.watch(_POLL_SECONDS)
         await stop.wait()
-        print("Stopping.", flush=True)
+        say("Stopping.")
     finally:
+        if listener is not None:
+            listener.close()
+        ends = [runner.cleanup()]
         if served is not None:
-            await served.stop(limits.seconds)
-        await runner.cleanup()
+            ends.append(served.stop(limits.seconds))
+        await asyncio.gather(*ends)
+        late.cancel()
         versions.stop()
         if watcher is not None:
             watcher.join()
         answerer.close()
 
 
+async def _listen(make, host: str, port: int) -> asyncio.Server:
+    try:
+        return await asyncio.get_running_loop().create_server(make, host, port)
+    except OSError as error:
+        raise InputError(
+            f"{host}:{port} must be free. Received: {error.strerror}. "
+            "Choose another address or port."
+        ) from error
+
+
 def _metrics_path(path: pathlib.Path) -> str:
-    """As `monitoring.config` says."""
+    """As `monitoring.config` says, if it can be a path besides the others."""
     file = path / "monitoring.config"
-    text = file.read_text("utf-8") if file.is_file() else ""
-    found = re.search(r'^\s*path:\s*"(/[^"{}]+)"', text, re.MULTILINE)
-    return found[1] if found else _METRICS
+    text = ""
+    if file.is_file():
+        with file.open("rb") as stream:
+            text = stream.read(_MONITORING_BYTES).decode("utf-8", "replace")
+    found = re.search(r'^[ \t]*path:[ \t]*"([^"]*)"', text, re.MULTILINE)
+    if found is None:
+        return _METRICS
+    if re.fullmatch(r"/[\w./-]{1,200}", found[1], re.ASCII) and not re.match(
+        rf"/v1/|{rest.HEALTH}$", found[1]
+    ):
+        return found[1]
+    LOG.warning(
+        "The metrics are at %s: %r is no path for them.", _METRICS, found[1]
+    )
+    return _METRICS

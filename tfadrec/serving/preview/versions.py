@@ -2,21 +2,20 @@
 
 import os
 import pathlib
-import sys
 import threading
 from typing import Any
 
-from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError, TfadrecError
 from tfadrec.serving.deployment import (
     existing_versions,
     read_labels,
     version_numbers,
 )
+from tfadrec.serving.preview.log import LOG, say
 from tfadrec.serving.preview.request_error import (
     RequestError,
-    one_line,
     quote,
+    short_line,
 )
 from tfadrec.serving.preview.servable import Servable
 
@@ -45,20 +44,24 @@ class Versions:
                 f"{path}, a version. Serve {self.path.parent}."
             )
         existing_versions(self.path)
-        self.refresh()
+        failed = self.refresh()
         if not self._loaded:
-            number, (_, reason) = max(self._failed.items())
+            number, reason = max(failed.items())
             raise TfadrecError(
                 "a version must be a SavedModel that loads. Received: "
                 f"{self.path / str(number)}: {reason}"
             )
+        _report(failed)
 
-    def refresh(self) -> None:
+    def refresh(self) -> dict[int, str]:
         """Loads what has come, and lets go of what no longer counts.
 
         A request that is being answered keeps its version until it is done. A
-        version that fails to load is reported, and tried again when its files
-        have changed: it may have been half copied.
+        version that fails to load is tried again when its files have changed:
+        it may have been half copied.
+
+        Returns:
+          Version that has failed to load now -> why.
         """
         there = version_numbers(self.path)
         labels = {
@@ -67,31 +70,31 @@ class Versions:
             if number in there
         }
         wanted = {max(there), *labels.values()} if there else set()
-        for number in sorted(wanted - set(self._loaded)):
-            self._load(number)
+        tried = {n: self._load(n) for n in sorted(wanted - set(self._loaded))}
         self._labels = labels
+        self._failed = {n: f for n, f in self._failed.items() if n in there}
         usable = wanted & set(self._loaded)
         if usable:
             self._loaded = {n: self._loaded[n] for n in sorted(usable)}
+        return {n: reason for n, reason in tried.items() if reason}
 
-    def _load(self, number: int) -> None:
+    def _load(self, number: int) -> str:
+        """Loads a version; the reason if that fails, "" otherwise."""
         folder = self.path / str(number)
         changed = max(
-            (p.stat().st_mtime_ns for p in (folder, *folder.rglob("*"))),
-            default=0,
+            p.lstat().st_mtime_ns for p in (folder, *folder.rglob("*"))
         )
         if self._failed.get(number, (0, ""))[0] == changed:
-            return
+            return ""
         try:
             fresh = Servable(folder)
-        except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
-            reason = one_line(str(error))
+        except Exception as error:  # files can hold anything
+            reason = short_line(str(error)) or type(error).__name__
             self._failed = {**self._failed, number: (changed, reason)}
-            line = f"Version {number} does not load: {reason}"
-            print(line, file=sys.stderr, flush=True)
-            return
+            return reason
         self._failed = {n: f for n, f in self._failed.items() if n != number}
         self._loaded = {**self._loaded, number: fresh}
+        return ""
 
     def watch(self, seconds: float) -> threading.Thread:
         """Refreshes as often as that, in a thread, until `stop`."""
@@ -100,11 +103,11 @@ class Versions:
             while not self._stop.wait(seconds):
                 before = set(self._loaded)
                 try:
-                    self.refresh()
-                except OSError as error:  # somebody moves folders about
-                    print(error, file=sys.stderr, flush=True)
+                    _report(self.refresh())
+                except Exception:  # somebody moves folders about
+                    LOG.exception("The versions cannot be looked at.")
                 for number in sorted(set(self._loaded) - before):
-                    print(f"Version {number} is loaded.", flush=True)
+                    say(f"Version {number} is loaded.")
 
         thread = threading.Thread(target=look, daemon=True, name="versions")
         thread.start()
@@ -167,3 +170,8 @@ class Versions:
             )
             if only in (None, number)
         ]
+
+
+def _report(failed: dict[int, str]) -> None:
+    for number, reason in failed.items():
+        LOG.error("Version %d does not load: %s", number, reason)

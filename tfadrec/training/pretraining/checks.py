@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.ranges import MOST, refuse_huge
 from tfadrec.layers.text import model_folder
 from tfadrec.runs.check import refuse_unknown
 from tfadrec.training.pretraining.settings import TEMPERATURES, Settings
@@ -17,15 +18,16 @@ _OBJECTIVES = {
 }
 #: Dtype policies; weights in half precision would not learn.
 _PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+#: Sizes of a new model, and how large they may be.
+_NEW_SIZES = {
+    "vocabulary_size": 1_000_000,
+    "width": 65_536,
+    "num_layers": 256,
+    "num_heads": 256,
+    "max_tokens": 65_536,
+}
 #: Settings of a new model.
-_NEW = (
-    "type",
-    "vocabulary_size",
-    "width",
-    "num_layers",
-    "num_heads",
-    "max_tokens",
-)
+_NEW = ("type", *_NEW_SIZES)
 
 
 def check_settings(settings: Settings) -> None:
@@ -35,6 +37,8 @@ def check_settings(settings: Settings) -> None:
       InputError: where a setting is out of range, the settings do not go
         together, or a new model cannot be made as it is described.
     """
+    for name, value in vars(settings).items():
+        refuse_huge(name, value)
     _check_choices(settings)
     _check_counts(settings)
     _check_rates(settings)
@@ -72,22 +76,30 @@ def _check_choices(settings: Settings) -> None:
 
 
 def _check_counts(settings: Settings) -> None:
-    for name, least in (
-        ("batch_size", 2 if settings.is_contrastive else 1),
-        ("epochs", 1),
-        ("steps_per_epoch", 1),
-        ("patience", 1),
-        ("max_tokens", 1),
-        ("seed", 0),
+    for name, least, most in (
+        ("batch_size", 2 if settings.is_contrastive else 1, 2**20),
+        ("epochs", 1, MOST),
+        ("steps_per_epoch", 1, MOST),
+        ("patience", 1, MOST),
+        ("max_tokens", 1, MOST),
+        ("seed", 0, MOST),
     ):
         value = getattr(settings, name)
         if name == "steps_per_epoch" and value is None:
             continue
-        if type(value) is not int or value < least:
-            raise InputError(
-                f"`{name}` must be an integer >= {least}. Received: "
-                f"{name}={value!r}."
-            )
+        _check_integer(name, value, least, most)
+
+
+def _check_integer(name: str, value: Any, least: int, most: int) -> None:
+    if type(value) is not int or value < least:
+        raise InputError(
+            f"`{name}` must be an integer >= {least}. Received: "
+            f"{name}={value!r}."
+        )
+    if value > most:
+        raise InputError(
+            f"`{name}` must be an integer <= {most}. Received: {name}={value}."
+        )
 
 
 def _check_rates(settings: Settings) -> None:
@@ -123,6 +135,9 @@ def _check_new_model(settings: Settings, model: Mapping[str, Any]) -> None:
     """What can be told of a new model before it is made."""
     sizes = dict(model)
     refuse_unknown("a new `model`", _NEW, sizes)
+    for name, most in _NEW_SIZES.items():
+        if name in sizes:
+            _check_integer(f"model.{name}", sizes[name], 1, most)
     kind = sizes.pop("type", None)
     check_model_type(settings.objective, kind)
     sizes["vocabulary_size"] = 1

@@ -1,0 +1,326 @@
+"""Hostile clients of `tfadrec serve` beside good ones, while versions change.
+
+    python benchmarks/load.py                            # 200 clients, 60 s
+    python benchmarks/load.py --clients 20 --seconds 20
+
+One client in twenty (`--hostile`) sends headers byte by byte, half of a body,
+malformed bodies and ones that are too large, does not read its answer, or
+leaves in the middle. The others ask for slates, each of them compared with the
+bundle's own answer. Three times a new version of the same weights takes the
+place of the old one. Good clients share a few processes, as Python would be in
+their way.
+"""
+
+import argparse
+import collections
+import contextlib
+import http.client
+import json
+import multiprocessing
+import os
+import pathlib
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import numpy as np
+from machine import describe
+from serving import _dataset, _export, _slate
+
+_DISTINCT, _ADS, _SWAPS, _PROCESSES = 50, 100, 3, 4
+_TOLERANCE = 1e-5
+
+
+def main() -> None:
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--clients", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--hostile", type=float, default=0.05)
+    options = parser.parse_args()
+    hostile = max(1, round(options.hostile * options.clients))
+    print(describe())
+    with tempfile.TemporaryDirectory() as scratch:
+        bundle = pathlib.Path(_export(pathlib.Path(scratch, "ours")))
+        requests, expected = _good_requests(bundle)
+        with _served(bundle.parent) as (pid, place, path):
+            found = _press(
+                bundle, place, path, pid, requests, expected, options, hostile
+            )
+    _tell(found, options, hostile)
+
+
+def _good_requests(bundle: pathlib.Path):
+    from tfadrec import serving
+
+    dataset = _dataset()
+    requests = [_slate(dataset, user, _ADS) for user in range(_DISTINCT)]
+    ask = serving.open_bundle(bundle)["score_slate"]
+    expected = [ask(**request)["pctr"].tolist() for request in requests]
+    bodies = [
+        json.dumps(
+            {
+                "signature_name": "score_slate",
+                "inputs": {k: v.tolist() for k, v in request.items()},
+            }
+        ).encode()
+        for request in requests
+    ]
+    return bodies, expected
+
+
+@contextlib.contextmanager
+def _served(bundles: pathlib.Path):
+    """The process of a server, its host and port, and the model's path."""
+    command = [sys.executable, "-m", "tfadrec", "serve", str(bundles)]
+    server = subprocess.Popen(
+        [*command, "--port", "0", "--grpc-port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert server.stdout is not None
+        server.stdout.readline()
+        address = server.stdout.readline().split("//")[-1].strip()
+        place, _, path = address.partition("/")
+        host, _, port = place.partition(":")
+        yield server.pid, (host, int(port)), f"/{path}"
+    finally:
+        server.send_signal(signal.SIGTERM)
+        begun = time.monotonic()
+        _, errors = server.communicate(timeout=120)
+        print(
+            f"The server ended with {server.returncode} after "
+            f"{time.monotonic() - begun:.1f} s, and said {len(errors)} bytes."
+        )
+
+
+def _press(bundle, place, path, pid, requests, expected, options, hostile):
+    """Sends requests from all clients; what came of them, and RSS by time."""
+    good = options.clients - hostile
+    shares = [
+        good // _PROCESSES + (n < good % _PROCESSES) for n in range(_PROCESSES)
+    ]
+    # A fresh start: TensorFlow's threads do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    answers, ready = context.Queue(), context.Barrier(_PROCESSES + 1)
+    processes = [
+        context.Process(
+            target=_clients,
+            args=(
+                *(share, hostile * (n == 0), n),
+                *(place, path, requests, expected, options.seconds),
+                *(ready, answers),
+            ),
+        )
+        for n, share in enumerate(shares)
+    ]
+    for process in processes:
+        process.start()
+    ready.wait(300)
+    end = time.time() + options.seconds
+    memory = []
+    apart = options.seconds / (_SWAPS + 1)
+    swaps = [end - apart * (n + 1) for n in range(_SWAPS)]
+    while time.time() < end:
+        memory.append(_rss(pid))
+        if swaps and time.time() > swaps[-1]:
+            swaps.pop()
+            _add_version(bundle.parent)
+        time.sleep(0.5)
+    found = collections.Counter()
+    took: list[float] = []
+    for _ in processes:
+        counts, times = answers.get(timeout=120)
+        found.update(counts)
+        took += times
+    for process in processes:
+        process.join()
+    return found, took, memory
+
+
+def _rss(pid: int) -> float:
+    """MB."""
+    with open(f"/proc/{pid}/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
+
+
+def _add_version(bundles: pathlib.Path) -> None:
+    newest = max(int(p.name) for p in bundles.iterdir() if p.name.isdigit())
+    aside = bundles / ".fresh"
+    shutil.copytree(bundles / str(newest), aside)
+    aside.rename(bundles / str(newest + 1))
+
+
+def _clients(
+    good,
+    hostile,
+    seed,
+    place,
+    path,
+    requests,
+    expected,
+    seconds,
+    ready,
+    answers,
+):
+    """Some clients, in threads of a process of their own."""
+    ready.wait(300)
+    end = time.time() + seconds
+    counts: collections.Counter[str] = collections.Counter()
+    took: list[float] = []
+    lock = threading.Lock()
+
+    def run(work, number):
+        own: collections.Counter[str] = collections.Counter()
+        times: list[float] = []
+        work(random.Random(1000 * seed + number), own, times)
+        with lock:
+            counts.update(own)
+            took.extend(times)
+
+    def well(chance, own, times):
+        connection = http.client.HTTPConnection(*place, timeout=60)
+        while time.time() < end:
+            number = chance.randrange(len(requests))
+            begun = time.perf_counter()
+            try:
+                right = _ask(
+                    connection, path, requests[number], expected[number]
+                )
+            except (OSError, http.client.HTTPException):
+                connection.close()
+                right = None
+            times.append(1000 * (time.perf_counter() - begun))
+            own[{True: "good", False: "wrong", None: "failed"}[right]] += 1
+
+    def badly(chance, own, times):
+        while time.time() < end:
+            attack = chance.choice(_ATTACKS)
+            own[attack.__name__.strip("_")] += 1
+            with contextlib.suppress(OSError):
+                attack(place, path, requests[0], chance)
+
+    threads = [
+        threading.Thread(target=run, args=(work, number))
+        for number, work in enumerate([well] * good + [badly] * hostile)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    answers.put((counts, took))
+
+
+def _ask(connection, path, body, expected):
+    """Whether the answer is right; None where there is none."""
+    connection.request("POST", f"{path}:predict", body)
+    answer = connection.getresponse()
+    raw = answer.read()
+    if answer.status != 200:
+        return None
+    found = np.array(json.loads(raw)["outputs"]["pctr"])
+    return bool(np.abs(found - expected).max() <= _TOLERANCE)
+
+
+def _post(path, size):
+    return (
+        f"POST {path}:predict HTTP/1.1\r\nHost: a\r\n"
+        f"Content-Length: {size}\r\n\r\n"
+    ).encode()
+
+
+def _dial(place):
+    return socket.create_connection(place, timeout=20)
+
+
+def _slow_headers(place, path, body, chance):
+    with _dial(place) as sock:
+        for byte in _post(path, 10):
+            sock.sendall(bytes([byte]))
+            time.sleep(0.3)
+
+
+def _half_a_body(place, path, body, chance):
+    with _dial(place) as sock:
+        sock.sendall(_post(path, 15_000_000) + b" " * 10_000_000)
+        time.sleep(2)
+
+
+def _malformed(place, path, body, chance):
+    with _dial(place) as sock:
+        data = bytearray(body)
+        data[chance.randrange(len(data))] = 0xFF
+        sock.sendall(_post(path, len(data)) + data)
+        sock.recv(1000)
+
+
+def _lists(place, path, body, chance):
+    with _dial(place) as sock:
+        data = b'{"inputs":[' + b"[]," * 5_000_000 + b"[]]}"
+        sock.sendall(_post(path, len(data)) + data)
+        sock.recv(1000)
+
+
+def _too_large(place, path, body, chance):
+    with _dial(place) as sock:
+        sock.sendall(_post(path, 10**9) + b" " * 1_000_000)
+        sock.recv(1000)
+
+
+def _cut_off(place, path, body, chance):
+    with _dial(place) as sock:
+        sock.sendall(_post(path, len(body)) + body[: len(body) // 2])
+        sock.setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0"
+        )
+
+
+def _unread(place, path, body, chance):
+    with _dial(place) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        for _ in range(20):
+            sock.sendall(_post(path, len(body)) + body)
+        time.sleep(2)
+
+
+_ATTACKS = [
+    _slow_headers,
+    _half_a_body,
+    _malformed,
+    _lists,
+    _too_large,
+    _cut_off,
+    _unread,
+]
+
+
+def _tell(found, options, hostile) -> None:
+    counts, took, memory = found
+    attacks = sum(
+        n for k, n in counts.items() if k not in ("good", "wrong", "failed")
+    )
+    print(
+        f"{options.clients} clients for {options.seconds:g} s, {hostile} of "
+        f"them hostile ({attacks} attacks), {_SWAPS} versions swapped in"
+    )
+    p50, p99 = np.percentile(took, [50, 99])
+    print(
+        f"good requests {counts['good']} "
+        f"({counts['good'] / options.seconds:.0f} a second, 50th {p50:.0f} ms, "
+        f"99th {p99:.0f} ms), wrong answers {counts['wrong']}, failed good "
+        f"requests {counts['failed']}"
+    )
+    tenths = [memory[len(memory) * n // 10] for n in range(10)] + [memory[-1]]
+    print("RSS in MB, by tenths: " + " ".join(f"{m:.0f}" for m in tenths))
+
+
+if __name__ == "__main__":
+    main()

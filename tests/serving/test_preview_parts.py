@@ -1,0 +1,215 @@
+"""Parts of the preview that nothing in a file, and nobody who listens, ends."""
+
+import errno
+import gzip
+import logging
+import os
+import sys
+import time
+
+import pytest
+
+from tests.serving import worlds
+from tfadrec.cli.serve import _read_token
+from tfadrec.serving.preview import log, versions
+from tfadrec.serving.preview.body import read_body, unpack
+from tfadrec.serving.preview.budget import Budget
+from tfadrec.serving.preview.limits import Limits
+from tfadrec.serving.preview.request_error import RequestError
+from tfadrec.serving.preview.server import _metrics_path
+
+DEFAULT = "/monitoring/prometheus/metrics"
+
+
+def test_a_budget():
+    budget = Budget(10)
+    first, second = budget.open(), budget.open()
+    first.take(4)
+    second.take(6)
+    with pytest.raises(RequestError, match="together have 10 bytes") as error:
+        first.take(1)
+    assert error.value.status == 503
+    first.close()
+    first.close()
+    second.take(4)
+    with pytest.raises(RequestError):
+        budget.open().take(1)
+
+
+def test_what_is_unpacked_is_bounded():
+    limits = Limits(body=1000)
+    assert unpack(gzip.compress(b"x" * 1000), limits) == b"x" * 1000
+    for wrong in (
+        gzip.compress(b"x" * 1001),
+        gzip.compress(b"x" * 10**8),
+        b"",
+        b"\x1f\x8b",
+        gzip.compress(b"x")[:-1],
+        gzip.compress(b"x") * 2,
+    ):
+        with pytest.raises(RequestError) as error:
+            unpack(wrong, limits)
+        assert error.value.status == 400
+
+
+def test_how_many_things_a_body_holds():
+    limits = Limits(items=20)
+    assert read_body(b'{"inputs":{"a":[1,2,3]}}', limits).values == {
+        "a": [1, 2, 3]
+    }
+    for wrong in (b"[]," * 10, b"[" * 21, b"{" * 21, b'"a":' * 21, b"1," * 21):
+        with pytest.raises(RequestError, match="at most 20 brackets, braces"):
+            read_body(b'{"inputs":[' + wrong, limits)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        (b'prometheus_config {\n  path: "/m/x-1"\n}', "/m/x-1"),
+        (b"", DEFAULT),
+        (b"\xff\0\x1b[31m", DEFAULT),
+        (b'path: "/{x}"', DEFAULT),
+        (b'path: "/\x1b[31m"', DEFAULT),
+        (b'path: "/healthz"', DEFAULT),
+        (b'path: "/v1/models/a"', DEFAULT),
+        (b'path: "/' + b"a" * 300 + b'"', DEFAULT),
+        (b'path: "metrics"', DEFAULT),
+        (b"\n" * 1_000_000, DEFAULT),
+        (b" " * 70_000 + b'path: "/m"', DEFAULT),
+    ],
+    ids=lambda value: str(value[:20]),
+)
+def test_monitoring_of_any_file(tmp_path, text, path):
+    (tmp_path / "monitoring.config").write_bytes(text)
+    begun = time.process_time()
+    assert _metrics_path(tmp_path) == path
+    assert time.process_time() - begun < 1
+
+
+def test_monitoring_that_is_no_file(tmp_path):
+    assert _metrics_path(tmp_path) == DEFAULT
+    os.mkfifo(tmp_path / "monitoring.config")
+    assert _metrics_path(tmp_path) == DEFAULT
+
+
+def record(message, error=None):
+    exc_info = error and (type(error), error, error.__traceback__)
+    return logging.LogRecord(
+        "a", logging.ERROR, __file__, 1, message, (), exc_info
+    )
+
+
+def raised(message):
+    try:
+        raise ValueError(message)
+    except ValueError as error:
+        return error
+
+
+def test_a_fault_is_one_line_that_says_where():
+    line = log._OneLine().format(
+        record("It failed.", raised("\x1b[31m\n\u202ex" * 500))
+    )
+    assert line.startswith("tfadrec: It failed. ValueError: \\x1b[31m \\u202ex")
+    assert line.isprintable()
+    assert len(line) < 500
+    error = raised("x")
+    line = log._OneLine().format(record("It failed.", error))
+    place = f"(test_preview_parts.py, line {error.__traceback__.tb_lineno})"
+    assert line == f"tfadrec: It failed. ValueError: x {place}"
+
+
+def test_a_line_is_not_said_again_and_again(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(log.time, "monotonic", lambda: now[0])
+    said = log._NotAgain()
+    assert [said.filter(record("a")) for _ in range(3)] == [True, False, False]
+    assert said.filter(record("b"))
+    now[0] += 11
+    assert said.filter(record("a"))
+    for number in range(3000):
+        assert said.filter(record(str(number)))
+    assert len(said._said) <= 1000
+
+
+class Nobody:
+    """A standard output that nobody reads, or on a full disk."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def write(self, text):
+        raise OSError(self.number, "nobody")
+
+    flush = write
+
+
+@pytest.mark.parametrize("number", [errno.EPIPE, errno.ENOSPC])
+def test_versions_are_watched_though_nobody_listens(
+    tmp_path, monkeypatch, number
+):
+    """And whatever goes wrong there."""
+    muted, refreshed = [], []
+
+    class Watched(versions.Versions):
+        def __init__(self):
+            self._loaded, self._stop = {}, versions.threading.Event()
+
+        def refresh(self):
+            refreshed.append(1)
+            self._loaded = {len(refreshed): None}
+            if len(refreshed) == 2:
+                raise MemoryError
+            if len(refreshed) == 3:
+                raise ValueError("9" * 5000)
+            return {7: "\x1b"}
+
+    monkeypatch.setattr(log.os, "dup2", lambda *fds: muted.append(fds[1]))
+    monkeypatch.setattr(sys, "stdout", Nobody(number))
+    monkeypatch.setattr(sys, "stderr", Nobody(number))
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    watched = Watched()
+    thread = watched.watch(0.001)
+    deadline = time.monotonic() + 30
+    while len(refreshed) < 5 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    alive = thread.is_alive()
+    watched.stop()
+    thread.join()
+    assert alive
+    assert len(refreshed) >= 5
+    assert set(muted) == {1}
+
+
+def test_a_version_with_a_dangling_link(tmp_path):
+    """It is reported, and does not keep others from being looked at."""
+    path = tmp_path / "numbers"
+    (path / "7").mkdir(parents=True)
+    (path / "7" / "gone").symlink_to("nowhere")
+    (path / ("9" * 23)).mkdir()
+    (path / "1").symlink_to(worlds.bundle("numbers") / "1")
+    (path / "models.config").write_text(
+        'version_labels { key: "old" value: 1 }'
+        f'version_labels {{ key: "far" value: {"9" * 5000} }}'
+    )
+    found = versions.Versions(path)
+    states = {each["version"]: each["state"] for each in found.status()}
+    assert states == {"7": "END", "1": "AVAILABLE"}
+    (path / "7" / "gone").unlink()
+    (path / "7").rmdir()
+    assert found.refresh() == {}
+    assert [each["version"] for each in found.status()] == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "warned"), [(0o600, 0), (0o644, 1), (0o640, 1)]
+)
+def test_a_token_that_others_can_read(tmp_path, capsys, mode, warned):
+    file = tmp_path / "token"
+    file.write_text(" sesame\n")
+    file.chmod(mode)
+    assert _read_token(str(file)) == "sesame"
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == warned
+    assert all("chmod 600" in line for line in lines)
+    assert _read_token(str(tmp_path)) == ""
