@@ -1,6 +1,12 @@
 """Metrics over a dataset, by slice, beside baselines, and the report."""
 
 from tfadrec.evaluation.compare import compare
+from tfadrec.evaluation.comparison import (
+    Difference,
+    differences,
+    differences_text,
+    gate,
+)
 from tfadrec.evaluation.evaluate import evaluate, measure
 from tfadrec.evaluation.evaluate_baselines import evaluate_baselines
 from tfadrec.evaluation.evaluation import Evaluation
@@ -16,11 +22,15 @@ from tfadrec.evaluation.standings import standings
 from tfadrec.evaluation.verdicts import verdicts
 
 __all__ = [
+    "Difference",
     "Evaluation",
     "ReliabilityBin",
     "compare",
+    "differences",
+    "differences_text",
     "evaluate",
     "evaluate_baselines",
+    "gate",
     "measure",
     "replay_line",
     "replay_sums",

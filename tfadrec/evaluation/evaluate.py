@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 
 from tfadrec.core.errors import InputError
 from tfadrec.evaluation.evaluation import Evaluation
+from tfadrec.evaluation.parts import labels_of, slices_of
 from tfadrec.evaluation.reliability_bin import ReliabilityBin
 from tfadrec.metrics import ranking
-from tfadrec.models.ad_ranker import CONVERTED_IF_CLICKED
 
 if TYPE_CHECKING:
     from tfadrec.data.dataset import Dataset
 
-#: An ad with fewer training impressions is cold.
-COLD_BELOW = 10
 _BINS = 10
 
 
@@ -89,11 +87,11 @@ def measure(
     Raises:
       InputError: see `evaluate`.
     """
-    parts = _slices(dataset, train)
-    metrics, reliability = {}, {}
+    parts = slices_of(dataset, train)
+    metrics, reliability, scores = {}, {}, {}
     slices: dict[str, dict[str, dict[str, float]]] = {p: {} for p in parts}
     for task, logits in predictions.items():
-        labels, rows = _labels(dataset, task)
+        labels, rows = labels_of(dataset, task)
         logits = np.asarray(logits)
         if logits.shape != labels.shape:
             raise InputError(
@@ -101,6 +99,7 @@ def measure(
                 f"shape {logits.shape} for {len(labels)} impressions, task "
                 f"{task!r}. Predict over all of `dataset.batches(...)`."
             )
+        scores[task] = logits
         is_binary = task not in real
         of_part = functools.partial(
             _measure if is_binary else _measure_real, dataset, labels, logits
@@ -110,52 +109,7 @@ def measure(
             reliability[task] = _reliability(labels[rows], logits[rows])
         for name, part in parts.items():
             slices[name][task] = of_part(part & rows, k)
-    return Evaluation(metrics, slices, reliability)
-
-
-def _labels(
-    dataset: Dataset, task: str
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """A task's labels [n], and the impressions that they are known of."""
-    labels = dataset.impressions.labels
-    after_a_click = task == CONVERTED_IF_CLICKED
-    needed = ("converted", "clicked") if after_a_click else (task,)
-    for name in needed:
-        if name not in labels:
-            raise InputError(
-                "Every task must be a label of the dataset. Received: task "
-                f"{name!r}, labels {list(labels)}. Evaluate on a dataset with "
-                "that label."
-            )
-    rows = np.ones(len(dataset), bool)
-    if after_a_click:
-        rows = np.asarray(labels["clicked"]) == 1
-    return np.asarray(labels[needed[0]]), rows
-
-
-def _slices(
-    dataset: Dataset, train: Dataset | None
-) -> dict[str, NDArray[np.bool_]]:
-    parts = {}
-    if train is not None:
-        if not np.array_equal(
-            np.asarray(train.catalogue.ad_ids),
-            np.asarray(dataset.catalogue.ad_ids),
-        ):
-            raise InputError(
-                "`train` and `dataset` must share one catalogue. Received: "
-                f"{len(train.catalogue.ad_ids)} and "
-                f"{len(dataset.catalogue.ad_ids)} ads that differ. Split both "
-                "from one dataset."
-            )
-        ads = dataset.impressions.ads
-        shown = np.bincount(
-            train.impressions.ads, minlength=int(ads.max(initial=0)) + 1
-        )
-        cold = (shown[ads] < COLD_BELOW) | (ads == 0)
-        parts = {"cold_ads": cold, "warm_ads": ~cold}
-    empty = np.asarray(dataset.impressions.history_lengths) == 0
-    return parts | {"empty_history": empty, "with_history": ~empty}
+    return Evaluation(metrics, slices, reliability, scores)
 
 
 def _measure(

@@ -5,6 +5,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from numpy.typing import NDArray
+
 from tfadrec.evaluation.reliability_bin import ReliabilityBin
 from tfadrec.evaluation.table import COUNTS, align, format_metric
 
@@ -25,11 +27,16 @@ class Evaluation:
         of real labels rmse, mae, mean_ratio (predicted / observed) and count.
       slices: slice -> task -> the same metrics over a part of the impressions.
       reliability: task -> bins, from the lowest predictions to the highest.
+      scores: task -> what was predicted [n], in the order of the dataset, from
+        which `differences` works; of a metric alone there are none.
     """
 
     metrics: Mapping[str, Metrics]
     slices: Mapping[str, Mapping[str, Metrics]]
     reliability: Mapping[str, tuple[ReliabilityBin, ...]]
+    scores: Mapping[str, NDArray] = dataclasses.field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data that JSON holds: nan becomes None, counts integers."""
