@@ -41,6 +41,8 @@ _LOST, _OPEN = 3, 4
     help="By what: auc, gauc, log_loss, rmse  [default: what the first run "
     "was chosen by]",
 )
+@click.option("--revenue", metavar="LABEL", help="What a shown ad brought.")
+@click.option("--cost", metavar="LABEL", help="What a shown ad cost.")
 @moved_data_option
 @allow_import_option
 def evaluate(
@@ -48,6 +50,8 @@ def evaluate(
     must_not_lose: float | None,
     gate_parts: str,
     metric: str | None,
+    revenue: str | None,
+    cost: str | None,
     data: str | None,
     allow_import: tuple[str, ...],
 ) -> Outcome:
@@ -102,6 +106,7 @@ def evaluate(
         for name, found in measured.evaluations.items()
     }
     differences = measured.differences(models)
+    choices = measured.choices(baselines, revenue=revenue, cost=cost)
     for name, found in measured.evaluations.items():
         evaluation.write_report(
             reports[name],
@@ -115,6 +120,8 @@ def evaluate(
     click.echo(f"{evaluation.rows_line('test', facts)}\n")
     click.echo(evaluation.standings({**baselines, **measured.evaluations}))
     click.echo("")
+    if choices:
+        click.echo(evaluation.choices_text(choices) + "\n")
     if differences:
         click.echo(evaluation.differences_text(differences) + "\n")
     for report in reports.values():
@@ -146,6 +153,7 @@ def evaluate(
         "baselines": {n: e.to_dict()["metrics"] for n, e in baselines.items()},
         "runs": told,
         "verdicts": lines,
+        "choices": choices,
         "models": models,
         "differences": [found.to_dict() for found in differences],
         "gates": [result.to_dict() for result in gates],
@@ -229,12 +237,7 @@ class _Measured:
         """The baselines of all tasks; text vectors are those of a ranker."""
         from tfadrec import evaluation
 
-        catalogue = self.test.catalogue
-        if self._vectors is not None:
-            catalogue = catalogue.with_vectors("text", self._vectors)
-        train, test = (
-            rows.with_catalogue(catalogue) for rows in (self._train, self.test)
-        )
+        train, test = self._with_vectors()
         return evaluation.evaluate_baselines(train, test, self._tasks)
 
     def differences(self, models: dict[str, list[str]]):
@@ -255,6 +258,26 @@ class _Measured:
             self.test,
             train=self._train,
         )
+
+    def choices(self, baselines, **labels):
+        """What the first ad of each request brings, by model.
+
+        Args:
+          baselines: name -> evaluation.
+          **labels: see `evaluation.choices`.
+        """
+        from tfadrec import evaluation
+
+        train, test = self._with_vectors()
+        models = {**baselines, **self.evaluations}
+        return evaluation.choices(models, test, train, **labels)
+
+    def _with_vectors(self):
+        """Training and test rows, with the text vectors of a ranker."""
+        catalogue = self.test.catalogue
+        if self._vectors is not None:
+            catalogue = catalogue.with_vectors("text", self._vectors)
+        return [r.with_catalogue(catalogue) for r in (self._train, self.test)]
 
     def facts(self) -> dict[str, Any]:
         """Of the rows."""

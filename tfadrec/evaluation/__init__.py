@@ -1,5 +1,6 @@
 """Metrics over a dataset, by slice, beside baselines, and the report."""
 
+from tfadrec.evaluation.choices import choices, choices_text
 from tfadrec.evaluation.compare import compare
 from tfadrec.evaluation.comparison import (
     Difference,
@@ -25,6 +26,8 @@ __all__ = [
     "Difference",
     "Evaluation",
     "ReliabilityBin",
+    "choices",
+    "choices_text",
     "compare",
     "differences",
     "differences_text",

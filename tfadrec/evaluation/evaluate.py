@@ -13,7 +13,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.evaluation.evaluation import Evaluation
 from tfadrec.evaluation.parts import labels_of, slices_of
 from tfadrec.evaluation.reliability_bin import ReliabilityBin
-from tfadrec.metrics import ranking
+from tfadrec.metrics import probabilities, ranking, top
 
 if TYPE_CHECKING:
     from tfadrec.data.dataset import Dataset
@@ -127,6 +127,14 @@ def _measure(
         "calibration",
         f"ndcg@{k}",
         "mrr",
+        f"hit@{k}",
+        f"recall@{k}",
+        "pr_auc",
+        "rig",
+        "brier",
+        "ece",
+        "calibration_low",
+        "calibration_high",
     )
     if not part.any():
         return dict.fromkeys(names, float("nan")) | {"count": 0, "positives": 0}
@@ -142,6 +150,13 @@ def _measure(
         ranking.calibration_ratio(y, z, w),
         ranking.ndcg(y, z, requests, k),
         ranking.mrr(y, z, requests),
+        top.hit_rate(y, z, requests, k),
+        top.recall(y, z, requests, k),
+        top.pr_auc(y, z, w),
+        probabilities.relative_information_gain(y, z, w),
+        probabilities.brier_score(y, z, w),
+        probabilities.calibration_error(y, z, w),
+        *probabilities.predicted_over_observed(y, z, w, groups=users)[1:],
     )
     return dict(zip(names, values, strict=True)) | {
         "count": len(y),
