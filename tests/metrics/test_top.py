@@ -100,9 +100,7 @@ def test_ad_quality():
     assert found == pytest.approx([0.5, 0, 0.5**0.5])
     # 0.25 ^ 0.75 is 0.3536.
     assert policy.quality([0.25], [1.0], 0.75) == pytest.approx([0.25**0.75])
-    with pytest.raises(
-        InputError, match=r"relevance must lie in .* -0\.5 in 1"
-    ):
+    with pytest.raises(InputError, match=r"relevance must lie in .*: -0\.5 "):
         policy.quality([-0.5], [0.5])
     with pytest.raises(InputError, match="`weight` must lie in"):
         policy.quality([0.5], [0.5], 2)

@@ -151,10 +151,12 @@ def predicted_over_observed(
     if not observed:
         return float("nan"), float("nan"), float("nan")
     ratio = float((rows.weights * rows.probs).sum()) / observed
-    errors = rows.weights * (rows.probs - ratio * rows.labels)
+    place = np.arange(len(rows.labels))
     if groups is not None:
         keys = checks.groups_of(groups, rows.labels == 1)
-        errors = np.bincount(np.unique(keys, return_inverse=True)[1], errors)
+        place = np.unique(keys, return_inverse=True)[1]
+    of_rows = rows.weights * (rows.probs - ratio * rows.labels)
+    errors = np.bincount(place, of_rows)
     spread = float(np.sqrt(np.square(errors).sum())) / observed / ratio
     factor = np.exp(stats.norm.ppf((1 + confidence) / 2) * spread)
     return ratio, ratio / float(factor), ratio * float(factor)

@@ -61,8 +61,10 @@ def differences(
 
     The interval is difference +- t e, with e their root sum of squares and t
     the quantile of Student's distribution. Its degrees of freedom are those of
-    Welch and Satterthwaite: of the rows, the users with a click or those with
-    another row, whichever are fewer, less one; of a model's seeds, S - 1.
+    Welch and Satterthwaite: of a model's seeds, S - 1; of the rows, one less
+    than the users with a click, the users with another row, or the equally
+    large users that all are worth (Kish's effective number), whichever are
+    fewest.
     `detectable` is (t(97.5 %) + t(80 %)) e.
 
     Args:
@@ -190,11 +192,17 @@ def _rows(dataset, labels, units, num_units, mask) -> ComparedRows:
 
 
 def _freedom(labels, units, is_binary) -> float:
-    """How many units there are to learn from, less one."""
-    groups = [np.ones(len(labels), bool)]
-    if is_binary:
-        groups = [labels == 1, labels != 1]
-    return min(len(np.unique(units[group])) for group in groups) - 1.0
+    """How many units there are to learn from, less one.
+
+    Units of n_u rows are worth (sum n_u)^2 / sum n_u^2 of equal ones (Kish).
+    """
+    if not len(labels):
+        return 0.0
+    sizes = np.bincount(units).astype(np.float64)
+    worth = float(sizes.sum() ** 2 / np.square(sizes).sum())
+    groups = [labels == 1, labels != 1] if is_binary else []
+    of_class = [float(len(np.unique(units[group]))) for group in groups]
+    return min([worth, *of_class]) - 1.0
 
 
 def _sample(
