@@ -80,18 +80,21 @@ def test_a_difference_of_the_detectable_size_is_found():
 
     The true difference of two noises is the mean over many worlds.
     """
-    settings = {"metrics": ("auc",)}
-    noises = np.linspace(1.0, 1.5, 6)[1:]
-    pilots = [simulate(60, noise=(1.0, s), **settings)["auc"] for s in noises]
-    means = [np.mean([d.difference for d in pilot]) for pilot in pilots]
-    stated = np.mean([d.detectable for d in pilots[0]])
-    noise = np.interp(stated, -np.array(means), noises)
-    found = simulate(500, noise=(1.0, noise), **settings)["auc"]
-    truth = np.mean([d.difference for d in found])
-    stated = np.mean([d.detectable for d in found])
-    assert abs(truth) == pytest.approx(stated, rel=0.1)
+
+    def size(found):
+        """The true difference as a share of the detectable one."""
+        truth = np.mean([d.difference for d in found])
+        return abs(truth) / np.mean([d.detectable for d in found])
+
+    def worlds(number, noise):
+        return simulate(number, noise=(1.0, noise), metrics=("auc",))["auc"]
+
+    noises = [1.4, 1.6, 1.8, 2.0]
+    sizes = [size(worlds(60, noise)) for noise in noises]
+    found = worlds(500, np.interp(1, sizes, noises))
+    assert size(found) == pytest.approx(1, abs=0.1)
     # What is found grows by 2.8 phi(-0.84) = 0.79 % for each 1 % of size.
-    expected = 0.8 + 0.79 * (abs(truth) / stated - 1)
+    expected = 0.8 + 0.79 * (size(found) - 1)
     assert np.mean([d.p <= 0.05 for d in found]) >= expected - 0.036
     assert all(d.verdict == "worse" for d in found if d.p <= 0.05)
 
