@@ -25,6 +25,7 @@ PUBLIC = {
         "training",
         "tuning",
     ],
+    "tfadrec.calibration": ["METHODS", "Calibration", "fit_calibration"],
     "tfadrec.data": [
         "Catalogue",
         "Dataset",
@@ -75,6 +76,7 @@ PUBLIC = {
         "evaluate_baselines",
         "gate",
         "measure",
+        "probabilities_text",
         "replay_line",
         "replay_sums",
         "replay_table",
@@ -287,6 +289,7 @@ PUBLIC = {
         "Pretraining",
         "Run",
         "build_ranker",
+        "calibrate",
         "fit",
         "grow_vocabulary",
         "load_run",

@@ -35,6 +35,7 @@ COMMANDS = [
     ("update",),
     ("replay",),
     ("tune",),
+    ("calibrate",),
     ("evaluate",),
     ("export",),
     ("promote",),
@@ -185,6 +186,28 @@ def test_evaluate_several_runs(run, tmp_path):
         page = (folder / "report.html").read_text()
         assert "logistic regression" in page
         assert page.count(" best baseline: ") + page.count(" chance: ") == 1
+
+
+def test_calibrate(run):
+    """Kept in the run's folder, read by all that load it, and taken away."""
+    file = run / "calibration.json"
+    result = call("calibrate", run, "--field", "category", "--json")
+    assert result.exit_code == 0, result.output
+    found = said(result)
+    assert found["calibration"] == str(file)
+    assert found["rows"] == "test"
+    assert json.loads(file.read_text())["field"] == "category"
+    raw, calibrated = found["raw"], found["calibrated"]
+    assert raw["clicked"]["log_loss"] != calibrated["clicked"]["log_loss"]
+    assert "calibration_low" in result.stdout
+    evaluated = said(call("evaluate", run, "--json"))["metrics"]
+    assert evaluated == calibrated
+    assert call("calibrate", run, "--remove").exit_code == 0
+    assert not file.exists()
+    assert said(call("evaluate", run, "--json"))["metrics"] == raw
+    wrong = call("calibrate", run, "--field", "categry")
+    assert wrong.exit_code == 2
+    assert "Did you mean category?" in wrong.stderr
 
 
 def test_runs_that_differ_in_the_seed_are_one_model(run, tmp_path):

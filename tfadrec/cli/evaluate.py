@@ -230,7 +230,10 @@ class _Measured:
             self._vectors = run.ranker.ad_tower.vectors("text")
         self.metrics[name] = run.monitor
         self.evaluations[name] = evaluation.evaluate(
-            run.ranker, run.test, train=run.train
+            run.ranker,
+            run.test,
+            train=run.train,
+            calibration=run.calibration,
         )
 
     def baselines(self):

@@ -11,6 +11,7 @@ from tfadrec.evaluation.comparison import (
 from tfadrec.evaluation.evaluate import evaluate, measure
 from tfadrec.evaluation.evaluate_baselines import evaluate_baselines
 from tfadrec.evaluation.evaluation import Evaluation
+from tfadrec.evaluation.probabilities import probabilities_text
 from tfadrec.evaluation.reliability_bin import ReliabilityBin
 from tfadrec.evaluation.replay_table import (
     replay_line,
@@ -35,6 +36,7 @@ __all__ = [
     "evaluate_baselines",
     "gate",
     "measure",
+    "probabilities_text",
     "replay_line",
     "replay_sums",
     "replay_table",

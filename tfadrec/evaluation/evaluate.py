@@ -16,6 +16,7 @@ from tfadrec.evaluation.reliability_bin import ReliabilityBin
 from tfadrec.metrics import probabilities, ranking, top
 
 if TYPE_CHECKING:
+    from tfadrec.calibration import Calibration
     from tfadrec.data.dataset import Dataset
 
 _BINS = 10
@@ -28,6 +29,7 @@ def evaluate(
     train: Dataset | None = None,
     batch_size: int = 4096,
     k: int = 10,
+    calibration: Calibration | None = None,
 ) -> Evaluation:
     """Predicts every impression once and measures the predictions.
 
@@ -49,6 +51,7 @@ def evaluate(
       train: the impressions the model was fitted on, over the same catalogue.
       batch_size: impressions per prediction step, >= 1.
       k: ranks that count in NDCG, >= 1.
+      calibration: of the model; None to measure its logits as they are.
 
     Returns:
       The metrics of all that is predicted, by slice, and the reliability bins.
@@ -63,6 +66,8 @@ def evaluate(
             "Choose a split that has some."
         )
     predictions = model.predict(dataset.batches(batch_size))
+    if calibration is not None:
+        predictions = calibration.of_rows(predictions, dataset)
     real = {task for task in predictions if not _is_binary(model, task)}
     return measure(predictions, dataset, real=real, train=train, k=k)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tfadrec.calibration import Calibration
 from tfadrec.core.bundle_folder import check_bundle_folder, version_numbers
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
@@ -36,6 +37,7 @@ def export_bundle(
     tokenizer: Tokenizer | None = None,
     encoder: TextEncoder | None = None,
     catalogue: Catalogue | None = None,
+    calibration: Calibration | None = None,
 ) -> pathlib.Path:
     """Writes `<path>/<version>/`, a SavedModel for TensorFlow Serving.
 
@@ -60,6 +62,7 @@ def export_bundle(
       catalogue: more ads, made with the dataset's schema. Those that the
         dataset has are left as they are known; the others join the bundle's
         catalogue with the unknown id. Their vectors `text` are made here.
+      calibration: of the ranker's logits.
 
     Returns:
       The version's folder.
@@ -105,13 +108,16 @@ def export_bundle(
             tokenizer=tokenizer,
             encoder=encoder,
             more=more,
+            calibration=calibration,
         )
         signatures = service.signatures()
         tf.saved_model.save(service, fresh, signatures)
         requests = list(warm_up_requests(dataset, service.reader))
         write_warm_up(fresh, path.absolute().name, signatures, requests)
         foreign = foreign_ops(fresh)
-        check_parity(ranker, dataset, fresh, service.reader, foreign)
+        check_parity(
+            ranker, dataset, fresh, service.reader, foreign, calibration
+        )
         os.replace(fresh, folder)
     sample = next(
         request for signature, request in requests if signature == "score_slate"

@@ -5,6 +5,8 @@ import pathlib
 from collections.abc import Collection, Mapping
 
 from tfadrec import models
+from tfadrec.calibration import Calibration, fit_calibration
+from tfadrec.calibration.fit_calibration import MethodName
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError, NotAllowedError
 from tfadrec.core.import_allowed import import_allowed
@@ -22,6 +24,8 @@ from tfadrec.training.fitted import read_parts, save_ranker
 from tfadrec.training.saved_state import best_epoch, read_history
 from tfadrec.training.text import check_text, with_text
 
+_PREDICT_BATCH = 4096
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -36,6 +40,7 @@ class Run:
       config: its settings; of a run that `training.fit` wrote, only `text`,
         `data` and `fit` tell what it was made with.
       history: one dict of metrics per epoch.
+      calibration: of the ranker's logits, if there is one.
     """
 
     ranker: models.AdRanker
@@ -45,6 +50,7 @@ class Run:
     test: Dataset
     config: RunConfig
     history: list[dict[str, float]]
+    calibration: Calibration | None = None
 
     @property
     def best(self) -> dict[str, float]:
@@ -114,11 +120,20 @@ def train(
     settings = dict(config.fit)
     seed = settings.get("seed", 0)
     ranker = build_ranker(config, dataset, seed, allow_import)
+    known = []
+    if (out / "state.json").is_file():
+        known = read_history(out, settings.get("monitor", "val_auc"))
     history = fit(
         ranker, learn, valid, out, until=until, progress=progress, **settings
     )
     save_ranker(ranker, out)
-    return Run(ranker, dataset, learn, valid, test, config, history)
+    if history != known:
+        Calibration.remove(out)  # of other weights
+    run = Run(
+        *(ranker, dataset, learn, valid, test, config, history),
+        Calibration.load(out),
+    )
+    return calibrate_as_set(run, out)
 
 
 def load_run(
@@ -169,7 +184,63 @@ def load_run(
     if not isinstance(ranker, models.AdRanker):
         raise _no_ranker(run, f"it is a {type(ranker).__name__}")
     _check_sizes(ranker, dataset, run)
-    return Run(ranker, dataset, *parts, config, history)
+    calibration = Calibration.load(run)
+    return Run(ranker, dataset, *parts, config, history, calibration)
+
+
+def calibrate_as_set(run: Run, out: pathlib.Path) -> Run:
+    """The run with the calibration that its settings ask for.
+
+    Args:
+      run: just trained.
+      out: its folder.
+    """
+    if run.config.calibration is None or run.calibration is not None:
+        return run
+    return calibrate(run, out, **run.config.calibration)
+
+
+def calibrate(
+    run: Run,
+    out: str | pathlib.Path,
+    *,
+    method: MethodName = "platt",
+    field: str | None = None,
+    on: str = "valid",
+) -> Run:
+    """Learns a run's calibration, and keeps it in the run's folder.
+
+    The ranker stays as it is; called again, the calibration is replaced.
+
+    Args:
+      run: of `train` or `load_run`.
+      out: its folder.
+      method: see `fit_calibration`.
+      field: likewise.
+      on: `valid` or `test`, the rows to learn from.
+
+    Returns:
+      The run with that calibration.
+
+    Raises:
+      InputError: for a method, a field or rows that there are not.
+    """
+    if on not in ("valid", "test"):
+        raise InputError(
+            "a calibration learns from rows that the ranker has not learned "
+            f"from: valid or test. Received: on={on!r}."
+        )
+    rows = run.valid if on == "valid" else run.test
+    if not len(rows):
+        raise InputError(
+            f"a calibration needs rows. Received: none in {on!r}. Name others."
+        )
+    predicted = run.ranker.predict(rows.batches(_PREDICT_BATCH))
+    real = {t for t, m in run.ranker.task_losses.items() if not m.is_binary}
+    logits = {t: z for t, z in predicted.items() if t not in real}
+    found = fit_calibration(logits, rows, method=method, field=field)
+    found.save(out)
+    return dataclasses.replace(run, calibration=found)
 
 
 def _open_data(

@@ -17,7 +17,7 @@ from tfadrec.runs.record import JOINED, claim, fingerprint
 from tfadrec.training.fit import check_labels, fit
 from tfadrec.training.fitted import save_ranker
 from tfadrec.training.grow_vocabulary import grow_vocabulary
-from tfadrec.training.run import Run, load_run
+from tfadrec.training.run import Run, calibrate_as_set, load_run
 from tfadrec.training.text import with_text
 
 
@@ -93,7 +93,8 @@ def update(
         ranker, learn.select(rows), valid, out, progress=progress, **config.fit
     )
     save_ranker(ranker, out)
-    return Run(ranker, dataset, learn, valid, test, config, history)
+    updated = Run(ranker, dataset, learn, valid, test, config, history)
+    return calibrate_as_set(updated, out)
 
 
 def _config(config: RunConfig, epochs: int) -> RunConfig:
