@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "training": TRAINING,
     "tuning": {"core", "data", "models", "runs", "training", "evaluation"},
     "evaluation": EVALUATION,
+    "diagnosis": {"core", "data", "metrics", "training"},
     "serving": EVALUATION | {"layers", "towers", "evaluation"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)

@@ -63,6 +63,7 @@ PUBLIC = {
         "prepare_table",
     ],
     "tfadrec.cli": ["main"],
+    "tfadrec.diagnosis": ["Finding", "examine_dataset", "examine_run"],
     "tfadrec.evaluation": [
         "Difference",
         "Evaluation",

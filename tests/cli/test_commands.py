@@ -36,6 +36,7 @@ COMMANDS = [
     ("replay",),
     ("tune",),
     ("calibrate",),
+    ("doctor",),
     ("evaluate",),
     ("export",),
     ("promote",),
@@ -208,6 +209,25 @@ def test_calibrate(run):
     wrong = call("calibrate", run, "--field", "categry")
     assert wrong.exit_code == 2
     assert "Did you mean category?" in wrong.stderr
+
+
+def test_doctor(run):
+    """Of the run, which has learned next to nothing, and of its dataset."""
+    result = call("doctor", run, "--json")
+    assert result.exit_code in (0, 3), result.output
+    found = said(result)
+    assert found["kind"] == "run"
+    levels = {finding["level"] for finding in found["findings"]}
+    assert result.exit_code == (3 if levels - {"note"} else 0)
+    for finding in found["findings"]:
+        assert f"{finding['level']} {finding['name']} (" in result.stdout
+    result = call("doctor", small.world(), "--json")
+    assert (result.exit_code, said(result)) == (
+        0,
+        {"kind": "dataset", "findings": []},
+    )
+    assert "Nothing was found." in result.stdout
+    assert call("doctor", run / "tensorboard").exit_code == 2
 
 
 def test_runs_that_differ_in_the_seed_are_one_model(run, tmp_path):

@@ -128,6 +128,9 @@ def test_the_ratio_is_that_of_the_ranking_metrics():
     assert low < ratio < high
     nothing = probabilities.predicted_over_observed([0, 0], [0.0, 1.0])
     assert np.isnan(nothing).all()
+    none = probabilities.predicted_over_observed([1, 0], [-1e30, -1e30])
+    assert none[0] == 0
+    assert np.isnan(none[1:]).all()
 
 
 def test_field_error_by_hand():

@@ -4,6 +4,7 @@ import click
 
 from tfadrec import __version__
 from tfadrec.cli.calibrate import calibrate
+from tfadrec.cli.doctor import doctor
 from tfadrec.cli.encode_ads import encode_ads
 from tfadrec.cli.evaluate import evaluate
 from tfadrec.cli.export import export
@@ -53,6 +54,7 @@ for command in (
     update,
     replay,
     tune,
+    doctor,
     calibrate,
     evaluate,
     export,

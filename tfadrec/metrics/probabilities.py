@@ -139,7 +139,8 @@ def predicted_over_observed(
       confidence: of the interval, in (0, 1).
 
     Returns:
-      The ratio, and the ends of its interval; nan where there is no click.
+      The ratio, and the ends of its interval; nan where there is no click, and
+      for the ends also where nothing is predicted.
     """
     if not 0 < confidence < 1:
         raise InputError(
@@ -151,6 +152,8 @@ def predicted_over_observed(
     if not observed:
         return float("nan"), float("nan"), float("nan")
     ratio = float((rows.weights * rows.probs).sum()) / observed
+    if not ratio:
+        return 0.0, float("nan"), float("nan")
     place = np.arange(len(rows.labels))
     if groups is not None:
         keys = checks.groups_of(groups, rows.labels == 1)
