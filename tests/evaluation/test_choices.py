@@ -47,7 +47,10 @@ def test_by_hand():
         "coverage@1": 0.5,
         "gini@1": 0.5,
         "aqm@1": found["good"]["aqm@1"],
+        # Both logits are 1, and both are clicked.
+        "calibration@1": pytest.approx(1 / (1 + np.exp(-1)), rel=1e-6),
     }
+    assert np.isnan(found["log"]["calibration@1"])
     assert found["log"]["ctr@1"] == 0.5
     assert found["log"]["revenue@1"] == 2.0
     assert found["log"]["gini@1"] == pytest.approx(0)
@@ -60,6 +63,27 @@ def test_by_hand():
     assert text.splitlines()[2].startswith("good ")
     whole = choices(models, dataset, dataset, relevance_weight=1.0)
     assert whole["good"]["aqm@1"] == pytest.approx(0.75)
+
+
+def test_the_best_of_many_is_overrated():
+    """A model that is right on average, with noise that the choice looks for.
+
+    Truth and noise are N(0, 1); of ten ads the one with the largest sum is
+    chosen, half of whose lead is noise.
+    """
+    rng = np.random.default_rng(0)
+    requests = np.repeat(np.arange(3000), 10)
+    truth, noise = rng.normal(size=(2, len(requests)))
+    clicked = rng.random(len(requests)) < 1 / (1 + np.exp(1 - truth))
+    dataset = rows.dataset(rng.integers(1, 5, len(requests)), clicked)
+    dataset.impressions.requests[:] = requests
+    models = {
+        "noisy": model(dataset, truth + noise - 1),
+        "right": model(dataset, truth - 1),
+    }
+    found = choices(models, dataset, dataset)
+    assert found["right"]["calibration@1"] == pytest.approx(1, abs=0.03)
+    assert found["noisy"]["calibration@1"] > 1.3
 
 
 def test_where_there_is_no_choice():

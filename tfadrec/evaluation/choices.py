@@ -52,7 +52,9 @@ def choices(
     Returns:
       Model -> metric -> value: `ctr@k`, with conversions `cvr@k` (of clicks),
       `revenue@k` and `cost@k` of a choice, `roi@k`, `coverage@k` (the share of
-      the catalogue that is chosen), `gini@k` (of its exposures) and `aqm@k`.
+      the catalogue that is chosen), `gini@k` (of its exposures), `aqm@k`, and
+      `calibration@k`, predicted over observed clicks of the chosen ads: above 1
+      where the ads that are chosen are those that the model overrates.
       Nothing where no request has more than k rows, or clicks are no task.
 
     Raises:
@@ -72,16 +74,16 @@ def choices(
     scores = {"log": np.zeros(len(dataset))}
     scores |= {name: model.scores[_CLICKED] for name, model in models.items()}
     weights = 1.0 if rows.weights is None else rows.weights
-    return {
-        name: _of_policy(
-            top.chosen(values, rows.requests, k) * weights,
-            dataset,
-            amounts,
-            quality,
-            k,
+    found = {}
+    for name, values in scores.items():
+        chosen = top.chosen(values, rows.requests, k) * weights
+        found[name] = _of_policy(chosen, dataset, amounts, quality, k)
+        found[name][f"calibration@{k}"] = (
+            _calibration(chosen, values, rows.labels[_CLICKED])
+            if name in models
+            else float("nan")
         )
-        for name, values in scores.items()
-    }
+    return found
 
 
 def choices_text(found: Mapping[str, Mapping[str, float]]) -> str:
@@ -121,6 +123,15 @@ def _of_policy(
     if quality is not None:
         found["aqm"] = policy.per_choice(chosen, quality)
     return {f"{name}@{k}": value for name, value in found.items()}
+
+
+def _calibration(chosen: NDArray, logits: NDArray, clicked: NDArray) -> float:
+    """Predicted over observed clicks of what was chosen."""
+    observed = float((chosen * clicked).sum())
+    if not observed:
+        return float("nan")
+    probs = ranking.sigmoid(np.asarray(logits, np.float64))
+    return float((chosen * probs).sum()) / observed
 
 
 def _quality(dataset: Dataset, train: Dataset, weight: float) -> NDArray | None:
