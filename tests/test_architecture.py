@@ -13,8 +13,8 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 #: package -> the packages that it may import, besides itself.
 MODELS = {"core", "ops", "layers", "losses", "metrics", "towers"}
-TRAINING = MODELS | {"data", "optimizers", "models", "runs"}
-EVALUATION = {"core", "ops", "data", "metrics", "models"}
+TRAINING = MODELS | {"calibration", "data", "optimizers", "models", "runs"}
+EVALUATION = {"calibration", "core", "ops", "data", "metrics", "models"}
 MAY_IMPORT = {
     "core": set(),
     "runs": {"core", "data"},
@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "data": {"core", "ops"},
     "layers": {"core", "ops"},
     "losses": {"core", "ops"},
+    "calibration": {"core", "ops", "data", "runs"},
     "metrics": {"core", "ops"},
     "optimizers": {"core", "ops"},
     "towers": {"core", "ops", "layers"},
@@ -29,6 +30,7 @@ MAY_IMPORT = {
     "training": TRAINING,
     "tuning": {"core", "data", "models", "runs", "training", "evaluation"},
     "evaluation": EVALUATION,
+    "diagnosis": {"core", "data", "metrics", "training"},
     "serving": EVALUATION | {"layers", "towers", "evaluation"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)

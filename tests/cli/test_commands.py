@@ -35,6 +35,8 @@ COMMANDS = [
     ("update",),
     ("replay",),
     ("tune",),
+    ("calibrate",),
+    ("doctor",),
     ("evaluate",),
     ("export",),
     ("promote",),
@@ -185,6 +187,89 @@ def test_evaluate_several_runs(run, tmp_path):
         page = (folder / "report.html").read_text()
         assert "logistic regression" in page
         assert page.count(" best baseline: ") + page.count(" chance: ") == 1
+
+
+def test_calibrate(run):
+    """Kept in the run's folder, read by all that load it, and taken away."""
+    file = run / "calibration.json"
+    result = call("calibrate", run, "--field", "category", "--json")
+    assert result.exit_code == 0, result.output
+    found = said(result)
+    assert found["calibration"] == str(file)
+    assert found["rows"] == "test"
+    assert json.loads(file.read_text())["field"] == "category"
+    raw, calibrated = found["raw"], found["calibrated"]
+    assert raw["clicked"]["log_loss"] != calibrated["clicked"]["log_loss"]
+    assert "calibration_low" in result.stdout
+    evaluated = said(call("evaluate", run, "--json"))["metrics"]
+    assert evaluated == calibrated
+    assert call("calibrate", run, "--remove").exit_code == 0
+    assert not file.exists()
+    assert said(call("evaluate", run, "--json"))["metrics"] == raw
+    wrong = call("calibrate", run, "--field", "categry")
+    assert wrong.exit_code == 2
+    assert "Did you mean category?" in wrong.stderr
+
+
+def test_doctor(run):
+    """Of the run, which has learned next to nothing, and of its dataset."""
+    result = call("doctor", run, "--json")
+    assert result.exit_code in (0, 3), result.output
+    found = said(result)
+    assert found["kind"] == "run"
+    levels = {finding["level"] for finding in found["findings"]}
+    assert result.exit_code == (3 if levels - {"note"} else 0)
+    for finding in found["findings"]:
+        assert f"{finding['level']} {finding['name']} (" in result.stdout
+    result = call("doctor", small.world(), "--json")
+    assert (result.exit_code, said(result)) == (
+        0,
+        {"kind": "dataset", "findings": []},
+    )
+    assert "Nothing was found." in result.stdout
+    assert call("doctor", run / "tensorboard").exit_code == 2
+
+
+def test_runs_that_differ_in_the_seed_are_one_model(run, tmp_path):
+    """The same weights three times: no difference, of rows or of seeds."""
+    others = [
+        shutil.copytree(run, tmp_path / name) for name in ("seed", "other")
+    ]
+    changes = [("epochs: 4", "epochs: 4\n  seed: 5"), ("width: 4", "width: 8")]
+    for other, change in zip(others, changes, strict=True):
+        record = json.loads((other / "run.json").read_text())
+        assert change[0] in record["config"]
+        record["config"] = record["config"].replace(*change)
+        (other / "run.json").write_text(json.dumps(record))
+    gates = ["--must-not-lose", "0.001", "--in", "all,with_history"]
+    result = call("evaluate", run, *others, *gates, "--json")
+    assert result.exit_code == 0, result.output
+    found = said(result)
+    runs = list(map(str, [run, *others]))
+    assert found["models"] == {runs[0]: runs[:2], runs[2]: runs[2:]}
+    assert {d["model"] for d in found["differences"]} == {runs[2]}
+    for difference in found["differences"]:
+        assert difference["reference"] == runs[0]
+        assert difference["difference"] in (0, None)
+        assert difference["seeds_error"] in (0, None)
+    parts = [(g["part"], g["state"]) for g in found["gates"]]
+    assert parts == [("all", "held"), ("with_history", "held")]
+    assert f"{runs[2]} against {runs[0]}, clicked" in result.stdout
+    assert "Against the reference" in (run / "report.html").read_text()
+
+
+def test_a_gate_has_exit_codes(run, tmp_path, monkeypatch):
+    """3 and 4 where it does not hold, and 2 for a gate of one run."""
+    other = shutil.copytree(run, tmp_path / "other")
+    module = "tfadrec.evaluation.comparison.gate_result.GateResult.state"
+    for state, code in (("lost", 3), ("open", 4)):
+        monkeypatch.setattr(module, state)
+        result = call("evaluate", run, other, "--must-not-lose", "0")
+        assert result.exit_code == code
+        assert f"Gate {state}: {other} must not lose 0 of" in result.stdout
+    result = call("evaluate", run, "--must-not-lose", "0.1")
+    assert result.exit_code == 2
+    assert "a gate compares runs with the first one." in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import sklearn.metrics
 
 from tfadrec.core.errors import InputError
 from tfadrec.evaluation import evaluate
-from tfadrec.metrics import ranking
+from tfadrec.metrics import probabilities, ranking, top
 
 
 def test_metrics_are_those_of_the_whole_dataset(model, random_dataset):
@@ -19,6 +19,9 @@ def test_metrics_are_those_of_the_whole_dataset(model, random_dataset):
     logits = dataset.logits["clicked"].astype(np.float32)
     evaluation = evaluate(model, dataset, batch_size=64, k=3)
     users, requests = dataset.impressions.users, dataset.impressions.requests
+    _, low, high = probabilities.predicted_over_observed(
+        labels, logits, groups=users
+    )
     assert evaluation.metrics["clicked"] == {
         "auc": pytest.approx(sklearn.metrics.roc_auc_score(labels, logits)),
         "gauc": ranking.group_auc(labels, logits, users),
@@ -27,6 +30,14 @@ def test_metrics_are_those_of_the_whole_dataset(model, random_dataset):
         "calibration": ranking.calibration_ratio(labels, logits),
         "ndcg@3": ranking.ndcg(labels, logits, requests, 3),
         "mrr": ranking.mrr(labels, logits, requests),
+        "hit@3": top.hit_rate(labels, logits, requests, 3),
+        "recall@3": top.recall(labels, logits, requests, 3),
+        "pr_auc": top.pr_auc(labels, logits),
+        "rig": probabilities.relative_information_gain(labels, logits),
+        "brier": probabilities.brier_score(labels, logits),
+        "ece": probabilities.calibration_error(labels, logits),
+        "calibration_low": low,
+        "calibration_high": high,
         "count": 400,
         "positives": labels.sum(),
     }

@@ -6,6 +6,7 @@ import pytest
 from tests.evaluation import rows
 from tfadrec.evaluation import (
     Evaluation,
+    measure,
     rows_facts,
     rows_line,
     standings,
@@ -57,49 +58,81 @@ def test_a_table_for_each_task():
 
 # 50 clicks of 100 rows: an AUC has the error sqrt(101 / (12 50 50)) = 0.0580.
 HALF = rows.dataset([1] * 100, [0, 1] * 50)
-OTHERS = {"constant": click(0.5), "popularity": click(0.65, 0.55, 0.66)}
+CHANCE = "R cannot be told from chance: clicked AUC {} on 100 rows, where "
 
 
-@pytest.mark.parametrize(
-    ("own", "metric", "line"),
-    [
-        (click(0.66), "auc", None),
-        (
-            click(0.65004, 0.9, 0.1),
-            "auc",
-            "R is not ahead of the best baseline: clicked auc 0.6500, "
-            "popularity 0.6500.",
-        ),
-        (
-            click(0.7, 0.54),
-            "gauc",
-            "R is not ahead of the best baseline: clicked gauc 0.5400, "
-            "popularity 0.5500.",
-        ),
-        (
-            click(0.7, 0.6, 0.67),
-            "log_loss",
-            "R is not ahead of the best baseline: clicked log_loss 0.6700, "
-            "popularity 0.6600.",
-        ),
-        (click(0.7, 0.6, 0.65), "log_loss", None),
-        (
-            click(0.616),
-            "auc",
-            "R cannot be told from chance: clicked AUC 0.6160 on 100 rows, "
-            "where chance reaches 0.6160.",
-        ),
-        (
-            click(0.3),
-            "log_loss",
-            "R cannot be told from chance: clicked AUC 0.3000 on 100 rows, "
-            "where chance reaches 0.6160.",
-        ),
-    ],
-)
-def test_one_line_where_nothing_was_learned(own, metric, line):
-    found = verdicts("R", own, OTHERS, HALF, metric)
-    assert found == ([] if line is None else [line])
+def measured(seed, strength=1.0, users=100, **labels):
+    """A dataset, and what is measured of scores of some worth."""
+    rng = np.random.default_rng(seed)
+    n = 10 * users
+    truth = rng.normal(size=n)
+    dataset = rows.dataset(
+        [1] * n,
+        truth + rng.normal(size=n) > 0,
+        users=np.repeat(np.arange(1, users + 1), 10),
+        labels=labels and {"revenue": truth},
+    )
+
+    def of(noise, task="clicked"):
+        scores = strength * truth + noise * rng.normal(size=n)
+        real = {task} - {"clicked"}
+        return measure({task: scores}, dataset, real=real)
+
+    return dataset, of
+
+
+@pytest.mark.parametrize(("auc"), [0.6160, 0.3])
+def test_chance_is_named(auc):
+    (line,) = verdicts("R", click(auc), {}, HALF, "log_loss")
+    assert line == CHANCE.format(f"{auc:.4f}") + "chance reaches 0.6160."
+
+
+@pytest.mark.parametrize("metric", ["auc", "gauc", "log_loss"])
+def test_nothing_is_said_of_a_ranker_that_is_surely_ahead(metric):
+    dataset, of = measured(0)
+    assert not verdicts("R", of(0.2), {"worse": of(1.5)}, dataset, metric)
+
+
+def test_behind_the_best_baseline():
+    dataset, of = measured(0)
+    own, best, other = of(1.0), of(0.2), of(3.0)
+    others = {"other": other, "best": best}
+    (line,) = verdicts("R", own, others, dataset)
+    values = [e.metrics["clicked"]["auc"] for e in (own, best)]
+    told, interval = line.split("; ")
+    assert told == (
+        "R is not ahead of the best baseline: clicked auc "
+        f"{values[0]:.4f}, best {values[1]:.4f}"
+    )
+    low, high = map(float, interval[:-7].split("between ")[1].split(" and "))
+    difference = values[0] - values[1]
+    assert low < difference < high < 0
+    assert interval.startswith(f"the difference {difference:+.4f} lies ")
+
+
+def test_a_lead_that_may_be_luck_is_none():
+    """A lead of some thousandths shows in four digits, and is not sure."""
+    dataset, of = measured(1)
+    own, other = of(1.0), of(1.05)
+    lead = own.metrics["clicked"]["auc"] - other.metrics["clicked"]["auc"]
+    assert 0.0005 < lead < 0.02
+    (line,) = verdicts("R", own, {"other": other}, dataset)
+    assert f"the difference +{lead:.4f} lies between -0.0" in line
+
+
+def test_a_ranker_is_not_ahead_of_its_equal():
+    dataset, of = measured(0)
+    own = of(0.5)
+    (line,) = verdicts("R", own, {"same": own}, dataset)
+    assert line.endswith(
+        "; the difference +0.0000 lies between +0.0000 and +0.0000 (95 %)."
+    )
+
+
+def test_rows_of_one_user_tell_no_interval():
+    dataset, of = measured(0, users=1)
+    (line,) = verdicts("R", of(0.0), {"other": of(9.0)}, dataset)
+    assert line.endswith("; these rows are too few to tell an interval.")
 
 
 def test_weights_are_rows():
@@ -110,16 +143,15 @@ def test_weights_are_rows():
 
 
 def test_of_amounts_the_error_is_compared():
-    train = rows.dataset([1, 1], [0, 1], labels={"revenue": [1, 2]})
-    own = of("revenue", rmse=2.0, mae=1.0)
-    (line,) = verdicts(
-        "R", own, {"constant": of("revenue", rmse=1.5, mae=9)}, train, "rmse"
+    dataset, of = measured(0, revenue=True)
+    good, bad = of(0.1, "revenue"), of(1.0, "revenue")
+    (line,) = verdicts("R", bad, {"good": good}, dataset, "rmse")
+    values = [e.metrics["revenue"]["rmse"] for e in (bad, good)]
+    assert line.startswith(
+        "R is not ahead of the best baseline: revenue rmse "
+        f"{values[0]:.4f}, good {values[1]:.4f}; the difference +"
     )
-    assert line == (
-        "R is not ahead of the best baseline: revenue rmse 2.0000, "
-        "constant 1.5000."
-    )
-    assert not verdicts("R", own, {"constant": of("revenue", rmse=3)}, train)
+    assert not verdicts("R", good, {"bad": bad}, dataset)
 
 
 def test_nothing_is_said_of_what_is_not_defined():
@@ -127,7 +159,7 @@ def test_nothing_is_said_of_what_is_not_defined():
     nan = float("nan")
     assert not verdicts("R", click(nan), {"constant": click(nan)}, one)
     given = of("converted_if_clicked", auc=0.4, gauc=0.5, log_loss=1)
-    assert not verdicts("R", given, OTHERS, one)
+    assert not verdicts("R", given, {"constant": click(0.5)}, one)
 
 
 def test_the_rows():

@@ -61,7 +61,7 @@ def test_the_bound_is_relative_to_a_logit(logit):
     def difference(share):
         served = {"clicked": tf.constant([logit * (1 + share)])}
         answered = {k: v.numpy() for k, v in scores.answer(served).items()}
-        trained = {"clicked": tf.constant([logit])}
+        trained = scores.answer({"clicked": tf.constant([logit])})
         return parity._difference(answered, scores, trained)
 
     assert difference(0) == 0

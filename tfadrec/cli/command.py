@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from tfadrec.cli.outcome import Outcome
 from tfadrec.core.errors import InputError, TfadrecError
 from tfadrec.core.one_line import one_line
 from tfadrec.core.read_yaml import yaml_bytes
@@ -20,7 +21,8 @@ class Command(click.Command):
     """A command whose function prints for people and returns plain values.
 
     With `--json` the values become the last line of standard output. An error
-    that a user can mend becomes one line on standard error.
+    that a user can mend becomes one line on standard error. A function that
+    returns an `Outcome` chooses the exit code.
     """
 
     def __init__(self, *args, **kwargs) -> None:
@@ -38,7 +40,9 @@ class Command(click.Command):
         as_json = ctx.params.pop("as_json")
         result: dict[str, Any]
         try:
-            result, code = super().invoke(ctx), 0
+            found = super().invoke(ctx)
+            outcome = found if isinstance(found, Outcome) else Outcome(found)
+            result, code = outcome.values, outcome.code
         except (TfadrecError, OSError) as error:
             line = one_line(str(error), _MOST_CHARACTERS)
             click.echo(f"tfadrec: {line}", err=True)

@@ -11,31 +11,77 @@ from tfadrec.cli.command import (
     load_tensorflow,
     moved_data_option,
 )
+from tfadrec.cli.outcome import Outcome
 from tfadrec.core.errors import InputError
 from tfadrec.runs.before import check_run
+from tfadrec.runs.models import models_of
+
+#: A gate that does not hold, and one of which the rows do not tell.
+_LOST, _OPEN = 3, 4
 
 
 @click.command(cls=Command)
 @click.argument("runs", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "--must-not-lose",
+    type=float,
+    metavar="MARGIN",
+    help="The most that later runs may lose against the first one.",
+)
+@click.option(
+    "--in",
+    "gate_parts",
+    default="all",
+    show_default=True,
+    metavar="PARTS",
+    help="Where they must not: all and names of slices, with commas.",
+)
+@click.option(
+    "--metric",
+    help="By what: auc, gauc, log_loss, rmse  [default: what the first run "
+    "was chosen by]",
+)
+@click.option("--revenue", metavar="LABEL", help="What a shown ad brought.")
+@click.option("--cost", metavar="LABEL", help="What a shown ad cost.")
 @moved_data_option
 @allow_import_option
 def evaluate(
-    runs: tuple[str, ...], data: str | None, allow_import: tuple[str, ...]
-) -> dict[str, Any]:
+    runs: tuple[str, ...],
+    must_not_lose: float | None,
+    gate_parts: str,
+    metric: str | None,
+    revenue: str | None,
+    cost: str | None,
+    data: str | None,
+    allow_import: tuple[str, ...],
+) -> Outcome:
     """Measure RUNS on their test rows, and write RUN/report.html.
 
     Baselines are fitted to the training rows and measured on the same test
     rows. Several runs are shown in one table; they need the same test rows.
+    Every model is compared with that of the first run, with 95 % intervals;
+    runs that differ in the seed alone are one model.
+
+    With --must-not-lose the exit code is 3 where a later model has lost more
+    than that, and 4 where the rows are too few to say that it has not.
 
     \b
     Example:
       tfadrec evaluate runs/a
       tfadrec evaluate runs/a runs/b
+      tfadrec evaluate runs/live runs/new --must-not-lose 0.001 \\
+        --in all,cold_ads
     """
     names = list(dict.fromkeys(runs))
-    _check_datasets(
-        {name: check_run(name, data, allow_import) for name in names}
-    )
+    records = {name: check_run(name, data, allow_import) for name in names}
+    _check_datasets(records)
+    models = models_of(records)
+    if must_not_lose is not None and len(models) < 2:
+        raise InputError(
+            "a gate compares runs with the first one. Received: "
+            f"--must-not-lose {must_not_lose} with one run. Name the run that "
+            "is live first, and the new one after it."
+        )
     load_tensorflow()
     from tfadrec import evaluation
     from tfadrec.evaluation.page import check_page
@@ -59,6 +105,8 @@ def evaluate(
         )
         for name, found in measured.evaluations.items()
     }
+    differences = measured.differences(models)
+    choices = measured.choices(baselines, revenue=revenue, cost=cost)
     for name, found in measured.evaluations.items():
         evaluation.write_report(
             reports[name],
@@ -67,15 +115,30 @@ def evaluate(
             facts=facts,
             baselines=baselines,
             verdicts=said[name],
+            differences=differences,
         )
     click.echo(f"{evaluation.rows_line('test', facts)}\n")
     click.echo(evaluation.standings({**baselines, **measured.evaluations}))
     click.echo("")
+    if choices:
+        click.echo(evaluation.choices_text(choices) + "\n")
+    if differences:
+        click.echo(evaluation.differences_text(differences) + "\n")
     for report in reports.values():
         click.echo(f"Report: {report}")
     lines = [line for verdict in said.values() for line in verdict]
     for line in lines:
         click.echo(line)
+    gates = []
+    if must_not_lose is not None:
+        gates = evaluation.gate(
+            differences,
+            must_not_lose,
+            metric=metric or measured.metrics[names[0]],
+            parts=[part.strip() for part in gate_parts.split(",")],
+        )
+    for result in gates:
+        click.echo(result.line)
     told = {
         name: {
             **found.to_dict(),
@@ -84,13 +147,24 @@ def evaluate(
         }
         for name, found in measured.evaluations.items()
     }
-    return {
+    values = {
         **told[names[0]],
         "rows": facts,
         "baselines": {n: e.to_dict()["metrics"] for n, e in baselines.items()},
         "runs": told,
         "verdicts": lines,
+        "choices": choices,
+        "models": models,
+        "differences": [found.to_dict() for found in differences],
+        "gates": [result.to_dict() for result in gates],
     }
+    return Outcome(values, _code([result.state for result in gates]))
+
+
+def _code(states: list[str]) -> int:
+    if "lost" in states:
+        return _LOST
+    return _OPEN if "open" in states else 0
 
 
 def _check_datasets(records: dict[str, dict[str, str]]) -> None:
@@ -156,20 +230,57 @@ class _Measured:
             self._vectors = run.ranker.ad_tower.vectors("text")
         self.metrics[name] = run.monitor
         self.evaluations[name] = evaluation.evaluate(
-            run.ranker, run.test, train=run.train
+            run.ranker,
+            run.test,
+            train=run.train,
+            calibration=run.calibration,
         )
 
     def baselines(self):
         """The baselines of all tasks; text vectors are those of a ranker."""
         from tfadrec import evaluation
 
+        train, test = self._with_vectors()
+        return evaluation.evaluate_baselines(train, test, self._tasks)
+
+    def differences(self, models: dict[str, list[str]]):
+        """Of every model and the first one.
+
+        Args:
+          models: name -> its runs.
+        """
+        from tfadrec import evaluation
+
+        if len(models) < 2:
+            return []
+        return evaluation.differences(
+            {
+                name: [self.evaluations[run] for run in runs]
+                for name, runs in models.items()
+            },
+            self.test,
+            train=self._train,
+        )
+
+    def choices(self, baselines, **labels):
+        """What the first ad of each request brings, by model.
+
+        Args:
+          baselines: name -> evaluation.
+          **labels: see `evaluation.choices`.
+        """
+        from tfadrec import evaluation
+
+        train, test = self._with_vectors()
+        models = {**baselines, **self.evaluations}
+        return evaluation.choices(models, test, train, **labels)
+
+    def _with_vectors(self):
+        """Training and test rows, with the text vectors of a ranker."""
         catalogue = self.test.catalogue
         if self._vectors is not None:
             catalogue = catalogue.with_vectors("text", self._vectors)
-        train, test = (
-            rows.with_catalogue(catalogue) for rows in (self._train, self.test)
-        )
-        return evaluation.evaluate_baselines(train, test, self._tasks)
+        return [r.with_catalogue(catalogue) for r in (self._train, self.test)]
 
     def facts(self) -> dict[str, Any]:
         """Of the rows."""

@@ -69,6 +69,7 @@ def export(
         tokenizer=tokenizer,
         encoder=encoder,
         catalogue=more,
+        calibration=loaded.calibration,
     )
     click.echo(f"Bundle: {folder}")
     tower = loaded.ranker.ad_tower

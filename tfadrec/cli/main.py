@@ -3,6 +3,8 @@
 import click
 
 from tfadrec import __version__
+from tfadrec.cli.calibrate import calibrate
+from tfadrec.cli.doctor import doctor
 from tfadrec.cli.encode_ads import encode_ads
 from tfadrec.cli.evaluate import evaluate
 from tfadrec.cli.export import export
@@ -32,6 +34,7 @@ def main() -> None:
       tfadrec pretrain --data data/ml --from minilm --out runs/mlm
       tfadrec train --data data/ml --config examples/din_bert.yaml --out runs/a
       tfadrec tune --data data/ml --out sweeps/a
+      tfadrec calibrate runs/a
       tfadrec evaluate runs/a
       tfadrec update runs/a --data data/tuesday --out runs/b
       tfadrec export runs/a --out saved_models/a
@@ -51,6 +54,8 @@ for command in (
     update,
     replay,
     tune,
+    doctor,
+    calibrate,
     evaluate,
     export,
     promote,

@@ -49,7 +49,9 @@ def recommend(
     from tfadrec import serving, training
 
     loaded = training.load_run(run, data=data, allow_import=allow_import)
-    service = serving.RankingService(loaded.ranker, loaded.dataset)
+    service = serving.RankingService(
+        loaded.ranker, loaded.dataset, calibration=loaded.calibration
+    )
     signatures = service.signatures("recommend")
     ask = serving.answers(service, signatures)["recommend"]
     found = serving.recommend(

@@ -35,6 +35,8 @@ class RunConfig:
       optimizer: `class` and arguments of an optimiser.
       fit: arguments of `training.fit`, and `seed`.
       data: `history_length`, and the shares `valid` and `test`.
+      calibration: `method` and `field` of `fit_calibration`, which then learns
+        from the validation rows once the ranker is trained, or null.
     """
 
     text: Mapping[str, Any] | None = dataclasses.field(
@@ -59,6 +61,7 @@ class RunConfig:
     )
     fit: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    calibration: Mapping[str, Any] | None = None
 
     @classmethod
     def from_yaml(cls, text: str | bytes) -> "RunConfig":
@@ -97,7 +100,10 @@ def read_sections(text: str | bytes) -> dict[str, Any]:
     """
     sections = read_settings(text)
     known = [field.name for field in dataclasses.fields(RunConfig)]
-    optional = ("text", "matching", "interaction", "multitask", "text_matching")
+    optional = (
+        *("text", "matching", "interaction", "multitask", "text_matching"),
+        "calibration",
+    )
     for name, section in sections.items():
         if name not in known:
             raise InputError(

@@ -1,9 +1,17 @@
 """Metrics over a dataset, by slice, beside baselines, and the report."""
 
+from tfadrec.evaluation.choices import choices, choices_text
 from tfadrec.evaluation.compare import compare
+from tfadrec.evaluation.comparison import (
+    Difference,
+    differences,
+    differences_text,
+    gate,
+)
 from tfadrec.evaluation.evaluate import evaluate, measure
 from tfadrec.evaluation.evaluate_baselines import evaluate_baselines
 from tfadrec.evaluation.evaluation import Evaluation
+from tfadrec.evaluation.probabilities import probabilities_text
 from tfadrec.evaluation.reliability_bin import ReliabilityBin
 from tfadrec.evaluation.replay_table import (
     replay_line,
@@ -16,12 +24,19 @@ from tfadrec.evaluation.standings import standings
 from tfadrec.evaluation.verdicts import verdicts
 
 __all__ = [
+    "Difference",
     "Evaluation",
     "ReliabilityBin",
+    "choices",
+    "choices_text",
     "compare",
+    "differences",
+    "differences_text",
     "evaluate",
     "evaluate_baselines",
+    "gate",
     "measure",
+    "probabilities_text",
     "replay_line",
     "replay_sums",
     "replay_table",

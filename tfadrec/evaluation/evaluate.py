@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 
 from tfadrec.core.errors import InputError
 from tfadrec.evaluation.evaluation import Evaluation
+from tfadrec.evaluation.parts import labels_of, slices_of
 from tfadrec.evaluation.reliability_bin import ReliabilityBin
-from tfadrec.metrics import ranking
-from tfadrec.models.ad_ranker import CONVERTED_IF_CLICKED
+from tfadrec.metrics import probabilities, ranking, top
 
 if TYPE_CHECKING:
+    from tfadrec.calibration import Calibration
     from tfadrec.data.dataset import Dataset
 
-#: An ad with fewer training impressions is cold.
-COLD_BELOW = 10
 _BINS = 10
 
 
@@ -30,6 +29,7 @@ def evaluate(
     train: Dataset | None = None,
     batch_size: int = 4096,
     k: int = 10,
+    calibration: Calibration | None = None,
 ) -> Evaluation:
     """Predicts every impression once and measures the predictions.
 
@@ -51,6 +51,7 @@ def evaluate(
       train: the impressions the model was fitted on, over the same catalogue.
       batch_size: impressions per prediction step, >= 1.
       k: ranks that count in NDCG, >= 1.
+      calibration: of the model; None to measure its logits as they are.
 
     Returns:
       The metrics of all that is predicted, by slice, and the reliability bins.
@@ -65,6 +66,8 @@ def evaluate(
             "Choose a split that has some."
         )
     predictions = model.predict(dataset.batches(batch_size))
+    if calibration is not None:
+        predictions = calibration.of_rows(predictions, dataset)
     real = {task for task in predictions if not _is_binary(model, task)}
     return measure(predictions, dataset, real=real, train=train, k=k)
 
@@ -89,11 +92,11 @@ def measure(
     Raises:
       InputError: see `evaluate`.
     """
-    parts = _slices(dataset, train)
-    metrics, reliability = {}, {}
+    parts = slices_of(dataset, train)
+    metrics, reliability, scores = {}, {}, {}
     slices: dict[str, dict[str, dict[str, float]]] = {p: {} for p in parts}
     for task, logits in predictions.items():
-        labels, rows = _labels(dataset, task)
+        labels, rows = labels_of(dataset, task)
         logits = np.asarray(logits)
         if logits.shape != labels.shape:
             raise InputError(
@@ -101,6 +104,7 @@ def measure(
                 f"shape {logits.shape} for {len(labels)} impressions, task "
                 f"{task!r}. Predict over all of `dataset.batches(...)`."
             )
+        scores[task] = logits
         is_binary = task not in real
         of_part = functools.partial(
             _measure if is_binary else _measure_real, dataset, labels, logits
@@ -110,52 +114,7 @@ def measure(
             reliability[task] = _reliability(labels[rows], logits[rows])
         for name, part in parts.items():
             slices[name][task] = of_part(part & rows, k)
-    return Evaluation(metrics, slices, reliability)
-
-
-def _labels(
-    dataset: Dataset, task: str
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """A task's labels [n], and the impressions that they are known of."""
-    labels = dataset.impressions.labels
-    after_a_click = task == CONVERTED_IF_CLICKED
-    needed = ("converted", "clicked") if after_a_click else (task,)
-    for name in needed:
-        if name not in labels:
-            raise InputError(
-                "Every task must be a label of the dataset. Received: task "
-                f"{name!r}, labels {list(labels)}. Evaluate on a dataset with "
-                "that label."
-            )
-    rows = np.ones(len(dataset), bool)
-    if after_a_click:
-        rows = np.asarray(labels["clicked"]) == 1
-    return np.asarray(labels[needed[0]]), rows
-
-
-def _slices(
-    dataset: Dataset, train: Dataset | None
-) -> dict[str, NDArray[np.bool_]]:
-    parts = {}
-    if train is not None:
-        if not np.array_equal(
-            np.asarray(train.catalogue.ad_ids),
-            np.asarray(dataset.catalogue.ad_ids),
-        ):
-            raise InputError(
-                "`train` and `dataset` must share one catalogue. Received: "
-                f"{len(train.catalogue.ad_ids)} and "
-                f"{len(dataset.catalogue.ad_ids)} ads that differ. Split both "
-                "from one dataset."
-            )
-        ads = dataset.impressions.ads
-        shown = np.bincount(
-            train.impressions.ads, minlength=int(ads.max(initial=0)) + 1
-        )
-        cold = (shown[ads] < COLD_BELOW) | (ads == 0)
-        parts = {"cold_ads": cold, "warm_ads": ~cold}
-    empty = np.asarray(dataset.impressions.history_lengths) == 0
-    return parts | {"empty_history": empty, "with_history": ~empty}
+    return Evaluation(metrics, slices, reliability, scores)
 
 
 def _measure(
@@ -173,6 +132,14 @@ def _measure(
         "calibration",
         f"ndcg@{k}",
         "mrr",
+        f"hit@{k}",
+        f"recall@{k}",
+        "pr_auc",
+        "rig",
+        "brier",
+        "ece",
+        "calibration_low",
+        "calibration_high",
     )
     if not part.any():
         return dict.fromkeys(names, float("nan")) | {"count": 0, "positives": 0}
@@ -188,6 +155,13 @@ def _measure(
         ranking.calibration_ratio(y, z, w),
         ranking.ndcg(y, z, requests, k),
         ranking.mrr(y, z, requests),
+        top.hit_rate(y, z, requests, k),
+        top.recall(y, z, requests, k),
+        top.pr_auc(y, z, w),
+        probabilities.relative_information_gain(y, z, w),
+        probabilities.brier_score(y, z, w),
+        probabilities.calibration_error(y, z, w),
+        *probabilities.predicted_over_observed(y, z, w, groups=users)[1:],
     )
     return dict(zip(names, values, strict=True)) | {
         "count": len(y),

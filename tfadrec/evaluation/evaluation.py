@@ -5,6 +5,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from numpy.typing import NDArray
+
 from tfadrec.evaluation.reliability_bin import ReliabilityBin
 from tfadrec.evaluation.table import COUNTS, align, format_metric
 
@@ -21,15 +23,22 @@ class Evaluation:
     Args:
       metrics: task -> metric -> value, over all impressions that have its
         label: auc, gauc, log_loss (nats), normalized_entropy, calibration
-        (predicted / observed), ndcg@k, mrr, count and positives (impressions);
+        (predicted / observed) and the ends of its 95 % interval, ndcg@k, mrr,
+        hit@k, recall@k, pr_auc, rig, brier, ece, count and positives
+        (impressions);
         of real labels rmse, mae, mean_ratio (predicted / observed) and count.
       slices: slice -> task -> the same metrics over a part of the impressions.
       reliability: task -> bins, from the lowest predictions to the highest.
+      scores: task -> what was predicted [n], in the order of the dataset, from
+        which `differences` works; of a metric alone there are none.
     """
 
     metrics: Mapping[str, Metrics]
     slices: Mapping[str, Mapping[str, Metrics]]
     reliability: Mapping[str, tuple[ReliabilityBin, ...]]
+    scores: Mapping[str, NDArray] = dataclasses.field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data that JSON holds: nan becomes None, counts integers."""

@@ -6,6 +6,8 @@ from html import escape
 from typing import Any
 
 from tfadrec.evaluation.compare import FOOTNOTE, comparison_rows
+from tfadrec.evaluation.comparison import Difference, difference_rows
+from tfadrec.evaluation.comparison.table import footnotes
 from tfadrec.evaluation.evaluation import Evaluation
 from tfadrec.evaluation.page import table, write_page
 from tfadrec.evaluation.reliability_bin import ReliabilityBin
@@ -20,6 +22,7 @@ def write_report(
     facts: Mapping[str, Any] | None = None,
     baselines: Mapping[str, Evaluation] | None = None,
     verdicts: Sequence[str] = (),
+    differences: Sequence[Difference] = (),
 ) -> None:
     """Writes one HTML file without scripts or outside resources.
 
@@ -37,6 +40,7 @@ def write_report(
       baselines: name -> evaluation, on the same rows; a table shows them beside
         every model's first evaluation.
       verdicts: lines to show above it.
+      differences: of models on the same rows, as `differences` gives them.
 
     Raises:
       InputError: where a model has no evaluation, there is no model, or another
@@ -52,6 +56,10 @@ def write_report(
         body += [
             table(rows) for rows in standings_rows({**baselines, **firsts})
         ]
+    if differences:
+        body.append("<h2>Against the reference</h2>")
+        body += [table(rows) for rows in difference_rows(differences)]
+        body += [f"<p>{escape(f)}</p>" for f in footnotes(differences)]
     body.append("<h2>Calibration</h2>")
     body.append(
         "<p>Ten bins of equally many impressions, by predicted probability "

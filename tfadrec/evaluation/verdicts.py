@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tfadrec.data.dataset import Dataset
+from tfadrec.evaluation.comparison import differences
 from tfadrec.evaluation.evaluation import Evaluation
 from tfadrec.evaluation.standings import SHOWN
 
@@ -24,12 +25,13 @@ def verdicts(
     A binary task whose AUC is below 0.5 plus two standard errors cannot be told
     from chance. The error is that of the Mann-Whitney statistic without any
     effect, sqrt((p + q + 1) / (12 p q)) for p clicks and q non-clicks. Else the
-    ranker is compared with the best baseline, as shown with four digits.
+    ranker is compared with the best baseline: it is ahead where the 95 %
+    interval of their difference, over resampled users, lies above 0.
 
     Args:
       name: of the ranker.
-      evaluation: its metrics.
-      baselines: those of the baselines, on the same impressions.
+      evaluation: what `evaluate` or `measure` made of these impressions.
+      baselines: the same of the baselines.
       dataset: these impressions.
       metric: what is compared: `auc`, `gauc` or `log_loss`; of a real label
         it is `rmse`.
@@ -57,10 +59,20 @@ def verdicts(
             continue
         sign = 1 if SHOWN[compared] else -1
         best = max(others, key=lambda n: sign * others[n])
-        if round(sign * own, 4) <= round(sign * others[best], 4):
+        (found,) = (
+            difference
+            for difference in differences(
+                {best: [baselines[best]], name: [evaluation]},
+                dataset,
+                metrics=[compared],
+                parts=["all"],
+            )
+            if difference.task == task
+        )
+        if not found.gain[0] > 0:
             lines.append(
                 f"{name} is not ahead of the best baseline: {task} {compared} "
-                f"{own:.4f}, {best} {others[best]:.4f}."
+                f"{own:.4f}, {best} {others[best]:.4f}; {found.interval}."
             )
     return lines
 

@@ -1,12 +1,13 @@
 """How good a ranking is: exact NumPy metrics and streaming Keras metrics.
 
-`ranking` holds the NumPy metrics and loads without TensorFlow. The Keras
-metrics, for `compile`, load TensorFlow on first use.
+`ranking`, `top`, `probabilities`, `exposure` and `policy` hold the NumPy
+metrics and load without TensorFlow. The Keras metrics, for `compile`, load
+TensorFlow on first use.
 """
 
 import importlib
 
-from tfadrec.metrics import ranking
+from tfadrec.metrics import exposure, policy, probabilities, ranking, top
 from tfadrec.metrics.named import from_name
 
 #: Keras metric -> its file.
@@ -17,7 +18,18 @@ _KERAS = {
     "RequestAUC": "request_auc",
 }
 
-__all__ = ["AUC", "MRR", "NDCG", "RequestAUC", "from_name", "ranking"]
+__all__ = [
+    "AUC",
+    "MRR",
+    "NDCG",
+    "RequestAUC",
+    "exposure",
+    "from_name",
+    "policy",
+    "probabilities",
+    "ranking",
+    "top",
+]
 
 
 def __getattr__(name: str):

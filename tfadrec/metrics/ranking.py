@@ -38,7 +38,7 @@ def auc(
     Returns:
       A value in [0, 1]; nan where only one class is present.
     """
-    return float(_auc_by_group(labels, scores, None, weights)[0][0])
+    return float(auc_by_group(labels, scores, None, weights)[0][0])
 
 
 def group_auc(
@@ -63,7 +63,7 @@ def group_auc(
     Returns:
       A value in [0, 1]; nan where no user has both classes.
     """
-    values, sizes = _auc_by_group(labels, scores, groups, weights)
+    values, sizes = auc_by_group(labels, scores, groups, weights)
     defined = ~np.isnan(values)
     if not defined.any():
         return float("nan")
@@ -89,7 +89,7 @@ def uauc(
     Returns:
       A value in [0, 1]; nan where no user has both classes.
     """
-    values, _ = _auc_by_group(labels, scores, groups, weights)
+    values, _ = auc_by_group(labels, scores, groups, weights)
     defined = ~np.isnan(values)
     if not defined.any():
         return float("nan")
@@ -309,13 +309,23 @@ def sigmoid(logits: Floats) -> Floats:
     return np.exp(-np.logaddexp(0.0, -logits))
 
 
-def _auc_by_group(
+def auc_by_group(
     labels: ArrayLike,
     scores: ArrayLike,
     groups: ArrayLike | None,
     weights: ArrayLike | None,
 ) -> tuple[Floats, NDArray]:
-    """The AUC of each group, nan where it has one class, and its weight."""
+    """The AUC of each group, in the order of `np.unique(groups)`.
+
+    Args:
+      labels: [n], 0 or 1.
+      scores: [n], any monotone function of the probability.
+      groups: [n], integers or strings; None = one group.
+      weights: [n], how many rows each stands for; None = one.
+
+    Returns:
+      The AUC of each group, nan where it has one class, and its weight.
+    """
     clicks, scores = checks.clicks_and_scores(labels, scores)
     if groups is None:
         groups = np.zeros(len(clicks), np.int64)

@@ -20,6 +20,7 @@ class SortedRows:
       weights: float64 [n], how many rows each row stands for, or None for one.
 
     Attributes:
+      order: the number of each sorted row.
       first_row, tie_first_row: the first row of each group and of each tie.
       group_of_row, tie_of_row, group_of_tie: integers.
       sizes, tie_sizes: rows of each group and of each tie.
@@ -36,7 +37,7 @@ class SortedRows:
         groups: Ints,
         weights: Floats | None = None,
     ):
-        order = np.lexsort((-scores, groups))
+        self.order = order = np.lexsort((-scores, groups))
         groups, scores, clicks = groups[order], scores[order], clicks[order]
         each = np.int64(1) if weights is None else weights[order]
         new_group = _starts(groups)

@@ -17,7 +17,7 @@ from tfadrec.data.copy.encode_catalogue import vectors_folder
 from tfadrec.data.dataset_files import DatasetFiles
 from tfadrec.data.files import open_filesystem
 from tfadrec.data.intake.join_datasets import check_grows
-from tfadrec.runs.check import check_schema, check_sections
+from tfadrec.runs.check import check_field, check_schema, check_sections
 from tfadrec.runs.choices import options
 from tfadrec.runs.custom import modules_named
 from tfadrec.runs.folder import JOINED, MODEL, run_folder
@@ -195,6 +195,24 @@ def check_question(
     schema.user_id(user_id)
     for ad_id in exclude:
         schema.ad_id(ad_id)
+
+
+def check_run_field(
+    record: Mapping[str, str], data: str | pathlib.Path | None, field: Any
+) -> None:
+    """Refuses a field to calibrate by that a run's dataset does not have.
+
+    Args:
+      record: of the run.
+      data: a dataset folder to read in place of that of the record.
+      field: its name, or None.
+
+    Raises:
+      InputError: with what there is.
+    """
+    check_field(
+        field, DatasetFiles(record["data"] if data is None else data).schema()
+    )
 
 
 def check_export(out: str | pathlib.Path, catalogue: str | None) -> None:

@@ -62,6 +62,8 @@ def check_schema(sections: Mapping[str, Any], schema: Schema) -> None:
                 f"{', '.join(map(str, unknown))}."
                 f"{nearest(unknown, schema.labels)}"
             )
+    field = (sections.get("calibration") or {}).get("field")
+    check_field(field, schema)
     category = (sections.get("ad_tower") or {}).get("category")
     known = [f.name for f in schema.of("ad") if f.spec()["kind"] == "category"]
     tensors = [f.tensor for f in schema.of("ad")]
@@ -70,6 +72,31 @@ def check_schema(sections: Mapping[str, Any], schema: Schema) -> None:
             "`ad_tower.category` must be a feature of the ads of kind "
             f"category, one of {', '.join(known) or 'none'}. Received: "
             f"category={category!r}.{nearest([category], known)}"
+        )
+
+
+def check_field(field: Any, schema: Schema) -> None:
+    """Refuses a field to calibrate by that is no category of the dataset.
+
+    Args:
+      field: the name, or None for none.
+      schema: of the dataset.
+
+    Raises:
+      InputError: with what there is.
+    """
+    if not isinstance(field, str):
+        return
+    features = schema.of("ad", "user", "context", "candidate")
+    categories = [f for f in features if f.kind == "category"]
+    known = [f.name for f in categories]
+    more = [f.tensor for f in categories]
+    more += [f"{f.entity}.{f.name}" for f in categories]
+    if field not in (*known, *more):
+        raise InputError(
+            "a calibration by field reads a category of ads, users, requests "
+            f"or candidates, one of {', '.join(known) or 'none'}. Received: "
+            f"field={field!r}.{nearest([field], known)}"
         )
 
 

@@ -16,6 +16,8 @@ CHECKPOINTS = "checkpoints"
 JOINED = "data"
 #: What `tfadrec train` tells of baselines, and the page of `tfadrec evaluate`.
 BASELINES, REPORT = "baselines.json", "report.html"
+#: What `tfadrec calibrate` has learned.
+CALIBRATION = "calibration.json"
 #: TensorBoard adds to its own files.
 _LOGS = ("tensorboard", "tensorboard/*")
 #: What a language model is begun with and what it becomes have manifests of
@@ -26,6 +28,7 @@ _MENDS = {
     "": _AGAIN,
     MODEL: "Remove it and train again: that goes on from the checkpoints.",
     BASELINES: "Remove it: it is written again.",
+    CALIBRATION: "Remove it, or write it again with `tfadrec calibrate`.",
 }
 _OF_VERSION_1 = {RECORD, STATE, MODEL, BASELINES}
 

@@ -41,6 +41,7 @@ _MADE = {
     "ranker": (("tfadrec.models", "AdRanker"),),
     "fit": (("tfadrec.training", "fit"),),
     "data": (("tfadrec.data", "split_by_time"),),
+    "calibration": (("tfadrec.calibration", "fit_calibration"),),
 }
 #: What is not a setting, since the dataset or another section tells it.
 _GIVEN = {
@@ -65,6 +66,7 @@ _GIVEN = {
     "multitask": {"num_tasks"},
     "fit": {"model", "train", "valid", "out", "until", "progress"},
     "data": {"dataset"},
+    "calibration": {"logits", "dataset"},
 }
 _TEXT_OR_NONE = Rule.any_of([Rule.TEXT, Rule.NONE])
 #: Settings that are no argument of the class.

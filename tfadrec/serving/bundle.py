@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tfadrec.calibration import Calibration
 from tfadrec.core.bundle_folder import (
     bundle_folder,
     check_bundle_folder,
@@ -43,6 +44,7 @@ def export_bundle(
     tokenizer: Tokenizer | None = None,
     encoder: TextEncoder | None = None,
     catalogue: Catalogue | None = None,
+    calibration: Calibration | None = None,
 ) -> pathlib.Path:
     """Writes `<path>/<version>/`, a SavedModel for TensorFlow Serving.
 
@@ -69,6 +71,7 @@ def export_bundle(
       catalogue: more ads, made with the dataset's schema. Those that the
         dataset has are left as they are known; the others join the bundle's
         catalogue with the unknown id. Their vectors `text` are made here.
+      calibration: of the ranker's logits.
 
     Returns:
       The version's folder.
@@ -94,7 +97,8 @@ def export_bundle(
                 f"version={version} in {path}."
             )
         return _export(
-            folder, version, ranker, dataset, tokenizer, encoder, catalogue
+            *(folder, version, ranker, dataset, tokenizer, encoder),
+            *(catalogue, calibration),
         )
 
 
@@ -106,6 +110,7 @@ def _export(
     tokenizer: Tokenizer | None,
     encoder: TextEncoder | None,
     catalogue: Catalogue | None,
+    calibration: Calibration | None,
 ) -> pathlib.Path:
     """See `export_bundle`; its folder is held."""
     path = bundle.path
@@ -130,6 +135,7 @@ def _export(
             tokenizer=tokenizer,
             encoder=encoder,
             more=more,
+            calibration=calibration,
         )
         signatures = service.signatures()
         with as_os_errors():
@@ -138,7 +144,9 @@ def _export(
         with as_os_errors():
             write_warm_up(fresh, path.name, signatures, requests)
         foreign = foreign_ops(fresh)
-        check_parity(ranker, dataset, fresh, service.reader, foreign)
+        check_parity(
+            ranker, dataset, fresh, service.reader, foreign, calibration
+        )
     sample = next(
         request for signature, request in requests if signature == "score_slate"
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tfadrec.calibration import Calibration
 from tfadrec.core.door import tf
 from tfadrec.core.errors import TfadrecError
 from tfadrec.data.copy.text_vectors import TextEncoder
@@ -51,6 +52,7 @@ def check_parity(
     folder: pathlib.Path,
     reader: AdReader,
     foreign: Mapping[str, str],
+    calibration: Calibration | None = None,
 ) -> None:
     """Replays rows of the dataset through a bundle, in a process of its own.
 
@@ -68,6 +70,7 @@ def check_parity(
       folder: of the bundle's version.
       reader: of new ads, the bundle's.
       foreign: the ops that core TensorFlow does not have, for the report.
+      calibration: of the ranker's logits.
 
     Raises:
       TfadrecError: where the bundle cannot be loaded or answers otherwise.
@@ -77,13 +80,26 @@ def check_parity(
     request = replay(dataset, rows)
     request = without_features(dataset, request, np.arange(len(rows)) % 2 > 0)
     sets = {"serving_default": request}
-    trained = {"serving_default": ranker(_inputs(dataset, rows))}
+    scores = Scores(ranker, dataset.schema.negatives_kept, calibration)
+
+    def corrected(logits, rows):
+        codes = None
+        if calibration is not None:
+            codes = calibration.codes_of(dataset.select(rows))
+        # A slate of one ad is [n, 1].
+        if codes is not None and logits["clicked"].shape.rank == 2:
+            codes = codes[:, None]
+        return scores.answer(scores.corrected(logits, codes))
+
+    trained = {
+        "serving_default": corrected(ranker(_inputs(dataset, rows)), rows)
+    }
     some = rows[dataset.impressions.ads[rows] > 0][:_NEW_ROWS]
     if reader.specs(1) and len(some):
         sets["score_new_ads"] = _as_new(dataset, reader, some)
-        trained["score_new_ads"] = _rank_as_new(ranker, dataset, some)
+        as_new = _rank_as_new(ranker, dataset, some)
+        trained["score_new_ads"] = corrected(as_new, some)
     answers, latency = _replay(folder, sets)
-    scores = Scores(ranker, dataset.schema.negatives_kept)
     differences = {
         f"{signature}, {api}, {case}": _difference(
             answered, scores, trained[signature]
@@ -202,10 +218,9 @@ def _replay(
 def _difference(
     served: Mapping[str, np.ndarray],
     scores: Scores,
-    logits: Mapping[str, tf.Tensor],
+    answer: Mapping[str, tf.Tensor],
 ) -> float:
     """How far answers are from the ranker's at most; see `PARITY`."""
-    answer = scores.answer(scores.corrected(logits))
     differences = []
     for name, values in answer.items():
         trained = values.numpy().astype(np.float64)

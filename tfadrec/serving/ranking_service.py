@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tfadrec.calibration import Calibration
 from tfadrec.core.door import tf
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.copy.text_vectors import TextEncoder
@@ -43,6 +44,7 @@ class RankingService(tf.Module):
       encoder: see `AdReader`.
       more: ads beside the catalogue's, encoded by their columns with the
         unknown id.
+      calibration: of the ranker's logits; probabilities are then given raw too.
 
     Attributes:
       reader: of new ads.
@@ -60,14 +62,17 @@ class RankingService(tf.Module):
         tokenizer: Tokenizer | None = None,
         encoder: TextEncoder | None = None,
         more: Catalogue | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         super().__init__()
+        if calibration is not None:
+            _pass_on(ranker, dataset, calibration)
         self.reader = AdReader(
             ranker, dataset.schema.of("ad"), tokenizer, encoder
         )
         ids = [dataset.catalogue.ad_ids, *([more.ad_ids] if more else [])]
         ads = KnownAds(np.concatenate(ids), catalogue_tables(ranker, more))
-        self._scorer = Scorer(ranker, dataset, ads)
+        self._scorer = Scorer(ranker, dataset, ads, calibration)
         self._requests = self._scorer.requests
         self._recommender = Recommender(self._scorer)
         self._weights: list[tf.Variable] = []
@@ -232,3 +237,11 @@ class RankingService(tf.Module):
                 self._requests.length,
             )
         )
+
+
+def _pass_on(
+    ranker: AdRanker, dataset: Dataset, calibration: Calibration
+) -> None:
+    """Has the ad tower give the column of ads that is calibrated by."""
+    if calibration.field in {f.tensor for f in dataset.schema.of("ad")}:
+        ranker.ad_tower.pass_on(calibration.field)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from tfadrec.calibration import Calibration
 from tfadrec.core.door import tf
 from tfadrec.data.dataset import Dataset
 from tfadrec.models import AdRanker
@@ -20,17 +21,24 @@ class Scorer(tf.Module):
       ranker: a built ranker.
       dataset: see `RequestReader`.
       ads: those of the bundle.
+      calibration: of the ranker's logits, if there is one.
 
     Raises:
       InputError: see `Scores`.
     """
 
     def __init__(
-        self, ranker: AdRanker, dataset: Dataset, ads: KnownAds
+        self,
+        ranker: AdRanker,
+        dataset: Dataset,
+        ads: KnownAds,
+        calibration: Calibration | None = None,
     ) -> None:
         super().__init__()
         self._ranker = Untracked(ranker)
-        self._scores = Untracked(Scores(ranker, dataset.schema.negatives_kept))
+        self._scores = Untracked(
+            Scores(ranker, dataset.schema.negatives_kept, calibration)
+        )
         self.requests = RequestReader(dataset)
         self.ads = ads
 
@@ -67,7 +75,14 @@ class Scorer(tf.Module):
     def rank_ads(self, inputs: Tensors, history: Tensors, ads: Tensors):
         """The same of ads [B, C] that are given as the tower's parts."""
         logits = self._ranker.value.rank(inputs, history, ads)
-        return self._scores.value.corrected(logits)
+        scores = self._scores.value
+        codes = None
+        if scores.field is not None:
+            known = ads if scores.field in ads else inputs
+            codes = known[scores.field]
+            if codes.shape.rank == 1:  # of users and requests
+                codes = codes[:, None]
+        return scores.corrected(logits, codes)
 
     def rank_slate(
         self, request: Mapping[str, tf.Tensor], rows: tf.Tensor

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 
+from tfadrec.calibration import Calibration
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.models import AdRanker
@@ -15,6 +16,8 @@ PROBABILITIES = {
     "pcvr": CONVERTED_IF_CLICKED,
     "pctcvr": "converted",
 }
+#: Before the name of what is not calibrated.
+_RAW = "raw_"
 # In float32, sigmoid(17) is 1 and sigmoid(-104) is 0; no answer is either.
 _LEAST = 1e-7
 
@@ -34,6 +37,7 @@ class Scores:
     Args:
       ranker: a ranker with the task `clicked`.
       negatives_kept: r, in (0, 1]; see `Schema`.
+      calibration: of the ranker's logits, which is applied before that.
 
     Raises:
       InputError: where the ranker gives no click probabilities.
@@ -43,7 +47,12 @@ class Scores:
       Analysis 9(2), 2001.
     """
 
-    def __init__(self, ranker: AdRanker, negatives_kept: float) -> None:
+    def __init__(
+        self,
+        ranker: AdRanker,
+        negatives_kept: float,
+        calibration: Calibration | None = None,
+    ) -> None:
         losses = ranker.task_losses
         if "clicked" not in losses or not losses["clicked"].is_binary:
             told = ", ".join(f"{k} ({v.name})" for k, v in losses.items())
@@ -55,6 +64,7 @@ class Scores:
         #: The logit that ads are ordered by.
         self.ordered = "converted" if "converted" in losses else "clicked"
         self._shift = math.log(negatives_kept)
+        self._calibration = calibration
         self._named = {
             name: task
             for name, task in PROBABILITIES.items()
@@ -63,6 +73,8 @@ class Scores:
         if "converted" not in losses:
             self._named.pop("pcvr")
         taken = {"logits", "score", "ad_ids", *PROBABILITIES}
+        if calibration is not None:
+            taken |= {f"{_RAW}{name}" for name in taken}
         self._others = {
             f"{task}_label" if task in taken else task: task
             for task in losses
@@ -70,14 +82,35 @@ class Scores:
         }
         self._is_binary = {t: loss.is_binary for t, loss in losses.items()}
 
+    @property
+    def field(self) -> str | None:
+        """The category by which logits are calibrated, if there is one."""
+        return None if self._calibration is None else self._calibration.field
+
     def corrected(
-        self, logits: Mapping[str, tf.Tensor]
+        self,
+        logits: Mapping[str, tf.Tensor],
+        codes: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
         """Logits of all impressions, from those of the impressions in the log.
 
         Args:
           logits: as the ranker gives them.
+          codes: the values of `field`, as many.
+
+        Returns:
+          Task -> calibrated logits, and with a calibration `raw_` and the task
+          -> those of the ranker.
         """
+        if self._calibration is None:
+            return self._shifted(logits)
+        raw = self._shifted(logits)
+        return {
+            **self._shifted(self._calibration(logits, codes)),
+            **{f"{_RAW}{task}": raw[task] for task in raw},
+        }
+
+    def _shifted(self, logits: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         if not self._shift:
             return dict(logits)
         found = {**logits, "clicked": logits["clicked"] + self._shift}
@@ -98,7 +131,8 @@ class Scores:
         Returns:
           `logits` of a click; the probabilities; `score`, the one that ads are
           ordered by; and any other task by its name, as a probability or as the
-          mean of a real label.
+          mean of a real label. With a calibration, `raw_logits` and `raw_` with
+          the name of a probability are what the ranker itself says.
         """
         answer = {
             "logits": corrected["clicked"],
@@ -106,6 +140,10 @@ class Scores:
         }
         for name, task in self._named.items():
             answer[name] = _probability(corrected[task])
+        if self._calibration is not None:
+            answer["raw_logits"] = corrected[f"{_RAW}clicked"]
+            for name, task in self._named.items():
+                answer[_RAW + name] = _probability(corrected[_RAW + task])
         for name, task in self._others.items():
             values = corrected[task]
             is_binary = self._is_binary[task]
@@ -118,7 +156,8 @@ class Scores:
         real = (
             n for n, task in self._others.items() if not self._is_binary[task]
         )
-        return ("logits", *real)
+        raw = () if self._calibration is None else ("raw_logits",)
+        return ("logits", *raw, *real)
 
 
 def _probability(logits: tf.Tensor) -> tf.Tensor:

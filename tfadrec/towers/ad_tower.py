@@ -221,6 +221,23 @@ class AdTower(keras.layers.Layer):
         """All that `call` gives of an ad."""
         return tuple(dict.fromkeys(self.candidate_parts + self.history_parts))
 
+    def pass_on(self, column: str) -> None:
+        """Has one column more given along with the vectors.
+
+        Args:
+          column: a column of the catalogue.
+
+        Raises:
+          ValueError: where there is none.
+        """
+        known = self._column_specs()
+        if column not in known:
+            raise ValueError(
+                "a column that is passed on must be one of the catalogue, of "
+                f"{', '.join(known) or 'none'}. Received: {column}."
+            )
+        self.passed = tuple(dict.fromkeys([*self.passed, column]))
+
     def _text_parts(self, other):
         """What is compared of ad copy; `other` is for the other side."""
         parts = () if self.text_space is None else self.text_space.parts

@@ -9,7 +9,7 @@ from tfadrec.training.pretraining import (
     pretraining_settings,
 )
 from tfadrec.training.replay import replay
-from tfadrec.training.run import Run, load_run, train
+from tfadrec.training.run import Run, calibrate, load_run, train
 from tfadrec.training.text import text_model, with_text
 from tfadrec.training.update import update
 
@@ -17,6 +17,7 @@ __all__ = [
     "Pretraining",
     "Run",
     "build_ranker",
+    "calibrate",
     "fit",
     "grow_vocabulary",
     "load_run",

@@ -5,16 +5,24 @@ import pathlib
 from collections.abc import Collection, Mapping
 
 from tfadrec import models
+from tfadrec.calibration import Calibration, fit_calibration
+from tfadrec.calibration.fit_calibration import MethodName
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError, NotAllowedError
 from tfadrec.core.import_allowed import import_allowed
 from tfadrec.core.safe_load import check_model, load_model
+from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.data.split import split_by_time
 from tfadrec.runs.before import check_run, check_training, data_path
 from tfadrec.runs.check import check_sections
-from tfadrec.runs.folder import MODEL, require_intact, run_folder
+from tfadrec.runs.folder import (
+    MODEL,
+    STATE,
+    require_intact,
+    run_folder,
+)
 from tfadrec.runs.record import FITTED, claimed, fingerprint
 from tfadrec.training import version_1
 from tfadrec.training.build import build_ranker, check_builds
@@ -22,6 +30,8 @@ from tfadrec.training.fit import check_goal, check_labels, fit_in
 from tfadrec.training.fitted import read_parts, save_ranker
 from tfadrec.training.saved_state import best_epoch, read_history
 from tfadrec.training.text import check_text, with_text
+
+_PREDICT_BATCH = 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +47,7 @@ class Run:
       config: its settings; of a run that `training.fit` wrote, only `text`,
         `data` and `fit` tell what it was made with.
       history: one dict of metrics per epoch.
+      calibration: of the ranker's logits, if there is one.
     """
 
     ranker: models.AdRanker
@@ -46,6 +57,7 @@ class Run:
     test: Dataset
     config: RunConfig
     history: list[dict[str, float]]
+    calibration: Calibration | None = None
 
     @property
     def best(self) -> dict[str, float]:
@@ -116,6 +128,11 @@ def train(
         settings = dict(config.fit)
         seed = settings.get("seed", 0)
         ranker = build_ranker(config, dataset, seed, allow_import)
+        known = []
+        if folder.is_own(STATE):
+            known = read_history(
+                folder.path, settings.get("monitor", "val_auc")
+            )
         history = fit_in(
             folder,
             ranker,
@@ -126,7 +143,13 @@ def train(
             **settings,
         )
         save_ranker(ranker, folder)
-    return Run(ranker, dataset, learn, valid, test, config, history)
+        if history != known:
+            Calibration.remove(folder)  # of other weights
+        run = Run(
+            *(ranker, dataset, learn, valid, test, config, history),
+            Calibration.load(folder.path),
+        )
+        return calibrate_as_set(run, folder)
 
 
 def load_run(
@@ -150,7 +173,7 @@ def load_run(
     """
     run = pathlib.Path(run)
     record = check_run(run, data, allow_import)
-    require_intact(run, MODEL)
+    require_intact(run, MODEL, CALIBRATION)
     config = RunConfig.from_yaml(record["config"])
     try:
         check_model(run / MODEL, allow_import)
@@ -178,7 +201,76 @@ def load_run(
     if not isinstance(ranker, models.AdRanker):
         raise _no_ranker(run, f"it is a {type(ranker).__name__}")
     _check_sizes(ranker, dataset, run)
-    return Run(ranker, dataset, *parts, config, history)
+    calibration = Calibration.load(run)
+    return Run(ranker, dataset, *parts, config, history, calibration)
+
+
+def calibrate_as_set(run: Run, folder: WorkFolder) -> Run:
+    """The run with the calibration that its settings ask for.
+
+    Args:
+      run: just trained.
+      folder: its folder, which is held.
+    """
+    if run.config.calibration is None or run.calibration is not None:
+        return run
+    found = _calibration(run, **run.config.calibration)
+    found.save(folder)
+    return dataclasses.replace(run, calibration=found)
+
+
+def calibrate(
+    run: Run,
+    out: str | pathlib.Path,
+    *,
+    method: MethodName = "platt",
+    field: str | None = None,
+    on: str = "valid",
+) -> Run:
+    """Learns a run's calibration, and keeps it in the run's folder.
+
+    The ranker stays as it is; called again, the calibration is replaced.
+
+    Args:
+      run: of `train` or `load_run`.
+      out: its folder.
+      method: see `fit_calibration`.
+      field: likewise.
+      on: `valid` or `test`, the rows to learn from.
+
+    Returns:
+      The run with that calibration.
+
+    Raises:
+      InputError: for a method, a field or rows that there are not.
+    """
+    found = _calibration(run, method, field, on)
+    folder = run_folder(out)
+    with folder.held():
+        found.save(folder)
+    return dataclasses.replace(run, calibration=found)
+
+
+def _calibration(
+    run: Run,
+    method: MethodName = "platt",
+    field: str | None = None,
+    on: str = "valid",
+) -> Calibration:
+    if on not in ("valid", "test"):
+        raise InputError(
+            "a calibration learns from rows that the ranker has not learned "
+            f"from: valid or test. Received: on={on!r}."
+        )
+    rows = run.valid if on == "valid" else run.test
+    if not len(rows):
+        raise InputError(
+            f"a calibration needs rows. Received: none in {on!r}. Name others."
+        )
+    predicted = run.ranker.predict(rows.batches(_PREDICT_BATCH))
+    real = {t for t, m in run.ranker.task_losses.items() if not m.is_binary}
+    logits = {t: z for t, z in predicted.items() if t not in real}
+    return fit_calibration(logits, rows, method=method, field=field)
 
 
 def _open_data(

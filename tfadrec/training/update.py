@@ -19,7 +19,7 @@ from tfadrec.runs.record import begun, fingerprint
 from tfadrec.training.fit import check_labels, fit_in
 from tfadrec.training.fitted import save_ranker
 from tfadrec.training.grow_vocabulary import grow_vocabulary
-from tfadrec.training.run import Run, load_run
+from tfadrec.training.run import Run, calibrate_as_set, load_run
 from tfadrec.training.text import with_text
 
 
@@ -112,7 +112,8 @@ def _learn(
         **config.fit,
     )
     save_ranker(ranker, folder)
-    return Run(ranker, dataset, learn, valid, test, config, history)
+    updated = Run(ranker, dataset, learn, valid, test, config, history)
+    return calibrate_as_set(updated, folder)
 
 
 def _config(config: RunConfig, epochs: int) -> RunConfig:

@@ -1,0 +1,7 @@
+"""Logits that are as often right as they say, learned from a few rows."""
+
+from tfadrec.calibration.calibration import Calibration
+from tfadrec.calibration.fit_calibration import fit_calibration
+from tfadrec.calibration.methods import METHODS
+
+__all__ = ["METHODS", "Calibration", "fit_calibration"]

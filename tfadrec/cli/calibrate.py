@@ -1,0 +1,93 @@
+"""`tfadrec calibrate`: a run's logits become right probabilities."""
+
+import pathlib
+from typing import Any
+
+import click
+
+from tfadrec.cli.command import (
+    Command,
+    allow_import_option,
+    load_tensorflow,
+    moved_data_option,
+)
+from tfadrec.runs.before import check_run, check_run_field
+from tfadrec.runs.folder import CALIBRATION, run_folder
+
+
+@click.command(cls=Command)
+@click.argument("run", type=click.Path())
+@click.option(
+    "--method",
+    type=click.Choice(["platt", "temperature", "beta", "isotonic"]),
+    default="platt",
+    show_default=True,
+    help="The curve for all rows.",
+)
+@click.option(
+    "--field",
+    help="A category each of whose values gets a shift, such as campaign.",
+)
+@click.option(
+    "--on",
+    type=click.Choice(["valid", "test"]),
+    default="valid",
+    show_default=True,
+    help="The rows to learn from.",
+)
+@click.option("--remove", is_flag=True, help="Take the calibration away.")
+@moved_data_option
+@allow_import_option
+def calibrate(
+    run: str,
+    method: Any,
+    field: str | None,
+    on: str,
+    remove: bool,
+    data: str | None,
+    allow_import: tuple[str, ...],
+) -> dict[str, Any]:
+    """Learn how RUN's logits have to be bent, and keep that in its folder.
+
+    The ranker stays as it is. `evaluate`, `recommend` and `export` read
+    RUN/calibration.json; a bundle answers with raw and calibrated
+    probabilities. The measures that are shown are those of the other rows: of
+    test where it learns from validation rows.
+
+    \b
+    Example:
+      tfadrec calibrate runs/a
+      tfadrec calibrate runs/a --method isotonic --field campaign
+    """
+    record = check_run(run, data, allow_import)
+    check_run_field(record, data, field)
+    load_tensorflow()
+    if remove:
+        from tfadrec.calibration import Calibration
+
+        folder = run_folder(run)
+        with folder.held():
+            Calibration.remove(folder)
+        click.echo(f"{run} has no calibration.")
+        return {"run": run, "calibration": None}
+    from tfadrec import evaluation, training
+
+    loaded = training.load_run(run, data=data, allow_import=allow_import)
+    found = training.calibrate(loaded, run, method=method, field=field, on=on)
+    measured_on = "test" if on == "valid" and len(loaded.test) else "valid"
+    rows = loaded.test if measured_on == "test" else loaded.valid
+    both = {
+        "raw": evaluation.evaluate(loaded.ranker, rows),
+        "calibrated": evaluation.evaluate(
+            loaded.ranker, rows, calibration=found.calibration
+        ),
+    }
+    click.echo(f"{measured_on} rows\n\n{evaluation.probabilities_text(both)}\n")
+    file = pathlib.Path(run, CALIBRATION)
+    click.echo(f"Calibration: {file}\nNext: tfadrec export {run}")
+    return {
+        "run": run,
+        "calibration": str(file),
+        "rows": measured_on,
+        **{name: e.to_dict()["metrics"] for name, e in both.items()},
+    }

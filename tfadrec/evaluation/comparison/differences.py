@@ -1,0 +1,302 @@
+"""Models against a reference, with intervals, on the same rows."""
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from tfadrec.core.errors import InputError
+from tfadrec.data.dataset import Dataset
+from tfadrec.evaluation.comparison.compared_rows import ComparedRows, Floats
+from tfadrec.evaluation.comparison.difference import ALPHA, Difference
+from tfadrec.evaluation.comparison.holm import holm
+from tfadrec.evaluation.comparison.resampling import (
+    Unit,
+    resample,
+    units_of,
+)
+from tfadrec.evaluation.comparison.statistics import STATISTICS, Statistic
+from tfadrec.evaluation.evaluation import Evaluation
+from tfadrec.evaluation.parts import labels_of, slices_of
+
+#: The share of true differences of the detectable size that are found.
+POWER = 0.8
+#: A part in which fewer samples than this share are defined tells nothing.
+_DEFINED = 0.95
+#: Samples: the standard error is then itself known within 2.2 %.
+REPLICATES = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class _Sampled:
+    """A model's metric: its value by seed, and in each sample their mean."""
+
+    by_seed: list[float]
+    samples: Floats
+
+
+def differences(
+    models: Mapping[str, Sequence[Evaluation]],
+    dataset: Dataset,
+    *,
+    train: Dataset | None = None,
+    metrics: Sequence[str] = ("auc", "gauc", "log_loss", "rmse"),
+    parts: Sequence[str] | None = None,
+    by: Unit = "user",
+    replicates: int = REPLICATES,
+    seed: int = 0,
+) -> list[Difference]:
+    """Compares every model with the first one, on all rows and by slice.
+
+    The same samples of users are drawn for all models (a paired bootstrap), so
+    what makes rows hard for both cancels. Two spreads are told apart and added:
+
+    - of the rows: the standard deviation over samples of the difference of the
+      models' means over seeds;
+    - of the seeds: sqrt(sum over both models of s^2 / S) for S seeds with the
+      sample variance s^2; not known where both have one seed.
+
+    The interval is difference +- t e, with e their root sum of squares and t
+    the quantile of Student's distribution. Its degrees of freedom are those of
+    Welch and Satterthwaite: of a model's seeds, S - 1; of the rows, one less
+    than the users with a click, the users with another row, or the equally
+    large users that all are worth (Kish's effective number), whichever are
+    fewest.
+    `detectable` is (t(97.5 %) + t(80 %)) e.
+
+    Args:
+      models: name -> evaluations, one per seed, that `evaluate` or `measure`
+        made of the dataset; the first is the reference.
+      dataset: the rows.
+      train: see `evaluate`; with it there are cold and warm ads.
+      metrics: those to compare, where a task has them: auc, gauc, log_loss,
+        rmse, mae.
+      parts: `all` and names of slices; None for all of them.
+      by: `user`, or `request` where users do not come again.
+      replicates: samples, >= 2.
+      seed: of the samples.
+
+    Returns:
+      A difference per task, metric, part and model but the first; those that
+      are not defined, in a slice without clicks, have nan.
+
+    Raises:
+      InputError: where there are not two models, an evaluation has no scores of
+        these rows, or there is no such metric or part.
+    """
+    _check(models, dataset, metrics, replicates)
+    units, num_units = units_of(dataset.impressions, by)
+    everything = {"all": np.ones(len(dataset), bool)}
+    masks = everything | slices_of(dataset, train)
+    masks = {name: masks[name] for name in _chosen(parts, masks)}
+    found = []
+    for task in _tasks(models):
+        labels, known = labels_of(dataset, task)
+        compared = [m for m in metrics if _has(models, task, m)]
+        is_binary = _has(models, task, "auc")
+        masked = {name: mask & known for name, mask in masks.items()}
+        sampled = _sample(
+            {n: [e.scores[task] for e in runs] for n, runs in models.items()},
+            {
+                name: _rows(dataset, labels, units, num_units, mask)
+                for name, mask in masked.items()
+            },
+            masked,
+            compared,
+            replicates,
+            seed,
+        )
+        freedom = {
+            name: _freedom(labels[mask], units[mask], is_binary)
+            for name, mask in masked.items()
+        }
+        for metric in compared:
+            pairs = [
+                _difference(task, metric, part, names, sampled, freedom[part])
+                for part in masked
+                for names in itertools.product(
+                    list(models)[1:], list(models)[:1]
+                )
+            ]
+            corrected = holm([pair.p for pair in pairs])
+            found += [
+                dataclasses.replace(pair, p_holm=p)
+                for pair, p in zip(pairs, corrected, strict=True)
+            ]
+    return found
+
+
+def _check(models, dataset, metrics, replicates):
+    if len(models) < 2 or not all(models.values()):
+        raise InputError(
+            "a comparison needs two models with an evaluation each. Received: "
+            f"{ {name: len(runs) for name, runs in models.items()} }."
+        )
+    for name, runs in models.items():
+        for run in runs:
+            if not run.scores or any(
+                len(scores) != len(dataset) for scores in run.scores.values()
+            ):
+                raise InputError(
+                    "models are compared by their scores of the same rows. "
+                    f"Received: {name}, which has none of these "
+                    f"{len(dataset)}. Evaluate it on them."
+                )
+    unknown = [metric for metric in metrics if metric not in STATISTICS]
+    if unknown:
+        raise InputError(
+            f"models are compared by {', '.join(STATISTICS)}. Received: "
+            f"{', '.join(unknown)}."
+        )
+    if replicates < 2:
+        raise InputError(
+            f"`replicates` must be >= 2. Received: replicates={replicates}."
+        )
+
+
+def _chosen(parts, masks):
+    unknown = [name for name in parts or () if name not in masks]
+    if unknown:
+        raise InputError(
+            f"rows are compared in the parts {', '.join(masks)}. Received: "
+            f"{', '.join(unknown)}."
+        )
+    return masks if parts is None else list(dict.fromkeys(parts))
+
+
+def _tasks(models):
+    """The tasks that all models have."""
+    everyone = [set(run.scores) for runs in models.values() for run in runs]
+    first = next(iter(models.values()))[0].scores
+    return [task for task in first if all(task in s for s in everyone)]
+
+
+def _has(models, task, metric):
+    return all(
+        metric in run.metrics[task] for runs in models.values() for run in runs
+    )
+
+
+def _rows(dataset, labels, units, num_units, mask) -> ComparedRows:
+    weights = dataset.impressions.weights
+    return ComparedRows(
+        labels[mask],
+        np.asarray(dataset.impressions.users)[mask],
+        units[mask],
+        num_units,
+        None if weights is None else weights[mask],
+    )
+
+
+def _freedom(labels, units, is_binary) -> float:
+    """How many units there are to learn from, less one.
+
+    Units of n_u rows are worth (sum n_u)^2 / sum n_u^2 of equal ones (Kish).
+    """
+    if not len(labels):
+        return 0.0
+    sizes = np.bincount(units).astype(np.float64)
+    worth = float(sizes.sum() ** 2 / np.square(sizes).sum())
+    groups = [labels == 1, labels != 1] if is_binary else []
+    of_class = [float(len(np.unique(units[group]))) for group in groups]
+    return min([worth, *of_class]) - 1.0
+
+
+def _sample(
+    scores: Mapping[str, Sequence[NDArray]],
+    rows: Mapping[str, ComparedRows],
+    masks: Mapping[str, NDArray],
+    metrics: Sequence[str],
+    replicates: int,
+    seed: int,
+) -> dict[tuple[str, str, str], _Sampled]:
+    """(part, metric, model) -> its values, and those of samples."""
+    statistics: dict[tuple, Statistic] = {}
+    for part, metric in itertools.product(rows, metrics):
+        if not len(rows[part].labels):
+            continue
+        for name, of_seeds in scores.items():
+            for number, values in enumerate(of_seeds):
+                statistics[part, metric, name, number] = STATISTICS[metric](
+                    rows[part], np.asarray(values)[masks[part]]
+                )
+    any_rows = next(iter(rows.values()))
+    drawn = resample(
+        statistics,
+        any_rows.num_units,
+        max(len(r.labels) for r in rows.values()),
+        replicates,
+        seed,
+    )
+    once = np.ones([any_rows.num_units, 1])
+    found: dict[tuple[str, str, str], _Sampled] = {}
+    for part, metric, name in itertools.product(rows, metrics, scores):
+        keys = [(part, metric, name, i) for i in range(len(scores[name]))]
+        if keys[0] in statistics:
+            found[part, metric, name] = _Sampled(
+                [float(statistics[key](once)[0]) for key in keys],
+                np.mean([drawn[key] for key in keys], axis=0),
+            )
+    return found
+
+
+def _difference(
+    task: str,
+    metric: str,
+    part: str,
+    names: tuple[str, str],
+    sampled: Mapping[tuple[str, str, str], _Sampled],
+    freedom: float,
+) -> Difference:
+    nan = float("nan")
+    nothing = _Sampled([nan], np.array([nan]))
+    model, reference = (
+        sampled.get((part, metric, name), nothing) for name in names
+    )
+    value, other = (float(np.mean(s.by_seed)) for s in (model, reference))
+    rows_error = _spread(model.samples - reference.samples, freedom)
+    of_seeds = [_seeds(s.by_seed) for s in (model, reference)]
+    variances = [(rows_error**2, freedom), *(s for s in of_seeds if s)]
+    total = sum(variance for variance, _ in variances)
+    error = float(np.sqrt(total))
+    if total > 0:
+        freedom = total**2 / sum(v**2 / max(f, 1e-9) for v, f in variances)
+    wide = error * stats.t.ppf(1 - ALPHA / 2, freedom) if freedom > 0 else nan
+    far = error * stats.t.ppf(POWER, freedom) if freedom > 0 else nan
+    return Difference(
+        *(*names, task, part, metric, value, other),
+        low=value - other - wide,
+        high=value - other + wide,
+        rows_error=rows_error,
+        seeds_error=float(np.sqrt(sum(v for v, _ in filter(None, of_seeds))))
+        if any(of_seeds)
+        else nan,
+        p=_p_value(value - other, error, freedom),
+        p_holm=nan,
+        detectable=wide + far,
+    )
+
+
+def _spread(samples: Floats, freedom: float) -> float:
+    defined = samples[np.isfinite(samples)]
+    if freedom < 1 or len(defined) < max(2, _DEFINED * len(samples)):
+        return float("nan")
+    return float(defined.std(ddof=1))
+
+
+def _seeds(by_seed: list[float]) -> tuple[float, float] | None:
+    """The variance of a mean over seeds, and its degrees of freedom."""
+    if len(by_seed) < 2:
+        return None
+    return float(np.var(by_seed, ddof=1)) / len(by_seed), len(by_seed) - 1.0
+
+
+def _p_value(difference: float, error: float, freedom: float) -> float:
+    if not (error >= 0 and freedom > 0):
+        return float("nan")
+    if error == 0:
+        return float(difference == 0)
+    return float(2 * stats.t.sf(abs(difference) / error, freedom))

@@ -1,0 +1,65 @@
+"""Which rows a task is measured on, and the slices of a dataset."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfadrec.core.errors import InputError
+from tfadrec.data.dataset import Dataset
+from tfadrec.models.ad_ranker import CONVERTED_IF_CLICKED
+
+#: An ad with fewer training impressions is cold.
+COLD_BELOW = 10
+
+
+def labels_of(
+    dataset: Dataset, task: str
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """A task's labels [n], and the impressions [n] that they are known of.
+
+    Raises:
+      InputError: where the dataset lacks the label.
+    """
+    labels = dataset.impressions.labels
+    after_a_click = task == CONVERTED_IF_CLICKED
+    needed = ("converted", "clicked") if after_a_click else (task,)
+    for name in needed:
+        if name not in labels:
+            raise InputError(
+                "Every task must be a label of the dataset. Received: task "
+                f"{name!r}, labels {list(labels)}. Evaluate on a dataset with "
+                "that label."
+            )
+    rows = np.ones(len(dataset), bool)
+    if after_a_click:
+        rows = np.asarray(labels["clicked"]) == 1
+    return np.asarray(labels[needed[0]]), rows
+
+
+def slices_of(
+    dataset: Dataset, train: Dataset | None
+) -> dict[str, NDArray[np.bool_]]:
+    """The slices by name, bool [n] each; see `evaluate`.
+
+    Raises:
+      InputError: where the two datasets have different catalogues.
+    """
+    parts = {}
+    if train is not None:
+        if not np.array_equal(
+            np.asarray(train.catalogue.ad_ids),
+            np.asarray(dataset.catalogue.ad_ids),
+        ):
+            raise InputError(
+                "`train` and `dataset` must share one catalogue. Received: "
+                f"{len(train.catalogue.ad_ids)} and "
+                f"{len(dataset.catalogue.ad_ids)} ads that differ. Split both "
+                "from one dataset."
+            )
+        ads = dataset.impressions.ads
+        shown = np.bincount(
+            train.impressions.ads, minlength=int(ads.max(initial=0)) + 1
+        )
+        cold = (shown[ads] < COLD_BELOW) | (ads == 0)
+        parts = {"cold_ads": cold, "warm_ads": ~cold}
+    empty = np.asarray(dataset.impressions.history_lengths) == 0
+    return parts | {"empty_history": empty, "with_history": ~empty}
