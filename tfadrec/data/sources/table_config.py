@@ -209,7 +209,6 @@ def _sampling(content: Any) -> dict[str, Any]:
         "period": _one_of(section, "period", ("auto", *PERIODS)),
         "seed": section.get("seed", 0),
     }
-    refuse_huge("sampling", section)
     number = section["negatives_per_positive"]
     if type(number) is not int or not 1 <= number <= MOST_NEGATIVES:
         raise InputError(
@@ -221,6 +220,7 @@ def _sampling(content: Any) -> dict[str, Any]:
             "sampling.seed must be an integer >= 0. Received: "
             f"{section['seed']!r}. Correct it."
         )
+    refuse_huge("sampling", section)
     return section
 
 
