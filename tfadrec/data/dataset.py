@@ -32,8 +32,8 @@ class Dataset:
       events: the event log.
       impressions: the labelled rows; a split holds some of them and shares
         the rest of the dataset.
-      history_length: T of the batches, >= 0; a longer history keeps its newest
-        events.
+      history_length: T of the batches, >= 0; of a longer history the newest
+        events are read, as `NewestEvents` says.
       origin: the folder and the rows that these are of, where they are known.
     """
 
@@ -120,6 +120,7 @@ class Dataset:
             self.users,
             self.history_length,
             batch_size,
+            skipped=self.schema.skipped,
             slates=self.slates(max_candidates) if by == "request" else None,
             context=self._context(),
             seed=seed,

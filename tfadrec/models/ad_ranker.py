@@ -16,7 +16,6 @@ from tfadrec.layers.features import FeatureFields
 from tfadrec.layers.interaction import CTRHead
 from tfadrec.layers.matching import AttentionMatching
 from tfadrec.layers.text_matching import TextMatching
-from tfadrec.layers.text_matching.text_matching import SIGNALS
 from tfadrec.losses.task_loss import TaskLoss
 from tfadrec.models.base import RankingModel
 from tfadrec.models.candidate_features import CandidateFeatures
@@ -227,7 +226,7 @@ class AdRanker(RankingModel):
                 features += 1
             if self.text_matching is not None:
                 built(self.text_matching, None)
-                features += len(SIGNALS)
+                features += self.text_matching.num_signals
             for fields in (self._context_fields, self._candidate_fields):
                 if fields is not None:
                     fields.share(tables)
@@ -386,7 +385,7 @@ class AdRanker(RankingModel):
           ads: see `rank`; what a `TextSpace` gives is read.
 
         Returns:
-          As from `TextMatching`: float32 [B, C, 4] and [B, C].
+          As from `TextMatching`: float32 [B, C, signals] and [B, C].
         """
         texts = {
             "history": history["text_unit"],

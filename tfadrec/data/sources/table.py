@@ -23,6 +23,7 @@ from tfadrec.data.intake.summary import Summary
 from tfadrec.data.intake.write import check_out, write_dataset
 from tfadrec.data.sources.popularity_check import popularity_notes
 from tfadrec.data.sources.sampling import with_negatives
+from tfadrec.data.sources.skipped import with_skipped
 from tfadrec.data.sources.table_config import read_config
 from tfadrec.data.sources.table_histories import note_no_histories
 from tfadrec.data.sources.table_impressions import read_impressions
@@ -79,6 +80,13 @@ def prepare_table(
     sampled = settings.sampling is not None
     for note in popularity_notes(impressions, sampled=sampled):
         ledger.note(note)
+    events = with_skipped(
+        settings,
+        events,
+        impressions,
+        ledger,
+        known=keep is None or bool(keep.schema.skipped),
+    )
     tables = [t for t in (ads, users, events, impressions) if t is not None]
     note_no_histories(impressions, events, histories, ledger)
     types = _event_types(events, histories)

@@ -26,6 +26,7 @@ from tfadrec.data.sources.label_config import (
 )
 from tfadrec.data.sources.periods import PERIODS
 from tfadrec.data.sources.sampling import MOST_NEGATIVES
+from tfadrec.data.sources.skipped import check_skipped
 from tfadrec.data.sources.table_spec import TableConfig, TableSpec
 
 _KEYS = {
@@ -60,6 +61,7 @@ _KEYS = {
         "ad_id",
         "timestamp",
         "event_type",
+        "skipped",
         *FEATURE_KEYS["events"],
     ),
     "impressions": (
@@ -141,6 +143,7 @@ def read_config(path: str | pathlib.Path) -> TableConfig:
     )
     check_labels(config)
     _check_histories(config)
+    check_skipped(config)
     in_order(config.features)
     return config
 
@@ -178,11 +181,13 @@ def _table(content: Any, where: str, folder: pathlib.Path) -> TableSpec:
         if section.get(key) is not None
     }
     deduplicate = section.get("deduplicate", False)
-    if not isinstance(deduplicate, bool):
-        raise InputError(
-            f"{where}.deduplicate must be true or false. Received: "
-            f"{deduplicate!r}. Write one of these."
-        )
+    skipped = section.get("skipped")
+    for key, value in (("deduplicate", deduplicate), ("skipped", skipped)):
+        if value is not None and not isinstance(value, bool):
+            raise InputError(
+                f"{where}.{key} must be true or false. Received: {value!r}. "
+                "Write one of these."
+            )
     open_filesystem(file)
     local = "://" not in file
     expanded = pathlib.Path(file).expanduser()
@@ -193,7 +198,8 @@ def _table(content: Any, where: str, folder: pathlib.Path) -> TableSpec:
         features=read_features(section, where, plain),
         labels=read_labels(section),
         counts=read_counts(section),
-        deduplicate=deduplicate,
+        deduplicate=bool(deduplicate),
+        skipped=skipped,
         **read_file_settings(section, where),
     )
     check_header(spec, where)
