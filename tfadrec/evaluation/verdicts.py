@@ -31,8 +31,8 @@ def verdicts(
       evaluation: its metrics.
       baselines: those of the baselines, on the same impressions.
       dataset: these impressions.
-      metric: what is compared: `auc`, `gauc` or `log_loss`; of a real label
-        it is `rmse`.
+      metric: what is compared: `auc`, `gauc`, `uauc` or `log_loss`; of a
+        real label it is `rmse`.
     """
     lines = []
     for task, metrics in evaluation.metrics.items():

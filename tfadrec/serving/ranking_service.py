@@ -162,7 +162,8 @@ class RankingService(tf.Module):
         ads = known.of_ids(request["candidate_ads"], known.parts, new)
         inputs, history = self._scorer.read_user(request, new)
         inputs |= self._requests.read_candidates(request)
-        logits = self._scorer.rank_ads(inputs, history, ads)
+        rows = known.rows(request["candidate_ads"])
+        logits = self._scorer.rank_ads(inputs, history, ads, rows)
         return self._scorer.answer(logits)
 
     def encode_ads(self, **columns) -> dict[str, tf.Tensor]:

@@ -15,6 +15,7 @@ from tfadrec.core.read_json import read_json
 MONITORS = {
     "val_auc": True,
     "val_gauc": True,
+    "val_uauc": True,
     "val_log_loss": False,
     "val_rmse": False,
     "val_loss": False,

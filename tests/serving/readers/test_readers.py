@@ -101,6 +101,8 @@ CASES = {
         feature("lookup", buckets=5, width=2, mean=1.0, std=2.0),
         lists(TEXTS, NUMBERS),
     ),
+    "rate": (feature("rate"), NUMBERS),
+    "count": (feature("count"), NUMBERS),
 }
 generated = dict.fromkeys(CASES, 0)
 

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.schema import SKIPPED
+from tfadrec.data.features import as_of
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.sources.table_spec import TableConfig
 
@@ -82,7 +83,10 @@ def with_skipped(
     if not not_clicked.any():
         return events
     shown = impressions.filter(pa.array(not_clicked))
-    times = _last_times(impressions)[not_clicked]
+    requests = impressions["request_id"].combine_chunks().dictionary_encode()
+    times = as_of.known_at(
+        requests.indices.to_numpy(), impressions["timestamp"].to_numpy()
+    )[not_clicked]
     ledger.note(
         f"{len(shown):,} impressions without a click are events of type "
         f"{SKIPPED}; `{_SETTING}: false` leaves them out"
@@ -98,16 +102,6 @@ def with_skipped(
         }
     )
     return pa.concat_tables([events, skipped], promote_options="default")
-
-
-def _last_times(impressions: pa.Table) -> np.ndarray:
-    """The time of the last row of each row's request, int64 [n]."""
-    requests = impressions["request_id"].combine_chunks().dictionary_encode()
-    codes = requests.indices.to_numpy()
-    times = impressions["timestamp"].to_numpy()
-    last = np.full(len(requests.dictionary), times.min(initial=0))
-    np.maximum.at(last, codes, times)
-    return last[codes]
 
 
 def _is_told(impressions: pa.Table, events: pa.Table) -> np.ndarray:

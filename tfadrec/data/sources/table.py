@@ -18,6 +18,7 @@ from tfadrec.data.intake.feature_columns import (
 from tfadrec.data.intake.first_values import first_values
 from tfadrec.data.intake.keep_schema import KeepSchema
 from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.intake.rate_columns import with_rates
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.summary import Summary
 from tfadrec.data.intake.write import check_out, write_dataset
@@ -113,7 +114,7 @@ def prepare_table(
         ads=ads,
         users=users,
         events=events,
-        impressions=impressions,
+        impressions=with_rates(schema, impressions, ads, users),
         histories=histories,
         ledger=ledger,
     )

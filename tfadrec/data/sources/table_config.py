@@ -8,6 +8,7 @@ from tfadrec.core.config import read_settings
 from tfadrec.core.errors import InputError
 from tfadrec.core.nearest import nearest
 from tfadrec.core.read_yaml import yaml_bytes
+from tfadrec.data.features import KINDS
 from tfadrec.data.files import open_filesystem
 from tfadrec.data.intake.feature_columns import in_order
 from tfadrec.data.sources.column_config import read_column
@@ -144,6 +145,7 @@ def read_config(path: str | pathlib.Path) -> TableConfig:
     check_labels(config)
     _check_histories(config)
     check_skipped(config)
+    _check_rates(config)
     in_order(config.features)
     return config
 
@@ -236,6 +238,22 @@ def _one_of(section: Mapping[str, Any], key: str, allowed: tuple[str, ...]):
             "Write one of these."
         )
     return value
+
+
+def _check_rates(config: TableConfig) -> None:
+    """Rates and counts are of real impressions, in the order of time."""
+    names = [f.name for f in config.features if KINDS[f.kind].counted]
+    reason = ""
+    if config.sampling is not None:
+        reason = "`sampling`, which decides how often an ad is shown"
+    elif config.impressions.columns["timestamp"].constant is not None:
+        reason = "one timestamp for all impressions"
+    if names and reason:
+        raise InputError(
+            "rates and counts need impressions that were really shown, in the "
+            f"order of time. Received: {', '.join(names)} with {reason}. "
+            "Remove them."
+        )
 
 
 def _check_histories(config: TableConfig) -> None:
