@@ -62,7 +62,7 @@ def rows(n=90):
     ]
 
 
-def prepare(folder, log=None, **changes):
+def prepare(folder, log=None, like=None, **changes):
     log = rows() if log is None else log
     texts = {
         "ads": ["ad,brand", *(f"{a},{b}" for a, b in BRANDS.items())],
@@ -80,7 +80,7 @@ def prepare(folder, log=None, **changes):
     }
     config |= {k: v for k, v in changes.items() if k not in CONFIG}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    sources.prepare_table(folder / "config.yaml", folder / "out")
+    sources.prepare_table(folder / "config.yaml", folder / "out", like=like)
     return open_dataset(folder / "out")
 
 

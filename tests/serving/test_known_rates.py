@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from tests.data.rates_log import RATES, prepare, rows, value
+from tests.data.rates_log import DAY, RATES, prepare, rows, value
 from tfadrec import layers, models
 from tfadrec.core.door import tf
+from tfadrec.core.errors import InputError
 from tfadrec.serving.ranking_service import RankingService
 
 ADS = ["a", "b", "c", "d", "new"]
@@ -13,13 +14,27 @@ USERS = ["u", "v", "w", "nobody"]
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    dataset = prepare(tmp_path_factory.mktemp("rates"))
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("rates")
+
+
+@pytest.fixture(scope="module")
+def served(folder):
+    dataset = prepare(folder)
     ranker = models.AdRanker.for_dataset(
         dataset.with_history_length(2), layers.LSTM(), hidden_units=(4,)
     )
     ranker.build()
     return dataset, RankingService(ranker, dataset.with_history_length(2))
+
+
+@pytest.fixture(scope="module")
+def tomorrow():
+    """As many rows again, of one user and ad more; those come first."""
+    log = rows()
+    later = [{**r, "time": r["time"] + 9 * DAY, "click": 1} for r in log]
+    later[0] |= {"user": "a new one"}
+    return log + later
 
 
 def request(**changes):
@@ -48,8 +63,8 @@ def given(dataset, values):
     }
 
 
-def by_hand(name, user, ad):
-    log = rows()
+def by_hand(name, user, ad, log=None):
+    log = log or rows()
     row = {"user": user, "ad": ad, "hour": "3"}
     of = str(RATES[name]["of"])
     if ad == "new" and ("ad_id" in of or "brand" in of):
@@ -97,3 +112,27 @@ def test_a_known_ad_among_new_ones_has_its_rates(served):
         new_ads=tf.constant([["new"]] * 4), **columns, **request(**empty)
     )["logits"]
     np.testing.assert_allclose(found[:, :4], wanted[:, :4], rtol=1e-5)
+
+
+def test_they_are_updated_without_training(folder, served, tomorrow, tmp_path):
+    dataset, service = served
+    newer = prepare(tmp_path, tomorrow, like=folder / "out")
+    # Its users have other rows.
+    assert newer.user_ids.tolist() != dataset.user_ids.tolist()
+    updated = RankingService(
+        service._scorer._ranker.value, dataset, rates=newer
+    )
+    empty = given(dataset, lambda *_: np.nan)
+    known = given(dataset, lambda *names: by_hand(*names, log=tomorrow))
+    found = updated.score_slate(**request(**empty))["logits"]
+    wanted = service.score_slate(**request(**known))["logits"]
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+    before = service.score_slate(**request(**empty))["logits"]
+    assert np.abs(found - before)[:3, :4].max() > 1e-2
+
+
+def test_rates_of_other_features_are_refused(served, tmp_path):
+    dataset, service = served
+    other = prepare(tmp_path, impressions={"candidate_features": None})
+    with pytest.raises(InputError, match="Prepare it with `--like`"):
+        RankingService(service._scorer._ranker.value, dataset, rates=other)

@@ -36,6 +36,7 @@ def export_bundle(
     tokenizer: Tokenizer | None = None,
     encoder: TextEncoder | None = None,
     catalogue: Catalogue | None = None,
+    rates: Dataset | None = None,
 ) -> pathlib.Path:
     """Writes `<path>/<version>/`, a SavedModel for TensorFlow Serving.
 
@@ -60,6 +61,9 @@ def export_bundle(
       catalogue: more ads, made with the dataset's schema. Those that the
         dataset has are left as they are known; the others join the bundle's
         catalogue with the unknown id. Their vectors `text` are made here.
+
+      rates: another dataset, prepared with `--like` this one, as of whose end
+        rates and counts are.
 
     Returns:
       The version's folder.
@@ -105,6 +109,7 @@ def export_bundle(
             tokenizer=tokenizer,
             encoder=encoder,
             more=more,
+            rates=rates,
         )
         signatures = service.signatures()
         tf.saved_model.save(service, fresh, signatures)

@@ -1,5 +1,7 @@
 """Where a request is answered: raw ids in, probabilities out."""
 
+import dataclasses
+
 import numpy as np
 
 from tfadrec.core.door import tf
@@ -7,6 +9,7 @@ from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.copy.text_vectors import TextEncoder
 from tfadrec.data.copy.tokenizer import Tokenizer
 from tfadrec.data.dataset import Dataset
+from tfadrec.data.newer_rates import newer_rates
 from tfadrec.models import AdRanker
 from tfadrec.serving.ad_reader import NEW, AdReader
 from tfadrec.serving.catalogue_tables import catalogue_tables
@@ -43,6 +46,8 @@ class RankingService(tf.Module):
       encoder: see `AdReader`.
       more: ads beside the catalogue's, encoded by their columns with the
         unknown id.
+      rates: the dataset as of whose end rates and counts are; `dataset` by
+        default.
 
     Attributes:
       reader: of new ads.
@@ -60,6 +65,7 @@ class RankingService(tf.Module):
         tokenizer: Tokenizer | None = None,
         encoder: TextEncoder | None = None,
         more: Catalogue | None = None,
+        rates: Dataset | None = None,
     ) -> None:
         super().__init__()
         self.reader = AdReader(
@@ -67,6 +73,9 @@ class RankingService(tf.Module):
         )
         ids = [dataset.catalogue.ad_ids, *([more.ad_ids] if more else [])]
         ads = KnownAds(np.concatenate(ids), catalogue_tables(ranker, more))
+        if rates is not None:
+            known = newer_rates(dataset, rates, np.concatenate(ids))
+            dataset = dataclasses.replace(dataset, rates=known)
         self._scorer = Scorer(ranker, dataset, ads)
         self._requests = self._scorer.requests
         self._recommender = Recommender(self._scorer)

@@ -122,7 +122,8 @@ def from_file(of, values):
     elif of.kind == "vector":
         column = pa.array(values, pa.list_(pa.float32()))
     else:
-        kind = pa.float64() if of.kind == "number" else pa.string()
+        is_number = of.kind in ("number", "rate", "count")
+        kind = pa.float64() if is_number else pa.string()
         column = pa.array(values, kind)
     kind = KINDS[of.kind]
     parsed, _ = kind.parse(pa.chunked_array([column]), " ", {})
