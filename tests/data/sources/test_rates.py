@@ -14,6 +14,8 @@ from tests.data.rates_log import (
 )
 from tfadrec.core.errors import InputError
 from tfadrec.data.features import as_of
+from tfadrec.data.intake.join_datasets import join_datasets
+from tfadrec.data.open_dataset import open_dataset
 
 
 def test_every_row_knows_what_came_before_it(tmp_path):
@@ -91,6 +93,30 @@ def test_the_tables_are_as_of_the_end_of_the_log(tmp_path):
                 wanted[tuple(key)] = value(feature.name, row, end, log)
         assert found == pytest.approx(wanted, rel=1e-5, abs=1e-6)
         assert list(found) == sorted(found)
+
+
+def test_days_that_are_joined_count_as_one_log(tmp_path):
+    log = sorted(rows(), key=lambda r: r["time"])
+    cut = log[50]["time"]
+    parts = {
+        "one": [r for r in log if r["time"] < cut],
+        "two": [r for r in log if r["time"] >= cut],
+        "whole": log,
+    }
+    for name, some in parts.items():
+        (tmp_path / name).mkdir()
+        whole = prepare(tmp_path / name, some)
+    join_datasets(
+        tmp_path / "one" / "out", tmp_path / "two" / "out", tmp_path / "both"
+    )
+    both = open_dataset(tmp_path / "both")
+    for feature in whole.schema.of("candidate"):
+        name = feature.tensor
+        np.testing.assert_allclose(
+            np.sort(both.impressions.columns[name]),
+            np.sort(whole.impressions.columns[name]),
+            rtol=1e-6,
+        )
 
 
 def test_nothing_and_one_row():

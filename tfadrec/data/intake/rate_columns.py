@@ -22,6 +22,8 @@ def with_rates(
 ) -> pa.Table:
     """The impressions, with what was known at the moment of each.
 
+    Columns that are there already are worked out again.
+
     Only impressions of requests that were over in an earlier second count, so
     neither a row's own label nor that of its request has a part in its values.
 
@@ -55,9 +57,10 @@ def with_rates(
         values = as_of.values_of(
             feature.kind, shown, clicked, rate, feature.prior
         )
-        impressions = impressions.append_column(
-            f"{feature.entity}.{feature.name}", pa.array(values)
-        )
+        key = f"{feature.entity}.{feature.name}"
+        if key in impressions.column_names:
+            impressions = impressions.drop_columns(key)
+        impressions = impressions.append_column(key, pa.array(values))
     return impressions
 
 
