@@ -58,6 +58,10 @@ def make_logs(folder):
             "file": "log.csv",
             "clicked": "clicked",
             "features": {"place": "category"},
+            "candidate_features": {
+                "user rate": {"kind": "rate", "of": "user_id"},
+                "shown here": {"kind": "count", "of": ["ad_id", "place"]},
+            },
             **log,
         },
     }
@@ -140,6 +144,7 @@ def test_from_log_files_to_equal_served_scores(
         assert ours["pctr"] == pytest.approx(theirs["pctr"], abs=1e-6)
     # Each recommended ad's score is what `serving_default` says of it.
     user = serving.request_for_user(loaded.dataset, "user-3")
+    user |= {"user_rate": [np.nan], "shown_here": [np.nan]}
     for ad in found:
         ids = np.array([ad["ad_id"]], object)
         alone = signatures["serving_default"](**user, candidate_ads=ids)

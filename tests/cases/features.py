@@ -1,6 +1,6 @@
 """Features of all kinds."""
 
-from tests.cases.arrays import D, column_specs, columns, rows, spec
+from tests.cases.arrays import D, column_specs, columns, normal, rows, spec
 from tests.conformance import Case
 from tests.data import rich_dataset
 from tfadrec import layers
@@ -12,6 +12,10 @@ FEATURES += [
     f.spec()
     for f in rich_dataset.schema().features
     if f.name in ("by brand", "taste", "searched")
+]
+RATES = [
+    {"name": "ad_rate", "kind": "rate"},
+    {"name": "shown", "kind": "count"},
 ]
 LIKES = {"likes": spec(None, 2, dtype=tf.int32)}
 
@@ -31,5 +35,12 @@ CASES = {
         },
         {**column_specs(FEATURES, None), **LIKES},
         float32="dropout",
+    ),
+    "RatePath": Case(
+        lambda **kwargs: layers.RatePath(RATES, start=0.3, **kwargs),
+        lambda batch, time: {
+            feature["name"]: normal(batch, time) for feature in RATES
+        },
+        {feature["name"]: spec(None) for feature in RATES},
     ),
 }

@@ -50,6 +50,7 @@ CASES = {
             max_length=5,
             temperature=0.37,
             weights_at_start=(1.0, -2.0, 0.5, 0.3),
+            skipped=2,
             **kwargs,
         ),
         inputs,

@@ -25,6 +25,15 @@ def test_metrics_are_those_of_the_whole_dataset(model, random_dataset):
     assert evaluation.metrics["clicked"] == {
         "auc": pytest.approx(sklearn.metrics.roc_auc_score(labels, logits)),
         "gauc": ranking.group_auc(labels, logits, users),
+        "uauc": pytest.approx(
+            np.mean(
+                [
+                    sklearn.metrics.roc_auc_score(labels[own], logits[own])
+                    for own in (users == user for user in np.unique(users))
+                    if 0 < labels[own].mean() < 1
+                ]
+            )
+        ),
         "log_loss": ranking.log_loss(labels, logits),
         "normalized_entropy": ranking.normalized_entropy(labels, logits),
         "calibration": ranking.calibration_ratio(labels, logits),
@@ -258,6 +267,7 @@ def test_a_weight_is_so_many_rows(model, make_dataset, random_dataset):
     ):
         assert found[name] == pytest.approx(expected[name], rel=1e-6), name
         assert found[name] != plain[name]
+    assert found["uauc"] == pytest.approx(expected["uauc"])
     for name in ("ndcg@10", "mrr", "count", "positives"):
         assert found[name] == plain[name]
 

@@ -34,6 +34,7 @@ def measured(ranker, valid):
     return {
         "val_auc": ranking.auc(labels, logits),
         "val_gauc": ranking.group_auc(labels, logits, valid.impressions.users),
+        "val_uauc": ranking.uauc(labels, logits, valid.impressions.users),
         "val_log_loss": ranking.log_loss(labels, logits),
     }
 
@@ -65,7 +66,7 @@ def test_history_and_tensorboard_tell_the_same():
     """One entry per epoch, and the last one is what can be measured again."""
     history = small.trained().history
     assert len(history) == 4
-    keys = ["loss", "val_auc", "val_gauc", "val_log_loss"]
+    keys = ["loss", "val_auc", "val_gauc", "val_uauc", "val_log_loss"]
     assert all(list(epoch) == keys for epoch in history)
     logs = {}
     for file in (small.run_folder() / "tensorboard").rglob("*tfevents*"):
@@ -101,6 +102,7 @@ def test_a_pass_is_the_default_and_the_loss_falls(parts, tmp_path):
         # Two epochs without improvement after the best end the training.
         ("val_auc", [0.5, 0.7, 0.6, 0.7, 0.9], 4, 2),
         ("val_gauc", [0.9, 0.8, 0.7, 0.6, 0.5], 3, 1),
+        ("val_uauc", [0.6, 0.7, 0.8, 0.7, 0.6], 5, 3),
         # Lower is better; the others go the other way.
         ("val_log_loss", [0.9, 0.8, 0.7, 0.75, 0.71], 5, 3),
         ("val_auc", [float("nan"), 0.5, float("nan"), 0.6, 0.5], 5, 4),
@@ -112,6 +114,7 @@ def test_early_stopping(
     functions = {
         "val_auc": "auc",
         "val_gauc": "group_auc",
+        "val_uauc": "uauc",
         "val_log_loss": "log_loss",
     }
     for name, function in functions.items():
@@ -140,7 +143,7 @@ def test_every_task_is_measured(parts, tmp_path):
     names = [
         f"val_{prefix}{metric}"
         for prefix in ("", "converted_")
-        for metric in ("auc", "gauc", "log_loss")
+        for metric in ("auc", "gauc", "uauc", "log_loss")
     ]
     assert list(history[0]) == ["loss", *names]
     assert read_history(tmp_path) == history
@@ -184,7 +187,7 @@ def test_progress_goes_to_standard_error(parts, tmp_path, capsys):
         ({"steps_per_epoch": -3}, "steps_per_epoch=-3"),
         ({"seed": -1}, "`fit.seed` must be an integer >= 0. Received: seed=-1"),
         ({"seed": None}, "seed=None"),
-        ({"monitor": "val_loss"}, "one of val_auc, val_gauc, val_log_loss"),
+        ({"monitor": "val_loss"}, "one of val_auc, val_gauc, val_uauc"),
         (
             {"monitor": None},
             "`fit.monitor` must be one of .* Received: monitor=None",
@@ -270,7 +273,7 @@ def test_by_request_with_losses_that_compare(rich, tmp_path):
     (history, one), (again, other) = found
     assert history == again
     assert set(history[0]) == {
-        *("loss", "val_auc", "val_gauc", "val_log_loss"),
+        *("loss", "val_auc", "val_gauc", "val_uauc", "val_log_loss"),
         "val_revenue_rmse",
     }
     for task in one:

@@ -262,8 +262,8 @@ def test_a_function_is_a_space(tmp_path, monkeypatch):
     [
         (
             {"objective": "val_acu"},
-            "`objective` must be one of val_auc, val_gauc, val_log_loss, "
-            "val_rmse. "
+            "`objective` must be one of val_auc, val_gauc, val_uauc, "
+            "val_log_loss, val_rmse. "
             "Received: 'val_acu'.",
         ),
         (

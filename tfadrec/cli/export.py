@@ -27,12 +27,19 @@ from tfadrec.runs.before import check_export, check_run
     type=click.Path(),
     help="Parquet file of more ads, with the columns of ads.parquet.",
 )
+@click.option(
+    "--rates",
+    type=click.Path(),
+    help="Folder of a dataset, prepared with --like the run's, as of whose end "
+    "rates and counts are  [default: the run's].",
+)
 @moved_data_option
 @allow_import_option
 def export(
     run: str,
     out: str | None,
     catalogue: str | None,
+    rates: str | None,
     data: str | None,
     allow_import: tuple[str, ...],
 ) -> dict[str, Any]:
@@ -45,6 +52,7 @@ def export(
     Example:
       tfadrec export runs/a --out saved_models/a
       tfadrec export runs/a --catalogue new.parquet
+      tfadrec export runs/a --rates data/until_today
     """
     name = pathlib.Path(run).absolute().name
     place = pathlib.Path("saved_models", name) if out is None else out
@@ -52,7 +60,7 @@ def export(
     check_export(place, catalogue)
     load_tensorflow()
     from tfadrec import serving, training
-    from tfadrec.data import read_catalogue
+    from tfadrec.data import open_dataset, read_catalogue
     from tfadrec.serving.catalogue_tables import columns_read
 
     loaded = training.load_run(run, data=data, allow_import=allow_import)
@@ -70,6 +78,7 @@ def export(
         encoder=encoder,
         catalogue=more,
         calibration=loaded.calibration,
+        rates=None if rates is None else open_dataset(rates),
     )
     click.echo(f"Bundle: {folder}")
     tower = loaded.ranker.ad_tower

@@ -33,7 +33,7 @@ from tfadrec.runs.before import check_search
     "--objective",
     default="val_auc",
     show_default=True,
-    help="val_auc, val_gauc or val_log_loss.",
+    help="val_auc, val_gauc, val_uauc or val_log_loss.",
 )
 @click.option("--max-trials", default=20, show_default=True)
 @click.option(

@@ -29,6 +29,9 @@ class Feature:
     - `lookup`: a map from a key to a number, read at the ad's category `of`.
     - `overlap`: what two lists of categories `of` have in common.
     - `expression`: a formula of the numbers `of`.
+    - `rate`: the click rate of a key, `ids` and the categories `of` together,
+      as of the impression's moment.
+    - `count`: how often the key was shown before.
 
     Args:
       name: the column's name, any text.
@@ -52,6 +55,9 @@ class Feature:
       weighted: whether the values of a list have weights.
       of: the tensors of the features that a derived one reads; where a schema
         is made, their names.
+      ids: of a rate or count, those of `ad_id` and `user_id` that its key has.
+      days: of a rate or count, how far back impressions count; 0 for all.
+      prior: of a rate, the impressions that the rate of all counts for.
       measure: of an overlap: `count` (of common values), `share` (of the first
         list's values) or `jaccard` (common values over all).
       expression: the formula of an expression.
@@ -79,6 +85,9 @@ class Feature:
     width: int = 0
     weighted: bool = False
     of: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    days: float = 0.0
+    prior: float = 0.0
     measure: str = ""
     expression: str = ""
     scales: tuple[tuple[float, float, float], ...] = ()

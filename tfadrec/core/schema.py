@@ -20,6 +20,8 @@ TEXT_COLUMNS = ("title", "description", "tags")
 #: What the schema of a dataset is called.
 SCHEMA_FILE = "schema.json"
 VERSION = 2
+#: The type of events that are impressions without a click.
+SKIPPED = "skipped"
 # What the kinds of features were called in version 1.
 _KINDS_1 = {"categorical": "category", "numeric": "number", "vector": "vector"}
 
@@ -81,6 +83,12 @@ class Schema:
     def ad_id(self, text: str | int) -> str | int:
         """An ad's id of the dataset's type; as `user_id`."""
         return _typed_id("ad", text, self.ad_id_type)
+
+    @property
+    def skipped(self) -> int:
+        """The code of events that were shown and not clicked; 0 for none."""
+        types = self.event_types
+        return types.index(SKIPPED) + 1 if SKIPPED in types else 0
 
     @property
     def context(self) -> tuple[Feature, ...]:

@@ -13,6 +13,7 @@ from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.event_log import EventLog
 from tfadrec.data.impressions import Impressions
 from tfadrec.data.origin import Origin
+from tfadrec.data.rate_table import RateTable
 from tfadrec.data.slates import Slates
 
 if TYPE_CHECKING:
@@ -32,9 +33,11 @@ class Dataset:
       events: the event log.
       impressions: the labelled rows; a split holds some of them and shares
         the rest of the dataset.
-      history_length: T of the batches, >= 0; a longer history keeps its newest
-        events.
+      history_length: T of the batches, >= 0; of a longer history the newest
+        events are read, as `NewestEvents` says.
       origin: the folder and the rows that these are of, where they are known.
+      rates: what rates and counts are at the end of the whole log, by their
+        tensors.
     """
 
     schema: Schema
@@ -45,6 +48,7 @@ class Dataset:
     impressions: Impressions
     history_length: int = 50
     origin: Origin | None = None
+    rates: Mapping[str, RateTable] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
         """The number of impressions."""
@@ -120,6 +124,7 @@ class Dataset:
             self.users,
             self.history_length,
             batch_size,
+            skipped=self.schema.skipped,
             slates=self.slates(max_candidates) if by == "request" else None,
             context=self._context(),
             seed=seed,

@@ -17,6 +17,7 @@ from tfadrec.data.event_log import EventLog
 from tfadrec.data.features import KINDS, encode, missing_like, with_columns
 from tfadrec.data.impressions import Impressions
 from tfadrec.data.origin import Origin
+from tfadrec.data.rate_table import rate_tables
 
 
 def open_dataset(path: str | pathlib.Path) -> Dataset:
@@ -107,7 +108,13 @@ def open_dataset(path: str | pathlib.Path) -> Dataset:
             else None,
         ),
     )
-    return dataclasses.replace(whole, origin=Origin(str(path), whole))
+    return dataclasses.replace(
+        whole,
+        origin=Origin(str(path), whole),
+        rates=rate_tables(
+            schema, whole.impressions, catalogue.columns, whole.users
+        ),
+    )
 
 
 def _distinct(columns: Iterable[pa.ChunkedArray]) -> np.ndarray:

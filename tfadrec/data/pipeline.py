@@ -13,6 +13,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.core.require_whole import require_whole
 from tfadrec.data.event_log import EventLog
 from tfadrec.data.impressions import Impressions
+from tfadrec.data.newest_events import NewestEvents
 from tfadrec.data.slates import Slates
 
 # Batches of requests that are sorted by size together: enough for little
@@ -27,6 +28,7 @@ def batches(
     history_length: int,
     batch_size: int,
     *,
+    skipped: int = 0,
     slates: Slates | None = None,
     context: Collection[str] = (),
     seed: int | None = None,
@@ -40,6 +42,7 @@ def batches(
       users: columns [U + 1, ...] of users.
       history_length: T.
       batch_size: B.
+      skipped: the type of events that were skipped; see `NewestEvents`.
       slates: the rows as requests; None gives them row by row.
       context: the columns of impressions that belong to a request as a whole.
       seed: of the order, or None.
@@ -61,7 +64,8 @@ def batches(
         if sizes is not None and sizes.min() == sizes.max():
             sizes = None
         examples = shuffled_rows(n, min(batch_size, n), seed, first_step, sizes)
-    gather = _Gather(impressions, events, users, history_length)
+    newest = NewestEvents(events, skipped, history_length)
+    gather = _Gather(impressions, events, users, newest)
     make = gather if slates is None else _GatherSlates(gather, slates, context)
     # Each batch is made whole by one call, so two calls use two cores.
     return examples.map(
@@ -128,9 +132,9 @@ class _Gather:
         rows: Impressions,
         events: EventLog,
         users: Mapping[str, np.ndarray],
-        history_length: int,
+        newest: NewestEvents,
     ) -> None:
-        self._length = history_length
+        self._newest = newest
         # One dummy event, so that there is always something to gather.
         self._ads = tf.constant(np.append(events.ads, np.int32(0)))
         self._types = tf.constant(np.append(events.types, np.int32(0)))
@@ -158,9 +162,7 @@ class _Gather:
             self._weights = tf.constant(rows.weights / mean, tf.float32)
         self._impression_times = tf.constant(rows.times)
         self._ends = tf.constant(rows.history_ends)
-        self._starts = tf.constant(
-            np.maximum(rows.history_starts, rows.history_ends - self._length)
-        )
+        self._starts = tf.constant(rows.history_starts)
 
     def __call__(self, rows: tf.Tensor) -> tuple:
         inputs = {k: tf.gather(v, rows) for k, v in self._columns.items()}
@@ -185,16 +187,15 @@ class _Gather:
 
     def user_side(self, rows: tf.Tensor, users: tf.Tensor) -> dict:
         """What is known of the user at the time of a row."""
-        starts = tf.gather(self._starts, rows)
-        lengths = tf.gather(self._ends, rows) - starts
-        steps = tf.range(self._length, dtype=tf.int64)  # [T]
-        real = steps < lengths[:, None]  # [B, T]
-        places = tf.where(real, starts[:, None] + steps, len(self._ads) - 1)
+        places, lengths = self._newest(
+            tf.gather(self._starts, rows), tf.gather(self._ends, rows)
+        )
         ages = tf.zeros(tf.shape(places), tf.int32)
         if self._times is not None:
             then = tf.gather(self._times, places)
             now = tf.gather(self._impression_times, rows)[:, None]
             age = tf.minimum(now - then, tf.int32.max)
+            real = places < len(self._ads) - 1
             ages = tf.where(real, tf.cast(age, tf.int32), 0)
         return {
             "history_ads": tf.gather(self._ads, places),

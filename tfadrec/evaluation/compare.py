@@ -67,7 +67,7 @@ def _lines(
     metrics = dict.fromkeys(
         m for e in everyone for m in e.metrics.get(task, ())
     )
-    binary, real = ("auc", "gauc", "log_loss"), ("rmse", "mae")
+    binary, real = ("auc", "gauc", "uauc", "log_loss"), ("rmse", "mae")
     shown = [name for name in (*binary, *real) if name in metrics]
     shown += [name for name in metrics if name.startswith("ndcg@")]
     lines: list[tuple[str, str | None, str]] = [(m, None, m) for m in shown]

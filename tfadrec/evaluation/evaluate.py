@@ -127,6 +127,7 @@ def _measure(
     names = (
         "auc",
         "gauc",
+        "uauc",
         "log_loss",
         "normalized_entropy",
         "calibration",
@@ -150,6 +151,7 @@ def _measure(
     values = (
         ranking.auc(y, z, w),
         ranking.group_auc(y, z, users, w),
+        ranking.uauc(y, z, users, w),
         ranking.log_loss(y, z, w),
         ranking.normalized_entropy(y, z, w),
         ranking.calibration_ratio(y, z, w),

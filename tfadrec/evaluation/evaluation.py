@@ -22,11 +22,11 @@ class Evaluation:
 
     Args:
       metrics: task -> metric -> value, over all impressions that have its
-        label: auc, gauc, log_loss (nats), normalized_entropy, calibration
-        (predicted / observed) and the ends of its 95 % interval, ndcg@k, mrr,
-        hit@k, recall@k, pr_auc, rig, brier, ece, count and positives
-        (impressions);
-        of real labels rmse, mae, mean_ratio (predicted / observed) and count.
+        label: auc, gauc, uauc, log_loss (nats), normalized_entropy,
+        calibration (predicted / observed) and the ends of its 95 % interval,
+        ndcg@k, mrr, hit@k, recall@k, pr_auc, rig, brier, ece, count and
+        positives (impressions); of real labels rmse, mae, mean_ratio
+        (predicted / observed) and count.
       slices: slice -> task -> the same metrics over a part of the impressions.
       reliability: task -> bins, from the lowest predictions to the highest.
       scores: task -> what was predicted [n], in the order of the dataset, from

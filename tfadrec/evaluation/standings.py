@@ -9,6 +9,7 @@ from tfadrec.evaluation.table import align, format_metric
 SHOWN = {
     "auc": True,
     "gauc": True,
+    "uauc": True,
     "log_loss": False,
     "rmse": False,
     "mae": False,

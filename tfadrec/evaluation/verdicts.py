@@ -33,8 +33,8 @@ def verdicts(
       evaluation: what `evaluate` or `measure` made of these impressions.
       baselines: the same of the baselines.
       dataset: these impressions.
-      metric: what is compared: `auc`, `gauc` or `log_loss`; of a real label
-        it is `rmse`.
+      metric: what is compared: `auc`, `gauc`, `uauc` or `log_loss`; of a
+        real label it is `rmse`.
     """
     lines = []
     for task, metrics in evaluation.metrics.items():

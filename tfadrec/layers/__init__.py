@@ -16,7 +16,7 @@ from tfadrec.layers.behavior import (
 )
 from tfadrec.layers.dice import Dice
 from tfadrec.layers.dropout import Dropout
-from tfadrec.layers.features import FeatureFields
+from tfadrec.layers.features import FeatureFields, RatePath
 from tfadrec.layers.id_embedding import IdEmbedding
 from tfadrec.layers.interaction import (
     CIN,
@@ -71,6 +71,7 @@ __all__ = [
     "MMoE",
     "MaskNet",
     "MultiInterest",
+    "RatePath",
     "T5AdEncoder",
     "TargetAttention",
     "TextMatching",

@@ -12,11 +12,11 @@ from tfadrec.layers.building import (
     plain,
     require_layers,
 )
-from tfadrec.layers.features import FeatureFields
+from tfadrec.layers.features import FeatureFields, RatePath
+from tfadrec.layers.features.rate_path import KINDS as RATES
 from tfadrec.layers.interaction import CTRHead
 from tfadrec.layers.matching import AttentionMatching
 from tfadrec.layers.text_matching import TextMatching
-from tfadrec.layers.text_matching.text_matching import SIGNALS
 from tfadrec.losses.task_loss import TaskLoss
 from tfadrec.models.base import RankingModel
 from tfadrec.models.candidate_features import CandidateFeatures
@@ -62,6 +62,8 @@ class AdRanker(RankingModel):
        common in the language model's own space joins the features, and its
        logit that linear path. The heads start at zero then: an untrained ranker
        ranks as the text matching does.
+    6. Rates and counts of candidates join the features as numbers do, and that
+       linear path by a `RatePath`.
 
     **Clicks and conversions.** Where both `clicked` and `converted` are tasks,
     the heads give pCTR and pCVR = P(conversion | click), and `converted`, whose
@@ -199,6 +201,10 @@ class AdRanker(RankingModel):
         self.candidate = [dict(feature) for feature in candidate]
         self.feature_dropout = feature_dropout
         self._candidates = CandidateFeatures(self.candidate)
+        rates = [f for f in self.candidate if f["kind"] in RATES]
+        self._rates = None
+        if rates:
+            self._rates = RatePath(rates, name="rates", dtype=self.dtype_policy)
         self._context_fields = self._fields(self.context, "context")
         self._candidate_fields = self._fields(self.candidate, "candidate")
         self.hidden_units = tuple(hidden_units)
@@ -227,7 +233,9 @@ class AdRanker(RankingModel):
                 features += 1
             if self.text_matching is not None:
                 built(self.text_matching, None)
-                features += len(SIGNALS)
+                features += self.text_matching.num_signals
+            if self._rates is not None:
+                built(self._rates, None)
             for fields in (self._context_fields, self._candidate_fields):
                 if fields is not None:
                     fields.share(tables)
@@ -369,6 +377,8 @@ class AdRanker(RankingModel):
         bias = ads["bias"] + user["bias"][:, None]
         if text_logit is not None:
             bias += text_logit
+        if self._rates is not None:
+            bias += self._rates(inputs)
         raised = self.task_losses[self.biased_task].raised
         logits[self.biased_task] = raised(logits[self.biased_task], bias)
         if self._is_composed:
@@ -386,7 +396,7 @@ class AdRanker(RankingModel):
           ads: see `rank`; what a `TextSpace` gives is read.
 
         Returns:
-          As from `TextMatching`: float32 [B, C, 4] and [B, C].
+          As from `TextMatching`: float32 [B, C, signals] and [B, C].
         """
         texts = {
             "history": history["text_unit"],

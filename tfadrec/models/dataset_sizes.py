@@ -65,7 +65,10 @@ def dataset_sizes(
             "num_users": len(dataset.user_ids) + 1,
             "event_features": of.get("event", []),
         },
-        "text_matching": {"num_event_types": num_event_types},
+        "text_matching": {
+            "num_event_types": num_event_types,
+            "skipped": dataset.schema.skipped,
+        },
         "ranker": {
             # A head that crosses them with all else learns more from users'
             # features than user vectors do (benchmarks/RESULTS.md).

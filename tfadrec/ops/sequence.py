@@ -5,6 +5,9 @@ import tensorflow as tf
 #: Every age below limit k, and not below the one before, has bucket k.
 _AGE_LIMITS = [2**k - 1 for k in range(1, 32)]  # seconds
 NUM_AGE_BUCKETS = len(_AGE_LIMITS) + 1
+#: Of the T events that are read, the share that may be ads which were skipped
+#: while others are left out (benchmarks/RESULTS.md, "Skipped ads").
+MOST_SKIPPED = 0.5
 
 
 def age_buckets(ages: tf.Tensor) -> tf.Tensor:
@@ -35,6 +38,28 @@ def events_ago(mask: tf.Tensor) -> tf.Tensor:
     return tf.cumsum(
         tf.cast(mask, tf.int32), axis=1, exclusive=True, reverse=True
     )
+
+
+def split_length(
+    own: tf.Tensor, skipped: tf.Tensor, length: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """How many events of two kinds are read where there is room for T.
+
+    Where few ads are clicked, nearly all of a history was skipped, and the
+    newest T events tell little of what a user wants. So skipped ones have half
+    of the room, and what the others leave free.
+
+    Args:
+      own: int [B] >= 0, what the user did.
+      skipped: int [B] >= 0, of the same type.
+      length: T >= 0.
+
+    Returns:
+      Two of the same type, which add up to at most T.
+    """
+    room = tf.maximum(length - own, int(length * MOST_SKIPPED))
+    skipped = tf.minimum(skipped, room)
+    return tf.minimum(own, length - skipped), skipped
 
 
 def newest(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:

@@ -54,7 +54,7 @@ _GIVEN = {
         "num_event_types",
         "num_users",
     },
-    "text_matching": {"num_event_types"},
+    "text_matching": {"num_event_types", "skipped"},
     "ranker": {
         "ad_tower",
         "candidate",

@@ -45,6 +45,7 @@ def export_bundle(
     encoder: TextEncoder | None = None,
     catalogue: Catalogue | None = None,
     calibration: Calibration | None = None,
+    rates: Dataset | None = None,
 ) -> pathlib.Path:
     """Writes `<path>/<version>/`, a SavedModel for TensorFlow Serving.
 
@@ -72,6 +73,8 @@ def export_bundle(
         dataset has are left as they are known; the others join the bundle's
         catalogue with the unknown id. Their vectors `text` are made here.
       calibration: of the ranker's logits.
+      rates: another dataset, prepared with `--like` this one, as of whose end
+        rates and counts are.
 
     Returns:
       The version's folder.
@@ -98,7 +101,7 @@ def export_bundle(
             )
         return _export(
             *(folder, version, ranker, dataset, tokenizer, encoder),
-            *(catalogue, calibration),
+            *(catalogue, calibration, rates),
         )
 
 
@@ -111,6 +114,7 @@ def _export(
     encoder: TextEncoder | None,
     catalogue: Catalogue | None,
     calibration: Calibration | None,
+    rates: Dataset | None,
 ) -> pathlib.Path:
     """See `export_bundle`; its folder is held."""
     path = bundle.path
@@ -136,6 +140,7 @@ def _export(
             encoder=encoder,
             more=more,
             calibration=calibration,
+            rates=rates,
         )
         signatures = service.signatures()
         with as_os_errors():

@@ -1,5 +1,7 @@
 """Where a request is answered: raw ids in, probabilities out."""
 
+import dataclasses
+
 import numpy as np
 
 from tfadrec.calibration import Calibration
@@ -8,6 +10,7 @@ from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.copy.text_vectors import TextEncoder
 from tfadrec.data.copy.tokenizer import Tokenizer
 from tfadrec.data.dataset import Dataset
+from tfadrec.data.newer_rates import newer_rates
 from tfadrec.models import AdRanker
 from tfadrec.serving.ad_reader import NEW, AdReader
 from tfadrec.serving.catalogue_tables import catalogue_tables
@@ -45,6 +48,8 @@ class RankingService(tf.Module):
       more: ads beside the catalogue's, encoded by their columns with the
         unknown id.
       calibration: of the ranker's logits; probabilities are then given raw too.
+      rates: the dataset as of whose end rates and counts are; `dataset` by
+        default.
 
     Attributes:
       reader: of new ads.
@@ -63,6 +68,7 @@ class RankingService(tf.Module):
         encoder: TextEncoder | None = None,
         more: Catalogue | None = None,
         calibration: Calibration | None = None,
+        rates: Dataset | None = None,
     ) -> None:
         super().__init__()
         if calibration is not None:
@@ -72,6 +78,9 @@ class RankingService(tf.Module):
         )
         ids = [dataset.catalogue.ad_ids, *([more.ad_ids] if more else [])]
         ads = KnownAds(np.concatenate(ids), catalogue_tables(ranker, more))
+        if rates is not None:
+            known = newer_rates(dataset, rates, np.concatenate(ids))
+            dataset = dataclasses.replace(dataset, rates=known)
         self._scorer = Scorer(ranker, dataset, ads, calibration)
         self._requests = self._scorer.requests
         self._recommender = Recommender(self._scorer)
@@ -167,7 +176,8 @@ class RankingService(tf.Module):
         ads = known.of_ids(request["candidate_ads"], known.parts, new)
         inputs, history = self._scorer.read_user(request, new)
         inputs |= self._requests.read_candidates(request)
-        logits = self._scorer.rank_ads(inputs, history, ads)
+        rows = known.rows(request["candidate_ads"])
+        logits = self._scorer.rank_ads(inputs, history, ads, rows)
         return self._scorer.answer(logits)
 
     def encode_ads(self, **columns) -> dict[str, tf.Tensor]:

@@ -28,7 +28,8 @@ class Recommender(tf.Module):
           exclude_ads: ad ids [B, E] to leave out; unknown ids do nothing, so
             that rows may be filled up with them.
           exclude_history: bool [B], whether to leave out the ads of the
-            history as well, also of events too old for the ranker to read.
+            history as well, also of events too old for the ranker to read. Ads
+            that were skipped stay.
           k: int32 [B], how many ads to give; at most the whole catalogue.
           **request: user, history and context, leading axis [B].
 
@@ -119,8 +120,8 @@ class Recommender(tf.Module):
         """Rows of the catalogue to leave out, [B, E + T + 1]."""
         # The whole history, also what the ranker no longer reads.
         past = request["history_ads"]
-        real = tf.sequence_mask(request["history_length"], tf.shape(past)[1])
-        seen = real & exclude_history[:, None]
+        own = self._scorer.requests.own_events(request)
+        seen = own & exclude_history[:, None]
         unwanted = [
             self._ads.rows(exclude_ads),
             tf.where(seen, self._ads.rows(past), 0),

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tfadrec.core.door import tf
 from tfadrec.data.dataset import Dataset
+from tfadrec.ops import sequence
 from tfadrec.serving.lookups import lookup
 from tfadrec.serving.readers import Reader, as_leading, readers_of
 
@@ -31,6 +32,7 @@ class RequestReader(tf.Module):
         self._ad_type = _ID_TYPES[schema.ad_id_type]
         self._users = lookup(dataset.user_ids, self._user_type)
         self._event_types = lookup(schema.event_types, tf.string)
+        self._skipped = schema.skipped
         self._of_users = readers_of(schema.of("user"))
         self._of_context = readers_of(schema.of("context"))
         self._of_candidates = readers_of(schema.of("candidate"))
@@ -90,11 +92,7 @@ class RequestReader(tf.Module):
           The ranker's inputs but for ads, T the newest events, and the raw ids
           of the history's ads, [B, T].
         """
-        given = tf.shape(request["history_ads"])[1]
-        length = tf.clip_by_value(request["history_length"], 0, given)
-        first = tf.maximum(length - self.length, 0)
-        places = first[:, None] + tf.range(tf.minimum(given, self.length))
-        places = tf.minimum(places, given - 1)
+        places, length = self._newest(request)
         newest = {
             name: tf.gather(request[name], places, batch_dims=1)
             for name in (
@@ -111,7 +109,7 @@ class RequestReader(tf.Module):
                 newest["history_events"]
             ),
             "history_ages": newest["history_ages"],
-            "history_length": tf.minimum(length, self.length),
+            "history_length": length,
         }
         for reader in self._of_events:
             inputs |= reader.read(newest)
@@ -124,6 +122,49 @@ class RequestReader(tf.Module):
                 mask = as_leading(is_given, values)
                 inputs[name] = tf.where(mask, values, known)
         return inputs, newest["history_ads"]
+
+    def _newest(
+        self, request: Mapping[str, tf.Tensor]
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The places of the events that are read: see `NewestEvents`.
+
+        Returns:
+          int32 [B, n], n <= T, and how many of them are real, int32 [B].
+        """
+        given = tf.shape(request["history_ads"])[1]
+        length = tf.clip_by_value(request["history_length"], 0, given)
+        size = tf.minimum(given, self.length)
+        if not self._skipped:
+            first = tf.maximum(length - self.length, 0)
+            places = first[:, None] + tf.range(size)
+            return tf.minimum(places, given - 1), tf.minimum(
+                length, self.length
+            )
+        is_own = self.own_events(request)
+        is_skipped = tf.sequence_mask(length, given) & ~is_own
+        kept = sequence.split_length(
+            _count(is_own), _count(is_skipped), self.length
+        )
+        read = tf.zeros_like(is_own)
+        for mask, most in zip((is_own, is_skipped), kept, strict=True):
+            read |= mask & (sequence.events_ago(mask) < most[:, None])
+        # The earlier an event, the higher it ranks; 0 is one that is left out.
+        rank = tf.where(read, given - tf.range(given), 0)
+        _, places = tf.math.top_k(rank, size)
+        return places, tf.add(*kept)
+
+    def own_events(self, request: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Which places of a history hold what the user did, bool [B, T].
+
+        Args:
+          request: the inputs of `user_specs`.
+        """
+        given = tf.shape(request["history_ads"])[1]
+        own = tf.sequence_mask(request["history_length"], given)
+        if self._skipped:
+            types = self._event_types.lookup(request["history_events"])
+            own &= types != self._skipped
+        return own
 
     def read_candidates(
         self, request: Mapping[str, tf.Tensor]
@@ -151,6 +192,10 @@ class RequestReader(tf.Module):
         for reader in self._of_candidates:
             inputs |= reader.read(reader.empty(leading))
         return inputs
+
+
+def _count(mask: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
 
 
 def _specs(readers: Iterable[Reader], leading: Sequence[int | None]) -> Specs:

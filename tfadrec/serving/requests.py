@@ -9,6 +9,7 @@ from tfadrec.core.feature import Entity
 from tfadrec.core.schema import Schema
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.features import decode, missing_like, with_columns
+from tfadrec.data.newest_events import NewestEvents
 from tfadrec.serving.ad_reader import NEW, AdReader
 
 Request = dict[str, np.ndarray]
@@ -26,13 +27,17 @@ def replay(dataset: Dataset, rows: np.ndarray) -> Request:
       units, leading axis [n]. Users come with their features.
     """
     impressions = dataset.impressions
-    users, ends = impressions.users[rows], impressions.history_ends[rows]
-    starts = np.maximum(
-        impressions.history_starts[rows], ends - dataset.history_length
+    users = impressions.users[rows]
+    newest = NewestEvents(
+        dataset.events, dataset.schema.skipped, dataset.history_length
     )
+    places, lengths = newest(
+        impressions.history_starts[rows], impressions.history_ends[rows]
+    )
+    events = places.numpy(), lengths.numpy()
     return {
         "user_id": _with_unknown(dataset.user_ids)[users],
-        **_history(dataset, starts, ends, impressions.times[rows]),
+        **_history(dataset, *events, impressions.times[rows]),
         **_features(dataset.schema, "user", dataset.users, users),
         **_features(dataset.schema, "context", impressions.columns, rows),
         **candidates(dataset, rows),
@@ -178,26 +183,25 @@ def request_for_user(dataset: Dataset, user_id: str | int) -> Request:
     if events.times is not None and len(events.times):
         now = max(now, events.times.max()) + 1
     schema = dataset.schema
-    history = [np.array([value]) for value in (start, end, now)]
+    history = np.arange(start, end)[None], np.array([end - start])
     context: Mapping[str, np.ndarray] = impressions.columns
     if newest is None:
         context = missing_like(dict(context))
     seen = np.array([newest or 0])
     return {
         "user_id": np.array([user_id], dtype=dataset.user_ids.dtype),
-        **_history(dataset, *history),
+        **_history(dataset, *history, np.array([now])),
         **_features(schema, "user", dataset.users, np.array([row])),
         **_features(schema, "context", context, seen),
     }
 
 
-def _history(dataset, starts, ends, times) -> Request:
-    """Events `starts` to `ends` [n] as of `times` [n], filled up with empty."""
+def _history(dataset, places, lengths, times) -> Request:
+    """Events at `places` [n, T] as of `times` [n], filled up with empty."""
     events = dataset.events
-    lengths = ends - starts
-    steps = np.arange(lengths.max(initial=0))
-    real = steps < lengths[:, None]
-    places = np.where(real, starts[:, None] + steps, 0)
+    longest = lengths.max(initial=0)
+    real = np.arange(longest) < lengths[:, None]
+    places = np.where(real, places[:, :longest], 0)
     ages = np.zeros(real.shape, np.int64)
     if events.times is not None:
         ages = np.where(real, times[:, None] - events.times[places], 0)

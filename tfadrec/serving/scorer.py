@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from tfadrec.calibration import Calibration
 from tfadrec.core.door import tf
 from tfadrec.data.dataset import Dataset
+from tfadrec.data.features import counted
 from tfadrec.models import AdRanker
 from tfadrec.serving.known_ads import KnownAds, NewAds
+from tfadrec.serving.known_rates import KnownRates
 from tfadrec.serving.request_reader import RequestReader
 from tfadrec.serving.scores import Scores
 from tfadrec.serving.untracked import Untracked
@@ -40,6 +42,9 @@ class Scorer(tf.Module):
             Scores(ranker, dataset.schema.negatives_kept, calibration)
         )
         self.requests = RequestReader(dataset)
+        self._rates = KnownRates(
+            counted(dataset.schema.features), dataset.rates
+        )
         self.ads = ads
 
     @property
@@ -70,10 +75,13 @@ class Scorer(tf.Module):
           history: as from `read_user`.
           rows: int32 [B, C].
         """
-        return self.rank_ads(inputs, history, self.ads.of_rows(rows))
+        return self.rank_ads(inputs, history, self.ads.of_rows(rows), rows)
 
-    def rank_ads(self, inputs: Tensors, history: Tensors, ads: Tensors):
+    def rank_ads(
+        self, inputs: Tensors, history: Tensors, ads: Tensors, rows: tf.Tensor
+    ) -> Tensors:
         """The same of ads [B, C] that are given as the tower's parts."""
+        inputs = self._rates.fill(inputs, ads, rows)
         logits = self._ranker.value.rank(inputs, history, ads)
         scores = self._scores.value
         codes = None

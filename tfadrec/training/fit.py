@@ -28,7 +28,7 @@ _PREDICT_BATCH = 4096
 _SAMPLED = 5 * _PREDICT_BATCH
 #: A logit this far from 0 is a certainty that no log gives: of 1 in 10^17.
 _FAR = 40.0
-Monitor = Literal["val_auc", "val_gauc", "val_log_loss", "val_rmse"]
+Monitor = Literal["val_auc", "val_gauc", "val_uauc", "val_log_loss", "val_rmse"]
 MONITORS = get_args(Monitor)
 
 
@@ -74,8 +74,8 @@ def fit(
         an optimiser with a schedule of its own is left alone.
       steps_per_epoch: steps between two measurements; None for one pass over
         the rows. The order of the rows runs on across epochs.
-      monitor: `val_auc`, `val_gauc` or `val_log_loss`, of a first task with
-        real labels `val_rmse`.
+      monitor: `val_auc`, `val_gauc`, `val_uauc` or `val_log_loss`, of a first
+        task with real labels `val_rmse`.
       patience: epochs without improvement that end the training, >= 1.
       seed: of the order of the rows, >= 0.
       until: the epoch to stop after for now, >= 1, of those that are planned;
@@ -83,9 +83,9 @@ def fit(
       progress: whether to show a progress bar on standard error.
 
     Returns:
-      One dict per epoch: `loss`, and of the first task `val_auc`, `val_gauc`
-      and `val_log_loss`, or of real labels `val_rmse`; of another task
-      `val_<task>_auc`, and so on.
+      One dict per epoch: `loss`, and of the first task `val_auc`, `val_gauc`,
+      `val_uauc` and `val_log_loss`, or of real labels `val_rmse`; of another
+      task `val_<task>_auc`, and so on.
 
     Raises:
       InputError: where an argument is out of range or is something else, the
@@ -228,6 +228,7 @@ def _measure(
                 "gauc": ranking.group_auc(
                     labels, values, rows.users, rows.weights
                 ),
+                "uauc": ranking.uauc(labels, values, rows.users, rows.weights),
                 "log_loss": ranking.log_loss(labels, values, rows.weights),
             }
         else:

@@ -18,6 +18,7 @@ from tfadrec.data.split import split_by_time
 from tfadrec.runs.before import check_run, check_training, data_path
 from tfadrec.runs.check import check_sections
 from tfadrec.runs.folder import (
+    CALIBRATION,
     MODEL,
     STATE,
     require_intact,

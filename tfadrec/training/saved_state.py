@@ -17,6 +17,7 @@ from tfadrec.runs.folder import CHECKPOINTS, STATE, require_intact
 MONITORS = {
     "val_auc": True,
     "val_gauc": True,
+    "val_uauc": True,
     "val_log_loss": False,
     "val_rmse": False,
     "val_loss": False,

@@ -35,7 +35,7 @@ class AdRankerHyperModel(keras_tuner.HyperModel):
       dataset: all rows.
       folder: for checkpoints and logs of what is trained.
       space: what is chosen; the default space where it is left out.
-      objective: `val_auc`, `val_gauc` or `val_log_loss`.
+      objective: `val_auc`, `val_gauc`, `val_uauc` or `val_log_loss`.
 
     Raises:
       InputError: where the objective is unknown.

@@ -86,8 +86,8 @@ def tune(
         keras-tuner's `HyperParameters` and returns a `RunConfig`. By default
         `SearchSpace.default()`.
       tuner: `random`, `bayesian`, `hyperband` or `grid`.
-      objective: `val_auc`, `val_gauc` or `val_log_loss`, of the first task. A
-        trial's best epoch is chosen by it, too.
+      objective: `val_auc`, `val_gauc`, `val_uauc` or `val_log_loss`, of the
+        first task. A trial's best epoch is chosen by it, too.
       max_trials: trials at most, >= 1.
       max_failed: the search ends once more trials than this have failed, >= 0.
       finalists: trials that are trained again in the end; 0 for none.

@@ -45,7 +45,12 @@ CONFIG = {
         "user_id": "id",
         "features": {"likes": {"kind": "lookup", "of": "brand"}},
     },
-    "events": {"file": "events.csv", **LOG, "event_type": "kind"},
+    "events": {
+        "file": "events.csv",
+        **LOG,
+        "event_type": "kind",
+        "skipped": False,
+    },
     "impressions": {
         "file": "log.csv",
         **LOG,

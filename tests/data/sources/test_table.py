@@ -43,6 +43,7 @@ CONFIG = {
         "ad_id": "what",
         "event_type": "how",
         "timestamp": {"column": "when", "unit": "s"},
+        "skipped": False,
     },
     "impressions": {
         "file": "log.csv",

@@ -190,7 +190,8 @@ def log(**keys):
 
 
 PURE = (
-    "category, categories, number, vector, cross, lookup, overlap, expression"
+    "category, categories, number, vector, cross, lookup, overlap, rate, "
+    "count, expression"
 )
 FEATURES = [
     (

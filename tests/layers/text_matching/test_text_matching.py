@@ -99,6 +99,37 @@ def test_an_event_type_of_its_own_has_a_weight_of_its_own():
     )
 
 
+def test_what_was_skipped_has_signals_of_its_own():
+    given = inputs()
+    types = np.array([[1, 2, 1, 2], [2, 1, 1, 1], [1] * T], np.int32)
+    given["event_types"] = types
+    layer = TextMatching(num_event_types=3, skipped=2)
+    signals, logit = layer(given)
+    assert signals.shape == [B, C, layer.num_signals] == [B, C, 8]
+    plain = TextMatching(num_event_types=3)
+    for part, is_part in ((slice(4), types != 2), (slice(4, 8), types == 2)):
+        # As if the other events were not there: these stand in order.
+        real = MASK & is_part
+        order = np.argsort(~real, axis=1, kind="stable")
+        alone = {
+            name: np.take_along_axis(
+                values, order.reshape(B, T, *[1] * (values.ndim - 2)), 1
+            )
+            for name, values in given.items()
+            if name != "candidates"
+        }
+        alone |= {"candidates": given["candidates"]}
+        alone["mask"] = np.sort(real, axis=1)[:, ::-1]
+        wanted, wanted_logit = plain(alone)
+        np.testing.assert_allclose(signals[..., part], wanted, atol=1e-5)
+        if part == slice(4):  # skipped ones do not count before training
+            np.testing.assert_allclose(logit, wanted_logit, atol=1e-5)
+    named(layer)["skipped_weights"].assign([0.0, 0.0, -2.0, 0.0])
+    np.testing.assert_allclose(
+        layer(given)[1], logit - 2 * signals[..., 6], atol=1e-5
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -37,6 +37,7 @@ NUMBERS = st.one_of(
     st.floats(-9, 9),
     st.none(),
 )
+LOGITS = st.none() | st.floats(-30, 30).map(lambda x: round(x, 9))
 SMALL = st.one_of(
     st.sampled_from((0.0, 1.0, -2.0, 1e-45, 3.4e38)), st.floats(width=32)
 )
@@ -101,6 +102,8 @@ CASES = {
         feature("lookup", buckets=5, width=2, mean=1.0, std=2.0),
         lists(TEXTS, NUMBERS),
     ),
+    "rate": (feature("rate"), LOGITS),
+    "count": (feature("count"), LOGITS),
 }
 generated = dict.fromkeys(CASES, 0)
 
@@ -120,7 +123,8 @@ def from_file(of, values):
     elif of.kind == "vector":
         column = pa.array(values, pa.list_(pa.float32()))
     else:
-        kind = pa.float64() if of.kind == "number" else pa.string()
+        is_number = of.kind in ("number", "rate", "count")
+        kind = pa.float64() if is_number else pa.string()
         column = pa.array(values, kind)
     kind = KINDS[of.kind]
     parsed, _ = kind.parse(pa.chunked_array([column]), " ", {})

@@ -50,7 +50,8 @@ class NearEvents:
           before: UTC seconds; events from then on are not looked at, so that
             what a ranker is measured on has no part in the pairs.
           window_seconds: how far apart partners are at most, >= 1.
-          event_types: names of those that count; None for all.
+          event_types: names of those that count; None for all but what was
+            skipped.
 
         Raises:
           InputError: where the log has no times, an event type is unknown, or
@@ -69,7 +70,9 @@ class NearEvents:
             )
         texts = corpus.ads[log.ads]
         kept = (log.times < before) & (texts >= 0)
-        if event_types is not None:
+        if event_types is None:
+            kept &= log.types != (dataset.schema.skipped or -1)
+        else:
             kept &= np.isin(log.types, _codes(event_types, dataset))
         rows = np.flatnonzero(kept)
         keys = log.users[rows].astype(np.int64) * len(corpus.texts)

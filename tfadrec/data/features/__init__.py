@@ -7,12 +7,14 @@ import pyarrow as pa
 from tfadrec.core.feature import Feature
 from tfadrec.data.features.categories import Categories
 from tfadrec.data.features.category import Category
+from tfadrec.data.features.count import Count
 from tfadrec.data.features.cross import Cross
 from tfadrec.data.features.expression import Expression
 from tfadrec.data.features.kind import Columns, Kind, missing_like
 from tfadrec.data.features.lookup import Lookup
 from tfadrec.data.features.number import Number
 from tfadrec.data.features.overlap import Overlap
+from tfadrec.data.features.rate import Rate
 from tfadrec.data.features.vector import Vector
 
 #: Every kind of feature by its name.
@@ -24,6 +26,8 @@ KINDS: dict[str, Kind] = {
     "cross": Cross(),
     "lookup": Lookup(),
     "overlap": Overlap(),
+    "rate": Rate(),
+    "count": Count(),
     "expression": Expression(),
 }
 
@@ -55,6 +59,11 @@ def decode(columns: Columns, features: Iterable[Feature]) -> Columns:
     return raw
 
 
+def counted(features: Iterable[Feature]) -> list[Feature]:
+    """The features whose columns are worked out of impressions."""
+    return [f for f in features if KINDS[f.kind].counted]
+
+
 def with_columns(features: Iterable[Feature]) -> list[Feature]:
     """The features that have columns of their own: those not derived."""
     return [f for f in features if not KINDS[f.kind].derived]
@@ -65,6 +74,7 @@ __all__ = [
     "Columns",
     "Feature",
     "Kind",
+    "counted",
     "decode",
     "encode",
     "missing_like",

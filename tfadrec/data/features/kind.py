@@ -27,6 +27,8 @@ class Kind:
       settings: the names of the settings that `describe` takes, and their
         defaults.
       derived: whether there is no column to parse and to encode.
+      counted: whether the column is worked out of the impressions before, so
+        that there is none to parse.
       references: which of `of` and `share` features of this kind may have.
       separated: whether one text may hold several entries.
       unreadable: what is said of values that cannot be read, after their
@@ -36,6 +38,7 @@ class Kind:
 
     settings: ClassVar[Mapping[str, Any]] = {}
     derived: ClassVar[bool] = False
+    counted: ClassVar[bool] = False
     references: ClassVar[tuple[str, ...]] = ()
     separated: ClassVar[bool] = False
     unreadable: ClassVar[str] = "cannot be read and count as missing"
@@ -44,6 +47,11 @@ class Kind:
     def has_value(self, column: pa.Array) -> np.ndarray:
         """Where a typed column has something to read, bool [n]."""
         return as_mask(column.is_valid())
+
+    @property
+    def is_parsed(self) -> bool:
+        """Whether there is a raw column."""
+        return not (self.derived or self.counted)
 
     def parse(
         self,

@@ -14,6 +14,7 @@ from tfadrec.core.schema import Schema
 from tfadrec.data.dataset_files import DatasetFiles
 from tfadrec.data.intake.feature_columns import keyed_columns
 from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.intake.rate_columns import with_rates
 from tfadrec.data.intake.summary import Summary
 from tfadrec.data.intake.write import write_dataset
 
@@ -38,6 +39,9 @@ _FIXED = (
     "measure",
     "expression",
     "share",
+    "ids",
+    "days",
+    "prior",
 )
 
 
@@ -52,6 +56,8 @@ def join_datasets(
     them; means, deviations and ranges of numbers, and the widths of lists, stay
     those of the first. So a ranker of the first fits the whole once its tables
     have more rows (`training.grow_vocabulary`).
+
+    Rates and counts are worked out again, over the rows of both.
 
     An ad or a user of both is as the second describes it. Requests of the
     second that the first has already (same id, user and time) are left out, and
@@ -95,12 +101,12 @@ def join_datasets(
     joined = {
         name: _joined(name, tables[name], str(then), ledger) for name in names
     }
+    joined = {n: keyed_columns(table, schema) for n, table in joined.items()}
+    joined["impressions"] = with_rates(
+        schema, joined["impressions"], joined["ads"], joined.get("users")
+    )
     return write_dataset(
-        out,
-        schema=schema,
-        histories=histories,
-        ledger=ledger,
-        **{n: keyed_columns(table, schema) for n, table in joined.items()},
+        out, schema=schema, histories=histories, ledger=ledger, **joined
     )
 
 

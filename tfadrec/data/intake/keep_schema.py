@@ -18,7 +18,7 @@ from tfadrec.data.intake.feature_spec import FeatureSpec
 from tfadrec.data.intake.ledger import Ledger
 
 #: Settings that stand in the schema as they were given.
-_AS_GIVEN = ("log1p", "expression", "measure")
+_AS_GIVEN = ("log1p", "expression", "measure", "ids", "days", "prior")
 _BUCKETED = ("category", "categories", "cross")
 
 

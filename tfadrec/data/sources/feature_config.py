@@ -7,6 +7,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Entity
 from tfadrec.core.nearest import nearest
 from tfadrec.data.features import KINDS, Kind
+from tfadrec.data.features.rate import IDS
 from tfadrec.data.intake.feature_spec import FeatureSpec
 from tfadrec.data.sources.table_spec import ColumnSpec
 
@@ -150,7 +151,7 @@ def _feature(
         )
     columns: tuple[str, ...] = ()
     separator = given.get("separator", " ")
-    if not kind.derived:
+    if kind.is_parsed:
         column = given.get("column", name)
         if like is not None and "column" not in given:
             column = like.column
@@ -161,14 +162,19 @@ def _feature(
             f"{where}.separator must be text. Received: {separator!r}. Put it "
             "in quotes."
         )
+    of = _names(given["of"], f"{where}.of") if "of" in given else ()
+    settings = {k: given[k] for k in kind.settings if k in given}
+    if kind.counted:
+        settings["ids"] = tuple(name for name in IDS if name in of)
+        of = tuple(name for name in of if name not in IDS)
     return FeatureSpec(
         name=name,
         entity=entity,
         kind=given["kind"],
         columns=columns,
         separator=separator,
-        settings={k: given[k] for k in kind.settings if k in given},
-        of=_names(given["of"], f"{where}.of") if "of" in given else (),
+        settings=settings,
+        of=of,
         share=_names(given["share"], f"{where}.share", most=1)[0]
         if "share" in given
         else "",
@@ -177,7 +183,7 @@ def _feature(
 
 def _allowed(kind: Kind) -> tuple[str, ...]:
     """The settings that a feature of a kind may have, its column included."""
-    own = () if kind.derived else ("column",)
+    own = ("column",) if kind.is_parsed else ()
     lists = ("separator",) if kind.separated else ()
     return (*own, *lists, *kind.references, *kind.settings)
 

@@ -18,11 +18,13 @@ from tfadrec.data.intake.feature_columns import (
 from tfadrec.data.intake.first_values import first_values
 from tfadrec.data.intake.keep_schema import KeepSchema
 from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.intake.rate_columns import with_rates
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.summary import Summary
 from tfadrec.data.intake.write import check_out, write_dataset
 from tfadrec.data.sources.popularity_check import popularity_notes
 from tfadrec.data.sources.sampling import with_negatives
+from tfadrec.data.sources.skipped import with_skipped
 from tfadrec.data.sources.table_config import read_config
 from tfadrec.data.sources.table_histories import note_no_histories
 from tfadrec.data.sources.table_impressions import read_impressions
@@ -79,6 +81,13 @@ def prepare_table(
     sampled = settings.sampling is not None
     for note in popularity_notes(impressions, sampled=sampled):
         ledger.note(note)
+    events = with_skipped(
+        settings,
+        events,
+        impressions,
+        ledger,
+        known=keep is None or bool(keep.schema.skipped),
+    )
     tables = [t for t in (ads, users, events, impressions) if t is not None]
     note_no_histories(impressions, events, histories, ledger)
     types = _event_types(events, histories)
@@ -105,7 +114,7 @@ def prepare_table(
         ads=ads,
         users=users,
         events=events,
-        impressions=impressions,
+        impressions=with_rates(schema, impressions, ads, users),
         histories=histories,
         ledger=ledger,
     )

@@ -9,6 +9,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.core.nearest import nearest
 from tfadrec.core.ranges import refuse_huge
 from tfadrec.core.read_yaml import yaml_bytes
+from tfadrec.data.features import KINDS
 from tfadrec.data.files import open_filesystem
 from tfadrec.data.intake.feature_columns import in_order
 from tfadrec.data.sources.column_config import read_column
@@ -27,6 +28,7 @@ from tfadrec.data.sources.label_config import (
 )
 from tfadrec.data.sources.periods import PERIODS
 from tfadrec.data.sources.sampling import MOST_NEGATIVES
+from tfadrec.data.sources.skipped import check_skipped
 from tfadrec.data.sources.table_spec import TableConfig, TableSpec
 
 _KEYS = {
@@ -61,6 +63,7 @@ _KEYS = {
         "ad_id",
         "timestamp",
         "event_type",
+        "skipped",
         *FEATURE_KEYS["events"],
     ),
     "impressions": (
@@ -142,6 +145,8 @@ def read_config(path: str | pathlib.Path) -> TableConfig:
     )
     check_labels(config)
     _check_histories(config)
+    check_skipped(config)
+    _check_rates(config)
     in_order(config.features)
     return config
 
@@ -179,11 +184,13 @@ def _table(content: Any, where: str, folder: pathlib.Path) -> TableSpec:
         if section.get(key) is not None
     }
     deduplicate = section.get("deduplicate", False)
-    if not isinstance(deduplicate, bool):
-        raise InputError(
-            f"{where}.deduplicate must be true or false. Received: "
-            f"{deduplicate!r}. Write one of these."
-        )
+    skipped = section.get("skipped")
+    for key, value in (("deduplicate", deduplicate), ("skipped", skipped)):
+        if value is not None and not isinstance(value, bool):
+            raise InputError(
+                f"{where}.{key} must be true or false. Received: {value!r}. "
+                "Write one of these."
+            )
     open_filesystem(file)
     local = "://" not in file
     expanded = pathlib.Path(file).expanduser()
@@ -194,7 +201,8 @@ def _table(content: Any, where: str, folder: pathlib.Path) -> TableSpec:
         features=read_features(section, where, plain),
         labels=read_labels(section),
         counts=read_counts(section),
-        deduplicate=deduplicate,
+        deduplicate=bool(deduplicate),
+        skipped=skipped,
         **read_file_settings(section, where),
     )
     check_header(spec, where)
@@ -232,6 +240,22 @@ def _one_of(section: Mapping[str, Any], key: str, allowed: tuple[str, ...]):
             "Write one of these."
         )
     return value
+
+
+def _check_rates(config: TableConfig) -> None:
+    """Rates and counts are of real impressions, in the order of time."""
+    names = [f.name for f in config.features if KINDS[f.kind].counted]
+    reason = ""
+    if config.sampling is not None:
+        reason = "`sampling`, which decides how often an ad is shown"
+    elif config.impressions.columns["timestamp"].constant is not None:
+        reason = "one timestamp for all impressions"
+    if names and reason:
+        raise InputError(
+            "rates and counts need impressions that were really shown, in the "
+            f"order of time. Received: {', '.join(names)} with {reason}. "
+            "Remove them."
+        )
 
 
 def _check_histories(config: TableConfig) -> None:

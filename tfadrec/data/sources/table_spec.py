@@ -76,6 +76,8 @@ class TableSpec:
         and `clicks`.
       deduplicate: whether an ad or a user may stand on many rows, which are
         described by the first value of each column.
+      skipped: of events, whether ads that were shown and not clicked are
+        events as well; None where the file does not say so.
     """
 
     file: str
@@ -86,6 +88,7 @@ class TableSpec:
     labels: Mapping[str, LabelSpec] = dataclasses.field(default_factory=dict)
     counts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     deduplicate: bool = False
+    skipped: bool | None = None
     encoding: str | None = None
     quoting: bool = True
     decimal: str = "."

@@ -19,6 +19,8 @@ _BLOCK = 2048
 class TextCosine(Baseline):
     """Takes the largest cosine of the ad's text and those of the history.
 
+    Events that were skipped are not looked at.
+
     Text vectors are centred on the mean of the catalogue and have length 1. The
     logit is a + b cosine, fitted to training rows as in `Popularity`. A row
     without a history, or with an ad without text, has the training rate.
@@ -67,11 +69,14 @@ def largest_cosines(dataset: Dataset) -> Floats:
     rows = dataset.impressions
     length = min(dataset.history_length, _MOST_EVENTS)
     found = np.full(len(dataset), np.nan)
-    events = np.append(dataset.events.ads, 0)
+    is_own = dataset.events.types != (dataset.schema.skipped or -1)
+    events = np.append(dataset.events.ads[is_own], 0)
+    before = np.append(0, np.cumsum(is_own))
     for start in range(0, len(dataset), _BLOCK):
         block = slice(start, start + _BLOCK)
-        ends = rows.history_ends[block]
-        begins = np.maximum(rows.history_starts[block], ends - length)
+        ends = before[rows.history_ends[block]]
+        starts = before[rows.history_starts[block]]
+        begins = np.maximum(starts, ends - length)
         places = begins[:, None] + np.arange(length)
         real = places < ends[:, None]
         ads = events[np.where(real, places, len(events) - 1)]

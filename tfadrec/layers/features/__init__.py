@@ -1,5 +1,6 @@
 """Columns of features become fields: one class per kind, and all together."""
 
 from tfadrec.layers.features.feature_fields import FeatureFields
+from tfadrec.layers.features.rate_path import RatePath
 
-__all__ = ["FeatureFields"]
+__all__ = ["FeatureFields", "RatePath"]

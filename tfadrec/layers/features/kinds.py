@@ -18,6 +18,8 @@ FIELDS: dict[str, type[Field]] = {
     "cross": CrossField,
     "lookup": LookupField,
     "overlap": OverlapField,
+    "rate": NumberField,
+    "count": NumberField,
     "expression": ExpressionField,
 }
 

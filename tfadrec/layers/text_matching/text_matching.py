@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tfadrec.core.door import keras, register, tf
-from tfadrec.core.ranges import Count, Positive
+from tfadrec.core.ranges import Count, Index, Positive
 from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.ops import masking, sequence
 
@@ -41,6 +41,10 @@ class TextMatching(CheckedLayer):
     are of use, so before any training a candidate's logit is that of a good
     zero-shot matcher.
 
+    Ads that were shown and skipped have no part in these. Where a history holds
+    them, four signals more are the same of the skipped ones alone; their
+    weights start at 0.
+
     Mask: masked events have no part; without any, and for a candidate without
     text, all is 0. Precision: float32, as of `TextSpace`.
 
@@ -50,6 +54,7 @@ class TextMatching(CheckedLayer):
         the last one's.
       temperature: 1 / beta at the start, > 0.
       weights_at_start: of attended, largest, mean and newest product.
+      skipped: the type of events that were skipped, or 0 where there are none.
 
     Call args:
       inputs: dict of `history`, float [B, T, W], and `candidates`,
@@ -60,8 +65,8 @@ class TextMatching(CheckedLayer):
         `ages`, int32 [B, T], seconds.
 
     Returns:
-      float32 `signals` [B, C, 4], attended, largest, mean, newest; and their
-      logit [B, C].
+      float32 `signals` [B, C, 4], attended, largest, mean, newest, or [B, C, 8]
+      with those of skipped events; and their logit [B, C].
 
     Raises:
       ValueError: where a number is out of range.
@@ -87,6 +92,7 @@ class TextMatching(CheckedLayer):
         max_length: Count = 50,
         temperature: Positive = 0.1,
         weights_at_start: Sequence[float] = (3.0, 3.0, 1.0, 1.0),
+        skipped: Index = 0,
         **kwargs,
     ) -> None:
         super().__init__(autocast=False, **kwargs)
@@ -106,6 +112,12 @@ class TextMatching(CheckedLayer):
         self.max_length = max_length
         self.temperature = temperature
         self.weights_at_start = tuple(weights_at_start)
+        self.skipped = skipped
+
+    @property
+    def num_signals(self) -> int:
+        """How many signals there are."""
+        return len(SIGNALS) * (2 if self.skipped else 1)
 
     def build(self, input_shape=None) -> None:
         def weight(name, shape, start):
@@ -120,6 +132,8 @@ class TextMatching(CheckedLayer):
         # exp: it stays above zero.
         self._log_temperature = weight("log_temperature", [], 0.0)
         self._weights = weight("weights", [4], self.weights_at_start)
+        if self.skipped:
+            self._skipped_weights = weight("skipped_weights", [4], 0.0)
         self._sign = weight("sign", [self.num_event_types], 1.0)
         self._of_type = weight("of_type", [self.num_event_types], 0.0)
         self._of_age = weight("of_age", [sequence.NUM_AGE_BUCKETS], 0.0)
@@ -131,24 +145,37 @@ class TextMatching(CheckedLayer):
         types = inputs["event_types"]
         is_known = (types > 0) & (types < self.num_event_types)
         types = tf.where(is_known, types, 0)
-        ago = sequence.events_ago(mask)
-        terms = (
-            tf.gather(self._of_type, types)
-            + tf.gather(self._of_age, sequence.age_buckets(inputs["ages"]))
-            + tf.gather(
-                self._of_place, tf.clip_by_value(ago, 0, self.max_length - 1)
-            )
+        terms = tf.gather(self._of_type, types) + tf.gather(
+            self._of_age, sequence.age_buckets(inputs["ages"])
         )
         products = self._products(inputs)
+        signed = products * tf.gather(self._sign, types)[:, None, :]
+        if not self.skipped:
+            signals = self._signals(products, signed, terms, mask)
+            return signals, tf.tensordot(signals, self._weights, 1)
+        is_skipped = types == self.skipped
+        parts = [
+            self._signals(products, signed, terms, part)
+            for part in (mask & ~is_skipped, mask & is_skipped)
+        ]
+        weights = (self._weights, self._skipped_weights)
+        logits = map(tf.tensordot, parts, weights, (1, 1))
+        return tf.concat(parts, axis=-1), tf.add(*logits)
+
+    def _signals(self, products, signed, terms, mask):
+        """The signals of the events in a mask [B, T], float32 [B, C, 4]."""
+        ago = sequence.events_ago(mask)
+        terms += tf.gather(
+            self._of_place, tf.clip_by_value(ago, 0, self.max_length - 1)
+        )
         beta = tf.exp(-self._log_temperature) / self.temperature
         is_real = mask[:, None, :]
         alpha = masking.masked_softmax(
             beta * products + terms[:, None, :], is_real
         )
-        signed = products * tf.gather(self._sign, types)[:, None, :]
         signed = tf.where(is_real, signed, 0.0)
         is_newest = is_real & (ago == 0)[:, None, :]
-        signals = tf.stack(
+        return tf.stack(
             [
                 tf.reduce_sum(alpha * signed, axis=-1),
                 masking.pool(signed, is_real, "max"),
@@ -157,7 +184,6 @@ class TextMatching(CheckedLayer):
             ],
             axis=-1,
         )
-        return signals, tf.tensordot(signals, self._weights, 1)
 
     def scale_weights(self, factor: float) -> None:
         """Multiplies the weights of all signals; the layer is built."""
@@ -181,4 +207,5 @@ class TextMatching(CheckedLayer):
             "max_length": self.max_length,
             "temperature": self.temperature,
             "weights_at_start": list(self.weights_at_start),
+            "skipped": self.skipped,
         }

@@ -22,6 +22,8 @@ READERS: dict[str, type[Reader]] = {
     "number": NumberReader,
     "vector": VectorReader,
     "lookup": LookupReader,
+    "rate": NumberReader,
+    "count": NumberReader,
 }
 
 

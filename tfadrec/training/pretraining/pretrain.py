@@ -80,7 +80,7 @@ def pretrain(
       pairs: what contrastive learning brings together: `dropout`, a text with
         itself, or `clicks`, ads that a user acted on close in time.
       window_seconds: how close that is.
-      events: the types of events that count; None for all.
+      events: the types of events that count; None for all but skipped ads.
       valid: as of `data.split_by_time`: pairs come from before the first of the
         rows that a ranker with the same shares is validated or tested on.
       test: likewise.

@@ -1,0 +1,93 @@
+"""The columns of rates and counts, worked out of the impressions."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tfadrec.core.feature import Feature
+from tfadrec.core.schema import Schema
+from tfadrec.data.features import KINDS, as_of, counted
+
+#: entity -> the id by which its rows are found in the impressions.
+_ID_OF = {"ad": "ad_id", "user": "user_id"}
+
+
+def with_rates(
+    schema: Schema,
+    impressions: pa.Table,
+    ads: pa.Table,
+    users: pa.Table | None,
+) -> pa.Table:
+    """The impressions, with what was known at the moment of each.
+
+    Columns that are there already are worked out again.
+
+    Only impressions of requests that were over in an earlier second count, so
+    neither a row's own label nor that of its request has a part in its values.
+
+    Args:
+      schema: with rates and counts among its features, or without.
+      impressions: request_id, user_id, ad_id, timestamp, clicked, weight, and
+        typed columns of features by their keys.
+      ads: ad_id and typed columns.
+      users: user_id and typed columns; None where nothing is known of users.
+    """
+    features = counted(schema.features)
+    if not features:
+        return impressions
+    tables = {"ad": ads} if users is None else {"ad": ads, "user": users}
+    known = {feature.tensor: feature for feature in schema.features}
+    times = impressions["timestamp"].to_numpy()
+    clicks = impressions["clicked"].to_numpy().astype(np.float64)
+    weights = np.ones(len(impressions))
+    if "weight" in impressions.column_names:
+        weights = impressions["weight"].to_numpy()
+    requests = _of_ids(impressions["request_id"])
+    counts = (times, as_of.known_at(requests, times), clicks, weights)
+    everything = np.ones(len(impressions), np.int64)
+    rate = as_of.rate_of(*as_of.counts_as_of(everything, *counts))
+    for feature in features:
+        read = [known[name] for name in feature.of]
+        codes = [_of_ids(impressions[name]) for name in feature.ids]
+        codes += _codes(read, impressions, tables)
+        groups = as_of.group_of(codes)
+        shown, clicked = as_of.counts_as_of(groups, *counts, feature.days)
+        values = as_of.values_of(
+            feature.kind, shown, clicked, rate, feature.prior
+        )
+        key = f"{feature.entity}.{feature.name}"
+        if key in impressions.column_names:
+            impressions = impressions.drop_columns(key)
+        impressions = impressions.append_column(key, pa.array(values))
+    return impressions
+
+
+def _of_ids(ids: pa.ChunkedArray) -> np.ndarray:
+    """A number from 1 on for each id, int64 [n]."""
+    codes = ids.combine_chunks().dictionary_encode().indices
+    return codes.to_numpy().astype(np.int64) + 1
+
+
+def _codes(
+    features: Sequence[Feature],
+    impressions: pa.Table,
+    tables: Mapping[str, pa.Table],
+) -> list[np.ndarray]:
+    """The code of each feature for each impression, int32 [n]."""
+    found = []
+    for feature in features:
+        table = tables.get(feature.entity, impressions)
+        key = f"{feature.entity}.{feature.name}"
+        codes = KINDS[feature.kind].encode(table[key], feature)[feature.tensor]
+        if table is not impressions:
+            name = _ID_OF[feature.entity]
+            places = pc.index_in(
+                impressions[name], value_set=table[name].combine_chunks()
+            )
+            places = pc.fill_null(places, -1).to_numpy()
+            # Of an id that the table lacks nothing is known.
+            codes = np.append(codes, 0)[places]
+        found.append(codes)
+    return found
