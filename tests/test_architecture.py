@@ -17,6 +17,7 @@ TRAINING = MODELS | {"data", "optimizers", "models", "runs"}
 EVALUATION = {"core", "ops", "data", "metrics", "models"}
 MAY_IMPORT = {
     "core": set(),
+    "native": {"core"},
     "runs": {"core", "data"},
     "ops": {"core"},
     "data": {"core", "ops"},
@@ -29,7 +30,7 @@ MAY_IMPORT = {
     "training": TRAINING,
     "tuning": {"core", "data", "models", "runs", "training", "evaluation"},
     "evaluation": EVALUATION,
-    "serving": EVALUATION | {"layers", "towers", "evaluation"},
+    "serving": EVALUATION | {"layers", "towers", "evaluation", "native"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 
@@ -75,6 +76,7 @@ OTHER_CLASSES = {
     "layers/multitask/mmoe.py": ["MMoE"],
     "layers/text/tuning/ways.py": ["TopLayers", "LoRA", "Adapter", "Prefix"],
     "models/base.py": ["RankingModel"],
+    "native/library.py": ["Output", "Buffer", "Library"],
 }
 
 

@@ -27,12 +27,19 @@ from tfadrec.runs.before import check_export, check_run
     type=click.Path(),
     help="Parquet file of more ads, with the columns of ads.parquet.",
 )
+@click.option(
+    "--check",
+    type=click.Choice(["native"]),
+    help="Also load the bundle through TensorFlow's C library, as servers do, "
+    "and write how fast it answers to native.json.",
+)
 @moved_data_option
 @allow_import_option
 def export(
     run: str,
     out: str | None,
     catalogue: str | None,
+    check: str | None,
     data: str | None,
     allow_import: tuple[str, ...],
 ) -> dict[str, Any]:
@@ -45,6 +52,7 @@ def export(
     Example:
       tfadrec export runs/a --out saved_models/a
       tfadrec export runs/a --catalogue new.parquet
+      tfadrec export runs/a --check native
     """
     name = pathlib.Path(run).absolute().name
     place = out or pathlib.Path("saved_models", name)
@@ -69,6 +77,7 @@ def export(
         tokenizer=tokenizer,
         encoder=encoder,
         catalogue=more,
+        native=check == "native",
     )
     click.echo(f"Bundle: {folder}")
     tower = loaded.ranker.ad_tower

@@ -21,9 +21,11 @@ from tfadrec.serving.deployment import (
     existing_versions,
     write_deployment,
 )
+from tfadrec.serving.native_check import check_native
 from tfadrec.serving.op_lint import foreign_ops
-from tfadrec.serving.parity import check_parity
+from tfadrec.serving.parity import bound_of, check_parity
 from tfadrec.serving.ranking_service import RankingService
+from tfadrec.serving.scores import Scores
 from tfadrec.serving.warm_up import warm_up_requests, write_warm_up
 
 
@@ -36,6 +38,7 @@ def export_bundle(
     tokenizer: Tokenizer | None = None,
     encoder: TextEncoder | None = None,
     catalogue: Catalogue | None = None,
+    native: bool = False,
 ) -> pathlib.Path:
     """Writes `<path>/<version>/`, a SavedModel for TensorFlow Serving.
 
@@ -60,6 +63,8 @@ def export_bundle(
       catalogue: more ads, made with the dataset's schema. Those that the
         dataset has are left as they are known; the others join the bundle's
         catalogue with the unknown id. Their vectors `text` are made here.
+      native: whether `check_native` replays the warm-up requests as well,
+        through TensorFlow's C library, and writes `native.json`.
 
     Returns:
       The version's folder.
@@ -112,6 +117,15 @@ def export_bundle(
         write_warm_up(fresh, path.absolute().name, signatures, requests)
         foreign = foreign_ops(fresh)
         check_parity(ranker, dataset, fresh, service.reader, foreign)
+        if native:
+            scores = Scores(ranker, dataset.schema.negatives_kept)
+            check_native(
+                fresh,
+                requests,
+                answers(service, signatures),
+                scores.means,
+                bound_of(ranker, ranker.ad_tower.text, service.reader.encoder),
+            )
         os.replace(fresh, folder)
     sample = next(
         request for signature, request in requests if signature == "score_slate"
