@@ -6,7 +6,6 @@
 // its tensors by name.
 
 #include "tensorflow/cc/saved_model/loader.h"
-#include "tensorflow/cc/saved_model/tag_constants.h"
 #include "tensorflow/core/framework/attr_value.pb.h"
 #include "tensorflow/core/framework/tensor.h"
 #include "tensorflow/core/lib/io/record_reader.h"
@@ -18,7 +17,7 @@ int main(int argc, char** argv) {
   using namespace tensorflow;
   SavedModelBundle bundle;
   TF_CHECK_OK(LoadSavedModel(SessionOptions(), RunOptions(), argv[1],
-                             {kSavedModelTagServe}, &bundle));
+                             {"serve"}, &bundle));
   std::unique_ptr<RandomAccessFile> in;
   std::unique_ptr<WritableFile> out;
   TF_CHECK_OK(Env::Default()->NewRandomAccessFile(argv[2], &in));
