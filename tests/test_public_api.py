@@ -68,6 +68,7 @@ PUBLIC = {
         "compare",
         "evaluate",
         "evaluate_baselines",
+        "evaluate_retrieval",
         "measure",
         "replay_line",
         "replay_sums",
@@ -215,6 +216,7 @@ PUBLIC = {
     ],
     "tfadrec.models": [
         "AdRanker",
+        "AdRetriever",
         "ContrastiveModel",
         "LanguageModel",
         "RankingModel",

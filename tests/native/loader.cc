@@ -44,7 +44,7 @@ int main(int argc, char** argv) {
     TF_CHECK_OK(bundle.GetSession()->Run(feeds, fetches, {}, &found));
     for (size_t i = 0; i < names.size(); ++i) {
       auto* tensor = (*answer.mutable_attr())[names[i]].mutable_tensor();
-      found[i].AsProtoTensorContent(tensor);
+      found[i].AsProtoField(tensor);
     }
     TF_CHECK_OK(writer.WriteRecord(answer.SerializeAsString()));
   }

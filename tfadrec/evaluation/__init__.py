@@ -11,6 +11,7 @@ from tfadrec.evaluation.replay_table import (
     replay_table,
 )
 from tfadrec.evaluation.report import write_report
+from tfadrec.evaluation.retrieval import evaluate_retrieval
 from tfadrec.evaluation.rows import rows_facts, rows_line
 from tfadrec.evaluation.standings import standings
 from tfadrec.evaluation.verdicts import verdicts
@@ -21,6 +22,7 @@ __all__ = [
     "compare",
     "evaluate",
     "evaluate_baselines",
+    "evaluate_retrieval",
     "measure",
     "replay_line",
     "replay_sums",
