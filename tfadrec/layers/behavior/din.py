@@ -1,5 +1,6 @@
 """Behaviour as what matters for the ad at hand: Deep Interest Network."""
 
+import functools
 from collections.abc import Sequence
 
 from tfadrec.core.door import keras, register, tf
@@ -120,32 +121,40 @@ class DIN(CheckedLayer):
         if self._dices:
             # Their averages are over all pairs, and they have weights.
             return self._interest(*given, *weights, training=training)
-        return blocks.map_pairs(self._interest, *given, weights)
+        # A row has one candidate: there is nothing to choose.
+        is_slate = inputs["target"].shape[1] != 1
+        work = functools.partial(self._interest, is_slate=is_slate)
+        return blocks.map_pairs(work, *given, weights)
 
     def _activate(self, i, hidden, real, training):
         if self._dices:
             return self._dices[i](hidden, mask=real, training=training)
         return self.activation(hidden)
 
-    def _interest(self, events, mask, target, *weights, training=None):
+    def _interest(
+        self, events, mask, target, *weights, training=None, is_slate=True
+    ):
         *dense, key, product = weights
         (query, bias), *rest = zip(dense[::2], dense[1::2], strict=True)
         # Padding may hold anything, also NaN, and 0 * NaN is not 0.
         events = masking.zero_padding(events, mask)
         batch, time, _ = tf.unstack(tf.shape(events))
         slate = tf.shape(target)[1]
-        by_event = slate > time
-        rows, columns, *kernels = _either(
+        # XLA fixes shapes, which are other ones by event.
+        can_choose = is_slate and not xla.is_compiling()
+        by_event = slate > time if can_choose else False
+        *pairs, real = _either(
             by_event,
-            (target, events, query, key),
-            (events, target, key, query),
+            (target, events, query, key, tf.tile(mask[:, None], [1, slate, 1])),
+            (
+                events,
+                target,
+                key,
+                query,
+                tf.tile(mask[..., None], [1, 1, slate]),
+            ),
         )
-        hidden = _first_layer(rows, columns, *kernels, bias, product)
-        real = _either(
-            by_event,
-            tf.tile(mask[:, None, :], [1, slate, 1]),
-            tf.tile(mask[:, :, None], [1, 1, slate]),
-        )
+        hidden = _first_layer(*pairs, bias, product)
         hidden = tf.reshape(hidden, [batch * time * slate, product.shape[-1]])
         for i, (kernel, bias) in enumerate(rest):
             hidden = self._activate(i, hidden, real, training)
@@ -192,7 +201,7 @@ def _first_layer(rows, columns, row_kernel, column_kernel, bias, product):
 
 
 def _either(condition, one, other):
-    """One of two; under XLA the other, as shapes differ."""
-    if xla.is_compiling():
+    """One of two, by a tensor or by what is known before."""
+    if condition is False:
         return other
     return tf.cond(condition, lambda: one, lambda: other)
