@@ -23,7 +23,7 @@ from machine import describe, peak, spread
 
 USERS, ADS, CATEGORIES = 10_000, 10_000, 100
 _BATCHES = {1024: 32, 4096: 8}  # batch size -> batches per measurement
-_HIDDEN = (256, 128, 64)  # DeepCTR's default
+HIDDEN = (256, 128, 64)  # DeepCTR's default
 _ROUNDS = 3
 _SEED = 0
 
@@ -183,7 +183,7 @@ def make_ranker(encoder: str, arguments: dict, length: int):
             num_users=USERS,
             max_length=length,
         ),
-        hidden_units=_HIDDEN,
+        hidden_units=HIDDEN,
         cross_layers=0,
         dropout=0.0,
     )
@@ -232,8 +232,8 @@ def _floor(rates: dict[str, list[float]]) -> None:
     """
     width, length, first, second = 32, 50, 80, 40
     pair = width * first + first * second + second + width
-    head = 3 * width * _HIDDEN[0]
-    head += _HIDDEN[0] * _HIDDEN[1] + _HIDDEN[1] * _HIDDEN[2]
+    head = 3 * width * HIDDEN[0]
+    head += HIDDEN[0] * HIDDEN[1] + HIDDEN[1] * HIDDEN[2]
     flops = 2 * (length * pair + width * first * 2 + head)
     # One write and one read of the unit's two hidden layers, float32.
     traffic = 2 * 4 * length * (first + second + width)

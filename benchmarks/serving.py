@@ -5,9 +5,9 @@
     python benchmarks/serving.py load      # eight clients of `tfadrec serve`
 
 Made-up ids, all histories full (T = 50); a user id, an ad id and one category
-of an ad, as in `behavior.py`. Slates are timed by the session API, which
-TensorFlow Serving uses, in processes that take turns. DeepCTR has no signature
-for a slate: its SavedModel gets 500 rows, and codes in place of raw ids.
+of an ad, as in `behavior.py`. Slates are timed in TensorFlow's own loader and
+without its Python, see `take_turns.py`. DeepCTR has no signature for a slate:
+its SavedModel gets 500 rows, and codes in place of raw ids.
 """
 
 import concurrent.futures
@@ -24,9 +24,10 @@ import time
 import behavior
 import numpy as np
 from machine import describe, spread
+from take_turns import take_turns
 
 _LENGTH = 50
-_CANDIDATES = 500
+CANDIDATES = 500
 _CALLS, _WARM_UP, _ROUNDS = 500, 50, 5
 _CLIENTS, _REQUESTS, _DISTINCT, _SLATE = 8, 10_000, 200, 100
 _SEED = 0
@@ -36,9 +37,7 @@ _PEERS = {"DeepCTR DIN": {}, "DeepCTR DIN, relu": {"att_activation": "relu"}}
 def main() -> None:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     command = sys.argv[1:] or ["slates"]
-    if command[0] == "time":
-        print(json.dumps(_time(*command[1:])))
-    elif command[0] == "peer":
+    if command[0] == "peer":
         _export_peer(*command[1:])
     elif command[0] == "load":
         _load()
@@ -48,29 +47,31 @@ def main() -> None:
 
 def _slates() -> None:
     print(describe())
+    ours = "score_slate"
     with tempfile.TemporaryDirectory() as scratch:
-        bundle = _export(pathlib.Path(scratch, "ours"))
-        contenders = {"score_slate": (bundle, "score_slate")}
-        _save(f"{bundle}.npz", _slate(_dataset(), 0, _CANDIDATES))
+        ranker = behavior.make_ranker("DIN", {}, _LENGTH)
+        folder = pathlib.Path(scratch, "ours")
+        folders = {ours: export_slate(ranker, make_dataset(), folder)}
         for name in _PEERS:
-            folder = str(pathlib.Path(scratch, name.replace(" ", "_")))
-            _call("peer", name, folder)
-            contenders[name] = (folder, "serving_default")
-        found: dict[str, list[list[float]]] = {name: [] for name in contenders}
-        for _ in range(_ROUNDS):
-            for name, (folder, signature) in contenders.items():
-                said = _call("time", folder, signature)
-                found[name].append(json.loads(said.splitlines()[-1]))
+            folders[name] = pathlib.Path(scratch, name.replace(" ", "_"))
+            _call("peer", name, str(folders[name]))
+        took = [take_turns(folders.values(), _CALLS) for _ in range(_ROUNDS)]
     print(
-        f"One user, {_CANDIDATES} candidates, T = {_LENGTH}, {_CALLS} calls a "
+        f"One user, {CANDIDATES} candidates, T = {_LENGTH}, {_CALLS} calls a "
         "round, ms: percentile, median (smallest to largest) of the rounds"
     )
-    for name, rounds in found.items():
-        p50, p99 = np.transpose(rounds)
+    # [percentile, round, contender]
+    found = np.percentile(took, [50, 99], axis=2)
+    for place, name in enumerate(folders):
+        p50, p99 = found[:, :, place]
         print(f"{name:18} 50th {spread(p50)}  99th {spread(p99)}")
-        if name in _PEERS:
-            shares = np.array(found["score_slate"])[:, 1] / p99
-            print(f"{'':18} ours at the 99th: {spread(shares)} of it")
+        if name != ours:
+            for told, share in zip(
+                ("50th", "99th"),
+                found[:, :, 0] / found[:, :, place],
+                strict=True,
+            ):
+                print(f"{'':18} ours at the {told}: {spread(share)} of it")
 
 
 def _call(*arguments: str) -> str:
@@ -85,36 +86,18 @@ def _call(*arguments: str) -> str:
     return done.stdout
 
 
-def _time(folder: str, signature: str) -> tuple[float, float]:
-    """50th and 99th percentile of the milliseconds of a call."""
-    import tensorflow as tf
+def export_slate(ranker, dataset, folder: pathlib.Path) -> pathlib.Path:
+    """A bundle of `score_slate` alone, with one request to warm up with."""
+    from tfadrec import serving
+    from tfadrec.core.door import tf
+    from tfadrec.serving.warm_up import write_warm_up
 
-    with np.load(f"{folder}.npz") as file:
-        request = {k: _objects(v) for k, v in file.items()}
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        meta = tf.compat.v1.saved_model.load(session, ["serve"], folder)
-        definition = meta.signature_def[signature]
-        fetches = [v.name for v in definition.outputs.values()]
-        feeds = {definition.inputs[k].name: v for k, v in request.items()}
-        took = []
-        for _ in range(_WARM_UP + _CALLS):
-            begun = time.perf_counter()
-            session.run(fetches, feeds)
-            took.append(1000 * (time.perf_counter() - begun))
-    p50, p99 = np.percentile(took[_WARM_UP:], [50, 99])
-    return p50, p99
-
-
-def _save(file: str, request) -> None:
-    # Strings as such: an array of objects would be a pickle.
-    plain = {
-        k: v.astype(str) if v.dtype == object else v for k, v in request.items()
-    }
-    np.savez(file, allow_pickle=False, **plain)
-
-
-def _objects(values: np.ndarray) -> np.ndarray:
-    return values.astype(object) if values.dtype.kind == "U" else values
+    service = serving.RankingService(ranker, dataset)
+    signatures = service.signatures("score_slate")
+    tf.saved_model.save(service, folder, signatures)
+    slate = make_slate(dataset, 0, CANDIDATES)
+    write_warm_up(folder, "ours", signatures, [("score_slate", slate)])
+    return folder
 
 
 def _export(path: pathlib.Path) -> str:
@@ -122,13 +105,15 @@ def _export(path: pathlib.Path) -> str:
     from tfadrec import serving
 
     ranker = behavior.make_ranker("DIN", {}, _LENGTH)
-    return str(serving.export_bundle(ranker, _dataset(), path))
+    return str(serving.export_bundle(ranker, make_dataset(), path))
 
 
 def _export_peer(name: str, folder: str) -> None:
     """DeepCTR's model, and the rows of the same slate in its codes."""
     import peers
     import tensorflow as tf
+
+    from tfadrec.serving.warm_up import write_warm_up
 
     sizes = {
         "user": behavior.USERS,
@@ -137,37 +122,36 @@ def _export_peer(name: str, folder: str) -> None:
     }
     model = peers.make("DIN", sizes, _LENGTH, **_PEERS[name])
     tf.saved_model.save(model, folder)
-    slate = _slate(_dataset(), 0, _CANDIDATES)
+    slate = make_slate(make_dataset(), 0, CANDIDATES)
     # A row of a table is one more than the id, here.
     rows = peers.inputs(
-        np.repeat(slate["user_id"] + 1, _CANDIDATES),
+        np.repeat(slate["user_id"] + 1, CANDIDATES),
         slate["candidate_ads"][0] + 1,
-        np.repeat(slate["history_ads"] + 1, _CANDIDATES, axis=0),
-        np.repeat(slate["history_length"], _CANDIDATES),
+        np.repeat(slate["history_ads"] + 1, CANDIDATES, axis=0),
+        np.repeat(slate["history_length"], CANDIDATES),
         {"category": behavior.categories()},
     )
-    definition = tf.saved_model.load(folder).signatures["serving_default"]
-    specs = definition.structured_input_signature[1]
-    _save(
-        f"{folder}.npz",
-        {
-            key: np.asarray(rows[key], spec.dtype.as_numpy_dtype).reshape(
-                [_CANDIDATES, *spec.shape[1:]]
-            )
-            for key, spec in specs.items()
-        },
-    )
+    signatures = tf.saved_model.load(folder).signatures
+    specs = signatures["serving_default"].structured_input_signature[1]
+    request = {
+        key: np.asarray(rows[key], spec.dtype.as_numpy_dtype).reshape(
+            [CANDIDATES, *spec.shape[1:]]
+        )
+        for key, spec in specs.items()
+    }
+    asked = [("serving_default", request)]
+    write_warm_up(folder, name, signatures, asked)
 
 
-def _dataset():
-    """One impression per user, each with a full history."""
+def make_dataset(length: int = _LENGTH):
+    """One impression per user, each with a full history of T events."""
     from tfadrec.core.schema import Schema
     from tfadrec.data import Dataset, EventLog, Impressions
 
     random = np.random.default_rng(_SEED)
     users = np.arange(1, behavior.USERS, dtype=np.int32)
     count = len(users)
-    starts = np.arange(count) * _LENGTH
+    starts = np.arange(count) * length
     catalogue = behavior.make_catalogue()
     return Dataset(
         schema=Schema(
@@ -181,10 +165,10 @@ def _dataset():
         user_ids=np.arange(count),
         users={},
         events=EventLog(
-            users=np.repeat(users, _LENGTH),
-            ads=random.integers(1, behavior.ADS, count * _LENGTH, np.int32),
-            types=np.ones(count * _LENGTH, np.int32),
-            times=np.tile(np.arange(_LENGTH, dtype=np.int64), count),
+            users=np.repeat(users, length),
+            ads=random.integers(1, behavior.ADS, count * length, np.int32),
+            types=np.ones(count * length, np.int32),
+            times=np.tile(np.arange(length, dtype=np.int64), count),
         ),
         impressions=Impressions(
             requests=np.arange(count),
@@ -194,14 +178,14 @@ def _dataset():
             labels={"clicked": np.zeros(count, np.float32)},
             columns={},
             history_starts=starts,
-            history_ends=starts + _LENGTH,
+            history_ends=starts + length,
             splits=None,
         ),
-        history_length=_LENGTH,
+        history_length=length,
     )
 
 
-def _slate(dataset, user: int, size: int):
+def make_slate(dataset, user: int, size: int):
     """A request for `score_slate`."""
     from tfadrec import serving
 
@@ -217,8 +201,10 @@ def _load() -> None:
     print(describe())
     with tempfile.TemporaryDirectory() as scratch:
         bundle = _export(pathlib.Path(scratch, "ours"))
-        dataset = _dataset()
-        requests = [_slate(dataset, user, _SLATE) for user in range(_DISTINCT)]
+        dataset = make_dataset()
+        requests = [
+            make_slate(dataset, user, _SLATE) for user in range(_DISTINCT)
+        ]
         ask = serving.open_bundle(bundle)["score_slate"]
         expected = [ask(**request) for request in requests]
         command = [sys.executable, "-m", "tfadrec", "serve"]

@@ -17,6 +17,7 @@ TRAINING = MODELS | {"calibration", "data", "optimizers", "models", "runs"}
 EVALUATION = {"calibration", "core", "ops", "data", "metrics", "models"}
 MAY_IMPORT = {
     "core": set(),
+    "native": {"core"},
     "runs": {"core", "data"},
     "ops": {"core"},
     "data": {"core", "ops"},
@@ -31,7 +32,7 @@ MAY_IMPORT = {
     "tuning": {"core", "data", "models", "runs", "training", "evaluation"},
     "evaluation": EVALUATION,
     "diagnosis": {"core", "data", "metrics", "training"},
-    "serving": EVALUATION | {"layers", "towers", "evaluation"},
+    "serving": EVALUATION | {"layers", "towers", "evaluation", "native"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 
@@ -77,6 +78,7 @@ OTHER_CLASSES = {
     "layers/multitask/mmoe.py": ["MMoE"],
     "layers/text/tuning/ways.py": ["TopLayers", "LoRA", "Adapter", "Prefix"],
     "models/base.py": ["RankingModel"],
+    "native/library.py": ["Output", "Buffer", "Library"],
 }
 
 

@@ -76,6 +76,7 @@ PUBLIC = {
         "differences_text",
         "evaluate",
         "evaluate_baselines",
+        "evaluate_retrieval",
         "gate",
         "measure",
         "probabilities_text",
@@ -238,6 +239,7 @@ PUBLIC = {
     ],
     "tfadrec.models": [
         "AdRanker",
+        "AdRetriever",
         "ContrastiveModel",
         "LanguageModel",
         "RankingModel",

@@ -192,6 +192,26 @@ def ranker_inputs(batch, time):
     }
 
 
+def retriever(name="retriever", **kwargs):
+    dtype = kwargs.get("dtype")
+    features = [f for f in specs("user") if f["kind"] != "lookup"]
+    return models.AdRetriever(
+        ad_tower(more=[TEXT], dtype=dtype),
+        towers.UserTower(
+            layers.GRU(name="gru", dtype=dtype),
+            **sizes()["user_tower"],
+            features=features,
+            id_dropout=0.37,
+            max_length=6,
+            feature_dropout=0.37,
+            name="user_tower",
+            dtype=dtype,
+        ),
+        name=name,
+        **kwargs,
+    )
+
+
 CASES = {
     "AdTower": Case(
         ad_tower_with_text,
@@ -222,5 +242,20 @@ CASES = {
         },
         garbled,
         float32=f"id|dropout|{HEAD_FLOAT32}",
+    ),
+    "AdRetriever": Case(
+        retriever,
+        lambda batch, time: {
+            **history(batch, time),
+            "history_ads": rows(batch, time),
+            "candidate_ads": rows(batch),
+        },
+        {
+            **HISTORY,
+            "history_ads": spec(None, dtype=tf.int32),
+            "candidate_ads": spec(dtype=tf.int32),
+        },
+        garbled,
+        float32="id|dropout|click_shares",
     ),
 }

@@ -1,9 +1,6 @@
 """Bundles: all or nothing, versions, and answers without this package."""
 
-import base64
 import dataclasses
-import json
-import os
 import subprocess
 import sys
 import time
@@ -20,61 +17,13 @@ from tfadrec.core.bundle_folder import bundle_folder
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError, TfadrecError
 from tfadrec.serving import parity
+from tfadrec.serving.native_check import replay
 from tfadrec.serving.requests import (
     candidate_inputs,
     new_ads,
     without_candidates,
 )
-
-# Runs where only TensorFlow can be imported.
-CHILD = """
-import base64, json, pathlib, sys
-
-class Refused:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in (
-            "tfadrec", "tf_keras", "transformers", "tensorflow_recommenders"
-        ):
-            raise ImportError(name)
-
-sys.meta_path.insert(0, Refused())
-import tensorflow as tf
-
-def decoded(found):
-    return base64.b64decode(found["b64"]) if "b64" in found else found
-
-answers = {}
-tasks = json.load(open(sys.argv[1]), object_hook=decoded)
-for name, (folder, requests) in tasks.items():
-    answers[name] = {}
-    with tf.Graph().as_default(), tf.compat.v1.Session() as runner:
-        meta = tf.compat.v1.saved_model.load(runner, ["serve"], folder)
-        for signature, request in requests.items():
-            definition = meta.signature_def[signature]
-            found = runner.run(
-                {k: v.name for k, v in definition.outputs.items()},
-                {definition.inputs[k].name: v for k, v in request.items()},
-            )
-            answers[name][signature] = {
-                k: v.tolist() for k, v in found.items()
-            }
-
-def text(value):
-    return value.decode() if isinstance(value, bytes) else value
-
-assert not {"tfadrec", "tf_keras", "transformers"} & set(sys.modules)
-print(json.dumps(answers, default=text))
-"""
-
-
-def plain(request):
-    return {
-        # JSON has no bytes: an example goes as base64.
-        k: [{"b64": base64.b64encode(v).decode()} for v in values]
-        if k == "examples"
-        else np.asarray(values).tolist()
-        for k, values in request.items()
-    }
+from tfadrec.serving.warm_up import write_warm_up
 
 
 @pytest.fixture(scope="module")
@@ -125,41 +74,32 @@ def requests():
 
 @pytest.fixture(scope="module")
 def answered(requests, tmp_path_factory):
-    """What a process says that can import TensorFlow and nothing of ours."""
-    folder = tmp_path_factory.mktemp("child")
-    task = {
-        name: (
-            str(worlds.bundle(name) / "1"),
-            {signature: plain(r) for signature, r in each.items()},
-        )
-        for name, each in requests.items()
-    }
-    (folder / "task.json").write_text(json.dumps(task))
-    environment = {
-        k: v
-        for k, v in os.environ.items()
-        if k not in ("TF_USE_LEGACY_KERAS", "PYTHONPATH")
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(folder / "task.json")],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    """What TensorFlow's C library says, in a process without its Python."""
+    found = {}
+    for name, each in requests.items():
+        folder = tmp_path_factory.mktemp("native") / "1"
+        folder.mkdir()
+        for part in ("saved_model.pb", "variables", "assets"):
+            (folder / part).symlink_to(worlds.bundle(name) / "1" / part)
+        arrays = [
+            (signature, {k: np.asarray(v) for k, v in request.items()})
+            for signature, request in each.items()
+        ]
+        signatures = getattr(worlds, name)().signatures
+        write_warm_up(folder, name, signatures, arrays)
+        answers, _ = replay(folder, 1, 0.0)
+        found[name] = dict(zip(each, answers, strict=True))
+    return found
 
 
 @pytest.mark.parametrize("name", ["words", "numbers"])
 def test_a_process_without_this_package_scores_the_same(
     requests, answered, name
 ):
-    """By the session API, as TensorFlow Serving.
+    """By the C API, whose session a server has; it checks what it imports.
 
-    The replay of an export answers by both, and `test_warm_up` asks every
-    signature of the object API.
+    The replay of an export answers by the session and the object API, and
+    `test_warm_up` asks every signature of the latter.
     """
     world = getattr(worlds, name)()
     found = answered[name]["serving_default"]["logits"]
@@ -181,11 +121,7 @@ def test_a_process_without_this_package_scores_the_same(
         best = answered[name][signature]
         here = world.ask[signature](**requests[name][signature])
         np.testing.assert_allclose(best["logits"], here["logits"], atol=1e-5)
-        ids = [
-            v.decode() if isinstance(v, bytes) else int(v)
-            for v in here["ad_ids"][0]
-        ]
-        assert best["ad_ids"] == [ids]
+        np.testing.assert_array_equal(best["ad_ids"], here["ad_ids"])
     assert set(answered[name]) == set(world.ask)
     for signature in set(world.ask) - {"recommend", "recommend_from"}:
         found = answered[name][signature]

@@ -33,6 +33,12 @@ from tfadrec.runs.before import check_export, check_run
     help="Folder of a dataset, prepared with --like the run's, as of whose end "
     "rates and counts are  [default: the run's].",
 )
+@click.option(
+    "--check",
+    type=click.Choice(["native"]),
+    help="Also load the bundle through TensorFlow's C library, as servers do, "
+    "and write how fast it answers to native.json.",
+)
 @moved_data_option
 @allow_import_option
 def export(
@@ -40,6 +46,7 @@ def export(
     out: str | None,
     catalogue: str | None,
     rates: str | None,
+    check: str | None,
     data: str | None,
     allow_import: tuple[str, ...],
 ) -> dict[str, Any]:
@@ -53,6 +60,7 @@ def export(
       tfadrec export runs/a --out saved_models/a
       tfadrec export runs/a --catalogue new.parquet
       tfadrec export runs/a --rates data/until_today
+      tfadrec export runs/a --check native
     """
     name = pathlib.Path(run).absolute().name
     place = pathlib.Path("saved_models", name) if out is None else out
@@ -79,6 +87,7 @@ def export(
         catalogue=more,
         calibration=loaded.calibration,
         rates=None if rates is None else open_dataset(rates),
+        native=check == "native",
     )
     click.echo(f"Bundle: {folder}")
     tower = loaded.ranker.ad_tower

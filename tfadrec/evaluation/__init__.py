@@ -19,6 +19,7 @@ from tfadrec.evaluation.replay_table import (
     replay_table,
 )
 from tfadrec.evaluation.report import write_report
+from tfadrec.evaluation.retrieval import evaluate_retrieval
 from tfadrec.evaluation.rows import rows_facts, rows_line
 from tfadrec.evaluation.standings import standings
 from tfadrec.evaluation.verdicts import verdicts
@@ -34,6 +35,7 @@ __all__ = [
     "differences_text",
     "evaluate",
     "evaluate_baselines",
+    "evaluate_retrieval",
     "gate",
     "measure",
     "probabilities_text",

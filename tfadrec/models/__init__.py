@@ -1,6 +1,7 @@
-"""Rankers, and what is pretrained alone."""
+"""Rankers, retrievers, and what is pretrained alone."""
 
 from tfadrec.models.ad_ranker import AdRanker
+from tfadrec.models.ad_retriever import AdRetriever
 from tfadrec.models.base import RankingModel
 from tfadrec.models.contrastive_model import ContrastiveModel
 from tfadrec.models.dataset_sizes import dataset_sizes
@@ -8,6 +9,7 @@ from tfadrec.models.language_model import LanguageModel
 
 __all__ = [
     "AdRanker",
+    "AdRetriever",
     "ContrastiveModel",
     "LanguageModel",
     "RankingModel",

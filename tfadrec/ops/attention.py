@@ -29,12 +29,17 @@ def match_scores(
     if ad_mask is not None:
         # Padding may hold anything, also NaN, and 0 * NaN is not 0.
         ad = tf.where(ad_mask[..., None], ad, 0)
-    products = tf.einsum("btd,bcnd->bctn", user, ad)  # u_i . v_j
-    mask = None if ad_mask is None else ad_mask[:, :, None, :]
-    alpha = masking.masked_softmax(products, mask)
+    batch, slate, parts, _ = tf.unstack(tf.shape(ad))
+    flat = tf.reshape(ad, [batch, slate * parts, ad.shape[-1]])
+    products = tf.matmul(flat, user, transpose_b=True)  # v_j . u_i
+    # The few parts are not the last axis: sums run along the events.
+    shape = [batch, slate, parts, tf.shape(user)[1]]
+    products = tf.cast(tf.reshape(products, shape), tf.float32)
+    mask = None if ad_mask is None else ad_mask[..., None]
+    alpha = masking.masked_softmax(products, mask, axis=2)
     # c_i = u_i . sum_j alpha_ij v_j = sum_j alpha_ij (u_i . v_j)
-    scores = tf.reduce_sum(alpha * tf.cast(products, tf.float32), axis=-1)
-    return scores, alpha
+    scores = tf.reduce_sum(alpha * products, axis=2)
+    return scores, tf.linalg.matrix_transpose(alpha)
 
 
 def attend(

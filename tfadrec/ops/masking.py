@@ -24,11 +24,20 @@ def masked_softmax(
     """
     logits = tf.cast(logits, tf.float32)
     if mask is None:
-        return tf.nn.softmax(logits, axis=axis)
+        return _softmax(logits, axis)
     # A finite stand-in for -inf: no NaN where a whole row is masked.
     lowest = tf.constant(tf.float32.min / 2)
     logits = tf.where(mask, logits, lowest)
-    return tf.where(mask, tf.nn.softmax(logits, axis=axis), 0.0)
+    return tf.where(mask, _softmax(logits, axis), 0.0)
+
+
+def _softmax(logits, axis):
+    if axis in (-1, logits.shape.rank - 1):
+        return tf.nn.softmax(logits)
+    # TensorFlow's would turn the axis to the end and back.
+    highest = tf.reduce_max(logits, axis, keepdims=True)
+    shares = tf.exp(logits - tf.stop_gradient(highest))
+    return shares / tf.reduce_sum(shares, axis, keepdims=True)
 
 
 def zero_padding(vectors: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:

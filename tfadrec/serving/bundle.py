@@ -29,9 +29,11 @@ from tfadrec.serving.deployment import (
     existing_versions,
     write_deployment,
 )
+from tfadrec.serving.native_check import check_native
 from tfadrec.serving.op_lint import foreign_ops
-from tfadrec.serving.parity import check_parity
+from tfadrec.serving.parity import bound_of, check_parity
 from tfadrec.serving.ranking_service import RankingService
+from tfadrec.serving.scores import Scores
 from tfadrec.serving.warm_up import warm_up_requests, write_warm_up
 
 
@@ -46,6 +48,7 @@ def export_bundle(
     catalogue: Catalogue | None = None,
     calibration: Calibration | None = None,
     rates: Dataset | None = None,
+    native: bool = False,
 ) -> pathlib.Path:
     """Writes `<path>/<version>/`, a SavedModel for TensorFlow Serving.
 
@@ -75,6 +78,8 @@ def export_bundle(
       calibration: of the ranker's logits.
       rates: another dataset, prepared with `--like` this one, as of whose end
         rates and counts are.
+      native: whether `check_native` replays the warm-up requests as well,
+        through TensorFlow's C library, and writes `native.json`.
 
     Returns:
       The version's folder.
@@ -101,7 +106,7 @@ def export_bundle(
             )
         return _export(
             *(folder, version, ranker, dataset, tokenizer, encoder),
-            *(catalogue, calibration, rates),
+            *(catalogue, calibration, rates, native),
         )
 
 
@@ -115,6 +120,7 @@ def _export(
     catalogue: Catalogue | None,
     calibration: Calibration | None,
     rates: Dataset | None,
+    native: bool,
 ) -> pathlib.Path:
     """See `export_bundle`; its folder is held."""
     path = bundle.path
@@ -152,6 +158,15 @@ def _export(
         check_parity(
             ranker, dataset, fresh, service.reader, foreign, calibration
         )
+        if native:
+            scores = Scores(ranker, dataset.schema.negatives_kept, calibration)
+            check_native(
+                fresh,
+                requests,
+                answers(service, signatures),
+                scores.means,
+                bound_of(ranker, ranker.ad_tower.text, service.reader.encoder),
+            )
     sample = next(
         request for signature, request in requests if signature == "score_slate"
     )

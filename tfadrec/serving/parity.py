@@ -18,6 +18,7 @@ from tfadrec.data.copy.text_vectors import TextEncoder
 from tfadrec.data.dataset import Dataset
 from tfadrec.models import AdRanker
 from tfadrec.serving.ad_reader import AdReader
+from tfadrec.serving.differences import largest
 from tfadrec.serving.requests import (
     Request,
     as_slates,
@@ -28,9 +29,8 @@ from tfadrec.serving.requests import (
 )
 from tfadrec.serving.scores import Scores
 
-#: The largest difference between a served and a trained score, as a share of
-#: its size: of a logit or mean z it is that share of max(1, |z|), and of a
-#: probability p that of p max(1, -log p), p >= 1e-6, which the former implies.
+#: The largest difference between a served and a trained score; see
+#: `differences.largest`.
 PARITY = 1e-5
 #: The same in half precision: results then depend on the size of the batch, by
 #: which the kernel of a product is chosen.
@@ -107,10 +107,10 @@ def check_parity(
         for (signature, api, case), answered in answers.items()
     }
     # The column `text` of known ads was encoded once; a tower encodes anew.
-    known = _bound(ranker, ranker.ad_tower.text)
+    known = bound_of(ranker, ranker.ad_tower.text)
     bounds = {
         "serving_default": known,
-        "score_new_ads": max(known, _bound(reader.encoder)),
+        "score_new_ads": max(known, bound_of(reader.encoder)),
     }
     for case, difference in differences.items():
         bound = bounds[case.partition(",")[0]]
@@ -132,7 +132,7 @@ def check_parity(
     (folder / "parity.json").write_text(json.dumps(report, indent=2) + "\n")
 
 
-def _bound(*layers: AdRanker | TextEncoder | None) -> float:
+def bound_of(*layers: AdRanker | TextEncoder | None) -> float:
     """How far scores may differ that depend on what some layers make."""
     is_exact = all(
         layer is None or layer.compute_dtype == "float32" for layer in layers
@@ -221,13 +221,5 @@ def _difference(
     answer: Mapping[str, tf.Tensor],
 ) -> float:
     """How far answers are from the ranker's at most; see `PARITY`."""
-    differences = []
-    for name, values in answer.items():
-        trained = values.numpy().astype(np.float64)
-        if name in scores.means:
-            size = np.maximum(1, np.abs(trained))
-        else:
-            size = np.maximum(trained, 1e-6)
-            size *= np.maximum(1, -np.log(trained))
-        differences.append(np.abs((served[name] - trained) / size).max())
-    return float(np.max(differences))
+    trained = {name: values.numpy() for name, values in answer.items()}
+    return largest(served, trained, scores.means)

@@ -8,9 +8,11 @@ from tfadrec.layers import DIN
 from tfadrec.ops import blocks
 
 
-def test_the_folded_form_equals_the_concatenated_one():
+@pytest.mark.parametrize("slate", [3, 6])
+def test_the_folded_form_equals_the_concatenated_one(slate):
+    """With fewer candidates than events, and with more."""
     random = np.random.default_rng(0)
-    batch, slate, time, width, hidden = 2, 3, 4, 5, (7, 6)
+    batch, time, width, hidden = 2, 4, 5, (7, 6)
     events = random.normal(size=(batch, time, width))
     target = random.normal(size=(batch, slate, width))
     mask = np.arange(time) < np.array([4, 2])[:, None]
@@ -49,7 +51,9 @@ def test_the_folded_form_equals_the_concatenated_one():
         name = variable.name.removesuffix(":0").partition("/")[2]
         variable.assign(values.pop(name))
     assert not values
-    np.testing.assert_allclose(layer(inputs), expected, rtol=1e-4, atol=1e-5)
+    for call in (layer, tf.function(layer)):
+        found = call(inputs)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_weights_are_not_normalised():
@@ -108,15 +112,19 @@ def test_dice_leaves_padding_out_of_its_averages():
     assert any((a != b).any() for a, b in zip(before, bare, strict=True))
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-def test_blocks_agree_with_one_piece(monkeypatch, policy):
-    monkeypatch.setattr(blocks, "_PAIRS", 7)
+@pytest.mark.parametrize(
+    ("policy", "slate", "pairs"),
+    [("float32", 3, 7), ("mixed_bfloat16", 3, 7), ("float32", 6, 24)],
+)
+def test_blocks_agree_with_one_piece(monkeypatch, policy, slate, pairs):
+    """Under XLA kernels are made per candidate, else of events where fewer."""
+    monkeypatch.setattr(blocks, "_PAIRS", pairs)
     keras.utils.set_random_seed(2)
     layer = DIN(dtype=policy)
     inputs = {
         "events": tf.random.normal([3, 4, 5]),
         "mask": tf.sequence_mask([4, 0, 2], 4),
-        "target": tf.random.normal([3, 3, 5]),
+        "target": tf.random.normal([3, slate, 5]),
     }
     layer(inputs)
 

@@ -1,5 +1,6 @@
 """Behaviour as what matters for the ad at hand: Deep Interest Network."""
 
+import functools
 from collections.abc import Sequence
 
 from tfadrec.core.door import keras, register, tf
@@ -8,7 +9,7 @@ from tfadrec.layers.behavior.checks import EVENTS_AND_TARGET
 from tfadrec.layers.building import built
 from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.dice import Dice
-from tfadrec.ops import blocks, masking
+from tfadrec.ops import blocks, masking, xla
 
 
 @register
@@ -30,8 +31,10 @@ class DIN(CheckedLayer):
 
     So one kernel is made per candidate, and a pair costs a single product of
     k_t with it. The kernels of a user's candidates stand side by side: a user
-    with C candidates is one matrix product [T, D] [D, C H]. Pairs are worked
-    on in blocks that fit a cache (`ops/blocks.py`); with Dice, all at once.
+    with C candidates is one matrix product [T, D] [D, C H]. In the same way a
+    kernel can be made per event, and is where events are fewer. Pairs are
+    worked on in blocks that fit a cache (`ops/blocks.py`); with Dice, all at
+    once.
 
     Mask: padding has no weight; an empty history gives zeros. Precision: the
     layer's compute dtype.
@@ -118,35 +121,49 @@ class DIN(CheckedLayer):
         if self._dices:
             # Their averages are over all pairs, and they have weights.
             return self._interest(*given, *weights, training=training)
-        return blocks.map_pairs(self._interest, *given, weights)
+        # A row has one candidate: there is nothing to choose.
+        is_slate = inputs["target"].shape[1] != 1
+        work = functools.partial(self._interest, is_slate=is_slate)
+        return blocks.map_pairs(work, *given, weights)
 
     def _activate(self, i, hidden, real, training):
         if self._dices:
             return self._dices[i](hidden, mask=real, training=training)
         return self.activation(hidden)
 
-    def _interest(self, events, mask, target, *weights, training=None):
+    def _interest(
+        self, events, mask, target, *weights, training=None, is_slate=True
+    ):
         *dense, key, product = weights
         (query, bias), *rest = zip(dense[::2], dense[1::2], strict=True)
         # Padding may hold anything, also NaN, and 0 * NaN is not 0.
         events = masking.zero_padding(events, mask)
-        batch, time, width = tf.unstack(tf.shape(events))
-        slate, first = tf.shape(target)[1], key.shape[-1]
-        columns = tf.expand_dims(tf.linalg.matrix_transpose(target), -1)
-        kernels = columns * tf.expand_dims(product, 1)  # [B, D, C, H]
-        kernels += tf.expand_dims(key, 1)
-        kernels = tf.reshape(kernels, [batch, width, slate * first])
-        query = tf.nn.bias_add(tf.reshape(target, [-1, width]) @ query, bias)
-        query = tf.reshape(query, [batch, 1, slate * first])
-        hidden = tf.matmul(events, kernels) + query  # [B, T, C H]
-        hidden = tf.reshape(hidden, [batch * time * slate, first])
-        real = tf.tile(tf.expand_dims(mask, -1), [1, 1, slate])
+        batch, time, _ = tf.unstack(tf.shape(events))
+        slate = tf.shape(target)[1]
+        # XLA fixes shapes, which are other ones by event.
+        can_choose = is_slate and not xla.is_compiling()
+        by_event = slate > time if can_choose else False
+        *pairs, real = _either(
+            by_event,
+            (target, events, query, key, tf.tile(mask[:, None], [1, slate, 1])),
+            (
+                events,
+                target,
+                key,
+                query,
+                tf.tile(mask[..., None], [1, 1, slate]),
+            ),
+        )
+        hidden = _first_layer(*pairs, bias, product)
+        hidden = tf.reshape(hidden, [batch * time * slate, product.shape[-1]])
         for i, (kernel, bias) in enumerate(rest):
             hidden = self._activate(i, hidden, real, training)
             hidden = tf.nn.bias_add(hidden @ kernel, bias)
-        weights = tf.reshape(hidden, [batch, time, slate])
-        weights = tf.where(real, weights, 0)
-        return tf.matmul(weights, events, transpose_a=True)
+        weights = tf.where(real, tf.reshape(hidden, tf.shape(real)), 0)
+        weights = _either(
+            by_event, weights, tf.linalg.matrix_transpose(weights)
+        )
+        return tf.matmul(weights, events)
 
     def get_config(self):
         return {
@@ -156,3 +173,35 @@ class DIN(CheckedLayer):
             if self.activation == "dice"
             else keras.activations.serialize(self.activation),
         }
+
+
+def _first_layer(rows, columns, row_kernel, column_kernel, bias, product):
+    """The first layer of all pairs of a row and a column, in one product.
+
+    Returns:
+      [B, rows, columns H].
+    """
+    batch, count, width = tf.unstack(tf.shape(columns))
+    turned = tf.expand_dims(tf.linalg.matrix_transpose(columns), -1)
+    kernels = turned * tf.expand_dims(product, 1)  # [B, D, columns, H]
+    kernels += tf.expand_dims(row_kernel, 1)
+    wide = count * product.shape[-1]
+    own = tf.reshape(columns, [-1, width]) @ column_kernel
+    own = tf.nn.bias_add(own, bias)
+    kernels = tf.concat(
+        [
+            tf.reshape(kernels, [batch, width, wide]),
+            tf.reshape(own, [batch, 1, wide]),
+        ],
+        axis=1,
+    )
+    # What a column gives alone is multiplied by a one behind each row.
+    ones = [[0, 0], [0, 0], [0, 1]]
+    return tf.matmul(tf.pad(rows, ones, constant_values=1), kernels)
+
+
+def _either(condition, one, other):
+    """One of two, by a tensor or by what is known before."""
+    if condition is False:
+        return other
+    return tf.cond(condition, lambda: one, lambda: other)

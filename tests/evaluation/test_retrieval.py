@@ -1,0 +1,85 @@
+"""Ranks of the whole catalogue, by loops over users, ads and histories."""
+
+import types
+
+import numpy as np
+import pytest
+
+from tests.models import tastes
+from tfadrec import evaluation
+from tfadrec.core.door import tf
+from tfadrec.core.errors import InputError
+from tfadrec.metrics import retrieval
+
+
+class Retriever:
+    """Users and ads have one number each."""
+
+    def __call__(self, inputs):
+        return {"user": tf.cast(inputs["user_id"], tf.float32)[:, None]}
+
+    def catalogue_vectors(self):
+        return np.sin(np.arange(tastes.ADS + 1, dtype=np.float32))[:, None]
+
+
+def figures(scores, relevant):
+    found = retrieval.places(np.array(scores), np.array(relevant))
+    return {
+        **{f"recall@{k}": retrieval.recall(*found, k) for k in (3, 20)},
+        **{f"ndcg@{k}": retrieval.ndcg(*found, k) for k in (3, 20)},
+    }
+
+
+def test_everybody_ranks_the_catalogue():
+    train, _ = tastes.parts()
+    rows = tastes.dataset()
+    test = rows.select(np.arange(3, len(rows), 5))
+    found = evaluation.evaluate_retrieval(Retriever(), test, train, ks=(3, 20))
+    clicks = np.zeros([tastes.USERS + 1, tastes.ADS + 1])
+    shown = train.impressions
+    for user, ad, click in zip(
+        shown.users, shown.ads, shown.labels["clicked"], strict=True
+    ):
+        clicks[user, ad] += click
+    users = (clicks > 0).astype(float)
+    lengths = np.linalg.norm(users, axis=0)
+    scores = {"retriever": [], "popularity": [], "item_to_item": []}
+    relevant = []
+    impressions = test.impressions
+    for row in np.flatnonzero(impressions.labels["clicked"]):
+        relevant.append(impressions.ads[row] - 1)
+        start = impressions.history_starts[row]
+        history = test.events.ads[start : impressions.history_ends[row]]
+        vectors = Retriever().catalogue_vectors()[1:, 0]
+        scores["retriever"].append(
+            (np.float32(impressions.users[row]) * vectors).tolist()
+        )
+        scores["popularity"].append(clicks.sum(axis=0)[1:])
+        scores["item_to_item"].append(
+            [
+                sum(
+                    users[:, other]
+                    @ users[:, ad]
+                    / lengths[other]
+                    / lengths[ad]
+                    for other in history
+                    if lengths[other] and lengths[ad]
+                )
+                for ad in range(1, tastes.ADS + 1)
+            ]
+        )
+    for name, values in scores.items():
+        # Sums of cosines are equal but for rounding.
+        expected = figures(np.round(values, 9), relevant)
+        assert found[name] == pytest.approx(expected, abs=0.01), name
+    assert found["item_to_item"]["recall@20"] > 0.5
+
+
+def test_rows_without_a_click_cannot_be_measured():
+    rows = tastes.dataset()
+    impressions = rows.impressions
+    nothing = np.flatnonzero(impressions.labels["clicked"] == 0)
+    with pytest.raises(InputError, match=r"Received: none in \d+ rows"):
+        evaluation.evaluate_retrieval(
+            types.SimpleNamespace(), rows.select(nothing), rows
+        )
