@@ -22,6 +22,7 @@ def dataset(tmp_path_factory):
         rows,
         weights=np.ones(len(rows.times)),
         splits=np.array(["train"] * len(rows.times), object),
+        days=np.zeros(len(rows.times), np.int32),
     )
     return dataclasses.replace(dataset, impressions=more)
 
