@@ -28,7 +28,7 @@ _MENDS = {
     "": _AGAIN,
     MODEL: "Remove it and train again: that goes on from the checkpoints.",
     BASELINES: "Remove it: it is written again.",
-    CALIBRATION: "Remove it, or write it again with `tfadrec calibrate`.",
+    CALIBRATION: "Remove it, and write it again with `tfadrec calibrate`.",
 }
 _OF_VERSION_1 = {RECORD, STATE, MODEL, BASELINES}
 
