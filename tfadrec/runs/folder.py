@@ -27,7 +27,10 @@ _MENDS = {
     MODEL: "Remove it and train again: that goes on from the checkpoints.",
     BASELINES: "Remove it: it is written again.",
 }
-_OF_VERSION_1 = {RECORD, STATE, MODEL, BASELINES}
+_OF_VERSION_1 = {
+    *(RECORD, STATE, MODEL, BASELINES),
+    f"{CHECKPOINTS}/epoch-0001.index",
+}
 
 
 def run_folder(out: str | os.PathLike[str]) -> WorkFolder:
