@@ -87,6 +87,16 @@ def test_a_link_in_the_folder(out):
     assert (out.parent / "a.txt").read_text() == "old"
 
 
+def test_a_folder_that_a_kill_has_left_empty(out):
+    (out / "deep" / "b.txt").unlink()
+    fill(out, a="new")
+    assert (out / "a.txt").read_text() == "new"
+    (out / "deep").rmdir()
+    (out / "deep").symlink_to(out.parent)
+    with pytest.raises(InputError, match="also holds deep"):
+        fill(out, a="newer")
+
+
 def test_a_folder_where_a_file_was(out):
     (out / "a.txt").unlink()
     (out / "a.txt" / "in").mkdir(parents=True)

@@ -159,13 +159,15 @@ class WorkFolder:
 
     def clear(self) -> None:
         """Removes all files of the writer, and the manifest."""
-        for name in [*self._files, NAME]:
+        for name in self._files:
             (self.path / name).unlink(missing_ok=True)
         self._files.clear()
         for place, _, _ in os.walk(self.path, topdown=False):
             if pathlib.Path(place) != self.path:
                 with contextlib.suppress(OSError):
                     os.rmdir(place)
+        # Last, as it tells whose the folders are.
+        (self.path / NAME).unlink(missing_ok=True)
 
     def damaged(self, name: str) -> InputError:
         """What to say of a file that is not as it was written."""
@@ -226,7 +228,7 @@ class WorkFolder:
             known = set(self._older(self.path))
         files = {}
         for name, is_file in entries(self.path):
-            if name == NAME:
+            if name == NAME or self._is_emptied(name, known):
                 continue
             is_others = self._is_of_others(name)
             if not is_file or name not in known:
@@ -239,6 +241,15 @@ class WorkFolder:
             elif not is_others:
                 raise self.damaged(name)
         self._files = files
+
+    def _is_emptied(self, name: str, known: Collection[str]) -> bool:
+        """Whether that is an empty folder in which files of the writer were."""
+        path = self.path / name
+        return (
+            path.is_dir()
+            and not path.is_symlink()
+            and any(file.startswith(f"{name}/") for file in known)
+        )
 
     def _is_of_others(self, name: str) -> bool:
         return is_scratch(name.partition("/")[0]) or any(

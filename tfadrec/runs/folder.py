@@ -30,7 +30,10 @@ _MENDS = {
     BASELINES: "Remove it: it is written again.",
     CALIBRATION: "Remove it, and write it again with `tfadrec calibrate`.",
 }
-_OF_VERSION_1 = {RECORD, STATE, MODEL, BASELINES}
+_OF_VERSION_1 = {
+    *(RECORD, STATE, MODEL, BASELINES),
+    f"{CHECKPOINTS}/epoch-0001.index",
+}
 
 
 def run_folder(out: str | os.PathLike[str]) -> WorkFolder:
