@@ -187,7 +187,7 @@ def test_the_file(tmp_path):
         (tmp_path / "calibration.json").write_text(text)
         with pytest.raises(InputError, match="must hold a calibration"):
             Calibration.load(tmp_path)
-    with pytest.raises(InputError, match="where calibration.json is not"):
+    with pytest.raises(InputError, match=r"where calibration\.json is not"):
         folder.check()
     (tmp_path / "calibration.json").unlink()
     with folder.held():
