@@ -298,7 +298,7 @@ def test_names_that_yaml_takes_for_something_else(tmp_path, name):
     """YAML 1.1 reads what was meant, and Kubernetes takes it (RFC 1035)."""
     path = tmp_path / name
     (path / "1").mkdir(parents=True)
-    deployment.write_deployment(path, 1, {}, {}, {})
+    write(path, 1)
     deploy, service = yaml.safe_load_all((path / "kubernetes.yaml").read_text())
     pod = deploy["spec"]["template"]
     (claim,) = pod["spec"]["volumes"]

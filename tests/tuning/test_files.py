@@ -3,11 +3,11 @@
 import pytest
 
 from tfadrec.core.errors import InputError
-from tfadrec.tuning.files import read_json, write_text
+from tfadrec.tuning.files import read_json
 
 
 def test_what_was_written_is_read(tmp_path):
-    write_text(tmp_path / "a.json", '{"a": [1, null]}')
+    (tmp_path / "a.json").write_text('{"a": [1, null]}')
     assert read_json(tmp_path / "a.json") == {"a": [1, None]}
     assert read_json(tmp_path / "b.json") == {}
 
