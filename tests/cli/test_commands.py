@@ -240,7 +240,7 @@ def test_runs_that_differ_in_the_seed_are_one_model(run, tmp_path):
         record = json.loads((other / "run.json").read_text())
         assert change[0] in record["config"]
         record["config"] = record["config"].replace(*change)
-        (other / "run.json").write_text(json.dumps(record))
+        small.rewrite(other, "run.json", json.dumps(record))
     gates = ["--must-not-lose", "0.001", "--in", "all,with_history"]
     result = call("evaluate", run, *others, *gates, "--json")
     assert result.exit_code == 0, result.output
@@ -397,7 +397,7 @@ def one_service(monkeypatch):
     monkeypatch.setattr(
         serving.RankingService, "signatures", lambda *_: signatures
     )
-    monkeypatch.setattr(serving, "RankingService", lambda *_: service)
+    monkeypatch.setattr(serving, "RankingService", lambda *_, **__: service)
 
 
 def test_recommend(one_service):
@@ -459,7 +459,7 @@ BAD = [
     ("train --data WORLD --config latin.yaml --out run", "must be YAML"),
     ("train --data WORLD --config key.yaml --out run", "Received: 'fits'"),
     ("train --data WORLD --config setting.yaml --out run", ": widht"),
-    ("train --data WORLD --out empty/../.", "holds something else"),
+    ("train --data WORLD --out empty/../.", "which also holds"),
     ("pretrain --data nowhere --out run", "a dataset is a folder"),
     ("pretrain --data WORLD --from empty --out run", "must hold config.json"),
     ("pretrain --data WORLD --from nowhere/at/all --out run", "A model must"),

@@ -136,7 +136,9 @@ def serve(
 def _token(file: str | None) -> str | None:
     """From a file or the environment: arguments can be read by all users."""
     source = f"${_TOKEN}" if file is None else file
-    token = os.environ.get(_TOKEN) if file is None else _read_token(file)
+    token, is_open = os.environ.get(_TOKEN), False
+    if file is not None:
+        token, is_open = _read_token(file)
     if token is not None and not (token.isascii() and token.isprintable()):
         token = ""
     if token == "":
@@ -144,18 +146,19 @@ def _token(file: str | None) -> str | None:
             "a token is printable text without a line's end. Received: none "
             f"in {source}."
         )
-    return token
-
-
-def _read_token(file: str) -> str:
-    if not pathlib.Path(file).is_file():
-        return ""
-    with open(file, "rb") as stream:
-        mode = os.fstat(stream.fileno()).st_mode
-        token = stream.read(_TOKEN_BYTES).decode("utf-8", "replace").strip()
-    if mode & (stat.S_IRGRP | stat.S_IROTH):
+    if is_open:
         click.echo(
             f"tfadrec: others can read the token in {file}: chmod 600 {file}",
             err=True,
         )
     return token
+
+
+def _read_token(file: str) -> tuple[str, bool]:
+    """A file's token, and whether others can read it."""
+    if not pathlib.Path(file).is_file():
+        return "", False
+    with open(file, "rb") as stream:
+        mode = os.fstat(stream.fileno()).st_mode
+        token = stream.read(_TOKEN_BYTES).decode("utf-8", "replace").strip()
+    return token, bool(mode & (stat.S_IRGRP | stat.S_IROTH))

@@ -93,21 +93,21 @@ def export_bundle(
         precision; see `check_parity`.
     """
     folder = bundle_folder(path)
-    path = folder.path
-    check_bundle_folder(path)
+    check_bundle_folder(folder.path)
     with folder.held():
-        check_deployment(path)
+        check_deployment(folder.path)
         if version is None:
-            version = 1 + max(version_numbers(path), default=0)
-        if version < 1 or (path / str(version)).exists():
+            version = 1 + max(version_numbers(folder.path), default=0)
+        if version < 1 or (folder.path / str(version)).exists():
             raise InputError(
                 "a version is a number >= 1 that is not there yet. Received: "
                 f"version={version} in {path}."
             )
-        return _export(
+        _export(
             *(folder, version, ranker, dataset, tokenizer, encoder),
             *(catalogue, calibration, rates, native),
         )
+    return pathlib.Path(path, str(version))
 
 
 def _export(
@@ -121,7 +121,7 @@ def _export(
     calibration: Calibration | None,
     rates: Dataset | None,
     native: bool,
-) -> pathlib.Path:
+) -> None:
     """See `export_bundle`; its folder is held."""
     path = bundle.path
     more = None
@@ -171,7 +171,6 @@ def _export(
         request for signature, request in requests if signature == "score_slate"
     )
     write_deployment(bundle, version, signatures, foreign, sample)
-    return path / str(version)
 
 
 def open_bundle(
