@@ -10,7 +10,8 @@ import time
 import pytest
 
 from tests.serving import worlds
-from tfadrec.cli.serve import _read_token
+from tfadrec.cli.serve import _token
+from tfadrec.core.errors import InputError
 from tfadrec.serving.preview import log, versions
 from tfadrec.serving.preview.body import read_body, unpack
 from tfadrec.serving.preview.budget import Budget
@@ -208,8 +209,9 @@ def test_a_token_that_others_can_read(tmp_path, capsys, mode, warned):
     file = tmp_path / "token"
     file.write_text(" sesame\n")
     file.chmod(mode)
-    assert _read_token(str(file)) == "sesame"
+    assert _token(str(file)) == "sesame"
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == warned
     assert all("chmod 600" in line for line in lines)
-    assert _read_token(str(tmp_path)) == ""
+    with pytest.raises(InputError, match="none in"):
+        _token(str(tmp_path))

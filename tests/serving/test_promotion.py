@@ -168,6 +168,7 @@ def test_wrong_gates(settings, message):
         serving.Gates.of(settings)
 
 
+@pytest.mark.slow
 def test_the_commands_on_real_versions(tmp_path):
     """Two versions that are one: no gate but for latency could be missed."""
     path = tmp_path / "numbers"

@@ -137,6 +137,7 @@ def test_each_distinct_text_is_encoded_once_beside_others_of_its_length():
     assert shapes == [(1, 1), (2, 2), (1, 3), (2, 9)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("room", "encoded"), [(6, 6), (5, 7)])
 def test_room_for_distinct_texts_under_xla(room, encoded):
     tower = make(max_distinct=room)

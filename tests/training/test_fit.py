@@ -252,6 +252,7 @@ def rich(tmp_path_factory):
     return data.split_by_time(dataset, valid=0.2, test=0.1)
 
 
+@pytest.mark.slow
 def test_by_request_with_losses_that_compare(rich, tmp_path):
     """Taken up after an epoch it ends as it would have ended."""
     losses = {"clicked": {"binary": 1.0, "softmax": 0.3}, "revenue": "ziln"}

@@ -172,7 +172,11 @@ def test_the_tokenizer_has_not_seen_what_is_held_out(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["causal", pytest.param("clicks", marks=pytest.mark.slow)]
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow)
+        for name in ("causal", "clicks")
+    ],
 )
 def test_killed_and_resumed_ends_with_equal_weights(name, tmp_path):
     moments = [

@@ -87,6 +87,7 @@ def test_what_it_cost(replayed):
     assert found[1]["updated"]["seconds"] > 0
 
 
+@pytest.mark.slow
 def test_it_goes_on_where_it_was(world, replayed):
     found, out = replayed
     runs = sorted(p.name for p in out.iterdir())

@@ -54,6 +54,7 @@ def kill_at_call(patch, holder, name, number, when=lambda *args: True):
     patch.setattr(holder, name, deadly)
 
 
+@pytest.mark.slow
 def test_killed_at_every_kind_of_moment_ends_with_equal_weights(tmp_path):
     """One run is killed five times and taken up again after each."""
     out = tmp_path / "run"
@@ -195,12 +196,12 @@ def test_settings_that_failed_do_not_claim_the_folder(tmp_path):
         (
             "data",
             {"history_length": -1},
-            "integer >= 0. Received: history_length=-1",
+            "integer >= 0 and <= 65536. Received: history_length=-1",
         ),
         (
             "data",
             {"history_length": "x"},
-            "integer >= 0. Received: history_length='x'",
+            "integer >= 0 and <= 65536. Received: history_length='x'",
         ),
     ],
 )

@@ -73,7 +73,7 @@ def test_all_that_is_new_joins(days, updated):
     assert len(whole) == 160
     assert whole.catalogue.ad_ids.tolist() == ["a0", "a1", "a2", "a3", "a4"]
     assert "u5" in whole.user_ids
-    assert whole.schema.event_types == ("k0", "k1")
+    assert whole.schema.event_types == ("k0", "skipped", "k1")
     devices = next(f for f in whole.schema.features if f.name == "device")
     assert devices.vocabulary == ("d0", "d1", "d2")
     hours = next(f for f in whole.schema.features if f.name == "hour")
