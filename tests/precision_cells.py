@@ -158,6 +158,8 @@ def _labels(model, inputs):
     if isinstance(model, models.RankingModel):
         shape = inputs["candidate_ads"].shape
         return {task: tf.ones(shape) for task in model.tasks}
+    if isinstance(model, models.AdRetriever):
+        return {"clicked": tf.ones(inputs["candidate_ads"].shape)}
     if isinstance(model, models.LanguageModel):
         return inputs["token_ids"], inputs["token_mask"]
     return tf.reshape(tf.range(8), [4, 2])
