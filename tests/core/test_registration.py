@@ -32,8 +32,13 @@ def saved(tmp_path_factory):
     [
         "import sys, tfadrec, tf_keras as keras",
         "import sys, tfadrec, tensorflow; keras = tensorflow.keras",
-        "import sys, tensorflow, tfadrec, tf_keras as keras",
-        "import sys; from tfadrec import ops; import tf_keras as keras",
+        *(
+            pytest.param(first, marks=pytest.mark.slow)
+            for first in (
+                "import sys, tensorflow, tfadrec, tf_keras as keras",
+                "import sys; from tfadrec import ops; import tf_keras as keras",
+            )
+        ),
     ],
 )
 def test_a_functional_model_loads(saved, first):
