@@ -130,3 +130,16 @@ def _finite_scores(values) -> Floats:
             "gives such scores: lower its learning rate."
         )
     return values
+
+
+def ranks(k: int) -> None:
+    """Refuses a number of ranks that count.
+
+    Raises:
+      InputError: where it is no integer >= 1.
+    """
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise InputError(
+            f"`k` must be an integer >= 1. Received: {k!r}. Pass the number "
+            "of ranks that count."
+        )

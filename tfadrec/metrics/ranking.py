@@ -17,7 +17,6 @@ all orders of such rows, so constant scores earn what a random order earns.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfadrec.core.errors import InputError
 from tfadrec.metrics import checks
 from tfadrec.metrics.sorted_rows import Floats, Ints, SortedRows
 
@@ -244,11 +243,7 @@ def ndcg(
     Returns:
       A value in [0, 1]; nan where no request has both classes.
     """
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise InputError(
-            f"`k` must be an integer >= 1. Received: {k!r}. Pass the number "
-            "of ranks that count."
-        )
+    checks.ranks(k)
     clicks, scores = checks.clicks_and_scores(labels, scores)
     slates = SortedRows(clicks, scores, checks.groups_of(requests, clicks))
     ranks = np.arange(len(clicks)) - slates.first_row[slates.group_of_row]

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaln
 
-from tfadrec.core.errors import InputError
 from tfadrec.metrics import checks
 from tfadrec.metrics.sorted_rows import Floats, SortedRows
 
@@ -127,11 +126,7 @@ def chosen(scores: ArrayLike, requests: ArrayLike, k: int) -> Floats:
 
 def _first(labels, scores, requests, k) -> tuple[SortedRows, Floats]:
     """Sorted rows, and how many of each tie are among the first k."""
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise InputError(
-            f"`k` must be an integer >= 1. Received: {k!r}. Pass the number "
-            "of ranks that count."
-        )
+    checks.ranks(k)
     clicks, values = checks.clicks_and_scores(labels, scores)
     rows = SortedRows(clicks, values, checks.groups_of(requests, clicks))
     above = rows.tie_first_row - rows.first_row[rows.group_of_tie]

@@ -145,11 +145,10 @@ def _measure(
     )
     rows = dataset.impressions
     labels, weights = rows.labels["clicked"], rows.weights
-    said = np.average(ranking.sigmoid(logits), weights=weights)
     return {
         "auc": ranking.auc(labels, logits, weights),
         "log_loss": ranking.log_loss(labels, logits, weights),
-        "calibration": float(said / np.average(labels, weights=weights)),
+        "calibration": ranking.calibration_ratio(labels, logits, weights),
     }
 
 

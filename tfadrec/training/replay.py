@@ -160,14 +160,10 @@ class _Way:
         task, rows = ranker.tasks[0], day.impressions
         logits = ranker.predict(day.batches(_BATCH), verbose=0)[task]
         labels, weights = rows.labels[task], rows.weights
-        said, seen = (
-            float(np.average(values, weights=weights))
-            for values in (ranking.sigmoid(logits), labels)
-        )
         return {
             "auc": ranking.auc(labels, logits, weights),
             "log_loss": ranking.log_loss(labels, logits, weights),
-            "calibration": said / seen if seen else float("nan"),
+            "calibration": ranking.calibration_ratio(labels, logits, weights),
             "examples": self.examples,
             "seconds": self.seconds,
         }

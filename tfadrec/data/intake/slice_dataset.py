@@ -13,7 +13,6 @@ from tfadrec.core.schema import Schema
 from tfadrec.data.columns import as_array, is_list
 from tfadrec.data.dataset_files import DatasetFiles
 from tfadrec.data.features import maps
-from tfadrec.data.intake.feature_columns import keyed_columns
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.summary import Summary
 from tfadrec.data.intake.write import write_dataset
@@ -74,7 +73,7 @@ def slice_dataset(
         schema=_known(schema, tables, types),
         histories=histories,
         ledger=Ledger(),
-        **{n: keyed_columns(table, schema) for n, table in tables.items()},
+        **tables,
     )
 
 
