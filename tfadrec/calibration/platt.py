@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfadrec.calibration.method import Floats, Method
-from tfadrec.calibration.newton import fit_weights
+from tfadrec.core.logistic import fit_weights
 
 #: The least slope, which keeps an order and tells next to nothing by it.
 LEAST_SLOPE = 1e-3

@@ -4,8 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfadrec.calibration.method import Floats, Method
-from tfadrec.calibration.newton import fit_weights
 from tfadrec.calibration.platt import LEAST_SLOPE
+from tfadrec.core.logistic import fit_weights
 
 
 class Temperature(Method):

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from tfadrec.core.door import tf
+from tfadrec.core.logistic import fit_weights
 from tfadrec.models.ad_ranker import AdRanker
 
-_STEPS = 30
-#: Pulls the scale to one where the rows do not tell it.
-_RIDGE = 1e-3
+#: Pulls the scale to one where the rows do not tell it, and not the intercept.
+_PULL = np.array([1e-3, 1e-9])
 
 
 def start_text(
@@ -60,16 +60,10 @@ def _text_logits(ranker, inputs):
 
 
 def _scale(x: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> float:
-    """The factor of x that fits the labels best, by Newton's method."""
-    rows = np.stack([x, np.ones_like(x)], axis=1).astype(np.float64)
-    weights = weights / max(weights.sum(), 1e-9)
-    # From the rate alone, Newton's steps do not overshoot.
+    """The factor of x that fits the labels best."""
+    weights = (weights / max(weights.sum(), 1e-9)).astype(np.float64)
     rate = np.clip(weights @ labels, 1e-6, 1 - 1e-6)
-    at = np.array([0.0, np.log(rate / (1 - rate))])
-    pull = np.array([_RIDGE, 1e-9])
-    for _ in range(_STEPS):
-        p = 1 / (1 + np.exp(-np.clip(rows @ at, -30, 30)))
-        slope = rows.T @ (weights * (p - labels)) + pull * (at - [1.0, 0.0])
-        curve = (rows * (weights * p * (1 - p))[:, None]).T @ rows
-        at = at - np.linalg.solve(curve + np.diag(pull), slope)
-    return max(float(at[0]), 0.0)
+    columns = np.stack([x, np.ones_like(x)], axis=1).astype(np.float64)
+    start = np.array([1.0, np.log(rate / (1 - rate))])
+    found = fit_weights(columns, labels, weights, start, _PULL)
+    return max(float(found[0]), 0.0)
