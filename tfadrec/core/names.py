@@ -53,6 +53,7 @@ RESERVED = frozenset(
         "target",
         "target_category",
         "text",
+        "text_appeal",
         "text_key",
         "text_query",
         "text_unit",

@@ -59,9 +59,9 @@ class AdRanker(RankingModel):
        of `clicked` where it is a task, else of the first task. Other labels are
        too rare to tell single ids apart.
     5. With a text matching, what the texts of history and candidate have in
-       common in the language model's own space joins the features, and its
-       logit that linear path. The heads start at zero then: an untrained ranker
-       ranks as the text matching does.
+       common in the language model's own space, and what a candidate's text is
+       worth to anybody, join the features, and their logits that linear path.
+       The heads start at zero then: an untrained ranker ranks as these do.
     6. Rates and counts of candidates join the features as numbers do, and that
        linear path by a `RatePath`.
 
@@ -233,7 +233,7 @@ class AdRanker(RankingModel):
                 features += 1
             if self.text_matching is not None:
                 built(self.text_matching, None)
-                features += self.text_matching.num_signals
+                features += self.text_matching.num_signals + 1  # the appeal
             if self._rates is not None:
                 built(self._rates, None)
             for fields in (self._context_fields, self._candidate_fields):
@@ -364,6 +364,9 @@ class AdRanker(RankingModel):
         signals = text_logit = None
         if self.text_matching is not None:
             signals, text_logit = self.match_texts(inputs, history, ads)
+            appeal = ads["text_appeal"]
+            signals = tf.concat([signals, appeal[..., None]], axis=-1)
+            text_logit += appeal
         features = self._features(inputs, user, ads, signals, training)
         if self.multitask is None:
             rows = [features] * len(self._heads)

@@ -208,13 +208,15 @@ class AdTower(keras.layers.Layer):
     @property
     def history_parts(self) -> tuple[str, ...]:
         """What a ranker reads of a history's ads."""
-        return ("vector", *self.kind, *self._text_parts("text_query"))
+        space = self.text_space
+        return ("vector", *self.kind, *(space.history_parts if space else ()))
 
     @property
     def candidate_parts(self) -> tuple[str, ...]:
         """What a ranker reads of candidates."""
         columns = dict.fromkeys([*self.kind, *self.passed])
-        return (*_ALL, *columns, *self._text_parts("text_key"))
+        space = self.text_space
+        return (*_ALL, *columns, *(space.candidate_parts if space else ()))
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -237,11 +239,6 @@ class AdTower(keras.layers.Layer):
                 f"{', '.join(known) or 'none'}. Received: {column}."
             )
         self.passed = tuple(dict.fromkeys([*self.passed, column]))
-
-    def _text_parts(self, other):
-        """What is compared of ad copy; `other` is for the other side."""
-        parts = () if self.text_space is None else self.text_space.parts
-        return [part for part in parts if part != other]
 
     def vectors(self, name: str) -> np.ndarray | None:
         """A vector column of the catalogue, float32 [N, D]; None without it."""

@@ -15,6 +15,7 @@ from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
 from tfadrec.metrics import ranking
 from tfadrec.models import AdRanker, RankingModel
+from tfadrec.models.start_appeal import start_appeal
 from tfadrec.models.start_text import start_text
 from tfadrec.runs.check import check_sections
 from tfadrec.runs.folder import run_folder
@@ -26,6 +27,8 @@ _LOG = logging.getLogger(__name__)
 _PREDICT_BATCH = 4096
 #: Rows that tell what the texts are worth before training.
 _SAMPLED = 5 * _PREDICT_BATCH
+#: Rows at about which the texts of one user's ads are compared.
+_COMPARED = 2**17
 #: A logit this far from 0 is a certainty that no log gives: of 1 in 10^17.
 _FAR = 40.0
 Monitor = Literal["val_auc", "val_gauc", "val_uauc", "val_log_loss", "val_rmse"]
@@ -171,7 +174,7 @@ def fit_in(
         # Without one, no sample of the rows is gathered either; and what has
         # learned already keeps its weights.
         if not optimizer.iterations.numpy() and matches_texts:
-            start_text(model, _sample(train))
+            _start_texts(model, train)
         model.fit(
             train.batches(
                 batch_size, by=by, seed=seed, first_step=begin * steps
@@ -200,6 +203,25 @@ def fit_in(
         model.optimizer.learning_rate = float(rate)
     write_run(model, train, valid, folder, monitor)
     return state.history
+
+
+def _start_texts(model: AdRanker, train: Dataset) -> None:
+    """Has a ranker begin with what its texts tell of training rows."""
+    rows = train.impressions
+    # Of unknown users, requests.
+    users = np.where(rows.users > 0, rows.users, -1 - rows.requests)
+    _, users = np.unique(users, return_inverse=True)
+    every = -(-len(users) // _COMPARED)
+    kept = np.flatnonzero(users % every == 0)
+    rows = rows.take(kept)
+    start_appeal(
+        model,
+        rows.ads,
+        users[kept],
+        rows.labels[model.biased_task],
+        np.ones(len(kept)) if rows.weights is None else rows.weights,
+    )
+    start_text(model, _sample(train))
 
 
 def _sample(train: Dataset):

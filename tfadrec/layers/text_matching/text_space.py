@@ -7,7 +7,7 @@ from tfadrec.layers.checked_layer import CheckedLayer
 
 @register
 class TextSpace(CheckedLayer):
-    """Text vectors, centred and corrected: [..., W] to a dict of three.
+    """Text vectors, centred and corrected: [..., W] to a dict of four.
 
     Sentence vectors of one catalogue all point in much the same direction. So
     the mean m of its texts is taken away before lengths are made one; what is
@@ -21,29 +21,33 @@ class TextSpace(CheckedLayer):
 
     The correction is worked out per ad, so a match costs W + R products.
 
+    What an ad's text is worth to anybody is a'v. It tells ads apart that nobody
+    has met yet, and users without a history.
+
     Mask: none; a vector of zeros, which is no text, gives zeros. Precision:
     float32, since what is told apart are small differences of near vectors.
 
     Args:
-      rank: R >= 0; 0 for the cosine alone, without weights to train.
+      rank: R >= 0; 0 for the cosine and the appeal alone.
 
     Call args:
       vectors: float [..., W].
 
     Returns:
-      Dict of float32 `text_unit` [..., W], of length 1 or 0, and where R > 0
-      of `text_key` and `text_query` [..., R], those of an ad as part of a
-      history and as a candidate.
+      Dict of float32 `text_unit` [..., W], of length 1 or 0; `text_appeal`
+      [...], a'v; and where R > 0 `text_key` and `text_query` [..., R], those of
+      an ad as part of a history and as a candidate.
 
     Attributes:
       mean: float32 [W], m; zeros until it is assigned. It is not trained.
+      appeal: float32 [W], a; zeros at the start.
 
     Raises:
       ValueError: where the rank is below 0.
 
     Example:
       >>> sorted(TextSpace(rank=4)(tf.ones([2, 8])))
-      ['text_key', 'text_query', 'text_unit']
+      ['text_appeal', 'text_key', 'text_query', 'text_unit']
 
     Reference:
       Hu et al., "LoRA", ICLR 2022, arXiv:2106.09685, section 4.1; centring: Mu
@@ -60,10 +64,15 @@ class TextSpace(CheckedLayer):
         self.rank = rank
 
     @property
-    def parts(self) -> tuple[str, ...]:
-        """The names of what it gives."""
-        corrected = ("text_key", "text_query") if self.rank else ()
-        return ("text_unit", *corrected)
+    def history_parts(self) -> tuple[str, ...]:
+        """The names of what is read of a history's ads."""
+        return ("text_unit", *(["text_key"] if self.rank else []))
+
+    @property
+    def candidate_parts(self) -> tuple[str, ...]:
+        """The names of what is read of candidates."""
+        corrected = ["text_query"] if self.rank else []
+        return ("text_unit", "text_appeal", *corrected)
 
     def build(self, input_shape) -> None:
         width = input_shape[-1]
@@ -80,6 +89,7 @@ class TextSpace(CheckedLayer):
         self.mean = weight(
             "mean", [width], initializer="zeros", trainable=False
         )
+        self.appeal = weight("appeal", [width], initializer="zeros")
         if self.rank:
             # Such that U'h has about the length of h.
             start = keras.initializers.RandomNormal(stddev=self.rank**-0.5)
@@ -93,7 +103,10 @@ class TextSpace(CheckedLayer):
         has_text = tf.reduce_any(vectors != 0, axis=-1, keepdims=True)
         units = tf.math.l2_normalize(vectors, axis=-1) - self.mean
         units = tf.where(has_text, tf.math.l2_normalize(units, axis=-1), 0.0)
-        parts = {"text_unit": units}
+        parts = {
+            "text_unit": units,
+            "text_appeal": tf.linalg.matvec(units, self.appeal),
+        }
         if self.rank:
             for name, weight in (("key", self._key), ("query", self._query)):
                 parts[f"text_{name}"] = tf.tensordot(units, weight, 1)

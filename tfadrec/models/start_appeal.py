@@ -1,0 +1,150 @@
+"""What an ad's text is worth to anybody, before the first step."""
+
+import numpy as np
+
+from tfadrec.core.door import tf
+from tfadrec.models.ad_ranker import AdRanker
+
+_FOLDS = 4
+#: Ridge penalties, as multiples of the mean curvature of a weight.
+_PENALTIES = 10.0 ** np.arange(-2, 4, 0.5)
+#: Ads that are encoded, and rows that are summed up, at once.
+_AT_ONCE = 4096
+
+
+def start_appeal(
+    ranker: AdRanker,
+    ads: np.ndarray,
+    users: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray,
+) -> None:
+    """Sets the appeal of texts to what training rows tell of it.
+
+    Only the rows of one user are compared, in whom the level of a user, a
+    session or a test has no part: from the user's mean y of the labels and x of
+    the texts, the appeal a is the first step of Newton's method of a logistic
+    regression with a level for each user, of ridge penalty p,
+
+        C = sum w r (1 - r) (x_i - x)(x_i - x)'
+        a = (C + p I)^-1 sum w (x_i - x)(y_i - y)
+
+    where r is the rate of all rows and w their weights. Which p is best is told
+    by users that are left out, in four parts; where no penalty makes a of any
+    use for these, the appeal stays zero.
+
+    Args:
+      ranker: built and not yet trained. Without a `text_matching`, or where its
+        logit is of a task with real labels, nothing is done.
+      ads: int32 [n], rows of the catalogue.
+      users: int [n]; rows of unlike numbers are not compared.
+      labels: [n], of the task whose logit the text raises, 0 and 1.
+      weights: [n] >= 0, how many rows each stands for.
+
+    Reference:
+      Hoerl and Kennard, "Ridge Regression", Technometrics 1970, for p; the
+      levels are those of Chamberlain, "Analysis of Covariance with Qualitative
+      Data", Review of Economic Studies 1980.
+    """
+    if (
+        ranker.text_matching is None
+        or not ranker.task_losses[ranker.biased_task].is_binary
+    ):
+        return
+    shown, places = np.unique(ads, return_inverse=True)
+    tower = ranker.ad_tower
+    read = tf.function(
+        lambda rows: tower.encode({"ads": (rows, ["text_unit"])})["ads"],
+        input_signature=[tf.TensorSpec([None], tf.int32)],
+    )
+    units = np.concatenate(
+        [
+            read(shown[i : i + _AT_ONCE].astype(np.int32))["text_unit"].numpy()
+            for i in range(0, len(shown), _AT_ONCE)
+        ]
+    )
+    tower.text_space.appeal.assign(
+        fit_appeal(units, places, users, labels, weights)
+    )
+
+
+def fit_appeal(
+    units: np.ndarray,
+    places: np.ndarray,
+    users: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray,
+) -> np.ndarray:
+    """The appeal, float64 [W]; see `start_appeal`.
+
+    Args:
+      units: float [ads, W].
+      places: int [n], of the ad of a row.
+      users: int [n].
+      labels: [n].
+      weights: [n].
+    """
+    width = units.shape[1]
+    nothing = np.zeros(width)
+    if not weights.sum():
+        return nothing
+    rate = np.average(labels, weights=weights)
+    _, users = np.unique(users, return_inverse=True)
+    parts = [
+        _sums(units, places[rows], users[rows], labels[rows], weights[rows])
+        for rows in (np.flatnonzero(users % _FOLDS == k) for k in range(_FOLDS))
+    ]
+    curves = [rate * (1 - rate) * curve for curve, _ in parts]
+    slopes = [slope for _, slope in parts]
+    curve, slope = sum(curves), sum(slopes)
+    mean = np.trace(curve) / width
+    if not mean > 0:
+        return nothing
+    penalties = [mean * each * np.eye(width) for each in _PENALTIES]
+
+    def gain(penalty) -> float:
+        """By how much the likelihood of the users left out is higher."""
+        gained = 0.0
+        for left_curve, left_slope in zip(curves, slopes, strict=True):
+            rest = curve - left_curve + penalty
+            a = np.linalg.solve(rest, slope - left_slope)
+            gained += left_slope @ a - a @ left_curve @ a / 2
+        return gained
+
+    gains = list(map(gain, penalties))
+    best = int(np.argmax(gains))
+    if gains[best] <= 0:
+        return nothing
+    return np.linalg.solve(curve + penalties[best], slope)
+
+
+def _sums(units, places, users, labels, weights):
+    """Sums over rows of x x' and x y, both less the mean of their user."""
+    width = units.shape[1]
+    curve, slope = np.zeros([width, width]), np.zeros(width)
+    order = np.argsort(users, kind="stable")
+    begins = np.flatnonzero(np.diff(users[order], prepend=-1))
+    # Whole users, some rows at once.
+    for first, last in _stretches(begins, len(order)):
+        rows = order[first:last]
+        x, w = units[places[rows]].astype(np.float64), weights[rows]
+        starts = begins[(begins >= first) & (begins < last)] - first
+        sizes = np.diff(starts, append=last - first)
+        total = np.maximum(np.add.reduceat(w, starts), 1e-12)
+        both = np.column_stack([x, labels[rows]])
+        means = np.add.reduceat(both * w[:, None], starts) / total[:, None]
+        both -= np.repeat(means, sizes, axis=0)
+        x, y = both[:, :-1], both[:, -1]
+        curve += (x * w[:, None]).T @ x
+        slope += x.T @ (w * y)
+    return curve, slope
+
+
+def _stretches(begins, count):
+    """First and last rows of whole users, some `_AT_ONCE` rows each."""
+    first = 0
+    while first < count:
+        after = begins[begins >= first + _AT_ONCE]
+        last = int(after[0]) if len(after) else count
+        yield first, last
+        first = last
