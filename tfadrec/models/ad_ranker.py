@@ -269,6 +269,11 @@ class AdRanker(RankingModel):
         self.built = True
 
     @property
+    def heads(self) -> Mapping[str, CTRHead]:
+        """By what they give the logit of; of a built ranker."""
+        return dict(self._heads)
+
+    @property
     def _predicted(self):
         """What the heads give logits of, one for each task."""
         return [

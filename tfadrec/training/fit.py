@@ -16,6 +16,7 @@ from tfadrec.data.dataset import Dataset
 from tfadrec.metrics import ranking
 from tfadrec.models import AdRanker, RankingModel
 from tfadrec.models.start_appeal import start_appeal
+from tfadrec.models.start_levels import start_levels
 from tfadrec.models.start_text import start_text
 from tfadrec.runs.check import check_sections
 from tfadrec.runs.folder import run_folder
@@ -168,13 +169,9 @@ def fit_in(
     last = min(epochs, until or epochs)
     if not state.is_over(last, patience):
         begin = len(state.history)
-        matches_texts = (
-            isinstance(model, AdRanker) and model.text_matching is not None
-        )
-        # Without one, no sample of the rows is gathered either; and what has
-        # learned already keeps its weights.
-        if not optimizer.iterations.numpy() and matches_texts:
-            _start_texts(model, train)
+        # What has learned already keeps its weights.
+        if isinstance(model, AdRanker) and not optimizer.iterations.numpy():
+            _start(model, train)
         model.fit(
             train.batches(
                 batch_size, by=by, seed=seed, first_step=begin * steps
@@ -205,9 +202,12 @@ def fit_in(
     return state.history
 
 
-def _start_texts(model: AdRanker, train: Dataset) -> None:
-    """Has a ranker begin with what its texts tell of training rows."""
+def _start(model: AdRanker, train: Dataset) -> None:
+    """Has a ranker begin with what is known of training rows at once."""
     rows = train.impressions
+    start_levels(model, rows.labels, rows.weights)
+    if model.text_matching is None:  # then no rows are gathered either
+        return
     # Of unknown users, requests.
     users = np.where(rows.users > 0, rows.users, -1 - rows.requests)
     _, users = np.unique(users, return_inverse=True)

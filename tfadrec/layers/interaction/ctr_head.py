@@ -132,6 +132,10 @@ class CTRHead(CheckedLayer):
         )
         super().build(input_shape)
 
+    def start_at(self, level: float) -> None:
+        """Has outputs that are zero at the start begin there; it is built."""
+        self._output.bias.assign(tf.fill([self.units], float(level)))
+
     def call(self, inputs, training=None):
         deep = inputs
         for hidden, dropout in zip(self._hidden, self._dropouts, strict=True):
