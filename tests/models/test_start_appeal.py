@@ -49,8 +49,8 @@ def test_the_sums_are_those_of_every_user(monkeypatch):
     for at_once in (1, 700, ROWS):
         monkeypatch.setattr(start_appeal, "_AT_ONCE", at_once)
         found = start_appeal._sums(units, places, users, labels, weights)
-        np.testing.assert_allclose(found[0], curve, atol=1e-8)
-        np.testing.assert_allclose(found[1], slope, atol=1e-8)
+        np.testing.assert_allclose(found[0].sum(0), curve, atol=1e-8)
+        np.testing.assert_allclose(found[1].sum(0), slope, atol=1e-8)
 
 
 def test_rows_of_more_weight_count_as_more_rows():

@@ -30,8 +30,9 @@ def start_appeal(
         a = (C + p I)^-1 sum w (x_i - x)(y_i - y)
 
     where r is the rate of all rows and w their weights. Which p is best is told
-    by users that are left out, in four parts; where no penalty makes a of any
-    use for these, the appeal stays zero.
+    by rows of users and of ads that are both left out, a quarter of each: what
+    an ad has shown itself is for its own bias to learn. Where no penalty makes
+    a of any use for these, the appeal stays zero.
 
     Args:
       ranker: built and not yet trained. Without a `text_matching`, or where its
@@ -90,25 +91,29 @@ def fit_appeal(
         return nothing
     rate = np.average(labels, weights=weights)
     _, users = np.unique(users, return_inverse=True)
+    # By the parts of users and of ads: [4, 4, W, W] and [4, 4, W].
     parts = [
         _sums(units, places[rows], users[rows], labels[rows], weights[rows])
         for rows in (np.flatnonzero(users % _FOLDS == k) for k in range(_FOLDS))
     ]
-    curves = [rate * (1 - rate) * curve for curve, _ in parts]
-    slopes = [slope for _, slope in parts]
-    curve, slope = sum(curves), sum(slopes)
+    curves = rate * (1 - rate) * np.stack([curve for curve, _ in parts])
+    slopes = np.stack([slope for _, slope in parts])
+    curve, slope = curves.sum((0, 1)), slopes.sum((0, 1))
     mean = np.trace(curve) / width
     if not mean > 0:
         return nothing
     penalties = [mean * each * np.eye(width) for each in _PENALTIES]
 
     def gain(penalty) -> float:
-        """By how much the likelihood of the users left out is higher."""
+        """By how much the likelihood of what is left out is higher."""
         gained = 0.0
-        for left_curve, left_slope in zip(curves, slopes, strict=True):
-            rest = curve - left_curve + penalty
-            a = np.linalg.solve(rest, slope - left_slope)
-            gained += left_slope @ a - a @ left_curve @ a / 2
+        for k in range(_FOLDS):
+            others = np.arange(_FOLDS) != k
+            a = np.linalg.solve(
+                curves[others][:, others].sum((0, 1)) + penalty,
+                slopes[others][:, others].sum((0, 1)),
+            )
+            gained += slopes[k, k] @ a - a @ curves[k, k] @ a / 2
         return gained
 
     gains = list(map(gain, penalties))
@@ -119,9 +124,12 @@ def fit_appeal(
 
 
 def _sums(units, places, users, labels, weights):
-    """Sums over rows of x x' and x y, both less the mean of their user."""
+    """Sums over rows of x x' and x y, both less the mean of their user.
+
+    By the part of the row's ad: [4, W, W] and [4, W].
+    """
     width = units.shape[1]
-    curve, slope = np.zeros([width, width]), np.zeros(width)
+    curves, slopes = np.zeros([_FOLDS, width, width]), np.zeros([_FOLDS, width])
     order = np.argsort(users, kind="stable")
     begins = np.flatnonzero(np.diff(users[order], prepend=-1))
     # Whole users, some rows at once.
@@ -134,10 +142,13 @@ def _sums(units, places, users, labels, weights):
         both = np.column_stack([x, labels[rows]])
         means = np.add.reduceat(both * w[:, None], starts) / total[:, None]
         both -= np.repeat(means, sizes, axis=0)
-        x, y = both[:, :-1], both[:, -1]
-        curve += (x * w[:, None]).T @ x
-        slope += x.T @ (w * y)
-    return curve, slope
+        for k in range(_FOLDS):
+            part = places[rows] % _FOLDS == k
+            x, y = both[part, :-1], both[part, -1]
+            weighted = x * w[part, None]
+            curves[k] += weighted.T @ x
+            slopes[k] += weighted.T @ y
+    return curves, slopes
 
 
 def _stretches(begins, count):
