@@ -76,6 +76,23 @@ def test_texts_that_tell_nothing_are_worth_next_to_nothing(seed):
     assert np.abs(rows[0] @ fit_appeal(*rows)).max() < 0.1
 
 
+@pytest.mark.parametrize(
+    ("late", "is_new"),
+    [
+        ([5, 5, 5], True),  # never seen before
+        ([0, 0, 0], False),  # nine rows before are few, ten are not
+        ([5, 0, 1], True),
+    ],
+)
+def test_ads_are_new_by_what_was_shown_before(late, is_new):
+    early = [0] * 10 + [1] * 9
+    ads = np.array([*late, *early])
+    times = np.array([9] * len(late) + [1] * len(early))
+    found = start_appeal._mostly_new(ads, times, np.ones(len(ads)))
+    assert found == is_new
+    assert not start_appeal._mostly_new(ads, 0 * times, np.ones(len(ads)))
+
+
 def test_rows_that_cannot_be_compared_tell_nothing():
     units, places, users, labels, weights = world()[0]
     each = np.arange(ROWS)

@@ -8,6 +8,8 @@ from tfadrec.models.ad_ranker import AdRanker
 _FOLDS = 4
 #: Ridge penalties, as multiples of the mean curvature of a weight.
 _PENALTIES = 10.0 ** np.arange(-2, 4, 0.5)
+#: The share of rows that are late, and how few rows an ad has that is new.
+_LATE, _FEW = 0.25, 10
 #: Ads that are encoded, and rows that are summed up, at once.
 _AT_ONCE = 4096
 
@@ -16,10 +18,15 @@ def start_appeal(
     ranker: AdRanker,
     ads: np.ndarray,
     users: np.ndarray,
+    times: np.ndarray,
     labels: np.ndarray,
     weights: np.ndarray,
 ) -> None:
     """Sets the appeal of texts to what training rows tell of it.
+
+    Where most of what is shown is new, that is: more than half of the last
+    quarter of the rows show ads with fewer than 10 rows before. Where ads stay,
+    their own biases tell more, and the appeal stays zero, to be trained.
 
     Only the rows of one user are compared, in whom the level of a user, a
     session or a test has no part: from the user's mean y of the labels and x of
@@ -39,6 +46,7 @@ def start_appeal(
         logit is of a task with real labels, nothing is done.
       ads: int32 [n], rows of the catalogue.
       users: int [n]; rows of unlike numbers are not compared.
+      times: int [n].
       labels: [n], of the task whose logit the text raises, 0 and 1.
       weights: [n] >= 0, how many rows each stands for.
 
@@ -50,6 +58,7 @@ def start_appeal(
     if (
         ranker.text_matching is None
         or not ranker.task_losses[ranker.biased_task].is_binary
+        or not _mostly_new(ads, times, weights)
     ):
         return
     shown, places = np.unique(ads, return_inverse=True)
@@ -67,6 +76,16 @@ def start_appeal(
     tower.text_space.appeal.assign(
         fit_appeal(units, places, users, labels, weights)
     )
+
+
+def _mostly_new(ads, times, weights) -> bool:
+    """Whether late rows show ads that hardly had any rows before."""
+    if not len(ads):
+        return False
+    is_late = times > np.quantile(times, 1 - _LATE)
+    before = np.bincount(ads[~is_late], minlength=ads.max() + 1)
+    is_new = before[ads[is_late]] < _FEW
+    return bool(weights[is_late] @ is_new > weights[is_late].sum() / 2)
 
 
 def fit_appeal(

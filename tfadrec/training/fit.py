@@ -218,6 +218,7 @@ def _start(model: AdRanker, train: Dataset) -> None:
         model,
         rows.ads,
         users[kept],
+        rows.times,
         rows.labels[model.biased_task],
         np.ones(len(kept)) if rows.weights is None else rows.weights,
     )
