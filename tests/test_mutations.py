@@ -206,9 +206,9 @@ def model(folder, chance):
 def test_mutations(tmp_path, kind, times, scale):
     chance = random.Random(f"{kind.__name__} {scale}")
     for _ in range(times * scale):
-        begun = time.monotonic()
+        begun = time.process_time()
         try:
             kind(tmp_path, chance)
         except TfadrecError as error:
             pytest.fail(str(error))
-        assert time.monotonic() - begun < 10
+        assert time.process_time() - begun < 10

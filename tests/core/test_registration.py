@@ -31,10 +31,10 @@ def saved(tmp_path_factory):
     "first",
     [
         "import sys, tfadrec, tf_keras as keras",
-        "import sys, tfadrec, tensorflow; keras = tensorflow.keras",
         *(
             pytest.param(first, marks=pytest.mark.slow)
             for first in (
+                "import sys, tfadrec, tensorflow; keras = tensorflow.keras",
                 "import sys, tensorflow, tfadrec, tf_keras as keras",
                 "import sys; from tfadrec import ops; import tf_keras as keras",
             )

@@ -38,7 +38,7 @@ def search(out, **arguments):
         "random",
         pytest.param("bayesian", marks=pytest.mark.slow),
         "hyperband",
-        "grid",
+        pytest.param("grid", marks=pytest.mark.slow),
     ],
 )
 def test_killed_at_any_trial_it_ends_as_if_it_had_not_been(
