@@ -122,7 +122,7 @@ def test_old_rows_and_slots_are_kept_bit_by_bit(optimizer):
 
 
 def test_it_ranks_as_before_and_has_the_columns_of_the_new():
-    ranker, dataset, (ads, _) = trained("LazyAdam")
+    ranker, dataset, (ads, _) = trained("composite")
     more = training.grow_vocabulary(ranker, dataset, grown())
     inputs, _ = next(iter(dataset.batches(50)))
     _, users = known()[1]
@@ -169,7 +169,7 @@ def test_training_goes_on(optimizer, tmp_path):
 
 
 def test_what_does_not_grow():
-    ranker, dataset, _ = trained("LazyAdam")
+    ranker, dataset, _ = trained("composite")
     everything = grown()
     with pytest.raises(InputError, match="Received: 4 ads fewer, such as"):
         training.grow_vocabulary(ranker, everything, dataset)
