@@ -195,7 +195,13 @@ VALUES = {
 
 @pytest.mark.parametrize(
     "kind",
-    ["category", "number", pytest.param("vector", marks=pytest.mark.slow)],
+    [
+        "category",
+        *(
+            pytest.param(n, marks=pytest.mark.slow)
+            for n in ("number", "vector")
+        ),
+    ],
 )
 def test_features_are_called_whatever_a_column_can_be(kind, tmp_path):
     """Each of them matters, and none is taken for a part of the ranker."""
