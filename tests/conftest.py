@@ -64,7 +64,7 @@ def no_replay(monkeypatch):
     """Exports without the process that replays rows through the bundle.
 
     It takes ten seconds and more of a processor. `tests/serving/test_parity.py`
-    and `tests/test_end_to_end.py` are of exports that have it.
+    and `test_a_bundle_with_every_feature` are of exports that have it.
     """
     monkeypatch.setattr("tfadrec.serving.bundle.check_parity", lambda *_: None)
 

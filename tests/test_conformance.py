@@ -69,8 +69,19 @@ def model(name):
     return conformance.model_of(CASES[name])
 
 
-@pytest.mark.parametrize("name", CASES)
+#: One of each kind, and the model that is made of most others.
+SOME = {*(next(iter(file.CASES)) for file in FILES), "AdRanker"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in SOME else pytest.param(name, marks=pytest.mark.slow)
+        for name in CASES
+    ],
+)
 def test_saved_model(name, tmp_path):
+    """In the default run `check` makes the others of their configs alone."""
     conformance.check_saved(
         CASES[name], tmp_path / "saved", model=model(name), save_traces=False
     )

@@ -94,9 +94,14 @@ def call(*arguments):
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def test_from_log_files_to_equal_served_scores(
-    few_calls, tmp_path, monkeypatch
-):
+@pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.slow)])
+def replay(request):
+    """Whether the export replays rows, as that of `test_parity` always does."""
+    request.getfixturevalue("few_calls" if request.param else "no_replay")
+
+
+@pytest.mark.usefixtures("replay")
+def test_from_log_files_to_equal_served_scores(tmp_path, monkeypatch):
     monkeypatch.setenv("TFADREC_CACHE", str(tmp_path / "cache"))
     make_logs(tmp_path)
     make_bert(tmp_path / "bert")

@@ -57,7 +57,9 @@ def test_tensorflow_that_was_loaded_with_keras_3():
     assert "`import tfadrec` before" in last
 
 
+@pytest.mark.slow
 def test_tensorflow_whose_keras_was_not_touched():
+    """In the default run, `tests/core/test_registration.py` imports so."""
     done = run(
         "import tensorflow as tf, tfadrec\n"
         "from tfadrec.layers import LSTM\n"

@@ -193,22 +193,22 @@ def model(folder, chance):
 @pytest.mark.parametrize(
     ("kind", "times"),
     [
-        (yaml, 2000),
-        (table_yaml, 150),
-        (csv, 150),
-        (parquet_log, 150),
-        (dataset, 300),
-        (run_files, 300),
-        (model, 100),
+        (yaml, 700),
+        (table_yaml, 50),
+        (csv, 50),
+        (parquet_log, 50),
+        (dataset, 100),
+        (run_files, 100),
+        (model, 35),
     ],
 )
-@pytest.mark.parametrize("scale", [1, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("scale", [1, pytest.param(30, marks=pytest.mark.slow)])
 def test_mutations(tmp_path, kind, times, scale):
     chance = random.Random(f"{kind.__name__} {scale}")
     for _ in range(times * scale):
-        begun = time.monotonic()
+        begun = time.process_time()
         try:
             kind(tmp_path, chance)
         except TfadrecError as error:
             pytest.fail(str(error))
-        assert time.monotonic() - begun < 10
+        assert time.process_time() - begun < 10

@@ -109,11 +109,27 @@ def write(folder):
     return folder / "table.yaml"
 
 
-@pytest.mark.usefixtures("flag", "no_replay")
+@pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.slow)])
+def signatures(request, monkeypatch):
+    """Every signature with its warm-up, or two that read all entities' flags.
+
+    To trace and to save one takes half a second and more.
+    """
+    if request.param:
+        return
+    traced = serving.RankingService.signatures
+    monkeypatch.setattr(
+        "tfadrec.serving.bundle.RankingService.signatures",
+        lambda service: traced(service, "serving_default", "score_new_ads"),
+    )
+    monkeypatch.setattr("tfadrec.serving.bundle.write_warm_up", lambda *_: None)
+
+
+@pytest.mark.usefixtures("flag", "no_replay", "signatures")
 def test_a_kind_more(tmp_path):
     sources.prepare_table(write(tmp_path), tmp_path / "data")
     config = small.config(
-        fit={"epochs": 8, "steps_per_epoch": 10}, data={"history_length": 0}
+        fit={"epochs": 4, "steps_per_epoch": 20}, data={"history_length": 0}
     )
     run = training.train(
         tmp_path / "data", config, tmp_path / "run", progress=False

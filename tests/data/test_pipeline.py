@@ -11,6 +11,8 @@ from tfadrec.core.errors import InputError
 from tfadrec.data.open_dataset import open_dataset
 
 N = 12
+#: Of requests.
+UNEQUAL = [1, 3, 2, 5, 4, 1, 2, 6, 2, 1]
 
 
 @pytest.fixture
@@ -113,7 +115,9 @@ def test_the_seed_is_the_order(dataset):
     assert stream(0) != numbers(dataset.batches(4))
 
 
-@pytest.mark.parametrize("batch_size", [4, 5, 50])
+@pytest.mark.parametrize(
+    "batch_size", [4, 50, pytest.param(5, marks=pytest.mark.slow)]
+)
 def test_a_stream_is_taken_up_at_any_step(dataset, batch_size):
     whole = numbers(dataset.batches(batch_size, seed=3), 14)
     for first in range(8):
@@ -303,8 +307,18 @@ def test_a_window_is_sorted_by_itself(dataset):
     assert max(large - small for small, large in sizes) > 1
 
 
-@pytest.mark.parametrize("sizes", [[2] * 12, [1, 3, 2, 5, 4, 1, 2, 6, 2, 1]])
-@pytest.mark.parametrize("batch_size", [3, 4, 50])
+@pytest.mark.parametrize(
+    ("sizes", "batch_size"),
+    [
+        (UNEQUAL, 3),
+        (UNEQUAL, 50),
+        pytest.param(UNEQUAL, 4, marks=pytest.mark.slow),
+        *(
+            pytest.param([2] * 12, batch_size, marks=pytest.mark.slow)
+            for batch_size in (3, 4, 50)
+        ),
+    ],
+)
 def test_a_stream_of_requests_is_taken_up_at_any_step(
     dataset, sizes, batch_size
 ):

@@ -177,7 +177,34 @@ def linear_model():
     return model
 
 
-def test_in_compile_evaluate_and_after_reload(tmp_path):
+@pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.slow)])
+def evaluated(request):
+    """How a saved model is read and measured: here, or in a fresh process."""
+    return in_a_fresh_process if request.param else here
+
+
+def here(path, inputs, labels):
+    return keras.models.load_model(path).evaluate(
+        inputs, labels, verbose=0, return_dict=True
+    )["auc"]
+
+
+def in_a_fresh_process(path, inputs, labels):
+    data = path.with_suffix(".npz")
+    np.savez(data, inputs=inputs, labels=labels)
+    code = f"""
+import numpy as np, tfadrec
+from tfadrec.core.door import keras
+data = np.load({str(data)!r})
+model = keras.models.load_model({str(path)!r})
+measured = model.evaluate(
+    data["inputs"], data["labels"], verbose=0, return_dict=True)
+print(measured["auc"])
+"""
+    return float(run(code))
+
+
+def test_in_compile_evaluate_and_after_reload(tmp_path, evaluated):
     rng = np.random.default_rng(0)
     inputs = rng.normal(size=(500, 2)).astype(np.float32)
     labels = (inputs[:, :1] + rng.normal(size=(500, 1)) > 1).astype(np.float32)
@@ -192,20 +219,11 @@ def test_in_compile_evaluate_and_after_reload(tmp_path):
 
     path = tmp_path / "model.keras"
     model.save(path)
-    np.savez(tmp_path / "data.npz", inputs=inputs, labels=labels)
-    code = f"""
-import numpy as np, tfadrec
-from tfadrec.core.door import keras
-data = np.load({str(tmp_path / "data.npz")!r})
-model = keras.models.load_model({str(path)!r})
-measured = model.evaluate(
-    data["inputs"], data["labels"], verbose=0, return_dict=True)
-print(measured["auc"])
-"""
-    out = run(code)
-    assert float(out) == pytest.approx(measured["auc"], abs=1e-6)
+    found = evaluated(path, inputs, labels)
+    assert found == pytest.approx(measured["auc"], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_replicas_add_up():
     code = """
 import numpy as np, tfadrec

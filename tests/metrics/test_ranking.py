@@ -464,12 +464,12 @@ def test_wrong_k_is_refused(k):
 
 def test_a_million_rows_take_no_loop():
     labels, logits, groups = sample(1_000_000, 0.01, 8, ties=False)
-    start = time.perf_counter()
+    start = time.process_time()
     ranking.group_auc(labels, logits, groups)
     ranking.ndcg(labels, logits, groups, 10)
     ranking.mrr(labels, logits, groups)
     # About 1.2 s on one core; a loop over 125,000 groups takes far longer.
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_numpy_metrics_load_without_tensorflow():

@@ -386,7 +386,7 @@ def test_a_loss_of_ones_own(small, loss):
 def test_a_step_is_that_of_the_gradient(small):
     ranker, rows = small.ranker(), small.rows()
     before = weights_of(ranker)
-    ranker.compile(keras.optimizers.SGD(0.5))
+    ranker.compile(keras.optimizers.SGD(0.5), run_eagerly=True)
     with tf.GradientTape() as tape:
         logits = ranker(rows[0])["clicked"]
         loss = tf.reduce_mean(
@@ -408,7 +408,7 @@ def test_losses_of_layers_are_trained_on(small):
     tables = [v for v in ranker.weights if v.name.endswith("and_bias:0")]
     for table in tables:
         table.assign(tf.ones_like(table))
-    ranker.compile(keras.optimizers.SGD(1e-3))
+    ranker.compile(keras.optimizers.SGD(1e-3), run_eagerly=True)
     before = tables[0].numpy()
     ranker.fit(data(rows, 12), verbose=0)
     read = np.union1d(
@@ -468,12 +468,19 @@ def test_xla_trains_the_same(small):
 
 
 @pytest.mark.parametrize(
-    "save_format", ["keras", pytest.param("tf", marks=pytest.mark.slow)]
+    ("save_format", "eagerly"),
+    [
+        ("keras", True),
+        pytest.param("keras", False, marks=pytest.mark.slow),
+        pytest.param("tf", False, marks=pytest.mark.slow),
+    ],
 )
-def test_a_trained_ranker_reloads_and_goes_on(small, tmp_path, save_format):
+def test_a_trained_ranker_reloads_and_goes_on(
+    small, tmp_path, save_format, eagerly
+):
     rows = small.rows(24)
     ranker = small.ranker()
-    ranker.compile("adagrad")
+    ranker.compile("adagrad", run_eagerly=eagerly)
     ranker.fit(data(rows), verbose=0)
     path = str(tmp_path / "ranker") + (
         ".keras" if save_format == "keras" else ""
@@ -481,6 +488,7 @@ def test_a_trained_ranker_reloads_and_goes_on(small, tmp_path, save_format):
     ranker.save(path, save_format=save_format)
     loaded = keras.models.load_model(path)
     assert type(loaded) is type(ranker)
+    loaded.run_eagerly = eagerly
     np.testing.assert_array_equal(
         loaded.predict(data(rows))["clicked"],
         ranker.predict(data(rows))["clicked"],

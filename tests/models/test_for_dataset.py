@@ -193,7 +193,16 @@ VALUES = {
 }
 
 
-@pytest.mark.parametrize("kind", ODD)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "category",
+        *(
+            pytest.param(n, marks=pytest.mark.slow)
+            for n in ("number", "vector")
+        ),
+    ],
+)
 def test_features_are_called_whatever_a_column_can_be(kind, tmp_path):
     """Each of them matters, and none is taken for a part of the ranker."""
     entities = {

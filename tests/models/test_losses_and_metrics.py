@@ -249,8 +249,13 @@ def test_metrics_of_slates_ignore_padding(small):
     [
         # To trace so many features takes ten seconds: once is enough.
         (("clicked", "revenue"), {"revenue": "ziln"}, False),
-        (("revenue",), {"revenue": {"class": "huber", "delta": 2.0}}, True),
-        (("clicked",), {"clicked": "jrc"}, True),
+        *(
+            pytest.param(*case, True, marks=pytest.mark.slow)
+            for case in (
+                (("revenue",), {"revenue": {"class": "huber", "delta": 2.0}}),
+                (("clicked",), {"clicked": "jrc"}),
+            )
+        ),
         (
             ("revenue", "clicked"),
             {"revenue": "squared", "clicked": {"binary": 1, "lambda": 0.5}},

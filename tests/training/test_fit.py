@@ -21,10 +21,28 @@ def parts():
     )
 
 
-def fitted(parts, out, **arguments):
+@pytest.fixture(scope="module")
+def traced(parts):
+    """A ranker whose steps are traced once, and all that it began with."""
     ranker = training.build_ranker(small.config(), parts[0])
+    ranker.optimizer.build(ranker.trainable_variables)
+    variables = [*ranker.variables, *ranker.optimizer.variables]
+    return ranker, [(v, v.numpy()) for v in variables]
+
+
+@pytest.fixture
+def ranker(traced):
+    """The ranker as `build_ranker` makes it."""
+    ranker, begun = traced
+    ranker.optimizer.learning_rate = 0.01
+    for variable, value in begun:
+        variable.assign(value)
+    return ranker
+
+
+def fitted(ranker, parts, out, **arguments):
     arguments = {"batch_size": 32, "progress": False, **arguments}
-    return ranker, training.fit(ranker, *parts[:2], out, **arguments)
+    return training.fit(ranker, *parts[:2], out, **arguments)
 
 
 def measured(ranker, valid):
@@ -39,7 +57,7 @@ def measured(ranker, valid):
     }
 
 
-def test_best_weights_are_restored(parts, tmp_path, monkeypatch):
+def test_best_weights_are_restored(ranker, parts, tmp_path, monkeypatch):
     """The best of three epochs is the second, and it is the model's."""
     seen = []
 
@@ -48,7 +66,7 @@ def test_best_weights_are_restored(parts, tmp_path, monkeypatch):
         return [0.6, 0.8, 0.7][len(seen) - 1]
 
     monkeypatch.setattr(ranking, "auc", auc)
-    ranker, history = fitted(parts, tmp_path, epochs=3, steps_per_epoch=4)
+    history = fitted(ranker, parts, tmp_path, epochs=3, steps_per_epoch=4)
     monkeypatch.undo()
     assert [e["val_auc"] for e in history] == [0.6, 0.8, 0.7]
     assert (seen[1] != seen[2]).any()
@@ -83,9 +101,9 @@ def test_history_and_tensorboard_tell_the_same():
         assert told == pytest.approx([e[name] for e in history], rel=1e-6)
 
 
-def test_a_pass_is_the_default_and_the_loss_falls(parts, tmp_path):
+def test_a_pass_is_the_default_and_the_loss_falls(ranker, parts, tmp_path):
     """The loss of an epoch is the mean over its steps, near the label's."""
-    ranker, history = fitted(parts, tmp_path, epochs=2)
+    history = fitted(ranker, parts, tmp_path, epochs=2)
     # 30 users x 12 requests x 3 ads x 80 % = 864 rows, 27 steps of 32; the
     # optimiser goes back to the best epoch with the weights.
     assert len(parts[0]) // 32 == 27
@@ -109,7 +127,7 @@ def test_a_pass_is_the_default_and_the_loss_falls(parts, tmp_path):
     ],
 )
 def test_early_stopping(
-    parts, tmp_path, monkeypatch, monitor, values, epochs_run, best
+    ranker, parts, tmp_path, monkeypatch, monitor, values, epochs_run, best
 ):
     functions = {
         "val_auc": "auc",
@@ -120,8 +138,8 @@ def test_early_stopping(
     for name, function in functions.items():
         told = iter(values if name == monitor else range(5))
         monkeypatch.setattr(ranking, function, lambda *_, told=told: next(told))
-    _, history = fitted(
-        parts, tmp_path, epochs=5, steps_per_epoch=1, monitor=monitor
+    history = fitted(
+        ranker, parts, tmp_path, epochs=5, steps_per_epoch=1, monitor=monitor
     )
     assert len(history) == epochs_run
     assert best_epoch(history, monitor) == best
@@ -159,8 +177,8 @@ def test_the_best_of_nothing_known_is_the_newest():
     assert best_epoch(nothing) == 3
 
 
-def test_progress_goes_to_standard_error(parts, tmp_path, capsys):
-    fitted(parts, tmp_path, epochs=1, steps_per_epoch=1, progress=True)
+def test_progress_goes_to_standard_error(ranker, parts, tmp_path, capsys):
+    fitted(ranker, parts, tmp_path, epochs=1, steps_per_epoch=1, progress=True)
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "epoch 1/1  loss 0." in printed.err
@@ -200,8 +218,7 @@ def test_bad_arguments(parts, tmp_path, arguments, message):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("decay", [True, False])
-def test_the_learning_rate_falls_to_zero(parts, tmp_path, decay):
+def test_the_learning_rate_falls_to_zero(parts, tmp_path):
     """Plain descent from one gradient tells the rate of its step."""
     ranker = training.build_ranker(small.config(), parts[0])
     rates = []
@@ -214,14 +231,14 @@ def test_the_learning_rate_falls_to_zero(parts, tmp_path, decay):
             return super().apply_gradients(grads_and_vars, *args, **kwargs)
 
     ranker.compile(Watched(0.6))
-    arguments = {"batch_size": 32, "steps_per_epoch": 3, "progress": False}
-    training.fit(
-        ranker, *parts[:2], tmp_path, epochs=2, decay=decay, **arguments
-    )
     falling = [0.6, 0.5, 0.4, 0.3, 0.2, 0.1]
-    assert rates == pytest.approx(falling if decay else [0.6] * 6)
-    # The model is left with the rate that it was given.
-    assert float(ranker.optimizer.learning_rate) == pytest.approx(0.6)
+    for decay, expected in ((True, falling), (False, [0.6] * 6)):
+        rates.clear()
+        out = tmp_path / str(decay)
+        fitted(ranker, parts, out, epochs=2, steps_per_epoch=3, decay=decay)
+        assert rates == pytest.approx(expected)
+        # The model is left with the rate that it was given.
+        assert float(ranker.optimizer.learning_rate) == pytest.approx(0.6)
 
 
 def test_a_schedule_is_left_alone(parts, tmp_path):
@@ -345,8 +362,7 @@ def test_what_comes_before_the_first_step_of_a_mirrored_ranker(
     assert begun == [3]
 
 
-def test_what_is_no_model_and_no_dataset(parts, tmp_path):
-    ranker = training.build_ranker(small.config(), parts[0])
+def test_what_is_no_model_and_no_dataset(ranker, parts, tmp_path):
     for given, message in (
         ((parts[0], ranker, parts[1]), "`model` must be .*Received: Dataset"),
         ((ranker, parts[0], None), "`valid` must be a .*Received: NoneType"),
@@ -362,8 +378,7 @@ def test_what_is_no_model_and_no_dataset(parts, tmp_path):
 
 
 @pytest.mark.parametrize("part", [0, 1])
-def test_rows_that_do_not_count(parts, tmp_path, part):
-    ranker = training.build_ranker(small.config(), parts[0])
+def test_rows_that_do_not_count(ranker, parts, tmp_path, part):
     given = list(parts[:2])
     rows = given[part].impressions
     given[part] = dataclasses.replace(
@@ -374,17 +389,16 @@ def test_rows_that_do_not_count(parts, tmp_path, part):
         training.fit(ranker, *given, tmp_path / "out")
 
 
-def test_a_task_that_is_no_label(parts, tmp_path):
+def test_a_task_that_is_no_label(ranker, tmp_path):
     other = data.open_dataset(small.world())
-    ranker = training.build_ranker(small.config(), parts[0])
     rows = dataclasses.replace(other.impressions, labels={"liked": None})
     other = dataclasses.replace(other, impressions=rows)
     with pytest.raises(InputError, match=r"has liked\. Received: 'clicked'"):
         training.fit(ranker, other, other, tmp_path / "out")
 
 
-def test_logits_that_run_off_are_told_once(parts, tmp_path, caplog):
-    ranker = training.build_ranker(small.config(), parts[0])
+def test_logits_that_run_off_are_told_once(ranker, parts, tmp_path, caplog):
+    near = [(v, v.numpy()) for v in ranker.variables]
     for variable in ranker.trainable_variables:
         if "_head" in variable.name:
             variable.assign(100 * variable)
@@ -399,5 +413,7 @@ def test_logits_that_run_off_are_told_once(parts, tmp_path, caplog):
     assert "Lower the learning rate" in line
     assert "\n" not in line
     caplog.clear()
-    fitted(parts, tmp_path / "near", epochs=1, steps_per_epoch=1)
+    for variable, value in near:
+        variable.assign(value)
+    fitted(ranker, parts, tmp_path / "near", epochs=1, steps_per_epoch=1)
     assert not caplog.records

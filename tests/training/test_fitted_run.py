@@ -37,17 +37,24 @@ def dataset(model, tmp_path_factory):
     return dataset.with_catalogue(catalogue)
 
 
-def fit(dataset, parts, out):
-    ranker = training.build_ranker(small.config(), dataset)
+@pytest.fixture(scope="module")
+def ranker(dataset):
+    """Its steps are traced once; each test trains it on."""
+    return training.build_ranker(small.config(), dataset)
+
+
+def fit(ranker, parts, out):
     settings = {"epochs": 1, "steps_per_epoch": 2, "batch_size": 32}
     training.fit(ranker, *parts, out, progress=False, **settings)
-    return ranker
 
 
 @pytest.fixture(scope="module")
-def fitted(dataset, tmp_path_factory):
+def fitted(ranker, dataset, tmp_path_factory):
+    """The logits of the test rows then, and the folder."""
     out = tmp_path_factory.mktemp("runs") / "first"
-    return fit(dataset, data.split_by_time(dataset)[:2], out), out
+    train, valid, test = data.split_by_time(dataset)
+    fit(ranker, (train, valid), out)
+    return ranker.predict(test.batches(64))["clicked"], out
 
 
 def call(*arguments):
@@ -62,7 +69,7 @@ def refused(result, *words):
 
 
 def test_it_has_the_ranker_and_the_rows(fitted, dataset, model):
-    ranker, out = fitted
+    logits, out = fitted
     run = training.load_run(out)
     for name, part in zip(
         ("train", "valid", "test"), data.split_by_time(dataset), strict=True
@@ -76,9 +83,7 @@ def test_it_has_the_ranker_and_the_rows(fitted, dataset, model):
         )
         assert found.history_length == 6
     rows = data.split_by_time(dataset)[2].batches(64)
-    np.testing.assert_array_equal(
-        run.ranker.predict(rows)["clicked"], ranker.predict(rows)["clicked"]
-    )
+    np.testing.assert_array_equal(run.ranker.predict(rows)["clicked"], logits)
     assert run.best["val_auc"] == run.history[0]["val_auc"]
     assert run.config.text == {
         "model": str(model.resolve()),
@@ -123,20 +128,20 @@ def test_a_dataset_that_has_moved(fitted, tmp_path, monkeypatch):
         shutil.move(moved, record["data"])
 
 
-def test_rows_that_were_chosen_otherwise(dataset, tmp_path):
+def test_rows_that_were_chosen_otherwise(ranker, dataset, tmp_path):
     """What neither part has is unseen."""
     train, valid, _ = data.split_by_time(dataset)
     fewer = train.select(np.arange(len(train)) % 2 == 0)
-    fit(dataset, (fewer, valid), tmp_path)
+    fit(ranker, (fewer, valid), tmp_path)
     run = training.load_run(tmp_path)
     assert (len(run.train), len(run.valid)) == (len(fewer), len(valid))
     assert len(run.test) == len(dataset) - len(fewer) - len(valid)
 
 
-def test_rows_of_no_folder(dataset, tmp_path, monkeypatch):
+def test_rows_of_no_folder(ranker, dataset, tmp_path, monkeypatch):
     """Every row of the folder that is named counts as unseen."""
     own = dataclasses.replace(dataset, origin=None)
-    fit(own, data.split_by_time(own)[:2], tmp_path)
+    fit(ranker, data.split_by_time(own)[:2], tmp_path)
     with monkeypatch.context() as patched:
         patched.setattr("tfadrec.cli.evaluate.load_tensorflow", pytest.fail)
         refused(call("evaluate", tmp_path), "--data")
@@ -148,13 +153,15 @@ def test_rows_of_no_folder(dataset, tmp_path, monkeypatch):
         training.load_run(tmp_path, data=tmp_path / "w")
 
 
-def test_rows_that_are_not_those_of_the_folder_any_more(dataset, tmp_path):
+def test_rows_that_are_not_those_of_the_folder_any_more(
+    ranker, dataset, tmp_path
+):
     rows = dataset.impressions
     flipped = {k: 1 - v for k, v in rows.labels.items()}
     other = dataclasses.replace(
         dataset, impressions=dataclasses.replace(rows, labels=flipped)
     )
-    fit(other, data.split_by_time(other)[:2], tmp_path)
+    fit(ranker, data.split_by_time(other)[:2], tmp_path)
     with pytest.raises(InputError, match="Name the folder with --data"):
         training.load_run(tmp_path)
 

@@ -60,6 +60,13 @@ def grown():
     return data.open_dataset(small.world()).with_history_length(6)
 
 
+#: The third has groups of both the others' kinds.
+EVERY = [
+    *(pytest.param(n, marks=pytest.mark.slow) for n in ("LazyAdam", "Adagrad")),
+    "composite",
+]
+
+
 @functools.cache
 def trained(optimizer):
     """A ranker, which nothing here changes, its dataset, and its rows."""
@@ -83,7 +90,7 @@ def _unnumbered(variable):
     return re.sub(r"dense(_\d+)?", "dense", variable.name)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", EVERY)
 def test_old_rows_and_slots_are_kept_bit_by_bit(optimizer):
     ranker, dataset, (ads, users) = trained(optimizer)
     before = [v.numpy() for v in ranker.variables]
@@ -115,7 +122,7 @@ def test_old_rows_and_slots_are_kept_bit_by_bit(optimizer):
 
 
 def test_it_ranks_as_before_and_has_the_columns_of_the_new():
-    ranker, dataset, (ads, _) = trained("LazyAdam")
+    ranker, dataset, (ads, _) = trained("composite")
     more = training.grow_vocabulary(ranker, dataset, grown())
     inputs, _ = next(iter(dataset.batches(50)))
     _, users = known()[1]
@@ -142,7 +149,7 @@ def test_it_ranks_as_before_and_has_the_columns_of_the_new():
     )
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", EVERY)
 def test_training_goes_on(optimizer, tmp_path):
     """From the steps so far, also after a save and a reload."""
     ranker, dataset, _ = trained(optimizer)
@@ -162,7 +169,7 @@ def test_training_goes_on(optimizer, tmp_path):
 
 
 def test_what_does_not_grow():
-    ranker, dataset, _ = trained("LazyAdam")
+    ranker, dataset, _ = trained("composite")
     everything = grown()
     with pytest.raises(InputError, match="Received: 4 ads fewer, such as"):
         training.grow_vocabulary(ranker, everything, dataset)

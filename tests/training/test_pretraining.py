@@ -78,7 +78,8 @@ def weights(folder):
 @pytest.mark.parametrize(
     "name",
     [
-        *("masked", "causal", "clicks"),
+        *("masked", "clicks"),
+        pytest.param("causal", marks=pytest.mark.slow),
         pytest.param("dropout", marks=pytest.mark.slow),
     ],
 )
@@ -123,7 +124,9 @@ def test_what_comes_out(name):
     )
 
 
-@pytest.mark.parametrize("name", ["masked", "causal"])
+@pytest.mark.parametrize(
+    "name", ["masked", pytest.param("causal", marks=pytest.mark.slow)]
+)
 def test_the_perplexity_can_be_measured_again(name):
     """Of the saved weights, on the texts that the seed holds out."""
     found = done(name)

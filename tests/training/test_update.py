@@ -121,6 +121,7 @@ def test_it_is_a_run(updated, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_killed_update_goes_on(days, tmp_path, monkeypatch):
     run, datasets = days
     whole = training.update(

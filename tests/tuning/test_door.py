@@ -49,6 +49,7 @@ def test_the_models_are_those_of_tf_keras():
     assert isinstance(searches.build(tuning.HyperParameters()), keras.Model)
 
 
+@pytest.mark.slow
 def test_keras_itself_is_left_alone():
     done = run(
         "import sys, tfadrec.tuning, keras\n"

@@ -35,10 +35,11 @@ def search(out, **arguments):
 @pytest.mark.parametrize(
     "tuner",
     [
-        "random",
-        pytest.param("bayesian", marks=pytest.mark.slow),
         "hyperband",
-        "grid",
+        *(
+            pytest.param(tuner, marks=pytest.mark.slow)
+            for tuner in ("random", "bayesian", "grid")
+        ),
     ],
 )
 def test_killed_at_any_trial_it_ends_as_if_it_had_not_been(

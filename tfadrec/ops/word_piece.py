@@ -1,6 +1,6 @@
 """BERT's WordPiece in the graph, of core TensorFlow ops."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -29,8 +29,8 @@ class WordPiece(tf.Module):
     the vocabulary from all places in step.
 
     Args:
-      normalized: for each code point [LIMIT] the text that it becomes. One that
-        becomes itself between two spaces is a word of its own.
+      normalized: code point -> the text that it becomes, of those that do not
+        become themselves. One between two spaces is a word of its own.
       kinds: int [LIMIT], `WORD`, `SPACE` or `ALONE`, of normalised characters.
       vocabulary: token -> id.
       prefix: that tokens within a word begin with.
@@ -44,7 +44,7 @@ class WordPiece(tf.Module):
 
     def __init__(
         self,
-        normalized: Sequence[str],
+        normalized: Mapping[int, str],
         kinds: np.ndarray,
         vocabulary: Mapping[str, int],
         *,
@@ -56,7 +56,7 @@ class WordPiece(tf.Module):
         super().__init__()
         alone = np.zeros([code_points.LIMIT], np.int64)
         become = {}
-        for point, text in enumerate(normalized):
+        for point, text in normalized.items():
             if len(text) > 2 and text[0] == text[-1] == " ":
                 alone[point], text = 1, text[1:-1]
             if text != chr(point):

@@ -176,8 +176,12 @@ def test_a_damaged_dataset_is_not_encoded(tmp_path):
         encode(tmp_path / "d", tmp_path)
 
 
+@pytest.mark.slow
 def test_killed_and_resumed(tmp_path):
-    """SIGKILL while the third part is encoded; the others are kept."""
+    """SIGKILL while the third part is encoded; the others are kept.
+
+    In the default run, `test_text_vectors` says so of an exception.
+    """
     words = "abcdefgh"
     titles = [f"{x} {y} {z}" for x in words for y in words for z in words]
     source = write(

@@ -116,7 +116,13 @@ def another_cut(tokenizer, encoder):
 
 
 @pytest.mark.parametrize(
-    "change", [another_weight, another_pooling, another_precision, another_cut]
+    "change",
+    [
+        another_weight,
+        another_cut,
+        pytest.param(another_pooling, marks=pytest.mark.slow),
+        pytest.param(another_precision, marks=pytest.mark.slow),
+    ],
 )
 def test_another_model_encodes_all(
     change, tmp_path, tokenizer, encoder, encoded
@@ -190,9 +196,14 @@ def another_width(path):
     [
         flip_a_byte,
         another_width,
-        lambda path: path.write_bytes(path.read_bytes()[:-50]),
-        lambda path: path.write_bytes(b""),
-        lambda path: pq.write_table(pa.table({"x": [1]}), path),
+        *(
+            pytest.param(damage, marks=pytest.mark.slow)
+            for damage in (
+                lambda path: path.write_bytes(path.read_bytes()[:-50]),
+                lambda path: path.write_bytes(b""),
+                lambda path: pq.write_table(pa.table({"x": [1]}), path),
+            )
+        ),
     ],
 )
 def test_a_damaged_part_is_made_again(

@@ -56,7 +56,10 @@ def test_byte_pairs(tmp_path):
     assert "token_type_ids" not in read("blue")
 
 
-@pytest.mark.parametrize(("kind", "size"), [("bert", 90), ("gpt2", 300)])
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [("bert", 90), pytest.param("gpt2", 300, marks=pytest.mark.slow)],
+)
 def test_the_same_texts_give_the_same_tokenizer(tmp_path, kind, size):
     """In every process, whatever the order of its hash tables."""
     code = (

@@ -114,7 +114,11 @@ def test_dice_leaves_padding_out_of_its_averages():
 
 @pytest.mark.parametrize(
     ("policy", "slate", "pairs"),
-    [("float32", 3, 7), ("mixed_bfloat16", 3, 7), ("float32", 6, 24)],
+    [
+        ("float32", 3, 7),
+        ("float32", 6, 24),
+        pytest.param("mixed_bfloat16", 3, 7, marks=pytest.mark.slow),
+    ],
 )
 def test_blocks_agree_with_one_piece(monkeypatch, policy, slate, pairs):
     """Under XLA kernels are made per candidate, else of events where fewer."""

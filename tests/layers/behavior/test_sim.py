@@ -145,6 +145,7 @@ def test_soft_search_learns_what_to_find():
     assert share_found() > 0.95
 
 
+@pytest.mark.slow
 def test_the_other_search_conforms_too(tmp_path):
     case = encoder(
         lambda **kwargs: SIM("soft", 2, 3, **kwargs), at_default=("search",)

@@ -112,6 +112,7 @@ def test_events_far_back_share_a_position():
     assert np.abs(near - expected).max() > 1e-4
 
 
+@pytest.mark.slow
 def test_the_causal_one_conforms_too(tmp_path):
     case = encoder(
         lambda **kwargs: Transformer(

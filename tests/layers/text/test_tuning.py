@@ -24,7 +24,11 @@ from tfadrec.layers.text.tuning import as_tuning, tuning_config
 from tfadrec.layers.text.tuning.bottlenecks import Bottlenecks
 from tfadrec.layers.text.tuning.low_rank import LowRank
 
-KINDS = list(CONFIGS)
+#: The last one is T5 with another feed-forward layer.
+KINDS = [
+    pytest.param(kind, marks=pytest.mark.slow) if "gated" in kind else kind
+    for kind in CONFIGS
+]
 ALL = ("query", "key", "value", "output", "expand", "contract")
 ADALORA = {"final_rank": 1, "last_step": 9}
 

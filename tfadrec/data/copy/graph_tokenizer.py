@@ -186,15 +186,14 @@ def _whole(definition) -> dict[str, int]:
 
 
 @functools.cache
-def _bert_characters(normalizer: str) -> tuple[list[str], np.ndarray]:
-    """What each code point becomes, and what each is to its neighbours."""
+def _bert_characters(normalizer: str) -> tuple[dict[int, str], np.ndarray]:
+    """What code points become, and what each is to its neighbours."""
     # The library reads a normalizer's JSON as part of a whole tokenizer.
     shell = json.loads(tokenizers.Tokenizer(tokenizers.models.BPE()).to_str())
     shell["normalizer"] = json.loads(normalizer)
     made = tokenizers.Tokenizer.from_str(json.dumps(shell)).normalizer
-    normalized = [chr(point) for point in range(code_points.LIMIT)]
-    for point in _assigned():
-        normalized[point] = made.normalize_str(chr(point))
+    become = ((p, made.normalize_str(chr(p))) for p in _assigned())
+    normalized = {point: text for point, text in become if text != chr(point)}
     between = "".join(f"a{chr(point)}" for point in _assigned()) + "a"
     pieces = pre_tokenizers.BertPreTokenizer().pre_tokenize_str(between)
     found = np.full([len(between)], SPACE)
