@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 from tfadrec.evaluation.comparison import differences
 from tfadrec.evaluation.evaluation import Evaluation
@@ -13,6 +14,7 @@ from tfadrec.evaluation.standings import SHOWN
 _ERRORS = 2.0
 
 
+@takes(evaluation="evaluation", dataset="dataset")
 def verdicts(
     name: str,
     evaluation: Evaluation,

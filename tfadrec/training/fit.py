@@ -11,6 +11,7 @@ import numpy as np
 from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
 from tfadrec.core.ranges import Index, Rows, Steps
+from tfadrec.core.takes import takes
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
 from tfadrec.metrics import ranking
@@ -32,6 +33,7 @@ Monitor = Literal["val_auc", "val_gauc", "val_uauc", "val_log_loss", "val_rmse"]
 MONITORS = get_args(Monitor)
 
 
+@takes(model="ranker", train="dataset", valid="dataset")
 def fit(
     model: RankingModel,
     train: Dataset,
@@ -146,7 +148,12 @@ def fit_in(
             "`until` must be an integer >= 1, or None. Received: "
             f"until={until!r}."
         )
-    check_given(model, train, valid)
+    if model.optimizer is None:
+        raise InputError(
+            "a model must be compiled before it is trained. Received: one "
+            "without an optimiser. Call "
+            "`model.compile(optimizers.LazyAdam(1e-3))` first."
+        )
     check_goal(model, by, monitor)
     for rows in (train, valid):
         check_labels(model, rows)
@@ -263,35 +270,6 @@ class _Watch:
                 _FAR,
                 logits[np.argmax(np.abs(logits))],
             )
-
-
-def check_given(model: Any, train: Any, valid: Any) -> None:
-    """Refuses what is no compiled model, and no datasets.
-
-    Args:
-      model: see `fit`.
-      train: see `fit`.
-      valid: see `fit`.
-
-    Raises:
-      InputError: where one of them is something else.
-    """
-    for name, value, kind, what in (
-        ("model", model, RankingModel, "a model such as AdRanker"),
-        ("train", train, Dataset, "a dataset"),
-        ("valid", valid, Dataset, "a dataset"),
-    ):
-        if not isinstance(value, kind):
-            raise InputError(
-                f"`{name}` must be {what}. Received: {type(value).__name__}. "
-                "Call fit(model, train, valid, out)."
-            )
-    if model.optimizer is None:
-        raise InputError(
-            "a model must be compiled before it is trained. Received: one "
-            "without an optimiser. Call "
-            "`model.compile(optimizers.LazyAdam(1e-3))` first."
-        )
 
 
 def check_goal(

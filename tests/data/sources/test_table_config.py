@@ -349,6 +349,10 @@ LABELS = [
         log(labels={"converted_if_clicked": "binary"}),
         "and mean nothing else. Received: 'converted_if_clicked'",
     ),
+    (
+        log(labels={"Liked": "binary", "liked": "binary"}),
+        "names of their own, also where capitals are .*Received: 'liked' twi",
+    ),
     (log(labels={"a b": "real"}), "letters, digits and underscores, .*: 'a b'"),
     (log(labels={1: "real"}), "the name of a label must be .* Received: 1"),
     (

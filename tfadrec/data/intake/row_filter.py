@@ -86,8 +86,8 @@ class RowFilter:
         if 2 * len(large) > np.count_nonzero(~np.isnan(values)):
             raise InputError(
                 f"{where} must hold times where it is compared with dates. "
-                f"Received: {large.max():.0f} and others, too large for seconds "
-                'since 1970. Compare it with numbers, such as ">='
+                f"Received: {large.max():.0f} and others, too large for "
+                'seconds since 1970. Compare it with numbers, such as ">='
                 f'{large.min():.0f}", or, where it is the timestamp, give its '
                 "`unit`."
             )
