@@ -10,6 +10,7 @@ import numpy as np
 
 from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
+from tfadrec.core.one_class import one_class
 from tfadrec.core.ranges import Index, Rows, Steps
 from tfadrec.core.takes import takes
 from tfadrec.core.work_folder import WorkFolder
@@ -155,8 +156,9 @@ def fit_in(
             "`model.compile(optimizers.LazyAdam(1e-3))` first."
         )
     check_goal(model, by, monitor)
-    for rows in (train, valid):
+    for rows, what in ((train, "training rows"), (valid, "validation rows")):
         check_labels(model, rows)
+        _warn_of_one_class(model, rows, what)
     examples = len(train) if by == "row" else len(train.slates().sizes)
     steps = steps_per_epoch or max(1, examples // batch_size)
     if not model.built:
@@ -342,6 +344,23 @@ def check_labels(model: RankingModel, dataset: Dataset) -> None:
                 f"labels: `ranker: {{losses: {{{task}: squared}}}}`, or huber, "
                 "or ziln for amounts that are mostly 0."
             )
+
+
+def _warn_of_one_class(
+    model: RankingModel, dataset: Dataset, what: str
+) -> None:
+    """Says where rows tell nothing of a task of labels 0 and 1."""
+    rows = dataset.impressions
+    for task, loss in model.task_losses.items():
+        if loss.is_binary:
+            found = one_class(task, rows.labels[task], rows.weights, what)
+            if found:
+                _LOG.warning(
+                    "%s: nothing can be learned or told of it there. Take "
+                    "other shares by `data: {valid: …, test: …}`, or more "
+                    "rows.",
+                    found,
+                )
 
 
 @dataclasses.dataclass
