@@ -81,6 +81,20 @@ def test_every_task_has_an_answer_of_its_own():
         assert (found["score_label"], found["logits_label"]) == (3.0, 4.0)
 
 
+def test_a_label_called_as_what_is_not_calibrated():
+    """Calibrated logits are one more here."""
+
+    def calibration(logits, codes):
+        return {task: values + 1 for task, values in logits.items()}
+
+    found = {n: losses.get("binary") for n in ("clicked", "raw_clicked")}
+    ranker = types.SimpleNamespace(task_losses=found)
+    made = Scores(ranker, 1.0, calibration)
+    answers = answer(made, clicked=0.5, raw_clicked=-3.0)
+    assert (answers["logits"], answers["raw_logits"]) == (1.5, 0.5)
+    assert answers["raw_clicked"] == pytest.approx(1 / (1 + np.exp(2)))
+
+
 @pytest.mark.parametrize("tasks", [{"liked": "binary"}, {"clicked": "squared"}])
 def test_a_ranker_without_click_probabilities(tasks):
     with pytest.raises(InputError, match="answers with click probabilities"):
