@@ -193,6 +193,11 @@ MISTAKES = {
     "a dataset evaluated": ({}, "evaluate data", ["is a dataset", "train"]),
     "a bundle evaluated": ({}, "evaluate bundle", ["it is a bundle"]),
     "a run mistyped": ({}, "recommend rn --user u1", ["Did you mean run?"]),
+    "a run and its dataset evaluated": (
+        {},
+        "evaluate data run",
+        ["is a dataset", "this with --data"],
+    ),
     "an export over photos": (
         {},
         "export run --out photos",
@@ -238,6 +243,25 @@ def test_a_dataset_that_was_moved(place):
     (line,) = result.stderr.splitlines()
     assert "which is not there" in line
     assert "--data" in line
+
+
+@pytest.mark.parametrize(
+    "ranker",
+    [
+        "{tasks: [converted]}",
+        "{losses: {clicked: ziln}}",
+        "{losses: {clicked: {class: huber, delta: 2.0}}}",
+        "{losses: {clicked: {squared: 1.0, huber: 0.3}}}",
+    ],
+)
+def test_an_export_without_click_probabilities(place, ranker):
+    record = json.loads(pathlib.Path("run", "run.json").read_text())
+    record["config"] = f"text: null\nranker: {ranker}\n"
+    small.rewrite("run", "run.json", json.dumps(record))
+    result = CliRunner().invoke(main, ["export", "run", "--out", "out"])
+    (line,) = result.stderr.splitlines()
+    assert "a bundle answers with click probabilities" in line
+    assert result.exit_code == 2
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@ import pyarrow as pa
 import pytest
 
 from tfadrec.data.columns import as_lists
-from tfadrec.data.list_text import read_list, read_map
+from tfadrec.data.list_text import read_entries, read_list, read_map
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,25 @@ from tfadrec.data.list_text import read_list, read_map
         ("[007, +5]", ["007", "+5"]),
         ("[[1], [2]]", None),
         ('[{"a": 1}]', None),
-        ("[sport, run]", None),
+        ("(1, 2)", ["1", "2"]),
+        ("('a',)", ["a"]),
+        ("()", []),
+        ("(red)", None),
+        ("(red, blue)", None),
+        ("{1, 2.0}", ["1", "2"]),
+        ("{'a', 'b c'}", ["a", "b c"]),
+        # As databases write arrays.
+        ("{1,2,NULL}", ["1", "2", ""]),
+        (
+            '{run,"New York","say \\"hi\\"",a\'s}',
+            ["run", "New York", 'say "hi"', "a's"],
+        ),
+        ("{New York, Bonn}", ["New York", "Bonn"]),
+        ("{{1,2},{3}}", None),
+        ("{a,,b}", None),
+        ('{"a" b}', None),
+        ("[sport, run]", ["sport", "run"]),
+        ("[sale] of [hats]", None),
         ("['a', 'b]", None),
         ("['\\xZZ']", None),
         ("[" * 5000 + "]" * 5000, None),
@@ -32,6 +50,25 @@ from tfadrec.data.list_text import read_list, read_map
 )
 def test_lists_as_they_are_written(text, entries):
     assert read_list(text) == entries
+
+
+@pytest.mark.parametrize(
+    ("text", "entries"),
+    [
+        ("array([1, 2], dtype=int32)", ["1", "2"]),
+        ("frozenset({'a'})", ["a"]),
+        ("deque(['a', 'b'])", ["a", "b"]),
+        ("set()", []),
+        ("f(1)", None),
+        ("Counter({'a': 2})", None),
+    ],
+)
+def test_what_is_written_around_a_list(text, entries):
+    assert read_entries(text) == entries
+
+
+def test_what_is_written_around_a_map():
+    assert read_entries("Counter({'a': 2})", maps=True) == ["a:2"]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +105,7 @@ def test_a_column_of_maps():
         ["a:1"],
         ["b:2", "c:3"],
         ["d:4"],
-        ["{a:", "1}"],
+        ["a: 1"],
     ]
     assert as_lists(column, "|").to_pylist()[0] == ['{"a": 1}']
 
@@ -96,6 +133,24 @@ def test_a_column_of_lists_and_of_plain_texts():
         [],
         ["[x]", "y"],
         [],
+    ]
+
+
+def test_a_column_of_tuples_sets_and_arrays():
+    texts = [
+        "(1, 2)",
+        "{1, 2}",
+        "{1,2}",
+        "array([1, 2])",
+        "set()",
+        "1 2",
+        "(1)",
+    ]
+    assert as_lists(pa.chunked_array([texts]), " ").to_pylist() == [
+        *[["1", "2"]] * 4,
+        [],
+        ["1", "2"],
+        ["(1)"],
     ]
 
 

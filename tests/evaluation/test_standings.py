@@ -154,10 +154,11 @@ def test_of_amounts_the_error_is_compared():
     assert not verdicts("R", good, {"bad": bad}, dataset)
 
 
-def test_nothing_is_said_of_what_is_not_defined():
+def test_what_is_not_defined():
     one = rows.dataset([1, 1], [1, 1])
     nan = float("nan")
-    assert not verdicts("R", click(nan), {"constant": click(nan)}, one)
+    (line,) = verdicts("R", click(nan), {"constant": click(nan)}, one)
+    assert line.startswith("R cannot be judged: clicked is 1 in all 2 rows")
     given = of("converted_if_clicked", auc=0.4, gauc=0.5, log_loss=1)
     assert not verdicts("R", given, {"constant": click(0.5)}, one)
 

@@ -7,7 +7,7 @@ import pytest
 from tfadrec import losses
 from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
-from tfadrec.core.ranges import LossName
+from tfadrec.core.ranges import REAL_LOSSES, LossName
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,11 @@ def test_by_name(name, kind):
     assert type(loss) is kind
     assert loss.name == name
     assert type(losses.get({"class": name})) is kind
+
+
+def test_which_are_of_amounts():
+    names = typing.get_args(LossName)
+    assert {n for n in names if not losses.get(n).is_binary} == REAL_LOSSES
 
 
 def test_with_arguments():

@@ -571,8 +571,15 @@ def test_features_are_a_list(small):
 
 
 def test_a_head_is_no_interaction(small):
-    with pytest.raises(ValueError, match=r"or fields\. Received: CTRHead"):
+    with pytest.raises(ValueError, match=r"CTRHead, which has no `takes`"):
         small.ranker(interaction=layers.CTRHead())
+
+
+def test_an_interaction_takes_features_or_fields(small):
+    layer = layers.CrossNetwork()
+    layer.takes = "feature"
+    with pytest.raises(ValueError, match=r"Received: takes='feature'\."):
+        small.ranker(interaction=layer)
 
 
 def test_a_multitask_layer_for_other_tasks(small):

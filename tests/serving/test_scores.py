@@ -67,6 +67,34 @@ def test_a_real_label_is_answered_with_its_mean():
     assert made.means == ("logits", "watched")
 
 
+def test_every_task_has_an_answer_of_its_own():
+    """Whatever labels are called, in whatever order."""
+    names = ("pctr", "pctr_label", "pctr_label_label", "score", "logits")
+    for tasks in (names, names[::-1]):
+        made = scores(clicked="binary", **dict.fromkeys(tasks, "squared"))
+        values = {task: float(n) for n, task in enumerate(names)}
+        found = answer(made, clicked=0.0, **values)
+        assert len(found) == 3 + len(names)
+        assert found["pctr_label"] == 1.0
+        assert found["pctr_label_label"] == 2.0
+        assert found["pctr_label_label_label"] == 0.0
+        assert (found["score_label"], found["logits_label"]) == (3.0, 4.0)
+
+
+def test_a_label_called_as_what_is_not_calibrated():
+    """Calibrated logits are one more here."""
+
+    def calibration(logits, codes):
+        return {task: values + 1 for task, values in logits.items()}
+
+    found = {n: losses.get("binary") for n in ("clicked", "raw_clicked")}
+    ranker = types.SimpleNamespace(task_losses=found)
+    made = Scores(ranker, 1.0, calibration)
+    answers = answer(made, clicked=0.5, raw_clicked=-3.0)
+    assert (answers["logits"], answers["raw_logits"]) == (1.5, 0.5)
+    assert answers["raw_clicked"] == pytest.approx(1 / (1 + np.exp(2)))
+
+
 @pytest.mark.parametrize("tasks", [{"liked": "binary"}, {"clicked": "squared"}])
 def test_a_ranker_without_click_probabilities(tasks):
     with pytest.raises(InputError, match="answers with click probabilities"):

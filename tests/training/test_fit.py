@@ -1,6 +1,7 @@
 """Fitting: history, best weights, early stopping, logs, bad arguments."""
 
 import dataclasses
+import types
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from tfadrec import data, training
 from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
 from tfadrec.metrics import ranking
+from tfadrec.training.fit import _warn_of_one_class
 from tfadrec.training.saved_state import best_epoch, read_history
 
 
@@ -213,8 +215,9 @@ def test_progress_goes_to_standard_error(ranker, parts, tmp_path, capsys):
     ],
 )
 def test_bad_arguments(parts, tmp_path, arguments, message):
+    model = types.SimpleNamespace(task_losses={})
     with pytest.raises(InputError, match=message):
-        training.fit(None, *parts[:2], tmp_path / "out", **arguments)
+        training.fit(model, *parts[:2], tmp_path / "out", **arguments)
     assert not (tmp_path / "out").exists()
 
 
@@ -387,6 +390,22 @@ def test_rows_that_do_not_count(ranker, parts, tmp_path, part):
     )
     with pytest.raises(InputError, match="must not all have the weight 0"):
         training.fit(ranker, *given, tmp_path / "out")
+
+
+def test_rows_of_one_class_are_told(ranker, parts, caplog):
+    """Before the first step; the other rows have both."""
+    labels = parts[1].impressions.labels
+    rows = dataclasses.replace(
+        parts[1].impressions,
+        labels={**labels, "clicked": 0 * labels["clicked"]},
+    )
+    valid = dataclasses.replace(parts[1], impressions=rows)
+    _warn_of_one_class(ranker, parts[0], "training rows")
+    _warn_of_one_class(ranker, valid, "validation rows")
+    (line,) = (r.getMessage() for r in caplog.records)
+    said = f"clicked is 0 in all {len(valid):,} validation rows: nothing can"
+    assert line.startswith(said)
+    assert "\n" not in line
 
 
 def test_a_task_that_is_no_label(ranker, tmp_path):

@@ -12,6 +12,7 @@ from tfadrec.calibration.methods import METHODS
 from tfadrec.calibration.shifts import fit_shifts
 from tfadrec.calibration.task_calibration import TaskCalibration
 from tfadrec.core.errors import InputError
+from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 
 MethodName = Literal["platt", "temperature", "beta", "isotonic"]
@@ -19,6 +20,7 @@ MethodName = Literal["platt", "temperature", "beta", "isotonic"]
 _IF_CLICKED = "converted_if_clicked"
 
 
+@takes(dataset="dataset")
 def fit_calibration(
     logits: Mapping[str, NDArray],
     dataset: Dataset,

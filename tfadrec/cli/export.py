@@ -64,8 +64,8 @@ def export(
     """
     name = pathlib.Path(run).absolute().name
     place = pathlib.Path("saved_models", name) if out is None else out
-    check_run(run, data, allow_import)
-    check_export(place, catalogue)
+    record = check_run(run, data, allow_import)
+    check_export(record, place, catalogue)
     load_tensorflow()
     from tfadrec import serving, training
     from tfadrec.data import open_dataset, read_catalogue

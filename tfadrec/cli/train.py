@@ -13,6 +13,7 @@ from tfadrec.cli.command import (
     read_yaml_file,
 )
 from tfadrec.core.config import RunConfig
+from tfadrec.core.no_answer import no_answer
 from tfadrec.runs.before import check_training
 from tfadrec.runs.folder import BASELINES, run_folder
 
@@ -45,6 +46,9 @@ def train(
     if config is not None:
         settings = RunConfig.from_yaml(read_yaml_file("config", config))
     schema = check_training(data, settings, out, allow_import)
+    reason = no_answer(settings.ranker)
+    if reason:
+        click.echo(f"This run cannot be exported: {reason}")
     load_tensorflow()
     from tfadrec import serving, training
 

@@ -46,6 +46,9 @@ LossName = Literal[
     "jrc",
 ]
 
+#: Those of them whose labels are amounts, and not 0 or 1.
+REAL_LOSSES = frozenset({"squared", "huber", "ziln"})
+
 
 def refuse_huge(place: str, value: Any) -> None:
     """Refuses numbers that no setting has, wherever they stand in a value.

@@ -7,7 +7,6 @@ import pyarrow.compute as pc
 from tfadrec.core.errors import InputError
 from tfadrec.data.list_text import (
     LOOKS_LIKE_A_LIST,
-    LOOKS_LIKE_A_LIST_OR_MAP,
     read_entries,
 )
 
@@ -97,7 +96,7 @@ def as_lists(
     Args:
       column: [n], lists of plain values, or any plain column.
       separator: what stands between the entries in text, unless the text is a
-        list in brackets as JSON, Python or NumPy writes it.
+        list in brackets; see `read_list`.
       keep_empty: whether to keep empty entries, so that two columns of lists
         stay side by side.
       stripped: whether to leave out blanks around the entries of text, which
@@ -112,8 +111,7 @@ def as_lists(
         require_plain(column.type.value_type)
         values = as_array(_cast(column, pa.list_(pa.string())))
     else:
-        pattern = LOOKS_LIKE_A_LIST_OR_MAP if maps else LOOKS_LIKE_A_LIST
-        values = _lists_of_text(as_text(column), separator, pattern)
+        values = _lists_of_text(as_text(column), separator, maps)
     lengths = as_array(pc.fill_null(pc.list_value_length(values), 0))
     filled = pc.fill_null(values.flatten(), "")
     if stripped and not is_list(column.type):
@@ -124,19 +122,21 @@ def as_lists(
     return lists_of(filled.filter(pa.array(real)), lengths.to_numpy(), real)
 
 
-def _lists_of_text(text: pa.Array, separator: str, pattern: str) -> pa.Array:
+def _lists_of_text(text: pa.Array, separator: str, maps: bool) -> pa.Array:
     """The entries of texts; of the empty text there are none.
 
-    Texts of the pattern are split only where they cannot be read.
+    What looks like a list is split only where it cannot be read.
     """
     values = pc.split_pattern(
         pc.if_else(pc.equal(text, ""), None, text), separator
     )
-    written = as_mask(pc.match_substring_regex(text, pattern))
+    written = as_mask(pc.match_substring_regex(text, LOOKS_LIKE_A_LIST))
     if not written.any():
         return values
     distinct = text.filter(pa.array(written)).dictionary_encode()
-    entries = [read_entries(t) for t in distinct.dictionary.to_pylist()]
+    entries = [
+        read_entries(t, maps=maps) for t in distinct.dictionary.to_pylist()
+    ]
     split = pc.split_pattern(distinct.dictionary, separator).to_pylist()
     lists = pa.array(
         [s if e is None else e for s, e in zip(split, entries, strict=True)],

@@ -11,6 +11,17 @@ _TOKEN = re.compile(
     r"""[\s,]*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s,'"\[\]{}()]+)""",
     re.DOTALL,
 )
+# A text in the quotes of databases, or words without any, up to a comma.
+_WORDS_TOKEN = re.compile(
+    r"""\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,'"\\\[\]{}()][^,"\\\[\]{}()]*))\s*""",
+    re.DOTALL,
+)
+# What NumPy and Python write around a list: array([1, 2], dtype=int32).
+_WRAPPED = re.compile(
+    r"[A-Za-z_]+\(\s*([\[({].*[\])}])\s*(?:,\s*dtype=[^,()\[\]{}]*)?\)",
+    re.DOTALL,
+)
+_EMPTY = ("set()", "frozenset()")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _WORDS = {
     "None": "",
@@ -24,31 +35,60 @@ _WORDS = {
 }
 _LARGEST_EXACT = 2**53
 
-#: What a text must look like to be tried at all, as patterns of Arrow's.
-LOOKS_LIKE_A_LIST = r"^\s*\[(?s:.*)\]\s*$"
-LOOKS_LIKE_A_LIST_OR_MAP = r"^\s*(?:\[(?s:.*)\]|\{(?s:.*)\})\s*$"
+_PAIRS = {"[": "]", "(": ")", "{": "}"}
+
+#: What a text must look like to be tried at all, as a pattern of Arrow's.
+LOOKS_LIKE_A_LIST = r"^\s*(?:[A-Za-z_]+\()?[\[({](?s:.*)[\])}]\s*$|set\(\)$"
 
 
-def read_entries(text: str) -> list[str] | None:
-    """The entries of a list or of a map; see `read_list` and `read_map`."""
-    return read_map(text) if text.lstrip()[0] == "{" else read_list(text)
+def read_entries(text: str, *, maps: bool = False) -> list[str] | None:
+    """The entries of a list, or with `maps` of a map, or None for neither.
+
+    See `read_list` and `read_map`. What is written around a list, as in
+    `array([1, 2])`, `frozenset({1, 2})` and `set()`, is left out.
+
+    Args:
+      text: begins and ends with brackets.
+      maps: whether text in braces is a map first.
+    """
+    text = text.strip()
+    if text in _EMPTY:
+        return []
+    wrapped = _WRAPPED.fullmatch(text)
+    text = wrapped[1] if wrapped else text
+    found = read_map(text) if maps and text[0] == "{" else None
+    return read_list(text) if found is None else found
 
 
 def read_list(text: str) -> list[str] | None:
     """The entries of a list, or None where the text is no list.
 
-    `["a", "b"]`, `['a', 'b']`, `[2122, 243]`, `[0.1 0.2]` are lists; entries
-    may be texts, numbers, Boolean values and missing ones, which are empty.
+    `["a", "b"]`, `['a', 'b']`, `[2122, 243]`, `[0.1 0.2]` are lists, `(1, 2)`
+    and `('a',)` as well, and `{1, 2}`; so are words without quotes, `[a, b]`
+    and `{a,"b c",NULL}`, as databases write arrays. Entries may be texts,
+    numbers, Boolean values and missing ones, which are empty.
 
     Args:
       text: begins and ends with brackets.
     """
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError):
-        return _written_by_python(text.strip()[1:-1])
-    entries = [_entry(value) for value in values]
-    return None if None in entries else entries  # type: ignore[return-value]
+    text = text.strip()
+    opening, inside = text[0], text[1:-1]
+    if _PAIRS.get(opening) != text[-1]:
+        return None
+    if opening == "(" and inside.strip() and "," not in inside:
+        return None  # a remark, and no tuple
+    if opening == "[":
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError):
+            pass
+        else:
+            entries = [_entry(value) for value in values]
+            return None if None in entries else entries  # type: ignore
+    found = _written_by_python(inside)
+    if found is None and opening != "(":
+        found = _words(inside)
+    return found
 
 
 def read_map(text: str) -> list[str] | None:
@@ -122,3 +162,22 @@ def _written_by_python(inside: str) -> list[str] | None:
         else:
             return None
     return entries if not inside[at:].strip(" \t\r\n,") else None
+
+
+def _words(inside: str) -> list[str] | None:
+    """Texts in double quotes or in none, between commas."""
+    entries, at = [], 0
+    while found := _WORDS_TOKEN.match(inside, at):
+        quoted, word = found.groups()
+        if quoted is not None:
+            entries.append(re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL))
+        else:
+            word = word.strip()
+            entries.append("" if word == "NULL" else _WORDS.get(word, word))
+        at = found.end()
+        if at == len(inside):
+            return entries
+        if inside[at] != ",":
+            return None
+        at += 1
+    return None

@@ -4,9 +4,11 @@ import numpy as np
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.ranges import Share
+from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 
 
+@takes(dataset="dataset")
 def split_by_time(
     dataset: Dataset, *, valid: Share = 0.1, test: Share = 0.1
 ) -> tuple[Dataset, Dataset, Dataset]:

@@ -2,6 +2,7 @@
 
 import itertools
 
+from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 from tfadrec.diagnosis import leaks, rows_checks
 from tfadrec.diagnosis.finding import Finding
@@ -23,6 +24,7 @@ OF_DATASETS = (
 )
 
 
+@takes(dataset="dataset")
 def examine_dataset(dataset: Dataset) -> list[Finding]:
     """What is wrong with a dataset, the worst first.
 

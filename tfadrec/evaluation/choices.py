@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 from tfadrec.evaluation.baselines import SmoothedRate
 from tfadrec.evaluation.baselines.text_cosine import largest_cosines
@@ -17,6 +18,7 @@ from tfadrec.metrics import exposure, policy, ranking, top
 _CLICKED = "clicked"
 
 
+@takes(dataset="dataset", train="dataset")
 def choices(
     models: Mapping[str, Evaluation],
     dataset: Dataset,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.takes import takes
 from tfadrec.evaluation.evaluation import Evaluation
 from tfadrec.evaluation.parts import labels_of, slices_of
 from tfadrec.evaluation.reliability_bin import ReliabilityBin
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 _BINS = 10
 
 
+@takes(
+    model="model", dataset="dataset", train="dataset", calibration="calibration"
+)
 def evaluate(
     model: Any,
     dataset: Dataset,
@@ -72,6 +76,7 @@ def evaluate(
     return measure(predictions, dataset, real=real, train=train, k=k)
 
 
+@takes(dataset="dataset", train="dataset")
 def measure(
     predictions: Mapping[str, NDArray],
     dataset: Dataset,

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 
+from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 from tfadrec.evaluation.baselines import BASELINES
 from tfadrec.evaluation.evaluate import measure
 from tfadrec.evaluation.evaluation import Evaluation
 
 
+@takes(train="dataset", dataset="dataset")
 def evaluate_baselines(
     train: Dataset,
     dataset: Dataset,

@@ -8,6 +8,7 @@ import scipy.sparse
 
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
+from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 from tfadrec.metrics import retrieval
 from tfadrec.models import AdRetriever
@@ -17,6 +18,7 @@ _BATCH = 256
 _Scores = Callable[[dict[str, np.ndarray]], np.ndarray]
 
 
+@takes(retriever="retriever", dataset="dataset", train="dataset")
 def evaluate_retrieval(
     retriever: AdRetriever,
     dataset: Dataset,

@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 
 
+@takes(dataset="dataset")
 def rows_facts(dataset: Dataset, label: str = "clicked") -> dict[str, Any]:
     """How many rows, from when to when, of how many users and ads, what rate.
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from tfadrec.core.one_class import one_class
+from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 from tfadrec.evaluation.comparison import differences
 from tfadrec.evaluation.evaluation import Evaluation
@@ -13,6 +15,7 @@ from tfadrec.evaluation.standings import SHOWN
 _ERRORS = 2.0
 
 
+@takes(evaluation="evaluation", dataset="dataset")
 def verdicts(
     name: str,
     evaluation: Evaluation,
@@ -22,7 +25,8 @@ def verdicts(
 ) -> list[str]:
     """What is wrong with a ranker, a line per task; none where it is ahead.
 
-    A binary task whose AUC is below 0.5 plus two standard errors cannot be told
+    A binary task whose label has one value alone in these rows cannot be
+    judged. One whose AUC is below 0.5 plus two standard errors cannot be told
     from chance. The error is that of the Mann-Whitney statistic without any
     effect, sqrt((p + q + 1) / (12 p q)) for p clicks and q non-clicks. Else the
     ranker is compared with the best baseline: it is ahead where the 95 %
@@ -46,6 +50,14 @@ def verdicts(
             if task in found.metrics
         }
         others = {n: v for n, v in others.items() if v == v}
+        single = compared != "rmse" and _one_class(task, dataset)
+        if single:
+            lines.append(
+                f"{name} cannot be judged: {single}, where it has no AUC. "
+                "Measure on rows that have both values, by other shares of "
+                "`data: {valid: …, test: …}` or more rows."
+            )
+            continue
         if compared != "rmse":
             margin = _chance_margin(task, dataset)
             if metrics["auc"] <= 0.5 + margin:
@@ -75,6 +87,14 @@ def verdicts(
                 f"{own:.4f}, {best} {others[best]:.4f}; {found.interval}."
             )
     return lines
+
+
+def _one_class(task: str, dataset: Dataset) -> str:
+    """That a binary label has one value alone in these rows, else ""."""
+    rows = dataset.impressions
+    if task not in rows.labels:  # converted_if_clicked
+        return ""
+    return one_class(task, rows.labels[task], rows.weights, "rows")
 
 
 def _chance_margin(task: str, dataset: Dataset) -> float:

@@ -25,24 +25,6 @@ def built(layer: keras.layers.Layer, input_shape) -> keras.layers.Layer:
     return layer
 
 
-def require_layers(**given: Any) -> None:
-    """Refuses arguments that are no layers, such as a name or a class.
-
-    Args:
-      **given: layers by the names of the arguments; None for none.
-
-    Raises:
-      ValueError: where one is something else.
-    """
-    for name, layer in given.items():
-        if layer is not None and not isinstance(layer, keras.layers.Layer):
-            shown = getattr(layer, "__name__", repr(layer))
-            raise ValueError(
-                f"`{name}` must be a layer that is made, such as "
-                f"tfadrec.layers.DIN(). Received: {shown:.80}."
-            )
-
-
 def config_of(layer: keras.layers.Layer | None) -> dict | None:
     """The config of a sublayer that its parent is given and builds.
 

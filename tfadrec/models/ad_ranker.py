@@ -10,12 +10,12 @@ from tfadrec.layers.building import (
     built,
     config_of,
     plain,
-    require_layers,
 )
 from tfadrec.layers.features import FeatureFields, RatePath
 from tfadrec.layers.features.rate_path import KINDS as RATES
 from tfadrec.layers.interaction import CTRHead
 from tfadrec.layers.matching import AttentionMatching
+from tfadrec.layers.place import Place, require_layers
 from tfadrec.layers.text_matching import TextMatching
 from tfadrec.losses.task_loss import TaskLoss
 from tfadrec.models.base import RankingModel
@@ -27,19 +27,34 @@ from tfadrec.models.dataset_sizes import (
 )
 from tfadrec.ops import probability
 from tfadrec.towers import AdTower, UserTower
+from tfadrec.towers.places import AD_TOWER, USER_TOWER
 
 #: The logit of a conversion once there is a click; it has no label of its own.
 CONVERTED_IF_CLICKED = "converted_if_clicked"
 #: Width of an embedding that a head reads beside the vectors.
 _COLUMN_WIDTH = 8
-_GIVEN_LAYERS = (
-    "ad_tower",
-    "user_tower",
-    "matching",
-    "interaction",
-    "multitask",
-    "text_matching",
-)
+#: What an interaction layer reads.
+_TAKEN = ("features", "fields")
+_PLACES = {
+    "ad_tower": AD_TOWER,
+    "user_tower": USER_TOWER,
+    "matching": Place(
+        "layers.AttentionMatching()",
+        gives=("user", "user_mask", "ad", "ad_mask"),
+        may_lack=True,
+    ),
+    "interaction": Place(
+        "layers.CrossNetwork()", asks=("takes",), may_lack=True
+    ),
+    "multitask": Place(
+        "layers.MMoE(num_tasks=2)", asks=("num_tasks",), may_lack=True
+    ),
+    "text_matching": Place(
+        "layers.TextMatching(num_event_types=2)",
+        asks=("num_signals",),
+        may_lack=True,
+    ),
+}
 
 
 @register
@@ -114,7 +129,7 @@ class AdRanker(RankingModel):
       `converted_if_clicked` where clicks and conversions are tasks.
 
     Raises:
-      ValueError: where there is no task, the interaction layer is a head, the
+      ValueError: where there is no task, a layer belongs in another place, the
         multi-task layer is for another number of tasks, or the ad tower makes
         nothing that texts are matched by.
 
@@ -160,14 +175,15 @@ class AdRanker(RankingModel):
         # Columns of features keep their precision: see `Field`.
         kwargs["autocast"] = False
         super().__init__(tuple(tasks), losses, loss_weights, **kwargs)
-        require_layers(
-            ad_tower=ad_tower,
-            user_tower=user_tower,
-            matching=matching,
-            interaction=interaction,
-            multitask=multitask,
-            text_matching=text_matching,
-        )
+        given = {
+            "ad_tower": ad_tower,
+            "user_tower": user_tower,
+            "matching": matching,
+            "interaction": interaction,
+            "multitask": multitask,
+            "text_matching": text_matching,
+        }
+        require_layers(**{n: (given[n], place) for n, place in _PLACES.items()})
         if not tasks:
             raise ValueError("`tasks` must name a label. Received: tasks=().")
         for name, specs in (("context", context), ("candidate", candidate)):
@@ -176,10 +192,10 @@ class AdRanker(RankingModel):
                     f"`{name}` must be a list of what `Feature.spec` gives; "
                     "`AdRanker.for_dataset` makes it. Received: a dict."
                 )
-        if interaction is not None and not hasattr(interaction, "takes"):
+        if interaction is not None and interaction.takes not in _TAKEN:
             raise ValueError(
-                "`interaction` must be a layer that takes features or fields. "
-                f"Received: {type(interaction).__name__}."
+                "`interaction` must be a layer that `takes` features or "
+                f"fields. Received: takes={interaction.takes!r}."
             )
         if multitask is not None and multitask.num_tasks != len(tasks):
             raise ValueError(
@@ -558,7 +574,7 @@ class AdRanker(RankingModel):
     def get_config(self):
         return {
             **super().get_config(),
-            **{name: config_of(getattr(self, name)) for name in _GIVEN_LAYERS},
+            **{name: config_of(getattr(self, name)) for name in _PLACES},
             "tasks": list(self.tasks),
             "losses": {
                 task: keras.saving.serialize_keras_object(loss)
@@ -577,7 +593,7 @@ class AdRanker(RankingModel):
     def from_config(cls, config):
         layers = {
             name: keras.saving.deserialize_keras_object(config[name])
-            for name in _GIVEN_LAYERS
+            for name in _PLACES
             if config.get(name) is not None
         }
         losses = {

@@ -9,10 +9,12 @@ import tensorflow_recommenders as tfrs
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.behavior import GRU
 from tfadrec.layers.building import built, config_of
+from tfadrec.layers.place import require_layers
 from tfadrec.models.dataset_sizes import dataset_sizes
 from tfadrec.models.training_step import training_step
 from tfadrec.ops.in_batch_softmax import in_batch_softmax
 from tfadrec.towers import AdTower, UserTower
+from tfadrec.towers.places import AD_TOWER, USER_TOWER
 
 _ROWS = 4096
 
@@ -53,7 +55,7 @@ class AdRetriever(tfrs.models.Model):
       Dict of `user` and `ad`, float32 [B, D + 1].
 
     Raises:
-      ValueError: where the encoder looks at candidates.
+      ValueError: where the encoder looks at candidates, or a tower is none.
 
     Example:
       >>> from tfadrec import layers, towers
@@ -77,6 +79,9 @@ class AdRetriever(tfrs.models.Model):
         # Columns of features keep their precision: see `Field`.
         kwargs["autocast"] = False
         super().__init__(**kwargs)
+        require_layers(
+            ad_tower=(ad_tower, AD_TOWER), user_tower=(user_tower, USER_TOWER)
+        )
         self.ad_tower = ad_tower
         self.user_tower = user_tower
         self._loss_mean = keras.metrics.Mean("loss")

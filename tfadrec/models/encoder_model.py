@@ -1,7 +1,9 @@
 """What the models around a text encoder share."""
 
 from tfadrec.core.door import keras
+from tfadrec.layers.place import require_layers
 from tfadrec.models.training_step import training_step
+from tfadrec.towers.places import TEXT_ENCODER
 
 
 class EncoderModel(keras.Model):
@@ -13,10 +15,14 @@ class EncoderModel(keras.Model):
     Args:
       encoder: any text encoder; its `tuning` says what is trained.
       **kwargs: of a Keras model, as `name`.
+
+    Raises:
+      ValueError: where the encoder is none of texts.
     """
 
     def __init__(self, encoder: keras.layers.Layer, **kwargs) -> None:
         super().__init__(**kwargs)
+        require_layers(encoder=(encoder, TEXT_ENCODER))
         self.encoder = encoder
         self._loss_mean = keras.metrics.Mean("loss")
 

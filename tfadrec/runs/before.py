@@ -12,6 +12,7 @@ from tfadrec.core.bundle_folder import bundle_folder, check_bundle_folder
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError
 from tfadrec.core.nearest import nearest
+from tfadrec.core.no_answer import no_answer
 from tfadrec.core.schema import Schema
 from tfadrec.data.copy.encode_catalogue import vectors_folder
 from tfadrec.data.dataset_files import DatasetFiles
@@ -215,16 +216,24 @@ def check_run_field(
     )
 
 
-def check_export(out: str | pathlib.Path, catalogue: str | None) -> None:
-    """Refuses a place for a bundle, or a file of more ads, that cannot be one.
+def check_export(
+    record: Mapping[str, str], out: str | pathlib.Path, catalogue: str | None
+) -> None:
+    """Refuses to make a bundle of what none can be made of.
 
     Args:
+      record: of the run; of one that `training.fit` wrote the ranker has to be
+        looked at.
       out: the folder of the bundle's versions.
       catalogue: the file of more ads, or None.
 
     Raises:
-      InputError: with what is there.
+      InputError: where the ranker gives no click probabilities, or the folder
+        or the file cannot be what they should, with what is there.
     """
+    reason = no_answer(RunConfig.from_yaml(record["config"]).ranker)
+    if reason:
+        raise InputError(reason)
     check_bundle_folder(bundle_folder(out).path)
     if catalogue is not None:
         check_path(catalogue, "a catalogue is a Parquet file of ads")
@@ -282,8 +291,9 @@ def _what_is(run: pathlib.Path) -> str:
         return f"is not there.{meant or ' Make one with `tfadrec train`.'}"
     if (run / "schema.json").is_file():
         return (
-            f"has no {MODEL}: it is a dataset. Train on it with `tfadrec train "
-            f"--data {run} --out ...`, and name that folder."
+            f"has no {MODEL}: it is a dataset. Name a run, and this with "
+            "--data where it was moved; make a run with `tfadrec train --data "
+            f"{run} --out ...`."
         )
     if any((path / "saved_model.pb").is_file() for path in run.glob("*")):
         return (

@@ -16,6 +16,7 @@ from tfadrec.core.bundle_folder import (
 from tfadrec.core.disk_errors import as_os_errors
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
+from tfadrec.core.takes import takes
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.copy.text_vectors import TextEncoder, encode_text
@@ -37,6 +38,15 @@ from tfadrec.serving.scores import Scores
 from tfadrec.serving.warm_up import warm_up_requests, write_warm_up
 
 
+@takes(
+    ranker="ranker",
+    dataset="dataset",
+    tokenizer="tokenizer",
+    encoder="encoder",
+    catalogue="catalogue",
+    calibration="calibration",
+    rates="dataset",
+)
 def export_bundle(
     ranker: AdRanker,
     dataset: Dataset,
@@ -85,13 +95,15 @@ def export_bundle(
       The version's folder.
 
     Raises:
-      InputError: where the version exists or is no number >= 1, or the folder's
+      InputError: where the ranker gives no click probabilities, an argument is
+        something else, the version exists or is no number >= 1, or the folder's
         name cannot be a model's, something else is in it, another export is at
         work there, or more ads lack a column.
       TfadrecError: where the bundle does not load with TensorFlow alone, or a
         score differs by more than its share of 1e-5, or of 0.02 in half
         precision; see `check_parity`.
     """
+    Scores(ranker, dataset.schema.negatives_kept, calibration)
     folder = bundle_folder(path)
     check_bundle_folder(folder.path)
     with folder.held():

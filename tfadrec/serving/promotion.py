@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 from tfadrec.metrics import ranking
 from tfadrec.serving.bundle import open_bundle
@@ -22,6 +23,7 @@ _SLATE = 100
 STABLE, CANARY, PREVIOUS = "stable", "canary", "previous"
 
 
+@takes(dataset="dataset")
 def promote(
     bundle: str | pathlib.Path,
     dataset: Dataset,

@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 from tfadrec.serving.requests import request_for_user
 
 
+@takes(dataset="dataset")
 def recommend(
     signature: Callable[..., dict[str, Any]],
     dataset: Dataset,

@@ -7,6 +7,7 @@ import numpy as np
 
 from tfadrec.core.feature import Entity
 from tfadrec.core.schema import Schema
+from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.features import decode, missing_like, with_columns
 from tfadrec.data.newest_events import NewestEvents
@@ -63,6 +64,7 @@ def candidates(dataset: Dataset, rows: np.ndarray) -> Request:
     }
 
 
+@takes(dataset="dataset")
 def with_candidates(
     dataset: Dataset, request: Request, ads: np.ndarray
 ) -> Request:
@@ -148,6 +150,7 @@ def new_ads(dataset: Dataset, reader: AdReader, rows: np.ndarray) -> Request:
     }
 
 
+@takes(dataset="dataset")
 def request_for_user(dataset: Dataset, user_id: str | int) -> Request:
     """A request of one user, one second after the log's last event.
 

@@ -1,11 +1,12 @@
 """What is answered of an ad: logits of the ranker to numbers to act on."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from tfadrec.calibration import Calibration
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
+from tfadrec.core.no_answer import told
 from tfadrec.models import AdRanker
 from tfadrec.models.ad_ranker import CONVERTED_IF_CLICKED
 from tfadrec.ops import probability
@@ -18,6 +19,8 @@ PROBABILITIES = {
 }
 #: Before the name of what is not calibrated.
 _RAW = "raw_"
+#: Before a task that is not calibrated; no label has a blank in its name.
+_RAW_TASK = "raw "
 # In float32, sigmoid(17) is 1 and sigmoid(-104) is 0; no answer is either.
 _LEAST = 1e-7
 
@@ -55,12 +58,7 @@ class Scores:
     ) -> None:
         losses = ranker.task_losses
         if "clicked" not in losses or not losses["clicked"].is_binary:
-            told = ", ".join(f"{k} ({v.name})" for k, v in losses.items())
-            raise InputError(
-                "a bundle answers with click probabilities. Received: a ranker "
-                f"of {told}. Train one with the task clicked and a loss of "
-                "binary labels."
-            )
+            raise InputError(told({k: v.name for k, v in losses.items()}))
         #: The logit that ads are ordered by.
         self.ordered = "converted" if "converted" in losses else "clicked"
         self._shift = math.log(negatives_kept)
@@ -75,11 +73,8 @@ class Scores:
         taken = {"logits", "score", "ad_ids", *PROBABILITIES}
         if calibration is not None:
             taken |= {f"{_RAW}{name}" for name in taken}
-        self._others = {
-            f"{task}_label" if task in taken else task: task
-            for task in losses
-            if task not in PROBABILITIES.values()
-        }
+        others = [t for t in losses if t not in PROBABILITIES.values()]
+        self._others = _named_apart(others, taken)
         self._is_binary = {t: loss.is_binary for t, loss in losses.items()}
 
     @property
@@ -99,7 +94,7 @@ class Scores:
           codes: the values of `field`, as many.
 
         Returns:
-          Task -> calibrated logits, and with a calibration `raw_` and the task
+          Task -> calibrated logits, and with a calibration `raw ` and the task
           -> those of the ranker.
         """
         if self._calibration is None:
@@ -107,7 +102,7 @@ class Scores:
         raw = self._shifted(logits)
         return {
             **self._shifted(self._calibration(logits, codes)),
-            **{f"{_RAW}{task}": raw[task] for task in raw},
+            **{f"{_RAW_TASK}{task}": raw[task] for task in raw},
         }
 
     def _shifted(self, logits: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -141,9 +136,9 @@ class Scores:
         for name, task in self._named.items():
             answer[name] = _probability(corrected[task])
         if self._calibration is not None:
-            answer["raw_logits"] = corrected[f"{_RAW}clicked"]
+            answer["raw_logits"] = corrected[f"{_RAW_TASK}clicked"]
             for name, task in self._named.items():
-                answer[_RAW + name] = _probability(corrected[_RAW + task])
+                answer[_RAW + name] = _probability(corrected[_RAW_TASK + task])
         for name, task in self._others.items():
             values = corrected[task]
             is_binary = self._is_binary[task]
@@ -158,6 +153,20 @@ class Scores:
         )
         raw = () if self._calibration is None else ("raw_logits",)
         return ("logits", *raw, *real)
+
+
+def _named_apart(
+    tasks: Sequence[str], taken: Collection[str]
+) -> dict[str, str]:
+    """Answer's name -> task: its own where it is free, else with `_label`."""
+    named = {task: task for task in tasks if task not in taken}
+    for task in tasks:
+        if task in taken:
+            name = f"{task}_label"
+            while name in named or name in taken:
+                name += "_label"
+            named[name] = task
+    return named
 
 
 def _probability(logits: tf.Tensor) -> tf.Tensor:

@@ -13,9 +13,11 @@ from tfadrec.layers.features import FeatureFields
 from tfadrec.layers.features.feature_fields import projection
 from tfadrec.layers.features.kinds import columns_of
 from tfadrec.layers.id_embedding import IdEmbedding
+from tfadrec.layers.place import require_layers
 from tfadrec.layers.text_matching import TextSpace
 from tfadrec.ops import lookup
 from tfadrec.towers.ad_copy import AdCopy
+from tfadrec.towers.places import TEXT_ENCODER
 
 _ALL = ("vector", "fields", "bias")
 _NUMBERS = "numbers"
@@ -81,9 +83,9 @@ class AdTower(keras.layers.Layer):
     Raises:
       ValueError: where the width or `max_distinct` is below 1, an ad has no
         field at all, the category is none of the features, a column to be
-        passed is none of theirs, or `text` has no tokens to read, cannot read
-        them, or reads what a feature `text` has already; or there is a
-        `text_rank` and no ad copy.
+        passed is none of theirs, or `text` is no encoder of texts, has no
+        tokens to read, cannot read them, or reads what a feature `text` has
+        already; or there is a `text_rank` and no ad copy.
 
     Example:
       >>> text = {"name": "text", "kind": "vector", "width": 8}
@@ -109,6 +111,8 @@ class AdTower(keras.layers.Layer):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
+        if text is not None:
+            require_layers(text=(text, TEXT_ENCODER))
         given = isinstance(catalogue, Mapping)
         spec = catalogue if given else catalogue.spec()
         self._tables_at_start = {} if given else catalogue.tables()

@@ -9,11 +9,24 @@ from tfadrec.layers.building import (
     built,
     config_of,
     plain,
-    require_layers,
 )
 from tfadrec.layers.features import FeatureFields
 from tfadrec.layers.id_embedding import IdEmbedding
+from tfadrec.layers.place import Place, require_layers
 from tfadrec.ops import lookup, sequence
+
+_ENCODER = Place(
+    "layers.DIN()",
+    gives=(
+        "events",
+        "mask",
+        "target",
+        "ages",
+        "event_types",
+        "category",
+        "target_category",
+    ),
+)
 
 
 @register
@@ -54,7 +67,7 @@ class UserTower(keras.layers.Layer):
       `mask`, bool [B, T], and `bias`, float32 [B].
 
     Raises:
-      ValueError: where a size is below 1.
+      ValueError: where a size is below 1, or the encoder is none.
 
     Example:
       >>> from tfadrec import layers
@@ -76,7 +89,7 @@ class UserTower(keras.layers.Layer):
     ) -> None:
         # Columns of features keep their precision: see `Field`.
         super().__init__(autocast=False, **kwargs)
-        require_layers(encoder=encoder)
+        require_layers(encoder=(encoder, _ENCODER))
         if num_event_types < 1 or max_length < 1 or num_users < 0:
             raise ValueError(
                 "`num_event_types` and `max_length` must be >= 1, `num_users` "

@@ -10,7 +10,9 @@ import numpy as np
 
 from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
+from tfadrec.core.one_class import one_class
 from tfadrec.core.ranges import Index, Rows, Steps
+from tfadrec.core.takes import takes
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
 from tfadrec.metrics import ranking
@@ -36,6 +38,7 @@ Monitor = Literal["val_auc", "val_gauc", "val_uauc", "val_log_loss", "val_rmse"]
 MONITORS = get_args(Monitor)
 
 
+@takes(model="ranker", train="dataset", valid="dataset")
 def fit(
     model: RankingModel,
     train: Dataset,
@@ -150,10 +153,16 @@ def fit_in(
             "`until` must be an integer >= 1, or None. Received: "
             f"until={until!r}."
         )
-    check_given(model, train, valid)
+    if model.optimizer is None:
+        raise InputError(
+            "a model must be compiled before it is trained. Received: one "
+            "without an optimiser. Call "
+            "`model.compile(optimizers.LazyAdam(1e-3))` first."
+        )
     check_goal(model, by, monitor)
-    for rows in (train, valid):
+    for rows, what in ((train, "training rows"), (valid, "validation rows")):
         check_labels(model, rows)
+        _warn_of_one_class(model, rows, what)
     examples = len(train) if by == "row" else len(train.slates().sizes)
     steps = steps_per_epoch or max(1, examples // batch_size)
     if not model.built:
@@ -288,35 +297,6 @@ class _Watch:
             )
 
 
-def check_given(model: Any, train: Any, valid: Any) -> None:
-    """Refuses what is no compiled model, and no datasets.
-
-    Args:
-      model: see `fit`.
-      train: see `fit`.
-      valid: see `fit`.
-
-    Raises:
-      InputError: where one of them is something else.
-    """
-    for name, value, kind, what in (
-        ("model", model, RankingModel, "a model such as AdRanker"),
-        ("train", train, Dataset, "a dataset"),
-        ("valid", valid, Dataset, "a dataset"),
-    ):
-        if not isinstance(value, kind):
-            raise InputError(
-                f"`{name}` must be {what}. Received: {type(value).__name__}. "
-                "Call fit(model, train, valid, out)."
-            )
-    if model.optimizer is None:
-        raise InputError(
-            "a model must be compiled before it is trained. Received: one "
-            "without an optimiser. Call "
-            "`model.compile(optimizers.LazyAdam(1e-3))` first."
-        )
-
-
 def check_goal(
     model: RankingModel, by: str = "row", monitor: str = "val_auc"
 ) -> None:
@@ -387,6 +367,23 @@ def check_labels(model: RankingModel, dataset: Dataset) -> None:
                 f"labels: `ranker: {{losses: {{{task}: squared}}}}`, or huber, "
                 "or ziln for amounts that are mostly 0."
             )
+
+
+def _warn_of_one_class(
+    model: RankingModel, dataset: Dataset, what: str
+) -> None:
+    """Says where rows tell nothing of a task of labels 0 and 1."""
+    rows = dataset.impressions
+    for task, loss in model.task_losses.items():
+        if loss.is_binary:
+            found = one_class(task, rows.labels[task], rows.weights, what)
+            if found:
+                _LOG.warning(
+                    "%s: nothing can be learned or told of it there. Take "
+                    "other shares by `data: {valid: …, test: …}`, or more "
+                    "rows.",
+                    found,
+                )
 
 
 @dataclasses.dataclass

@@ -10,6 +10,7 @@ from tfadrec import models
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
+from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 
 _TABLE = "id/embedding_and_bias"
@@ -17,6 +18,7 @@ _TABLE = "id/embedding_and_bias"
 _COLUMNS = ("_table:0", "/token_ids:0", "/token_starts:0")
 
 
+@takes(ranker="ranker", known="dataset", grown="dataset")
 def grow_vocabulary(
     ranker: models.AdRanker, known: Dataset, grown: Dataset
 ) -> models.AdRanker:

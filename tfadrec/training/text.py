@@ -6,6 +6,7 @@ from typing import Any
 
 from tfadrec import layers, models
 from tfadrec.core.errors import InputError
+from tfadrec.core.takes import takes
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.copy.lower_layers import lower_layers
 from tfadrec.data.copy.text_vectors import encode_text
@@ -18,6 +19,7 @@ from tfadrec.runs.sections import defaults_of
 _LOG = logging.getLogger(__name__)
 
 
+@takes(dataset="dataset")
 def with_text(dataset: Dataset, text: Mapping[str, Any] | None) -> Dataset:
     """The dataset with the ad copy as a column of its catalogue.
 

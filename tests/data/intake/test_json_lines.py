@@ -108,3 +108,16 @@ def test_files_that_cannot_be_read(tmp_path, text, settings, message):
     with pytest.raises(InputError, match=message) as caught:
         read(tmp_path, text, **settings)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"a": {"0": 1, "1": 2}, "b": {"0": "x"}}', '{"a": [1], "b": ["x"]}'],
+)
+def test_an_object_of_columns(tmp_path, text):
+    with pytest.raises(InputError, match="which is one object of columns"):
+        read(tmp_path, text, ("a", "b"))
+
+
+def test_a_single_row_may_have_a_list(tmp_path):
+    assert len(read(tmp_path, '{"a": [1], "b": "x"}', ("a", "b"))) == 1

@@ -1,3 +1,4 @@
+import dataclasses
 import datetime
 
 import numpy as np
@@ -10,10 +11,11 @@ from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.row_filter import read_filters
 
 
-def wanted(values, condition, kind=None):
+def wanted(values, condition, kind=None, **time):
     table = pa.table({"x": pa.array(values, kind)})
     rows = RawRows("f", "rows", table, np.arange(len(table)))
     (found,) = read_filters({"x": condition}, "ads.where")
+    found = dataclasses.replace(found, **time)
     return [
         v for v, w in zip(values, found.wanted(rows).tolist(), strict=True) if w
     ]
@@ -77,6 +79,45 @@ def test_conditions_on_other_columns(values, kind, condition, kept):
 )
 def test_conditions_on_times(values, kind, kept):
     assert wanted(values, ">=2020-01-31 <2020-02-01", kind) == kept
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "time", "kept"),
+    [
+        (
+            [1_580_428_799_999, 1_580_428_800_000, None],
+            pa.int64(),
+            {"unit": "ms"},
+            [1_580_428_800_000],
+        ),
+        (
+            ["1580428800000000", "1580428799999999"],
+            None,
+            {"unit": "us"},
+            ["1580428800000000"],
+        ),
+        (
+            ["31.01.2020", "01.02.2020", "30.01.2020"],
+            None,
+            {"time_format": "%d.%m.%Y"},
+            ["31.01.2020"],
+        ),
+        # Days begin an hour earlier there, whether the time says so or not.
+        (
+            ["2020-01-31 00:00", "2020-01-30T23:00Z", "2020-01-30T22:59Z"],
+            None,
+            {"timezone": "Europe/Berlin"},
+            ["2020-01-31 00:00", "2020-01-30T23:00Z"],
+        ),
+    ],
+)
+def test_conditions_on_times_of_a_known_kind(values, kind, time, kept):
+    assert wanted(values, ">=2020-01-31 <2020-02-01", kind, **time) == kept
+
+
+def test_numbers_that_are_no_seconds():
+    with pytest.raises(InputError, match=r'x of f .* as ">=1580428800000"'):
+        wanted([1_580_428_800_000, 1, 2**41], ">=2020-01-31", pa.int64())
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -94,6 +95,23 @@ def test_writes_every_table_of_the_contract(tmp_path):
     )
     # Nothing but the dataset is left behind.
     assert [path.name for path in out.parent.iterdir()] == ["data"]
+
+
+@pytest.mark.parametrize(
+    ("clicks", "said"),
+    [
+        ([1, 1], "clicked is 1 in all 2 rows, .* a `sampling` section"),
+        ([0, 0], "clicked is 0 in all 2 rows, .* check its column"),
+        ([0, 1], ""),
+    ],
+)
+def test_a_label_of_one_class(tmp_path, clicks, said):
+    rows = impressions(["r", "s"], [5, 6])
+    rows = rows.set_column(4, "clicked", pa.array(clicks, pa.int8()))
+    notes = write(tmp_path / "out", impressions=rows).notes
+    found = [note for note in notes if " in all " in note]
+    assert len(found) == bool(said)
+    assert all(re.match(said, note) for note in found)
 
 
 def test_users_and_the_names_of_their_columns(tmp_path):

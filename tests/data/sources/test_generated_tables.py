@@ -10,6 +10,7 @@ import datetime
 import json
 import pathlib
 import random
+import re
 import tempfile
 import zoneinfo
 
@@ -86,7 +87,9 @@ class Maker:
             ends = (2**63 - 1, -(2**63), 0)
             return self.rng.choice((self.rng.randint(-99, 10**12), *ends))
         # Brackets would make a list of it, and dots a number.
-        return "i" + self.text(0, 8).translate(dict.fromkeys(map(ord, "[]|")))
+        return "i" + self.text(0, 8).translate(
+            dict.fromkeys(map(ord, "[](){}|"))
+        )
 
     def listed(self, values, style):
         """A list as text, or as it is for files that have lists."""
@@ -96,6 +99,13 @@ class Maker:
             return json.dumps(values)
         if style == "python":
             return repr(values)
+        if style == "tuple":
+            return repr(tuple(values))
+        if style == "set":
+            return "{" + repr(values)[1:-1] + "}" if values else "set()"
+        if style == "array":
+            escaped = (re.sub(r'(["\\])', r"\\\1", str(v)) for v in values)
+            return "{" + ",".join(f'"{v}"' for v in escaped) + "}"
         return "|".join(map(str, values))
 
     def time(self):
@@ -141,9 +151,9 @@ class Maker:
         names = self.distinct(11, lambda: self.text(1) or "x")
         ads = self.distinct(rng.randint(3, 8), lambda: self.id_of(integers))
         users = self.distinct(rng.randint(2, 9), lambda: self.id_of(integers))
-        styles = ["json", "python", "split"]
+        styles = ["json", "python", "split", "tuple", "set", "array"]
         style = "list" if self.kind != "csv" else rng.choice(styles)
-        words = self.distinct(4, lambda: "w" + self.text(0, 5).strip("[]|"))
+        words = self.distinct(4, lambda: "w" + self.text(0, 5).strip("[](){}|"))
         words = [w.replace("|", "") for w in words]
         tags = {ad: rng.sample(words, rng.randint(0, 3)) for ad in ads}
         columns = dict(

@@ -147,6 +147,8 @@ def test_every_column(tmp_path):
         "such as 'free' in line 4",
         "1 ads have neither title nor description; they are known by their "
         "other columns",
+        "converted is 0 in all 2 rows, so nothing can be learned of it; check "
+        "its column and `where`",
     )
     schema = Schema.from_json((tmp_path / "out" / "schema.json").read_text())
     assert schema.source == "shop"

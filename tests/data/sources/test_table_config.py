@@ -176,6 +176,34 @@ def test_labels_weights_and_counts(tmp_path):
     assert {"shown", "n"} <= set(config.impressions.wanted())
 
 
+def test_filters_know_how_their_times_are_written(tmp_path):
+    """Of the section itself, else of another one that reads the same file."""
+    log = "{file: log.csv, user_id: u, ad_id: a"
+    config = read(
+        tmp_path,
+        f"""
+ads: {{file: log.csv, deduplicate: true, ad_id: a,
+  where: {{t: ">2020-01-31", s: ">2020-01-31", n: ">0"}}}}
+users: {{file: users.csv, user_id: u, where: {{t: ">2020-01-31"}}}}
+events: {log}, timestamp: {{column: s, format: "%d.%m.%Y"}},
+  event_type: {{constant: click}}, where: {{s: ">2020-01-31"}}}}
+impressions: {log}, timestamp: {{column: t, unit: ms, timezone: Asia/Tokyo}},
+  clicked: c, where: {{s: ">2020-01-31", t: "<2020-03-01"}}}}
+""",
+    )
+    ms, day = (None, "Asia/Tokyo", "ms"), ("%d.%m.%Y", None, None)
+    unknown = (None, None, None)
+    assert [
+        [(w.time_format, w.timezone, w.unit) for w in table.where]
+        for table in (
+            config.ads,
+            config.users,
+            config.events,
+            config.impressions,
+        )
+    ] == [[ms, day, unknown], [unknown], [day], [day, ms]]
+
+
 def test_a_number_may_be_written_with_an_exponent(tmp_path):
     text = yaml.safe_dump(log(negatives_kept=7)).replace(": 7", ": 1e-1")
     assert read(tmp_path, text).negatives_kept == 0.1
@@ -320,6 +348,10 @@ LABELS = [
         # What a ranker of clicks and conversions predicts besides.
         log(labels={"converted_if_clicked": "binary"}),
         "and mean nothing else. Received: 'converted_if_clicked'",
+    ),
+    (
+        log(labels={"Liked": "binary", "liked": "binary"}),
+        "names of their own, also where capitals are .*Received: 'liked' twi",
     ),
     (log(labels={"a b": "real"}), "letters, digits and underscores, .*: 'a b'"),
     (log(labels={1: "real"}), "the name of a label must be .* Received: 1"),

@@ -20,6 +20,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.core.manifest import facts_of_file
 from tfadrec.core.progress import Progress
 from tfadrec.core.scratch_folder import FRESH, clear_leftovers, scratch_folder
+from tfadrec.core.takes import takes
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.copy.tokenizer import Tokenizer, ad_texts
 
@@ -54,6 +55,7 @@ class TextEncoder(Protocol):
         """Ad vectors [n, D] of token ids and their mask, [n, L]."""
 
 
+@takes(catalogue="catalogue", tokenizer="tokenizer", encoder="encoder")
 def encode_text(
     catalogue: Catalogue,
     tokenizer: Tokenizer,

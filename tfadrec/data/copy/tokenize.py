@@ -2,11 +2,13 @@
 
 import dataclasses
 
+from tfadrec.core.takes import takes
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.copy.tokenizer import Tokenizer, ad_texts
 from tfadrec.data.tokens import Tokens
 
 
+@takes(catalogue="catalogue", tokenizer="tokenizer")
 def tokenize(catalogue: Catalogue, tokenizer: Tokenizer) -> Catalogue:
     """A catalogue with the token ids of its ad copy, each ad tokenised once.
 

@@ -24,12 +24,11 @@ from tfadrec.data.columns import (
     require_plain,
 )
 from tfadrec.data.intake.raw_rows import RawRows
-from tfadrec.data.intake.times import read_times
+from tfadrec.data.intake.times import YEAR_10000, read_times
 
 SPLITS = ("train", "valid", "test")
 
 _YEAR_1971 = 31_536_000
-_YEAR_10000 = 253_402_300_800
 
 
 def ids(rows: RawRows, name: str, id_type: IdType) -> pa.Array:
@@ -120,7 +119,7 @@ def timestamps(
     rows.refuse(missing, f"{name} is no time that can be read{as_written}")
     values = as_array(pc.fill_null(seconds, 0)).to_numpy()
     rows.refuse(
-        (values < 0) | (values >= _YEAR_10000),
+        (values < 0) | (values >= YEAR_10000),
         f"{name} is not in seconds from 1970 to 9999",
     )
     kept = values[rows.kept]

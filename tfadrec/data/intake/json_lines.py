@@ -50,8 +50,8 @@ def parse_json_lines(
       where all values of a key are alike, else of texts.
 
     Raises:
-      InputError: where the file is empty, is one JSON array, or no line has a
-        key that is wanted.
+      InputError: where the file is empty, is one JSON array or one object of
+        columns, or no line has a key that is wanted.
     """
     objects: list[dict[str, Any]] = []
     lines: list[int] = []
@@ -81,6 +81,14 @@ def parse_json_lines(
     if objects:
         require_columns(name, keys, columns)
     wanted = list(dict.fromkeys(columns)) or keys
+    if len(objects) == 1 < len(wanted) and all(
+        isinstance(objects[0].get(key), dict | list) for key in wanted
+    ):
+        raise InputError(
+            f"a JSON file of {unit} must hold one object a line. Received: "
+            f"{name}, which is one object of columns. Write it by rows; in "
+            'pandas with to_json(…, orient="records", lines=True).'
+        )
     table = pa.table(
         {key: _column([row.get(key) for row in objects]) for key in wanted}
     )

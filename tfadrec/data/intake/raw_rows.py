@@ -20,6 +20,7 @@ _MENDS = (
     ("not UTF-8", "give the `encoding` of the file, such as latin-1"),
     ("fields instead of", "give the `delimiter` of the file"),
     ("is no integer.", "use ids of type string"),
+    ("is not 0 or 1", "write it as 0 and 1, or as true and false"),
 )
 
 

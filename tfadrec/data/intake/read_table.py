@@ -8,6 +8,7 @@ import logging
 import pathlib
 import re
 from collections.abc import Sequence
+from typing import NoReturn
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +25,7 @@ from tfadrec.data.intake.file_checks import (
     require_columns,
 )
 from tfadrec.data.intake.json_lines import SUFFIXES, parse_json_lines
-from tfadrec.data.intake.looks_like import looks_like
+from tfadrec.data.intake.looks_like import is_plain, looks_like
 from tfadrec.data.intake.quotes import (
     LINE_END,
     last_lines,
@@ -38,6 +39,7 @@ from tfadrec.data.intake.text_encoding import as_utf8, with_one_character
 
 _LOG = logging.getLogger(__name__)
 _BLOCK_BYTES = 1 << 26
+_JSON = re.compile(rb'\s*(?:\[\s*)?\{\s*"(?:[^"\\]|\\.)*"\s*:')
 
 
 def read_table(
@@ -82,7 +84,6 @@ def read_table(
         "columns": None if header else columns,
         "quoting": None if quoting else quoting,
     }
-    data = b""
     try:
         info = filesystem.get_file_info(inner)
         if info.type == pyarrow.fs.FileType.NotFound:
@@ -93,16 +94,13 @@ def read_table(
         require_files(filesystem, info, name)
         if info.type == pyarrow.fs.FileType.Directory or ".parquet" in suffixes:
             _refuse_settings({**textual, "encoding": encoding}, name, "Parquet")
-            if info.type == pyarrow.fs.FileType.File:
-                with filesystem.open_input_file(inner) as file:
-                    data = file.read(4096)
             return read_parquet(filesystem, inner, name, unit, columns)
         with filesystem.open_input_stream(inner) as stream:
             data = stream.read()
     except InputError:
         raise
     except (OSError, ValueError, pa.ArrowException) as error:
-        _refuse_other_kinds(data, unit, name)
+        _refuse_other_names(_first_bytes(filesystem, inner), unit, name)
         raise InputError(
             f"a file of {unit} must be readable. Received: {name} "
             f"({one_line(error)}). Check the file and its permissions."
@@ -176,7 +174,7 @@ def parse_text(
         names = _header(text, delimiter, quoting, name)
         names = [column.replace(delimiter, whole) for column in names]
         if not set(columns) <= set(names):
-            _suggest_delimiter(text, columns, names, quoting, name)
+            _refuse_header(text, columns, names, quoting, name)
         require_columns(name, names, columns)
         names = _apart(names)
     table, numbers, invalid = _parse(text, names, delimiter, quoting, name)
@@ -219,16 +217,39 @@ def _refuse_settings(settings, name: str, kind: str) -> None:
         )
 
 
+def _first_bytes(filesystem: pyarrow.fs.FileSystem, inner: str) -> bytes:
+    """As they are stored, or none where they cannot be had."""
+    try:
+        with filesystem.open_input_stream(inner, compression=None) as stream:
+            return stream.read(4096)
+    except (OSError, ValueError, pa.ArrowException):
+        return b""
+
+
+def _refuse_other_names(data: bytes, unit: str, name: str) -> None:
+    """Refuses an unreadable file that is of another kind than its name says."""
+    found = looks_like(data)
+    if is_plain(data):
+        found = found or "text; let its name end in .csv"
+    if found and not name.lower().endswith(found.rpartition(" ")[2]):
+        _refuse(found, unit, name)
+
+
 def _refuse_other_kinds(
-    data: bytes, unit: str, name: str, encoding: str = "utf-8"
+    data: bytes, unit: str, name: str, encoding: str
 ) -> None:
     found = looks_like(data, encoding)
     if found:
-        what, _, mend = found.partition("; ")
-        raise InputError(
-            f"a file of {unit} must be text, JSON Lines or Parquet. Received: "
-            f"{name}, which looks like {what}. {mend.capitalize()}."
-        )
+        _refuse(found, unit, name)
+
+
+def _refuse(found: str, unit: str, name: str) -> NoReturn:
+    """Refuses a file, where `found` is as of `looks_like`."""
+    what, _, mend = found.partition("; ")
+    raise InputError(
+        f"a file of {unit} must be text, JSON Lines or Parquet. Received: "
+        f"{name}, which looks like {what}. {mend[:1].upper()}{mend[1:]}."
+    )
 
 
 def _replace(rows: RawRows, old: str, new: str) -> None:
@@ -271,8 +292,14 @@ def _apart(names: list[str]) -> list[str]:
     ]
 
 
-def _suggest_delimiter(text, columns, names, quoting, name) -> None:
-    """Refuses a header that another delimiter splits into what is wanted."""
+def _refuse_header(text, columns, names, quoting, name) -> None:
+    """Refuses JSON, and a header that another delimiter splits as is wanted."""
+    if _JSON.match(text):
+        raise InputError(
+            f"a file of rows must be what its name says. Received: {name}, "
+            "which looks like JSON. Write one object a line, and let its name "
+            "end in .jsonl."
+        )
     for other in (";", "\t", "|", ","):
         if set(columns) <= set(_header(text, other, quoting, name)):
             raise InputError(

@@ -4,7 +4,7 @@ import dataclasses
 import datetime
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from tfadrec.core.errors import InputError
 from tfadrec.data.columns import as_floats, as_mask, as_text
 from tfadrec.data.intake.raw_rows import RawRows
-from tfadrec.data.intake.times import read_times
+from tfadrec.data.intake.times import YEAR_10000, read_times
 
 _COMPARE = {
     "<": operator.lt,
@@ -37,8 +37,11 @@ class RowFilter:
       negated: whether the value must be none of these instead.
       bounds: pairs of a comparison and a number, all of which must hold; a
         value that is no number meets none.
-      dates: whether the numbers of the bounds are UTC seconds, with which times
-        are compared, as `read_times` reads them without a format.
+      dates: the same of dates, days of the time zone that the times are of; a
+        value that is no time meets none.
+      time_format: of the times to compare with dates, see `read_times`.
+      timezone: likewise.
+      unit: likewise.
     """
 
     column: str
@@ -46,27 +49,49 @@ class RowFilter:
     numbers: tuple[float, ...] = ()
     negated: bool = False
     bounds: tuple[tuple[str, float], ...] = ()
-    dates: bool = False
+    dates: tuple[tuple[str, str], ...] = ()
+    time_format: str | None = None
+    timezone: str | None = None
+    unit: str | None = None
 
     def wanted(self, rows: RawRows) -> np.ndarray:
-        """Bool [n], True for the rows that meet the condition."""
+        """Bool [n], True for the rows that meet the condition.
+
+        Raises:
+          InputError: where times would be needed, and numbers are too large
+            for seconds.
+        """
         column = rows[self.column]
+        if self.dates:
+            signs, days = zip(*self.dates, strict=True)
+            values = self._times(column, f"{self.column} of {rows.source}")
+            ends = _floats(read_times(_chunked(days), None, self.timezone, ""))
+            return _met(values, zip(signs, ends, strict=True))
         if self.bounds:
-            if self.dates:
-                times = read_times(
-                    column, None, None, f"{self.column} of {rows.source}"
-                )
-                values = times.cast(pa.float64()).to_numpy(zero_copy_only=False)
-            else:
-                values = as_floats(column)
-            with np.errstate(invalid="ignore"):
-                met = [_COMPARE[sign](values, x) for sign, x in self.bounds]
-            return np.all(met, axis=0)
+            return _met(as_floats(column), self.bounds)
         among = pa.array(self.values, pa.string())
         found = as_mask(pc.is_in(as_text(column), value_set=among))
         if self.numbers:
             found |= np.isin(as_floats(column), self.numbers)
         return found != self.negated
+
+    def _times(self, column: pa.ChunkedArray, where: str) -> np.ndarray:
+        """float64 [n], UTC seconds, NaN where there is no time."""
+        values = _floats(
+            read_times(
+                column, self.time_format, self.timezone, where, self.unit
+            )
+        )
+        large = values[values >= YEAR_10000]
+        if 2 * len(large) > np.count_nonzero(~np.isnan(values)):
+            raise InputError(
+                f"{where} must hold times where it is compared with dates. "
+                f"Received: {large.max():.0f} and others, too large for "
+                'seconds since 1970. Compare it with numbers, such as ">='
+                f'{large.min():.0f}", or, where it is the timestamp, give its '
+                "`unit`."
+            )
+        return values
 
 
 def read_filters(content: Any, where: str) -> tuple[RowFilter, ...]:
@@ -93,10 +118,12 @@ def read_filters(content: Any, where: str) -> tuple[RowFilter, ...]:
 def _filter(column: Any, given: Any, where: str) -> RowFilter:
     if isinstance(column, str) and column:
         if isinstance(given, str) and re.match(r"\s*([<>=]|!=)", given):
-            for end, dates in ((_NUMBER, False), (_DATE, True)):
-                bounds = _bounds(given, end, _seconds if dates else float)
-                if bounds:
-                    return RowFilter(column, bounds=bounds, dates=dates)
+            bounds, dates = _bounds(given, _NUMBER), _bounds(given, _DATE)
+            if bounds:
+                numbers = tuple((sign, float(end)) for sign, end in bounds)
+                return RowFilter(column, bounds=numbers)
+            if dates and all(_is_date(end) for _, end in dates):
+                return RowFilter(column, dates=dates)
         else:
             negated = isinstance(given, dict) and set(given) == {"not"}
             values = given["not"] if negated else given
@@ -122,23 +149,35 @@ def _filter(column: Any, given: Any, where: str) -> RowFilter:
     )
 
 
-def _bounds(
-    text: str, end: str, read: Callable[[str], float]
-) -> tuple[tuple[str, float], ...]:
+def _bounds(text: str, end: str) -> tuple[tuple[str, str], ...]:
     """Comparisons with ends of one pattern; none where there is another."""
     one = rf"\s*(<=|>=|<|>)\s*({end})(?=[\s<>]|$)"
     if not re.fullmatch(rf"(?:{one})+\s*", text):
         return ()
+    return tuple(re.findall(one, text))
+
+
+def _is_date(text: str) -> bool:
     try:
-        return tuple((sign, read(end)) for sign, end in re.findall(one, text))
+        datetime.date.fromisoformat(text)
     except ValueError:
-        return ()
+        return False
+    return True
 
 
-def _seconds(date: str) -> float:
-    """A date as UTC seconds."""
-    day = datetime.date.fromisoformat(date)
-    return (day - datetime.date(1970, 1, 1)).days * 86_400.0
+def _met(values: np.ndarray, bounds: Iterable[tuple[str, float]]) -> np.ndarray:
+    """Bool [n], True where all comparisons hold."""
+    with np.errstate(invalid="ignore"):
+        met = [_COMPARE[sign](values, x) for sign, x in bounds]
+    return np.all(met, axis=0)
+
+
+def _chunked(texts: Sequence[str]) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.array(texts, pa.string())])
+
+
+def _floats(seconds: pa.Array) -> np.ndarray:
+    return seconds.cast(pa.float64()).to_numpy(zero_copy_only=False)
 
 
 def _texts(values: list[Any]) -> list[str]:

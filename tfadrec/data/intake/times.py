@@ -24,7 +24,8 @@ _ISO = (
     r"(?P<zone>Z| ?UTC| ?(?P<sign>[+-])(?P<zone_hour>[0-9]{2})"
     r"(?::?(?P<zone_minute>[0-9]{2}))?)?)?$"
 )
-_YEAR_10000 = 253_402_300_800
+#: UTC seconds at which times end.
+YEAR_10000 = 253_402_300_800
 _LARGEST = 2.0**62
 #: Numbers of a unit that make a second.
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -310,7 +311,7 @@ def _to_utc(seconds: pa.Array, local: np.ndarray, timezone: str) -> pa.Array:
     """Local clocks to UTC; of an hour that comes twice it is the first."""
     missing = as_mask(seconds.is_null())
     values = seconds.fill_null(0).to_numpy()
-    local = local & ~missing & (values >= 0) & (values < _YEAR_10000)
+    local = local & ~missing & (values >= 0) & (values < YEAR_10000)
     zone = zoneinfo.ZoneInfo(timezone)
     quarters, at = np.unique(values[local] // _QUARTER, return_inverse=True)
     start = datetime.datetime(1970, 1, 1)

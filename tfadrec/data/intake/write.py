@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tfadrec.core.errors import TfadrecError
+from tfadrec.core.one_class import one_class
 from tfadrec.core.owned_folder import OwnedFolder
 from tfadrec.core.schema import SCHEMA_FILE, Schema
 from tfadrec.data.intake.feature_columns import named_columns
@@ -110,6 +111,8 @@ def write_dataset(
             f"{without_text} ads have neither title nor description; they are "
             "known by their other columns"
         )
+    for note in _one_class_notes(impressions, schema):
+        ledger.note(note)
     seen = pc.unique(
         pa.chunked_array(
             [*impressions["user_id"].chunks, *events["user_id"].chunks], user
@@ -193,3 +196,25 @@ def _files_of_version_1(folder: pathlib.Path) -> set[str]:
     except (OSError, ValueError, pa.ArrowException):
         return set()
     return _NEEDED_1 | _OPTIONAL_1
+
+
+def _one_class_notes(impressions: pa.Table, schema: Schema) -> list[str]:
+    """A line for each binary label that has one value alone."""
+    weights = None
+    if "weight" in impressions.column_names:
+        weights = impressions["weight"].to_numpy()
+    notes = []
+    for label in schema.labels:
+        if not pa.types.is_integer(impressions[label].type):
+            continue
+        values = impressions[label].to_numpy()
+        found = one_class(label, values, weights, "rows")
+        if found:
+            mend = "check its column and `where`"
+            if found.startswith("clicked is 1 "):
+                mend = (
+                    "where every row is a click or a purchase, draw rows "
+                    "without one by a `sampling` section"
+                )
+            notes.append(f"{found}, so nothing can be learned of it; {mend}")
+    return notes

@@ -44,6 +44,12 @@ def read_labels(section: Mapping[str, Any]) -> dict[str, LabelSpec]:
                 f"Received: {name!r}. Write {{another_name: {{column: …, type: "
                 "real}}."
             )
+        if name.lower() in {known.lower() for known in labels}:
+            raise InputError(
+                "labels must have names of their own, also where capitals are "
+                f"ignored. Received: {name!r} twice. Write {{another_name: "
+                "{column: …, type: real}}."
+            )
         labels[name] = _label(name, value, f"impressions.labels.{name}")
     return labels
 

@@ -19,6 +19,7 @@ from tfadrec.data.sources.file_config import (
     check_header,
     read_file_settings,
 )
+from tfadrec.data.sources.known_times import with_known_times
 from tfadrec.data.sources.label_config import (
     LABEL_KEYS,
     check_labels,
@@ -132,16 +133,20 @@ def read_config(path: str | pathlib.Path) -> TableConfig:
             return None
         return _table(content[where], where, path.parent)
 
-    config = TableConfig(
-        name=str(content.get("name", "table")),
-        user_id_type=_one_of(content, "user_id_type", ("string", "int64")),
-        ad_id_type=_one_of(content, "ad_id_type", ("string", "int64")),
-        ads=_table(content["ads"], "ads", path.parent),
-        users=optional("users"),
-        events=optional("events"),
-        impressions=_table(content["impressions"], "impressions", path.parent),
-        sampling=None if sampling is None else _sampling(sampling),
-        negatives_kept=read_negatives_kept(content["impressions"]),
+    config = with_known_times(
+        TableConfig(
+            name=str(content.get("name", "table")),
+            user_id_type=_one_of(content, "user_id_type", ("string", "int64")),
+            ad_id_type=_one_of(content, "ad_id_type", ("string", "int64")),
+            ads=_table(content["ads"], "ads", path.parent),
+            users=optional("users"),
+            events=optional("events"),
+            impressions=_table(
+                content["impressions"], "impressions", path.parent
+            ),
+            sampling=None if sampling is None else _sampling(sampling),
+            negatives_kept=read_negatives_kept(content["impressions"]),
+        )
     )
     check_labels(config)
     _check_histories(config)

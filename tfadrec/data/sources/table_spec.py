@@ -120,7 +120,7 @@ class TableSpec:
                 if f.kind == "number"
                 for c in f.columns
             ),
-            *(c.column for c in self.where if c.bounds and not c.dates),
+            *(c.column for c in self.where if c.bounds),
         }
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 from tfadrec.evaluation.comparison.compared_rows import ComparedRows, Floats
 from tfadrec.evaluation.comparison.difference import ALPHA, Difference
@@ -38,6 +39,7 @@ class _Sampled:
     samples: Floats
 
 
+@takes(dataset="dataset", train="dataset")
 def differences(
     models: Mapping[str, Sequence[Evaluation]],
     dataset: Dataset,
