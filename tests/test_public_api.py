@@ -251,6 +251,13 @@ PUBLIC = {
         "WarmUp",
         "layerwise_decay",
     ],
+    "tfadrec.monitoring": [
+        "MeasuredWindow",
+        "Profile",
+        "picture",
+        "prometheus_page",
+        "watch",
+    ],
     "tfadrec.serving": [
         "Client",
         "Gates",
@@ -265,6 +272,7 @@ PUBLIC = {
         "request_for_user",
         "roll_back",
         "to_examples",
+        "version_path",
         "with_candidates",
     ],
     "tfadrec.serving.preview": ["serve"],

@@ -43,6 +43,7 @@ COMMANDS = [
     ("rollback",),
     ("recommend",),
     ("serve",),
+    ("monitor",),
 ]
 
 

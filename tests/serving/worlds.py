@@ -190,7 +190,13 @@ def export(world, path):
         )
         patch.setattr(parity, "LATENCY_CALLS", 1)
         patch.setattr(parity, "_replay", recorded)
-        serving.export_bundle(world.ranker, world.dataset, path, **world.text)
+        serving.export_bundle(
+            world.ranker,
+            world.dataset,
+            path,
+            **world.text,
+            train=world.dataset,
+        )
     return path, answered[-1]
 
 

@@ -8,6 +8,7 @@ from tfadrec.cli.doctor import doctor
 from tfadrec.cli.encode_ads import encode_ads
 from tfadrec.cli.evaluate import evaluate
 from tfadrec.cli.export import export
+from tfadrec.cli.monitor import monitor
 from tfadrec.cli.prepare import prepare
 from tfadrec.cli.pretrain import pretrain
 from tfadrec.cli.promote import promote
@@ -62,5 +63,6 @@ for command in (
     rollback,
     recommend,
     serve,
+    monitor,
 ):
     main.add_command(command)
