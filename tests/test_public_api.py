@@ -68,6 +68,7 @@ PUBLIC = {
     "tfadrec.evaluation": [
         "Difference",
         "Evaluation",
+        "Fairness",
         "ReliabilityBin",
         "choices",
         "choices_text",
@@ -79,6 +80,7 @@ PUBLIC = {
         "evaluate_retrieval",
         "gate",
         "measure",
+        "measure_fairness",
         "probabilities_text",
         "replay_line",
         "replay_sums",
@@ -106,6 +108,7 @@ PUBLIC = {
         "differences_text",
         "gate",
     ],
+    "tfadrec.evaluation.fairness": ["Fairness", "Gap", "measure_fairness"],
     "tfadrec.layers": [
         "BST",
         "CIN",

@@ -150,8 +150,15 @@ def test_pretrain(tmp_path):
 
 
 def test_evaluate(run):
-    result = call("evaluate", run, "--json")
+    result = call("evaluate", run, "--fairness", "ad.category", "--json")
     assert result.exit_code == 0, result.output
+    (of_run,) = said(result)["runs"].values()
+    (by,) = of_run["fairness"]
+    shares = [group["share"] for group in by["groups"].values()]
+    assert len(shares) > 1
+    assert sum(shares) == pytest.approx(1)
+    assert "exposure: " in result.stdout
+    assert "Exposure and error by group" in (run / "report.html").read_text()
     metrics = said(result)["metrics"]["clicked"]
     assert 0 <= metrics["auc"] <= 1
     assert metrics["count"] == len(small.run().test)
