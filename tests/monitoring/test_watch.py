@@ -115,6 +115,20 @@ def test_only_what_shifts_is_alarmed(profile, log):
     assert {signal for signal, _ in found} == {"hour"}
 
 
+def test_what_cannot_be_read_is_missing(profile, log):
+    """Nothing that a client sends ends the watching."""
+
+    def change(row, n):
+        row |= {"history_ads": "x", "history_length": "y", "likes": 3}
+        row |= {"face": None, "hour": {"a": 1}, "history_dwell": None}
+
+    (found,) = watch(profile, log(change), window=1200)
+    shares = {name: each["missing"] for name, each in found.shares.items()}
+    assert shares["history_length"] == shares["hour"] == shares["face"] == 1
+    assert found.shares["likes"]["unknown"] == 1
+    assert "history_ads" not in shares
+
+
 def test_users_features_may_be_left_out(profile, log):
     """The bundle has its own, so their absence is no sign."""
 
@@ -213,6 +227,7 @@ def test_a_profile_is_kept(profile, tmp_path):
         ('{"inputs": {"user_id": ["a"], "hour": []}}', "line 1 of"),
         ('{"instances": [{"user_id": "a"}], "time": "soon"}', "soon"),
         ('{"instances": [{"user_id": "a"}], "scores": [["x"]]}', "line 1"),
+        ('{"instances": [{"user_id": "a"}], "scores": [NaN]}', "finite"),
     ],
 )
 def test_lines_that_are_no_requests(profile, tmp_path, text, message):

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 
 import numpy as np
 import pytest
@@ -133,6 +134,8 @@ def test_mlflow_and_wandb_keep_one_run(tmp_path, monkeypatch):
     np.testing.assert_allclose(
         [m.value for m in told], [e["val_auc"] for e in done.history]
     )
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert os.environ["WANDB_ERROR_REPORTING"] == "false"
     kept = json.loads((run / "tracking.json").read_text())
     ids = [f.name.split("-")[-1] for f in run.glob("wandb/offline-run-*")]
     assert ids == [kept["wandb"]["id"]] * 2

@@ -46,6 +46,9 @@ class Measure:
         """Plain data; a bound that there is not is None."""
         return {
             **dataclasses.asdict(self),
-            "low": self.low if math.isfinite(self.low) else None,
+            **{
+                name: bound if math.isfinite(bound) else None
+                for name, bound in (("low", self.low), ("high", self.high))
+            },
             "alarm": self.is_alarm,
         }

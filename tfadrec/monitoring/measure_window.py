@@ -146,7 +146,7 @@ def _calibration(scored: Sequence[Request], labels: Labels) -> Iterator[Test]:
     probs = np.clip(scores[there], 1e-7, 1 - 1e-7)
 
     def of_ratio(alpha: float) -> Measure:
-        ratio, low, high = probabilities.predicted_over_observed(
+        ratio, _, high = probabilities.predicted_over_observed(
             clicked[there],
             np.log(probs / (1 - probs)),
             groups=users[there],
@@ -154,13 +154,13 @@ def _calibration(scored: Sequence[Request], labels: Labels) -> Iterator[Test]:
         )
         # 1 lies between the ends of the interval of the ratio where the ratio
         # lies between these.
-        bounds = ratio / high, ratio / low
+        reach = high / ratio
         return Measure(
             SCORE,
             "calibration",
             ratio,
-            min(bounds[0], 1 - LEAST_RATIO),
-            max(bounds[1], 1 + LEAST_RATIO),
+            min(1 / reach, 1 - LEAST_RATIO),
+            max(reach, 1 + LEAST_RATIO),
             int(there.sum()),
         )
 

@@ -52,15 +52,18 @@ class Request:
         if not rows or any("user_id" not in row for row in rows):
             return None
         scores = values.get("scores")
+        name = values.get("id")
         users: list[str] = []
         if scores is not None:
             by_row = scores if len(scores) == len(rows) else [scores]
             of_row = [np.ravel(np.array(each, np.float64)) for each in by_row]
             scores = np.concatenate(of_row)
+            if not np.isfinite(scores).all():
+                raise ValueError("scores are finite")
             for row, each in zip(rows, of_row, strict=False):
                 users += [str(row["user_id"])] * len(each)
         return cls(
-            str(values.get("id", "")),
+            "" if name is None else str(name),
             seconds(values.get("time")),
             rows,
             scores,

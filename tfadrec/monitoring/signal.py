@@ -55,6 +55,8 @@ class Signal:
     def observe(self, rows: Sequence[Row]) -> Observed:
         """Its values in some requests; none of those that lack the input.
 
+        What cannot be read is missing.
+
         Args:
           rows: of users, [n].
         """
@@ -71,14 +73,17 @@ class Signal:
             return []
         value = row[self.name]
         if self.place == "history":
-            length = min(int(row.get("history_length", 0)), len(value))
-            value = value[max(0, length - self.length) : length]
+            events = value if isinstance(value, list) else []
+            given = row.get("history_length")
+            length = min(given if isinstance(given, int) else 0, len(events))
+            value = events[max(0, length - self.length) : max(0, length)]
         elif self.place == "request" or not self._is_many(value):
             value = [value]
         if self.kind != "categories":
             return list(value)
         # An empty list is a missing value; else each entry is one.
-        entries = ([e for e in each if e not in _NO_TEXT] for each in value)
+        lists = (e if isinstance(e, list) else [e] for e in value)
+        entries = ([e for e in each if e not in _NO_TEXT] for each in lists)
         return [entry for each in entries for entry in each or [""]]
 
     def _is_many(self, value: Any) -> bool:
@@ -130,5 +135,7 @@ def _number(value: Any) -> float:
 
 
 def _norm(value: Any) -> float:
+    if not isinstance(value, list):
+        return float("nan")
     numbers = np.array([_number(each) for each in value])
     return float(np.sqrt(np.square(numbers).sum()))

@@ -62,8 +62,10 @@ def _of_features(schema: Schema, history_length: int) -> Iterator[Signal]:
             name, kind = f"{name}_keys", "categories"
         elif feature.kind in ("category", "categories", "vector"):
             kind = feature.kind  # type: ignore[assignment]
-        else:
+        elif feature.kind in ("number", *_KEPT_KINDS):
             kind = "bucket" if feature.bounds else "number"
+        else:  # a kind of your own
+            continue
         yield Signal(
             name,
             kind,

@@ -1,5 +1,7 @@
 """MLflow: a database of runs, such as an SQLite file."""
 
+import os
+
 from tfadrec.training.tracking.tracker import Tracker
 
 #: Of the value of a setting.
@@ -21,6 +23,8 @@ class MlflowTracker(Tracker):
 
     def begin(self, run, settings, known):
         """See `Tracker.begin`."""
+        # MLflow tells its makers how it is used, unless it is told not to.
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         from mlflow.tracking import MlflowClient
 
         self._client = MlflowClient(tracking_uri=self._uri)

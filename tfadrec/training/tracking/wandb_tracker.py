@@ -1,5 +1,6 @@
 """Weights & Biases: files on this machine, or its servers where asked."""
 
+import os
 import pathlib
 import uuid
 from typing import Any, Literal
@@ -29,6 +30,9 @@ class WandbTracker(Tracker):
 
     def begin(self, run, settings, known):
         """See `Tracker.begin`."""
+        if self._mode == "offline":
+            # It reports its own faults to its makers, unless told not to.
+            os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         import wandb
 
         self._run = wandb.init(
