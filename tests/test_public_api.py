@@ -286,6 +286,7 @@ PUBLIC = {
         "readers_of",
     ],
     "tfadrec.towers": ["AdTower", "UserTower"],
+    "tfadrec.training.tracking": ["Tracker", "tracked", "trackers"],
     "tfadrec.tuning": [
         "AdRankerHyperModel",
         "BayesianOptimization",

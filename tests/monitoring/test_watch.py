@@ -45,7 +45,7 @@ def profile(rows):
 def log(tmp_path, rows):
     """Writes a log of rows; each is changed as it comes."""
 
-    def write(change=lambda row, n: None, count=1200, **more):
+    def write(change=lambda row, n: None, count=600, **more):
         file = tmp_path / "requests.jsonl"
         with file.open("w") as out:
             for n in range(count):
@@ -59,7 +59,7 @@ def log(tmp_path, rows):
     return write
 
 
-def alarms(profile, log, labels=None, window=1200):
+def alarms(profile, log, labels=None, window=600):
     return {
         (m.signal, m.name)
         for found in watch(profile, log, labels, window=window)
@@ -68,10 +68,10 @@ def alarms(profile, log, labels=None, window=1200):
 
 
 def test_the_rows_themselves_are_no_drift(profile, log):
-    (found,) = watch(profile, log(), window=1200)
+    (found,) = watch(profile, log(), window=600)
     assert found.alarms == []
-    assert found.requests == 1200
-    assert (found.begin, found.end) == (1_700_000_000, 1_700_001_199)
+    assert found.requests == 600
+    assert (found.begin, found.end) == (1_700_000_000, 1_700_000_599)
     watched = {m.signal for m in found.measures}
     schema = shop.dataset().schema
     derived = ("cross", "overlap")
@@ -122,7 +122,7 @@ def test_what_cannot_be_read_is_missing(profile, log):
         row |= {"history_ads": "x", "history_length": "y", "likes": 3}
         row |= {"face": None, "hour": {"a": 1}, "history_dwell": None}
 
-    (found,) = watch(profile, log(change), window=1200)
+    (found,) = watch(profile, log(change), window=600)
     shares = {name: each["missing"] for name, each in found.shares.items()}
     assert shares["history_length"] == shares["hour"] == shares["face"] == 1
     assert found.shares["likes"]["unknown"] == 1
@@ -167,7 +167,9 @@ def test_calibration_on_labels_that_come_late(profile, log, tmp_path):
     """The first 600 are not known yet, and of the rest a second line is."""
     random = np.random.default_rng(0)
     clicked = random.random(1200) < SCORES[np.arange(1200) % len(SCORES)]
-    requests = log(scores=lambda n: [float(SCORES[n % len(SCORES)])])
+    requests = log(
+        count=1200, scores=lambda n: [float(SCORES[n % len(SCORES)])]
+    )
 
     def write(labels):
         file = tmp_path / "labels.jsonl"
@@ -188,7 +190,7 @@ def test_calibration_on_labels_that_come_late(profile, log, tmp_path):
     assert measure.count == 600
     assert not measure.is_alarm
     twice = clicked | (random.random(1200) < 0.25)
-    found = alarms(profile, requests, write(twice))
+    found = alarms(profile, requests, write(twice), window=1200)
     assert found == {("score", "calibration")}
 
 

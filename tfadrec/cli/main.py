@@ -41,6 +41,7 @@ def main() -> None:
       tfadrec export runs/a --out saved_models/a
       tfadrec recommend runs/a --user 42
       tfadrec serve saved_models/a
+      tfadrec monitor saved_models/a --requests log.jsonl
 
     Exit codes: 0 done, 1 the work failed, 2 the call or its input was wrong.
     """
