@@ -97,6 +97,7 @@ OPTIONAL = {
     "multitask",
     "text_matching",
     "calibration",
+    "track",
 }
 
 
