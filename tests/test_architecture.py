@@ -32,7 +32,9 @@ MAY_IMPORT = {
     "tuning": {"core", "data", "models", "runs", "training", "evaluation"},
     "evaluation": EVALUATION,
     "diagnosis": {"core", "data", "metrics", "training"},
-    "serving": EVALUATION | {"layers", "towers", "evaluation", "native"},
+    "monitoring": {"core", "data", "metrics"},
+    "serving": EVALUATION
+    | {"layers", "towers", "evaluation", "native", "monitoring"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 

@@ -68,6 +68,7 @@ PUBLIC = {
     "tfadrec.evaluation": [
         "Difference",
         "Evaluation",
+        "Fairness",
         "ReliabilityBin",
         "choices",
         "choices_text",
@@ -79,6 +80,7 @@ PUBLIC = {
         "evaluate_retrieval",
         "gate",
         "measure",
+        "measure_fairness",
         "probabilities_text",
         "replay_line",
         "replay_sums",
@@ -106,6 +108,7 @@ PUBLIC = {
         "differences_text",
         "gate",
     ],
+    "tfadrec.evaluation.fairness": ["Fairness", "Gap", "measure_fairness"],
     "tfadrec.layers": [
         "BST",
         "CIN",
@@ -251,6 +254,13 @@ PUBLIC = {
         "WarmUp",
         "layerwise_decay",
     ],
+    "tfadrec.monitoring": [
+        "MeasuredWindow",
+        "Profile",
+        "picture",
+        "prometheus_page",
+        "watch",
+    ],
     "tfadrec.serving": [
         "Client",
         "Gates",
@@ -265,6 +275,7 @@ PUBLIC = {
         "request_for_user",
         "roll_back",
         "to_examples",
+        "version_path",
         "with_candidates",
     ],
     "tfadrec.serving.preview": ["serve"],
@@ -275,6 +286,7 @@ PUBLIC = {
         "readers_of",
     ],
     "tfadrec.towers": ["AdTower", "UserTower"],
+    "tfadrec.training.tracking": ["Tracker", "tracked", "trackers"],
     "tfadrec.tuning": [
         "AdRankerHyperModel",
         "BayesianOptimization",

@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from google.protobuf import text_format
+from tensorboard.plugins.projector import ProjectorConfig
 
 from tests.data import tiny_encoder
 from tests.training import small
@@ -43,6 +45,7 @@ COMMANDS = [
     ("rollback",),
     ("recommend",),
     ("serve",),
+    ("monitor",),
 ]
 
 
@@ -99,12 +102,22 @@ def test_train(tmp_path):
     settings = tmp_path / "small.yaml"
     settings.write_text(
         small.YAML.replace("epochs: 4", "epochs: 2, monitor: val_log_loss")
+        + "\ntrack: {hparams: true, projector: true}\n"
     )
     arguments = ["--data", small.world(), "--config", settings]
     result = call("train", *arguments, "--out", tmp_path / "run", "--json")
     assert result.exit_code == 0, result.output
     answer = said(result)
     assert answer["run"] == str(tmp_path / "run")
+    logs = tmp_path / "run" / "tensorboard" / "train"
+    titles = (logs / "titles.tsv").read_text().splitlines()
+    vectors = np.loadtxt(logs / "ads.tsv")
+    assert len(titles) == len(vectors) == len(small.run().dataset.catalogue)
+    assert titles[0] == small.run().dataset.catalogue.titles[0]
+    assert np.ptp(vectors, axis=0).max() > 0
+    config = (logs / "projector_config.pbtxt").read_text()
+    assert text_format.Parse(config, ProjectorConfig()).embeddings
+    assert b"fit.epochs" in b"".join(f.read_bytes() for f in logs.glob("*"))
     history = answer["history"]
     best = min(history, key=lambda epoch: epoch["val_log_loss"])
     assert f"  val_log_loss {best['val_log_loss']:.4f}" in result.stdout
@@ -149,8 +162,15 @@ def test_pretrain(tmp_path):
 
 
 def test_evaluate(run):
-    result = call("evaluate", run, "--json")
+    result = call("evaluate", run, "--fairness", "ad.category", "--json")
     assert result.exit_code == 0, result.output
+    (of_run,) = said(result)["runs"].values()
+    (by,) = of_run["fairness"]
+    shares = [group["share"] for group in by["groups"].values()]
+    assert len(shares) > 1
+    assert sum(shares) == pytest.approx(1)
+    assert "exposure: " in result.stdout
+    assert "Exposure and error by group" in (run / "report.html").read_text()
     metrics = said(result)["metrics"]["clicked"]
     assert 0 <= metrics["auc"] <= 1
     assert metrics["count"] == len(small.run().test)

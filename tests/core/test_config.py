@@ -75,7 +75,7 @@ def test_a_name_stays_a_name(name):
         ("3", "a config must be sections.* Received: int"),
         (
             "fits: {epochs: 3}",
-            "has the sections text, .*calibration. Received: 'fits'",
+            "has the sections text, .*track. Received: 'fits'",
         ),
         ("1: {epochs: 3}", "has the sections .* Received: 1"),
         ("fit: 3", "the section 'fit' must hold .* Received: 3"),
@@ -97,6 +97,7 @@ OPTIONAL = {
     "multitask",
     "text_matching",
     "calibration",
+    "track",
 }
 
 

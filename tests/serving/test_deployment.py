@@ -1,9 +1,12 @@
 """What stands beside a bundle, read as a server reads it."""
 
+import json
 import re
 
+import numpy as np
 import pytest
 import yaml
+from click.testing import CliRunner
 from google.protobuf import (
     descriptor_pb2,
     descriptor_pool,
@@ -15,18 +18,24 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from tests.serving import worlds
 from tfadrec import serving
+from tfadrec.cli import main
 from tfadrec.core.bundle_folder import bundle_folder
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.manifest import Manifest
+from tfadrec.monitoring import MeasuredWindow, prometheus_page
+from tfadrec.monitoring.measure import Measure
 from tfadrec.serving import deployment
+from tfadrec.serving.preview.metrics import Metrics
 
 Field = descriptor_pb2.FieldDescriptorProto
 FILES = {
     "README.md",
+    "alerts.yaml",
     "batching.config",
     "client_grpc.py",
     "client_rest.py",
+    "dashboard.json",
     "docker-compose.yml",
     "kubernetes.yaml",
     "manifest.json",
@@ -164,6 +173,47 @@ def test_monitoring(model):
     found = text_format.Parse(text, message).prometheus_config
     assert found.enable
     assert found.path == "/monitoring/prometheus/metrics"
+
+
+#: What `tfadrec serve` counts, and what `tfadrec monitor` writes.
+WINDOW = MeasuredWindow(
+    *(1, 200, None, None, (Measure("hour", "psi", 0.3, -np.inf, 0.1, 200),)),
+    {"hour": {"missing": 0.0, "unknown": 0.0}},
+)
+
+
+def expressions(model):
+    """What the rules and the dashboard ask of Prometheus."""
+    (group,) = yaml.safe_load((model / "alerts.yaml").read_text())["groups"]
+    for rule in group["rules"]:
+        assert set(rule) >= {"alert", "expr", "labels", "annotations"}
+        yield rule["expr"]
+    dashboard = json.loads((model / "dashboard.json").read_text())
+    assert dashboard["title"] == group["name"] == "Shop_ads"
+    for panel in dashboard["panels"]:
+        assert panel["datasource"]["uid"] == "${datasource}"
+        for target in panel["targets"]:
+            yield target["expr"]
+
+
+def test_rules_and_dashboard_ask_for_metrics_that_are_there(model):
+    """With labels and values that they have."""
+    metrics = Metrics("Shop_ads")
+    metrics.add("REST", "OK", 0.001)
+    page = metrics.page() + prometheus_page("Shop_ads", WINDOW)
+    samples = dict(re.findall(r"^([\w:]+)\{(.*)\} \S+$", page, re.M))
+    found = list(expressions(model))
+    assert len(found) > 10
+    for expression in found:
+        names = re.findall(r"(?:tfadrec_|:tensorflow)[\w:]+", expression)
+        assert names
+        assert set(names) <= set(samples), expression
+        for name, chosen in re.findall(r"([\w:]+)\{(.*?)\}", expression):
+            assert 'model_name="Shop_ads"' in chosen
+            labels = re.findall(r'(\w+)(?:=|!=)"', chosen)
+            assert set(labels) <= set(re.findall(r'(\w+)="', samples[name]))
+    text = (model / "alerts.yaml").read_text()
+    assert "{{ $labels.signal }}" in text
 
 
 def test_docker_and_kubernetes_start_the_same_server(model):
@@ -357,3 +407,35 @@ def test_a_label_beside_junk(tmp_path):
         b'version_labels { key: "b"\n value:\t9223372036854775807 }'
     )
     assert deployment.read_labels(tmp_path) == {"b": 2**63 - 1}
+
+
+def test_requests_are_watched_with_what_the_bundle_tells(tmp_path):
+    """An alarm, the pages, and the exit codes."""
+    path = worlds.bundle("numbers")
+    log, page = tmp_path / "log.jsonl", tmp_path / "numbers.prom"
+    request = serving.replay(worlds.numbers().dataset, np.arange(400))
+    inputs = {name: values.tolist() for name, values in request.items()}
+    log.write_text(json.dumps({"inputs": inputs, "id": "a"}))
+    again = ["monitor", path, "--requests", log, "--window", 200, "--json"]
+    out = tmp_path / "page.html"
+    more = ["--prometheus", page, "--out", out]
+
+    def call():
+        return CliRunner().invoke(main, list(map(str, again + more)))
+
+    assert call().exit_code == 0
+    log.write_text(json.dumps({"inputs": inputs | {"device": ["tv"] * 400}}))
+    result = call()
+    assert result.exit_code == 3, result.output
+    assert "ALARM device: blank 1.0000, without drift at most" in result.stdout
+    (window,) = json.loads(result.stdout.splitlines()[-1])["windows"]
+    assert window["shares"]["device"] == {"missing": 0.0, "unknown": 1.0}
+    told = 'model_name="numbers",signal="device"'
+    assert f"unknown_share{{{told}}} 1.0\n" in page.read_text()
+    assert '#c22"><title>device: blank 1.0000' in out.read_text()
+    log.write_text("")
+    assert call().exit_code == 4
+    page.write_text("mine")
+    result = call()
+    assert result.exit_code == 2
+    assert "take the place of a file of metrics alone" in result.stderr

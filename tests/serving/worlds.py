@@ -194,7 +194,13 @@ def export(world, path, replayed=True):
         patch.setattr(parity, "_replay", recorded)
         if not replayed:
             patch.setattr(f"{module}.check_parity", lambda *_: None)
-        serving.export_bundle(world.ranker, world.dataset, path, **world.text)
+        serving.export_bundle(
+            world.ranker,
+            world.dataset,
+            path,
+            **world.text,
+            train=world.dataset,
+        )
     return path, answered[-1]
 
 

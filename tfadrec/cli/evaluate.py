@@ -43,6 +43,13 @@ _LOST, _OPEN = 3, 4
 )
 @click.option("--revenue", metavar="LABEL", help="What a shown ad brought.")
 @click.option("--cost", metavar="LABEL", help="What a shown ad cost.")
+@click.option(
+    "--fairness",
+    "columns",
+    multiple=True,
+    metavar="COLUMN",
+    help="Show exposure and error by its values. May be repeated.",
+)
 @moved_data_option
 @allow_import_option
 def evaluate(
@@ -52,6 +59,7 @@ def evaluate(
     metric: str | None,
     revenue: str | None,
     cost: str | None,
+    columns: tuple[str, ...],
     data: str | None,
     allow_import: tuple[str, ...],
 ) -> Outcome:
@@ -69,6 +77,7 @@ def evaluate(
     Example:
       tfadrec evaluate runs/a
       tfadrec evaluate runs/a runs/b
+      tfadrec evaluate runs/a --fairness brand --fairness user.age
       tfadrec evaluate runs/live runs/new --must-not-lose 0.001 \\
         --in all,cold_ads
     """
@@ -106,6 +115,13 @@ def evaluate(
         for name, found in measured.evaluations.items()
     }
     differences = measured.differences(models)
+    fairness = {
+        name: [
+            evaluation.measure_fairness(found, measured.test, column)
+            for column in columns
+        ]
+        for name, found in measured.evaluations.items()
+    }
     choices = measured.choices(baselines, revenue=revenue, cost=cost)
     for name, found in measured.evaluations.items():
         evaluation.write_report(
@@ -116,12 +132,16 @@ def evaluate(
             baselines=baselines,
             verdicts=said[name],
             differences=differences,
+            fairness=fairness[name],
         )
     click.echo(f"{evaluation.rows_line('test', facts)}\n")
     click.echo(evaluation.standings({**baselines, **measured.evaluations}))
     click.echo("")
     if choices:
         click.echo(evaluation.choices_text(choices) + "\n")
+    for name, found in fairness.items():
+        for by in found:
+            click.echo(f"Run {name}\n\n{by}\n")
     if differences:
         click.echo(evaluation.differences_text(differences) + "\n")
     for report in reports.values():
@@ -144,6 +164,7 @@ def evaluate(
             **found.to_dict(),
             "report": str(reports[name]),
             "verdicts": said[name],
+            "fairness": [by.to_dict() for by in fairness[name]],
         }
         for name, found in measured.evaluations.items()
     }

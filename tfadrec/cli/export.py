@@ -88,6 +88,8 @@ def export(
         calibration=loaded.calibration,
         rates=None if rates is None else open_dataset(rates),
         native=check == "native",
+        train=loaded.train,
+        valid=loaded.valid if len(loaded.valid) else None,
     )
     click.echo(f"Bundle: {folder}")
     tower = loaded.ranker.ad_tower

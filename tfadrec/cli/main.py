@@ -8,6 +8,7 @@ from tfadrec.cli.doctor import doctor
 from tfadrec.cli.encode_ads import encode_ads
 from tfadrec.cli.evaluate import evaluate
 from tfadrec.cli.export import export
+from tfadrec.cli.monitor import monitor
 from tfadrec.cli.prepare import prepare
 from tfadrec.cli.pretrain import pretrain
 from tfadrec.cli.promote import promote
@@ -40,6 +41,7 @@ def main() -> None:
       tfadrec export runs/a --out saved_models/a
       tfadrec recommend runs/a --user 42
       tfadrec serve saved_models/a
+      tfadrec monitor saved_models/a --requests log.jsonl
 
     Exit codes: 0 done, 1 the work failed, 2 the call or its input was wrong.
     """
@@ -62,5 +64,6 @@ for command in (
     rollback,
     recommend,
     serve,
+    monitor,
 ):
     main.add_command(command)

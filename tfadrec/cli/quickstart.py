@@ -74,7 +74,7 @@ def quickstart(out: str) -> dict[str, Any]:
                 training.fit(ranker, train, valid, folder, seed=seed)
             found[name].append(evaluation.evaluate(ranker, test, train=train))
     click.echo("4/5  Export, and a check that the bundle scores alike")
-    bundle = serving.export_bundle(ranker, test, out)
+    bundle = serving.export_bundle(ranker, test, out, train=train, valid=valid)
     click.echo("5/5  Read the bundle back")
     ads = serving.recommend(
         serving.open_bundle(bundle)["recommend"], test, _USER

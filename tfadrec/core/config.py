@@ -37,6 +37,8 @@ class RunConfig:
       data: `history_length`, and the shares `valid` and `test`.
       calibration: `method` and `field` of `fit_calibration`, which then learns
         from the validation rows once the ranker is trained, or null.
+      track: arguments of `training.tracking.trackers`, or null. It changes
+        nothing of the run.
     """
 
     text: Mapping[str, Any] | None = dataclasses.field(
@@ -62,6 +64,7 @@ class RunConfig:
     fit: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     calibration: Mapping[str, Any] | None = None
+    track: Mapping[str, Any] | None = None
 
     @classmethod
     def from_yaml(cls, text: str | bytes) -> "RunConfig":
@@ -73,8 +76,13 @@ class RunConfig:
         return cls(**read_sections(text))
 
     def to_yaml(self) -> str:
-        """The settings as YAML text, which `from_yaml` reads back."""
-        return yaml.safe_dump(dataclasses.asdict(self), sort_keys=False)
+        """The settings as YAML text, which `from_yaml` reads back.
+
+        Without `track`: a run is the same one however it is tracked.
+        """
+        settings = dataclasses.asdict(self)
+        del settings["track"]
+        return yaml.safe_dump(settings, sort_keys=False)
 
 
 def read_settings(text: str | bytes) -> dict[str, Any]:
@@ -102,7 +110,7 @@ def read_sections(text: str | bytes) -> dict[str, Any]:
     known = [field.name for field in dataclasses.fields(RunConfig)]
     optional = (
         *("text", "matching", "interaction", "multitask", "text_matching"),
-        "calibration",
+        *("calibration", "track"),
     )
     for name, section in sections.items():
         if name not in known:

@@ -11,6 +11,7 @@ from tfadrec.evaluation.comparison import (
 from tfadrec.evaluation.evaluate import evaluate, measure
 from tfadrec.evaluation.evaluate_baselines import evaluate_baselines
 from tfadrec.evaluation.evaluation import Evaluation
+from tfadrec.evaluation.fairness import Fairness, measure_fairness
 from tfadrec.evaluation.probabilities import probabilities_text
 from tfadrec.evaluation.reliability_bin import ReliabilityBin
 from tfadrec.evaluation.replay_table import (
@@ -27,6 +28,7 @@ from tfadrec.evaluation.verdicts import verdicts
 __all__ = [
     "Difference",
     "Evaluation",
+    "Fairness",
     "ReliabilityBin",
     "choices",
     "choices_text",
@@ -38,6 +40,7 @@ __all__ = [
     "evaluate_retrieval",
     "gate",
     "measure",
+    "measure_fairness",
     "probabilities_text",
     "replay_line",
     "replay_sums",

@@ -9,6 +9,7 @@ from tfadrec.evaluation.compare import FOOTNOTE, comparison_rows
 from tfadrec.evaluation.comparison import Difference, difference_rows
 from tfadrec.evaluation.comparison.table import footnotes
 from tfadrec.evaluation.evaluation import Evaluation
+from tfadrec.evaluation.fairness import Fairness
 from tfadrec.evaluation.page import table, write_page
 from tfadrec.evaluation.reliability_bin import ReliabilityBin
 from tfadrec.evaluation.standings import standings_rows
@@ -23,6 +24,7 @@ def write_report(
     baselines: Mapping[str, Evaluation] | None = None,
     verdicts: Sequence[str] = (),
     differences: Sequence[Difference] = (),
+    fairness: Sequence[Fairness] = (),
 ) -> None:
     """Writes one HTML file without scripts or outside resources.
 
@@ -41,6 +43,7 @@ def write_report(
         every model's first evaluation.
       verdicts: lines to show above it.
       differences: of models on the same rows, as `differences` gives them.
+      fairness: of the model, by columns.
 
     Raises:
       InputError: where a model has no evaluation, there is no model, or another
@@ -73,6 +76,11 @@ def write_report(
     for name, evaluation in firsts.items():
         body.append(f"<h3>{escape(name)}</h3>")
         body += [table(evaluation.rows(task)) for task in evaluation.metrics]
+    if fairness:
+        body.append("<h2>Exposure and error by group</h2>")
+    for by in fairness:
+        body.append(table(by.rows()))
+        body += [f"<p>{escape(gap.line)}</p>" for gap in by.gaps]
     if recommendations:
         rows = [["rank", "title", "tags", "pctr"]] + [
             [str(rank), ad["title"], ", ".join(ad["tags"]), f"{ad['pctr']:.4f}"]

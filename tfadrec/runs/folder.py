@@ -18,8 +18,10 @@ JOINED = "data"
 BASELINES, REPORT = "baselines.json", "report.html"
 #: What `tfadrec calibrate` has learned.
 CALIBRATION = "calibration.json"
-#: TensorBoard adds to its own files.
-_LOGS = ("tensorboard", "tensorboard/*")
+#: By which programs that keep runs know this one.
+TRACKING = "tracking.json"
+#: TensorBoard and Weights & Biases add to their own files.
+_LOGS = ("tensorboard", "tensorboard/*", "wandb", "wandb/*")
 #: What a language model is begun with and what it becomes have manifests of
 #: their own.
 _MODELS = ("begin", "begin/*", "model", "model/*")
@@ -28,6 +30,7 @@ _MENDS = {
     "": _AGAIN,
     MODEL: "Remove it and train again: that goes on from the checkpoints.",
     BASELINES: "Remove it: it is written again.",
+    TRACKING: "Remove it: the run is then tracked as a new one.",
     CALIBRATION: "Remove it, and write it again with `tfadrec calibrate`.",
 }
 _OF_VERSION_1 = {

@@ -42,6 +42,7 @@ _MADE = {
     "fit": (("tfadrec.training", "fit"),),
     "data": (("tfadrec.data", "split_by_time"),),
     "calibration": (("tfadrec.calibration", "fit_calibration"),),
+    "track": (("tfadrec.training.tracking", "trackers"),),
 }
 #: What is not a setting, since the dataset or another section tells it.
 _GIVEN = {
@@ -67,6 +68,7 @@ _GIVEN = {
     "fit": {"model", "train", "valid", "out", "until", "progress"},
     "data": {"dataset"},
     "calibration": {"logits", "dataset"},
+    "track": {"folder"},
 }
 _TEXT_OR_NONE = Rule.any_of([Rule.TEXT, Rule.NONE])
 #: Settings that are no argument of the class.

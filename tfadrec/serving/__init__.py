@@ -1,7 +1,7 @@
 """The SavedModel bundle, its signatures, and a reader of it."""
 
 from tfadrec.serving.answers import answers
-from tfadrec.serving.bundle import export_bundle, open_bundle
+from tfadrec.serving.bundle import export_bundle, open_bundle, version_path
 from tfadrec.serving.client import Client
 from tfadrec.serving.examples import to_examples
 from tfadrec.serving.gates import Gates
@@ -29,5 +29,6 @@ __all__ = [
     "request_for_user",
     "roll_back",
     "to_examples",
+    "version_path",
     "with_candidates",
 ]

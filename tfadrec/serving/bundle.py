@@ -36,6 +36,7 @@ from tfadrec.serving.parity import bound_of, check_parity
 from tfadrec.serving.ranking_service import RankingService
 from tfadrec.serving.scores import Scores
 from tfadrec.serving.warm_up import warm_up_requests, write_warm_up
+from tfadrec.serving.watched_rows import write_profile
 
 
 @takes(
@@ -59,6 +60,8 @@ def export_bundle(
     calibration: Calibration | None = None,
     rates: Dataset | None = None,
     native: bool = False,
+    train: Dataset | None = None,
+    valid: Dataset | None = None,
 ) -> pathlib.Path:
     """Writes `<path>/<version>/`, a SavedModel for TensorFlow Serving.
 
@@ -90,6 +93,10 @@ def export_bundle(
         rates and counts are.
       native: whether `check_native` replays the warm-up requests as well,
         through TensorFlow's C library, and writes `native.json`.
+      train: the rows that the ranker has learned from; with them the bundle
+        tells what requests should look like, for `tfadrec monitor`.
+      valid: rows that it has not learned from, whose scores are kept with that;
+        `dataset` by default.
 
     Returns:
       The version's folder.
@@ -117,7 +124,8 @@ def export_bundle(
             )
         _export(
             *(folder, version, ranker, dataset, tokenizer, encoder),
-            *(catalogue, calibration, rates, native),
+            *(catalogue, calibration, rates, native, train),
+            dataset if valid is None else valid,
         )
     return pathlib.Path(path, str(version))
 
@@ -133,6 +141,8 @@ def _export(
     calibration: Calibration | None,
     rates: Dataset | None,
     native: bool,
+    train: Dataset | None,
+    valid: Dataset,
 ) -> None:
     """See `export_bundle`; its folder is held."""
     path = bundle.path
@@ -170,6 +180,12 @@ def _export(
         check_parity(
             ranker, dataset, fresh, service.reader, foreign, calibration
         )
+        if train is not None and len(train):
+            write_profile(
+                *(fresh, ranker, train, valid),
+                calibration=calibration,
+                more=more,
+            )
         if native:
             scores = Scores(ranker, dataset.schema.negatives_kept, calibration)
             check_native(
@@ -201,9 +217,22 @@ def open_bundle(
     Raises:
       InputError: where there is no bundle, or a file is not as it was exported.
     """
+    path = version_path(path)
+    loaded = tf.saved_model.load(path)
+    return answers(loaded, loaded.signatures)
+
+
+def version_path(path: str | pathlib.Path) -> pathlib.Path:
+    """The folder of a bundle's version, whose files are as they were exported.
+
+    Args:
+      path: see `open_bundle`.
+
+    Raises:
+      InputError: likewise.
+    """
     path = pathlib.Path(path)
     if not (path / "saved_model.pb").is_file():
         path = path / str(existing_versions(path)[-1])
     require_whole(path)
-    loaded = tf.saved_model.load(path)
-    return answers(loaded, loaded.signatures)
+    return path

@@ -28,6 +28,8 @@ _KEPT = (
     "monitoring.config",
     "docker-compose.yml",
     "kubernetes.yaml",
+    "alerts.yaml",
+    "dashboard.json",
     "client_rest.py",
     "client_grpc.py",
 )

@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -135,8 +135,12 @@ def fit_in(
     seed: Index = 0,
     until: Steps | None = None,
     progress: bool = True,
+    tell: Callable[[list[dict[str, float]]], None] = lambda _: None,
 ) -> list[dict[str, float]]:
-    """The same in a run's folder that is held."""
+    """The same in a run's folder that is held.
+
+    `tell` is called with the history at the end of each epoch.
+    """
     arguments = {
         "batch_size": batch_size,
         "by": by,
@@ -201,6 +205,9 @@ def fit_in(
                 ),
                 keras.callbacks.TensorBoard(
                     folder.path / "tensorboard", write_graph=False
+                ),
+                keras.callbacks.LambdaCallback(
+                    on_epoch_end=lambda *_: tell(state.history)
                 ),
             ],
         )

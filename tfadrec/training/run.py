@@ -31,6 +31,7 @@ from tfadrec.training.fit import check_goal, check_labels, fit_in
 from tfadrec.training.fitted import read_parts, save_ranker
 from tfadrec.training.saved_state import best_epoch, read_history
 from tfadrec.training.text import check_text, with_text
+from tfadrec.training.tracking import tracked, trackers
 
 _PREDICT_BATCH = 4096
 
@@ -106,6 +107,8 @@ def train(
         process writes to it, or an argument is wrong.
     """
     schema = check_training(data, config, out, allow_import)
+    folder = run_folder(out)
+    found = trackers(folder.path, **(config.track or {}))
     import_allowed(allow_import)
     if config.text is not None:
         check_text(config.text)
@@ -119,7 +122,6 @@ def train(
         "fingerprint": fingerprint(dataset),
         "config": config.to_yaml(),
     }
-    folder = run_folder(out)
     with claimed(folder, record):
         dataset, parts = split_parts(dataset, config)
         dataset = with_text(dataset, config.text)
@@ -134,15 +136,19 @@ def train(
             known = read_history(
                 folder.path, settings.get("monitor", "val_auc")
             )
-        history = fit_in(
-            folder,
-            ranker,
-            learn,
-            valid,
-            until=until,
-            progress=progress,
-            **settings,
-        )
+        with tracked(folder, found, dataclasses.asdict(config)) as tracking:
+            tracking.log(known)
+            history = fit_in(
+                folder,
+                ranker,
+                learn,
+                valid,
+                until=until,
+                progress=progress,
+                tell=tracking.log,
+                **settings,
+            )
+            tracking.show(ranker, dataset)
         save_ranker(ranker, folder)
         if history != known:
             Calibration.remove(folder)  # of other weights

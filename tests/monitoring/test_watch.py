@@ -1,0 +1,255 @@
+"""A log of requests beside the rows that a profile was made of."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.serving import shop
+from tfadrec.core.errors import InputError
+from tfadrec.monitoring import Profile, watch
+from tfadrec.monitoring.known_ids import KnownIds
+from tfadrec.serving.watched_rows import _rows
+
+#: A category of the request with a vocabulary, whose name is taken.
+KNOWN_DEVICE = next(
+    f.tensor for f in shop.dataset().schema.features if f.name == "k"
+)
+SCORES = np.random.default_rng(3).beta(2, 8, 400)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    dataset = shop.dataset()
+    return _rows(dataset, np.arange(len(dataset)))
+
+
+@pytest.fixture(scope="module")
+def profile(rows):
+    dataset = shop.dataset()
+    return Profile.of(
+        dataset.schema,
+        dataset.history_length,
+        {
+            "users": KnownIds.of(dataset.user_ids.tolist()),
+            "ads": KnownIds.of(dataset.catalogue.ad_ids.tolist()),
+        },
+        rows,
+        np.arange(len(rows)),
+        scores=SCORES,
+        score_users=np.arange(len(SCORES)),
+    )
+
+
+@pytest.fixture
+def log(tmp_path, rows):
+    """Writes a log of rows; each is changed as it comes."""
+
+    def write(change=lambda row, n: None, count=600, **more):
+        file = tmp_path / "requests.jsonl"
+        with file.open("w") as out:
+            for n in range(count):
+                row = dict(rows[n % len(rows)])
+                change(row, n)
+                line = {"id": f"r{n}", "time": 1_700_000_000 + n}
+                line |= {k: v(n) for k, v in more.items()}
+                out.write(json.dumps({**line, "instances": [row]}) + "\n")
+        return file
+
+    return write
+
+
+def alarms(profile, log, labels=None, window=600):
+    return {
+        (m.signal, m.name)
+        for found in watch(profile, log, labels, window=window)
+        for m in found.alarms
+    }
+
+
+def test_the_rows_themselves_are_no_drift(profile, log):
+    (found,) = watch(profile, log(), window=600)
+    assert found.alarms == []
+    assert found.requests == 600
+    assert (found.begin, found.end) == (1_700_000_000, 1_700_000_599)
+    watched = {m.signal for m in found.measures}
+    schema = shop.dataset().schema
+    derived = ("cross", "overlap")
+    expected = {
+        f"{f.tensor}_keys" if f.kind == "lookup" else f.tensor
+        for f in schema.of("user", "context", "candidate", "event")
+        if f.kind not in derived
+    }
+    assert watched >= expected
+    assert {"user_id", "candidate_ads", "history_length"} < watched
+
+
+def every(name, value):
+    def change(row, n):
+        row[name] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (every("user_id", "nobody"), ("user_id", "blank")),
+        (every("candidate_ads", "new"), ("candidate_ads", "blank")),
+        (every("hour", 500.0), ("hour", "ks")),
+        (every("hour", float("nan")), ("hour", "blank")),
+        (every("device", "fridge"), ("device", "psi")),
+        (every(KNOWN_DEVICE, "fridge"), (KNOWN_DEVICE, "blank")),
+        (every("bid", 0.99), ("bid", "psi")),
+        (every("history_length", 0), ("history_length", "psi")),
+        (every("likes", ["y"]), ("likes", "psi")),
+        (every("face", [30.0, 40.0]), ("face", "ks")),
+    ],
+)
+def test_a_shift_is_alarmed(profile, log, change, expected):
+    assert expected in alarms(profile, log(change))
+
+
+def test_only_what_shifts_is_alarmed(profile, log):
+    found = alarms(profile, log(every("hour", 500.0)))
+    assert {signal for signal, _ in found} == {"hour"}
+
+
+def test_what_cannot_be_read_is_missing(profile, log):
+    """Nothing that a client sends ends the watching."""
+
+    def change(row, n):
+        row |= {"history_ads": "x", "history_length": "y", "likes": 3}
+        row |= {"face": None, "hour": {"a": 1}, "history_dwell": None}
+
+    (found,) = watch(profile, log(change), window=600)
+    shares = {name: each["missing"] for name, each in found.shares.items()}
+    assert shares["history_length"] == shares["hour"] == shares["face"] == 1
+    assert found.shares["likes"]["unknown"] == 1
+    assert "history_ads" not in shares
+
+
+def test_users_features_may_be_left_out(profile, log):
+    """The bundle has its own, so their absence is no sign."""
+
+    def change(row, n):
+        row |= {"age": float("nan"), "city": "", "likes": []}
+
+    assert alarms(profile, log(change)) == set()
+
+
+def test_inputs_are_read_as_instances_are(profile, tmp_path, rows):
+    """By column, a slate of two candidates, texts in base64."""
+    row = dict(rows[0])
+    columns = {name: [value, value] for name, value in row.items()}
+    columns["candidate_ads"] = [["a1", {"b64": "YTI="}], ["a3", "odd"]]
+    columns["bid"] = [[1.0, 2.0], [3.0, None]]
+    body = {"signature_name": "score_slate", "inputs": columns}
+    file = tmp_path / "log"
+    file.write_text((json.dumps(body) + "\n\n") * 100)
+    (found,) = watch(profile, file, window=200)
+    assert found.requests == 200
+    assert found.begin is None
+    assert found.shares["candidate_ads"]["unknown"] == 0.25
+    assert found.shares["bid"]["missing"] == 0.25
+    counts = {(m.signal, m.name): m.count for m in found.measures}
+    assert counts["candidate_ads", "blank"] == 400
+
+
+def test_scores_that_drift(profile, log):
+    same = log(scores=lambda n: [float(SCORES[n % len(SCORES)])])
+    assert alarms(profile, same) == set()
+    half = log(scores=lambda n: [float(SCORES[n % len(SCORES)]) / 2])
+    assert alarms(profile, half) == {("score", "psi"), ("score", "ks")}
+
+
+def test_calibration_on_labels_that_come_late(profile, log, tmp_path):
+    """The first 600 are not known yet, and of the rest a second line is."""
+    random = np.random.default_rng(0)
+    clicked = random.random(1200) < SCORES[np.arange(1200) % len(SCORES)]
+    requests = log(
+        count=1200, scores=lambda n: [float(SCORES[n % len(SCORES)])]
+    )
+
+    def write(labels):
+        file = tmp_path / "labels.jsonl"
+        lines = [
+            {"id": f"r{n}", "labels": [None if n < 900 else int(labels[n])]}
+            for n in range(600, 1200)
+        ]
+        lines += [
+            {"id": f"r{n}", "labels": [int(labels[n])]} for n in range(600, 900)
+        ]
+        file.write_text("\n".join(map(json.dumps, lines)))
+        return file
+
+    (found,) = watch(profile, requests, write(clicked), window=1200)
+    (measure,) = [m for m in found.measures if m.name == "calibration"]
+    predicted = SCORES[np.arange(600, 1200) % len(SCORES)].sum()
+    assert measure.value == pytest.approx(predicted / clicked[600:].sum())
+    assert measure.count == 600
+    assert not measure.is_alarm
+    twice = clicked | (random.random(1200) < 0.25)
+    found = alarms(profile, requests, write(twice), window=1200)
+    assert found == {("score", "calibration")}
+
+
+def test_windows(profile, log):
+    """The rest is measured where it is no less than 200."""
+    found = list(watch(profile, log(count=1099), window=500))
+    assert [w.requests for w in found] == [500, 500]
+    found = list(watch(profile, log(count=1200), window=500))
+    assert [w.requests for w in found] == [500, 500, 200]
+    assert [w.number for w in found] == [1, 2, 3]
+    bound = {(m.signal, m.name): m.high for m in found[0].measures}
+    smaller = {(m.signal, m.name): m.high for m in found[2].measures}
+    assert all(smaller[key] >= high for key, high in bound.items())
+
+
+def test_a_profile_is_kept(profile, tmp_path):
+    profile.save(tmp_path)
+    found = Profile.load(tmp_path)
+    assert found.references == profile.references
+    assert found.schema == profile.schema
+    assert found.ids["ads"].has(["a1", "odd"]).tolist() == [True, False]
+    (tmp_path / "monitor.json").write_text("{}")
+    with pytest.raises(InputError, match="must be as they were exported"):
+        Profile.load(tmp_path)
+    with pytest.raises(InputError, match=r"has no monitor\.json"):
+        Profile.load(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "line 1 of .*which is not"),
+        ("[1]", "a line is an object"),
+        ('{"id": "x"}', "a request has instances or inputs"),
+        ('{"instances": [3]}', "instances are objects"),
+        ('{"inputs": {"user_id": ["a"], "hour": []}}', "line 1 of"),
+        ('{"instances": [{"user_id": "a"}], "time": "soon"}', "soon"),
+        ('{"instances": [{"user_id": "a"}], "scores": [["x"]]}', "line 1"),
+        ('{"instances": [{"user_id": "a"}], "scores": [NaN]}', "finite"),
+    ],
+)
+def test_lines_that_are_no_requests(profile, tmp_path, text, message):
+    file = tmp_path / "log.jsonl"
+    file.write_text(text)
+    with pytest.raises(InputError, match=message):
+        list(watch(profile, file))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"id": "r"}', '{"labels": [1]}', '{"id": "r", "labels": [2]}', "x"],
+)
+def test_lines_that_are_no_labels(profile, log, tmp_path, text):
+    file = tmp_path / "labels.jsonl"
+    file.write_text(text)
+    with pytest.raises(InputError, match="a line of labels"):
+        list(watch(profile, log(), file))
+
+
+def test_a_window_is_not_too_small(profile, log):
+    with pytest.raises(InputError, match="at least 200"):
+        list(watch(profile, log(), window=199))

@@ -1,0 +1,119 @@
+"""`tfadrec monitor`: whether requests are what a model was trained on."""
+
+import pathlib
+
+import click
+
+from tfadrec.cli.command import Command, load_tensorflow
+from tfadrec.cli.outcome import Outcome
+from tfadrec.core.errors import InputError
+from tfadrec.core.replace_file import replace_text
+
+#: Something is further away than no drift would have it; too few requests.
+_ALARM, _OPEN = 3, 4
+
+
+@click.command(cls=Command)
+@click.argument("bundle", type=click.Path())
+@click.option(
+    "--requests",
+    required=True,
+    type=click.Path(),
+    help="Log of requests, JSON Lines: bodies of REST, with id, time, scores.",
+)
+@click.option(
+    "--labels",
+    type=click.Path(),
+    help="Log of labels, JSON Lines: id of a request, labels of its scores.",
+)
+@click.option(
+    "--window",
+    type=click.IntRange(min=200),
+    default=10_000,
+    show_default=True,
+    help="Requests that are measured together.",
+)
+@click.option(
+    "--prometheus",
+    type=click.Path(),
+    metavar="FILE.prom",
+    help="Write the last window there, for node_exporter's textfile collector.",
+)
+@click.option(
+    "--out",
+    type=click.Path(),
+    metavar="FILE.html",
+    help="Write all windows there, as a page of pictures.",
+)
+def monitor(
+    bundle: str,
+    requests: str,
+    labels: str | None,
+    window: int,
+    prometheus: str | None,
+    out: str | None,
+) -> Outcome:
+    """Measure whether requests to BUNDLE are like its training rows.
+
+    By window it measures what is missing and unknown, how far each input and
+    the answered scores are from what they were (PSI, KS), and predicted over
+    observed labels. An alarm is what happens without drift in one of 2,000
+    windows at most. The exit code is 3 where there was one, and 4 where the log
+    has fewer than 200 requests.
+
+    \b
+    Example:
+      tfadrec monitor saved_models/a --requests requests.jsonl
+      tfadrec monitor saved_models/a --requests requests.jsonl \\
+        --labels labels.jsonl --window 5000 --json
+    """
+    load_tensorflow()
+    from tfadrec import monitoring, serving
+    from tfadrec.evaluation.page import check_page, write_page
+
+    if prometheus is not None:
+        _check_prometheus(prometheus)
+    if out is not None:
+        check_page(out)
+    version = serving.version_path(bundle)
+    profile = monitoring.Profile.load(version)
+    found = []
+    for measured in monitoring.watch(profile, requests, labels, window=window):
+        click.echo(measured.line)
+        for alarm in measured.alarms:
+            click.echo(f"  ALARM {alarm.line}")
+        found.append(measured)
+    if not found:
+        click.echo("The log has fewer than 200 requests, which tell nothing.")
+    name = version.absolute().parent.name
+    if found and prometheus is not None:
+        page = monitoring.prometheus_page(name, found[-1])
+        replace_text(prometheus, page)
+    if found and out is not None:
+        write_page(out, f"Requests to {name}", monitoring.picture(found))
+    code = 0 if found else _OPEN
+    return Outcome(
+        {"windows": [measured.to_dict() for measured in found]},
+        _ALARM if any(measured.alarms for measured in found) else code,
+    )
+
+
+def _check_prometheus(path: str) -> None:
+    """Refuses a file that this command has not written.
+
+    Raises:
+      InputError: where there is one, or no folder to write to.
+    """
+    from tfadrec.monitoring.prometheus import BEGINNING
+
+    file = pathlib.Path(path)
+    text = BEGINNING
+    if file.is_file():
+        with file.open(encoding="utf-8", errors="replace") as stream:
+            text = stream.read(len(BEGINNING))
+    is_elsewhere = not file.absolute().parent.is_dir() or file.is_dir()
+    if is_elsewhere or text != BEGINNING:
+        raise InputError(
+            "the metrics take the place of a file of metrics alone, in a "
+            f"folder that is there. Received: {path}. Name another file."
+        )

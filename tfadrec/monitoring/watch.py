@@ -1,0 +1,134 @@
+"""A log of requests, window by window."""
+
+import os
+import pathlib
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfadrec.core.errors import InputError
+from tfadrec.core.read_json import parse_json
+from tfadrec.monitoring.measure_window import measure_window
+from tfadrec.monitoring.measured_window import MeasuredWindow
+from tfadrec.monitoring.profile import Profile
+from tfadrec.monitoring.request import Request
+
+#: Requests of a window at least: fewer tell nothing.
+LEAST = 200
+
+
+def watch(
+    profile: Profile,
+    requests: str | os.PathLike[str],
+    labels: str | os.PathLike[str] | None = None,
+    *,
+    window: int = 10_000,
+) -> Iterator[MeasuredWindow]:
+    """Measures a log of requests, window by window.
+
+    One line is one call: the body that a client sends to REST, as `inputs` or
+    `instances`, and beside it `id`, `time` (seconds, or ISO 8601) and `scores`
+    (those that were answered, a list per user), all three where they are known.
+    Calls without a `user_id` are passed over.
+
+    A line of labels has the `id` of a request and `labels`, 0 and 1 (or null
+    where one is not known yet) of its scores in their order; a later line of
+    the same request tells what is known since.
+
+    Args:
+      profile: of the bundle.
+      requests: the log, JSON Lines in the order of time.
+      labels: the labels, JSON Lines in any order.
+      window: the users of a window, >= 200. The last window may have fewer, but
+        for 200.
+
+    Yields:
+      What was measured. Bounds are those of the window's own size.
+
+    Raises:
+      InputError: where a file cannot be read, a line is no request or no
+        labels, or the window is too small.
+    """
+    if window < LEAST:
+        raise InputError(
+            f"a window has at least {LEAST} requests. Received: "
+            f"window={window}."
+        )
+    signals = profile.signals()
+    known = {} if labels is None else read_labels(labels)
+    number, waiting, count = 0, [], 0
+    for request in read_requests(requests):
+        waiting.append(request)
+        count += len(request.rows)
+        if count >= window:
+            number += 1
+            yield measure_window(profile, signals, waiting, known, number)
+            waiting, count = [], 0
+    if count >= LEAST:
+        yield measure_window(profile, signals, waiting, known, number + 1)
+
+
+def read_requests(path: str | os.PathLike[str]) -> Iterator[Request]:
+    """The requests of a log in which a user asks.
+
+    Raises:
+      InputError: see `watch`.
+    """
+    for place, line in _lines(path, "requests"):
+        try:
+            request = Request.parse(line)
+        except (ValueError, TypeError, IndexError, KeyError) as error:
+            raise InputError(
+                "a line of requests is a body of REST, with `inputs` or "
+                f"`instances`, in JSON. Received: {place}, which is not "
+                f"({error})."
+            ) from error
+        if request is not None:
+            yield request
+
+
+def read_labels(
+    path: str | os.PathLike[str],
+) -> dict[str, NDArray[np.float64]]:
+    """Request -> labels, nan where one is not known.
+
+    Raises:
+      InputError: see `watch`.
+    """
+    found: dict[str, NDArray[np.float64]] = {}
+    for place, line in _lines(path, "labels"):
+        try:
+            values = parse_json(line)
+            name = str(values["id"])
+            fresh = np.ravel(np.array(values["labels"], np.float64))
+            if not np.isin(fresh[~np.isnan(fresh)], (0, 1)).all():
+                raise ValueError("labels are 0, 1 and null")
+            before = found.get(name)
+            if before is not None and len(before) == len(fresh):
+                fresh = np.where(np.isnan(fresh), before, fresh)
+            found[name] = fresh
+        except (ValueError, TypeError, KeyError) as error:
+            raise InputError(
+                "a line of labels has the `id` of a request and `labels` of "
+                f"0, 1 and null, in JSON. Received: {place}, which has not "
+                f"({error})."
+            ) from error
+    return found
+
+
+def _lines(
+    path: str | os.PathLike[str], what: str
+) -> Iterator[tuple[str, str]]:
+    """Lines that are not blank, with their places."""
+    path = pathlib.Path(path)
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield f"line {number} of {path}", line
+    except OSError as error:
+        raise InputError(
+            f"{what} are read from a file. Received: {path}, which cannot be "
+            f"read ({error.strerror})."
+        ) from error
