@@ -32,6 +32,8 @@ MAY_IMPORT = {
     "tuning": {"core", "data", "models", "runs", "training", "evaluation"},
     "evaluation": EVALUATION,
     "diagnosis": {"core", "data", "metrics", "training"},
+    "explanation": MODELS | EVALUATION | {"evaluation", "serving", "training"},
+    "report": {"data", "evaluation", "explanation", "metrics", "training"},
     "serving": EVALUATION | {"layers", "towers", "evaluation", "native"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)

@@ -38,6 +38,7 @@ COMMANDS = [
     ("calibrate",),
     ("doctor",),
     ("evaluate",),
+    ("explain",),
     ("export",),
     ("promote",),
     ("rollback",),
