@@ -19,6 +19,13 @@ from tfadrec.runs.before import check_question, check_run
 @click.option("--user", help="A user id of the dataset.")
 @click.option("--ad", help="An ad id of the catalogue.")
 @click.option(
+    "--copy",
+    "copies",
+    multiple=True,
+    metavar="TEXT",
+    help="A text to show in place of the ad's title; may be repeated.",
+)
+@click.option(
     "--task", help="What to explain  [default: the ranker's first task]."
 )
 @click.option(
@@ -34,6 +41,7 @@ def explain(
     run: str,
     user: str | None,
     ad: str | None,
+    copies: tuple[str, ...],
     task: str | None,
     rows: int,
     data: str | None,
@@ -43,6 +51,8 @@ def explain(
 
     With --user and --ad it is one score, as of the end of the log: what each
     feature and each event of the history adds to it (integrated gradients).
+    With --copy, texts are ranked in place of the ad's title, and each word
+    tells what the score loses without it.
     Without them it is the validation rows in sum, and how much the ranker loses
     where a feature is that of another row.
 
@@ -50,6 +60,7 @@ def explain(
     Example:
       tfadrec explain runs/a
       tfadrec explain runs/a --user 42 --ad 50
+      tfadrec explain runs/a --user 42 --ad 50 --copy "Half price" --copy New
     """
     record = check_run(run, data, allow_import)
     if (user is None) != (ad is None):
@@ -57,6 +68,11 @@ def explain(
             "a score is that of a user and an ad. Received: "
             f"{'--user' if ad is None else '--ad'} alone. Name both, or "
             "neither."
+        )
+    if copies and user is None:
+        raise InputError(
+            "copies are those of one ad, for one user. Received: --copy "
+            "without --user and --ad. Name both."
         )
     if user is not None and ad is not None:
         check_question(record, data, user, [ad])
@@ -68,6 +84,10 @@ def explain(
         summary = explanation.explain_run(loaded, rows=rows, task=task)
         click.echo(explanation.summary_text(summary))
         return {"run": run, **summary.to_dict()}
+    if copies:
+        ranked = explanation.rank_creatives(loaded, user, ad, copies, task=task)
+        click.echo(explanation.creatives_text(ranked))
+        return {"run": run, "user": user, "ad": ad, "copies": ranked}
     found = explanation.explain_request(loaded, user, ad, task=task)
     click.echo(explanation.request_text(found))
     return {"run": run, **found}

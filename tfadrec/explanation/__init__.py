@@ -9,8 +9,13 @@ from tfadrec.explanation.of_request import explain_request
 from tfadrec.explanation.of_run import explain_run
 from tfadrec.explanation.permutation import importances
 from tfadrec.explanation.question import Question
+from tfadrec.explanation.rank_creatives import rank_creatives
 from tfadrec.explanation.summary import Summary
-from tfadrec.explanation.text import request_text, summary_text
+from tfadrec.explanation.text import (
+    creatives_text,
+    request_text,
+    summary_text,
+)
 
 __all__ = [
     "Deletion",
@@ -18,12 +23,14 @@ __all__ = [
     "Importance",
     "Question",
     "Summary",
+    "creatives_text",
     "deletion_check",
     "explain",
     "explain_request",
     "explain_run",
     "importances",
     "near_ads",
+    "rank_creatives",
     "request_text",
     "summary_text",
 ]

@@ -9,6 +9,7 @@ from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.schema import Schema
 from tfadrec.explanation.explanation import Explanation
+from tfadrec.explanation.path import gauss_legendre
 from tfadrec.explanation.question import Question
 from tfadrec.explanation.recorder import Recorder
 from tfadrec.explanation.replacer import Replacer
@@ -143,10 +144,10 @@ class _Path:
         }
 
     def _some(self, rows, steps):
-        nodes, weights = np.polynomial.legendre.leggauss(steps)
+        nodes, weights = gauss_legendre(steps)
         # Both ends go along, and count for nothing.
-        nodes = np.concatenate([[0.0], (nodes + 1) / 2, [1.0]])
-        weights = np.concatenate([[0.0], weights / 2, [0.0]])
+        nodes = np.concatenate([[0.0], nodes, [1.0]])
+        weights = np.concatenate([[0.0], weights, [0.0]])
         count = len(nodes)
         begin = {k: tf.gather(v, rows) for k, v in self._begin.items()}
         end = {k: tf.gather(v, rows) for k, v in self._end.items()}

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Below this difference of logits an error is told as a share of it.
-_LEAST = 0.1
+LEAST = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Explanation:
         """
         difference = self.logits - self.unknown
         missed = np.abs(sum(self.fields.values()) - difference)
-        return missed / np.maximum(np.abs(difference), _LEAST)
+        return missed / np.maximum(np.abs(difference), LEAST)
 
     def mean_sizes(self) -> dict[str, float]:
         """Feature -> the mean size of its part, the largest first."""

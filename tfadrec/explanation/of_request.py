@@ -4,7 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from tfadrec.data.copy.tokenizer import ad_text
+from tfadrec.explanation.copies import language_model
 from tfadrec.explanation.explain import explain
+from tfadrec.explanation.explain_tokens import explain_tokens
 from tfadrec.explanation.near_ads import near_ads, plain_id
 from tfadrec.explanation.question import Question
 from tfadrec.training import Run
@@ -29,7 +32,8 @@ def explain_request(
       calibration), `fields` (feature -> part, the largest first), `events`
       (oldest first: `ad_id`, `title`, `event`, `age_seconds`, `part` and
       `attention`, layer -> weight), `near` (see `near_ads`),
-      `completeness_error` and `steps`.
+      `completeness_error` and `steps`; and of a ranker whose language model is
+      trained with it `tokens` (see `explain_tokens`).
 
     Raises:
       InputError: where there is no such user, ad or task.
@@ -58,7 +62,7 @@ def explain_request(
                 },
             }
         )
-    return {
+    answer = {
         "task": found.task,
         "user": plain_id(dataset.schema.user_id(user)),
         "ad": plain_id(ids[row]),
@@ -71,3 +75,10 @@ def explain_request(
         "completeness_error": float(found.errors[0]),
         "steps": int(found.steps[0]),
     }
+    if ranker.ad_tower.text is not None:
+        copy = dataset.catalogue
+        text = ad_text(titles[row], copy.descriptions[row], copy.tags[row])
+        answer["tokens"] = explain_tokens(
+            ranker, asked, text, language_model(run), task=found.task
+        )
+    return answer

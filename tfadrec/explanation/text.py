@@ -1,6 +1,6 @@
 """Explanations as plain text."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfadrec.evaluation.table import align
@@ -37,6 +37,31 @@ def request_text(found: Mapping[str, Any]) -> str:
             f"  {ad['cosine']:.3f}  {ad['ad_id']} {_quoted(ad['title'])}"
             for ad in found["near"]
         ]
+    if "tokens" in found:
+        tokens = found["tokens"]
+        rows = [[name, f"{part:+.4f}"] for name, part in tokens["tokens"]]
+        lines += [
+            "",
+            align([["token of the copy", "part"], *rows]),
+            f"completeness error {100 * tokens['completeness_error']:.2f} %",
+        ]
+    return "\n".join(lines)
+
+
+def creatives_text(found: Sequence[Mapping[str, Any]]) -> str:
+    """Copies of an ad, a line each, and their words below it.
+
+    Args:
+      found: of `rank_creatives`.
+    """
+    lines = []
+    for copy in found:
+        lines.append(
+            f"{copy['rank']:>3}  logit {copy['logit']:+.4f}  "
+            f"{copy['gain']:+.4f}  {_quoted(copy['copy'])}"
+        )
+        words = ", ".join(f"{word} {part:+.3f}" for word, part in copy["words"])
+        lines.append(f"     {words}")
     return "\n".join(lines)
 
 

@@ -1,11 +1,12 @@
 """The sections of a report that are of one run."""
 
 import dataclasses
-from collections.abc import Mapping
 
 from tfadrec.evaluation import Evaluation, evaluate
+from tfadrec.explanation import explain_run
 from tfadrec.report.ads import ads_section
-from tfadrec.report.curves import calibration_section, curves_section
+from tfadrec.report.curves import calibration_section
+from tfadrec.report.explanations import explanations_section
 from tfadrec.report.learning import learning_section, settings_section
 from tfadrec.report.rows import rows_section
 from tfadrec.training import Run
@@ -17,7 +18,7 @@ class AboutRun:
 
     Args:
       before: what comes before the metrics: data, and how it learned.
-      after: what comes after them: curves, ads and settings.
+      after: what comes after them: calibration, ads, explanations, settings.
     """
 
     before: list[str]
@@ -25,43 +26,26 @@ class AboutRun:
 
 
 def about_run(
-    run: Run,
-    evaluation: Evaluation,
-    baselines: Mapping[str, Evaluation] | None = None,
+    run: Run, evaluation: Evaluation, *, explained: bool = False
 ) -> AboutRun:
     """What a report says of a run beside its metrics.
 
     Args:
       run: of `training.load_run`, with test rows.
       evaluation: of its ranker on its test rows, calibrated where it is.
-      baselines: name -> evaluation of these rows; the best one's curves are
-        drawn too.
+      explained: whether to explain its scores, which takes some hundred
+        predictions of each of 200 rows.
     """
-    task = next(iter(run.ranker.tasks))
-    models = {"ranker": evaluation, **_best(baselines or {}, task)}
-    after = curves_section(models, run.test)
+    task = run.ranker.tasks[0]
+    after = []
     if run.calibration is not None:
         raw = evaluate(run.ranker, run.test, train=run.train)
         after += calibration_section(raw, evaluation)
     if task in evaluation.reliability:
         after += ads_section(evaluation, run.test, task)
+    if explained:
+        after += explanations_section(explain_run(run))
     return AboutRun(
         [*rows_section(run, task), *learning_section(run)],
         [*after, *settings_section(run)],
     )
-
-
-def _best(
-    baselines: Mapping[str, Evaluation], task: str
-) -> dict[str, Evaluation]:
-    """The baseline with the best AUC of a task, if there is one."""
-    aucs = {
-        name: found.metrics[task]["auc"]
-        for name, found in baselines.items()
-        if "auc" in found.metrics.get(task, ()) and found.scores
-    }
-    known = {name: value for name, value in aucs.items() if value == value}
-    if not known:
-        return {}
-    name = max(known, key=lambda n: known[n])
-    return {name: baselines[name]}

@@ -8,7 +8,8 @@ from tfadrec.evaluation import Evaluation
 from tfadrec.evaluation.page import table
 from tfadrec.metrics.ranking import sigmoid
 
-#: Lines of each table, and impressions that an ad needs to be in one.
+#: Lines of each table, and impressions that an ad needs to be in one; where ads
+#: are shown less often, as many as the one in the middle has.
 _SHOWN, _FEWEST = 5, 20
 
 
@@ -28,9 +29,9 @@ def ads_section(evaluation: Evaluation, rows: Dataset, task: str) -> list[str]:
     hits = np.bincount(ads, labels, size)
     expected = np.bincount(ads, probs, size)
     spread = np.sqrt(np.bincount(ads, probs * (1 - probs), size))
-    enough = (shown >= min(_FEWEST, shown[1:].max(initial=0))) & (shown > 0)
-    enough[0] = False
-    places = np.flatnonzero(enough)
+    shown[0] = 0  # of ads that the catalogue does not have
+    usual = np.median(shown[shown > 0]) if shown.any() else 0
+    places = np.flatnonzero((shown > 0) & (shown >= min(_FEWEST, usual)))
     rate = hits / np.maximum(shown, 1)
     surprise = (hits - expected) / np.maximum(spread, 1e-9)
     body = ["<h2>Ads</h2>"]

@@ -18,13 +18,16 @@ _MEASURES = ("log_loss", "ece", "brier", "calibration")
 
 
 def curves_section(
-    models: Mapping[str, Evaluation], rows: Dataset
+    models: Mapping[str, Evaluation],
+    rows: Dataset,
+    baselines: Mapping[str, Evaluation] | None = None,
 ) -> list[str]:
     """A ROC and a precision-recall curve of each binary task.
 
     Args:
       models: name -> evaluation, of these rows.
       rows: what they were measured on.
+      baselines: the same of baselines, of which the best one is drawn.
     """
     body = []
     tasks = dict.fromkeys(
@@ -34,9 +37,10 @@ def curves_section(
         labels, known = labels_of(rows, task)
         weights = rows.impressions.weights
         kept = None if weights is None else weights[known]
+        drawn = {**models, **_best(baselines or {}, task)}
         found = {
             name: _curves(labels[known], e.scores[task][known], kept)
-            for name, e in models.items()
+            for name, e in drawn.items()
             if task in e.scores
         }
         if not all(found.values()):  # a single class has no curve
@@ -124,3 +128,19 @@ def _curves(labels: NDArray, scores: NDArray, weights: NDArray | None):
 
 def _pairs(x: NDArray, y: NDArray) -> list[tuple[float, float]]:
     return list(zip(x.tolist(), y.tolist(), strict=True))
+
+
+def _best(
+    baselines: Mapping[str, Evaluation], task: str
+) -> dict[str, Evaluation]:
+    """The baseline with the best AUC of a task, if there is one."""
+    aucs = {
+        name: found.metrics[task]["auc"]
+        for name, found in baselines.items()
+        if "auc" in found.metrics.get(task, ()) and task in found.scores
+    }
+    known = {name: value for name, value in aucs.items() if value == value}
+    if not known:
+        return {}
+    name = max(known, key=lambda n: known[n])
+    return {name: baselines[name]}

@@ -8,7 +8,7 @@ from tfadrec.report.chart import bars
 _SHOWN = 15
 
 
-def explanations(found: Summary) -> list[str]:
+def explanations_section(found: Summary) -> list[str]:
     """Bars of importance and of parts, and whether they can be believed.
 
     Args:
