@@ -155,7 +155,13 @@ def test_evaluate(run):
     metrics = said(result)["metrics"]["clicked"]
     assert 0 <= metrics["auc"] <= 1
     assert metrics["count"] == len(small.run().test)
-    assert (run / "report.html").read_text().startswith("<!")
+    page = (run / "report.html").read_text()
+    assert page.startswith("<!")
+    headings = [line[4:-5] for line in page.splitlines() if "<h2>" in line]
+    assert headings == [
+        *("Data", "Learning", "Comparison", "Beside the baselines"),
+        *("Calibration", "Slices", "ROC and precision", "Ads", "Settings"),
+    ]
     assert "auc" in result.stdout
 
 

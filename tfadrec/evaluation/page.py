@@ -27,7 +27,8 @@ h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; margin: 0.5rem 0 1rem; }
 th, td { padding: 0.2rem 0.8rem; border-bottom: 1px solid var(--line);
-  text-align: right; font-variant-numeric: tabular-nums; }
+  text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+table.text td { white-space: normal; }
 th:first-child, td:first-child, table.text td, table.text th {
   text-align: left; }
 pre { overflow-x: auto; padding: 0.6rem; border: 1px solid var(--line); }

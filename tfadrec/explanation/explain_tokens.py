@@ -50,11 +50,11 @@ def explain_tokens(
     tokens = tokenizer([text])
     ids = tokens["token_ids"]
     begin, end = tokenizer.framing_ids()
-    nothing = (
-        tokenizer.pad_id if tokenizer.mask_id is None else tokenizer.mask_id
-    )
+    nothing = tokenizer.mask_id
     masked = ids.copy()
-    masked[:, len(begin) : ids.shape[1] - len(end)] = nothing
+    masked[:, len(begin) : ids.shape[1] - len(end)] = (
+        tokenizer.pad_id if nothing is None else nothing
+    )
     first, last = (
         tf.cast(encoder.lower({**tokens, "token_ids": rows}), tf.float32)
         for rows in (masked, ids)
@@ -89,9 +89,12 @@ def explain_tokens(
             break
         steps *= 2
     return {
-        "tokens": list(
-            zip(tokenizer.tokens(ids[0].tolist()), parts.tolist(), strict=True)
-        ),
+        "tokens": [
+            [token, part]
+            for token, part in zip(
+                tokenizer.tokens(ids[0].tolist()), parts.tolist(), strict=True
+            )
+        ],
         "without": low,
         "completeness_error": float(error),
         "steps": steps,

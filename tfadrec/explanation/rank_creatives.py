@@ -95,7 +95,7 @@ def rank_creatives(
                 "copy": copies[place],
                 "logit": float(scores[place]),
                 "gain": float(scores[place]) - own,
-                "words": list(zip(words, worth, strict=True)),
+                "words": [list(p) for p in zip(words, worth, strict=True)],
                 "near": near[place],
             }
         )
