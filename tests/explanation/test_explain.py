@@ -57,9 +57,9 @@ def linear(rows):
     return ranker
 
 
-def asked(deep, rows, size=24):
+def asked(ranker, rows, size=12):
     inputs, *_ = next(iter(rows.batches(size)))
-    return Question.of_inputs(deep, inputs), inputs
+    return Question.of_inputs(ranker, inputs), inputs
 
 
 def test_parts_of_a_linear_ranker_are_its_terms(linear, rows):
