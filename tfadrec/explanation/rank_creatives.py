@@ -82,7 +82,7 @@ def rank_creatives(
     scores = logits(questions)
     own = float(logits(asked_of([catalogue.titles[row]]))[0])
     near = near_ads(run.ranker, questions, catalogue)
-    found = []
+    found: list[dict[str, Any]] = []
     for place in np.argsort(-scores, kind="stable"):
         words = copies[place].split()[:_MOST_WORDS]
         worth: list[float] = []
