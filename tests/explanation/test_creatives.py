@@ -26,6 +26,7 @@ def run(deep, rows, model, monkeypatch):
     return types.SimpleNamespace(ranker=deep, dataset=rows)
 
 
+@pytest.mark.slow
 def test_copies_are_ranked_by_what_the_ranker_says_of_them(run, model):
     dataset, ranker = run.dataset, run.ranker
     user, ad = dataset.user_ids[3], dataset.catalogue.ad_ids[3]

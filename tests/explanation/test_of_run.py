@@ -72,6 +72,7 @@ def test_one_request():
     assert found["near"] == []  # it reads no ad copy
 
 
+@pytest.mark.slow
 def test_in_sum():
     result = call("explain", small.run_folder(), "--rows", 20, "--json")
     assert result.exit_code == 0, result.output
