@@ -208,6 +208,6 @@ def _explanation(task, ranker, asked, schema, found, recorded, steps):
         events=events,
         real=asked.real,
         history_rows=np.asarray(asked.inputs["history_ads"]),
-        attention=recorded.weights(len(asked)),
+        attention=recorded.weights(*asked.real.shape),
         steps=steps.copy(),
     )

@@ -32,11 +32,15 @@ class Recorder(Scopes):
         """Keeps the weights."""
         self.attended.setdefault(layer, []).append(weights)
 
-    def weights(self, num_requests: int) -> dict[str, Any]:
+    def weights(self, num_requests: int, time: int) -> dict[str, Any]:
         """The weights of events for the one candidate, layer -> [B, T].
+
+        What events attend to among themselves is left out, and so is a choice
+        of some of them.
 
         Args:
           num_requests: B.
+          time: T.
         """
         found = {}
         for layer, parts in self.attended.items():
@@ -44,7 +48,7 @@ class Recorder(Scopes):
                 tf.reduce_mean(p, axis=1) if p.shape.rank == 4 else p
                 for p in parts
             ]
-            if any(p.shape[1] != 1 for p in parts):  # events among themselves
+            if any(tuple(p.shape[1:]) != (1, time) for p in parts):
                 continue
             # Some layers take the requests in blocks, others the events.
             in_blocks = sum(p.shape[0] for p in parts) == num_requests
