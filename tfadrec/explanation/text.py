@@ -6,7 +6,7 @@ from typing import Any
 from tfadrec.evaluation.table import align
 from tfadrec.explanation.summary import Summary
 
-#: Parts that are shown of a request; the rest is one line.
+#: Features and events that are shown of a request; the rest is one line.
 _SHOWN = 12
 _UNITS = (("days", 86_400), ("hours", 3600), ("minutes", 60), ("seconds", 1))
 
@@ -108,14 +108,20 @@ def _parts(fields: Mapping[str, float]) -> list[list[str]]:
 
 
 def _events(events: list[dict[str, Any]]) -> str:
-    """The history, the newest first."""
+    """The events with the largest parts, the newest first."""
     layers = list(events[0]["attention"])
-    rows = [["event", "ago", "part", *(f"{name}" for name in layers)]]
-    for event in reversed(events):
+    shown = sorted(events, key=lambda event: -abs(event["part"]))[:_SHOWN]
+    rows = [["event", "ago", "part", *layers]]
+    for event in reversed([event for event in events if event in shown]):
         name = f"{event['event']} {event['ad_id']} {_quoted(event['title'])}"
         weights = [f"{event['attention'][layer]:.3f}" for layer in layers]
         ago = ago_text(event["age_seconds"])
         rows.append([name, ago, f"{event['part']:+.4f}", *weights])
+    rest = len(events) - len(shown)
+    if rest:
+        others = sum(e["part"] for e in events) - sum(e["part"] for e in shown)
+        blank = [""] * len(layers)
+        rows.append([f"{rest} others", "", f"{others:+.4f}", *blank])
     return align(rows)
 
 
