@@ -33,6 +33,8 @@ MAY_IMPORT = {
     "evaluation": EVALUATION,
     "diagnosis": {"core", "data", "metrics", "training"},
     "monitoring": {"core", "data", "metrics"},
+    "explanation": MODELS | EVALUATION | {"evaluation", "serving", "training"},
+    "report": {"data", "evaluation", "explanation", "metrics", "training"},
     "serving": EVALUATION
     | {"layers", "towers", "evaluation", "native", "monitoring"},
 }

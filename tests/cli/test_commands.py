@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -40,6 +41,7 @@ COMMANDS = [
     ("calibrate",),
     ("doctor",),
     ("evaluate",),
+    ("explain",),
     ("export",),
     ("promote",),
     ("rollback",),
@@ -174,7 +176,13 @@ def test_evaluate(run):
     metrics = said(result)["metrics"]["clicked"]
     assert 0 <= metrics["auc"] <= 1
     assert metrics["count"] == len(small.run().test)
-    assert (run / "report.html").read_text().startswith("<!")
+    page = (run / "report.html").read_text()
+    assert page.startswith("<!")
+    assert re.findall(r"<h2>(.*?)</h2>", page) == [
+        *("Data", "Learning", "Comparison", "Beside the baselines"),
+        *("Calibration", "Slices", "ROC and precision", "Ads", "Settings"),
+        "Facts",
+    ]
     assert "auc" in result.stdout
 
 

@@ -6,6 +6,16 @@ from tfadrec.core.errors import InputError
 from tfadrec.evaluation import evaluate, write_report
 from tfadrec.evaluation.page import check_page
 
+VERSION_1 = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem;
+       margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff; }
+table { border-collapse: collapse; margin: 0.5rem 0 1rem; }
+th, td { padding: 0.2rem 0.8rem; border-bottom: 1px solid #ddd;
+         text-align: right; font-variant-numeric: tabular-nums; }
+th:first-child, td:first-child, table.text td { text-align: left; }
+figure { display: inline-block; margin: 0 1rem 1rem 0; }
+p, figcaption { color: #555; }
+"""
 HOSTILE = "<script>alert('x')</script> & \"more\""
 
 
@@ -145,14 +155,24 @@ def test_what_others_wrote_is_kept(tmp_path, evaluations):
 
 
 def test_a_page_of_version_1_is_replaced(tmp_path, evaluations):
-    """It was the same page without the comment at its end."""
+    """It had another style, and no comment at its end."""
     path = tmp_path / "report.html"
-    write_report(path, "Old", evaluations)
-    *page, comment = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    assert comment.startswith("<!-- written by tfadrec")
-    path.write_text("".join(page), encoding="utf-8")
+    path.write_text(
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f"<title>Old</title>\n<style>{VERSION_1}</style>\n</head>\n"
+        "<body>\n<h1>Old</h1>\n</body>\n</html>\n"
+    )
     write_report(path, "New", evaluations)
     assert "<h1>New</h1>" in path.read_text(encoding="utf-8")
+
+
+def test_parts_stand_before_and_after(tmp_path, evaluations):
+    path = tmp_path / "report.html"
+    parts = {"before": ["<h2>First</h2>"], "after": ["<h2>Last</h2>"]}
+    write_report(path, "Whole", evaluations, **parts)
+    text = path.read_text(encoding="utf-8")
+    places = [text.index(f"<h2>{h}</h2>") for h in ("First", "Slices", "Last")]
+    assert places == sorted(places)
 
 
 def test_every_task_has_tables_and_a_plot(tmp_path, model, random_dataset):

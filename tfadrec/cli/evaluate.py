@@ -41,6 +41,12 @@ _LOST, _OPEN = 3, 4
     help="By what: auc, gauc, log_loss, rmse  [default: what the first run "
     "was chosen by]",
 )
+@click.option(
+    "--explain",
+    "explained",
+    is_flag=True,
+    help="Say in the reports what scores are made of.",
+)
 @click.option("--revenue", metavar="LABEL", help="What a shown ad brought.")
 @click.option("--cost", metavar="LABEL", help="What a shown ad cost.")
 @click.option(
@@ -57,6 +63,7 @@ def evaluate(
     must_not_lose: float | None,
     gate_parts: str,
     metric: str | None,
+    explained: bool,
     revenue: str | None,
     cost: str | None,
     columns: tuple[str, ...],
@@ -92,13 +99,13 @@ def evaluate(
             "is live first, and the new one after it."
         )
     load_tensorflow()
-    from tfadrec import evaluation
+    from tfadrec import evaluation, report
     from tfadrec.evaluation.page import check_page
 
     reports = {name: pathlib.Path(name, "report.html") for name in names}
-    for report in reports.values():
-        check_page(report)
-    measured = _Measured(data, allow_import)
+    for path in reports.values():
+        check_page(path)
+    measured = _Measured(data, allow_import, explained)
     for name in names:
         measured.add(name)
         click.echo(f"Run {name}\n\n{measured.evaluations[name]}\n")
@@ -124,6 +131,10 @@ def evaluate(
     }
     choices = measured.choices(baselines, revenue=revenue, cost=cost)
     for name, found in measured.evaluations.items():
+        about = measured.about[name]
+        curves = report.curves_section(
+            {"ranker": found}, measured.test, baselines
+        )
         evaluation.write_report(
             reports[name],
             f"Run {name}",
@@ -133,6 +144,8 @@ def evaluate(
             verdicts=said[name],
             differences=differences,
             fairness=fairness[name],
+            before=about.before,
+            after=[*curves, *about.after],
         )
     click.echo(f"{evaluation.rows_line('test', facts)}\n")
     click.echo(evaluation.standings({**baselines, **measured.evaluations}))
@@ -144,8 +157,8 @@ def evaluate(
             click.echo(f"Run {name}\n\n{by}\n")
     if differences:
         click.echo(evaluation.differences_text(differences) + "\n")
-    for report in reports.values():
-        click.echo(f"Report: {report}")
+    for path in reports.values():
+        click.echo(f"Report: {path}")
     lines = [line for verdict in said.values() for line in verdict]
     for line in lines:
         click.echo(line)
@@ -203,9 +216,13 @@ def _check_datasets(records: dict[str, dict[str, str]]) -> None:
 class _Measured:
     """Runs on the same rows, of which only the first one's rows are kept."""
 
-    def __init__(self, data: str | None, allow_import: tuple[str, ...]) -> None:
+    def __init__(
+        self, data: str | None, allow_import: tuple[str, ...], explained: bool
+    ) -> None:
         self._data, self._allow_import = data, allow_import
+        self._explained = explained
         self.evaluations: dict[str, Any] = {}
+        self.about: dict[str, Any] = {}
         self.metrics: dict[str, str] = {}
         self._train: Any = None
         self._test: Any = None
@@ -223,7 +240,7 @@ class _Measured:
         Raises:
           InputError: where it has no test rows, or others than the first run.
         """
-        from tfadrec import evaluation, training
+        from tfadrec import evaluation, report, training
 
         run = training.load_run(
             name, data=self._data, allow_import=self._allow_import
@@ -255,6 +272,9 @@ class _Measured:
             run.test,
             train=run.train,
             calibration=run.calibration,
+        )
+        self.about[name] = report.about_run(
+            run, self.evaluations[name], explained=self._explained
         )
 
     def baselines(self):

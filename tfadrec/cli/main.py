@@ -7,6 +7,7 @@ from tfadrec.cli.calibrate import calibrate
 from tfadrec.cli.doctor import doctor
 from tfadrec.cli.encode_ads import encode_ads
 from tfadrec.cli.evaluate import evaluate
+from tfadrec.cli.explain import explain
 from tfadrec.cli.export import export
 from tfadrec.cli.monitor import monitor
 from tfadrec.cli.prepare import prepare
@@ -37,6 +38,7 @@ def main() -> None:
       tfadrec tune --data data/ml --out sweeps/a
       tfadrec calibrate runs/a
       tfadrec evaluate runs/a
+      tfadrec explain runs/a
       tfadrec update runs/a --data data/tuesday --out runs/b
       tfadrec export runs/a --out saved_models/a
       tfadrec recommend runs/a --user 42
@@ -59,6 +61,7 @@ for command in (
     doctor,
     calibrate,
     evaluate,
+    explain,
     export,
     promote,
     rollback,

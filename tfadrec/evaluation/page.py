@@ -8,7 +8,52 @@ from tfadrec.core import replace_page
 
 _KIND = "report"
 _BEGINNING = '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
+#: Colours stand in one place: what is dark turns light where the reader's
+#: screen does, and paper is white.
 _STYLE = """
+:root { color-scheme: light dark; --paper: #fff; --ink: #222; --soft: #5a5a5a;
+  --line: #ccc; --c0: #0b62c4; --c1: #b3500b; --c2: #2b7a3a; --c3: #7b4fb0; }
+@media (prefers-color-scheme: dark) { :root { --paper: #16181c; --ink: #e4e4e4;
+  --soft: #a9adb5; --line: #454a54; --c0: #6cb0ff; --c1: #f0a060;
+  --c2: #7fcf8f; --c3: #c3a0f0; } }
+@media print { :root { color-scheme: light; --paper: #fff; --ink: #000;
+  --soft: #333; --line: #999; --c0: #0b62c4; --c1: #b3500b; --c2: #2b7a3a;
+  --c3: #7b4fb0; } h2, h3 { break-after: avoid; }
+  figure, tr { break-inside: avoid; } body { margin: 0; } }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem;
+  margin: 2rem auto; padding: 0 1rem; color: var(--ink);
+  background: var(--paper); }
+h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; margin: 0.5rem 0 1rem; }
+th, td { padding: 0.2rem 0.8rem; border-bottom: 1px solid var(--line);
+  text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+table.text td { white-space: normal; }
+th:first-child, td:first-child, table.text td, table.text th {
+  text-align: left; }
+pre { overflow-x: auto; padding: 0.6rem; border: 1px solid var(--line); }
+figure { display: inline-block; margin: 0 1rem 1rem 0; max-width: 100%;
+  vertical-align: top; }
+figure.chart { width: 28rem; }
+svg { max-width: 100%; }
+figure.chart svg { width: 100%; }
+svg text { font-size: 11px; fill: var(--soft); }
+.frame { fill: none; stroke: var(--line); }
+.line { fill: none; stroke-width: 1.5; }
+.axis, .mark { stroke: var(--soft); }
+.mark { stroke-dasharray: 3; }
+.whisker { stroke: var(--ink); stroke-width: 1.5; }
+.c0 { fill: var(--c0); stroke: var(--c0); color: var(--c0); }
+.c1 { fill: var(--c1); stroke: var(--c1); color: var(--c1); }
+.c2 { fill: var(--c2); stroke: var(--c2); color: var(--c2); }
+.c3 { fill: var(--c3); stroke: var(--c3); color: var(--c3); }
+.line { fill: none; }
+.key { margin-left: 0.8rem; white-space: nowrap; }
+.key::before { content: "\\25A0\\00A0"; }
+p, figcaption { color: var(--soft); }
+"""
+#: The rule by which a page of version 0.1.0 is told.
+_STYLE_1 = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem;
        margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff; }
 table { border-collapse: collapse; margin: 0.5rem 0 1rem; }
@@ -38,6 +83,7 @@ def write_page(
     page = "\n".join(
         [
             _BEGINNING,
+            '<meta name="viewport" content="width=device-width">',
             f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>",
             f"<body>\n<h1>{escape(title)}</h1>",
             *body,
@@ -60,7 +106,7 @@ def _is_version_1(page: str) -> bool:
     """Whether version 0.1.0, which did not sign its pages, wrote this one."""
     return (
         page.startswith(f"{_BEGINNING}\n<title>")
-        and f"<style>{_STYLE}</style>" in page
+        and f"<style>{_STYLE_1}</style>" in page
         and page.endswith("</body>\n</html>\n")
     )
 
@@ -74,7 +120,10 @@ def table(rows: Sequence[Sequence[str]], kind: str = "numbers") -> str:
     """
     head, *rest = rows
     lines = [_row("th", head), *(_row("td", row) for row in rest)]
-    return f'<table class="{kind}">\n' + "\n".join(lines) + "\n</table>"
+    inner = "\n".join(lines)
+    return (
+        f'<div class="scroll"><table class="{kind}">\n{inner}\n</table></div>'
+    )
 
 
 def _row(tag: str, cells: Sequence[str]) -> str:

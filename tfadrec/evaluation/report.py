@@ -25,6 +25,8 @@ def write_report(
     verdicts: Sequence[str] = (),
     differences: Sequence[Difference] = (),
     fairness: Sequence[Fairness] = (),
+    before: Sequence[str] = (),
+    after: Sequence[str] = (),
 ) -> None:
     """Writes one HTML file without scripts or outside resources.
 
@@ -44,12 +46,14 @@ def write_report(
       verdicts: lines to show above it.
       differences: of models on the same rows, as `differences` gives them.
       fairness: of the model, by columns.
+      before: parts of HTML that come before the comparison.
+      after: parts of HTML that come after the slices.
 
     Raises:
       InputError: where a model has no evaluation, there is no model, or another
         file is in the way.
     """
-    body = ["<h2>Comparison</h2>"]
+    body = [*before, "<h2>Comparison</h2>"]
     body += [table(rows) for rows in comparison_rows(evaluations)]
     body.append(f"<p>{escape(FOOTNOTE)}</p>")
     firsts = {name: runs[0] for name, runs in evaluations.items()}
@@ -81,6 +85,7 @@ def write_report(
     for by in fairness:
         body.append(table(by.rows()))
         body += [f"<p>{escape(gap.line)}</p>" for gap in by.gaps]
+    body += after
     if recommendations:
         rows = [["rank", "title", "tags", "pctr"]] + [
             [str(rank), ad["title"], ", ".join(ad["tags"]), f"{ad['pctr']:.4f}"]
@@ -107,21 +112,22 @@ def _plot(name: str, bins: Sequence[ReliabilityBin]) -> str:
     ]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     dots = "".join(
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="#06c"><title>'
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" class="c0"><title>'
         f"predicted {b.predicted:.4f}, observed {b.observed:.4f}, "
         f"{b.count} impressions</title></circle>"
         for (x, y), b in zip(points, bins, strict=True)
     )
     right, bottom = left + side, top + side
-    text = '<text font-size="11" fill="#555"'
+    text = "<text"
     return (
-        f'<figure><svg width="{right + 30}" height="{bottom + 36}" role="img" '
+        f'<figure><svg width="{right + 30}" height="{bottom + 36}" '
+        f'viewBox="0 0 {right + 30} {bottom + 36}" role="img" '
         f'aria-label="Reliability of {escape(name)}">'
         f'<rect x="{left}" y="{top}" width="{side}" height="{side}" '
-        'fill="none" stroke="#bbb"/>'
+        'class="frame"/>'
         f'<line x1="{left}" y1="{bottom}" x2="{right}" y2="{top}" '
-        'stroke="#bbb" stroke-dasharray="4"/>'
-        f'<polyline points="{line}" fill="none" stroke="#06c"/>{dots}'
+        'class="mark"/>'
+        f'<polyline points="{line}" class="line c0"/>{dots}'
         f'{text} x="{left}" y="{bottom + 14}" text-anchor="middle">0</text>'
         f'{text} x="{right}" y="{bottom + 14}" text-anchor="middle">'
         f"{largest:.3g}</text>"

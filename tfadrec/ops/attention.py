@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfadrec.ops import masking
+from tfadrec.ops import masking, watched
 
 
 def match_scores(
@@ -70,6 +70,7 @@ def attend(
     logits = tf.matmul(query, key, transpose_b=True)
     if own is None:
         weights = masking.masked_softmax(logits, mask)
+        watched.attending("attention", weights)
         return tf.matmul(tf.cast(weights, value.dtype), value)
     own_key, own_value = own
     own_logits = tf.reduce_sum(query * own_key, axis=-1, keepdims=True)

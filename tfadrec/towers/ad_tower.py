@@ -15,7 +15,7 @@ from tfadrec.layers.features.kinds import columns_of
 from tfadrec.layers.id_embedding import IdEmbedding
 from tfadrec.layers.place import require_layers
 from tfadrec.layers.text_matching import TextSpace
-from tfadrec.ops import lookup
+from tfadrec.ops import lookup, watched
 from tfadrec.towers.ad_copy import AdCopy
 from tfadrec.towers.places import TEXT_ENCODER
 
@@ -446,22 +446,29 @@ class AdTower(keras.layers.Layer):
         """
         fields = []
         if self.use_id:
-            own = tf.cast(columns["id"], self.compute_dtype)
+            own = watched.entering(self.name, ("id",), columns["id"])
+            own = tf.cast(own, self.compute_dtype)
             fields.append(own[..., None, :])
         if self.features is not None:
             fields.append(self.features(columns, training=training))
         if self.text is not None:
             vectors = tf.math.l2_normalize(columns[_TEXT], axis=-1)
+            vectors = watched.entering(self.name, (_TEXT,), vectors)
             vectors = tf.cast(vectors, self.compute_dtype)
             fields.append(self._text_projection(vectors)[..., None, :])
         stacked = tf.concat(fields, axis=-2)
         vector = tf.reduce_sum(stacked, axis=-2)
         bias = (
-            columns["bias"] if self.use_id else tf.zeros(tf.shape(vector)[:-1])
+            watched.entering(self.name, ("bias",), columns["bias"])
+            if self.use_id
+            else tf.zeros(tf.shape(vector)[:-1])
         )
         encoded = {"vector": vector, "fields": stacked, "bias": bias}
         if self.text_space is not None:
-            encoded |= self.text_space(columns[_TEXT])
+            encoded |= {
+                part: watched.entering(self.name, (part,), values)
+                for part, values in self.text_space(columns[_TEXT]).items()
+            }
         others = dict.fromkeys([*self.kind, *self.passed])
         return encoded | {name: columns[name] for name in others}
 

@@ -13,7 +13,7 @@ from tfadrec.layers.building import (
 from tfadrec.layers.features import FeatureFields
 from tfadrec.layers.id_embedding import IdEmbedding
 from tfadrec.layers.place import Place, require_layers
-from tfadrec.ops import lookup, sequence
+from tfadrec.ops import lookup, sequence, watched
 
 _ENCODER = Place(
     "layers.DIN()",
@@ -197,7 +197,12 @@ class UserTower(keras.layers.Layer):
             encoded += tf.reduce_sum(fields, axis=-2)[:, None, :]
         bias = tf.zeros(tf.shape(length))
         if self.num_users:
-            known = self._id(inputs["user_id"], training=training)
+            known = {
+                part: watched.entering(self.name, (part,), values)
+                for part, values in self._id(
+                    inputs["user_id"], training=training
+                ).items()
+            }
             encoded += tf.cast(known["vector"], encoded.dtype)[:, None, :]
             bias = known["bias"]
         return {"user": encoded, "events": events, "mask": mask, "bias": bias}
@@ -216,7 +221,9 @@ class UserTower(keras.layers.Layer):
         pairs = tf.expand_dims(of_type, 1) + of_age  # [types, ages, D]
         pairs = tf.reshape(pairs, [-1, pairs.shape[-1]])
         place = types * sequence.NUM_AGE_BUCKETS + buckets
-        return lookup.gather_rows(pairs, place) + lookup.gather_rows(
+        described = lookup.gather_rows(pairs, place)
+        described = watched.entering(self.name, ("event",), described)
+        return described + lookup.gather_rows(
             self._embeddings["position"], positions
         )
 

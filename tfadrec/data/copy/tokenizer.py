@@ -168,6 +168,10 @@ class Tokenizer:
             for row in self._backend.encode_batch_fast(self._cleaned(texts))
         ]
 
+    def tokens(self, ids: Sequence[int]) -> list[str]:
+        """What the vocabulary has for some ids."""
+        return [self._backend.id_to_token(i) or "" for i in ids]
+
     def pad(self, ids: Sequence[Sequence[int]]) -> dict[str, np.ndarray]:
         """Rows of token ids to one rectangle, as a call gives it."""
         lengths = np.array([len(row) for row in ids], np.int64)

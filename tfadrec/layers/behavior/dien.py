@@ -6,7 +6,7 @@ from tfadrec.layers.behavior.augru import AUGRU
 from tfadrec.layers.behavior.checks import EVENTS_AND_TARGET
 from tfadrec.layers.building import built
 from tfadrec.layers.checked_layer import CheckedLayer
-from tfadrec.ops import masking
+from tfadrec.ops import masking, watched
 
 
 @register
@@ -105,6 +105,7 @@ class DIEN(CheckedLayer):
         query = self._query(inputs["target"])  # [B, C, D]
         logits = tf.matmul(_swap(interests), query, transpose_b=True)
         attention = masking.masked_softmax(logits, mask, axis=1)  # [B, T, C]
+        watched.attending(self.name, tf.transpose(attention, [0, 2, 1]))
         return self._evolution(interests, _swap(attention))[-1]
 
     def get_config(self):

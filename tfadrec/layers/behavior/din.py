@@ -9,7 +9,7 @@ from tfadrec.layers.behavior.checks import EVENTS_AND_TARGET
 from tfadrec.layers.building import built
 from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.dice import Dice
-from tfadrec.ops import blocks, masking, xla
+from tfadrec.ops import blocks, masking, watched, xla
 
 
 @register
@@ -163,6 +163,7 @@ class DIN(CheckedLayer):
         weights = _either(
             by_event, weights, tf.linalg.matrix_transpose(weights)
         )
+        watched.attending(self.name, weights)
         return tf.matmul(weights, events)
 
     def get_config(self):

@@ -10,6 +10,7 @@ from tfadrec.layers.building import built, plain
 from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.dropout import Dropout
 from tfadrec.layers.features.kinds import FIELDS, columns_of
+from tfadrec.ops import watched
 
 #: Variance of a projection's first kernel, as a share of Glorot's. At 1,
 #: numbers and vectors drown the ids, which start at zero.
@@ -250,12 +251,16 @@ class FeatureFields(CheckedLayer):
             if field.is_scalar:
                 scalars.append(values)
             else:
+                name = field.feature["name"]
+                values = watched.entering(self.name, (name,), values)
                 vectors.append((field, values))
         if not scalars:
             return vectors, None
         numbers = tf.concat(scalars, axis=-1)
         missing = tf.math.is_nan(numbers)
-        return vectors, tf.where(missing, self._missing, numbers)
+        numbers = tf.where(missing, self._missing, numbers)
+        names = tuple(field.feature["name"] for field in self._scalars())
+        return vectors, watched.entering(self.name, names, numbers)
 
     def _drop(self, read):
         """The values [..., w], a share of which is taken for missing."""

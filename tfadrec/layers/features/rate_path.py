@@ -7,6 +7,7 @@ from typing import Any
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.building import plain
 from tfadrec.layers.checked_layer import CheckedLayer
+from tfadrec.ops import watched
 
 #: The kinds of features that have this path.
 KINDS = ("rate", "count")
@@ -84,6 +85,8 @@ class RatePath(CheckedLayer):
         )
         # A value that nobody gave is that of an unknown key.
         values = tf.where(tf.math.is_nan(values), 0.0, values)
+        names = tuple(feature["name"] for feature in self.features)
+        values = watched.entering(self.name, names, values)
         return tf.tensordot(values, self._weights, 1)
 
     def get_config(self):

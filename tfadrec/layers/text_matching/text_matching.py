@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tfadrec.core.door import keras, register, tf
 from tfadrec.core.ranges import Count, Index, Positive
 from tfadrec.layers.checked_layer import CheckedLayer
-from tfadrec.ops import masking, sequence
+from tfadrec.ops import masking, sequence, watched
 
 #: What a candidate's products with a history are summed up as.
 SIGNALS = ("attended", "largest", "mean", "newest")
@@ -173,6 +173,7 @@ class TextMatching(CheckedLayer):
         alpha = masking.masked_softmax(
             beta * products + terms[:, None, :], is_real
         )
+        watched.attending(self.name, alpha)
         signed = tf.where(is_real, signed, 0.0)
         is_newest = is_real & (ago == 0)[:, None, :]
         return tf.stack(
