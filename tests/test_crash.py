@@ -228,6 +228,8 @@ class World:
 EQUAL = (
     *("ads.parquet", "impressions.parquet", "vectors.npy", "vectors.parquet"),
     *("model.keras", "model.safetensors", "state.json", "best.yaml"),
+    *("saved_model.pb", "fingerprint.pb", "variables.index"),
+    *("variables.data-00000-of-00001", "tf_serving_warmup_requests"),
 )
 
 
