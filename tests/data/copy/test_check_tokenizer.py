@@ -122,6 +122,30 @@ BAD = [
         ),
         "100 characters of one",
     ),
+    (
+        changed(
+            "pre_tokenizer",
+            value={
+                "type": "Sequence",
+                "pretokenizers": [{"type": "ByteLevel"}] * 4,
+            },
+        ),
+        "pre-tokenizer makes up to 256 characters",
+    ),
+    (
+        changed(
+            "normalizer",
+            value={
+                "type": "Sequence",
+                "normalizers": [{"type": "Lowercase"}] * 101,
+            },
+        ),
+        "102 steps",
+    ),
+    (
+        changed("model", "max_input_chars_per_word", value=10**9),
+        "words may have 1000000000 characters",
+    ),
     (changed("model", "unk_token", value="[NONE]"), "no unknown token '.NONE"),
     (changed("model", "unk_token", value=None), "no unknown token None"),
     (changed("model", "vocab", value=None), "no vocabulary"),
@@ -180,6 +204,23 @@ def test_a_folder_whose_tokenizer_has_no_unknown_token(model):
     told["model"]["unk_token"] = "[NONE]"
     file.write_text(json.dumps(told))
     refused(model, "'[NONE]'")
+
+
+def test_a_tokenizer_that_pads_to_any_length(model):
+    """The library would ask for all of the memory, and end the process."""
+    file = model / "tokenizer.json"
+    told = json.loads(file.read_text())
+    told["padding"] = {
+        "strategy": {"Fixed": 10**13},
+        "direction": "Right",
+        "pad_to_multiple_of": None,
+        "pad_id": 0,
+        "pad_type_id": 0,
+        "pad_token": "[PAD]",
+    }
+    file.write_text(json.dumps(told))
+    read = Tokenizer.from_pretrained(model)
+    assert read(["a b"])["token_ids"].tolist() == [[2, 3]]
 
 
 def test_files_of_another_folder(model):

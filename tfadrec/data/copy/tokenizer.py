@@ -117,6 +117,8 @@ class Tokenizer:
             )
             backend = loaded.backend_tokenizer
             check_tokenizer(json.loads(backend.to_str()))
+            backend.no_padding()  # to any length
+            backend.no_truncation()
             backend.encode("a")
         # What the libraries raise for a damaged file is not one of a kind; a
         # panic of Rust is no `Exception`.
