@@ -5,6 +5,7 @@ import json
 import shutil
 
 import pytest
+import tokenizers
 
 from tests.data import tiny_encoder
 from tfadrec.core.errors import InputError
@@ -252,3 +253,15 @@ def test_ctrl_c_is_no_fault_of_the_tokenizer(model, monkeypatch):
     )
     with pytest.raises(KeyboardInterrupt):
         Tokenizer.from_pretrained(model)
+
+
+def test_a_text_that_the_tokenizer_cannot_read():
+    """One of Unigram that knows no unknown token."""
+    words = tokenizers.models.Unigram([("a", -1.0)])
+    read = Tokenizer(tokenizers.Tokenizer(words), max_tokens=4)
+    assert read(["aa"])["token_ids"].tolist() == [[0, 0]]
+    with pytest.raises(InputError, match="must read every text") as error:
+        read(["b"])
+    assert "\n" not in str(error.value)
+    with pytest.raises(InputError, match="must read every text"):
+        read.cut_share(["b"])
