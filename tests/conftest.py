@@ -84,7 +84,7 @@ def no_graph(monkeypatch):
         pathlib.Path(folder, "saved_model.pb").write_bytes(b"")
 
     module = "tfadrec.serving.bundle"
-    monkeypatch.setattr("tensorflow.saved_model.save", save)
+    monkeypatch.setattr(f"{module}.write_model", save)
     monkeypatch.setattr(f"{module}.write_warm_up", lambda *_: None)
     monkeypatch.setattr(f"{module}.foreign_ops", lambda _: {})
     monkeypatch.setattr(f"{module}.RankingService.signatures", lambda _: {})

@@ -107,6 +107,20 @@ PARSERS = {
     "tuning/oracles.py",
 }
 
+#: Places that put a file or a folder where another one is: those of the core
+#: follow the links of what the user named, and the others are of caches and of
+#: what a search keeps for itself.
+REPLACERS = {
+    "core/fetch.py",
+    "core/owned_folder.py",
+    "core/replace_file.py",
+    "core/replace_page.py",
+    "core/scratch_folder.py",
+    "core/work_folder.py",
+    "data/copy/text_vectors.py",
+    "tuning/trial.py",
+}
+
 
 def place(file):
     return file.relative_to(ROOT).as_posix()
@@ -238,3 +252,13 @@ def test_one_rule_for_whose_files_are_replaced(file):
     } & {"os.replace", "os.rename", "shutil.rmtree", "shutil.move"}
     if package_of(file) != "core" and place(file) not in REPLACING:
         assert not calls
+
+
+def test_files_are_replaced_in_known_places():
+    calls = ("os.replace(", "os.rename(", "shutil.move(")
+    found = {
+        place(file)
+        for file in ROOT.rglob("*.py")
+        if any(call in file.read_text("utf-8") for call in calls)
+    }
+    assert found == REPLACERS

@@ -3,6 +3,8 @@
 Afterwards what is there is the old or the new, whole; the same command then
 completes, with the files that it would have written anyhow; and nothing hidden
 is left.
+
+    TFADREC_CRASHES=200 python -m pytest tests/test_crash.py -m slow -n0 -s
 """
 
 import collections
@@ -23,9 +25,12 @@ import pytest
 from tests.data import tiny_encoder
 from tests.processes import ROOT
 from tests.training import small
+from tests.training.test_update import write_day
 from tfadrec.core.manifest import NAME, Manifest, first_damaged
 
-MOMENTS, FULL_DISKS = 200, 50
+#: Moments at which commands are ended; a disk is full for a fourth of them.
+MOMENTS = int(os.environ.get("TFADREC_CRASHES", "40"))
+FULL_DISKS = -(-MOMENTS // 4)
 #: Cheap ones come more often.
 WEIGHTS = {
     "prepare": 8,
@@ -34,8 +39,14 @@ WEIGHTS = {
     "evaluate": 2,
     "export": 2,
     "pretrain": 2,
+    "update": 2,
+    "calibrate": 2,
+    "promote": 1,
+    "replay": 1,
     "tune": 1,
 }
+#: These write to a run, or beside it, and that one to a bundle.
+OF_A_RUN, OF_A_BUNDLE = ("evaluate", "export", "calibrate"), ("promote",)
 WAYS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 RUN = small.YAML.replace("epochs: 4", "epochs: 2")
 SPACE = RUN.replace(
@@ -146,18 +157,39 @@ class World:
         tiny_encoder.write_model(self.inputs / "model")
         for name, text in (("r", RUN), ("s", SPACE), ("m", MODEL)):
             (self.inputs / f"{name}.yaml").write_text(text)
+        (self.inputs / "g.yaml").write_text("latency: null\n")
         for rows in (5, 7):
             write_log(self.inputs / str(rows), rows)
+        for day in (0, 1):
+            write_day(self.inputs / f"day{day}", day)
         self.zygote = Zygote(folder)
         self.whole, self.seconds = {}, {}
-        for name in ("old", *commands):
+        for name in ("old", "first", *commands):
             home = folder / "whole" / name
-            home.mkdir(parents=True)
-            if name in ("evaluate", "export"):
-                shutil.copytree(self.whole["train"] / "out", home / "run")
-            code, said, seconds = self.zygote.run(self.command(name, home))
-            assert code == 0, said
-            self.whole[name], self.seconds[name] = home, seconds
+            self.furnish(name, home)
+            self.seconds[name] = self._run(name, home)
+            self.whole[name] = home
+
+    def _run(self, name, home):
+        code, said, seconds = self.zygote.run(self.command(name, home))
+        assert code == 0, said
+        return seconds
+
+    def bundle(self):
+        """The folder of two versions, of which the second is the canary."""
+        home = self.folder / "whole" / "bundle"
+        if not home.exists():
+            shutil.copytree(self.whole["export"], home)
+            self._run("export", home)
+        return home / "out"
+
+    def furnish(self, name, home):
+        """What a command writes to."""
+        home.mkdir(parents=True)
+        if name in OF_A_RUN:
+            shutil.copytree(self.whole["train"] / "out", home / "run")
+        if name in OF_A_BUNDLE:
+            shutil.copytree(self.bundle(), home / "out")
 
     def command(self, name, home):
         """The command line that writes to `home`."""
@@ -168,6 +200,23 @@ class World:
         rows = 5 if name == "old" else 7
         table = ("--config", self.inputs / str(rows) / "t.yaml")
         return {
+            "first": (
+                *("train", "--data", self.inputs / "day0/data"),
+                *("--config", config, *out),
+            ),
+            "update": (
+                *("update", self.folder / "whole/first/out", *out),
+                *("--data", self.inputs / "day1/data", "--epochs", 1),
+            ),
+            "replay": (
+                *("replay", "--data", self.inputs / "day0/data", *out),
+                *("--config", config, "--days", 0.05, "--epochs", 1),
+            ),
+            "calibrate": ("calibrate", home / "run"),
+            "promote": (
+                *("promote", home / "out", *data),
+                *("--gates", self.inputs / "g.yaml", "--rows", 50),
+            ),
             "old": ("prepare", "table", *table, *out),
             "prepare": ("prepare", "table", *table, *out),
             "encode": ("encode-ads", *data, *model, *out),
@@ -186,9 +235,7 @@ class World:
 
     def begin(self, name, home, chance):
         """What is there before the command: nothing, or something older."""
-        home.mkdir()
-        if name in ("evaluate", "export"):
-            shutil.copytree(self.whole["train"] / "out", home / "run")
+        self.furnish(name, home)
         if name == "prepare" and chance.randrange(2):
             shutil.copytree(self.whole["old"] / "out", home / "out")
         elif name in ("encode", "export") and chance.randrange(2):
@@ -215,7 +262,8 @@ class World:
     def complete(self, name, home):
         """The same command ends well, with the same files, and no others."""
         code, said, _ = self.zygote.run(self.command(name, home))
-        assert code == 0, said
+        was_moved = name == "promote" and code == 2 and "is both" in said
+        assert code == 0 or was_moved, said
         self.check(name, home)
         for place in (home, self.folder / "cache"):
             hidden = [p for p in place.rglob("*") if p.name.startswith(".")]
@@ -228,6 +276,9 @@ class World:
 EQUAL = (
     *("ads.parquet", "impressions.parquet", "vectors.npy", "vectors.parquet"),
     *("model.keras", "model.safetensors", "state.json", "best.yaml"),
+    *("calibration.json", "models.config", "saved_model.pb"),
+    *("fingerprint.pb", "variables.index"),
+    *("variables.data-00000-of-00001", "tf_serving_warmup_requests"),
 )
 
 
@@ -312,3 +363,24 @@ def test_old_or_new_on_a_full_disk(world):
     print(shown(counts))
     refused = sum(c for (_, how), c in counts.items() if how == "refused")
     assert refused > FULL_DISKS / 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_a_link_stays_a_link(world, name):
+    """Every command writes through a link to where it leads."""
+    home = world.folder / f"link-{name}"
+    world.furnish(name, home)
+    place = home / ("run" if name in ("evaluate", "calibrate") else "out")
+    if place.exists():
+        place.rename(home / "real")
+    place.symlink_to("real")
+    code, said, _ = world.zygote.run(world.command(name, home))
+    assert code == 0, said
+    assert os.readlink(place) == "real"
+    assert {each.name for each in home.iterdir()} == {place.name, "real"} | (
+        {"run"} if name == "export" else set()
+    )
+    expected = sums(world.whole[name] / place.name)
+    assert expected
+    assert expected.keys() <= sums(home / "real").keys()

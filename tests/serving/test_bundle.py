@@ -16,6 +16,7 @@ from tfadrec import serving
 from tfadrec.core.bundle_folder import bundle_folder
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.serving import bundle as bundle_module
 from tfadrec.serving import parity
 from tfadrec.serving.native_check import replay
 from tfadrec.serving.requests import (
@@ -383,13 +384,13 @@ def test_a_bundle_that_scores_otherwise_is_not_exported(
         v for v in world.ranker.trainable_variables if part in v.name
     )
     kept = variable.numpy()
-    save = tf.saved_model.save
+    save = bundle_module.write_model
 
     def tamper(*arguments):
         save(*arguments)
         variable.assign_add(0.01 * np.ones(kept.shape, np.float32))
 
-    monkeypatch.setattr("tensorflow.saved_model.save", tamper)
+    monkeypatch.setattr(bundle_module, "write_model", tamper)
     try:
         with pytest.raises(TfadrecError, match="Nothing was exported") as error:
             export(tmp_path, "words")
@@ -415,7 +416,7 @@ def test_more_ads_join_the_bundle_without_training(
     """
     given = []
     monkeypatch.setattr(
-        "tensorflow.saved_model.save",
+        "tfadrec.serving.bundle.write_model",
         lambda service, folder, signatures: (
             folder.mkdir(exist_ok=True),
             given.extend((service, signatures)),

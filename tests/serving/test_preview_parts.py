@@ -1,23 +1,24 @@
 """Parts of the preview that nothing in a file, and nobody who listens, ends."""
 
 import errno
+import gc
 import gzip
 import logging
 import os
 import sys
 import time
+import weakref
 
 import pytest
 
 from tests.serving import worlds
 from tfadrec.cli.serve import _token
 from tfadrec.core.errors import InputError
-from tfadrec.serving.preview import log, versions
+from tfadrec.serving.preview import log, server, versions
 from tfadrec.serving.preview.body import read_body, unpack
 from tfadrec.serving.preview.budget import Budget
 from tfadrec.serving.preview.limits import Limits
 from tfadrec.serving.preview.request_error import RequestError
-from tfadrec.serving.preview.server import _metrics_path
 
 DEFAULT = "/monitoring/prometheus/metrics"
 
@@ -83,14 +84,14 @@ def test_how_many_things_a_body_holds():
 def test_monitoring_of_any_file(tmp_path, text, path):
     (tmp_path / "monitoring.config").write_bytes(text)
     begun = time.process_time()
-    assert _metrics_path(tmp_path) == path
+    assert server._metrics_path(tmp_path) == path
     assert time.process_time() - begun < 1
 
 
 def test_monitoring_that_is_no_file(tmp_path):
-    assert _metrics_path(tmp_path) == DEFAULT
+    assert server._metrics_path(tmp_path) == DEFAULT
     os.mkfifo(tmp_path / "monitoring.config")
-    assert _metrics_path(tmp_path) == DEFAULT
+    assert server._metrics_path(tmp_path) == DEFAULT
 
 
 def record(message, error=None):
@@ -215,3 +216,57 @@ def test_a_token_that_others_can_read(tmp_path, capsys, mode, warned):
     assert all("chmod 600" in line for line in lines)
     with pytest.raises(InputError, match="none in"):
         _token(str(tmp_path))
+
+
+def test_a_version_that_was_replaced_is_freed(tmp_path, monkeypatch):
+    """Its session, with the weights, and its graph, which refers to itself.
+
+    A request that is being answered keeps both.
+    """
+    path = tmp_path / "model"
+    path.mkdir()
+    (path / "1").symlink_to(worlds.bundle("numbers") / "1")
+    found = versions.Versions(path)
+    freed = []
+    give_back = versions.give_back
+    monkeypatch.setattr(
+        versions, "give_back", lambda: freed.append(give_back())
+    )
+    in_use = found.find("model")
+    gone = [
+        weakref.ref(each) for each in (in_use._session, in_use._session.graph)
+    ]
+    gc.collect()
+    gc.disable()
+    try:
+        (path / "2").symlink_to(worlds.bundle("numbers") / "1")
+        assert found.refresh() == {}
+        assert found.find("model").version == 2
+        assert all(each() is not None for each in gone)
+        assert freed == []
+        del in_use
+        found.refresh()
+        assert [each() for each in gone] == [None, None]
+        # It takes a moment, in which nothing else runs: once for each.
+        found.refresh()
+        assert len(freed) == 1
+    finally:
+        gc.enable()
+
+
+def test_what_is_there_before_the_versions_alone_stays(monkeypatch):
+    """The first version must be freed as well."""
+    monkeypatch.setattr(server, "_within_open_files", lambda limits: limits)
+    monkeypatch.setattr(server, "set_up_logging", lambda: None)
+    before = gc.get_freeze_count()
+
+    def load(path):
+        assert gc.get_freeze_count() > before
+        raise InputError("enough")
+
+    monkeypatch.setattr(server, "Versions", load)
+    try:
+        with pytest.raises(InputError, match="enough"):
+            server.serve("anywhere")
+    finally:
+        gc.unfreeze()

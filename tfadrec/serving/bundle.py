@@ -37,6 +37,7 @@ from tfadrec.serving.ranking_service import RankingService
 from tfadrec.serving.scores import Scores
 from tfadrec.serving.warm_up import warm_up_requests, write_warm_up
 from tfadrec.serving.watched_rows import write_profile
+from tfadrec.serving.write_model import write_model
 
 
 @takes(
@@ -73,7 +74,8 @@ def export_bundle(
     through it and writes `parity.json`. Only then does it take its place by a
     rename, so a server never meets half of it, or one that scores otherwise. A
     `manifest.json` in it has the SHA-256 of each file, which `open_bundle` and
-    the preview check.
+    the preview check. Equal exports are equal byte by byte, but for the times
+    in `parity.json` and `native.json`, and their sums in the manifest.
 
     Args:
       ranker: a built ranker.
@@ -171,8 +173,7 @@ def _export(
             rates=rates,
         )
         signatures = service.signatures()
-        with as_os_errors():
-            tf.saved_model.save(service, fresh, signatures)
+        write_model(service, fresh, signatures)
         requests = list(warm_up_requests(dataset, service.reader))
         with as_os_errors():
             write_warm_up(fresh, path.name, signatures, requests)

@@ -19,6 +19,7 @@ from tfadrec.serving.known_ads import KnownAds
 from tfadrec.serving.recommender import Recommender
 from tfadrec.serving.scorer import Scorer
 from tfadrec.serving.signature_specs import signature_specs
+from tfadrec.serving.variables_read import variables_read
 
 # Signature -> the method that answers it, where it is called otherwise.
 _METHODS = {"serving_default": "score", "encode_ads_text": "encode_ads"}
@@ -102,13 +103,8 @@ class RankingService(tf.Module):
             ).get_concrete_function(**specs[name])
             for name in names or specs
         }
-        # What is read of ranker and encoder; not the ad tower's tables.
-        read = {
-            variable.ref(): variable
-            for signature in signatures.values()
-            for variable in signature.graph.variables
-        }
-        self._weights = list(read.values())
+        # Of ranker and encoder; not the ad tower's tables.
+        self._weights = variables_read(signatures.values())
         return signatures
 
     def score(self, **request) -> dict[str, tf.Tensor]:

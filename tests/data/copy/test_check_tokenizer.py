@@ -5,6 +5,7 @@ import json
 import shutil
 
 import pytest
+import tokenizers
 
 from tests.data import tiny_encoder
 from tfadrec.core.errors import InputError
@@ -122,6 +123,30 @@ BAD = [
         ),
         "100 characters of one",
     ),
+    (
+        changed(
+            "pre_tokenizer",
+            value={
+                "type": "Sequence",
+                "pretokenizers": [{"type": "ByteLevel"}] * 4,
+            },
+        ),
+        "pre-tokenizer makes up to 256 characters",
+    ),
+    (
+        changed(
+            "normalizer",
+            value={
+                "type": "Sequence",
+                "normalizers": [{"type": "Lowercase"}] * 101,
+            },
+        ),
+        "102 steps",
+    ),
+    (
+        changed("model", "max_input_chars_per_word", value=10**9),
+        "words may have 1000000000 characters",
+    ),
     (changed("model", "unk_token", value="[NONE]"), "no unknown token '.NONE"),
     (changed("model", "unk_token", value=None), "no unknown token None"),
     (changed("model", "vocab", value=None), "no vocabulary"),
@@ -182,6 +207,23 @@ def test_a_folder_whose_tokenizer_has_no_unknown_token(model):
     refused(model, "'[NONE]'")
 
 
+def test_a_tokenizer_that_pads_to_any_length(model):
+    """The library would ask for all of the memory, and end the process."""
+    file = model / "tokenizer.json"
+    told = json.loads(file.read_text())
+    told["padding"] = {
+        "strategy": {"Fixed": 10**13},
+        "direction": "Right",
+        "pad_to_multiple_of": None,
+        "pad_id": 0,
+        "pad_type_id": 0,
+        "pad_token": "[PAD]",
+    }
+    file.write_text(json.dumps(told))
+    read = Tokenizer.from_pretrained(model)
+    assert read(["a b"])["token_ids"].tolist() == [[2, 3]]
+
+
 def test_files_of_another_folder(model):
     file = model / "tokenizer_config.json"
     told = json.loads(file.read_text())
@@ -211,3 +253,15 @@ def test_ctrl_c_is_no_fault_of_the_tokenizer(model, monkeypatch):
     )
     with pytest.raises(KeyboardInterrupt):
         Tokenizer.from_pretrained(model)
+
+
+def test_a_text_that_the_tokenizer_cannot_read():
+    """One of Unigram that knows no unknown token."""
+    words = tokenizers.models.Unigram([("a", -1.0)])
+    read = Tokenizer(tokenizers.Tokenizer(words), max_tokens=4)
+    assert read(["aa"])["token_ids"].tolist() == [[0, 0]]
+    with pytest.raises(InputError, match="must read every text") as error:
+        read(["b"])
+    assert "\n" not in str(error.value)
+    with pytest.raises(InputError, match="must read every text"):
+        read.cut_share(["b"])

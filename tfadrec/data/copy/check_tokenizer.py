@@ -9,13 +9,18 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tfadrec.data.copy.check_charsmap import longest_replacement
+
 #: Characters that a normaliser may make of one. Known tokenizers double some.
 _MOST_GROWTH = 64
+_MOST_PARTS = 100
 #: What stands in a normaliser in place of other text is a few characters.
 _MOST_CONTENT = 256
 #: A vocabulary has a row of the embedding table for each id.
 _MOST_ID = 1 << 24
 _MOST_REPEATS = 1000
+#: Characters of a word, each beginning of which WordPiece looks for.
+_MOST_WORD = 1000
 #: Repetitions without an end in one branch: the time of a match that fails
 #: grows with the length of the text to that power.
 _MOST_OPEN = 4
@@ -38,13 +43,19 @@ def check_tokenizer(told: Any) -> None:
     if not isinstance(told, Mapping):
         raise ValueError("it is no JSON object")
     ids = _check_vocabulary(told)
-    for part in _parts(told.get("normalizer")):
-        _check_texts(part)
-    growth = math.prod(_growth(part) for part in _parts(told.get("normalizer")))
-    if growth > _MOST_GROWTH:
-        raise ValueError(
-            f"its normaliser makes up to {growth:,.0f} characters of one"
-        )
+    _check_word_pieces(told["model"])
+    for name, what in (
+        ("normalizer", "its normaliser makes"),
+        ("pre_tokenizer", "its pre-tokenizer makes"),
+    ):
+        parts = list(_parts(told.get(name)))
+        if len(parts) > _MOST_PARTS:
+            raise ValueError(f"its {name} has {len(parts):,} steps")
+        for part in parts:
+            _check_texts(part)
+        growth = math.prod(map(_growth, parts))
+        if growth > _MOST_GROWTH:
+            raise ValueError(f"{what} up to {growth:,.0f} characters of one")
     for name in ("normalizer", "pre_tokenizer", "post_processor"):
         for part in _parts(told.get(name)):
             pattern = part.get("pattern")
@@ -97,8 +108,15 @@ def _check_vocabulary(told: Mapping[str, Any]) -> set[int]:
     return ids
 
 
+def _check_word_pieces(model: Mapping[str, Any]) -> None:
+    """Refuses words of any length, which take more than their square."""
+    most = model.get("max_input_chars_per_word", 0)
+    if type(most) is not int or not 0 <= most <= _MOST_WORD:
+        raise ValueError(f"its words may have {str(most)[:50]} characters")
+
+
 def _check_texts(part: Mapping[str, Any]) -> None:
-    """Refuses long texts that a step puts in."""
+    """Refuses long texts that a step of the normaliser puts in."""
     for name in ("content", "prepend"):
         content = part.get(name, "")
         if not isinstance(content, str) or len(content) > _MOST_CONTENT:
@@ -107,6 +125,10 @@ def _check_texts(part: Mapping[str, Any]) -> None:
 
 def _growth(part: Mapping[str, Any]) -> float:
     """How many characters a step makes of one, at most."""
+    if part.get("type") == "Precompiled":
+        return max(1, longest_replacement(part.get("precompiled_charsmap")))
+    if part.get("type") == "ByteLevel":
+        return 4  # one of each byte
     if part.get("type") != "Replace":
         return 1
     content, pattern = len(part.get("content", "")), part.get("pattern")

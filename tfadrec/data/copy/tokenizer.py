@@ -1,10 +1,11 @@
 """The ad copy as text, and the text as token ids."""
 
+import contextlib
 import functools
 import json
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -110,28 +111,20 @@ class Tokenizer:
         import transformers
 
         folder = pretrained.locate(name_or_path)
-        try:
+        with _as_input_errors(
+            "A model folder must hold a tokenizer, as tokenizer.json and "
+            "tokenizer_config.json. Received: ",
+            f" in {folder}. Save the model's tokenizer there.",
+        ):
             _check_files(folder)
             loaded = transformers.AutoTokenizer.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False
             )
             backend = loaded.backend_tokenizer
             check_tokenizer(json.loads(backend.to_str()))
+            backend.no_padding()  # to any length
+            backend.no_truncation()
             backend.encode("a")
-        # What the libraries raise for a damaged file is not one of a kind; a
-        # panic of Rust is no `Exception`.
-        except BaseException as error:
-            if not (
-                isinstance(error, Exception)
-                or type(error).__name__ == "PanicException"
-            ):
-                raise
-            reason = " ".join(str(error).split())[:300]
-            raise InputError(
-                "A model folder must hold a tokenizer, as tokenizer.json and "
-                f"tokenizer_config.json. Received: {reason} in {folder}. Save "
-                "the model's tokenizer there."
-            ) from error
         made = cls(
             backend,
             pad_id=loaded.pad_token_id or 0,
@@ -158,15 +151,15 @@ class Tokenizer:
         Returns:
           A dict with `token_ids`, int32 [n, L], and `token_mask`, bool [n, L],
           True = real; L is the longest text's length, at most `max_tokens`.
+
+        Raises:
+          InputError: where the tokenizer cannot read a text.
         """
         return self.pad(self.ids(texts))
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """The token ids of each text, cut and not padded."""
-        return [
-            row.ids
-            for row in self._backend.encode_batch_fast(self._cleaned(texts))
-        ]
+        return [row.ids for row in self._encoded(texts)]
 
     def tokens(self, ids: Sequence[int]) -> list[str]:
         """What the vocabulary has for some ids."""
@@ -182,7 +175,7 @@ class Tokenizer:
 
     def cut_share(self, texts: Sequence[str]) -> float:
         """The share of texts that lose tokens at `max_tokens`, in [0, 1]."""
-        rows = self._backend.encode_batch_fast(self._cleaned(texts))
+        rows = self._encoded(texts)
         return sum(bool(row.overflowing) for row in rows) / max(len(rows), 1)
 
     @functools.cached_property
@@ -219,8 +212,14 @@ class Tokenizer:
         }
         return json.dumps(told)
 
-    def _cleaned(self, texts: Sequence[str]) -> list[str]:
-        return [clean_text(text, self.clean) for text in texts]
+    def _encoded(self, texts: Sequence[str]) -> "list[tokenizers.Encoding]":
+        cleaned = [clean_text(text, self.clean) for text in texts]
+        with _as_input_errors(
+            "A tokenizer must read every text. Received: ",
+            f" from that of {self.source or 'the caller'}. Name another model, "
+            "or save its tokenizer again.",
+        ):
+            return self._backend.encode_batch_fast(cleaned)
 
     def framing_ids(self) -> tuple[list[int], list[int]]:
         """The ids that every text has before its own, and after them."""
@@ -252,6 +251,24 @@ class Tokenizer:
                 f" Received: {self.max_tokens} tokens for {max_tokens} "
                 "positions. Lower `max_tokens`."
             )
+
+
+@contextlib.contextmanager
+def _as_input_errors(before: str, after: str) -> Iterator[None]:
+    """Turns what the libraries raise, which is not one of a kind, into one.
+
+    A panic of Rust is no `Exception`.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if not (
+            isinstance(error, Exception)
+            or type(error).__name__ == "PanicException"
+        ):
+            raise
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(f"{before}{reason}{after}") from error
 
 
 def _check_files(folder: pathlib.Path) -> None:

@@ -10,6 +10,8 @@ from tfadrec.core.bundle_folder import require_whole
 from tfadrec.core.door import tf
 from tfadrec.serving.preview.request_error import RequestError
 
+#: Named here, as to come to it the first time imports much.
+_load = tf.compat.v1.saved_model.load
 _PREDICT = "tensorflow/serving/predict"
 _CODES = (
     (tf.errors.InvalidArgumentError, "INVALID_ARGUMENT"),
@@ -47,9 +49,7 @@ class Servable:
         require_whole(pathlib.Path(folder))
         with tf.Graph().as_default() as graph:
             self._session = tf.compat.v1.Session(graph=graph)
-            meta = tf.compat.v1.saved_model.load(
-                self._session, ["serve"], str(folder)
-            )
+            meta = _load(self._session, ["serve"], str(folder))
         self.definitions = dict(meta.signature_def)
         self.signatures = {
             name: definition

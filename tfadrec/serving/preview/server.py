@@ -62,15 +62,15 @@ def serve(
     """
     set_up_logging()
     limits = _within_open_files(limits)
+    rpc = _load_rpc(asked_for=grpc_port is not None)
+    # What is there stays: to look through it again and again, while a body
+    # becomes a million objects, would take seconds. Versions come and go.
+    gc.collect()
+    gc.freeze()
     versions = Versions(path)
     answerer = Answerer(
         versions, limits, threads or len(os.sched_getaffinity(0)), token
     )
-    rpc = _load_rpc(asked_for=grpc_port is not None)
-    # What is there stays: to look through it again and again, while a body
-    # becomes a million objects, would take seconds.
-    gc.collect()
-    gc.freeze()
     run = functools.partial(_run, answerer, host, port)
     asyncio.run(run(rpc, 8500 if grpc_port is None else grpc_port))
     return answerer.metrics.count

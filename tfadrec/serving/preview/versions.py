@@ -3,6 +3,7 @@
 import os
 import pathlib
 import threading
+import weakref
 from typing import Any
 
 from tfadrec.core.errors import InputError, TfadrecError
@@ -12,6 +13,7 @@ from tfadrec.serving.deployment import (
     version_numbers,
 )
 from tfadrec.serving.preview.log import LOG, say
+from tfadrec.serving.preview.memory import give_back
 from tfadrec.serving.preview.request_error import (
     RequestError,
     quote,
@@ -35,6 +37,7 @@ class Versions:
         self.path = pathlib.Path(path)
         self.name = self.path.absolute().name
         self._loaded: dict[int, Servable] = {}
+        self._leaving: list[weakref.ref[Servable]] = []
         self._failed: dict[int, tuple[int, str]] = {}  # when, and why
         self._labels: dict[str, int] = {}
         self._stop = threading.Event()
@@ -56,9 +59,9 @@ class Versions:
     def refresh(self) -> dict[int, str]:
         """Loads what has come, and lets go of what no longer counts.
 
-        A request that is being answered keeps its version until it is done. A
-        version that fails to load is tried again when its files have changed:
-        it may have been half copied.
+        A request that is being answered keeps its version until it is done; the
+        next call then gives its memory back. A version that fails to load is
+        tried again when its files have changed: it may have been half copied.
 
         Returns:
           Version that has failed to load now -> why.
@@ -75,8 +78,21 @@ class Versions:
         self._failed = {n: f for n, f in self._failed.items() if n in there}
         usable = wanted & set(self._loaded)
         if usable:
+            self._leaving += [
+                weakref.ref(each)
+                for number, each in self._loaded.items()
+                if number not in usable
+            ]
             self._loaded = {n: self._loaded[n] for n in sorted(usable)}
+        self._let_go()
         return {n: reason for n, reason in tried.items() if reason}
+
+    def _let_go(self) -> None:
+        """Gives back the memory of versions that nobody uses any more."""
+        used = [each for each in self._leaving if each() is not None]
+        if len(used) < len(self._leaving):
+            give_back()
+        self._leaving = used
 
     def _load(self, number: int) -> str:
         """Loads a version; the reason if that fails, "" otherwise."""

@@ -7,6 +7,7 @@ import transformers
 
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
+from tfadrec.layers.text.architectures.settings import settings_of
 from tfadrec.ops import transformer
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class Architecture:
     #: How models of the type call themselves in config.json.
     model_type: ClassVar[str]
     config_class: ClassVar[Any]
+    #: Settings that `config_class` does not name, and values of their types.
+    more_settings: ClassVar[Mapping[str, Any]] = {}
     #: The config's field with the dropout after each sublayer.
     dropout_field: ClassVar[str]
     #: Weights of a block begin with this and its number.
@@ -57,7 +60,14 @@ class Architecture:
                 f"Received: model_type={model_type!r}. Use the encoder for "
                 "that type."
             )
-        self.config = self.config_class.from_dict(dict(config))
+        settings = settings_of(config, self.config_class, self.more_settings)
+        try:
+            self.config = self.config_class.from_dict(settings)
+        except ValueError as error:
+            raise InputError(
+                f"`backbone_config` must describe a {self.model_type}. "
+                f"Received: {' '.join(str(error).split())[:200]} Correct it."
+            ) from error
         self.check_config()
 
     # Sizes.
@@ -141,6 +151,15 @@ class Architecture:
 
     def check_config(self) -> None:
         """Refuses settings that are not offered."""
+
+    def require_whole_heads(self) -> None:
+        """Refuses a width that is no multiple of the number of heads."""
+        if self.width % self.num_heads:
+            raise InputError(
+                "The backbone's width must be a multiple of the number of its "
+                f"heads. Received: {self.width} for {self.num_heads} heads. "
+                "Use another model."
+            )
 
     def make(self, scope: str) -> transformers.TFPreTrainedModel:
         """Transformers' model of the config, named `backbone`, without weights.

@@ -37,6 +37,7 @@ class Bert(Architecture):
         return self.config.layer_norm_eps
 
     def check_config(self):
+        self.require_whole_heads()
         self.require("position_embedding_type", "absolute")
         self.require("is_decoder", False)
         self.require("hidden_act", *transformer.ACTIVATIONS)

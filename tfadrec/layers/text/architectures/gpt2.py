@@ -33,6 +33,7 @@ class GPT2(Architecture):
     unused = r"^(lm_head|score|classifier)\.|\.attn\.(bias|masked_bias)$"
 
     def check_config(self):
+        self.require_whole_heads()
         self.require("add_cross_attention", False)
         self.require("scale_attn_weights", True)
         self.require("scale_attn_by_inverse_layer_idx", False)

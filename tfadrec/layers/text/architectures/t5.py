@@ -23,6 +23,7 @@ class T5(Architecture):
     blocks = "encoder.block"
     top = ("encoder.final_layer_norm.weight",)
     unused = r"^(decoder|lm_head)\."
+    more_settings: ClassVar = {"n_positions": 512}
     tied: ClassVar = {"encoder.embed_tokens.weight": "shared.weight"}
 
     @property

@@ -1,0 +1,104 @@
+"""Equal bundles are equal files."""
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+
+import pytest
+from tensorflow.core.protobuf import fingerprint_pb2
+
+from tests import processes
+from tfadrec.core.door import tf
+from tfadrec.core.manifest import Manifest
+from tfadrec.serving.variables_read import variables_read
+from tfadrec.serving.write_model import write_model
+
+#: Have times in them, or sums of such files.
+TIMED = {"parity.json", "manifest.json"}
+
+
+def test_variables_are_in_the_order_in_which_they_are_read():
+    made = [tf.Variable(float(n)) for n in range(40)]
+    read = random.Random(0).sample(made, 30)
+
+    @tf.function
+    def inner(x):
+        return x * read[0] + read[1] + read[2]
+
+    function = tf.function(
+        lambda x: inner(x) + tf.add_n([v.read_value() for v in read[3:]])
+    )
+    once = function.get_concrete_function(tf.TensorSpec([]))
+    last = tf.function(lambda: read[5] + made[-1]).get_concrete_function()
+    found = [v.ref() for v in variables_read([once, last])]
+    seen = dict.fromkeys(v.ref() for v in [*read, made[-1]])
+    assert found == list(seen)
+
+
+def test_the_fingerprint_is_not_random(tmp_path, monkeypatch):
+    module = tf.Module()
+    module.v = tf.Variable([1.0, 2.0])
+    function = tf.function(lambda x: {"y": x * module.v})
+    signatures = {
+        "a": function.get_concrete_function(tf.TensorSpec([2], name="x"))
+    }
+    write_model(module, tmp_path / "1", signatures)
+    written = (tmp_path / "1/fingerprint.pb").read_bytes()
+
+    def save_again(service, folder, signatures):
+        """As TensorFlow would: a new random number, and all else the same."""
+        shutil.copytree(tmp_path / "1", folder)
+        told = fingerprint_pb2.FingerprintDef.FromString(written)
+        told.uuid = "7"
+        (folder / "fingerprint.pb").write_bytes(told.SerializeToString())
+
+    monkeypatch.setattr(tf.saved_model, "save", save_again)
+    write_model(module, tmp_path / "2", signatures)
+    assert (tmp_path / "2/fingerprint.pb").read_bytes() == written
+    loaded = tf.saved_model.load(tmp_path / "2")
+    answer = loaded.signatures["a"](x=tf.constant([1.0, 1.0]))["y"]
+    assert answer.numpy().tolist() == [1.0, 2.0]
+    told = fingerprint_pb2.FingerprintDef.FromString(written)
+    read = tf.saved_model.experimental.read_fingerprint(str(tmp_path / "2"))
+    assert read.saved_model_checksum == told.saved_model_checksum
+    assert 0 < int(told.uuid) < 2**128
+
+
+EXPORT = """
+import sys
+
+world = {"words": worlds.words, "numbers": worlds.numbers}[sys.argv[1]]()
+worlds.export(world, sys.argv[2])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("world", ["words", "numbers"])
+def test_bundles_of_two_processes_are_equal(world, tmp_path):
+    """With other hashes of strings, and another number of threads."""
+    lists = []
+    for seed in ("1", "2"):
+        # The model's name is in the requests.
+        path = tmp_path / seed / "model"
+        done = subprocess.run(
+            [sys.executable, "-c", EXPORT, world, str(path)],
+            capture_output=True,
+            text=True,
+            cwd=processes.ROOT,
+            check=False,
+            env={
+                **os.environ,
+                "PYTHONHASHSEED": seed,
+                "TF_NUM_INTRAOP_THREADS": seed,
+                "OMP_NUM_THREADS": seed,
+            },
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        lists.append(Manifest.in_folder(path / "1").files)
+    first, second = (
+        {k: v for k, v in files.items() if k not in TIMED} for files in lists
+    )
+    assert first == second
+    assert {"saved_model.pb", "fingerprint.pb"} < set(first)
