@@ -45,13 +45,28 @@ class Impressions:
         return self.history_ends - self.history_starts
 
     def take(self, rows: np.ndarray) -> "Impressions":
-        """The rows that an index or a bool mask names."""
+        """The rows that an index or a bool mask names.
+
+        Those of one stretch are views, and so take no memory.
+        """
+        rows = stretch_of(rows)
         return Impressions(
             **{
                 field.name: _take(getattr(self, field.name), rows)
                 for field in dataclasses.fields(self)
             }
         )
+
+
+def stretch_of(rows: np.ndarray) -> np.ndarray | slice:
+    """The slice that an index or a bool mask names, where it names one."""
+    if rows.dtype == bool:
+        first, count = int(rows.argmax()) if len(rows) else 0, int(rows.sum())
+        is_stretch = rows[first : first + count].all()
+    else:
+        first, count = int(rows[0]) if len(rows) else 0, len(rows)
+        is_stretch = first >= 0 and (rows[1:] == rows[:-1] + 1).all()
+    return slice(first, first + count) if is_stretch else rows
 
 
 def _take(values, rows):

@@ -1,7 +1,8 @@
 """Rows to batches: the tf.data pipeline.
 
-A batch is a handful of gathers from arrays that lie in memory once, done for
-all rows of the batch at a time, so the cost is that of copying the result.
+A batch is a handful of gathers from arrays that lie in memory once, or in files
+that are mapped into it. They are done for all rows of the batch at a time, so
+the cost is that of copying the result.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,6 +16,7 @@ from tfadrec.data.event_log import EventLog
 from tfadrec.data.impressions import Impressions
 from tfadrec.data.newest_events import NewestEvents
 from tfadrec.data.slates import Slates
+from tfadrec.data.tensors import as_tensor, one_more
 
 # Batches of requests that are sorted by size together: enough for little
 # padding, few enough for batches to stay mixed.
@@ -135,34 +137,30 @@ class _Gather:
         newest: NewestEvents,
     ) -> None:
         self._newest = newest
-        # One dummy event, so that there is always something to gather.
-        self._ads = tf.constant(np.append(events.ads, np.int32(0)))
-        self._types = tf.constant(np.append(events.types, np.int32(0)))
+        # One event more, so that there is always something to gather.
+        self._ads = as_tensor(one_more(events.ads))
+        self._types = as_tensor(one_more(events.types))
         self._times = (
-            None
-            if events.times is None
-            else tf.constant(np.append(events.times, np.int64(0)))
+            None if events.times is None else as_tensor(one_more(events.times))
         )
         self._attributes = {
-            name: tf.constant(np.concatenate([column, column[:1] * 0]))
-            if len(column)
-            else tf.zeros([1, *column.shape[1:]], column.dtype)
+            name: as_tensor(one_more(column))
             for name, column in events.columns.items()
         }
-        self._users = {name: tf.constant(v) for name, v in users.items()}
+        self._users = {name: as_tensor(v) for name, v in users.items()}
         self._columns = {
-            "user_id": tf.constant(rows.users),
-            "candidate_ads": tf.constant(rows.ads),
-            **{k: tf.constant(v) for k, v in rows.columns.items()},
+            "user_id": as_tensor(rows.users),
+            "candidate_ads": as_tensor(rows.ads),
+            **{k: as_tensor(v) for k, v in rows.columns.items()},
         }
-        self._labels = {k: tf.constant(v) for k, v in rows.labels.items()}
+        self._labels = {k: as_tensor(v) for k, v in rows.labels.items()}
         self._weights = None
         if rows.weights is not None:
-            mean = rows.weights.mean() or 1.0
-            self._weights = tf.constant(rows.weights / mean, tf.float32)
-        self._impression_times = tf.constant(rows.times)
-        self._ends = tf.constant(rows.history_ends)
-        self._starts = tf.constant(rows.history_starts)
+            self._weights = as_tensor(rows.weights)
+            self._mean_weight = rows.weights.mean() or 1.0
+        self._impression_times = as_tensor(rows.times)
+        self._ends = as_tensor(rows.history_ends)
+        self._starts = as_tensor(rows.history_starts)
 
     def __call__(self, rows: tf.Tensor) -> tuple:
         inputs = {k: tf.gather(v, rows) for k, v in self._columns.items()}
@@ -183,7 +181,8 @@ class _Gather:
         labels = {k: tf.gather(v, rows) for k, v in self._labels.items()}
         if self._weights is None:
             return [labels]
-        return [labels, tf.gather(self._weights, rows)]
+        weights = tf.gather(self._weights, rows) / self._mean_weight
+        return [labels, tf.cast(weights, tf.float32)]
 
     def user_side(self, rows: tf.Tensor, users: tf.Tensor) -> dict:
         """What is known of the user at the time of a row."""
