@@ -20,7 +20,14 @@ from tfadrec.data.tensors import as_tensor, one_more
 
 # Batches of requests that are sorted by size together: enough for little
 # padding, few enough for batches to stay mixed.
-_WINDOW = 16
+_LIKE = 16
+# Rows that are shuffled as one. Their order, and what is worked out on the way,
+# takes some 100 bytes a row; and a dataset of a log of moderate size is one
+# window, each of its passes in an order drawn from all.
+_WINDOW_ROWS = 1 << 22
+# Rows that are read from one place of the files: a page holds 1,000 values,
+# and a window mixes 64 such places.
+_BLOCK_ROWS = 1 << 16
 
 
 def batches(
@@ -81,10 +88,17 @@ def shuffled_rows(
     seed: int,
     first_step: int,
     sizes: np.ndarray | None = None,
+    *,
+    window: int = _WINDOW_ROWS,
+    block: int = _BLOCK_ROWS,
 ) -> tf.data.Dataset:
     """An endless stream of rows [batch_size], pass after pass.
 
-    The order of a pass depends on the seed and the number of the pass alone.
+    The order of a pass depends on the seed and the number of the pass alone. Up
+    to `window` rows are shuffled as one. Of more rows, the blocks of
+    neighbouring rows are shuffled first, and then, in turn, the rows of as many
+    blocks as make a window. So what is read at a time lies close together, and
+    no order of all rows is held.
 
     Args:
       n: rows there are, >= `batch_size`.
@@ -92,38 +106,62 @@ def shuffled_rows(
       seed: of the orders.
       first_step: the batch to begin with.
       sizes: [n], where rows of like size are to come together.
+      window: rows that are shuffled as one.
+      block: rows that stay neighbours until then.
     """
     steps = n // batch_size
+    each = steps if n <= window else max(1, window // batch_size)
+    windows = -(-steps // each)
     first_pass, first_batch = divmod(first_step, steps)
+    first_window, first_batch = divmod(first_batch, each)
+    first_window += first_pass * windows
     shuffle = tf.random.experimental.stateless_shuffle
 
-    def order_of_pass(number: tf.Tensor) -> tf.Tensor:
-        order = shuffle(tf.range(n, dtype=tf.int64), seed=[seed, number])
+    def rows_at(places: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+        """The rows in some places of a pass, whose blocks are shuffled."""
+        blocks = tf.range(-(-n // block), dtype=tf.int64)
+        order = shuffle(blocks, seed=[seed, -1 - number])
+        lengths = tf.minimum(n - order * block, block)
+        ends = tf.cumsum(lengths)
+        found = tf.searchsorted(ends, places, side="right")
+        return places + tf.gather(order * block - ends + lengths, found)
+
+    def order_of_window(number: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
+        begin = place * (each * batch_size)
+        last = tf.constant(n, tf.int64)
+        end = begin + each * batch_size
+        end = tf.where(place == windows - 1, last, end)
+        # Each window has a seed of its own; the first has that of the pass.
+        mixed = number + place * 2**32
+        order = shuffle(tf.range(begin, end), seed=[seed, mixed])
+        if windows > 1:
+            order = rows_at(order, number)
         if sizes is None:
             return order
-        # A row's window counts before its size does.
-        order = order[: steps * batch_size]
-        place = tf.range(steps * batch_size, dtype=tf.int64)
-        window = place // (_WINDOW * batch_size)
+        # A row's few batches count before its size does.
+        order = order[: tf.size(order) // batch_size * batch_size]
+        few = tf.range(tf.size(order, tf.int64)) // (_LIKE * batch_size)
         size = tf.gather(tf.constant(sizes, tf.int64), order)
-        key = window * int(sizes.max() + 1) + size
+        key = few * int(sizes.max() + 1) + size
         order = tf.gather(order, tf.argsort(key, stable=True))
-        whole = shuffle(tf.range(steps, dtype=tf.int64), seed=[number, seed])
-        order = tf.reshape(order, [steps, batch_size])
-        return tf.reshape(tf.gather(order, whole), [-1])
+        order = tf.reshape(order, [-1, batch_size])
+        whole = tf.range(tf.shape(order, tf.int64)[0])
+        order = tf.gather(order, shuffle(whole, seed=[mixed, seed]))
+        return tf.reshape(order, [-1])
 
-    def rows_of_pass(number: tf.Tensor) -> tf.data.Dataset:
-        order = order_of_pass(number)
-        begin = tf.where(number == first_pass, first_batch, 0)
-        begin = tf.cast(begin, tf.int64)
-        return tf.data.Dataset.range(begin, steps).map(
+    def rows_of_window(number: tf.Tensor) -> tf.data.Dataset:
+        place = number % windows
+        order = order_of_window(number // windows, place)
+        begin = tf.where(number == first_window, first_batch, 0)
+        count = tf.minimum(steps - place * each, each)
+        return tf.data.Dataset.range(tf.cast(begin, tf.int64), count).map(
             lambda step: tf.ensure_shape(
                 order[step * batch_size : (step + 1) * batch_size], [batch_size]
             )
         )
 
-    passes = tf.data.Dataset.range(first_pass, np.iinfo(np.int64).max)
-    return passes.flat_map(rows_of_pass)
+    numbers = tf.data.Dataset.range(first_window, np.iinfo(np.int64).max)
+    return numbers.flat_map(rows_of_window)
 
 
 class _Gather:
