@@ -1,6 +1,6 @@
 import numpy as np
 
-from tfadrec.data.tensors import as_tensor, one_more
+from tfadrec.data.tensors import as_tensor, gather_from, one_more
 
 
 def test_a_mapped_array_is_shared(tmp_path):
@@ -9,6 +9,22 @@ def test_a_mapped_array_is_shared(tmp_path):
     tensor = as_tensor(array)
     array[3] = 99
     assert tensor[3].numpy() == 99
+
+
+def test_a_stretch_of_a_mapped_array_is_shared(tmp_path):
+    numbers = np.arange(600, dtype=np.float32).reshape(200, 3)
+    np.save(tmp_path / "a.npy", numbers)
+    whole = np.asarray(np.load(tmp_path / "a.npy", mmap_mode="c"))
+    for begin in (0, 5, 64, 70, 199):
+        part = whole[begin:]
+        take = gather_from(part)
+        part[0, 1] = -begin
+        rows = np.arange(len(part))[:2]
+        np.testing.assert_array_equal(take(rows), part[rows])
+    copy = gather_from(numbers[7:90])
+    np.testing.assert_array_equal(copy([0, 82]), numbers[[7, 89]])
+    every_other = gather_from(whole[1::2])
+    np.testing.assert_array_equal(every_other([3]), whole[[7]])
 
 
 def test_other_arrays_are_copied():

@@ -49,23 +49,28 @@ class Impressions:
 
         Those of one stretch are views, and so take no memory.
         """
-        rows = stretch_of(rows)
+        found = stretch_of(rows, len(self.ads))
         return Impressions(
             **{
-                field.name: _take(getattr(self, field.name), rows)
+                field.name: _take(getattr(self, field.name), found)
                 for field in dataclasses.fields(self)
             }
         )
 
 
-def stretch_of(rows: np.ndarray) -> np.ndarray | slice:
-    """The slice that an index or a bool mask names, where it names one."""
+def stretch_of(rows: np.ndarray, n: int) -> np.ndarray | slice:
+    """The slice of n rows that an index or a bool mask names, if there is one.
+
+    Anything else is given back as it is, so that NumPy judges it.
+    """
     if rows.dtype == bool:
         first, count = int(rows.argmax()) if len(rows) else 0, int(rows.sum())
-        is_stretch = rows[first : first + count].all()
+        is_stretch = len(rows) == n and bool(rows[first:][:count].all())
     else:
         first, count = int(rows[0]) if len(rows) else 0, len(rows)
-        is_stretch = first >= 0 and (rows[1:] == rows[:-1] + 1).all()
+        is_stretch = 0 <= first <= n - count and bool(
+            (rows[1:] == rows[:-1] + 1).all()
+        )
     return slice(first, first + count) if is_stretch else rows
 
 

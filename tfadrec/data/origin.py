@@ -35,7 +35,7 @@ class Origin:
         Args:
           rows: an index or a bool mask.
         """
-        found = stretch_of(rows)
+        found = stretch_of(rows, len(self))
         if self.rows is not None:
             own = self.rows[found]
         elif isinstance(found, slice):

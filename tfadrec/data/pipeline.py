@@ -16,7 +16,7 @@ from tfadrec.data.event_log import EventLog
 from tfadrec.data.impressions import Impressions
 from tfadrec.data.newest_events import NewestEvents
 from tfadrec.data.slates import Slates
-from tfadrec.data.tensors import as_tensor, one_more
+from tfadrec.data.tensors import as_tensor, gather_from, one_more
 
 # Batches of requests that are sorted by size together: enough for little
 # padding, few enough for batches to stay mixed.
@@ -187,27 +187,27 @@ class _Gather:
         }
         self._users = {name: as_tensor(v) for name, v in users.items()}
         self._columns = {
-            "user_id": as_tensor(rows.users),
-            "candidate_ads": as_tensor(rows.ads),
-            **{k: as_tensor(v) for k, v in rows.columns.items()},
+            "user_id": gather_from(rows.users),
+            "candidate_ads": gather_from(rows.ads),
+            **{k: gather_from(v) for k, v in rows.columns.items()},
         }
-        self._labels = {k: as_tensor(v) for k, v in rows.labels.items()}
+        self._labels = {k: gather_from(v) for k, v in rows.labels.items()}
         self._weights = None
         if rows.weights is not None:
-            self._weights = as_tensor(rows.weights)
+            self._weights = gather_from(rows.weights)
             self._mean_weight = rows.weights.mean() or 1.0
-        self._impression_times = as_tensor(rows.times)
-        self._ends = as_tensor(rows.history_ends)
-        self._starts = as_tensor(rows.history_starts)
+        self._impression_times = gather_from(rows.times)
+        self._ends = gather_from(rows.history_ends)
+        self._starts = gather_from(rows.history_starts)
 
     def __call__(self, rows: tf.Tensor) -> tuple:
-        inputs = {k: tf.gather(v, rows) for k, v in self._columns.items()}
+        inputs = {k: take(rows) for k, take in self._columns.items()}
         inputs |= self.user_side(rows, inputs["user_id"])
         return inputs, *self.answers(rows)
 
     def column(self, name: str, rows: tf.Tensor) -> tf.Tensor:
         """One column of the impressions."""
-        return tf.gather(self._columns[name], rows)
+        return self._columns[name](rows)
 
     @property
     def columns(self) -> list[str]:
@@ -216,21 +216,19 @@ class _Gather:
 
     def answers(self, rows: tf.Tensor) -> list:
         """Labels, and where there are some, weights."""
-        labels = {k: tf.gather(v, rows) for k, v in self._labels.items()}
+        labels = {k: take(rows) for k, take in self._labels.items()}
         if self._weights is None:
             return [labels]
-        weights = tf.gather(self._weights, rows) / self._mean_weight
+        weights = self._weights(rows) / self._mean_weight
         return [labels, tf.cast(weights, tf.float32)]
 
     def user_side(self, rows: tf.Tensor, users: tf.Tensor) -> dict:
         """What is known of the user at the time of a row."""
-        places, lengths = self._newest(
-            tf.gather(self._starts, rows), tf.gather(self._ends, rows)
-        )
+        places, lengths = self._newest(self._starts(rows), self._ends(rows))
         ages = tf.zeros(tf.shape(places), tf.int32)
         if self._times is not None:
             then = tf.gather(self._times, places)
-            now = tf.gather(self._impression_times, rows)[:, None]
+            now = self._impression_times(rows)[:, None]
             age = tf.minimum(now - then, tf.int32.max)
             real = places < len(self._ads) - 1
             ages = tf.where(real, tf.cast(age, tf.int32), 0)

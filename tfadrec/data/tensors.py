@@ -1,10 +1,47 @@
 """Arrays as tensors, without a copy where there can be none."""
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
 #: Bytes; TensorFlow's kernels count on it.
 _ALIGNED = 64
+
+
+def gather_from(array: np.ndarray) -> Callable[[tf.Tensor], tf.Tensor]:
+    """What gives rows [...] of an array [n, ...] by their numbers.
+
+    The array's memory is shared where `as_tensor` can share it. That is so for
+    a stretch of a mapped array too: fewer than 64 rows before it are taken
+    along, so that it begins where TensorFlow's arrays do.
+    """
+    whole, begin = _with_rows_before(array)
+    tensor = as_tensor(whole)
+    if not begin:
+        return lambda rows: tf.gather(tensor, rows)
+    return lambda rows: tf.gather(tensor, rows + begin)
+
+
+def _with_rows_before(array: np.ndarray) -> tuple[np.ndarray, int]:
+    """A stretch of an array, longer at its start, and by how many rows."""
+    whole = array.base
+    if not (
+        isinstance(whole, np.ndarray)
+        and whole.dtype == array.dtype
+        and whole.strides == array.strides
+        and whole.shape[1:] == array.shape[1:]
+        and array.size
+        and array.strides[0] > 0
+    ):
+        return array, 0
+    offset = array.ctypes.data - whole.ctypes.data
+    begin, rest = divmod(offset, array.strides[0])
+    if rest or not 0 <= begin <= len(whole) - len(array):
+        return array, 0
+    # As many rows as a place must be a multiple of in bytes.
+    more = begin % _ALIGNED
+    return whole[begin - more : begin + len(array)], more
 
 
 def as_tensor(array: np.ndarray) -> tf.Tensor:

@@ -78,6 +78,9 @@ def test_stretches_of_rows_stay_mapped(written):
     assert not is_mapped(dataset.select(rows % 2 == 0).impressions.users)
     np.testing.assert_array_equal(part.origin.rows, rows[6:])
     assert part.origin.is_of(part)
+    for wrong in (rows[1:] > 5, rows + 1, rows[-3:] + 3):
+        with pytest.raises(IndexError):
+            dataset.select(wrong)
 
 
 @pytest.mark.parametrize(
