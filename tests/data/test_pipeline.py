@@ -5,10 +5,12 @@ from itertools import chain, islice, pairwise
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.data import dataset_folder, rich_dataset
 from tfadrec.core.errors import InputError
 from tfadrec.data.open_dataset import open_dataset
+from tfadrec.data.pipeline import shuffled_rows
 
 N = 12
 #: Of requests.
@@ -336,3 +338,44 @@ def test_a_stream_of_requests_is_taken_up_at_any_step(
 def test_neither_rows_nor_requests(dataset):
     with pytest.raises(InputError, match=r"or request\. Received: 'slate'"):
         dataset.batches(2, by="slate")
+
+
+def rows_of(stream, count):
+    return [rows.numpy().tolist() for rows in stream.take(count)]
+
+
+def test_windows_of_shuffled_blocks():
+    """103 rows, 20 steps of 5 a pass: windows of 20, 20, 20, 20 and 23."""
+    near = {"window": 20, "block": 8}
+    batches = rows_of(shuffled_rows(103, 5, 3, 0, **near), 40)
+    passes = [list(chain(*batches[:20])), list(chain(*batches[20:]))]
+    for rows in passes:
+        assert len(set(rows)) == 100
+        assert 0 <= min(rows) <= max(rows) < 103
+        for begin in range(0, 100, 20):
+            window = rows[begin : begin + 20]
+            # 20 rows of a few blocks in no order, and not of all 13.
+            assert len({row // 8 for row in window}) <= 5
+            assert window != sorted(window)
+    assert passes[0] != passes[1]
+    first = [{row // 8 for row in rows[:20]} for rows in passes]
+    assert first[0] != first[1]
+    for step in (1, 4, 19, 20, 33):
+        found = rows_of(shuffled_rows(103, 5, 3, step, **near), 6)
+        assert found == batches[step : step + 6][: len(found)]
+
+
+def test_windows_of_like_sizes():
+    sizes = np.arange(64) % 4 + 1
+    near = {"window": 32, "block": 8}
+    batches = rows_of(shuffled_rows(64, 4, 0, 0, sizes, **near), 16)
+    assert sorted(chain(*batches)) == list(range(64))
+    assert all(len(set(sizes[rows])) == 1 for rows in batches)
+
+
+def test_rows_of_one_window_are_shuffled_as_one():
+    expected = tf.random.experimental.stateless_shuffle(
+        tf.range(30, dtype=tf.int64), seed=[5, 1]
+    )
+    batches = rows_of(shuffled_rows(30, 10, 5, 3, block=4), 3)
+    assert list(chain(*batches)) == expected.numpy().tolist()

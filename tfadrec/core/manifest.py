@@ -7,7 +7,7 @@ import os
 import pathlib
 import stat
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.read_json import parse_json
@@ -188,11 +188,16 @@ def entries(folder: pathlib.Path) -> Iterator[tuple[str, bool]]:
 
 def facts_of_file(file: pathlib.Path) -> tuple[int, str]:
     """The number of a file's bytes, and their SHA-256 in hexadecimal."""
-    digest, size = hashlib.sha256(), 0
     with file.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-            size += len(block)
+        return facts_of_stream(stream)
+
+
+def facts_of_stream(stream: BinaryIO) -> tuple[int, str]:
+    """The number of bytes that are left, and their SHA-256 in hexadecimal."""
+    digest, size = hashlib.sha256(), 0
+    while block := stream.read(_BLOCK):
+        digest.update(block)
+        size += len(block)
     return size, digest.hexdigest()
 
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
 from tfadrec.core.schema import Schema
+from tfadrec.data.columns import rows_of
 from tfadrec.data.features import KINDS, encode, missing_like, with_columns
 from tfadrec.data.files import open_filesystem
 from tfadrec.data.tokens import Tokens
@@ -265,18 +266,3 @@ def _readable(
             "not. Mend them, or leave them empty."
         )
     return values
-
-
-def rows_of(
-    values: pa.Array | pa.ChunkedArray, known: np.ndarray
-) -> np.ndarray:
-    """1-based places of `values` in `known`, int32 [n], 0 where absent."""
-    if len(known) == 0:
-        return np.zeros(len(values), np.int32)
-    known_values = pa.array(known)
-    values = values.cast(known_values.type)
-    found = pc.index_in(values, value_set=known_values)
-    if isinstance(found, pa.ChunkedArray):
-        found = found.combine_chunks()
-    places = pc.fill_null(found, -1).to_numpy(zero_copy_only=False)
-    return (places + 1).astype(np.int32)

@@ -174,6 +174,21 @@ def lists_of(flat: pa.Array, lengths: np.ndarray, keep: np.ndarray) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), flat)
 
 
+def rows_of(
+    values: pa.Array | pa.ChunkedArray, known: np.ndarray
+) -> np.ndarray:
+    """1-based places of `values` in `known`, int32 [n], 0 where absent."""
+    if len(known) == 0:
+        return np.zeros(len(values), np.int32)
+    known_values = pa.array(known)
+    values = values.cast(known_values.type)
+    found = pc.index_in(values, value_set=known_values)
+    if isinstance(found, pa.ChunkedArray):
+        found = found.combine_chunks()
+    places = pc.fill_null(found, -1).to_numpy(zero_copy_only=False)
+    return (places + 1).astype(np.int32)
+
+
 def as_mask(values) -> np.ndarray:
     """Bool [n] in NumPy."""
     return as_array(values).to_numpy(zero_copy_only=False).astype(bool)

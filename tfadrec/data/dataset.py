@@ -1,4 +1,4 @@
-"""A dataset in memory: catalogue, event log, impressions, and their batches."""
+"""A dataset: catalogue, event log, impressions, and their batches."""
 
 import dataclasses
 from collections.abc import Mapping

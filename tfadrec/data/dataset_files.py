@@ -1,14 +1,16 @@
 """The files of a dataset folder, each checked against the manifest."""
 
+import io
 import pathlib
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.fs
 import pyarrow.parquet as pq
 
 from tfadrec.core import manifest
 from tfadrec.core.errors import InputError
-from tfadrec.core.manifest import Manifest
+from tfadrec.core.manifest import Manifest, facts_of_stream
 from tfadrec.core.nearest import nearest
 from tfadrec.core.schema import SCHEMA_FILE, Schema
 from tfadrec.data.features import KINDS
@@ -19,8 +21,9 @@ class DatasetFiles:
     """Reads the files of a dataset folder, on any filesystem.
 
     Every file that the manifest lists must be there in its size. A file that is
-    read must have its SHA-256: what was hashed is what is parsed. A folder of
-    version 0.1.0 has no manifest, and nothing is checked there.
+    read must have its SHA-256: what was hashed is what is parsed, but for files
+    that are mapped, which are hashed before. A folder of version 0.1.0 has no
+    manifest, and nothing is checked there.
 
     Args:
       path: the folder.
@@ -62,6 +65,47 @@ class DatasetFiles:
             raise self._changed(name)
         return content
 
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The files of the manifest; none where there is none."""
+        return () if self._manifest is None else tuple(self._manifest.files)
+
+    def check(self, name: str) -> None:
+        """Compares a listed file with its SHA-256, block by block.
+
+        Raises:
+          InputError: where it is not what was written.
+          OSError: where it cannot be read.
+        """
+        assert self._manifest is not None
+        require_files(self._filesystem, self._info(name), name)
+        path = f"{self._folder}/{name}"
+        with self._filesystem.open_input_stream(path) as stream:
+            if facts_of_stream(stream) not in self._manifest.facts_of(name):
+                raise self._changed(name)
+
+    def array(self, name: str) -> np.ndarray:
+        """An array of a listed `.npy` file, mapped into memory where it can be.
+
+        The file is compared first, without holding it in memory. What is
+        written into the array stays in this process.
+
+        Raises:
+          InputError: where it is not what was written, or is no array.
+        """
+        try:
+            if isinstance(self._filesystem, pyarrow.fs.LocalFileSystem):
+                self.check(name)
+                path = f"{self._folder}/{name}"
+                found = np.asarray(np.load(path, mmap_mode="c"))
+            else:
+                found = np.load(io.BytesIO(self.read(name)))
+            if not found.ndim:
+                raise ValueError("no rows")
+            return found
+        except (OSError, ValueError, EOFError) as error:
+            raise self._unreadable(name, error) from error
+
     def schema(self) -> Schema:
         """The schema, whose features are of kinds that are known.
 
@@ -93,11 +137,7 @@ class DatasetFiles:
             require_files(self._filesystem, self._info(file), path)
             return pq.read_table(path, filesystem=self._filesystem)
         except (OSError, pa.ArrowException) as error:
-            raise InputError(
-                "a dataset's tables must be readable. Received: "
-                f"{file}: {' '.join(str(error).split())}. Write {self._path} "
-                "again with `tfadrec prepare`."
-            ) from error
+            raise self._unreadable(file, error) from error
 
     def _beside(self) -> str:
         """A sentence about a dataset beside it that was probably meant."""
@@ -114,6 +154,13 @@ class DatasetFiles:
 
     def _info(self, name: str) -> pyarrow.fs.FileInfo:
         return self._filesystem.get_file_info(f"{self._folder}/{name}")
+
+    def _unreadable(self, name: str, error: Exception) -> InputError:
+        return InputError(
+            "a dataset's files must be readable. Received: "
+            f"{name}: {' '.join(str(error).split())}. Write {self._path} "
+            "again with `tfadrec prepare`."
+        )
 
     def _changed(self, name: str) -> InputError:
         return InputError(

@@ -45,13 +45,33 @@ class Impressions:
         return self.history_ends - self.history_starts
 
     def take(self, rows: np.ndarray) -> "Impressions":
-        """The rows that an index or a bool mask names."""
+        """The rows that an index or a bool mask names.
+
+        Those of one stretch are views, and so take no memory.
+        """
+        found = stretch_of(rows, len(self.ads))
         return Impressions(
             **{
-                field.name: _take(getattr(self, field.name), rows)
+                field.name: _take(getattr(self, field.name), found)
                 for field in dataclasses.fields(self)
             }
         )
+
+
+def stretch_of(rows: np.ndarray, n: int) -> np.ndarray | slice:
+    """The slice of n rows that an index or a bool mask names, if there is one.
+
+    Anything else is given back as it is, so that NumPy judges it.
+    """
+    if rows.dtype == bool:
+        first, count = int(rows.argmax()) if len(rows) else 0, int(rows.sum())
+        is_stretch = len(rows) == n and bool(rows[first:][:count].all())
+    else:
+        first, count = int(rows[0]) if len(rows) else 0, len(rows)
+        is_stretch = 0 <= first <= n - count and bool(
+            (rows[1:] == rows[:-1] + 1).all()
+        )
+    return slice(first, first + count) if is_stretch else rows
 
 
 def _take(values, rows):

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from tfadrec.core.errors import InputError
-from tfadrec.data.catalogue import rows_of
+from tfadrec.data.columns import rows_of
 from tfadrec.data.features import counted
 from tfadrec.data.rate_table import RateTable
 

@@ -2,26 +2,24 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Iterable
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from tfadrec.core.errors import InputError
 from tfadrec.core.schema import Schema
-from tfadrec.data.catalogue import Catalogue, rows_of
+from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.dataset_files import DatasetFiles
-from tfadrec.data.event_log import EventLog
-from tfadrec.data.features import KINDS, encode, missing_like, with_columns
-from tfadrec.data.impressions import Impressions
+from tfadrec.data.encoded import column_files
+from tfadrec.data.encoded.encode_tables import encode_tables
+from tfadrec.data.encoded.encoded import Encoded
 from tfadrec.data.origin import Origin
-from tfadrec.data.rate_table import rate_tables
 
 
 def open_dataset(path: str | pathlib.Path) -> Dataset:
-    """Reads a dataset folder.
+    """Opens a dataset folder.
+
+    What `tfadrec prepare` wrote has arrays of events and impressions in files,
+    which are mapped into memory: what is read of them takes memory, as long as
+    there is some, and nothing else does. Where there are none, as in a folder
+    of version 0.1.0, the arrays are made of the tables, in memory.
 
     Args:
       path: the folder that `tfadrec prepare` wrote, on any filesystem that
@@ -33,181 +31,24 @@ def open_dataset(path: str | pathlib.Path) -> Dataset:
     """
     files = DatasetFiles(path)
     schema = files.schema()
-    ads, events, impressions = map(
-        files.table, ("ads", "events", "impressions")
-    )
-    histories = (
-        files.table("histories")
-        if "history" in impressions.column_names
-        else None
-    )
-    people = files.table("users") if schema.of("user") else None
-
-    context = schema.of("context", "candidate")
-    shown = ("request_id", "user_id", "ad_id", "timestamp", *schema.labels)
-    done = ("user_id", "ad_id", "event_type", "timestamp")
-    for name, table, keys, features in (
-        ("events", events, done, schema.of("event")),
-        ("impressions", impressions, shown, context),
-        ("users", people, ("user_id",), schema.of("user")),
-    ):
-        if table is None:
-            continue
-        columns = (*keys, *(f.column for f in with_columns(features)))
-        missing = [c for c in columns if c not in table.column_names]
-        if missing:
-            raise InputError(
-                f"{name}.parquet must have every column of the schema. "
-                f"Received: no {', '.join(missing)}. Write the dataset again "
-                "with `tfadrec prepare`."
-            )
-
-    catalogue = Catalogue.from_table(ads, schema.of("ad"))
-    user_ids = _distinct(
-        table["user_id"]
-        for table in (events, impressions, people)
-        if table is not None
-    )
-    users = rows_of(impressions["user_id"], user_ids)
-    times = impressions["timestamp"].to_numpy()
-    if histories is None:
-        log, starts, ends = _own_histories(
-            events, schema, catalogue, user_ids, users, times
-        )
-    else:
-        log, starts, ends = _given_histories(
-            histories, impressions["history"].to_numpy(), schema, catalogue
-        )
-    requests = impressions["request_id"].combine_chunks().dictionary_encode()
+    encoded = column_files.load(files, schema) or _from_tables(files, schema)
     whole = Dataset(
         schema=schema,
-        catalogue=catalogue,
-        user_ids=user_ids,
-        users=_of_users(people, user_ids, schema),
-        events=log,
-        impressions=Impressions(
-            requests=requests.indices.to_numpy().astype(np.int64),
-            users=users,
-            ads=catalogue.rows(impressions["ad_id"]),
-            times=times,
-            labels={
-                name: impressions[name].to_numpy().astype(np.float32)
-                for name in schema.labels
-            },
-            columns=encode(impressions, context),
-            history_starts=starts,
-            history_ends=ends,
-            splits=impressions["split"].to_numpy()
-            if "split" in impressions.column_names
-            else None,
-            weights=impressions["weight"].to_numpy()
-            if "weight" in impressions.column_names
-            else None,
-            days=impressions["joined"].to_numpy()
-            if "joined" in impressions.column_names
-            else None,
-        ),
+        catalogue=Catalogue.from_table(files.table("ads"), schema.of("ad")),
+        user_ids=encoded.user_ids,
+        users=encoded.users,
+        events=encoded.events,
+        impressions=encoded.impressions,
+        rates=encoded.rates,
     )
-    return dataclasses.replace(
-        whole,
-        origin=Origin(str(path), whole),
-        rates=rate_tables(
-            schema, whole.impressions, catalogue.columns, whole.users
-        ),
-    )
+    return dataclasses.replace(whole, origin=Origin(str(path), whole))
 
 
-def _distinct(columns: Iterable[pa.ChunkedArray]) -> np.ndarray:
-    """All ids of some columns, sorted and without repeats."""
-    chunks = [chunk for column in columns for chunk in column.chunks]
-    ids = pc.unique(pa.chunked_array(chunks))
-    return ids.take(pc.sort_indices(ids)).to_numpy(zero_copy_only=False)
-
-
-def _of_users(
-    people: pa.Table | None, user_ids: np.ndarray, schema: Schema
-) -> dict[str, np.ndarray]:
-    """The users' features, row 0 and those without any missing."""
-    if people is None:
-        return {}
-    encoded = encode(people, schema.of("user"))
-    rows = rows_of(people["user_id"], user_ids)
-    users = {}
-    for name, unknown in missing_like(encoded).items():
-        users[name] = np.repeat(unknown, len(user_ids) + 1, axis=0)
-        users[name][rows] = encoded[name]
-    return users
-
-
-def _no_events(schema: Schema) -> dict[str, pa.Array]:
-    """Columns of an event log without events."""
-    typed = {}
-    for feature in with_columns(schema.of("event")):
-        nothing = pa.chunked_array([pa.array([], pa.string())])
-        typed[feature.column], _ = KINDS[feature.kind].parse(nothing, " ", {})
-    return typed
-
-
-def _own_histories(
-    events: pa.Table,
-    schema: Schema,
-    catalogue: Catalogue,
-    user_ids: np.ndarray,
-    users: np.ndarray,
-    times: np.ndarray,
-) -> tuple[EventLog, np.ndarray, np.ndarray]:
-    """A user's events strictly before each impression, as log slices."""
-    event_users = rows_of(events["user_id"], user_ids)
-    event_times = events["timestamp"].to_numpy()
-    order = np.lexsort((event_times, event_users))
-    event_users, event_times = event_users[order], event_times[order]
-    log = EventLog(
-        users=event_users,
-        ads=catalogue.rows(events["ad_id"])[order],
-        types=rows_of(
-            events["event_type"], np.array(schema.event_types, dtype=object)
-        )[order],
-        times=event_times,
-        columns={
-            name: column[order]
-            for name, column in encode(events, schema.of("event")).items()
-        },
-    )
-    starts = np.searchsorted(event_users, users, side="left")
-    # One sortable key of (user, time): the number of events that are smaller
-    # is the place where the impression would stand in the log.
-    first = min(event_times.min(initial=0), times.min(initial=0))
-    span = max(event_times.max(initial=0), times.max(initial=0)) - first + 1
-    event_keys = event_users.astype(np.int64) * span + (event_times - first)
-    keys = users.astype(np.int64) * span + (times - first)
-    ends = np.searchsorted(event_keys, keys, side="left")
-    return log, starts.astype(np.int64), ends.astype(np.int64)
-
-
-def _given_histories(
-    histories: pa.Table,
-    history_rows: np.ndarray,
-    schema: Schema,
-    catalogue: Catalogue,
-) -> tuple[EventLog, np.ndarray, np.ndarray]:
-    """Histories that the source brought along, one list per request."""
-    lists = histories["ads"].combine_chunks()
-    lengths = pc.list_value_length(lists).to_numpy().astype(np.int64)
-    ends = np.cumsum(lengths)
-    ads = catalogue.rows(lists.flatten())
-    # Where no types are told there is one; the log does not tell the times.
-    types = np.full(len(ads), min(1, len(schema.event_types)), np.int32)
-    if "types" in histories.column_names:
-        types = rows_of(
-            histories["types"].combine_chunks().flatten(),
-            np.array(schema.event_types, dtype=object),
-        )
-    unknown = missing_like(encode(_no_events(schema), schema.of("event")))
-    log = EventLog(
-        users=None,
-        ads=ads,
-        types=types,
-        times=None,
-        columns={k: np.repeat(v, len(ads), 0) for k, v in unknown.items()},
-    )
-    return log, (ends - lengths)[history_rows], ends[history_rows]
+def _from_tables(files: DatasetFiles, schema: Schema) -> Encoded:
+    names = ["ads", "events", "impressions"]
+    tables = {name: files.table(name) for name in names}
+    if "history" in tables["impressions"].column_names:
+        tables["histories"] = files.table("histories")
+    if schema.of("user"):
+        tables["users"] = files.table("users")
+    return encode_tables(schema, tables)

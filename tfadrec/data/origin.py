@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tfadrec.data.impressions import stretch_of
+
 if TYPE_CHECKING:
     from tfadrec.data.dataset import Dataset
 
@@ -33,10 +35,14 @@ class Origin:
         Args:
           rows: an index or a bool mask.
         """
-        own = self.rows
-        if own is None:
-            own = np.arange(len(self.whole), dtype=np.uint32)
-        return dataclasses.replace(self, rows=own[rows])
+        found = stretch_of(rows, len(self))
+        if self.rows is not None:
+            own = self.rows[found]
+        elif isinstance(found, slice):
+            own = np.arange(found.start, found.stop, dtype=np.uint32)
+        else:
+            own = np.arange(len(self.whole), dtype=np.uint32)[found]
+        return dataclasses.replace(self, rows=own)
 
     def is_of(self, dataset: "Dataset") -> bool:
         """Whether a dataset still has the ads and the rows of its origin."""

@@ -1,7 +1,8 @@
 """Rows to batches: the tf.data pipeline.
 
-A batch is a handful of gathers from arrays that lie in memory once, done for
-all rows of the batch at a time, so the cost is that of copying the result.
+A batch is a handful of gathers from arrays that lie in memory once, or in files
+that are mapped into it. They are done for all rows of the batch at a time, so
+the cost is that of copying the result.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,10 +16,18 @@ from tfadrec.data.event_log import EventLog
 from tfadrec.data.impressions import Impressions
 from tfadrec.data.newest_events import NewestEvents
 from tfadrec.data.slates import Slates
+from tfadrec.data.tensors import as_tensor, gather_from, one_more
 
 # Batches of requests that are sorted by size together: enough for little
 # padding, few enough for batches to stay mixed.
-_WINDOW = 16
+_LIKE = 16
+# Rows that are shuffled as one. Their order, and what is worked out on the way,
+# takes some 100 bytes a row; and a dataset of a log of moderate size is one
+# window, each of its passes in an order drawn from all.
+_WINDOW_ROWS = 1 << 22
+# Rows that are read from one place of the files: a page holds 1,000 values,
+# and a window mixes 64 such places.
+_BLOCK_ROWS = 1 << 16
 
 
 def batches(
@@ -79,10 +88,17 @@ def shuffled_rows(
     seed: int,
     first_step: int,
     sizes: np.ndarray | None = None,
+    *,
+    window: int = _WINDOW_ROWS,
+    block: int = _BLOCK_ROWS,
 ) -> tf.data.Dataset:
     """An endless stream of rows [batch_size], pass after pass.
 
-    The order of a pass depends on the seed and the number of the pass alone.
+    The order of a pass depends on the seed and the number of the pass alone. Up
+    to `window` rows are shuffled as one. Of more rows, the blocks of
+    neighbouring rows are shuffled first, and then, in turn, the rows of as many
+    blocks as make a window. So what is read at a time lies close together, and
+    no order of all rows is held.
 
     Args:
       n: rows there are, >= `batch_size`.
@@ -90,38 +106,62 @@ def shuffled_rows(
       seed: of the orders.
       first_step: the batch to begin with.
       sizes: [n], where rows of like size are to come together.
+      window: rows that are shuffled as one.
+      block: rows that stay neighbours until then.
     """
     steps = n // batch_size
+    each = steps if n <= window else max(1, window // batch_size)
+    windows = -(-steps // each)
     first_pass, first_batch = divmod(first_step, steps)
+    first_window, first_batch = divmod(first_batch, each)
+    first_window += first_pass * windows
     shuffle = tf.random.experimental.stateless_shuffle
 
-    def order_of_pass(number: tf.Tensor) -> tf.Tensor:
-        order = shuffle(tf.range(n, dtype=tf.int64), seed=[seed, number])
+    def rows_at(places: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+        """The rows in some places of a pass, whose blocks are shuffled."""
+        blocks = tf.range(-(-n // block), dtype=tf.int64)
+        order = shuffle(blocks, seed=[seed, -1 - number])
+        lengths = tf.minimum(n - order * block, block)
+        ends = tf.cumsum(lengths)
+        found = tf.searchsorted(ends, places, side="right")
+        return places + tf.gather(order * block - ends + lengths, found)
+
+    def order_of_window(number: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
+        begin = place * (each * batch_size)
+        last = tf.constant(n, tf.int64)
+        end = begin + each * batch_size
+        end = tf.where(place == windows - 1, last, end)
+        # Each window has a seed of its own; the first has that of the pass.
+        mixed = number + place * 2**32
+        order = shuffle(tf.range(begin, end), seed=[seed, mixed])
+        if windows > 1:
+            order = rows_at(order, number)
         if sizes is None:
             return order
-        # A row's window counts before its size does.
-        order = order[: steps * batch_size]
-        place = tf.range(steps * batch_size, dtype=tf.int64)
-        window = place // (_WINDOW * batch_size)
+        # A row's few batches count before its size does.
+        order = order[: tf.size(order) // batch_size * batch_size]
+        few = tf.range(tf.size(order, tf.int64)) // (_LIKE * batch_size)
         size = tf.gather(tf.constant(sizes, tf.int64), order)
-        key = window * int(sizes.max() + 1) + size
+        key = few * int(sizes.max() + 1) + size
         order = tf.gather(order, tf.argsort(key, stable=True))
-        whole = shuffle(tf.range(steps, dtype=tf.int64), seed=[number, seed])
-        order = tf.reshape(order, [steps, batch_size])
-        return tf.reshape(tf.gather(order, whole), [-1])
+        order = tf.reshape(order, [-1, batch_size])
+        whole = tf.range(tf.shape(order, tf.int64)[0])
+        order = tf.gather(order, shuffle(whole, seed=[mixed, seed]))
+        return tf.reshape(order, [-1])
 
-    def rows_of_pass(number: tf.Tensor) -> tf.data.Dataset:
-        order = order_of_pass(number)
-        begin = tf.where(number == first_pass, first_batch, 0)
-        begin = tf.cast(begin, tf.int64)
-        return tf.data.Dataset.range(begin, steps).map(
+    def rows_of_window(number: tf.Tensor) -> tf.data.Dataset:
+        place = number % windows
+        order = order_of_window(number // windows, place)
+        begin = tf.where(number == first_window, first_batch, 0)
+        count = tf.minimum(steps - place * each, each)
+        return tf.data.Dataset.range(tf.cast(begin, tf.int64), count).map(
             lambda step: tf.ensure_shape(
                 order[step * batch_size : (step + 1) * batch_size], [batch_size]
             )
         )
 
-    passes = tf.data.Dataset.range(first_pass, np.iinfo(np.int64).max)
-    return passes.flat_map(rows_of_pass)
+    numbers = tf.data.Dataset.range(first_window, np.iinfo(np.int64).max)
+    return numbers.flat_map(rows_of_window)
 
 
 class _Gather:
@@ -135,43 +175,39 @@ class _Gather:
         newest: NewestEvents,
     ) -> None:
         self._newest = newest
-        # One dummy event, so that there is always something to gather.
-        self._ads = tf.constant(np.append(events.ads, np.int32(0)))
-        self._types = tf.constant(np.append(events.types, np.int32(0)))
+        # One event more, so that there is always something to gather.
+        self._ads = as_tensor(one_more(events.ads))
+        self._types = as_tensor(one_more(events.types))
         self._times = (
-            None
-            if events.times is None
-            else tf.constant(np.append(events.times, np.int64(0)))
+            None if events.times is None else as_tensor(one_more(events.times))
         )
         self._attributes = {
-            name: tf.constant(np.concatenate([column, column[:1] * 0]))
-            if len(column)
-            else tf.zeros([1, *column.shape[1:]], column.dtype)
+            name: as_tensor(one_more(column))
             for name, column in events.columns.items()
         }
-        self._users = {name: tf.constant(v) for name, v in users.items()}
+        self._users = {name: as_tensor(v) for name, v in users.items()}
         self._columns = {
-            "user_id": tf.constant(rows.users),
-            "candidate_ads": tf.constant(rows.ads),
-            **{k: tf.constant(v) for k, v in rows.columns.items()},
+            "user_id": gather_from(rows.users),
+            "candidate_ads": gather_from(rows.ads),
+            **{k: gather_from(v) for k, v in rows.columns.items()},
         }
-        self._labels = {k: tf.constant(v) for k, v in rows.labels.items()}
+        self._labels = {k: gather_from(v) for k, v in rows.labels.items()}
         self._weights = None
         if rows.weights is not None:
-            mean = rows.weights.mean() or 1.0
-            self._weights = tf.constant(rows.weights / mean, tf.float32)
-        self._impression_times = tf.constant(rows.times)
-        self._ends = tf.constant(rows.history_ends)
-        self._starts = tf.constant(rows.history_starts)
+            self._weights = gather_from(rows.weights)
+            self._mean_weight = rows.weights.mean() or 1.0
+        self._impression_times = gather_from(rows.times)
+        self._ends = gather_from(rows.history_ends)
+        self._starts = gather_from(rows.history_starts)
 
     def __call__(self, rows: tf.Tensor) -> tuple:
-        inputs = {k: tf.gather(v, rows) for k, v in self._columns.items()}
+        inputs = {k: take(rows) for k, take in self._columns.items()}
         inputs |= self.user_side(rows, inputs["user_id"])
         return inputs, *self.answers(rows)
 
     def column(self, name: str, rows: tf.Tensor) -> tf.Tensor:
         """One column of the impressions."""
-        return tf.gather(self._columns[name], rows)
+        return self._columns[name](rows)
 
     @property
     def columns(self) -> list[str]:
@@ -180,20 +216,19 @@ class _Gather:
 
     def answers(self, rows: tf.Tensor) -> list:
         """Labels, and where there are some, weights."""
-        labels = {k: tf.gather(v, rows) for k, v in self._labels.items()}
+        labels = {k: take(rows) for k, take in self._labels.items()}
         if self._weights is None:
             return [labels]
-        return [labels, tf.gather(self._weights, rows)]
+        weights = self._weights(rows) / self._mean_weight
+        return [labels, tf.cast(weights, tf.float32)]
 
     def user_side(self, rows: tf.Tensor, users: tf.Tensor) -> dict:
         """What is known of the user at the time of a row."""
-        places, lengths = self._newest(
-            tf.gather(self._starts, rows), tf.gather(self._ends, rows)
-        )
+        places, lengths = self._newest(self._starts(rows), self._ends(rows))
         ages = tf.zeros(tf.shape(places), tf.int32)
         if self._times is not None:
             then = tf.gather(self._times, places)
-            now = tf.gather(self._impression_times, rows)[:, None]
+            now = self._impression_times(rows)[:, None]
             age = tf.minimum(now - then, tf.int32.max)
             real = places < len(self._ads) - 1
             ages = tf.where(real, tf.cast(age, tf.int32), 0)

@@ -50,7 +50,10 @@ def split_by_time(
         is_new = slice(None)
         if days is not None:
             is_new = days == days.max(initial=0)
-        ordered = np.sort(times[is_new])
+        ordered = times[is_new]
+        # As datasets are written; a copy of all times can be large.
+        if (ordered[1:] < ordered[:-1]).any():
+            ordered = np.sort(ordered)
         n = len(ordered)
         if not n:
             ordered = np.zeros(1, np.int64)  # and every split is empty

@@ -160,7 +160,7 @@ def _add(digest: Any, name: str, part: Any) -> None:
             _add(digest, f"{name}/{inner}", part[inner])
     elif isinstance(part, np.ndarray) and part.dtype != object:
         digest.update(f"{part.dtype.str}{part.shape}\0".encode())
-        digest.update(np.ascontiguousarray(part).tobytes())
+        digest.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8))
     elif part is not None:
         texts = list(map(str, part))
         sizes = np.fromiter(map(len, texts), np.int64, len(texts))

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shutil
 
 import numpy as np
 import pyarrow as pa
@@ -214,6 +215,7 @@ def without_manifest(folder):
     """A dataset as version 0.1.0 wrote it."""
     write(folder)
     (folder / "manifest.json").unlink()
+    shutil.rmtree(folder / "columns")
     fields = json.loads((folder / "schema.json").read_text())
     del fields["version"], fields["features"]
     old = {**fields, "ad_features": [], "context": []}

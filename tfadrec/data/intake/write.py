@@ -12,6 +12,8 @@ from tfadrec.core.errors import TfadrecError
 from tfadrec.core.one_class import one_class
 from tfadrec.core.owned_folder import OwnedFolder
 from tfadrec.core.schema import SCHEMA_FILE, Schema
+from tfadrec.data.encoded import column_files
+from tfadrec.data.encoded.encode_tables import encode_tables
 from tfadrec.data.intake.feature_columns import named_columns
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.summary import Summary
@@ -59,6 +61,8 @@ def write_dataset(
     Events are sorted by user and time, impressions by time and by the order in
     which their requests appear; both sorts are stable. The columns of features
     come by their keys (see `FeatureSpec`) and are called as the schema says.
+    Beside the tables are their arrays, as models read them (`encoded`).
+
     The folder takes its place at once, so that no reader meets half of it, and
     holds a manifest of its files; see `OwnedFolder`.
 
@@ -132,6 +136,7 @@ def write_dataset(
             for name, table in tables.items():
                 pq.write_table(table, fresh / f"{name}.parquet")
             (fresh / SCHEMA_FILE).write_text(schema.to_json(), encoding="utf-8")
+            column_files.save(encode_tables(schema, tables), fresh)
     except OSError as error:
         raise TfadrecError(
             f"a dataset must be writable to its folder. Received: {error}. "

@@ -1,0 +1,111 @@
+"""The arrays of a dataset in its folder: a file each, to be mapped."""
+
+import pathlib
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tfadrec.core.errors import InputError
+from tfadrec.core.schema import Schema
+from tfadrec.data.dataset_files import DatasetFiles
+from tfadrec.data.encoded.encoded import Encoded
+
+#: Another encoding would have a folder of another name, so that versions
+#: which do not know it read the tables.
+_FOLDER = "columns"
+_USER_IDS = f"{_FOLDER}/user_ids"
+#: Tables that the arrays were made of.
+_SOURCES = ("events", "impressions", "users", "histories")
+
+
+def save(encoded: Encoded, folder: pathlib.Path) -> None:
+    """Writes the arrays below a dataset's folder.
+
+    Raises:
+      OSError: where they cannot be written.
+    """
+    (folder / _FOLDER).mkdir()
+    ids = pa.table({"user_id": pa.array(encoded.user_ids)})
+    pq.write_table(ids, folder / f"{_USER_IDS}.parquet")
+    for name, array in encoded.arrays().items():
+        with (folder / _FOLDER / f"{name}.npy").open("wb") as file:
+            _write(file, array, spare=_is_gathered(name))
+
+
+def load(files: DatasetFiles, schema: Schema) -> Encoded | None:
+    """The arrays of a dataset's folder.
+
+    They are mapped, and take memory only where they are read; the ids of users
+    lie in memory. The tables that they were made of are compared with the
+    manifest as well.
+
+    Args:
+      files: the folder.
+      schema: the feature spec.
+
+    Returns:
+      The arrays; None for a folder without them, or without a manifest, whose
+      tables may be others now.
+
+    Raises:
+      InputError: where a file is not what was written.
+    """
+    if f"{_USER_IDS}.parquet" not in files.listed:
+        return None
+    for table in _SOURCES:
+        if f"{table}.parquet" in files.listed:
+            files.check(f"{table}.parquet")
+    user_ids = files.table(_USER_IDS)["user_id"]
+    arrays = {}
+    for file in files.listed:
+        path = pathlib.PurePosixPath(file)
+        if path.parent.name == _FOLDER and path.suffix == ".npy":
+            array = files.array(file)
+            arrays[path.stem] = array[:-1] if _is_gathered(path.stem) else array
+    try:
+        encoded = Encoded.from_arrays(
+            user_ids.to_numpy(), arrays, schema.labels
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"a dataset's {_FOLDER} must be all that models read. Received: "
+            f"a folder without {error}. Write it again with `tfadrec prepare`."
+        ) from error
+    _check_lengths(arrays)
+    return encoded
+
+
+def _is_gathered(name: str) -> bool:
+    """Whether an array has one row of zeros more in its file.
+
+    That is the event which stands in the places of a batch where there is none.
+    """
+    return name.startswith("events.") and name != "events.users"
+
+
+def _write(file, array: np.ndarray, *, spare: bool) -> None:
+    """Writes an array as NumPy does, without a copy of it in memory."""
+    array = np.ascontiguousarray(array)
+    header = np.lib.format.header_data_from_array_1_0(array)
+    header["shape"] = (len(array) + spare, *array.shape[1:])
+    np.lib.format.write_array_header_1_0(file, header)
+    array.tofile(file)
+    if spare:
+        np.zeros_like(array, shape=(1, *array.shape[1:])).tofile(file)
+
+
+def _check_lengths(arrays: dict[str, np.ndarray]) -> None:
+    """Refuses arrays of impressions, or of events, of different lengths."""
+    for part in ("events", "impressions"):
+        sizes = {
+            len(array)
+            for name, array in arrays.items()
+            if name.startswith(f"{part}.")
+        }
+        if len(sizes) != 1:
+            raise InputError(
+                f"the {part} of a dataset must have one length. Received: "
+                f"{', '.join(map(str, sorted(sizes)))} in its {_FOLDER}. Write "
+                "it again with `tfadrec prepare`."
+            )
