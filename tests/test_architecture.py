@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "losses": {"core", "ops"},
     "calibration": {"core", "ops", "data", "runs"},
     "metrics": {"core", "ops"},
+    "retrieval": {"core", "ops"},
     "optimizers": {"core", "ops"},
     "towers": {"core", "ops", "layers"},
     "models": MODELS,
@@ -32,7 +33,9 @@ MAY_IMPORT = {
     "tuning": {"core", "data", "models", "runs", "training", "evaluation"},
     "evaluation": EVALUATION,
     "diagnosis": {"core", "data", "metrics", "training"},
-    "serving": EVALUATION | {"layers", "towers", "evaluation", "native"},
+    "serving": EVALUATION
+    | {"layers", "towers", "evaluation", "native"}
+    | {"retrieval"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 

@@ -2,13 +2,25 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 import yaml
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.nearest import nearest
 from tfadrec.core.read_yaml import read_yaml
+
+Model = Literal["ranker", "retriever"]
+#: What a retriever has in place of the defaults, and sections that it lacks.
+_OF_RETRIEVERS = {
+    "encoder": {"class": "GRU"},
+    "matching": None,
+    "text_matching": None,
+}
+_NOT_OF_RETRIEVERS = (
+    *("matching", "interaction", "multitask", "text_matching", "ranker"),
+    "calibration",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +31,9 @@ class RunConfig:
     at its class's own defaults; `text: null` gives a ranker that does not read
     the ad copy, `matching: null` one without a matching layer. `interaction`
     and `multitask` are null unless they are given.
+
+    `model: retriever` stands beside the sections. Such a run has no matching,
+    no head and no calibration, and its encoder is `GRU` unless it names one.
 
     Args:
       text: `model`, `pooling`, `tuning` and more; see `training.text_model`.
@@ -37,6 +52,7 @@ class RunConfig:
       data: `history_length`, and the shares `valid` and `test`.
       calibration: `method` and `field` of `fit_calibration`, which then learns
         from the validation rows once the ranker is trained, or null.
+      model: `ranker` or `retriever`.
     """
 
     text: Mapping[str, Any] | None = dataclasses.field(
@@ -62,15 +78,39 @@ class RunConfig:
     fit: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     calibration: Mapping[str, Any] | None = None
+    model: Model = "ranker"
 
     @classmethod
     def from_yaml(cls, text: str | bytes) -> "RunConfig":
         """Reads a YAML text, which is UTF-8 where it is bytes.
 
         Raises:
-          InputError: where it is no YAML, or names an unknown section.
+          InputError: where it is no YAML, or names an unknown section or model,
+            or a section that the model does not have.
         """
-        return cls(**read_sections(text))
+        settings = read_settings(text)
+        model = settings.pop("model", "ranker")
+        sections = _checked(settings)
+        if model not in get_args(Model):
+            raise InputError(
+                f"`model` must be one of {', '.join(get_args(Model))}. "
+                f"Received: model={model!r}."
+            )
+        if model == "ranker":
+            return cls(**sections)
+        for name in _NOT_OF_RETRIEVERS:
+            if sections.get(name):
+                raise InputError(
+                    f"a retriever has no section {name!r}. Received: "
+                    f"{sections[name]!r}. Leave it out."
+                )
+        return cls(model=model, **{**_OF_RETRIEVERS, **sections})
+
+    def sections(self) -> dict[str, Any]:
+        """Section -> its settings."""
+        found = dataclasses.asdict(self)
+        del found["model"]
+        return found
 
     def to_yaml(self) -> str:
         """The settings as YAML text, which `from_yaml` reads back."""
@@ -98,8 +138,12 @@ def read_sections(text: str | bytes) -> dict[str, Any]:
     Raises:
       InputError: where it is no YAML, or names an unknown section.
     """
-    sections = read_settings(text)
-    known = [field.name for field in dataclasses.fields(RunConfig)]
+    return _checked(read_settings(text))
+
+
+def _checked(sections: dict[str, Any]) -> dict[str, Any]:
+    """The same sections, by names that there are, and with settings."""
+    known = list(RunConfig().sections())
     optional = (
         *("text", "matching", "interaction", "multitask", "text_matching"),
         "calibration",

@@ -1,6 +1,5 @@
 """What a command refuses before it loads TensorFlow."""
 
-import dataclasses
 import pathlib
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -51,14 +50,26 @@ def check_training(
         lacks, for a folder that is no dataset or holds something else.
       TfadrecError: where the language model cannot be had.
     """
-    sections = dataclasses.asdict(config)
+    sections = config.sections()
     check_sections(sections, allow_import)
+    if config.model == "retriever":
+        _check_fit(config)
     schema = DatasetFiles(data).schema()
     check_schema(sections, schema)
     record = {"data": data_path(data), "config": config.to_yaml()}
     check_claim(run_folder(out), record)
     _check_models(sections)
     return schema
+
+
+def _check_fit(config: RunConfig) -> None:
+    """Refuses settings of `fit` that only a ranker has."""
+    for name in {"by", "monitor"} & set(config.fit):
+        raise InputError(
+            f"a retriever has no setting `fit.{name}`: it learns from clicks, "
+            "and its best epoch is that of the highest recall. Received: "
+            f"{name}={config.fit[name]!r}. Leave it out."
+        )
 
 
 def check_search(
@@ -82,7 +93,7 @@ def check_search(
     check_sections(sections, allow_import, options)
     schema = DatasetFiles(data).schema()
     check_schema(sections, schema)
-    _check_models({**dataclasses.asdict(RunConfig()), **sections})
+    _check_models({**RunConfig().sections(), **sections})
     return schema
 
 
@@ -90,6 +101,7 @@ def check_run(
     run: str | pathlib.Path,
     data: str | pathlib.Path | None = None,
     allow_import: Collection[str] = (),
+    models: Collection[str] = ("ranker",),
 ) -> dict[str, str]:
     """Refuses a folder that is no finished run, or whose dataset is gone.
 
@@ -97,6 +109,7 @@ def check_run(
       run: the folder.
       data: a dataset folder to read in place of that of its record.
       allow_import: modules whose classes it may name.
+      models: of which one it has to be, see `RunConfig`.
 
     Returns:
       The run's record.
@@ -111,7 +124,9 @@ def check_run(
             f"{run}, which {_what_is(run)}"
         )
     record = read_record(run)
-    config = dataclasses.asdict(RunConfig.from_yaml(record["config"]))
+    settings = RunConfig.from_yaml(record["config"])
+    _check_kind(run, settings.model, models)
+    config = settings.sections()
     if modules_named(config):
         check_sections(config, allow_import)
     place = record["data"] if data is None else data
@@ -129,6 +144,15 @@ def check_run(
         )
     DatasetFiles(place)
     return record
+
+
+def _check_kind(run: pathlib.Path, kind: str, models: Collection[str]) -> None:
+    if kind not in models:
+        wanted = " or a ".join(models)
+        raise InputError(
+            f"this needs a run of a {wanted}. Received: {run}, which is one of "
+            f"a {kind}. Name another run."
+        )
 
 
 def check_update(

@@ -1,14 +1,11 @@
 """Fitting with exact metrics, early stopping, and resume."""
 
-import dataclasses
 import logging
 import pathlib
-from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 import numpy as np
 
-from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
 from tfadrec.core.ranges import Index, Rows, Steps
 from tfadrec.core.work_folder import WorkFolder
@@ -19,8 +16,7 @@ from tfadrec.models.start_text import start_text
 from tfadrec.runs.check import check_sections
 from tfadrec.runs.folder import run_folder
 from tfadrec.training.fitted import write_run
-from tfadrec.training.measure_epochs import MeasureEpochs
-from tfadrec.training.saved_state import SavedState
+from tfadrec.training.run_epochs import run_epochs
 
 _LOG = logging.getLogger(__name__)
 _PREDICT_BATCH = 4096
@@ -154,52 +150,31 @@ def fit_in(
     steps = steps_per_epoch or max(1, examples // batch_size)
     if not model.built:
         model.build()
-    model.optimizer.build(model.trainable_variables)
-    # Under mixed_float16 Keras has wrapped the optimiser.
-    optimizer: Any = model.optimizer
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    rate = optimizer.get_config()["learning_rate"]  # a schedule's a dict
-    falling = decay and not isinstance(rate, Mapping)
-    state = SavedState(model, folder, monitor)
     watch = _Watch()
-    last = min(epochs, until or epochs)
-    if not state.is_over(last, patience):
-        begin = len(state.history)
-        matches_texts = (
-            isinstance(model, AdRanker) and model.text_matching is not None
-        )
-        # Without one, no sample of the rows is gathered either; and what has
-        # learned already keeps its weights.
-        if not optimizer.iterations.numpy() and matches_texts:
-            start_text(model, _sample(train))
-        model.fit(
-            train.batches(
-                batch_size, by=by, seed=seed, first_step=begin * steps
-            ),
-            initial_epoch=begin,
-            epochs=last,
-            steps_per_epoch=steps,
-            verbose=0,
-            callbacks=[
-                *([_Decay(float(rate), epochs, steps)] if falling else []),
-                MeasureEpochs(
-                    state,
-                    lambda: _measure(model, valid, watch),
-                    last,
-                    patience,
-                    steps,
-                    progress,
-                ),
-                keras.callbacks.TensorBoard(
-                    folder.path / "tensorboard", write_graph=False
-                ),
-            ],
-        )
-    state.restore_best()
-    if falling:
-        model.optimizer.learning_rate = float(rate)
+    history = run_epochs(
+        folder,
+        model,
+        lambda first: train.batches(
+            batch_size, by=by, seed=seed, first_step=first
+        ),
+        lambda: _measure(model, valid, watch),
+        steps=steps,
+        epochs=epochs,
+        until=until,
+        decay=decay,
+        monitor=monitor,
+        patience=patience,
+        progress=progress,
+        begin=lambda: _start_text(model, train),
+    )
     write_run(model, train, valid, folder, monitor)
-    return state.history
+    return history
+
+
+def _start_text(model: RankingModel, train: Dataset) -> None:
+    # Without texts to match no sample of the rows is gathered either.
+    if isinstance(model, AdRanker) and model.text_matching is not None:
+        start_text(model, _sample(train))
 
 
 def _sample(train: Dataset):
@@ -364,24 +339,3 @@ def check_labels(model: RankingModel, dataset: Dataset) -> None:
                 f"labels: `ranker: {{losses: {{{task}: squared}}}}`, or huber, "
                 "or ziln for amounts that are mostly 0."
             )
-
-
-@dataclasses.dataclass
-class _Decay(keras.callbacks.Callback):
-    """Lets the learning rate fall linearly to zero."""
-
-    rate: float
-    epochs: Steps
-    steps: int
-
-    def __post_init__(self) -> None:
-        super().__init__()
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Notes the epoch."""
-        self._epoch = epoch
-
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Sets the rate of one step."""
-        done = (self._epoch * self.steps + batch) / (self.epochs * self.steps)
-        self.model.optimizer.learning_rate = self.rate * (1 - done)

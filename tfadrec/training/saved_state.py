@@ -21,6 +21,7 @@ MONITORS = {
     "val_log_loss": False,
     "val_rmse": False,
     "val_loss": False,
+    "val_recall@50": True,
 }
 
 
