@@ -12,7 +12,7 @@ from tfadrec.cli.command import (
     load_tensorflow,
     moved_data_option,
 )
-from tfadrec.runs.before import check_export, check_run
+from tfadrec.runs.before import check_export, check_retriever, check_run
 
 
 @click.command(cls=Command)
@@ -39,6 +39,25 @@ from tfadrec.runs.before import check_export, check_run
     help="Also load the bundle through TensorFlow's C library, as servers do, "
     "and write how fast it answers to native.json.",
 )
+@click.option(
+    "--retriever",
+    type=click.Path(),
+    help="Run of a retriever, which finds the ads that `recommend` ranks.",
+)
+@click.option(
+    "--candidates",
+    type=click.IntRange(1),
+    default=500,
+    show_default=True,
+    help="How many ads it finds.",
+)
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="FEATURE",
+    help="A category of ads that requests filter by; may be repeated.",
+)
 @moved_data_option
 @allow_import_option
 def export(
@@ -47,6 +66,9 @@ def export(
     catalogue: str | None,
     rates: str | None,
     check: str | None,
+    retriever: str | None,
+    candidates: int,
+    filters: tuple[str, ...],
     data: str | None,
     allow_import: tuple[str, ...],
 ) -> dict[str, Any]:
@@ -61,10 +83,12 @@ def export(
       tfadrec export runs/a --catalogue new.parquet
       tfadrec export runs/a --rates data/until_today
       tfadrec export runs/a --check native
+      tfadrec export runs/a --retriever runs/find --filter brand
     """
     name = pathlib.Path(run).absolute().name
     place = pathlib.Path("saved_models", name) if out is None else out
-    check_run(run, data, allow_import)
+    record = check_run(run, data, allow_import)
+    check_retriever(record, retriever, filters, data, allow_import)
     check_export(place, catalogue)
     load_tensorflow()
     from tfadrec import serving, training
@@ -88,6 +112,13 @@ def export(
         calibration=loaded.calibration,
         rates=None if rates is None else open_dataset(rates),
         native=check == "native",
+        retriever=None
+        if retriever is None
+        else training.load_retriever(
+            retriever, data=data, allow_import=allow_import
+        ).retriever,
+        candidates=candidates,
+        filters=filters,
     )
     click.echo(f"Bundle: {folder}")
     tower = loaded.ranker.ad_tower

@@ -254,6 +254,58 @@ def check_export(out: str | pathlib.Path, catalogue: str | None) -> None:
         check_path(catalogue, "a catalogue is a Parquet file of ads")
 
 
+def check_retriever(
+    record: Mapping[str, str],
+    retriever: str | pathlib.Path | None,
+    filters: Collection[str],
+    data: str | pathlib.Path | None = None,
+    allow_import: Collection[str] = (),
+) -> None:
+    """Refuses a retriever that does not go with a ranker.
+
+    Args:
+      record: of the ranker's run.
+      retriever: the folder of the retriever's run, or None.
+      filters: names of features that requests are to filter by.
+      data: a dataset folder to read in place of that of the records.
+      allow_import: modules whose classes it may name.
+
+    Raises:
+      InputError: where it is no run of a retriever, or one of another dataset,
+        or longer or shorter histories or another language model, or there are
+        filters without one.
+    """
+    if retriever is None:
+        if filters:
+            raise InputError(
+                "only what is retrieved can be filtered. Received: "
+                f"--filter {', '.join(filters)} without --retriever."
+            )
+        return
+    other = check_run(retriever, data, allow_import, models=("retriever",))
+    if other["fingerprint"] != record["fingerprint"]:
+        raise InputError(
+            "a ranker and its retriever are made with the same dataset. "
+            f"Received: {retriever}, made with {other['data']}, and a ranker "
+            f"made with {record['data']}. Train one of them again."
+        )
+    ours, theirs = (RunConfig.from_yaml(r["config"]) for r in (record, other))
+    length = "history_length"
+    if ours.data.get(length) != theirs.data.get(length):
+        raise InputError(
+            "a ranker and its retriever read histories of one length. "
+            f"Received: data.{length}={theirs.data.get(length)} of the "
+            f"retriever and {ours.data.get(length)} of the ranker. Train one "
+            "of them again."
+        )
+    if theirs.text is not None and theirs.text != ours.text:
+        raise InputError(
+            "a ranker and its retriever read ad copy by the same `text`, or "
+            f"the retriever by none. Received: {theirs.text} of the retriever "
+            f"and {ours.text} of the ranker. Train one of them again."
+        )
+
+
 def check_encoding(
     data: str | pathlib.Path, text: Mapping[str, Any], out: str | pathlib.Path
 ) -> None:

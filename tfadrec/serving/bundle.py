@@ -1,7 +1,7 @@
 """Writing a bundle, all of it or nothing, and reading it back."""
 
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.copy.text_vectors import TextEncoder, encode_text
 from tfadrec.data.copy.tokenizer import Tokenizer
 from tfadrec.data.dataset import Dataset
-from tfadrec.models import AdRanker
+from tfadrec.models import AdRanker, AdRetriever
 from tfadrec.serving.answers import answers
 from tfadrec.serving.catalogue_tables import columns_read
 from tfadrec.serving.deployment import (
@@ -33,6 +33,7 @@ from tfadrec.serving.native_check import check_native
 from tfadrec.serving.op_lint import foreign_ops
 from tfadrec.serving.parity import bound_of, check_parity
 from tfadrec.serving.ranking_service import RankingService
+from tfadrec.serving.recommender import CANDIDATES
 from tfadrec.serving.scores import Scores
 from tfadrec.serving.warm_up import warm_up_requests, write_warm_up
 
@@ -49,6 +50,9 @@ def export_bundle(
     calibration: Calibration | None = None,
     rates: Dataset | None = None,
     native: bool = False,
+    retriever: AdRetriever | None = None,
+    candidates: int = CANDIDATES,
+    filters: Sequence[str] = (),
 ) -> pathlib.Path:
     """Writes `<path>/<version>/`, a SavedModel for TensorFlow Serving.
 
@@ -80,6 +84,9 @@ def export_bundle(
         rates and counts are.
       native: whether `check_native` replays the warm-up requests as well,
         through TensorFlow's C library, and writes `native.json`.
+      retriever: see `RankingService`.
+      candidates: see `RankingService`.
+      filters: see `RankingService`.
 
     Returns:
       The version's folder.
@@ -106,6 +113,7 @@ def export_bundle(
         _export(
             *(folder, version, ranker, dataset, tokenizer, encoder),
             *(catalogue, calibration, rates, native),
+            *(retriever, candidates, filters),
         )
     return pathlib.Path(path, str(version))
 
@@ -121,6 +129,9 @@ def _export(
     calibration: Calibration | None,
     rates: Dataset | None,
     native: bool,
+    retriever: AdRetriever | None,
+    candidates: int,
+    filters: Sequence[str],
 ) -> None:
     """See `export_bundle`; its folder is held."""
     path = bundle.path
@@ -131,11 +142,12 @@ def _export(
         encoder = ranker.ad_tower.text or encoder
         if encoder is not None and tokenizer is not None:
             more = encode_text(more, tokenizer, encoder)
-        read = columns_read(ranker.ad_tower)
+        towers = [m.ad_tower for m in (ranker, retriever) if m is not None]
+        read = sorted({name for t in towers for name in columns_read(t)})
         missing = [name for name in read if name not in more.columns]
         if missing:
             raise InputError(
-                "more ads need the columns that the ranker reads. Received: no "
+                "more ads need the columns that the models read. Received: no "
                 f"{', '.join(missing)}. Give them, or the encoder of `text`."
             )
     with version_folder(path, version).replacing() as fresh:
@@ -147,16 +159,22 @@ def _export(
             more=more,
             calibration=calibration,
             rates=rates,
+            retriever=retriever,
+            candidates=candidates,
+            filters=filters,
         )
         signatures = service.signatures()
         with as_os_errors():
             tf.saved_model.save(service, fresh, signatures)
-        requests = list(warm_up_requests(dataset, service.reader))
+        specs = service.finder and service.finder.specs()
+        requests = list(warm_up_requests(dataset, service.reader, specs))
         with as_os_errors():
             write_warm_up(fresh, path.name, signatures, requests)
         foreign = foreign_ops(fresh)
         check_parity(
-            ranker, dataset, fresh, service.reader, foreign, calibration
+            *(ranker, dataset, fresh, service.reader, foreign, calibration),
+            retriever=retriever,
+            filters=specs or (),
         )
         if native:
             scores = Scores(ranker, dataset.schema.negatives_kept, calibration)
@@ -164,8 +182,11 @@ def _export(
                 fresh,
                 requests,
                 answers(service, signatures),
-                scores.means,
-                bound_of(ranker, ranker.ad_tower.text, service.reader.encoder),
+                (*scores.means, "scores"),
+                bound_of(
+                    *(ranker, ranker.ad_tower.text, service.reader.encoder),
+                    retriever,
+                ),
             )
     sample = next(
         request for signature, request in requests if signature == "score_slate"
