@@ -53,6 +53,8 @@ class RunConfig:
       calibration: `method` and `field` of `fit_calibration`, which then learns
         from the validation rows once the ranker is trained, or null.
       model: `ranker` or `retriever`.
+      distil: the folder of a ranker's run that a retriever learns to imitate,
+        in place of clicks; see `training.train_retriever`.
     """
 
     text: Mapping[str, Any] | None = dataclasses.field(
@@ -79,6 +81,7 @@ class RunConfig:
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     calibration: Mapping[str, Any] | None = None
     model: Model = "ranker"
+    distil: str | None = None
 
     @classmethod
     def from_yaml(cls, text: str | bytes) -> "RunConfig":
@@ -90,11 +93,17 @@ class RunConfig:
         """
         settings = read_settings(text)
         model = settings.pop("model", "ranker")
+        distil = settings.pop("distil", None)
         sections = _checked(settings)
         if model not in get_args(Model):
             raise InputError(
                 f"`model` must be one of {', '.join(get_args(Model))}. "
                 f"Received: model={model!r}."
+            )
+        if not isinstance(distil, str | None) or (distil and model == "ranker"):
+            raise InputError(
+                "`distil` must be the folder of a ranker's run, beside `model: "
+                f"retriever`. Received: distil={distil!r}, model={model!r}."
             )
         if model == "ranker":
             return cls(**sections)
@@ -104,17 +113,21 @@ class RunConfig:
                     f"a retriever has no section {name!r}. Received: "
                     f"{sections[name]!r}. Leave it out."
                 )
-        return cls(model=model, **{**_OF_RETRIEVERS, **sections})
+        sections = {**_OF_RETRIEVERS, **sections}
+        return cls(model=model, distil=distil, **sections)
 
     def sections(self) -> dict[str, Any]:
         """Section -> its settings."""
         found = dataclasses.asdict(self)
-        del found["model"]
-        return found
+        return {k: v for k, v in found.items() if k not in ("model", "distil")}
 
     def to_yaml(self) -> str:
         """The settings as YAML text, which `from_yaml` reads back."""
-        return yaml.safe_dump(dataclasses.asdict(self), sort_keys=False)
+        settings = self.sections()
+        if self.model != "ranker":
+            beside = {"model": self.model, "distil": self.distil}
+            settings = {**beside, **settings}
+        return yaml.safe_dump(settings, sort_keys=False)
 
 
 def read_settings(text: str | bytes) -> dict[str, Any]:

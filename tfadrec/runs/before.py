@@ -33,6 +33,7 @@ def check_training(
     config: RunConfig,
     out: str | pathlib.Path,
     allow_import: Collection[str] = (),
+    model: str | None = None,
 ) -> Schema:
     """Refuses a training that cannot work, or would write over other things.
 
@@ -41,6 +42,7 @@ def check_training(
       config: the settings.
       out: the run folder.
       allow_import: modules whose classes the settings may name.
+      model: the one that is trained; None for that of the settings.
 
     Returns:
       The schema of the dataset.
@@ -52,8 +54,15 @@ def check_training(
     """
     sections = config.sections()
     check_sections(sections, allow_import)
+    if model not in (None, config.model):
+        raise InputError(
+            f"here a {model} is trained. Received: settings of a "
+            f"{config.model}. Give others, or use `tfadrec train`."
+        )
     if config.model == "retriever":
         _check_fit(config)
+        if config.distil is not None:
+            check_run(config.distil, data, allow_import)
     schema = DatasetFiles(data).schema()
     check_schema(sections, schema)
     record = {"data": data_path(data), "config": config.to_yaml()}

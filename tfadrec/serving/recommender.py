@@ -100,6 +100,7 @@ class Recommender(tf.Module):
           `scores`, float32 [B, K], their inner products. Where fewer ads are
           left or asked for, the rest is the empty id and -inf.
         """
+        assert self._finder is not None
         k = self._number(k)
         rows, scores = self._finder.find(
             request,

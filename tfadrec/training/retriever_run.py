@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 
@@ -14,21 +14,24 @@ from tfadrec.core.safe_load import load_model
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.metrics import retrieval
-from tfadrec.models import AdRetriever
+from tfadrec.models import AdRanker, AdRetriever
 from tfadrec.models.catalogue_scores import catalogue_scores
 from tfadrec.runs.before import check_run, check_training, data_path
 from tfadrec.runs.folder import MODEL, require_intact, run_folder
-from tfadrec.runs.record import claimed, fingerprint
+from tfadrec.runs.record import claimed, fingerprint, read_record
 from tfadrec.runs.sections import defaults_of
 from tfadrec.training.build import build_retriever
+from tfadrec.training.distillation import Distillation
 from tfadrec.training.fitted import save_model_of
-from tfadrec.training.run import open_data, split_parts
+from tfadrec.training.run import load_run, open_data, split_parts
 from tfadrec.training.run_epochs import run_epochs
 from tfadrec.training.saved_state import best_epoch, read_history
 from tfadrec.training.text import check_text, with_text
 
-#: What the best epoch is told by.
-MONITOR = "val_recall@50"
+#: What the best epoch is told by, and that of a retriever that imitates.
+MONITOR, OVERLAP = "val_recall@50", "val_overlap@10"
+#: Rows that a ranker ranks ads for, to learn from and to measure by.
+_TAUGHT, _COMPARED = 2000, 200
 #: Clicks of the validation rows that are measured after each epoch, and how
 #: many at a time: each is compared with the whole catalogue.
 _MEASURED, _AT_ONCE = 2000, 64
@@ -59,7 +62,7 @@ class RetrieverRun:
     @property
     def best(self) -> dict[str, float]:
         """The metrics of the epoch whose weights the retriever has."""
-        return self.history[best_epoch(self.history, MONITOR) - 1]
+        return self.history[best_epoch(self.history, _monitor(self.config)) - 1]
 
 
 def train_retriever(
@@ -74,7 +77,11 @@ def train_retriever(
     """Trains a retriever on a dataset and writes the run folder.
 
     It learns from the clicks among the training rows; the epoch of the highest
-    recall of 50 ads is kept. As `train`, it goes on where it was killed.
+    recall of 50 ads is kept. With `distil` it learns to order ads as a ranker
+    does, for up to 2,000 training rows: from the ranker's 50 best ads of each
+    and 50 others. The epoch is kept that has most of the ranker's ten best ads
+    of 200 validation rows. Of a catalogue of more than 20,000 ads, samples of
+    as many are ranked. As `train`, it goes on where it was killed.
 
     Args:
       data: a dataset folder.
@@ -90,7 +97,7 @@ def train_retriever(
         process writes to it, an argument is wrong, or there are no clicks on
         known ads to learn or to measure by.
     """
-    check_training(data, config, out, allow_import)
+    check_training(data, config, out, allow_import, "retriever")
     import_allowed(allow_import)
     if config.text is not None:
         check_text(config.text)
@@ -113,19 +120,26 @@ def train_retriever(
         fit = {**defaults, **config.fit}
         retriever = build_retriever(config, train, fit["seed"], allow_import)
         _check_encoder(retriever, clicks)
-        size = min(fit["batch_size"], len(clicks))
+        rows: Dataset | Distillation = clicks
+        measure = _measure(retriever, measured)
+        if config.distil is not None:
+            ranker = _ranker(config.distil, data, record, allow_import)
+            rows = Distillation.of(ranker, train, _TAUGHT, fit["seed"])
+            beside = Distillation.of(ranker, valid, _COMPARED, fit["seed"])
+            measure = _beside(measure, beside, retriever)
+        size = min(fit["batch_size"], len(rows))
         history = run_epochs(
             folder,
             retriever,
-            lambda first: clicks.batches(
+            lambda first: rows.batches(
                 size, seed=fit["seed"], first_step=first
             ),
-            _measure(retriever, measured),
-            steps=fit["steps_per_epoch"] or max(1, len(clicks) // size),
+            measure,
+            steps=fit["steps_per_epoch"] or max(1, len(rows) // size),
             epochs=fit["epochs"],
             until=until,
             decay=fit["decay"],
-            monitor=MONITOR,
+            monitor=_monitor(config),
             patience=fit["patience"],
             progress=progress,
         )
@@ -161,8 +175,36 @@ def load_retriever(
             "a retriever's model.keras must be one. Received: "
             f"{run}, where it is a {type(retriever).__name__}. Train again."
         )
-    history = read_history(run, MONITOR)
+    history = read_history(run, _monitor(config))
     return RetrieverRun(retriever, dataset, *parts, config, history)
+
+
+def _monitor(config: RunConfig) -> str:
+    return MONITOR if config.distil is None else OVERLAP
+
+
+def _ranker(
+    run: str,
+    data: str | pathlib.Path,
+    record: Mapping[str, str],
+    allow_import: Collection[str],
+) -> AdRanker:
+    """The ranker to imitate, which must know the same ads and users."""
+    found = load_run(run, data=data, allow_import=allow_import)
+    if read_record(pathlib.Path(run))["fingerprint"] != record["fingerprint"]:
+        raise InputError(
+            "`distil` must be a run that was made with the same dataset. "
+            f"Received: {run}. Train one of them again."
+        )
+    return found.ranker
+
+
+def _beside(
+    measure: Callable[[], dict[str, float]],
+    ranked: Distillation,
+    retriever: AdRetriever,
+) -> Callable[[], dict[str, float]]:
+    return lambda: {OVERLAP: ranked.overlap(retriever), **measure()}
 
 
 def _clicks(rows: Dataset, what: str) -> Dataset:

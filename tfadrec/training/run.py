@@ -105,7 +105,7 @@ def train(
       InputError: where the folder holds another run, or anything else, another
         process writes to it, or an argument is wrong.
     """
-    schema = check_training(data, config, out, allow_import)
+    schema = check_training(data, config, out, allow_import, "ranker")
     import_allowed(allow_import)
     if config.text is not None:
         check_text(config.text)
