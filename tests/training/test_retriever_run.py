@@ -113,6 +113,15 @@ def test_settings_that_a_retriever_cannot_have(tmp_path, change, message):
     assert not (tmp_path / "run").exists()
 
 
+def test_settings_are_built_before_rows_are_read(tmp_path, monkeypatch):
+    """Three heads for a width of 4, which only building tells."""
+    monkeypatch.setattr("tfadrec.training.retriever_run.open_dataset", None)
+    encoder = {"class": "Transformer", "num_heads": 3}
+    config = dataclasses.replace(RunConfig.from_yaml(YAML), encoder=encoder)
+    with pytest.raises(InputError, match="settings must fit: .*num_heads=3"):
+        training.train_retriever(small.world(), config, tmp_path / "run")
+
+
 def test_a_ranker_is_not_trained_with_settings_of_a_retriever(tmp_path):
     with pytest.raises(InputError, match="here a ranker is trained"):
         training.train(small.world(), RunConfig.from_yaml(YAML), tmp_path / "r")

@@ -12,6 +12,7 @@ from tfadrec.cli.command import (
     load_tensorflow,
     moved_data_option,
 )
+from tfadrec.core.errors import InputError
 from tfadrec.runs.before import check_export, check_retriever, check_run
 
 
@@ -88,7 +89,7 @@ def export(
     name = pathlib.Path(run).absolute().name
     place = pathlib.Path("saved_models", name) if out is None else out
     record = check_run(run, data, allow_import)
-    check_retriever(record, retriever, filters, data, allow_import)
+    check_retriever(record, retriever, filters, catalogue, data, allow_import)
     check_export(place, catalogue)
     load_tensorflow()
     from tfadrec import serving, training
@@ -96,6 +97,13 @@ def export(
     from tfadrec.serving.catalogue_tables import columns_read
 
     loaded = training.load_run(run, data=data, allow_import=allow_import)
+    found = None
+    if retriever is not None:
+        other = training.load_retriever(
+            retriever, data=data, allow_import=allow_import
+        )
+        _check_lengths(loaded.dataset, other.dataset, retriever)
+        found = other.retriever
     more = None
     if catalogue is not None:
         more = read_catalogue(catalogue, loaded.test.schema)
@@ -112,11 +120,7 @@ def export(
         calibration=loaded.calibration,
         rates=None if rates is None else open_dataset(rates),
         native=check == "native",
-        retriever=None
-        if retriever is None
-        else training.load_retriever(
-            retriever, data=data, allow_import=allow_import
-        ).retriever,
+        retriever=found,
         candidates=candidates,
         filters=filters,
     )
@@ -135,3 +139,13 @@ def export(
             f"{result['new_ads']} of {len(more)} ads are new to the run."
         )
     return result
+
+
+def _check_lengths(ours, theirs, retriever: str) -> None:
+    lengths = ours.history_length, theirs.history_length
+    if lengths[0] != lengths[1]:
+        raise InputError(
+            "a ranker and its retriever read histories of one length. "
+            f"Received: {lengths[0]} events, and {lengths[1]} of {retriever}. "
+            "Train one of them with the other's `data.history_length`."
+        )

@@ -5,8 +5,8 @@ import numpy as np
 #: Vectors that are compared with all centroids at a time: bounds the memory.
 _BLOCK = 16384
 #: Vectors per centroid that the centroids are learned from, and passes over
-#: them. With more of either, recall at the same number of rows read did not
-#: rise on a million clustered vectors (benchmarks/RESULTS.md).
+#: them: as few as keep the building of an index for a million ads within some
+#: ten seconds of a processor (benchmarks/RESULTS.md).
 _PER_CENTROID, _PASSES = 32, 8
 
 

@@ -267,6 +267,7 @@ def check_retriever(
     record: Mapping[str, str],
     retriever: str | pathlib.Path | None,
     filters: Collection[str],
+    catalogue: str | None = None,
     data: str | pathlib.Path | None = None,
     allow_import: Collection[str] = (),
 ) -> None:
@@ -276,13 +277,14 @@ def check_retriever(
       record: of the ranker's run.
       retriever: the folder of the retriever's run, or None.
       filters: names of features that requests are to filter by.
+      catalogue: the file of more ads, or None.
       data: a dataset folder to read in place of that of the records.
       allow_import: modules whose classes it may name.
 
     Raises:
       InputError: where it is no run of a retriever, or one of another dataset,
-        or longer or shorter histories or another language model, or there are
-        filters without one.
+        or would read the copy of more ads by another language model, or there
+        are filters without one.
     """
     if retriever is None:
         if filters:
@@ -299,19 +301,11 @@ def check_retriever(
             f"made with {record['data']}. Train one of them again."
         )
     ours, theirs = (RunConfig.from_yaml(r["config"]) for r in (record, other))
-    length = "history_length"
-    if ours.data.get(length) != theirs.data.get(length):
+    if catalogue is not None and theirs.text not in (None, ours.text):
         raise InputError(
-            "a ranker and its retriever read histories of one length. "
-            f"Received: data.{length}={theirs.data.get(length)} of the "
-            f"retriever and {ours.data.get(length)} of the ranker. Train one "
-            "of them again."
-        )
-    if theirs.text is not None and theirs.text != ours.text:
-        raise InputError(
-            "a ranker and its retriever read ad copy by the same `text`, or "
-            f"the retriever by none. Received: {theirs.text} of the retriever "
-            f"and {ours.text} of the ranker. Train one of them again."
+            "more ads are read by one `text`, the ranker's. Received: "
+            f"{theirs.text} of the retriever and {ours.text} of the ranker. "
+            "Leave --catalogue out, or train one of them again."
         )
 
 

@@ -78,12 +78,8 @@ def check_builds(
     Raises:
       InputError: as `build_ranker`.
     """
-    dataset = _without_rows(schema)
+    dataset = _stand_in(config, schema)
     is_frozen = config.text is None or not is_tuned(config.text)
-    if config.text is not None:
-        vectors = np.zeros([0, _WIDTH], np.float32)
-        catalogue = dataset.catalogue.with_vectors("text", vectors)
-        dataset = dataset.with_catalogue(catalogue)
     seed = config.fit.get("seed", 0)
     ranker = _assemble(config, dataset, seed, allow_import, None)
     if is_frozen:  # else an optimiser may look for the language model's weights
@@ -216,6 +212,33 @@ def _compile(
         raise InputError(f"`optimizer`: {error}") from error
 
 
+def check_builds_retriever(
+    config: RunConfig, schema: Schema, allow_import: Collection[str] = ()
+) -> None:
+    """Refuses settings of which no retriever can be built, without its rows.
+
+    Args:
+      config: the settings.
+      schema: of the dataset.
+      allow_import: modules whose classes the settings may name.
+
+    Raises:
+      InputError: as `build_retriever`.
+    """
+    seed = config.fit.get("seed", 0)
+    build_retriever(config, _stand_in(config, schema), seed, allow_import)
+
+
+def _stand_in(config: RunConfig, schema: Schema) -> Dataset:
+    """A dataset without rows, with a column for the ad copy that is read."""
+    dataset = _without_rows(schema)
+    if config.text is None:
+        return dataset
+    vectors = np.zeros([0, _WIDTH], np.float32)
+    catalogue = dataset.catalogue.with_vectors("text", vectors)
+    return dataset.with_catalogue(catalogue)
+
+
 def _without_rows(schema: Schema) -> Dataset:
     """A dataset in which nobody did anything and nothing was shown."""
     nothing = np.zeros(0, np.int64)
@@ -237,7 +260,8 @@ def _without_rows(schema: Schema) -> Dataset:
         {},
         EventLog(nothing, nothing, nothing, nothing),
         Impressions(
-            nothing, nothing, nothing, nothing, {}, {}, nothing, nothing
+            *(nothing, nothing, nothing, nothing),
+            *({"clicked": nothing}, {}, nothing, nothing),
         ),
     )
 

@@ -20,7 +20,7 @@ from tfadrec.runs.before import check_run, check_training, data_path
 from tfadrec.runs.folder import MODEL, require_intact, run_folder
 from tfadrec.runs.record import claimed, fingerprint, read_record
 from tfadrec.runs.sections import defaults_of
-from tfadrec.training.build import build_retriever
+from tfadrec.training.build import build_retriever, check_builds_retriever
 from tfadrec.training.distillation import Distillation
 from tfadrec.training.fitted import save_model_of
 from tfadrec.training.run import load_run, open_data, split_parts
@@ -97,10 +97,11 @@ def train_retriever(
         process writes to it, an argument is wrong, or there are no clicks on
         known ads to learn or to measure by.
     """
-    check_training(data, config, out, allow_import, "retriever")
+    schema = check_training(data, config, out, allow_import, "retriever")
     import_allowed(allow_import)
     if config.text is not None:
         check_text(config.text)
+    check_builds_retriever(config, schema, allow_import)
     dataset = open_dataset(data)
     record = {
         "data": data_path(data),
