@@ -118,7 +118,7 @@ def test_settings_are_built_before_rows_are_read(tmp_path, monkeypatch):
     monkeypatch.setattr("tfadrec.training.retriever_run.open_dataset", None)
     encoder = {"class": "Transformer", "num_heads": 3}
     config = dataclasses.replace(RunConfig.from_yaml(YAML), encoder=encoder)
-    with pytest.raises(InputError, match="settings must fit: .*num_heads=3"):
+    with pytest.raises(InputError, match=r"settings must fit: .*num_heads=3"):
         training.train_retriever(small.world(), config, tmp_path / "run")
 
 
