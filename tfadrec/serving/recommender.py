@@ -58,31 +58,39 @@ class Recommender(tf.Module):
           logit of -inf.
         """
         inputs, history = self._scorer.read_user(request)
-        ordered = self._scorer.ordered
 
         def rank(rows):
             nothing = self._scorer.requests.no_candidates(tf.shape(rows))
             return self._scorer.rank(inputs | nothing, history, rows)
 
         unwanted = self._unwanted(exclude_ads, exclude_history, request)
-        if self._finder is None:
-            worth = best_ads.rank_all(
-                lambda rows: rank(rows)[ordered],
-                tf.shape(request["user_id"])[0],
-                self._ads.num_rows,
-            )
-            worth = best_ads.without(worth, unwanted)
-            rows, is_there = best_ads.best(worth, self._number(k))
-            logits = rank(rows)
-        else:
-            found, _ = self._finder.find(request, unwanted, self._candidates)
-            logits = rank(found)
-            worth = tf.where(found > 0, logits[ordered], -np.inf)
-            places, is_there = best_ads.best(worth, self._number(k))
-            rows, logits = _at(places, found), _all_at(places, logits)
+        rows, is_there, logits = (
+            self._best_of_all(rank, unwanted, k)
+            if self._finder is None
+            else self._best_of_found(self._finder, request, rank, unwanted, k)
+        )
         answer = best_ads.blank(self._scorer.answer(logits), is_there)
         rows = tf.where(is_there, rows, 0)
         return {"ad_ids": tf.gather(self._ads.ids, rows), **answer}
+
+    def _best_of_all(self, rank, unwanted, k):
+        """Rows, whether there is one, and their logits, [B, K]."""
+        worth = best_ads.rank_all(
+            lambda rows: rank(rows)[self._scorer.ordered],
+            tf.shape(unwanted)[0],
+            self._ads.num_rows,
+        )
+        worth = best_ads.without(worth, unwanted)
+        rows, is_there = best_ads.best(worth, self._number(k))
+        return rows, is_there, rank(rows)
+
+    def _best_of_found(self, finder, request, rank, unwanted, k):
+        """The same of the ads that are found."""
+        found, _ = finder.find(request, unwanted, self._candidates)
+        logits = rank(found)
+        worth = tf.where(found > 0, logits[self._scorer.ordered], -np.inf)
+        places, is_there = best_ads.best(worth, self._number(k))
+        return _at(places, found), is_there, _all_at(places, logits)
 
     def retrieve(
         self, *, exclude_ads, exclude_history, k, **request
@@ -105,7 +113,7 @@ class Recommender(tf.Module):
         rows, scores = self._finder.find(
             request,
             self._unwanted(exclude_ads, exclude_history, request),
-            tf.reduce_max(k, axis=0),
+            tf.maximum(tf.reduce_max(k), 0),
         )
         is_there = (rows > 0) & (tf.range(tf.shape(rows)[1]) < k[:, None])
         rows = tf.where(is_there, rows, 0)

@@ -75,11 +75,13 @@ class Expected:
         places = order[np.minimum(places, len(order) - 1)]
         rows = np.where(self._ids[places] == ids, 1 + places, 0)
         expected = np.take_along_axis(self._scores, rows, axis=1)
-        gaps = np.abs(scores - expected) / np.maximum(1, np.abs(expected))
-        if (np.diff(scores, axis=1) > 0).any():
+        if (scores[:, 1:] > scores[:, :-1]).any():
             return np.inf
+        # Of no ad the score is -inf.
+        scores = np.where(rows > 0, scores, expected)
+        gaps = np.abs(scores - expected) / np.maximum(1, np.abs(expected))
         k = min(ids.shape[1], len(self._ids))
         best = 1 + np.argsort(-self._scores[:, 1:], axis=1)[:, :k]
         found = [np.isin(b, r).mean() for b, r in zip(best, rows, strict=True)]
         self.overlap = min(self.overlap, float(np.mean(found)))
-        return float(np.where(rows > 0, gaps, 0).max(initial=0.0))
+        return float(gaps.max(initial=0.0))
