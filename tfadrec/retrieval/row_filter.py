@@ -74,8 +74,10 @@ class RowFilter(tf.Module):
         batch = tf.shape(next(iter(allowed.values())))[0]
         found = tf.fill([batch, tf.size(rows)], True)
         for name, codes in allowed.items():
-            own = tf.gather(self._columns[name], rows)[None, :, None]
-            named = (own == codes[:, None, :]) & (own > 0)
+            own = tf.gather(self._columns[name], rows)
+            # The codes first: a sum along a short last axis is slow.
+            named = own == tf.transpose(codes)[:, :, None]  # [A, B, n]
             is_free = ~tf.reduce_any(codes >= 0, axis=1)
-            found &= tf.reduce_any(named, axis=2) | is_free[:, None]
+            named = tf.reduce_any(named, axis=0) & (own > 0)
+            found &= named | is_free[:, None]
         return found
