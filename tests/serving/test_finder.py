@@ -117,7 +117,7 @@ def test_the_ranker_orders_what_is_found():
 
 
 def test_parity_sees_other_scores_and_another_order():
-    expected = retrieval_parity.Expected(
+    expected = retrieval_parity.RetrievalParity(
         world().retriever, world().dataset, ROWS
     )
     answer = world().ask["retrieve"](**users(ROWS))

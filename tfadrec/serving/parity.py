@@ -107,7 +107,7 @@ def check_parity(
         trained["score_new_ads"] = corrected(as_new, some)
     if retriever is not None:
         sets["retrieve"] = retrieval_parity.ask(dataset, request, filters)
-        retrieved = retrieval_parity.Expected(retriever, dataset, rows)
+        retrieved = retrieval_parity.RetrievalParity(retriever, dataset, rows)
     answers, latency = _replay(folder, sets)
     differences = {}
     for (signature, api, case), answered in answers.items():

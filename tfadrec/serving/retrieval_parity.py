@@ -31,7 +31,7 @@ def ask(dataset: Dataset, request: Request, filters: Iterable[str]) -> Request:
     }
 
 
-class Expected:
+class RetrievalParity:
     """What the retriever says of the users of some rows.
 
     Args:
