@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "losses": {"core", "ops"},
     "calibration": {"core", "ops", "data", "runs"},
     "metrics": {"core", "ops"},
+    "retrieval": {"core", "ops"},
     "optimizers": {"core", "ops"},
     "towers": {"core", "ops", "layers"},
     "models": MODELS,
@@ -36,7 +37,8 @@ MAY_IMPORT = {
     "explanation": MODELS | EVALUATION | {"evaluation", "serving", "training"},
     "report": {"data", "evaluation", "explanation", "metrics", "training"},
     "serving": EVALUATION
-    | {"layers", "towers", "evaluation", "native", "monitoring"},
+    | {"layers", "towers", "evaluation", "native", "monitoring"}
+    | {"retrieval"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 

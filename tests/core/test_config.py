@@ -1,13 +1,11 @@
 """Settings as YAML."""
 
-import dataclasses
-
 import pytest
 
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError
 
-SECTIONS = [field.name for field in dataclasses.fields(RunConfig)]
+SECTIONS = list(RunConfig().sections())
 
 
 def test_defaults():
@@ -35,6 +33,23 @@ def test_round_trip():
     )
     assert RunConfig.from_yaml(config.to_yaml()) == config
     assert RunConfig.from_yaml(RunConfig().to_yaml()) == RunConfig()
+
+
+def test_a_retriever():
+    """It has an encoder of its own and lacks what only a ranker has."""
+    config = RunConfig.from_yaml("model: retriever\nfit: {epochs: 3}\n")
+    assert config.model == "retriever"
+    assert config.encoder == {"class": "GRU"}
+    assert config.matching is config.text_matching is None
+    assert RunConfig.from_yaml(config.to_yaml()) == config
+    assert "model" not in RunConfig().to_yaml().replace("model: minilm", "")
+    for text, message in (
+        ("model: retriver", "ranker, retriever. Received: model='retriver'"),
+        ("model: retriever\nranker: {tasks: [clicked]}", "section 'ranker'"),
+        ("model: retriever\ncalibration: {field: x}", "no section 'calibrat"),
+    ):
+        with pytest.raises(InputError, match=message):
+            RunConfig.from_yaml(text)
 
 
 def test_sections_are_taken_over():

@@ -44,6 +44,27 @@ def test_the_loss():
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
+def test_the_loss_of_a_ranker_s_logits():
+    train, _ = tastes.parts()
+    retriever = made(train)
+    random = np.random.default_rng(0)
+    for variable in retriever.trainable_variables:
+        variable.assign(random.normal(0, 0.3, variable.shape))
+    inputs, _ = next(iter(train.batches(5)))
+    slates = random.integers(1, tastes.ADS + 1, (5, 7)).astype(np.int32)
+    logits = random.normal(size=(5, 7)).astype(np.float32)
+    ads = retriever.catalogue_vectors()
+    total = 0.0
+    for row, user in enumerate(retriever(inputs)["user"].numpy()):
+        scores = ads[slates[row]] @ user
+        shares = np.exp(logits[row]) / np.exp(logits[row]).sum()
+        total -= shares @ (scores - np.log(np.exp(scores).sum()))
+    found = retriever.compute_loss(
+        ({**inputs, "candidate_ads": slates}, {"logits": logits})
+    )
+    np.testing.assert_allclose(found, total / 5, rtol=1e-4)
+
+
 def test_a_batch_without_clicks_has_no_loss():
     train, _ = tastes.parts()
     inputs, labels = next(iter(train.batches(8)))

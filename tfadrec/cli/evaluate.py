@@ -1,7 +1,7 @@
 """`tfadrec evaluate`: runs' metrics on rows that they have not seen."""
 
 import pathlib
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -12,6 +12,8 @@ from tfadrec.cli.command import (
     moved_data_option,
 )
 from tfadrec.cli.outcome import Outcome
+from tfadrec.cli.retriever import evaluate_retrievers
+from tfadrec.core.config import Model, RunConfig
 from tfadrec.core.errors import InputError
 from tfadrec.runs.before import check_run
 from tfadrec.runs.models import models_of
@@ -77,6 +79,9 @@ def evaluate(
     Every model is compared with that of the first run, with 95 % intervals;
     runs that differ in the seed alone are one model.
 
+    A retriever is measured by its recall and NDCG in the whole catalogue,
+    beside popularity and item-to-item cosine; it has no report.
+
     With --must-not-lose the exit code is 3 where a later model has lost more
     than that, and 4 where the rows are too few to say that it has not.
 
@@ -89,6 +94,9 @@ def evaluate(
         --in all,cold_ads
     """
     names = list(dict.fromkeys(runs))
+    kinds = _kinds(names, data, allow_import)
+    if kinds == {"retriever"} and must_not_lose is None:
+        return Outcome(evaluate_retrievers(names, data, allow_import))
     records = {name: check_run(name, data, allow_import) for name in names}
     _check_datasets(records)
     models = models_of(records)
@@ -193,6 +201,16 @@ def evaluate(
         "gates": [result.to_dict() for result in gates],
     }
     return Outcome(values, _code([result.state for result in gates]))
+
+
+def _kinds(
+    names: list[str], data: str | None, allow_import: tuple[str, ...]
+) -> set[str]:
+    """The models that runs are of, which are finished."""
+    records = [
+        check_run(name, data, allow_import, get_args(Model)) for name in names
+    ]
+    return {RunConfig.from_yaml(record["config"]).model for record in records}
 
 
 def _code(states: list[str]) -> int:

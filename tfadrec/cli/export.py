@@ -12,7 +12,8 @@ from tfadrec.cli.command import (
     load_tensorflow,
     moved_data_option,
 )
-from tfadrec.runs.before import check_export, check_run
+from tfadrec.core.errors import InputError
+from tfadrec.runs.before import check_export, check_retriever, check_run
 
 
 @click.command(cls=Command)
@@ -39,6 +40,25 @@ from tfadrec.runs.before import check_export, check_run
     help="Also load the bundle through TensorFlow's C library, as servers do, "
     "and write how fast it answers to native.json.",
 )
+@click.option(
+    "--retriever",
+    type=click.Path(),
+    help="Run of a retriever, which finds the ads that `recommend` ranks.",
+)
+@click.option(
+    "--candidates",
+    type=click.IntRange(1),
+    default=500,
+    show_default=True,
+    help="How many ads it finds.",
+)
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="FEATURE",
+    help="A category of ads that requests filter by; may be repeated.",
+)
 @moved_data_option
 @allow_import_option
 def export(
@@ -47,6 +67,9 @@ def export(
     catalogue: str | None,
     rates: str | None,
     check: str | None,
+    retriever: str | None,
+    candidates: int,
+    filters: tuple[str, ...],
     data: str | None,
     allow_import: tuple[str, ...],
 ) -> dict[str, Any]:
@@ -61,10 +84,12 @@ def export(
       tfadrec export runs/a --catalogue new.parquet
       tfadrec export runs/a --rates data/until_today
       tfadrec export runs/a --check native
+      tfadrec export runs/a --retriever runs/find --filter brand
     """
     name = pathlib.Path(run).absolute().name
     place = pathlib.Path("saved_models", name) if out is None else out
     record = check_run(run, data, allow_import)
+    check_retriever(record, retriever, filters, catalogue, data, allow_import)
     check_export(record, place, catalogue)
     load_tensorflow()
     from tfadrec import serving, training
@@ -72,6 +97,13 @@ def export(
     from tfadrec.serving.catalogue_tables import columns_read
 
     loaded = training.load_run(run, data=data, allow_import=allow_import)
+    found = None
+    if retriever is not None:
+        other = training.load_retriever(
+            retriever, data=data, allow_import=allow_import
+        )
+        _check_lengths(loaded.dataset, other.dataset, retriever)
+        found = other.retriever
     more = None
     if catalogue is not None:
         more = read_catalogue(catalogue, loaded.test.schema)
@@ -90,6 +122,9 @@ def export(
         native=check == "native",
         train=loaded.train,
         valid=loaded.valid if len(loaded.valid) else None,
+        retriever=found,
+        candidates=candidates,
+        filters=filters,
     )
     click.echo(f"Bundle: {folder}")
     tower = loaded.ranker.ad_tower
@@ -106,3 +141,13 @@ def export(
             f"{result['new_ads']} of {len(more)} ads are new to the run."
         )
     return result
+
+
+def _check_lengths(ours, theirs, retriever: str) -> None:
+    lengths = ours.history_length, theirs.history_length
+    if lengths[0] != lengths[1]:
+        raise InputError(
+            "a ranker and its retriever read histories of one length. "
+            f"Received: {lengths[0]} events, and {lengths[1]} of {retriever}. "
+            "Train one of them with the other's `data.history_length`."
+        )

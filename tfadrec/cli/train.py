@@ -12,6 +12,7 @@ from tfadrec.cli.command import (
     plain,
     read_yaml_file,
 )
+from tfadrec.cli.retriever import train_retriever
 from tfadrec.core.config import RunConfig
 from tfadrec.core.no_answer import no_answer
 from tfadrec.runs.before import check_training
@@ -32,11 +33,12 @@ from tfadrec.runs.folder import BASELINES, run_folder
 def train(
     data: str, config: str | None, out: str, allow_import: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Train a ranker, and go on with it where a run was killed.
+    """Train a model, and go on with it where a run was killed.
 
     The run folder holds the model with its best weights, the settings, the
     metrics of each epoch, and TensorBoard's logs. The ranker is shown beside
     baselines on the validation rows, and RUN/baselines.json keeps the figures.
+    With `model: retriever` in the file, a retriever is trained.
 
     \b
     Example:
@@ -46,6 +48,8 @@ def train(
     if config is not None:
         settings = RunConfig.from_yaml(read_yaml_file("config", config))
     schema = check_training(data, settings, out, allow_import)
+    if settings.model == "retriever":
+        return train_retriever(data, settings, out, allow_import)
     reason = no_answer(settings.ranker)
     if reason:
         click.echo(f"This run cannot be exported: {reason}")

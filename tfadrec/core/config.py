@@ -2,13 +2,25 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 import yaml
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.nearest import nearest
 from tfadrec.core.read_yaml import read_yaml
+
+Model = Literal["ranker", "retriever"]
+#: What a retriever has in place of the defaults, and sections that it lacks.
+_OF_RETRIEVERS = {
+    "encoder": {"class": "GRU"},
+    "matching": None,
+    "text_matching": None,
+}
+_NOT_OF_RETRIEVERS = (
+    *("matching", "interaction", "multitask", "text_matching", "ranker"),
+    "calibration",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +31,9 @@ class RunConfig:
     at its class's own defaults; `text: null` gives a ranker that does not read
     the ad copy, `matching: null` one without a matching layer. `interaction`
     and `multitask` are null unless they are given.
+
+    `model: retriever` stands beside the sections. Such a run has no matching,
+    no head and no calibration, and its encoder is `GRU` unless it names one.
 
     Args:
       text: `model`, `pooling`, `tuning` and more; see `training.text_model`.
@@ -39,6 +54,9 @@ class RunConfig:
         from the validation rows once the ranker is trained, or null.
       track: arguments of `training.tracking.trackers`, or null. It changes
         nothing of the run.
+      model: `ranker` or `retriever`.
+      distil: the folder of a ranker's run that a retriever learns to imitate,
+        in place of clicks; see `training.train_retriever`.
     """
 
     text: Mapping[str, Any] | None = dataclasses.field(
@@ -65,23 +83,57 @@ class RunConfig:
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     calibration: Mapping[str, Any] | None = None
     track: Mapping[str, Any] | None = None
+    model: Model = "ranker"
+    distil: str | None = None
 
     @classmethod
     def from_yaml(cls, text: str | bytes) -> "RunConfig":
         """Reads a YAML text, which is UTF-8 where it is bytes.
 
         Raises:
-          InputError: where it is no YAML, or names an unknown section.
+          InputError: where it is no YAML, or names an unknown section or model,
+            or a section that the model does not have.
         """
-        return cls(**read_sections(text))
+        settings = read_settings(text)
+        model = settings.pop("model", "ranker")
+        distil = settings.pop("distil", None)
+        sections = _checked(settings)
+        if model not in get_args(Model):
+            raise InputError(
+                f"`model` must be one of {', '.join(get_args(Model))}. "
+                f"Received: model={model!r}."
+            )
+        if not isinstance(distil, str | None) or (distil and model == "ranker"):
+            raise InputError(
+                "`distil` must be the folder of a ranker's run, beside `model: "
+                f"retriever`. Received: distil={distil!r}, model={model!r}."
+            )
+        if model == "ranker":
+            return cls(**sections)
+        for name in _NOT_OF_RETRIEVERS:
+            if sections.get(name):
+                raise InputError(
+                    f"a retriever has no section {name!r}. Received: "
+                    f"{sections[name]!r}. Leave it out."
+                )
+        sections = {**_OF_RETRIEVERS, **sections}
+        return cls(model=model, distil=distil, **sections)
+
+    def sections(self) -> dict[str, Any]:
+        """Section -> its settings."""
+        found = dataclasses.asdict(self)
+        return {k: v for k, v in found.items() if k not in ("model", "distil")}
 
     def to_yaml(self) -> str:
         """The settings as YAML text, which `from_yaml` reads back.
 
         Without `track`: a run is the same one however it is tracked.
         """
-        settings = dataclasses.asdict(self)
+        settings = self.sections()
         del settings["track"]
+        if self.model != "ranker":
+            beside = {"model": self.model, "distil": self.distil}
+            settings = {**beside, **settings}
         return yaml.safe_dump(settings, sort_keys=False)
 
 
@@ -106,8 +158,12 @@ def read_sections(text: str | bytes) -> dict[str, Any]:
     Raises:
       InputError: where it is no YAML, or names an unknown section.
     """
-    sections = read_settings(text)
-    known = [field.name for field in dataclasses.fields(RunConfig)]
+    return _checked(read_settings(text))
+
+
+def _checked(sections: dict[str, Any]) -> dict[str, Any]:
+    """The same sections, by names that there are, and with settings."""
+    known = list(RunConfig().sections())
     optional = (
         *("text", "matching", "interaction", "multitask", "text_matching"),
         *("calibration", "track"),

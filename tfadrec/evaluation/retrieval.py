@@ -1,21 +1,19 @@
 """How much of what users click a retriever finds in the whole catalogue."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import scipy.sparse
 
-from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 from tfadrec.metrics import retrieval
 from tfadrec.models import AdRetriever
+from tfadrec.models.catalogue_scores import Scores, catalogue_scores
 
 _BATCH = 256
-#: Inputs of a batch, NumPy, to a score of each row for every ad, [B, N + 1].
-_Scores = Callable[[dict[str, np.ndarray]], np.ndarray]
 
 
 @takes(retriever="retriever", dataset="dataset", train="dataset")
@@ -56,8 +54,8 @@ def evaluate_retrieval(
             "retrieval is measured by clicks on ads of the catalogue. "
             f"Received: none in {len(dataset)} rows. Give other rows."
         )
-    contenders: dict[str, _Scores] = {
-        "retriever": _of_retriever(retriever),
+    contenders: dict[str, Scores] = {
+        "retriever": catalogue_scores(retriever),
         "popularity": _of_popularity(train),
         "item_to_item": _of_item_to_item(train),
     }
@@ -86,23 +84,12 @@ def _batches(dataset: Dataset) -> Iterator[dict[str, np.ndarray]]:
         yield {name: values.numpy() for name, values in inputs.items()}
 
 
-def _of_retriever(retriever: AdRetriever) -> _Scores:
-    ads = retriever.catalogue_vectors().T
-    read = tf.function(lambda inputs: retriever(inputs)["user"])
-
-    def scores(inputs):
-        tensors = {name: tf.constant(v) for name, v in inputs.items()}
-        return read(tensors).numpy() @ ads
-
-    return scores
-
-
-def _of_popularity(train: Dataset) -> _Scores:
+def _of_popularity(train: Dataset) -> Scores:
     clicks = np.asarray(_clicks(train).sum(axis=0)).ravel()
     return lambda inputs: np.tile(clicks, (len(inputs["user_id"]), 1))
 
 
-def _of_item_to_item(train: Dataset) -> _Scores:
+def _of_item_to_item(train: Dataset) -> Scores:
     clicks = _clicks(train)
     clicks.data[:] = 1
     lengths = np.sqrt(np.asarray(clicks.sum(axis=0)).ravel())

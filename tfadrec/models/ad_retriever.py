@@ -41,6 +41,12 @@ class AdRetriever(tfrs.models.Model):
     Rows without a click have no part at all. It is `tfrs.tasks.Retrieval`'s,
     but float32 under any policy, where the parts of that follow the global one.
 
+    Where a batch has the logits of a ranker in place of clicks, the loss is the
+    cross entropy of two softmaxes over the ads of a row, with which a small
+    model learns from a large one (Hinton et al., 2015, section 2):
+
+        L = -sum_j softmax(z)_j log softmax(s(u, .))_j
+
     Args:
       ad_tower: an `AdTower`.
       user_tower: a `UserTower` whose encoder does not look at candidates:
@@ -66,6 +72,8 @@ class AdRetriever(tfrs.models.Model):
       ... )
 
     Reference:
+      Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network",
+      2015, arXiv:1503.02531.
       Yi et al., "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item
       Recommendations", RecSys 2019.
     """
@@ -105,19 +113,24 @@ class AdRetriever(tfrs.models.Model):
         self.built = True
 
     def call(self, inputs, training=None):
+        user, ads = self._encode(
+            inputs, inputs["candidate_ads"][:, None], training
+        )
+        return {"user": user, "ad": ads[:, 0]}
+
+    def _encode(self, inputs, slates, training):
+        """The vectors of users, [B, D + 1], and of ads, [B, C, D + 1]."""
         tower = self.ad_tower
         encoded = tower.encode(
             {
                 "history": (inputs["history_ads"], tower.history_parts),
-                "ad": (inputs["candidate_ads"][:, None], ("vector", "bias")),
+                "ad": (slates, ("vector", "bias")),
             },
             training=training,
         )
-        ads = {k: tf.squeeze(v, 1) for k, v in encoded["ad"].items()}
-        return {
-            "user": self.user_vectors(inputs, encoded["history"], training),
-            "ad": _with_last(ads["vector"], ads["bias"]),
-        }
+        user = self.user_vectors(inputs, encoded["history"], training)
+        ads = encoded["ad"]
+        return user, _with_last(ads["vector"], ads["bias"])
 
     def user_vectors(self, inputs, history, training=None):
         """The vectors of users, of a history that is encoded already.
@@ -178,13 +191,16 @@ class AdRetriever(tfrs.models.Model):
 
         Args:
           inputs: `(inputs, labels)` or `(inputs, labels, sample_weight)`, as
-            `Dataset.batches` gives them.
+            `Dataset.batches` gives them; or with `candidate_ads` int32 [B, C]
+            and the label `logits`, float32 [B, C], those of a ranker.
           training: whether to drop.
 
         Returns:
           float32 scalar; 0 without a click.
         """
         x, labels, weight = keras.utils.unpack_x_y_sample_weight(inputs)
+        if "logits" in labels:
+            return self._imitate(x, labels["logits"], training)
         vectors = self(x, training=training)
         clicks = tf.cast(labels["clicked"] > 0, tf.float32)
         weights = clicks if weight is None else clicks * weight
@@ -198,6 +214,16 @@ class AdRetriever(tfrs.models.Model):
         total = tf.reduce_sum(weights)
         loss = tf.math.divide_no_nan(tf.reduce_sum(weights * losses), total)
         self._loss_mean.update_state(loss, total)
+        return loss
+
+    def _imitate(self, inputs, logits, training):
+        """The mean cross entropy with a ranker's softmax over each slate."""
+        user, ads = self._encode(inputs, inputs["candidate_ads"], training)
+        losses = tf.nn.softmax_cross_entropy_with_logits(
+            tf.nn.softmax(logits), tf.linalg.matvec(ads, user)
+        )
+        loss = tf.reduce_mean(losses)
+        self._loss_mean.update_state(loss)
         return loss
 
     def train_step(self, inputs):
@@ -287,6 +313,6 @@ class AdRetriever(tfrs.models.Model):
 
 
 def _with_last(vectors, last):
-    """[B, D] and [B] to float32 [B, D + 1]."""
+    """[..., D] and [...] to float32 [..., D + 1]."""
     vectors = tf.cast(vectors, tf.float32)
-    return tf.concat([vectors, tf.cast(last, tf.float32)[:, None]], axis=1)
+    return tf.concat([vectors, tf.cast(last, tf.float32)[..., None]], axis=-1)

@@ -1,6 +1,5 @@
 """What a command refuses before it loads TensorFlow."""
 
-import dataclasses
 import pathlib
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -35,6 +34,7 @@ def check_training(
     config: RunConfig,
     out: str | pathlib.Path,
     allow_import: Collection[str] = (),
+    model: str | None = None,
 ) -> Schema:
     """Refuses a training that cannot work, or would write over other things.
 
@@ -43,6 +43,7 @@ def check_training(
       config: the settings.
       out: the run folder.
       allow_import: modules whose classes the settings may name.
+      model: the one that is trained; None for that of the settings.
 
     Returns:
       The schema of the dataset.
@@ -52,14 +53,33 @@ def check_training(
         lacks, for a folder that is no dataset or holds something else.
       TfadrecError: where the language model cannot be had.
     """
-    sections = dataclasses.asdict(config)
+    sections = config.sections()
     check_sections(sections, allow_import)
+    if model not in (None, config.model):
+        raise InputError(
+            f"here a {model} is trained. Received: settings of a "
+            f"{config.model}. Give others, or use `tfadrec train`."
+        )
+    if config.model == "retriever":
+        _check_fit(config)
+        if config.distil is not None:
+            check_run(config.distil, data, allow_import)
     schema = DatasetFiles(data).schema()
     check_schema(sections, schema)
     record = {"data": data_path(data), "config": config.to_yaml()}
     check_claim(run_folder(out), record)
     _check_models(sections)
     return schema
+
+
+def _check_fit(config: RunConfig) -> None:
+    """Refuses settings of `fit` that only a ranker has."""
+    for name in {"by", "monitor"} & set(config.fit):
+        raise InputError(
+            f"a retriever has no setting `fit.{name}`: it learns from clicks, "
+            "and its best epoch is that of the highest recall. Received: "
+            f"{name}={config.fit[name]!r}. Leave it out."
+        )
 
 
 def check_search(
@@ -83,7 +103,7 @@ def check_search(
     check_sections(sections, allow_import, options)
     schema = DatasetFiles(data).schema()
     check_schema(sections, schema)
-    _check_models({**dataclasses.asdict(RunConfig()), **sections})
+    _check_models({**RunConfig().sections(), **sections})
     return schema
 
 
@@ -91,6 +111,7 @@ def check_run(
     run: str | pathlib.Path,
     data: str | pathlib.Path | None = None,
     allow_import: Collection[str] = (),
+    models: Collection[str] = ("ranker",),
 ) -> dict[str, str]:
     """Refuses a folder that is no finished run, or whose dataset is gone.
 
@@ -98,6 +119,7 @@ def check_run(
       run: the folder.
       data: a dataset folder to read in place of that of its record.
       allow_import: modules whose classes it may name.
+      models: of which one it has to be, see `RunConfig`.
 
     Returns:
       The run's record.
@@ -112,7 +134,9 @@ def check_run(
             f"{run}, which {_what_is(run)}"
         )
     record = read_record(run)
-    config = dataclasses.asdict(RunConfig.from_yaml(record["config"]))
+    settings = RunConfig.from_yaml(record["config"])
+    _check_kind(run, settings.model, models)
+    config = settings.sections()
     if modules_named(config):
         check_sections(config, allow_import)
     place = record["data"] if data is None else data
@@ -130,6 +154,15 @@ def check_run(
         )
     DatasetFiles(place)
     return record
+
+
+def _check_kind(run: pathlib.Path, kind: str, models: Collection[str]) -> None:
+    if kind not in models:
+        wanted = " or a ".join(models)
+        raise InputError(
+            f"this needs a run of a {wanted}. Received: {run}, which is one of "
+            f"a {kind}. Name another run."
+        )
 
 
 def check_update(
@@ -237,6 +270,52 @@ def check_export(
     check_bundle_folder(bundle_folder(out).path)
     if catalogue is not None:
         check_path(catalogue, "a catalogue is a Parquet file of ads")
+
+
+def check_retriever(
+    record: Mapping[str, str],
+    retriever: str | pathlib.Path | None,
+    filters: Collection[str],
+    catalogue: str | None = None,
+    data: str | pathlib.Path | None = None,
+    allow_import: Collection[str] = (),
+) -> None:
+    """Refuses a retriever that does not go with a ranker.
+
+    Args:
+      record: of the ranker's run.
+      retriever: the folder of the retriever's run, or None.
+      filters: names of features that requests are to filter by.
+      catalogue: the file of more ads, or None.
+      data: a dataset folder to read in place of that of the records.
+      allow_import: modules whose classes it may name.
+
+    Raises:
+      InputError: where it is no run of a retriever, or one of another dataset,
+        or would read the copy of more ads by another language model, or there
+        are filters without one.
+    """
+    if retriever is None:
+        if filters:
+            raise InputError(
+                "only what is retrieved can be filtered. Received: "
+                f"--filter {', '.join(filters)} without --retriever."
+            )
+        return
+    other = check_run(retriever, data, allow_import, models=("retriever",))
+    if other["fingerprint"] != record["fingerprint"]:
+        raise InputError(
+            "a ranker and its retriever are made with the same dataset. "
+            f"Received: {retriever}, made with {other['data']}, and a ranker "
+            f"made with {record['data']}. Train one of them again."
+        )
+    ours, theirs = (RunConfig.from_yaml(r["config"]) for r in (record, other))
+    if catalogue is not None and theirs.text not in (None, ours.text):
+        raise InputError(
+            "more ads are read by one `text`, the ranker's. Received: "
+            f"{theirs.text} of the retriever and {ours.text} of the ranker. "
+            "Leave --catalogue out, or train one of them again."
+        )
 
 
 def check_encoding(

@@ -1,7 +1,7 @@
 """Writing a bundle, all of it or nothing, and reading it back."""
 
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.copy.text_vectors import TextEncoder, encode_text
 from tfadrec.data.copy.tokenizer import Tokenizer
 from tfadrec.data.dataset import Dataset
-from tfadrec.models import AdRanker
+from tfadrec.models import AdRanker, AdRetriever
 from tfadrec.serving.answers import answers
 from tfadrec.serving.catalogue_tables import columns_read
 from tfadrec.serving.deployment import (
@@ -34,6 +34,7 @@ from tfadrec.serving.native_check import check_native
 from tfadrec.serving.op_lint import foreign_ops
 from tfadrec.serving.parity import bound_of, check_parity
 from tfadrec.serving.ranking_service import RankingService
+from tfadrec.serving.recommender import CANDIDATES
 from tfadrec.serving.scores import Scores
 from tfadrec.serving.warm_up import warm_up_requests, write_warm_up
 from tfadrec.serving.watched_rows import write_profile
@@ -63,6 +64,9 @@ def export_bundle(
     native: bool = False,
     train: Dataset | None = None,
     valid: Dataset | None = None,
+    retriever: AdRetriever | None = None,
+    candidates: int = CANDIDATES,
+    filters: Sequence[str] = (),
 ) -> pathlib.Path:
     """Writes `<path>/<version>/`, a SavedModel for TensorFlow Serving.
 
@@ -99,6 +103,9 @@ def export_bundle(
         tells what requests should look like, for `tfadrec monitor`.
       valid: rows that it has not learned from, whose scores are kept with that;
         `dataset` by default.
+      retriever: see `RankingService`.
+      candidates: see `RankingService`.
+      filters: see `RankingService`.
 
     Returns:
       The version's folder.
@@ -128,6 +135,7 @@ def export_bundle(
             *(folder, version, ranker, dataset, tokenizer, encoder),
             *(catalogue, calibration, rates, native, train),
             dataset if valid is None else valid,
+            *(retriever, candidates, filters),
         )
     return pathlib.Path(path, str(version))
 
@@ -145,6 +153,9 @@ def _export(
     native: bool,
     train: Dataset | None,
     valid: Dataset,
+    retriever: AdRetriever | None,
+    candidates: int,
+    filters: Sequence[str],
 ) -> None:
     """See `export_bundle`; its folder is held."""
     path = bundle.path
@@ -155,11 +166,12 @@ def _export(
         encoder = ranker.ad_tower.text or encoder
         if encoder is not None and tokenizer is not None:
             more = encode_text(more, tokenizer, encoder)
-        read = columns_read(ranker.ad_tower)
+        towers = [m.ad_tower for m in (ranker, retriever) if m is not None]
+        read = sorted({name for t in towers for name in columns_read(t)})
         missing = [name for name in read if name not in more.columns]
         if missing:
             raise InputError(
-                "more ads need the columns that the ranker reads. Received: no "
+                "more ads need the columns that the models read. Received: no "
                 f"{', '.join(missing)}. Give them, or the encoder of `text`."
             )
     with version_folder(path, version).replacing() as fresh:
@@ -171,15 +183,21 @@ def _export(
             more=more,
             calibration=calibration,
             rates=rates,
+            retriever=retriever,
+            candidates=candidates,
+            filters=filters,
         )
         signatures = service.signatures()
         write_model(service, fresh, signatures)
-        requests = list(warm_up_requests(dataset, service.reader))
+        specs = service.finder and service.finder.specs()
+        requests = list(warm_up_requests(dataset, service.reader, specs))
         with as_os_errors():
             write_warm_up(fresh, path.name, signatures, requests)
         foreign = foreign_ops(fresh)
         check_parity(
-            ranker, dataset, fresh, service.reader, foreign, calibration
+            *(ranker, dataset, fresh, service.reader, foreign, calibration),
+            retriever=retriever,
+            filters=specs or (),
         )
         if train is not None and len(train):
             write_profile(
@@ -193,8 +211,11 @@ def _export(
                 fresh,
                 requests,
                 answers(service, signatures),
-                scores.means,
-                bound_of(ranker, ranker.ad_tower.text, service.reader.encoder),
+                (*scores.means, "scores"),
+                bound_of(
+                    *(ranker, ranker.ad_tower.text, service.reader.encoder),
+                    retriever,
+                ),
             )
     sample = next(
         request for signature, request in requests if signature == "score_slate"

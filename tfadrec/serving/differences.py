@@ -42,7 +42,7 @@ def largest(
             continue
         differs = other != values
         if name == "ad_ids":
-            differs &= ~_may_change_places(expected["score"], tie)
+            differs &= ~_may_change_places(expected, tie)
         differences.append(np.inf if differs.any() else 0.0)
     return float(np.max(differences))
 
@@ -60,9 +60,13 @@ def _relative(found, expected, is_probability) -> float:
     return np.where(found == expected, 0.0, share).max(initial=0.0)
 
 
-def _may_change_places(scores, tie) -> np.ndarray:
+def _may_change_places(expected, tie) -> np.ndarray:
     """Whether an ad's neighbour, which may be beyond the last, scores alike."""
-    gaps = -np.diff(scores.astype(np.float64), axis=1)
-    close = gaps <= tie * scores[:, 1:]
+    is_scored = "score" in expected
+    scores = expected["score" if is_scored else "scores"].astype(np.float64)
+    after = scores[:, 1:]
+    size = after if is_scored else np.maximum(1, np.abs(after))
+    with np.errstate(invalid="ignore"):  # behind the last ad it is -inf
+        close = -np.diff(scores, axis=1) <= tie * size
     before = np.pad(close, [(0, 0), (1, 0)])
     return before | np.pad(close, [(0, 0), (0, 1)], constant_values=True)

@@ -6,7 +6,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ from tfadrec.core.door import tf
 from tfadrec.core.errors import TfadrecError
 from tfadrec.data.copy.text_vectors import TextEncoder
 from tfadrec.data.dataset import Dataset
-from tfadrec.models import AdRanker
+from tfadrec.models import AdRanker, AdRetriever
+from tfadrec.serving import retrieval_parity
 from tfadrec.serving.ad_reader import AdReader
 from tfadrec.serving.differences import largest
 from tfadrec.serving.requests import (
@@ -53,6 +54,9 @@ def check_parity(
     reader: AdReader,
     foreign: Mapping[str, str],
     calibration: Calibration | None = None,
+    *,
+    retriever: AdRetriever | None = None,
+    filters: Iterable[str] = (),
 ) -> None:
     """Replays rows of the dataset through a bundle, in a process of its own.
 
@@ -71,6 +75,8 @@ def check_parity(
       reader: of new ads, the bundle's.
       foreign: the ops that core TensorFlow does not have, for the report.
       calibration: of the ranker's logits.
+      retriever: whose inner products the answers of `retrieve` must have.
+      filters: the inputs that filter.
 
     Raises:
       TfadrecError: where the bundle cannot be loaded or answers otherwise.
@@ -99,18 +105,23 @@ def check_parity(
         sets["score_new_ads"] = _as_new(dataset, reader, some)
         as_new = _rank_as_new(ranker, dataset, some)
         trained["score_new_ads"] = corrected(as_new, some)
+    if retriever is not None:
+        sets["retrieve"] = retrieval_parity.ask(dataset, request, filters)
+        retrieved = retrieval_parity.RetrievalParity(retriever, dataset, rows)
     answers, latency = _replay(folder, sets)
-    differences = {
-        f"{signature}, {api}, {case}": _difference(
-            answered, scores, trained[signature]
+    differences = {}
+    for (signature, api, case), answered in answers.items():
+        differences[f"{signature}, {api}, {case}"] = (
+            retrieved.difference(answered)
+            if signature == "retrieve"
+            else _difference(answered, scores, trained[signature])
         )
-        for (signature, api, case), answered in answers.items()
-    }
     # The column `text` of known ads was encoded once; a tower encodes anew.
     known = bound_of(ranker, ranker.ad_tower.text)
     bounds = {
         "serving_default": known,
         "score_new_ads": max(known, bound_of(reader.encoder)),
+        "retrieve": bound_of(retriever),
     }
     for case, difference in differences.items():
         bound = bounds[case.partition(",")[0]]
@@ -129,10 +140,12 @@ def check_parity(
         "tensorflow": tf.__version__,
         "ops_outside_core": dict(foreign),
     }
+    if retriever is not None:
+        report["retrieve_overlap"] = retrieved.overlap
     (folder / "parity.json").write_text(json.dumps(report, indent=2) + "\n")
 
 
-def bound_of(*layers: AdRanker | TextEncoder | None) -> float:
+def bound_of(*layers: AdRanker | AdRetriever | TextEncoder | None) -> float:
     """How far scores may differ that depend on what some layers make."""
     is_exact = all(
         layer is None or layer.compute_dtype == "float32" for layer in layers

@@ -1,6 +1,7 @@
 """Where a request is answered: raw ids in, probabilities out."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,12 +12,13 @@ from tfadrec.data.copy.text_vectors import TextEncoder
 from tfadrec.data.copy.tokenizer import Tokenizer
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.newer_rates import newer_rates
-from tfadrec.models import AdRanker
+from tfadrec.models import AdRanker, AdRetriever
 from tfadrec.serving.ad_reader import NEW, AdReader
 from tfadrec.serving.catalogue_tables import catalogue_tables
 from tfadrec.serving.examples import parse_examples
+from tfadrec.serving.finder import Finder
 from tfadrec.serving.known_ads import KnownAds
-from tfadrec.serving.recommender import Recommender
+from tfadrec.serving.recommender import CANDIDATES, Recommender
 from tfadrec.serving.scorer import Scorer
 from tfadrec.serving.signature_specs import signature_specs
 from tfadrec.serving.variables_read import variables_read
@@ -51,13 +53,17 @@ class RankingService(tf.Module):
       calibration: of the ranker's logits; probabilities are then given raw too.
       rates: the dataset as of whose end rates and counts are; `dataset` by
         default.
+      retriever: finds the ads that `recommend` ranks, and answers `retrieve`.
+      candidates: how many ads that are.
+      filters: see `Finder`.
 
     Attributes:
       reader: of new ads.
+      finder: of candidates; None without a retriever.
 
     Raises:
       InputError: where the ranker gives no click probabilities, or does not fit
-        the encoder or the schema.
+        the encoder or the schema, or the retriever is of another dataset.
     """
 
     def __init__(
@@ -70,6 +76,9 @@ class RankingService(tf.Module):
         more: Catalogue | None = None,
         calibration: Calibration | None = None,
         rates: Dataset | None = None,
+        retriever: AdRetriever | None = None,
+        candidates: int = CANDIDATES,
+        filters: Sequence[str] = (),
     ) -> None:
         super().__init__()
         if calibration is not None:
@@ -84,7 +93,14 @@ class RankingService(tf.Module):
             dataset = dataclasses.replace(dataset, rates=known)
         self._scorer = Scorer(ranker, dataset, ads, calibration)
         self._requests = self._scorer.requests
-        self._recommender = Recommender(self._scorer)
+        self.finder: Finder | None = None
+        if retriever is not None:
+            self.finder = Finder(
+                *(retriever, dataset, self._requests, ads),
+                more=more,
+                filters=filters,
+            )
+        self._recommender = Recommender(self._scorer, self.finder, candidates)
         self._weights: list[tf.Variable] = []
 
     def signatures(
@@ -96,7 +112,9 @@ class RankingService(tf.Module):
           *names: the signatures to trace, which takes a second each; all of
             them where none is named.
         """
-        specs = signature_specs(self._requests, self.reader)
+        specs = signature_specs(
+            self._requests, self.reader, self.finder and self.finder.specs()
+        )
         signatures = {
             name: tf.function(
                 getattr(self, _METHODS.get(name, name)), autograph=False
@@ -217,6 +235,10 @@ class RankingService(tf.Module):
     def recommend(self, **request) -> dict[str, tf.Tensor]:
         """See `Recommender.recommend`."""
         return self._recommender.recommend(**request)
+
+    def retrieve(self, **request) -> dict[str, tf.Tensor]:
+        """See `Recommender.retrieve`."""
+        return self._recommender.retrieve(**request)
 
     def recommend_from(self, **request) -> dict[str, tf.Tensor]:
         """See `Recommender.recommend_from`."""

@@ -1,8 +1,14 @@
 """The best ads for each user, of the catalogue or of a list."""
 
+import numpy as np
+
 from tfadrec.core.door import tf
 from tfadrec.serving import best_ads
+from tfadrec.serving.finder import Finder
 from tfadrec.serving.scorer import Scorer
+
+#: Ads that are found and then ranked, unless another number is given.
+CANDIDATES = 500
 
 
 class Recommender(tf.Module):
@@ -10,11 +16,20 @@ class Recommender(tf.Module):
 
     Args:
       scorer: says what ads are worth.
+      finder: finds candidates; without one all ads are ranked.
+      candidates: how many of them are ranked.
     """
 
-    def __init__(self, scorer: Scorer) -> None:
+    def __init__(
+        self,
+        scorer: Scorer,
+        finder: Finder | None = None,
+        candidates: int = CANDIDATES,
+    ) -> None:
         super().__init__()
         self._scorer = scorer
+        self._finder = finder
+        self._candidates = candidates
         self._ads = scorer.ads
 
     def recommend(
@@ -22,7 +37,9 @@ class Recommender(tf.Module):
     ) -> dict[str, tf.Tensor]:
         """The best ads of the catalogue for each user, by their `score`.
 
-        Nothing is known of the features of candidates.
+        With a finder they are the best of the candidates that it finds, of
+        which none is to be left out. Nothing is known of the features of
+        candidates.
 
         Args:
           exclude_ads: ad ids [B, E] to leave out; unknown ids do nothing, so
@@ -31,7 +48,8 @@ class Recommender(tf.Module):
             history as well, also of events too old for the ranker to read. Ads
             that were skipped stay.
           k: int32 [B], how many ads to give; at most the whole catalogue.
-          **request: user, history and context, leading axis [B].
+          **request: user, history and context, leading axis [B], and the
+            finder's filters.
 
         Returns:
           `ad_ids` [B, K], K the largest k, best first and without repeats, and
@@ -40,23 +58,69 @@ class Recommender(tf.Module):
           logit of -inf.
         """
         inputs, history = self._scorer.read_user(request)
-        ordered = self._scorer.ordered
 
         def rank(rows):
             nothing = self._scorer.requests.no_candidates(tf.shape(rows))
             return self._scorer.rank(inputs | nothing, history, rows)
 
-        worth = best_ads.rank_all(
-            lambda rows: rank(rows)[ordered],
-            tf.shape(request["user_id"])[0],
-            self._ads.num_rows,
-        )
         unwanted = self._unwanted(exclude_ads, exclude_history, request)
-        worth = best_ads.without(worth, unwanted)
-        rows, is_there = best_ads.best(worth, self._number(k))
-        answer = best_ads.blank(self._scorer.answer(rank(rows)), is_there)
+        rows, is_there, logits = (
+            self._best_of_all(rank, unwanted, k)
+            if self._finder is None
+            else self._best_of_found(self._finder, request, rank, unwanted, k)
+        )
+        answer = best_ads.blank(self._scorer.answer(logits), is_there)
         rows = tf.where(is_there, rows, 0)
         return {"ad_ids": tf.gather(self._ads.ids, rows), **answer}
+
+    def _best_of_all(self, rank, unwanted, k):
+        """Rows, whether there is one, and their logits, [B, K]."""
+        worth = best_ads.rank_all(
+            lambda rows: rank(rows)[self._scorer.ordered],
+            tf.shape(unwanted)[0],
+            self._ads.num_rows,
+        )
+        worth = best_ads.without(worth, unwanted)
+        rows, is_there = best_ads.best(worth, self._number(k))
+        return rows, is_there, rank(rows)
+
+    def _best_of_found(self, finder, request, rank, unwanted, k):
+        """The same of the ads that are found."""
+        found, _ = finder.find(request, unwanted, self._candidates)
+        logits = rank(found)
+        worth = tf.where(found > 0, logits[self._scorer.ordered], -np.inf)
+        places, is_there = best_ads.best(worth, self._number(k))
+        return _at(places, found), is_there, _all_at(places, logits)
+
+    def retrieve(
+        self, *, exclude_ads, exclude_history, k, **request
+    ) -> dict[str, tf.Tensor]:
+        """The ads that the finder finds for each user, as it orders them.
+
+        Args:
+          exclude_ads: see `recommend`.
+          exclude_history: see `recommend`.
+          k: see `recommend`.
+          **request: see `recommend`.
+
+        Returns:
+          `ad_ids` [B, K], K the largest k, best first and without repeats, and
+          `scores`, float32 [B, K], their inner products. Where fewer ads are
+          left or asked for, the rest is the empty id and -inf.
+        """
+        assert self._finder is not None
+        k = self._number(k)
+        rows, scores = self._finder.find(
+            request,
+            self._unwanted(exclude_ads, exclude_history, request),
+            tf.maximum(tf.reduce_max(k), 0),
+        )
+        is_there = (rows > 0) & (tf.range(tf.shape(rows)[1]) < k[:, None])
+        rows = tf.where(is_there, rows, 0)
+        return {
+            "ad_ids": tf.gather(self._ads.ids, rows),
+            "scores": tf.where(is_there, scores, -np.inf),
+        }
 
     def recommend_from(
         self, *, bids, exclude_ads, exclude_history, k, **request
@@ -99,14 +163,8 @@ class Recommender(tf.Module):
             self._ads.num_rows,
         )
         places, is_there = best_ads.best(worth, self._number(k))
-
-        def at(values):
-            # One place more, so that there is always something to gather.
-            padded = tf.pad(values, [[0, 0], [0, 1]])
-            return tf.gather(padded, places, batch_dims=1)
-
-        answer = {name: at(values) for name, values in answer.items()}
-        rows = tf.where(is_there, at(rows), 0)
+        answer = _all_at(places, answer)
+        rows = tf.where(is_there, _at(places, rows), 0)
         return {
             "ad_ids": tf.gather(self._ads.ids, rows),
             **best_ads.blank(answer, is_there),
@@ -129,3 +187,14 @@ class Recommender(tf.Module):
             tf.zeros([tf.shape(past)[0], 1], tf.int32),
         ]
         return tf.concat(unwanted, axis=1)
+
+
+def _at(places, values):
+    """What stands at some places, [B, K]."""
+    # One place more, so that there is always something to gather.
+    padded = tf.pad(values, [[0, 0], [0, 1]])
+    return tf.gather(padded, places, batch_dims=1)
+
+
+def _all_at(places, values):
+    return {name: _at(places, each) for name, each in values.items()}

@@ -50,7 +50,7 @@ def main(
 
         for signature, case, request in asked:
             for name, value in by_session(signature, request).items():
-                found[f"{signature}/session/{case}/{name}"] = value
+                found[f"{signature}/session/{case}/{name}"] = _plain(value)
         timed = {
             f"serving_default, {size} rows": (
                 "serving_default",
@@ -76,7 +76,7 @@ def main(
             for k, v in request.items()
         }
         for name, value in function(**tensors).items():
-            found[f"{signature}/object/{case}/{name}"] = value.numpy()
+            found[f"{signature}/object/{case}/{name}"] = _plain(value.numpy())
     np.savez(answers, allow_pickle=False, **found)
     print(json.dumps(latency))
 
@@ -86,6 +86,14 @@ def _objects(values: np.ndarray) -> np.ndarray:
         return values
     # What marks the end of a text, which may be NUL, is taken off.
     return np.frompyfunc(lambda text: text[:-1], 1, 1)(values.astype(object))
+
+
+def _plain(values: np.ndarray) -> np.ndarray:
+    """Texts as bytes with a full stop behind, which keeps NULs at their end."""
+    if values.dtype != object:
+        return values
+    texts = [text + b"." for text in values.flat]
+    return np.array(texts, "S").reshape(values.shape)
 
 
 def _merged(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -6,7 +6,7 @@ from tfadrec.serving.request_reader import RequestReader, Specs
 
 
 def signature_specs(
-    requests: RequestReader, reader: AdReader
+    requests: RequestReader, reader: AdReader, filters: Specs | None = None
 ) -> dict[str, Specs]:
     """The signatures by name, with the inputs that they take.
 
@@ -14,6 +14,7 @@ def signature_specs(
       requests: reads users and candidates.
       reader: reads new ads; where a ranker knows ads by ids alone there is
         nothing to say of one.
+      filters: the inputs that filter, where candidates are retrieved.
     """
     user = requests.user_specs()
     slates = user | requests.candidate_specs(2)
@@ -36,6 +37,9 @@ def signature_specs(
         "recommend_from": slates | choice | spec("bids", 2, tf.float32),
         "encode_user": user,
     }
+    if filters is not None:
+        specs["recommend"] |= filters
+        specs["retrieve"] = specs["recommend"]
     if reader.specs(1):
         columns = reader.specs(2, as_tokens=not reader.reads_text, prefix=NEW)
         specs["encode_ads"] = reader.specs(1, as_tokens=True)

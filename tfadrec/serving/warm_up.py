@@ -28,7 +28,7 @@ _NEW_ADS = (1, 32)
 
 
 def warm_up_requests(
-    dataset: Dataset, reader: AdReader
+    dataset: Dataset, reader: AdReader, filters: Iterable[str] | None = None
 ) -> Iterator[tuple[str, Request]]:
     """One request per signature and size, made of the dataset's rows.
 
@@ -41,6 +41,8 @@ def warm_up_requests(
     Args:
       dataset: with at least one impression.
       reader: of new ads.
+      filters: the inputs that filter, where candidates are retrieved. There is
+        then a request of `retrieve`, too.
 
     Yields:
       A signature's name and its inputs.
@@ -79,7 +81,10 @@ def warm_up_requests(
         "exclude_history": np.array([True]),
         "k": np.array([min(_BEST, len(ads))], np.int32),
     }
-    yield "recommend", {**user, **choice}
+    allowed = {name: np.zeros([1, 0], object) for name in filters or ()}
+    yield "recommend", {**user, **choice, **allowed}
+    if filters is not None:
+        yield "retrieve", {**user, **choice, **allowed}
     for size, slate in slates.items():
         bids = {"bids": np.ones([1, size], np.float32)}
         yield "recommend_from", user | choice | slate | bids

@@ -9,23 +9,31 @@ from tfadrec.training.pretraining import (
     pretraining_settings,
 )
 from tfadrec.training.replay import replay
+from tfadrec.training.retriever_run import (
+    RetrieverRun,
+    load_retriever,
+    train_retriever,
+)
 from tfadrec.training.run import Run, calibrate, load_run, train
 from tfadrec.training.text import text_model, with_text
 from tfadrec.training.update import update
 
 __all__ = [
     "Pretraining",
+    "RetrieverRun",
     "Run",
     "build_ranker",
     "calibrate",
     "fit",
     "grow_vocabulary",
+    "load_retriever",
     "load_run",
     "pretrain",
     "pretraining_settings",
     "replay",
     "text_model",
     "train",
+    "train_retriever",
     "update",
     "with_text",
 ]

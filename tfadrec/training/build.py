@@ -1,6 +1,5 @@
 """A run's settings to a compiled ranker."""
 
-import dataclasses
 import functools
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -46,8 +45,8 @@ def build_ranker(
       InputError: where a class or an argument is unknown, or a value is not
         what the class takes.
     """
-    check_sections(dataclasses.asdict(config), allow_import)
-    check_schema(dataclasses.asdict(config), dataset.schema)
+    check_sections(config.sections(), allow_import)
+    check_schema(config.sections(), dataset.schema)
     _check_conversions(config, dataset)
     encoder = None
     if config.text is not None and is_tuned(config.text):
@@ -79,17 +78,64 @@ def check_builds(
     Raises:
       InputError: as `build_ranker`.
     """
-    dataset = _without_rows(schema)
+    dataset = _stand_in(config, schema)
     is_frozen = config.text is None or not is_tuned(config.text)
-    if config.text is not None:
-        vectors = np.zeros([0, _WIDTH], np.float32)
-        catalogue = dataset.catalogue.with_vectors("text", vectors)
-        dataset = dataset.with_catalogue(catalogue)
     seed = config.fit.get("seed", 0)
     ranker = _assemble(config, dataset, seed, allow_import, None)
     if is_frozen:  # else an optimiser may look for the language model's weights
         _compile(ranker, config, allow_import)
     return ranker
+
+
+def build_retriever(
+    config: RunConfig,
+    train: Dataset,
+    seed: int = 0,
+    allow_import: Collection[str] = (),
+) -> models.AdRetriever:
+    """Makes and compiles the retriever that the settings describe.
+
+    Args:
+      config: the settings, of a retriever.
+      train: the rows to learn from, which tell the sizes and how often ads are
+        clicked; `with_text` has given it its ad copy.
+      seed: of the first weights and of dropout.
+      allow_import: modules whose classes the settings may name.
+
+    Returns:
+      A built and compiled retriever.
+
+    Raises:
+      InputError: where a class or an argument is unknown, a value is not what
+        the class takes, or ad copy is to be read by a model that is tuned.
+    """
+    if config.text is not None and is_tuned(config.text):
+        raise InputError(
+            "a retriever reads ad copy by a language model that stays as it "
+            f"is. Received: text.tuning={config.text['tuning']!r}. Leave "
+            "`tuning` out."
+        )
+    check_sections(config.sections(), allow_import)
+    user_tower = dict(config.user_tower)
+    use_id = user_tower.pop("use_id", True)
+    _set_seed(seed)
+    encoder = _choose("encoder", config.encoder, allow_import)
+    try:
+        retriever = models.AdRetriever.for_dataset(
+            train,
+            encoder,
+            use_user_id=use_id,
+            ad_tower=_ad_tower(config, train),
+            user_tower=user_tower,
+            name="retriever",
+        )
+    except (TypeError, ValueError) as error:
+        line = " ".join(str(error).split())
+        raise InputError(
+            f"the retriever's settings must fit: {line}"
+        ) from error
+    _compile(retriever, config, allow_import)
+    return retriever
 
 
 def _assemble(
@@ -156,14 +202,41 @@ def _assemble(
 
 
 def _compile(
-    ranker: models.AdRanker, config: RunConfig, allow_import: Collection[str]
+    model: keras.Model, config: RunConfig, allow_import: Collection[str]
 ) -> None:
     optimizer = _choose("optimizer", config.optimizer, allow_import)
     try:
-        ranker.compile(optimizer)
-        ranker.optimizer.build(ranker.trainable_variables)
+        model.compile(optimizer)
+        model.optimizer.build(model.trainable_variables)
     except ValueError as error:
         raise InputError(f"`optimizer`: {error}") from error
+
+
+def check_builds_retriever(
+    config: RunConfig, schema: Schema, allow_import: Collection[str] = ()
+) -> None:
+    """Refuses settings of which no retriever can be built, without its rows.
+
+    Args:
+      config: the settings.
+      schema: of the dataset.
+      allow_import: modules whose classes the settings may name.
+
+    Raises:
+      InputError: as `build_retriever`.
+    """
+    seed = config.fit.get("seed", 0)
+    build_retriever(config, _stand_in(config, schema), seed, allow_import)
+
+
+def _stand_in(config: RunConfig, schema: Schema) -> Dataset:
+    """A dataset without rows, with a column for the ad copy that is read."""
+    dataset = _without_rows(schema)
+    if config.text is None:
+        return dataset
+    vectors = np.zeros([0, _WIDTH], np.float32)
+    catalogue = dataset.catalogue.with_vectors("text", vectors)
+    return dataset.with_catalogue(catalogue)
 
 
 def _without_rows(schema: Schema) -> Dataset:
@@ -187,7 +260,8 @@ def _without_rows(schema: Schema) -> Dataset:
         {},
         EventLog(nothing, nothing, nothing, nothing),
         Impressions(
-            nothing, nothing, nothing, nothing, {}, {}, nothing, nothing
+            *(nothing, nothing, nothing, nothing),
+            *({"clicked": nothing}, {}, nothing, nothing),
         ),
     )
 

@@ -1,14 +1,12 @@
 """Fitting with exact metrics, early stopping, and resume."""
 
-import dataclasses
 import logging
 import pathlib
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, get_args
+from collections.abc import Callable
+from typing import Literal, get_args
 
 import numpy as np
 
-from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
 from tfadrec.core.one_class import one_class
 from tfadrec.core.ranges import Index, Rows, Steps
@@ -23,8 +21,7 @@ from tfadrec.models.start_text import start_text
 from tfadrec.runs.check import check_sections
 from tfadrec.runs.folder import run_folder
 from tfadrec.training.fitted import write_run
-from tfadrec.training.measure_epochs import MeasureEpochs
-from tfadrec.training.saved_state import SavedState
+from tfadrec.training.run_epochs import run_epochs
 
 _LOG = logging.getLogger(__name__)
 _PREDICT_BATCH = 4096
@@ -171,55 +168,32 @@ def fit_in(
     steps = steps_per_epoch or max(1, examples // batch_size)
     if not model.built:
         model.build()
-    model.optimizer.build(model.trainable_variables)
-    # Under mixed_float16 Keras has wrapped the optimiser.
-    optimizer: Any = model.optimizer
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    rate = optimizer.get_config()["learning_rate"]  # a schedule's a dict
-    falling = decay and not isinstance(rate, Mapping)
-    state = SavedState(model, folder, monitor)
     watch = _Watch()
-    last = min(epochs, until or epochs)
-    if not state.is_over(last, patience):
-        begin = len(state.history)
-        # What has learned already keeps its weights.
-        if isinstance(model, AdRanker) and not optimizer.iterations.numpy():
-            _start(model, train)
-        model.fit(
-            train.batches(
-                batch_size, by=by, seed=seed, first_step=begin * steps
-            ),
-            initial_epoch=begin,
-            epochs=last,
-            steps_per_epoch=steps,
-            verbose=0,
-            callbacks=[
-                *([_Decay(float(rate), epochs, steps)] if falling else []),
-                MeasureEpochs(
-                    state,
-                    lambda: _measure(model, valid, watch),
-                    last,
-                    patience,
-                    steps,
-                    progress,
-                ),
-                keras.callbacks.TensorBoard(
-                    folder.path / "tensorboard", write_graph=False
-                ),
-                keras.callbacks.LambdaCallback(
-                    on_epoch_end=lambda *_: tell(state.history)
-                ),
-            ],
-        )
-    state.restore_best()
-    if falling:
-        model.optimizer.learning_rate = float(rate)
+    history = run_epochs(
+        folder,
+        model,
+        lambda first: train.batches(
+            batch_size, by=by, seed=seed, first_step=first
+        ),
+        lambda: _measure(model, valid, watch),
+        steps=steps,
+        epochs=epochs,
+        until=until,
+        decay=decay,
+        monitor=monitor,
+        patience=patience,
+        progress=progress,
+        begin=lambda: _start(model, train),
+        tell=tell,
+    )
     write_run(model, train, valid, folder, monitor)
-    return state.history
+    return history
 
 
-def _start(model: AdRanker, train: Dataset) -> None:
+def _start(model: RankingModel, train: Dataset) -> None:
     """Has a ranker begin with what is known of training rows at once."""
+    if not isinstance(model, AdRanker):
+        return
     rows = train.impressions
     start_levels(model, rows.labels, rows.weights)
     if model.text_matching is None:  # then no rows are gathered either
@@ -391,24 +365,3 @@ def _warn_of_one_class(
                     "rows.",
                     found,
                 )
-
-
-@dataclasses.dataclass
-class _Decay(keras.callbacks.Callback):
-    """Lets the learning rate fall linearly to zero."""
-
-    rate: float
-    epochs: Steps
-    steps: int
-
-    def __post_init__(self) -> None:
-        super().__init__()
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Notes the epoch."""
-        self._epoch = epoch
-
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Sets the rate of one step."""
-        done = (self._epoch * self.steps + batch) / (self.epochs * self.steps)
-        self.model.optimizer.learning_rate = self.rate * (1 - done)

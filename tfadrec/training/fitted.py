@@ -11,7 +11,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.core.save_model import save_model
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
-from tfadrec.models import AdRanker, RankingModel
+from tfadrec.models import AdRanker, AdRetriever, RankingModel
 from tfadrec.runs.before import data_path
 from tfadrec.runs.folder import MODEL, RECORD, require_intact
 from tfadrec.runs.record import FITTED, fingerprint, read_record
@@ -22,10 +22,12 @@ _ROWS = "rows.npy"
 _UNSEEN, _TRAIN, _VALID = range(3)
 
 
-def save_ranker(ranker: RankingModel, folder: WorkFolder) -> None:
+def save_model_of(
+    model: RankingModel | AdRetriever, folder: WorkFolder
+) -> None:
     """Writes `model.keras` into a run folder, which is held."""
     with folder.writing() as fresh:
-        save_model(ranker, fresh / MODEL)
+        save_model(model, fresh / MODEL)
 
 
 def write_run(
@@ -51,7 +53,7 @@ def write_run(
     if not isinstance(model, AdRanker) or _is_begun_by_train(folder):
         return
     try:
-        save_ranker(model, folder)
+        save_model_of(model, folder)
     except (NotImplementedError, TypeError, ValueError) as error:
         line = " ".join(str(error).split())[:300]
         _LOG.warning(

@@ -28,7 +28,7 @@ from tfadrec.runs.record import FITTED, claimed, fingerprint
 from tfadrec.training import version_1
 from tfadrec.training.build import build_ranker, check_builds
 from tfadrec.training.fit import check_goal, check_labels, fit_in
-from tfadrec.training.fitted import read_parts, save_ranker
+from tfadrec.training.fitted import read_parts, save_model_of
 from tfadrec.training.saved_state import best_epoch, read_history
 from tfadrec.training.text import check_text, with_text
 from tfadrec.training.tracking import tracked, trackers
@@ -106,7 +106,7 @@ def train(
       InputError: where the folder holds another run, or anything else, another
         process writes to it, or an argument is wrong.
     """
-    schema = check_training(data, config, out, allow_import)
+    schema = check_training(data, config, out, allow_import, "ranker")
     folder = run_folder(out)
     found = trackers(folder.path, **(config.track or {}))
     import_allowed(allow_import)
@@ -136,7 +136,7 @@ def train(
             known = read_history(
                 folder.path, settings.get("monitor", "val_auc")
             )
-        with tracked(folder, found, dataclasses.asdict(config)) as tracking:
+        with tracked(folder, found, config.sections()) as tracking:
             tracking.log(known)
             history = fit_in(
                 folder,
@@ -149,7 +149,7 @@ def train(
                 **settings,
             )
             tracking.show(ranker, dataset)
-        save_ranker(ranker, folder)
+        save_model_of(ranker, folder)
         if history != known:
             Calibration.remove(folder)  # of other weights
         run = Run(
@@ -189,7 +189,7 @@ def load_run(
     except InputError as error:
         raise _no_ranker(run, error) from error
     is_old = version_1.is_version_1(run / MODEL)
-    dataset = _open_data(record, data, is_old)
+    dataset = open_data(record, data, is_old)
     dataset, parts = (
         _fitted_parts(run, dataset, config)
         if FITTED in record
@@ -280,10 +280,21 @@ def _calibration(
     return fit_calibration(logits, rows, method=method, field=field)
 
 
-def _open_data(
-    record: Mapping[str, str], data: str | pathlib.Path | None, is_old: bool
+def open_data(
+    record: Mapping[str, str],
+    data: str | pathlib.Path | None,
+    is_old: bool = False,
 ) -> Dataset:
-    """The dataset of a run, which must be as it was."""
+    """The dataset of a run, which must be as it was.
+
+    Args:
+      record: of the run.
+      data: the folder, where it is not where it was.
+      is_old: whether version 0.1.0 wrote the run.
+
+    Raises:
+      InputError: where it has changed.
+    """
     place = record["data"] if data is None else str(data)
     dataset = open_dataset(place)
     found = (

@@ -21,6 +21,8 @@ MONITORS = {
     "val_log_loss": False,
     "val_rmse": False,
     "val_loss": False,
+    "val_overlap@10": True,
+    "val_recall@50": True,
 }
 
 

@@ -17,7 +17,7 @@ from tfadrec.runs.before import check_update, data_path
 from tfadrec.runs.folder import JOINED, run_folder
 from tfadrec.runs.record import begun, fingerprint
 from tfadrec.training.fit import check_labels, fit_in
-from tfadrec.training.fitted import save_ranker
+from tfadrec.training.fitted import save_model_of
 from tfadrec.training.grow_vocabulary import grow_vocabulary
 from tfadrec.training.run import Run, calibrate_as_set, load_run
 from tfadrec.training.text import with_text
@@ -111,7 +111,7 @@ def _learn(
         progress=progress,
         **config.fit,
     )
-    save_ranker(ranker, folder)
+    save_model_of(ranker, folder)
     updated = Run(ranker, dataset, learn, valid, test, config, history)
     return calibrate_as_set(updated, folder)
 

@@ -1,0 +1,66 @@
+"""Centroids, and as many lists as a recall needs."""
+
+import numpy as np
+import pytest
+
+from tfadrec import retrieval
+from tfadrec.core.door import tf
+
+
+def clustered(rows, width, clusters, spread, seed=0):
+    random = np.random.default_rng(seed)
+    centres = random.normal(size=(clusters, width))
+    found = centres[random.integers(clusters, size=rows)]
+    found += spread * random.normal(size=found.shape)
+    return found.astype(np.float32)
+
+
+def test_centroids_of_clusters_far_apart():
+    """Five points with a few rows each are found again, and their rows."""
+    points = 100 * np.eye(5, dtype=np.float32)
+    groups = np.random.default_rng(0).integers(5, size=200)
+    vectors = points[groups]
+    # Some begin at the same point: the others are empty and taken anew.
+    centroids = retrieval.k_means(vectors, 5, seed=1)
+    nearest = retrieval.assign(points, centroids)
+    assert sorted(nearest) == [0, 1, 2, 3, 4]
+    np.testing.assert_allclose(centroids[nearest], points, rtol=1e-5)
+    np.testing.assert_array_equal(
+        retrieval.assign(vectors, centroids), nearest[groups]
+    )
+
+
+def test_the_recall_is_that_of_searches():
+    vectors = clustered(3000, 6, 40, 0.6)
+    queries = clustered(64, 6, 40, 0.6, seed=1)
+    best = 1 + np.argsort(-(queries @ vectors[1:].T), axis=1)[:, :20]
+    probes = []
+    for recall in (0.5, 0.9, 1.0):
+        index = retrieval.build_index(
+            vectors, queries=queries, recall=recall, k=20, exact_rows=100
+        )
+        rows, _ = index.search(tf.constant(queries), 20)
+        found = np.mean(
+            [
+                np.isin(wanted, own).mean()
+                for wanted, own in zip(best, rows.numpy(), strict=True)
+            ]
+        )
+        assert found >= recall
+        probes.append(index.probes)
+    assert probes[0] < probes[1] < probes[2]
+    assert probes[1] < 110 / 2
+
+
+def test_few_rows_are_all_scored():
+    vectors = clustered(50, 4, 3, 1.0)
+    rows, _ = retrieval.build_index(vectors).search(vectors[:2], 49)
+    np.testing.assert_array_equal(np.sort(rows, 1), [np.arange(1, 50)] * 2)
+
+
+def test_wrong_arguments():
+    vectors = clustered(50, 4, 3, 1.0)
+    with pytest.raises(ValueError, match=r"in \(0, 1\]\. Received: recall=0"):
+        retrieval.build_index(vectors, recall=0)
+    with pytest.raises(ValueError, match=r"from 1 to 50.*Received: count=51"):
+        retrieval.k_means(vectors, 51)

@@ -1,0 +1,180 @@
+"""Retrieval in a service, against all inner products in NumPy."""
+
+import functools
+import json
+import types
+
+import numpy as np
+import pytest
+
+from tests.serving import shop
+from tfadrec import models, serving
+from tfadrec.core.door import keras
+from tfadrec.core.errors import InputError
+from tfadrec.serving import retrieval_parity
+from tfadrec.serving.requests import request_for_user
+
+K = 4
+
+
+def retriever_of(dataset):
+    keras.utils.set_random_seed(0)
+    retriever = models.AdRetriever.for_dataset(dataset, ad_tower={"width": 4})
+    random = np.random.default_rng(3)
+    for variable in retriever.trainable_variables:
+        variable.assign(random.normal(0, 0.4, variable.shape))
+    return retriever
+
+
+@functools.cache
+def world():
+    """The shop, and a service that finds and ranks `K` ads."""
+    dataset, ranker = shop.dataset(), shop.shop().ranker
+    retriever = retriever_of(dataset)
+    service = serving.RankingService(
+        ranker, dataset, retriever=retriever, candidates=K, filters=["brand"]
+    )
+    signatures = service.signatures("retrieve", "recommend")
+    return types.SimpleNamespace(
+        dataset=dataset,
+        retriever=retriever,
+        ask=serving.answers(service, signatures),
+    )
+
+
+def users(rows, **choice):
+    """A request of the users of some rows."""
+    dataset = world().dataset
+    asked = retrieval_parity.ask(
+        dataset, serving.replay(dataset, rows), ["allow_brand"]
+    )
+    return {**asked, **choice}
+
+
+def scores(rows):
+    """The inner products of users and ads, [n, N]."""
+    inputs, *_ = next(iter(world().dataset.select(rows).batches(len(rows))))
+    vectors = world().retriever.catalogue_vectors()
+    return (world().retriever(inputs)["user"].numpy() @ vectors.T)[:, 1:]
+
+
+ROWS = np.array([3, 40, 90])
+
+
+def test_the_best_by_inner_products():
+    """Without what is excluded, of the brands that are allowed, `k` per row."""
+    found = scores(ROWS)
+    ads = world().dataset.catalogue.ad_ids
+    brands = world().dataset.catalogue.columns["brand"]
+    features = world().dataset.schema.of("ad")
+    brand = next(each for each in features if each.name == "brand")
+    names = ["", *brand.vocabulary]
+    best = ads[np.argsort(-found, axis=1)]
+    asked = users(
+        ROWS,
+        k=np.array([2, 9, 3], np.int32),
+        exclude_ads=np.stack([best[:, 0], np.full(3, "nobody")], 1),
+        allow_brand=np.array([["", ""], ["b1", "b2"], ["b9", ""]], object),
+    )
+    answer = world().ask["retrieve"](**asked)
+    told = answer["ad_ids"].astype(str)
+    assert told[0, :2].tolist() == best[0, 1:3].tolist()
+    assert (told[0, 2:] == "").all()
+    fits = np.isin(np.array(names, object)[brands], ["b1", "b2"])
+    expected = [a for a in best[1, 1:] if fits[list(ads).index(a)]]
+    assert told[1, : len(expected)].tolist() == expected
+    assert 0 < len(expected) < 7
+    # "b9" is no brand that there is.
+    assert (told[2] == "").all()
+    is_there = told != ""
+    assert np.isneginf(answer["scores"][~is_there]).all()
+    np.testing.assert_allclose(
+        answer["scores"][0, :2],
+        -np.sort(-found[0])[1:3],
+        rtol=1e-4,
+        atol=1e-5,
+    )
+
+
+def test_the_ranker_orders_what_is_found():
+    """Of all ads the best are as without a retriever; of K, of these alone."""
+    asked = users(ROWS, k=np.array([3, 9, 3], np.int32))
+    choice = {k: v for k, v in asked.items() if k != "allow_brand"}
+    everything = shop.shop().ask["recommend"](**{**choice, "k": [9, 9, 9]})
+    found = world().ask["recommend"](**asked)
+    ads = world().dataset.catalogue.ad_ids
+    best = ads[np.argsort(-scores(ROWS), axis=1)[:, :K]]
+    for row, most in enumerate([3, K, 3]):
+        place = np.isin(everything["ad_ids"][row].astype(str), best[row])
+        expected = everything["ad_ids"][row][place][:most]
+        assert found["ad_ids"][row, :most].tolist() == expected.tolist()
+        assert (found["ad_ids"][row, most:] == b"").all()
+        np.testing.assert_allclose(
+            found["score"][row, :most],
+            everything["score"][row][place][:most],
+            rtol=1e-5,
+        )
+
+
+def test_parity_sees_other_scores_and_another_order():
+    expected = retrieval_parity.RetrievalParity(
+        world().retriever, world().dataset, ROWS
+    )
+    answer = world().ask["retrieve"](**users(ROWS))
+    plain = np.array([i + b"." for i in answer["ad_ids"].flat], "S")
+    answer["ad_ids"] = plain.reshape(answer["ad_ids"].shape)
+    assert expected.difference(answer) < 1e-5
+    assert expected.overlap == 1
+    wrong = {**answer, "scores": answer["scores"].copy()}
+    wrong["scores"][1, 2] += 0.01
+    assert expected.difference(wrong) > 0.005
+    wrong = {k: v[:, ::-1] for k, v in answer.items()}
+    assert expected.difference(wrong) == np.inf
+    fewer = {k: v[:, 1:] for k, v in answer.items()}
+    expected.difference(fewer)
+    assert expected.overlap < 1
+
+
+@pytest.mark.parametrize(
+    ("filters", "message"),
+    [
+        (["price"], r"one of brand.*Received: 'price'"),
+        (["brnd"], r"one of brand.*Received: 'brnd'"),
+    ],
+)
+def test_a_filter_is_a_category_of_ads(filters, message):
+    with pytest.raises(InputError, match=message):
+        serving.RankingService(
+            shop.shop().ranker,
+            shop.dataset(),
+            retriever=world().retriever,
+            filters=filters,
+        )
+
+
+@pytest.mark.slow
+def test_an_exported_bundle_retrieves(tmp_path):
+    """Parity, the warm-up's requests and the C library, all of them."""
+    folder = serving.export_bundle(
+        shop.shop().ranker,
+        shop.dataset(),
+        tmp_path,
+        native=True,
+        retriever=world().retriever,
+        filters=["brand"],
+    )
+    told = json.loads((folder / "parity.json").read_text())
+    assert told["retrieve_overlap"] == 1
+    assert any(case.startswith("retrieve, ") for case in told["differences"])
+    told = json.loads((folder / "native.json").read_text())
+    asked = [request["signature"] for request in told["requests"]]
+    assert {"retrieve", "recommend"} <= set(asked)
+    user = request_for_user(shop.dataset(), "u1")
+    answer = serving.open_bundle(folder)["recommend"](
+        **user,
+        exclude_ads=[[]],
+        exclude_history=[False],
+        k=[3],
+        allow_brand=[[]],
+    )
+    assert (answer["ad_ids"] != b"").all()

@@ -1,0 +1,55 @@
+"""What `train` and `evaluate` say of a retriever."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from tfadrec.cli.command import load_tensorflow
+from tfadrec.core.config import RunConfig
+
+#: How many ads are retrieved.
+_KS = (10, 50, 100)
+
+
+def train_retriever(
+    data: str, config: RunConfig, out: str, allow_import: Sequence[str]
+) -> dict[str, Any]:
+    """Trains, and shows the metrics of the best epoch."""
+    load_tensorflow()
+    from tfadrec import training
+
+    run = training.train_retriever(data, config, out, allow_import=allow_import)
+    click.echo(f"{len(run.history)} epochs; the best has")
+    for name, value in run.best.items():
+        click.echo(f"  {name} {value:.4f}")
+    click.echo(f"Next: tfadrec evaluate {out}")
+    return {"run": str(out), "history": run.history}
+
+
+def evaluate_retrievers(
+    names: Sequence[str], data: str | None, allow_import: Sequence[str]
+) -> dict[str, Any]:
+    """Measures runs on the clicks of their test rows, beside baselines."""
+    load_tensorflow()
+    from tfadrec import evaluation, training
+    from tfadrec.evaluation.table import align
+
+    told = {}
+    for name in names:
+        run = training.load_retriever(
+            name, data=data, allow_import=allow_import
+        )
+        found = evaluation.evaluate_retrieval(
+            run.retriever, run.test, run.train, ks=_KS
+        )
+        columns = list(found["retriever"])
+        rows = [
+            [who.replace("_", "-"), *(f"{values[c]:.4f}" for c in columns)]
+            for who, values in found.items()
+        ]
+        ads = len(run.dataset.catalogue)
+        click.echo(f"Run {name}: clicks of its test rows, among {ads:,} ads\n")
+        click.echo(align([["", *columns], *rows]) + "\n")
+        told[name] = found
+    return {"runs": told, **told[names[0]]}

@@ -1,0 +1,100 @@
+"""An index as exact as it has to be, and no larger."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tfadrec.retrieval.k_means import assign, k_means
+from tfadrec.retrieval.vector_index import VectorIndex
+
+#: Up to so many rows all of them are scored: of 64 numbers each they are 5 MB,
+#: which a processor reads in a millisecond or two.
+EXACT_ROWS = 20_000
+#: Queries that tell how many lists are to be read.
+_QUERIES = 256
+#: Queries that are compared with all rows at a time: bounds the memory.
+_AT_ONCE = 16
+
+
+def build_index(
+    vectors: np.ndarray,
+    *,
+    columns: Mapping[str, np.ndarray] | None = None,
+    queries: np.ndarray | None = None,
+    recall: float = 0.985,
+    k: int = 100,
+    exact_rows: int = EXACT_ROWS,
+    seed: int = 0,
+) -> VectorIndex:
+    """Makes an index, and reads as many lists as the wanted recall needs.
+
+    There are 2 sqrt(N) lists. Recall is the share of a query's k best rows that
+    lie in the lists that it reads, on average over the queries, so it is known
+    without a search.
+
+    Args:
+      vectors: float32 [N + 1, D] by row, row 0 the unknown one.
+      columns: see `RowFilter`.
+      queries: float32 [Q, D] to learn from how many lists are read, such as
+        vectors of users; rows of the index by default.
+      recall: the least share that is found of what scoring all rows finds, in
+        (0, 1].
+      k: how many rows that share is of.
+      exact_rows: up to so many rows there are no lists.
+      seed: of the centroids, and of the rows that are taken for queries.
+
+    Raises:
+      ValueError: for another recall.
+    """
+    if not 0 < recall <= 1:
+        raise ValueError(
+            f"`recall` must be in (0, 1]. Received: recall={recall}."
+        )
+    count = len(vectors) - 1
+    if count <= exact_rows:
+        return VectorIndex(vectors, columns=columns)
+    random = np.random.default_rng(seed)
+    centroids = k_means(vectors[1:], round(2 * count**0.5), seed=seed)
+    lists = assign(vectors, centroids)
+    if queries is None:
+        queries = vectors[1 + random.choice(count, min(count, _QUERIES))]
+    queries = queries[:_QUERIES]
+    found = recalls(queries, vectors, centroids, lists, k)
+    probes = 1 + int(np.argmax(found >= recall))
+    return VectorIndex(
+        vectors,
+        columns=columns,
+        centroids=centroids,
+        lists=lists,
+        probes=probes,
+    )
+
+
+def recalls(
+    queries: np.ndarray,
+    vectors: np.ndarray,
+    centroids: np.ndarray,
+    lists: np.ndarray,
+    k: int,
+) -> np.ndarray:
+    """The share of the k best rows in the first 1, 2, ... lists, [L].
+
+    Args:
+      queries: float32 [Q, D].
+      vectors: float32 [N + 1, D]; row 0 is left out.
+      centroids: float32 [L, D].
+      lists: int32 [N + 1].
+      k: how many rows; at most N.
+    """
+    counts = np.zeros(len(centroids))
+    k = min(k, len(vectors) - 1)
+    for start in range(0, len(queries), _AT_ONCE):
+        some = queries[start : start + _AT_ONCE]
+        scores = some @ vectors[1:].T
+        best = 1 + np.argpartition(-scores, k - 1, axis=1)[:, :k]
+        order = np.argsort(-(some @ centroids.T), axis=1)
+        places = np.argsort(order, axis=1)
+        found = np.take_along_axis(places, lists[best], axis=1)
+        counts += np.bincount(found.ravel(), minlength=len(counts))
+    # A sum of shares may end just below 1.
+    return np.cumsum(counts) / counts.sum()

@@ -1,0 +1,87 @@
+"""Whether a bundle retrieves as the retriever that it was made of."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from tfadrec.data.dataset import Dataset
+from tfadrec.models import AdRetriever
+from tfadrec.models.catalogue_scores import catalogue_scores
+from tfadrec.serving.requests import Request, without_candidates
+
+#: How many ads are asked for.
+_K = 10
+
+
+def ask(dataset: Dataset, request: Request, filters: Iterable[str]) -> Request:
+    """A request of `retrieve` for the users of one of `serving_default`.
+
+    Args:
+      dataset: gives the schema and the type of ids.
+      request: leading axis [n].
+      filters: the inputs that filter, of which nothing is asked.
+    """
+    count = len(request["user_id"])
+    return {
+        **without_candidates(dataset.schema, request),
+        "exclude_ads": np.zeros([count, 0], dataset.catalogue.ad_ids.dtype),
+        "exclude_history": np.zeros(count, bool),
+        "k": np.full(count, _K, np.int32),
+        **{name: np.zeros([count, 0], object) for name in filters},
+    }
+
+
+class RetrievalParity:
+    """What the retriever says of the users of some rows.
+
+    Args:
+      retriever: a built retriever.
+      dataset: any dataset.
+      rows: int [n] of its impressions.
+
+    Attributes:
+      overlap: the least share so far of the ten best ads of users that an
+        answer had, which an index may miss.
+    """
+
+    def __init__(
+        self, retriever: AdRetriever, dataset: Dataset, rows: np.ndarray
+    ) -> None:
+        inputs, *_ = next(iter(dataset.select(rows).batches(len(rows))))
+        plain = {name: values.numpy() for name, values in inputs.items()}
+        self._scores = catalogue_scores(retriever)(plain)
+        self._ids = dataset.catalogue.ad_ids.astype(str)
+        self.overlap = 1.0
+
+    def difference(self, answered: Mapping[str, np.ndarray]) -> float:
+        """How far the scores of the ads are from those of the retriever.
+
+        Args:
+          answered: `ad_ids` and `scores`, [n, K], texts as `replay_bundle`
+            writes them. Ads that the catalogue does not have are passed over.
+
+        Returns:
+          The largest difference as a share of max(1, |score|); infinity where
+          the ads are not in order.
+        """
+        ids, scores = answered["ad_ids"], answered["scores"]
+        if ids.dtype.kind == "S":
+            # Without the full stop that kept NULs at the end.
+            ids = np.char.decode(ids, "utf-8").astype(object)
+            ids = np.frompyfunc(lambda text: text[:-1], 1, 1)(ids)
+        order = np.argsort(self._ids)
+        ids = ids.astype(str)
+        places = np.searchsorted(self._ids, ids, sorter=order)
+        places = order[np.minimum(places, len(order) - 1)]
+        rows = np.where(self._ids[places] == ids, 1 + places, 0)
+        expected = np.take_along_axis(self._scores, rows, axis=1)
+        if (scores[:, 1:] > scores[:, :-1]).any():
+            return np.inf
+        # Of no ad the score is -inf.
+        scores = np.where(rows > 0, scores, expected)
+        gaps = np.abs(scores - expected) / np.maximum(1, np.abs(expected))
+        k = min(ids.shape[1], len(self._ids))
+        best = 1 + np.argsort(-self._scores[:, 1:], axis=1)[:, :k]
+        found = [np.isin(b, r).mean() for b, r in zip(best, rows, strict=True)]
+        self.overlap = min(self.overlap, float(np.mean(found)))
+        return float(gaps.max(initial=0.0))

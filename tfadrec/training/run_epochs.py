@@ -1,0 +1,104 @@
+"""Epochs of any model: measured, saved, ended early, and gone on with."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tfadrec.core.door import keras
+from tfadrec.core.ranges import Steps
+from tfadrec.core.work_folder import WorkFolder
+from tfadrec.training.measure_epochs import MeasureEpochs
+from tfadrec.training.saved_state import SavedState
+
+
+def run_epochs(
+    folder: WorkFolder,
+    model: Any,
+    batches: Callable[[int], Any],
+    measure: Callable[[], dict[str, float]],
+    *,
+    steps: int,
+    epochs: int,
+    monitor: str,
+    until: int | None = None,
+    decay: bool = True,
+    patience: int = 2,
+    progress: bool = True,
+    begin: Callable[[], None] = lambda: None,
+    tell: Callable[[list[dict[str, float]]], None] = lambda _: None,
+) -> list[dict[str, float]]:
+    """Trains a model from the last epoch that was saved; see `training.fit`.
+
+    Args:
+      folder: of the run, which is held.
+      model: built and compiled; it is left with the weights of its best epoch.
+      batches: the number of a step to the stream of batches from there on.
+      measure: gives the metrics of the validation rows.
+      steps: of an epoch.
+      epochs: at most.
+      monitor: the metric that tells the best epoch, one of `MONITORS`.
+      until: the epoch to stop after for now.
+      decay: whether the learning rate falls linearly to zero over the epochs.
+      patience: epochs without improvement that end the training.
+      progress: whether to show progress on standard error.
+      begin: what is done before the very first step.
+      tell: is called with the history at the end of each epoch.
+
+    Returns:
+      One dict of metrics per epoch.
+    """
+    model.optimizer.build(model.trainable_variables)
+    # Under mixed_float16 Keras has wrapped the optimiser.
+    optimizer: Any = model.optimizer
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    rate = optimizer.get_config()["learning_rate"]  # a schedule's a dict
+    falling = decay and not isinstance(rate, Mapping)
+    state = SavedState(model, folder, monitor)
+    last = min(epochs, until or epochs)
+    if not state.is_over(last, patience):
+        done = len(state.history)
+        # What has learned already keeps its weights.
+        if not optimizer.iterations.numpy():
+            begin()
+        model.fit(
+            batches(done * steps),
+            initial_epoch=done,
+            epochs=last,
+            steps_per_epoch=steps,
+            verbose=0,
+            callbacks=[
+                *([_Decay(float(rate), epochs, steps)] if falling else []),
+                MeasureEpochs(state, measure, last, patience, steps, progress),
+                keras.callbacks.TensorBoard(
+                    folder.path / "tensorboard", write_graph=False
+                ),
+                keras.callbacks.LambdaCallback(
+                    on_epoch_end=lambda *_: tell(state.history)
+                ),
+            ],
+        )
+    state.restore_best()
+    if falling:
+        model.optimizer.learning_rate = float(rate)
+    return state.history
+
+
+@dataclasses.dataclass
+class _Decay(keras.callbacks.Callback):
+    """Lets the learning rate fall linearly to zero."""
+
+    rate: float
+    epochs: Steps
+    steps: int
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Notes the epoch."""
+        self._epoch = epoch
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Sets the rate of one step."""
+        done = (self._epoch * self.steps + batch) / (self.epochs * self.steps)
+        self.model.optimizer.learning_rate = self.rate * (1 - done)
