@@ -21,7 +21,7 @@ from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.copy.text_vectors import TextEncoder, encode_text
 from tfadrec.data.copy.tokenizer import Tokenizer
 from tfadrec.data.dataset import Dataset
-from tfadrec.models import AdRanker
+from tfadrec.models.ranker_ensemble import Ranker
 from tfadrec.serving.answers import answers
 from tfadrec.serving.catalogue_tables import columns_read
 from tfadrec.serving.deployment import (
@@ -38,7 +38,7 @@ from tfadrec.serving.warm_up import warm_up_requests, write_warm_up
 
 
 def export_bundle(
-    ranker: AdRanker,
+    ranker: Ranker,
     dataset: Dataset,
     path: str | pathlib.Path,
     *,
@@ -113,7 +113,7 @@ def export_bundle(
 def _export(
     bundle: WorkFolder,
     version: int,
-    ranker: AdRanker,
+    ranker: Ranker,
     dataset: Dataset,
     tokenizer: Tokenizer | None,
     encoder: TextEncoder | None,

@@ -92,6 +92,7 @@ def fit(
         model was not compiled, what was saved in the folder cannot be read, it
         holds anything else, or another process is writing to it.
     """
+    check_given(model, train, valid)
     folder = run_folder(out)
     with folder.held():
         return fit_in(
@@ -116,8 +117,9 @@ def fit_in(
     folder: WorkFolder,
     model: RankingModel,
     train: Dataset,
-    valid: Dataset,
+    valid: Dataset | None,
     *,
+    part: str = "",
     batch_size: Rows = 512,
     by: Literal["row", "request"] = "row",
     epochs: Steps = 5,
@@ -129,7 +131,11 @@ def fit_in(
     until: Steps | None = None,
     progress: bool = True,
 ) -> list[dict[str, float]]:
-    """The same in a run's folder that is held."""
+    """The same in a run's folder that is held, or in a part of it.
+
+    Where `valid` is None nothing is measured, and the model ends with the
+    weights of the last epoch; `part` is that of `SavedState`.
+    """
     arguments = {
         "batch_size": batch_size,
         "by": by,
@@ -146,10 +152,10 @@ def fit_in(
             "`until` must be an integer >= 1, or None. Received: "
             f"until={until!r}."
         )
-    check_given(model, train, valid)
     check_goal(model, by, monitor)
-    for rows in (train, valid):
-        check_labels(model, rows)
+    check_labels(model, train)
+    if valid is not None:
+        check_labels(model, valid)
     examples = len(train) if by == "row" else len(train.slates().sizes)
     steps = steps_per_epoch or max(1, examples // batch_size)
     if not model.built:
@@ -160,7 +166,8 @@ def fit_in(
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     rate = optimizer.get_config()["learning_rate"]  # a schedule's a dict
     falling = decay and not isinstance(rate, Mapping)
-    state = SavedState(model, folder, monitor)
+    judged_by = None if valid is None else monitor
+    state = SavedState(model, folder, judged_by, part)
     watch = _Watch()
     last = min(epochs, until or epochs)
     if not state.is_over(last, patience):
@@ -191,14 +198,15 @@ def fit_in(
                     progress,
                 ),
                 keras.callbacks.TensorBoard(
-                    folder.path / "tensorboard", write_graph=False
+                    folder.path / "tensorboard" / part, write_graph=False
                 ),
             ],
         )
     state.restore_best()
     if falling:
         model.optimizer.learning_rate = float(rate)
-    write_run(model, train, valid, folder, monitor)
+    if valid is not None:
+        write_run(model, train, valid, folder, monitor)
     return state.history
 
 
@@ -212,12 +220,14 @@ def _sample(train: Dataset):
 
 
 def _measure(
-    model: RankingModel, valid: Dataset, watch: "_Watch"
+    model: RankingModel, valid: Dataset | None, watch: "_Watch"
 ) -> dict[str, float]:
-    """The metrics of the validation rows; the first task's without its name."""
+    """The metrics of validation rows; the first task's without its name."""
+    measured: dict[str, float] = {}
+    if valid is None:
+        return measured
     predicted = model.predict(valid.batches(_PREDICT_BATCH))
     rows = valid.impressions
-    measured: dict[str, float] = {}
     for task in model.tasks:
         labels, values = rows.labels[task], predicted[task]
         prefix = "val_" if task == model.tasks[0] else f"val_{task}_"
