@@ -242,6 +242,7 @@ PUBLIC = {
         "AdRetriever",
         "ContrastiveModel",
         "LanguageModel",
+        "RankerEnsemble",
         "RankingModel",
         "dataset_sizes",
     ],
@@ -274,7 +275,7 @@ PUBLIC = {
         "as_leading",
         "readers_of",
     ],
-    "tfadrec.towers": ["AdTower", "UserTower"],
+    "tfadrec.towers": ["AdTower", "TowerEnsemble", "UserTower"],
     "tfadrec.tuning": [
         "AdRankerHyperModel",
         "BayesianOptimization",

@@ -28,7 +28,8 @@ def test_an_ensemble_is_trained_saved_and_read_back(tmp_path):
     assert isinstance(run.ranker, models.RankerEnsemble)
     assert run.history == small.trained().history
     second = json.loads((out / "member-2/state.json").read_text())["history"]
-    assert len(second) == 4 and second != run.history
+    assert len(second) == 4
+    assert second != run.history
     each = [logits(ranker, run.test) for ranker in run.ranker.rankers]
     alone = small.trained().ranker
     np.testing.assert_array_equal(each[0], logits(alone, run.test))
@@ -96,7 +97,7 @@ def test_killed_in_any_training_ends_with_equal_weights(tmp_path):
     def train(out):
         return training.train(small.world(), settings, out, progress=False)
 
-    whole = train(tmp_path / "whole")
+    train(tmp_path / "whole")
     # 24 steps of each member, then each again.
     for number in (30, 50):
         with pytest.MonkeyPatch.context() as patch:
