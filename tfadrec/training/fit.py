@@ -18,6 +18,7 @@ from tfadrec.models import AdRanker, RankingModel
 from tfadrec.models.start_text import start_text
 from tfadrec.runs.check import check_sections
 from tfadrec.runs.folder import run_folder
+from tfadrec.training.by_size import batch_size_for, count_examples
 from tfadrec.training.fitted import write_run
 from tfadrec.training.measure_epochs import MeasureEpochs
 from tfadrec.training.saved_state import SavedState
@@ -38,7 +39,7 @@ def fit(
     valid: Dataset,
     out: str | pathlib.Path,
     *,
-    batch_size: Rows = 512,
+    batch_size: Rows | None = None,
     by: Literal["row", "request"] = "row",
     epochs: Steps = 5,
     decay: bool = True,
@@ -66,7 +67,8 @@ def fit(
       out: folder for `checkpoints/`, `state.json` and `tensorboard/`; of an
         `AdRanker` also for `model.keras` and what `load_run` needs to find the
         dataset again, so that it is a run.
-      batch_size: rows, or requests, per step, >= 1.
+      batch_size: rows, or requests, per step, >= 1; None for what
+        `batch_size_for` tells, from 64 of small logs to 512.
       by: `row`, or `request` to train on requests with all of their ads, as
         losses that compare the ads of a request need; see `Dataset.batches`.
       epochs: how often to measure at most, >= 1.
@@ -120,7 +122,7 @@ def fit_in(
     valid: Dataset | None,
     *,
     part: str = "",
-    batch_size: Rows = 512,
+    batch_size: Rows | None = None,
     by: Literal["row", "request"] = "row",
     epochs: Steps = 5,
     decay: bool = True,
@@ -156,7 +158,8 @@ def fit_in(
     check_labels(model, train)
     if valid is not None:
         check_labels(model, valid)
-    examples = len(train) if by == "row" else len(train.slates().sizes)
+    examples = count_examples(train, by)
+    batch_size = batch_size or batch_size_for(examples)
     steps = steps_per_epoch or max(1, examples // batch_size)
     if not model.built:
         model.build()

@@ -27,6 +27,7 @@ from tfadrec.runs.folder import (
 from tfadrec.runs.record import FITTED, claimed, fingerprint
 from tfadrec.training import version_1
 from tfadrec.training.build import build_ranker, check_builds
+from tfadrec.training.by_size import chosen_by_size
 from tfadrec.training.fit import check_goal, check_labels
 from tfadrec.training.fitted import read_parts, save_ranker
 from tfadrec.training.members import fit_members, with_valid
@@ -131,9 +132,13 @@ def train(
         "fingerprint": fingerprint(dataset),
         "config": config.to_yaml(),
     }
+    dataset, parts = split_parts(dataset, config)
+    config = dataclasses.replace(
+        config, fit=chosen_by_size(config.fit, parts[0])
+    )
+    record["settings"] = config.to_yaml()
     folder = run_folder(out)
     with claimed(folder, record):
-        dataset, parts = split_parts(dataset, config)
         dataset = with_text(dataset, config.text)
         learn, valid, test = (
             part.with_catalogue(dataset.catalogue) for part in parts
@@ -187,7 +192,7 @@ def load_run(
     run = pathlib.Path(run)
     record = check_run(run, data, allow_import)
     require_intact(run, MODEL, CALIBRATION)
-    config = RunConfig.from_yaml(record["config"])
+    config = RunConfig.from_yaml(record["settings"])
     try:
         check_model(run / MODEL, allow_import)
     except NotAllowedError:
