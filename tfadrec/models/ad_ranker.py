@@ -387,6 +387,11 @@ class AdRanker(RankingModel):
             )
         return logits
 
+    def start_at(self, task: str, level: float) -> None:
+        """Has the head of a task begin at a level; the ranker is built."""
+        heads = dict(zip(self.tasks, self._heads.values(), strict=True))
+        heads[task].start_at(level)
+
     def match_texts(self, inputs, history, ads):
         """What the text matching makes of ads that are encoded already.
 

@@ -15,6 +15,7 @@ from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
 from tfadrec.metrics import ranking
 from tfadrec.models import AdRanker, RankingModel
+from tfadrec.models.start_levels import start_levels
 from tfadrec.models.start_text import start_text
 from tfadrec.runs.check import check_sections
 from tfadrec.runs.folder import run_folder
@@ -175,13 +176,12 @@ def fit_in(
     last = min(epochs, until or epochs)
     if not state.is_over(last, patience):
         begin = len(state.history)
-        matches_texts = (
-            isinstance(model, AdRanker) and model.text_matching is not None
-        )
-        # Without one, no sample of the rows is gathered either; and what has
-        # learned already keeps its weights.
-        if not optimizer.iterations.numpy() and matches_texts:
-            start_text(model, _sample(train))
+        # What has learned already keeps its weights.
+        if not optimizer.iterations.numpy() and isinstance(model, AdRanker):
+            rows = train.impressions
+            start_levels(model, rows.labels, rows.weights)
+            if model.text_matching is not None:
+                start_text(model, _sample(train))
         model.fit(
             train.batches(
                 batch_size, by=by, seed=seed, first_step=begin * steps

@@ -132,6 +132,10 @@ class CTRHead(CheckedLayer):
         )
         super().build(input_shape)
 
+    def start_at(self, level: float) -> None:
+        """Has the logits begin at a level; the layer is built."""
+        self._output.bias.assign([level] * self.units)
+
     def call(self, inputs, training=None):
         deep = inputs
         for hidden, dropout in zip(self._hidden, self._dropouts, strict=True):
