@@ -268,6 +268,7 @@ PUBLIC = {
         "AdRetriever",
         "ContrastiveModel",
         "LanguageModel",
+        "RankerEnsemble",
         "RankingModel",
         "dataset_sizes",
     ],
@@ -315,7 +316,7 @@ PUBLIC = {
         "as_leading",
         "readers_of",
     ],
-    "tfadrec.towers": ["AdTower", "UserTower"],
+    "tfadrec.towers": ["AdTower", "TowerEnsemble", "UserTower"],
     "tfadrec.training.tracking": ["Tracker", "tracked", "trackers"],
     "tfadrec.tuning": [
         "AdRankerHyperModel",

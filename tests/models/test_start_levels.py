@@ -59,8 +59,8 @@ def test_a_label_of_one_class_stays_finite():
     assert 10 < found["clicked"] < 20
 
 
-@pytest.mark.parametrize("loss", ["ziln", "jrc"])
-def test_several_outputs_and_no_rows_stay_as_they_are(loss):
+@pytest.mark.parametrize("loss", ["ziln", "jrc", "softmax"])
+def test_what_has_no_level_stays_as_it_is(loss):
     assert not started({"clicked": loss}, {"clicked": CLICKED})["clicked"].any()
     nothing = started({"clicked": "binary"}, {"clicked": CLICKED[:0]})
     assert nothing["clicked"] == 0

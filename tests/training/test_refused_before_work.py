@@ -25,7 +25,7 @@ def no_work(monkeypatch):
     for place in (
         "tfadrec.training.run.open_dataset",
         "tfadrec.training.run.with_text",
-        "tfadrec.training.run.fit_in",
+        "tfadrec.training.run.fit_members",
         "tfadrec.tuning.tune.open_dataset",
         "tfadrec.data.copy.text_vectors.vectors_and_count",
         "tfadrec.layers.text.backbone.load_weights",

@@ -131,3 +131,10 @@ def test_wrong_arguments(world, tmp_path, settings):
         training.replay(world, CONFIG, tmp_path / "x", **settings)
     assert not (tmp_path / "x").exists()
     assert data.open_dataset(world)
+
+
+def test_a_replay_of_several_rankers_is_refused(world, tmp_path):
+    several = small.config(fit={"ensemble": 2, "refit": True})
+    with pytest.raises(InputError, match="`fit` with ensemble and refit"):
+        training.replay(world, several, tmp_path / "x")
+    assert not (tmp_path / "x").exists()

@@ -270,7 +270,7 @@ class _Measured:
                 "on a part, as of data.split_by_time."
             )
         if self._test is None:
-            self._train, self._test = run.train, run.test
+            self._train, self._test = run.learned, run.test
         rows, others = run.test.impressions, self.test.impressions
         if rows.times.tolist() != others.times.tolist():
             raise InputError(
@@ -288,7 +288,7 @@ class _Measured:
         self.evaluations[name] = evaluation.evaluate(
             run.ranker,
             run.test,
-            train=run.train,
+            train=run.learned,
             calibration=run.calibration,
         )
         self.about[name] = report.about_run(

@@ -78,7 +78,7 @@ def _beside_baselines(run) -> dict[str, Any]:
 
     tasks = {t: loss.is_binary for t, loss in run.ranker.task_losses.items()}
     found = evaluation.evaluate(
-        run.ranker, run.valid, train=run.train, calibration=run.calibration
+        run.chosen, run.valid, train=run.train, calibration=run.calibration
     )
     baselines = evaluation.evaluate_baselines(run.train, run.valid, tasks)
     facts = evaluation.rows_facts(run.valid, run.ranker.tasks[0])

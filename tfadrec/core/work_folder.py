@@ -136,6 +136,7 @@ class WorkFolder:
     def write_text(self, name: str, text: str) -> None:
         """Writes one file; see `writing`."""
         with self.writing() as fresh:
+            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
             (fresh / name).write_text(text, encoding="utf-8")
 
     def is_own(self, name: str) -> bool:

@@ -6,12 +6,14 @@ from tfadrec.models.base import RankingModel
 from tfadrec.models.contrastive_model import ContrastiveModel
 from tfadrec.models.dataset_sizes import dataset_sizes
 from tfadrec.models.language_model import LanguageModel
+from tfadrec.models.ranker_ensemble import RankerEnsemble
 
 __all__ = [
     "AdRanker",
     "AdRetriever",
     "ContrastiveModel",
     "LanguageModel",
+    "RankerEnsemble",
     "RankingModel",
     "dataset_sizes",
 ]

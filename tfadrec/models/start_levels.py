@@ -22,7 +22,7 @@ def start_levels(
 
     Args:
       ranker: built and not yet trained. A head of several outputs stays as it
-        is.
+        is, and one whose loss fixes no level.
       labels: task -> [n], of training rows.
       weights: [n] >= 0, how many rows each stands for; None for one.
     """
@@ -35,9 +35,8 @@ def start_levels(
             clicked = labels["clicked"] > 0
             values = values[clicked]
             counts = None if weights is None else weights[clicked]
-        if loss.num_outputs > 1 or not (
-            len(values) if counts is None else np.sum(counts)
-        ):
+        rows = len(values) if counts is None else np.sum(counts)
+        if loss.num_outputs > 1 or not (loss.is_calibrated and rows):
             continue
         level = np.average(values.astype(np.float64), weights=counts)
         if loss.is_binary:

@@ -30,7 +30,8 @@ def claimed(folder: WorkFolder, record: Mapping[str, str]) -> Iterator[None]:
 
     Args:
       folder: of the run.
-      record: `data`, `fingerprint` and `config` of the run.
+      record: `data`, `fingerprint` and `config` of the run, and its `settings`
+        where the size of the data told some of them.
 
     Raises:
       InputError: where the folder holds another run, or something else, or
@@ -102,7 +103,8 @@ def _has_work(folder: WorkFolder) -> bool:
 def read_record(run: pathlib.Path) -> dict[str, str]:
     """What a run was begun with: `data`, `fingerprint` and `config`.
 
-    Of a run that `training.fit` wrote there is `FITTED` too, and where it does
+    `settings` are those of `config`, and what the size of the data told. Of a
+    run that `training.fit` wrote there is `FITTED` too, and where it does
     not know its dataset's folder, `data` and `fingerprint` are empty.
 
     Raises:
@@ -113,6 +115,7 @@ def read_record(run: pathlib.Path) -> dict[str, str]:
     try:
         found = read_json(file)
         record = {k: found[k] for k in ("data", "fingerprint", "config")}
+        record["settings"] = found.get("settings", found["config"])
         record |= {k: found[k] for k in (FITTED,) if k in found}
         if not all(isinstance(text, str) for text in record.values()):
             raise TypeError("texts")

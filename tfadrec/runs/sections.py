@@ -78,6 +78,10 @@ _BESIDE = {
         "dtype": Argument(None, False, _TEXT_OR_NONE),
     },
     "user_tower": {"use_id": Argument(True, False, Rule.BOOL)},
+    "fit": {
+        "ensemble": Argument(1, False, Rule.INTEGER.within(">= 1 and <= 64")),
+        "refit": Argument(False, False, Rule.BOOL),
+    },
     "data": {
         "history_length": Argument(
             None, False, Rule.INTEGER.within(">= 0 and <= 65536")

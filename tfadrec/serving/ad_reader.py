@@ -14,10 +14,10 @@ from tfadrec.data.copy.graph_tokenizer import GraphTokenizer, ad_text_in_graph
 from tfadrec.data.copy.text_vectors import TextEncoder
 from tfadrec.data.copy.tokenizer import Tokenizer, ad_text
 from tfadrec.data.features import decode
-from tfadrec.models import AdRanker
+from tfadrec.models.ranker_ensemble import Ranker
 from tfadrec.serving.readers import readers_of
 from tfadrec.serving.untracked import Untracked
-from tfadrec.towers import AdTower
+from tfadrec.towers import AdTower, TowerEnsemble
 
 _LOG = logging.getLogger(__name__)
 _TEXT = "text"
@@ -51,7 +51,7 @@ class AdReader(tf.Module):
 
     def __init__(
         self,
-        ranker: AdRanker,
+        ranker: Ranker,
         features: Sequence[Feature],
         tokenizer: Tokenizer | None = None,
         encoder: TextEncoder | None = None,
@@ -247,7 +247,9 @@ class AdReader(tf.Module):
         return tf.cast(self._encoder.value(inputs), tf.float32)
 
 
-def features_of(tower: AdTower, known: Sequence[Feature]) -> list[Feature]:
+def features_of(
+    tower: AdTower | TowerEnsemble, known: Sequence[Feature]
+) -> list[Feature]:
     """The features that an ad tower reads, with what its encoder makes.
 
     Args:
@@ -259,7 +261,7 @@ def features_of(tower: AdTower, known: Sequence[Feature]) -> list[Feature]:
       InputError: where the schema lacks a feature of another kind.
     """
     names = {feature.tensor: feature for feature in known}
-    specs = tower.get_config()["catalogue"]["features"]
+    specs = tower.features_read
     lost = [
         spec["name"]
         for spec in specs

@@ -22,7 +22,8 @@ from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.copy.text_vectors import TextEncoder, encode_text
 from tfadrec.data.copy.tokenizer import Tokenizer
 from tfadrec.data.dataset import Dataset
-from tfadrec.models import AdRanker, AdRetriever
+from tfadrec.models import AdRetriever
+from tfadrec.models.ranker_ensemble import Ranker
 from tfadrec.serving.answers import answers
 from tfadrec.serving.catalogue_tables import columns_read
 from tfadrec.serving.deployment import (
@@ -51,7 +52,7 @@ from tfadrec.serving.write_model import write_model
     rates="dataset",
 )
 def export_bundle(
-    ranker: AdRanker,
+    ranker: Ranker,
     dataset: Dataset,
     path: str | pathlib.Path,
     *,
@@ -143,7 +144,7 @@ def export_bundle(
 def _export(
     bundle: WorkFolder,
     version: int,
-    ranker: AdRanker,
+    ranker: Ranker,
     dataset: Dataset,
     tokenizer: Tokenizer | None,
     encoder: TextEncoder | None,

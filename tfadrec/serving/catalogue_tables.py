@@ -6,8 +6,8 @@ import numpy as np
 
 from tfadrec.core.door import tf
 from tfadrec.data.catalogue import Catalogue
-from tfadrec.models import AdRanker
-from tfadrec.towers import AdTower
+from tfadrec.models.ranker_ensemble import Ranker
+from tfadrec.towers import AdTower, TowerEnsemble
 
 # Ads that are encoded at a time, and those whose text is read as well.
 _ROWS, _TEXTS = 65536, 1024
@@ -16,7 +16,7 @@ _OF_ID = ("id", "bias")
 
 
 def catalogue_tables(
-    ranker: AdRanker, more: Catalogue | None
+    ranker: Ranker, more: Catalogue | None
 ) -> dict[str, np.ndarray]:
     """The tower's parts for all of its rows, and for more ads behind them.
 
@@ -41,13 +41,13 @@ def catalogue_tables(
     return tables
 
 
-def columns_read(tower: AdTower) -> list[str]:
+def columns_read(tower: AdTower | TowerEnsemble) -> list[str]:
     """The columns of the catalogue that a tower reads, by name."""
     return sorted(set(tower.columns(tf.constant([0]))) - set(_OF_ID))
 
 
 def _parts(
-    tower: AdTower, more: Catalogue | None
+    tower: AdTower | TowerEnsemble, more: Catalogue | None
 ) -> Iterator[dict[str, tf.Tensor]]:
     step = _ROWS if tower.text is None else _TEXTS
     encode = tf.function(

@@ -16,7 +16,8 @@ from tfadrec.core.door import tf
 from tfadrec.core.errors import TfadrecError
 from tfadrec.data.copy.text_vectors import TextEncoder
 from tfadrec.data.dataset import Dataset
-from tfadrec.models import AdRanker, AdRetriever
+from tfadrec.models import AdRetriever
+from tfadrec.models.ranker_ensemble import Ranker
 from tfadrec.serving import retrieval_parity
 from tfadrec.serving.ad_reader import AdReader
 from tfadrec.serving.differences import largest
@@ -48,7 +49,7 @@ _SCRIPT = pathlib.Path(__file__).with_name("replay_bundle.py")
 
 
 def check_parity(
-    ranker: AdRanker,
+    ranker: Ranker,
     dataset: Dataset,
     folder: pathlib.Path,
     reader: AdReader,
@@ -145,7 +146,7 @@ def check_parity(
     (folder / "parity.json").write_text(json.dumps(report, indent=2) + "\n")
 
 
-def bound_of(*layers: AdRanker | AdRetriever | TextEncoder | None) -> float:
+def bound_of(*layers: Ranker | AdRetriever | TextEncoder | None) -> float:
     """How far scores may differ that depend on what some layers make."""
     is_exact = all(
         layer is None or layer.compute_dtype == "float32" for layer in layers
@@ -166,7 +167,7 @@ def _inputs(dataset: Dataset, rows: np.ndarray) -> dict[str, tf.Tensor]:
 
 
 def _rank_as_new(
-    ranker: AdRanker, dataset: Dataset, rows: np.ndarray
+    ranker: Ranker, dataset: Dataset, rows: np.ndarray
 ) -> dict[str, tf.Tensor]:
     """Logits of the rows, had their ads no id of their own."""
     tower = ranker.ad_tower

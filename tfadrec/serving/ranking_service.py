@@ -12,7 +12,8 @@ from tfadrec.data.copy.text_vectors import TextEncoder
 from tfadrec.data.copy.tokenizer import Tokenizer
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.newer_rates import newer_rates
-from tfadrec.models import AdRanker, AdRetriever
+from tfadrec.models import AdRetriever
+from tfadrec.models.ranker_ensemble import Ranker
 from tfadrec.serving.ad_reader import NEW, AdReader
 from tfadrec.serving.catalogue_tables import catalogue_tables
 from tfadrec.serving.examples import parse_examples
@@ -68,7 +69,7 @@ class RankingService(tf.Module):
 
     def __init__(
         self,
-        ranker: AdRanker,
+        ranker: Ranker,
         dataset: Dataset,
         *,
         tokenizer: Tokenizer | None = None,
@@ -268,7 +269,7 @@ class RankingService(tf.Module):
 
 
 def _pass_on(
-    ranker: AdRanker, dataset: Dataset, calibration: Calibration
+    ranker: Ranker, dataset: Dataset, calibration: Calibration
 ) -> None:
     """Has the ad tower give the column of ads that is calibrated by."""
     if calibration.field in {f.tensor for f in dataset.schema.of("ad")}:

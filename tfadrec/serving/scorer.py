@@ -6,7 +6,7 @@ from tfadrec.calibration import Calibration
 from tfadrec.core.door import tf
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.features import counted
-from tfadrec.models import AdRanker
+from tfadrec.models.ranker_ensemble import Ranker
 from tfadrec.serving.known_ads import KnownAds, NewAds
 from tfadrec.serving.known_rates import KnownRates
 from tfadrec.serving.request_reader import RequestReader
@@ -31,7 +31,7 @@ class Scorer(tf.Module):
 
     def __init__(
         self,
-        ranker: AdRanker,
+        ranker: Ranker,
         dataset: Dataset,
         ads: KnownAds,
         calibration: Calibration | None = None,

@@ -7,8 +7,8 @@ from tfadrec.calibration import Calibration
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.no_answer import told
-from tfadrec.models import AdRanker
 from tfadrec.models.ad_ranker import CONVERTED_IF_CLICKED
+from tfadrec.models.ranker_ensemble import Ranker
 from tfadrec.ops import probability
 
 #: What a scored ad is answered with -> what the ranker calls it.
@@ -52,7 +52,7 @@ class Scores:
 
     def __init__(
         self,
-        ranker: AdRanker,
+        ranker: Ranker,
         negatives_kept: float,
         calibration: Calibration | None = None,
     ) -> None:

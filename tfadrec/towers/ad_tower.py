@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -226,6 +227,11 @@ class AdTower(keras.layers.Layer):
     def parts(self) -> tuple[str, ...]:
         """All that `call` gives of an ad."""
         return tuple(dict.fromkeys(self.candidate_parts + self.history_parts))
+
+    @property
+    def features_read(self) -> list[dict[str, Any]]:
+        """What each feature of the catalogue is, as `Feature.spec` gives it."""
+        return plain(self._features)
 
     def pass_on(self, column: str) -> None:
         """Has one column more given along with the vectors.

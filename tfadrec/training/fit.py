@@ -20,6 +20,7 @@ from tfadrec.models.start_levels import start_levels
 from tfadrec.models.start_text import start_text
 from tfadrec.runs.check import check_sections
 from tfadrec.runs.folder import run_folder
+from tfadrec.training.by_size import batch_size_for, count_examples
 from tfadrec.training.fitted import write_run
 from tfadrec.training.run_epochs import run_epochs
 
@@ -42,7 +43,7 @@ def fit(
     valid: Dataset,
     out: str | pathlib.Path,
     *,
-    batch_size: Rows = 512,
+    batch_size: Rows | None = None,
     by: Literal["row", "request"] = "row",
     epochs: Steps = 5,
     decay: bool = True,
@@ -70,7 +71,8 @@ def fit(
       out: folder for `checkpoints/`, `state.json` and `tensorboard/`; of an
         `AdRanker` also for `model.keras` and what `load_run` needs to find the
         dataset again, so that it is a run.
-      batch_size: rows, or requests, per step, >= 1.
+      batch_size: rows, or requests, per step, >= 1; None for what
+        `batch_size_for` tells, from 64 of small logs to 512.
       by: `row`, or `request` to train on requests with all of their ads, as
         losses that compare the ads of a request need; see `Dataset.batches`.
       epochs: how often to measure at most, >= 1.
@@ -120,9 +122,10 @@ def fit_in(
     folder: WorkFolder,
     model: RankingModel,
     train: Dataset,
-    valid: Dataset,
+    valid: Dataset | None,
     *,
-    batch_size: Rows = 512,
+    part: str = "",
+    batch_size: Rows | None = None,
     by: Literal["row", "request"] = "row",
     epochs: Steps = 5,
     decay: bool = True,
@@ -134,9 +137,11 @@ def fit_in(
     progress: bool = True,
     tell: Callable[[list[dict[str, float]]], None] = lambda _: None,
 ) -> list[dict[str, float]]:
-    """The same in a run's folder that is held.
+    """The same in a run's folder that is held, or in a part of it.
 
-    `tell` is called with the history at the end of each epoch.
+    Where `valid` is None nothing is measured, and the model ends with the
+    weights of the last epoch; `part` is that of `SavedState`. `tell` is called
+    with the history at the end of each epoch.
     """
     arguments = {
         "batch_size": batch_size,
@@ -162,9 +167,11 @@ def fit_in(
         )
     check_goal(model, by, monitor)
     for rows, what in ((train, "training rows"), (valid, "validation rows")):
-        check_labels(model, rows)
-        _warn_of_one_class(model, rows, what)
-    examples = len(train) if by == "row" else len(train.slates().sizes)
+        if rows is not None:
+            check_labels(model, rows)
+            _warn_of_one_class(model, rows, what)
+    examples = count_examples(train, by)
+    batch_size = batch_size or batch_size_for(examples)
     steps = steps_per_epoch or max(1, examples // batch_size)
     if not model.built:
         model.build()
@@ -180,13 +187,15 @@ def fit_in(
         epochs=epochs,
         until=until,
         decay=decay,
-        monitor=monitor,
+        monitor=None if valid is None else monitor,
+        part=part,
         patience=patience,
         progress=progress,
         begin=lambda: _start(model, train),
         tell=tell,
     )
-    write_run(model, train, valid, folder, monitor)
+    if valid is not None:
+        write_run(model, train, valid, folder, monitor)
     return history
 
 
@@ -225,12 +234,14 @@ def _sample(train: Dataset):
 
 
 def _measure(
-    model: RankingModel, valid: Dataset, watch: "_Watch"
+    model: RankingModel, valid: Dataset | None, watch: "_Watch"
 ) -> dict[str, float]:
-    """The metrics of the validation rows; the first task's without its name."""
+    """The metrics of validation rows; the first task's without its name."""
+    measured: dict[str, float] = {}
+    if valid is None:
+        return measured
     predicted = model.predict(valid.batches(_PREDICT_BATCH))
     rows = valid.impressions
-    measured: dict[str, float] = {}
     for task in model.tasks:
         labels, values = rows.labels[task], predicted[task]
         prefix = "val_" if task == model.tasks[0] else f"val_{task}_"

@@ -18,9 +18,10 @@ from tfadrec.data.intake.slice_dataset import slice_dataset
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.metrics import ranking
 from tfadrec.runs.folder import JOINED
-from tfadrec.runs.sections import defaults_of
+from tfadrec.training.by_size import chosen_by_size
 from tfadrec.training.fit import check_goal
 from tfadrec.training.grow_vocabulary import grow_vocabulary
+from tfadrec.training.members import OF_RUNS
 from tfadrec.training.run import Run, train
 from tfadrec.training.update import update
 
@@ -71,13 +72,19 @@ def replay(
       where it had been made before.
 
     Raises:
-      InputError: where an argument is out of range, or the first task has real
-        labels.
+      InputError: where an argument is out of range, the settings ask for an
+        ensemble or a refit, or the first task has real labels.
     """
     if not 0 < first < 1 or not 0 < days < np.inf:
         raise InputError(
             "`first` must be a share in (0, 1) and `days` a number > 0. "
             f"Received: first={first}, days={days}."
+        )
+    several = [name for name in OF_RUNS if config.fit.get(name)]
+    if several:
+        raise InputError(
+            "a replay follows one ranker from day to day. Received: `fit` with "
+            f"{' and '.join(several)}. Leave that out."
         )
     out = local_path(out, "a replay", "folder")
     bounds = _bounds(open_dataset(data), days, first)
@@ -150,9 +157,10 @@ class _Way:
         if before is not None:
             steps -= int(before.ranker.optimizer.iterations)
         steps = steps * len(run.history) // run.best_epoch
-        default = defaults_of("fit")["batch_size"]
-        batch_size = run.config.fit.get("batch_size", default)
-        return cls(run, steps * batch_size, None if was_there else seconds)
+        fit = chosen_by_size(run.config.fit, run.train)
+        return cls(
+            run, steps * fit["batch_size"], None if was_there else seconds
+        )
 
     def meets(self, day: Dataset) -> dict[str, Any]:
         """How well the ranker does on a day that it has not learned."""

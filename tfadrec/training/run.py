@@ -4,7 +4,6 @@ import dataclasses
 import pathlib
 from collections.abc import Collection, Mapping
 
-from tfadrec import models
 from tfadrec.calibration import Calibration, fit_calibration
 from tfadrec.calibration.fit_calibration import MethodName
 from tfadrec.core.config import RunConfig
@@ -15,6 +14,7 @@ from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.data.split import split_by_time
+from tfadrec.models.ranker_ensemble import Ranker
 from tfadrec.runs.before import check_run, check_training, data_path
 from tfadrec.runs.check import check_sections
 from tfadrec.runs.folder import (
@@ -27,8 +27,10 @@ from tfadrec.runs.folder import (
 from tfadrec.runs.record import FITTED, claimed, fingerprint
 from tfadrec.training import version_1
 from tfadrec.training.build import build_ranker, check_builds
-from tfadrec.training.fit import check_goal, check_labels, fit_in
+from tfadrec.training.by_size import chosen_by_size
+from tfadrec.training.fit import check_goal, check_labels
 from tfadrec.training.fitted import read_parts, save_model_of
+from tfadrec.training.members import fit_members, with_valid
 from tfadrec.training.saved_state import best_epoch, read_history
 from tfadrec.training.text import check_text, with_text
 from tfadrec.training.tracking import tracked, trackers
@@ -41,18 +43,21 @@ class Run:
     """A trained ranker and the rows that it was made with.
 
     Args:
-      ranker: with its best weights.
+      ranker: with its best weights; a `RankerEnsemble` where the settings ask
+        for several.
       dataset: all of the rows.
-      train: what it learned from.
+      train: what it learned from, until it was chosen.
       valid: what it was chosen by.
       test: what it has not seen.
       config: its settings; of a run that `training.fit` wrote, only `text`,
         `data` and `fit` tell what it was made with.
-      history: one dict of metrics per epoch.
+      history: one dict of metrics per epoch, of an ensemble its first member's.
       calibration: of the ranker's logits, if there is one.
+      chosen: the ranker that was measured on the validation rows. With `refit`
+        it is not `ranker`, and None once the run was read back from its folder.
     """
 
-    ranker: models.AdRanker
+    ranker: Ranker
     dataset: Dataset
     train: Dataset
     valid: Dataset
@@ -60,6 +65,14 @@ class Run:
     config: RunConfig
     history: list[dict[str, float]]
     calibration: Calibration | None = None
+    chosen: Ranker | None = None
+
+    @property
+    def learned(self) -> Dataset:
+        """All that the ranker learned from, with `refit` also `valid`."""
+        if not self.config.fit.get("refit"):
+            return self.train
+        return with_valid(self.dataset, self.train, self.valid)
 
     @property
     def best(self) -> dict[str, float]:
@@ -122,15 +135,17 @@ def train(
         "fingerprint": fingerprint(dataset),
         "config": config.to_yaml(),
     }
+    dataset, parts = split_parts(dataset, config)
+    config = dataclasses.replace(
+        config, fit=chosen_by_size(config.fit, parts[0])
+    )
+    record["settings"] = config.to_yaml()
     with claimed(folder, record):
-        dataset, parts = split_parts(dataset, config)
         dataset = with_text(dataset, config.text)
         learn, valid, test = (
             part.with_catalogue(dataset.catalogue) for part in parts
         )
         settings = dict(config.fit)
-        seed = settings.get("seed", 0)
-        ranker = build_ranker(config, dataset, seed, allow_import)
         known = []
         if folder.is_own(STATE):
             known = read_history(
@@ -138,15 +153,16 @@ def train(
             )
         with tracked(folder, found, config.sections()) as tracking:
             tracking.log(known)
-            history = fit_in(
+            ranker, chosen, history = fit_members(
                 folder,
-                ranker,
+                lambda seed: build_ranker(config, dataset, seed, allow_import),
+                dataset,
                 learn,
                 valid,
+                settings,
                 until=until,
                 progress=progress,
                 tell=tracking.log,
-                **settings,
             )
             tracking.show(ranker, dataset)
         save_model_of(ranker, folder)
@@ -155,6 +171,7 @@ def train(
         run = Run(
             *(ranker, dataset, learn, valid, test, config, history),
             Calibration.load(folder.path),
+            chosen,
         )
         return calibrate_as_set(run, folder)
 
@@ -181,7 +198,7 @@ def load_run(
     run = pathlib.Path(run)
     record = check_run(run, data, allow_import)
     require_intact(run, MODEL, CALIBRATION)
-    config = RunConfig.from_yaml(record["config"])
+    config = RunConfig.from_yaml(record["settings"])
     try:
         check_model(run / MODEL, allow_import)
     except NotAllowedError:
@@ -205,11 +222,12 @@ def load_run(
         )
     except Exception as error:  # Keras and HDF5 raise anything.
         raise _no_ranker(run, error) from error
-    if not isinstance(ranker, models.AdRanker):
+    if not isinstance(ranker, Ranker):
         raise _no_ranker(run, f"it is a {type(ranker).__name__}")
     _check_sizes(ranker, dataset, run)
     calibration = Calibration.load(run)
-    return Run(ranker, dataset, *parts, config, history, calibration)
+    chosen = None if config.fit.get("refit") else ranker
+    return Run(ranker, dataset, *parts, config, history, calibration, chosen)
 
 
 def calibrate_as_set(run: Run, folder: WorkFolder) -> Run:
@@ -274,7 +292,15 @@ def _calibration(
         raise InputError(
             f"a calibration needs rows. Received: none in {on!r}. Name others."
         )
-    predicted = run.ranker.predict(rows.batches(_PREDICT_BATCH))
+    ranker = run.chosen if on == "valid" else run.ranker
+    if ranker is None:
+        raise InputError(
+            "a calibration learns from rows that the ranker has not learned "
+            "from, and with `refit` it has learned from the validation rows. "
+            "Received: on='valid'. Calibrate on 'test', or by the section "
+            "`calibration` of the settings, while the run is trained."
+        )
+    predicted = ranker.predict(rows.batches(_PREDICT_BATCH))
     real = {t for t, m in run.ranker.task_losses.items() if not m.is_binary}
     logits = {t: z for t, z in predicted.items() if t not in real}
     return fit_calibration(logits, rows, method=method, field=field)
@@ -320,9 +346,7 @@ def _fitted_parts(
     return dataset, read_parts(run, dataset)
 
 
-def _check_sizes(
-    ranker: models.AdRanker, dataset: Dataset, run: pathlib.Path
-) -> None:
+def _check_sizes(ranker: Ranker, dataset: Dataset, run: pathlib.Path) -> None:
     """Refuses a dataset with other ads or users than a ranker knows."""
     tower = ranker.user_tower
     for what, known, there in (

@@ -19,7 +19,8 @@ def run_epochs(
     *,
     steps: int,
     epochs: int,
-    monitor: str,
+    monitor: str | None,
+    part: str = "",
     until: int | None = None,
     decay: bool = True,
     patience: int = 2,
@@ -36,7 +37,8 @@ def run_epochs(
       measure: gives the metrics of the validation rows.
       steps: of an epoch.
       epochs: at most.
-      monitor: the metric that tells the best epoch, one of `MONITORS`.
+      monitor: see `SavedState`.
+      part: see `SavedState`.
       until: the epoch to stop after for now.
       decay: whether the learning rate falls linearly to zero over the epochs.
       patience: epochs without improvement that end the training.
@@ -53,7 +55,7 @@ def run_epochs(
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     rate = optimizer.get_config()["learning_rate"]  # a schedule's a dict
     falling = decay and not isinstance(rate, Mapping)
-    state = SavedState(model, folder, monitor)
+    state = SavedState(model, folder, monitor, part)
     last = min(epochs, until or epochs)
     if not state.is_over(last, patience):
         done = len(state.history)
@@ -70,7 +72,7 @@ def run_epochs(
                 *([_Decay(float(rate), epochs, steps)] if falling else []),
                 MeasureEpochs(state, measure, last, patience, steps, progress),
                 keras.callbacks.TensorBoard(
-                    folder.path / "tensorboard", write_graph=False
+                    folder.path / "tensorboard" / part, write_graph=False
                 ),
                 keras.callbacks.LambdaCallback(
                     on_epoch_end=lambda *_: tell(state.history)

@@ -43,25 +43,28 @@ def best_epoch(
 
 
 def read_history(
-    out: pathlib.Path, monitor: str = "val_auc"
+    out: pathlib.Path, monitor: str | None = "val_auc", part: str = ""
 ) -> list[dict[str, float]]:
     """What a run has written into `state.json`, one dict per epoch.
 
     Args:
       out: the run folder.
-      monitor: what must have been measured in each epoch, beside the loss.
+      monitor: what must have been measured in each epoch, beside the loss, if
+        anything.
+      part: of the run; see `SavedState`.
 
     Raises:
       InputError: where the file cannot be read.
     """
-    require_intact(out, STATE)
-    file = out / STATE
+    require_intact(out, part + STATE)
+    file = out / f"{part}{STATE}"
+    measured = {"loss"} if monitor is None else {"loss", monitor}
     try:
         history = read_json(file)["history"]
         if (
             not isinstance(history, list)
             or not history
-            or not all({"loss", monitor} <= set(epoch) for epoch in history)
+            or not all(measured <= set(epoch) for epoch in history)
             or not all(
                 type(value) in (int, float)
                 for epoch in history
@@ -92,21 +95,29 @@ class SavedState:
     Args:
       model: built, with a built optimiser; it gets what was saved.
       folder: the run's, with `checkpoints/` and `state.json`, which is held.
-      monitor: the metric that tells the best epoch, one of `MONITORS`.
+      monitor: the metric that tells the best epoch, one of `MONITORS`; None
+        where nothing is measured, and the last epoch counts.
+      part: what the names of the files begin with, of a run in which several
+        models are trained.
 
     Raises:
       InputError: where what was saved cannot be read.
     """
 
     def __init__(
-        self, model: keras.Model, folder: WorkFolder, monitor: str
+        self,
+        model: keras.Model,
+        folder: WorkFolder,
+        monitor: str | None,
+        part: str = "",
     ) -> None:
         self._checkpoint = tf.train.Checkpoint(model=model)
         self._folder = folder
         self._monitor = monitor
+        self._part = part
         self.history: list[dict[str, float]] = []
-        if folder.is_own(STATE):
-            self.history = read_history(folder.path, monitor)
+        if folder.is_own(part + STATE):
+            self.history = read_history(folder.path, monitor, part)
             self._restore(len(self.history))
 
     def add(self, measured: dict[str, float]) -> None:
@@ -116,13 +127,13 @@ class SavedState:
         with self._folder.writing() as fresh, as_os_errors():
             self._checkpoint.write(str(fresh / self._name(epoch)))
         text = json.dumps({"history": self.history}, indent=1)
-        self._folder.write_text(STATE, text)
+        self._folder.write_text(self._part + STATE, text)
         keep = {self._name(epoch), self._name(self.best)}
         self._folder.remove(
             [
                 name
                 for name in self._folder.files
-                if name.startswith(f"{CHECKPOINTS}/")
+                if name.startswith(f"{self._part}{CHECKPOINTS}/")
                 and name.partition(".")[0] not in keep
             ]
         )
@@ -130,6 +141,8 @@ class SavedState:
     @property
     def best(self) -> int:
         """The number of the best epoch, from 1."""
+        if self._monitor is None:
+            return len(self.history)
         return best_epoch(self.history, self._monitor)
 
     def is_over(self, epochs: int, patience: int) -> bool:
@@ -152,6 +165,5 @@ class SavedState:
                 "model. Remove the run's folder and train again."
             ) from error
 
-    @staticmethod
-    def _name(epoch: int) -> str:
-        return f"{CHECKPOINTS}/epoch-{epoch:04d}"
+    def _name(self, epoch: int) -> str:
+        return f"{self._part}{CHECKPOINTS}/epoch-{epoch:04d}"

@@ -7,18 +7,21 @@ from collections.abc import Collection
 import numpy as np
 
 from tfadrec.core.config import RunConfig
+from tfadrec.core.errors import InputError
 from tfadrec.core.import_allowed import import_allowed
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.intake.join_datasets import join_datasets
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.data.split import split_by_time
+from tfadrec.models import AdRanker
 from tfadrec.runs.before import check_update, data_path
 from tfadrec.runs.folder import JOINED, run_folder
 from tfadrec.runs.record import begun, fingerprint
 from tfadrec.training.fit import check_labels, fit_in
 from tfadrec.training.fitted import save_model_of
 from tfadrec.training.grow_vocabulary import grow_vocabulary
+from tfadrec.training.members import OF_RUNS
 from tfadrec.training.run import Run, calibrate_as_set, load_run
 from tfadrec.training.text import with_text
 
@@ -67,6 +70,12 @@ def update(
     record = check_update(run, data, out, epochs, rehearse, allow_import)
     import_allowed(allow_import)
     before = load_run(run, allow_import=allow_import)
+    if not isinstance(before.ranker, AdRanker):
+        raise InputError(
+            "an update goes on with one ranker. Received: "
+            f"{run}, whose ranker is the average of several. Train anew, or "
+            "update a run without `ensemble`."
+        )
     config = _config(before.config, epochs)
     folder = run_folder(out)
     with folder.held():
@@ -118,7 +127,8 @@ def _learn(
 
 def _config(config: RunConfig, epochs: int) -> RunConfig:
     """The run's settings, for so many passes over the rows."""
-    settings = {k: v for k, v in config.fit.items() if k != "steps_per_epoch"}
+    others = ("steps_per_epoch", *OF_RUNS)
+    settings = {k: v for k, v in config.fit.items() if k not in others}
     return dataclasses.replace(config, fit={**settings, "epochs": epochs})
 
 
@@ -127,7 +137,7 @@ def _learned(dataset: Dataset, before: Run) -> np.ndarray:
     days = dataset.impressions.days
     assert days is not None
     learned = np.zeros(len(before.dataset), bool)
-    learned[_rows_of(before.train)] = True
+    learned[_rows_of(before.learned)] = True
     of_all = np.zeros(len(dataset), bool)
     rows = before.dataset.impressions
     written = np.lexsort((rows.requests, rows.times))  # as a dataset is

@@ -13,6 +13,7 @@ from tfadrec.data.dataset import Dataset
 from tfadrec.models import AdRanker
 from tfadrec.runs.sections import defaults_of
 from tfadrec.training import build_ranker, fit, with_text
+from tfadrec.training.members import OF_RUNS
 from tfadrec.training.run import split_parts
 from tfadrec.training.saved_state import best_epoch
 from tfadrec.tuning.door import keras_tuner
@@ -109,7 +110,7 @@ class AdRankerHyperModel(keras_tuner.HyperModel):
             self.folder / key,
             until=min(epochs or planned, planned),
             progress=False,
-            **config.fit,
+            **{k: v for k, v in config.fit.items() if k not in OF_RUNS},
         )
         number = best_epoch(history, self.objective.name)
         best = history[number - 1]

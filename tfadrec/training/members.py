@@ -1,0 +1,128 @@
+"""The trainings of a run: its members, and each again on more rows."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tfadrec.core.errors import InputError
+from tfadrec.core.work_folder import WorkFolder
+from tfadrec.data.dataset import Dataset
+from tfadrec.models import AdRanker, RankerEnsemble
+from tfadrec.models.ranker_ensemble import Ranker
+from tfadrec.training.fit import fit_in
+from tfadrec.training.saved_state import best_epoch
+
+#: Settings of the section `fit` that are about several trainings.
+OF_RUNS = ("ensemble", "refit")
+
+
+def _unheard(history: list[dict[str, float]]) -> None:
+    """For nobody."""
+
+
+def fit_members(
+    folder: WorkFolder,
+    build: Callable[[int], AdRanker],
+    dataset: Dataset,
+    train: Dataset,
+    valid: Dataset,
+    settings: Mapping[str, Any],
+    *,
+    until: int | None = None,
+    progress: bool = True,
+    tell: Callable[[list[dict[str, float]]], None] = _unheard,
+) -> tuple[Ranker, Ranker, list[dict[str, float]]]:
+    """Trains what a run consists of, one after another, in its folder.
+
+    Member i of k has the seed `seed + i`, of its first weights and of the order
+    of its rows. With `refit` each is trained again from its first weights, on
+    the rows to train and to validate together, for as many epochs as it was
+    best after; the learning rate falls over as many epochs as before. Called
+    again after being killed, it goes on with the training that it was in.
+
+    Args:
+      folder: of the run, which is held.
+      build: gives a compiled ranker for a seed.
+      dataset: all rows.
+      train: rows to learn from.
+      valid: rows to choose the epoch by.
+      settings: the section `fit`.
+      until: see `fit`; nothing is trained again before the last epoch.
+      progress: see `fit`.
+      tell: is called with the history of the first member at the end of each of
+        its epochs.
+
+    Returns:
+      The ranker; the one that was measured on the validation rows, which is the
+      same without `refit`; and the history of the first member.
+    """
+    single = {k: v for k, v in settings.items() if k not in OF_RUNS}
+    seed = single.pop("seed", 0)
+    monitor = single.get("monitor", "val_auc")
+    seeds = range(seed, seed + settings.get("ensemble", 1))
+    chosen, histories = [], []
+    for number, own in enumerate(seeds, start=1):
+        ranker = build(own)
+        history = fit_in(
+            folder,
+            ranker,
+            train,
+            valid,
+            part="" if number == 1 else f"member-{number}/",
+            seed=own,
+            until=until,
+            progress=progress,
+            tell=tell if number == 1 else _unheard,
+            **single,
+        )
+        chosen.append(ranker)
+        histories.append(history)
+    if not settings.get("refit") or until is not None:
+        ranker = _together(chosen)
+        return ranker, ranker, histories[0]
+    again = []
+    rows = with_valid(dataset, train, valid)
+    for number, own in enumerate(seeds, start=1):
+        ranker = build(own)
+        fit_in(
+            folder,
+            ranker,
+            rows,
+            None,
+            part=f"refit-{number}/",
+            seed=own,
+            until=best_epoch(histories[number - 1], monitor),
+            progress=progress,
+            **single,
+        )
+        again.append(ranker)
+    return _together(again), _together(chosen), histories[0]
+
+
+def with_valid(dataset: Dataset, train: Dataset, valid: Dataset) -> Dataset:
+    """The rows to train and those to validate, in the order of their dataset.
+
+    Args:
+      dataset: read from a folder, all of its rows.
+      train: some of them.
+      valid: others.
+    """
+    rows = []
+    for part in (train, valid):
+        assert part.origin is not None
+        assert part.origin.rows is not None
+        rows.append(part.origin.rows)
+    return dataset.select(np.sort(np.concatenate(rows)))
+
+
+def _together(rankers: list[AdRanker]) -> Ranker:
+    if len(rankers) == 1:
+        return rankers[0]
+    try:
+        ensemble = RankerEnsemble(rankers)
+    except ValueError as error:
+        raise InputError(f"`fit.ensemble`: {error}") from error
+    ensemble.build()
+    ensemble.compile("sgd")  # without slots: it is measured, not trained
+    return ensemble
