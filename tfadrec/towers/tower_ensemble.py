@@ -11,7 +11,7 @@ from tfadrec.towers.ad_tower import AdTower
 #: What each tower makes of an ad by weights of its own, wide in the last axis.
 _WIDE = ("vector", "fields", "text_key", "text_query", "id")
 #: The same with one number for an ad.
-_SINGLE = ("bias",)
+_SINGLE = ("bias", "text_appeal")
 
 
 class TowerEnsemble:
