@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tfadrec.core.takes import takes
 from tfadrec.data.impressions import Impressions
 from tfadrec.evaluation.comparison.resampling import resample, units_of
 from tfadrec.explanation.explanation import Explanation
@@ -56,6 +57,7 @@ class Deletion:
         )
 
 
+@takes(ranker="ranker")
 def deletion_check(
     ranker: AdRanker,
     asked: Question,

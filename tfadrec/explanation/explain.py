@@ -8,6 +8,7 @@ import numpy as np
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.schema import Schema
+from tfadrec.core.takes import takes
 from tfadrec.explanation.explanation import Explanation
 from tfadrec.explanation.path import gauss_legendre
 from tfadrec.explanation.question import Question
@@ -27,6 +28,7 @@ _AT_ONCE = 1 << 15
 Parts = dict[Key, np.ndarray]
 
 
+@takes(ranker="ranker")
 def explain(
     ranker: AdRanker,
     asked: Question,

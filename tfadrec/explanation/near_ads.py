@@ -5,11 +5,13 @@ from typing import Any
 import numpy as np
 
 from tfadrec.core.door import tf
+from tfadrec.core.takes import takes
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.explanation.question import Question
 from tfadrec.models import AdRanker
 
 
+@takes(ranker="ranker", catalogue="catalogue")
 def near_ads(
     ranker: AdRanker, asked: Question, catalogue: Catalogue, k: int = 3
 ) -> list[list[dict[str, Any]]]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfadrec.core.door import tf
+from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 from tfadrec.evaluation import Difference, Evaluation, differences, measure
 from tfadrec.explanation.importance import Importance
@@ -22,6 +23,7 @@ _REPLICATES = 400
 _ALL = "all features"
 
 
+@takes(ranker="ranker", rows="dataset")
 def importances(
     ranker: AdRanker,
     rows: Dataset,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 from tfadrec.evaluation import Evaluation
 from tfadrec.evaluation.page import table
@@ -17,6 +18,7 @@ _POINTS = 200
 _MEASURES = ("log_loss", "ece", "brier", "calibration")
 
 
+@takes(rows="dataset")
 def curves_section(
     models: Mapping[str, Evaluation],
     rows: Dataset,

@@ -50,6 +50,9 @@ from tfadrec.serving.write_model import write_model
     catalogue="catalogue",
     calibration="calibration",
     rates="dataset",
+    train="dataset",
+    valid="dataset",
+    retriever="retriever",
 )
 def export_bundle(
     ranker: Ranker,

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 from tfadrec.evaluation.comparison import statistics
 from tfadrec.evaluation.comparison.compared_rows import ComparedRows, Floats
@@ -22,6 +23,7 @@ _ENDS = (2.5, 97.5)
 _COMPARED = ("exposure", "opportunity", "calibration", "log_loss", "auc")
 
 
+@takes(evaluation="evaluation", dataset="dataset")
 def measure_fairness(
     evaluation: Evaluation,
     dataset: Dataset,
