@@ -95,7 +95,6 @@ def fit(
         model was not compiled, what was saved in the folder cannot be read, it
         holds anything else, or another process is writing to it.
     """
-    check_given(model, train, valid)
     folder = run_folder(out)
     with folder.held():
         return fit_in(
@@ -123,6 +122,7 @@ def fit_in(
     valid: Dataset | None,
     *,
     part: str = "",
+    measures: bool = True,
     batch_size: Rows | None = None,
     by: Literal["row", "request"] = "row",
     epochs: Steps = 5,
@@ -136,8 +136,8 @@ def fit_in(
 ) -> list[dict[str, float]]:
     """The same in a run's folder that is held, or in a part of it.
 
-    Where `valid` is None nothing is measured, and the model ends with the
-    weights of the last epoch; `part` is that of `SavedState`.
+    Without `measures` there is no `valid`, and the model ends with the weights
+    of the last epoch; `part` is that of `SavedState`.
     """
     arguments = {
         "batch_size": batch_size,
@@ -155,6 +155,7 @@ def fit_in(
             "`until` must be an integer >= 1, or None. Received: "
             f"until={until!r}."
         )
+    check_given(model, train, valid if measures else train)
     check_goal(model, by, monitor)
     check_labels(model, train)
     if valid is not None:

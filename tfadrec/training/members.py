@@ -83,6 +83,7 @@ def fit_members(
             rows,
             None,
             part=f"refit-{number}/",
+            measures=False,
             seed=own,
             until=best_epoch(histories[number - 1], monitor),
             progress=progress,
