@@ -66,7 +66,9 @@ def no_replay(monkeypatch):
     It takes ten seconds and more of a processor. `tests/serving/test_parity.py`
     and `test_a_bundle_with_every_feature` are of exports that have it.
     """
-    monkeypatch.setattr("tfadrec.serving.bundle.check_parity", lambda *_: None)
+    monkeypatch.setattr(
+        "tfadrec.serving.bundle.check_parity", lambda *_, **__: None
+    )
 
 
 @pytest.fixture

@@ -128,7 +128,7 @@ MISTAKES = {
     "a setting of another library": (
         settings("fit: {class_weight: {0: 1, 1: 9}}"),
         TRAIN,
-        ["`fit` takes batch_size", "Received: class_weight"],
+        ["`fit` takes ensemble", "Received: class_weight"],
     ),
     "a value out of range": (
         settings("ranker: {dropout: 20}"),

@@ -66,7 +66,9 @@ def test_scores_are_those_of_the_ranker(world):
     answer = world.score(**serving.replay(world.dataset, rows))
     expected = world.ranker.predict(world.dataset.batches(100))["clicked"]
     assert np.ptp(expected) > 1
-    np.testing.assert_allclose(answer["logits"], expected, atol=1e-5)
+    # Texts near the mean of all lose digits: with other sizes of batches the
+    # ranker's own logits differ by 2e-5.
+    np.testing.assert_allclose(answer["logits"], expected, atol=5e-5)
     probs = 1 / (1 + np.exp(-answer["logits"].astype(float)))
     np.testing.assert_allclose(answer["pctr"], probs, atol=1e-6)
     assert answer["pctr"].dtype == answer["logits"].dtype == np.float32

@@ -63,6 +63,7 @@ def stretch_of(rows: np.ndarray, n: int) -> np.ndarray | slice:
 
     Anything else is given back as it is, so that NumPy judges it.
     """
+    rows = np.asarray(rows)
     if rows.dtype == bool:
         first, count = int(rows.argmax()) if len(rows) else 0, int(rows.sum())
         is_stretch = len(rows) == n and bool(rows[first:][:count].all())

@@ -1,6 +1,5 @@
 """Which runs are seeds of one model."""
 
-import dataclasses
 import json
 from collections.abc import Mapping
 
@@ -33,6 +32,6 @@ def _model(run: str, record: Mapping[str, str]) -> str:
     """What two runs of one model share."""
     if FITTED in record:
         return run
-    sections = dataclasses.asdict(RunConfig.from_yaml(record["config"]))
+    sections = RunConfig.from_yaml(record["config"]).sections()
     fit = {k: v for k, v in sections["fit"].items() if k != "seed"}
     return json.dumps({**sections, "fit": fit}, sort_keys=True, default=str)

@@ -161,7 +161,7 @@ def _add(digest: Any, name: str, part: Any) -> None:
     if isinstance(part, Mapping):
         for inner in sorted(part):
             _add(digest, f"{name}/{inner}", part[inner])
-    elif isinstance(part, np.ndarray) and part.dtype != object:
+    elif isinstance(part, np.ndarray) and part.dtype.kind not in "OU":
         digest.update(f"{part.dtype.str}{part.shape}\0".encode())
         digest.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8))
     elif part is not None:

@@ -131,7 +131,7 @@ def tune(
     if worker is None:
         folder.check()
     first = _first(space, goal.name)
-    schema = check_search(data, dataclasses.asdict(first), allow_import)
+    schema = check_search(data, first.sections(), allow_import)
     check_builds(first, schema, allow_import)
     task = {
         "data": data_path(data),

@@ -67,7 +67,7 @@ def encode_tables(schema: Schema, tables: Mapping[str, pa.Table]) -> Encoded:
         columns=encode(impressions, schema.of("context", "candidate")),
         history_starts=starts,
         history_ends=ends,
-        splits=_optional(impressions, "split"),
+        splits=_texts(impressions, "split"),
         weights=_optional(impressions, "weight"),
         days=_optional(impressions, "joined"),
     )
@@ -98,6 +98,12 @@ def _check_columns(schema: Schema, tables: Mapping[str, pa.Table]) -> None:
                 f"Received: no {', '.join(missing)}. Write the dataset again "
                 "with `tfadrec prepare`."
             )
+
+
+def _texts(table: pa.Table, name: str) -> np.ndarray | None:
+    """A column as an array of fixed width, which a file can hold."""
+    found = _optional(table, name)
+    return None if found is None else found.astype(np.str_)
 
 
 def _optional(table: pa.Table, name: str) -> np.ndarray | None:
