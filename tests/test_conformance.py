@@ -51,8 +51,10 @@ def test_every_public_layer_has_a_case():
         )
         for name in package.__all__
     }
-    # What has no weights and is no layer, and base classes.
+    # What has no weights and is no layer, base classes, and what is made of
+    # several rankers (see tests/models/test_ranker_ensemble.py).
     others = {"AdEncoder", "RankingModel", "dataset_sizes"}
+    others |= {"RankerEnsemble", "TowerEnsemble"}
     others |= {"adapter", "lora", "prefix", "top_layers"}
     others |= {"load_encoder", "make_encoder"}
     assert public - others == set(CASES)

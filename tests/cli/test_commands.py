@@ -180,8 +180,8 @@ def test_evaluate(run):
     assert page.startswith("<!")
     assert re.findall(r"<h2>(.*?)</h2>", page) == [
         *("Data", "Learning", "Comparison", "Beside the baselines"),
-        *("Calibration", "Slices", "ROC and precision", "Ads", "Settings"),
-        "Facts",
+        *("Calibration", "Slices", "Exposure and error by group"),
+        *("ROC and precision", "Ads", "Settings", "Facts"),
     ]
     assert "auc" in result.stdout
 
@@ -305,7 +305,7 @@ def test_a_gate_has_exit_codes(run, tmp_path, monkeypatch):
     [
         ("fingerprint", "", "x", "which differs. Evaluate them one by one."),
         (
-            "config",
+            "settings",
             "history_length: 6",
             "history_length: 6\n  test: 0.2",
             "split the dataset in different ways.",

@@ -81,5 +81,7 @@ def test_rows_without_a_click_cannot_be_measured():
     nothing = np.flatnonzero(impressions.labels["clicked"] == 0)
     with pytest.raises(InputError, match=r"Received: none in \d+ rows"):
         evaluation.evaluate_retrieval(
-            types.SimpleNamespace(), rows.select(nothing), rows
+            types.SimpleNamespace(catalogue_vectors=None),
+            rows.select(nothing),
+            rows,
         )

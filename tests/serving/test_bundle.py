@@ -297,7 +297,7 @@ def test_what_sigkill_leaves_behind_is_no_version(quick, tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(
         "tfadrec.serving.bundle.check_parity",
-        lambda *_: seen.extend(tmp_path.iterdir()),
+        lambda *_, **__: seen.extend(tmp_path.iterdir()),
     )
     export(tmp_path)
     assert [p.name[:24] for p in seen] == [".tfadrec-bundle-version-"]

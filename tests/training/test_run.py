@@ -183,7 +183,7 @@ def test_settings_that_failed_do_not_claim_the_folder(tmp_path):
 @pytest.mark.parametrize(
     ("section", "settings", "message"),
     [
-        ("fit", {"epoch": 3}, r"`fit` takes batch_size, .*seed.*: epoch\."),
+        ("fit", {"epoch": 3}, r"`fit` takes ensemble, .*seed.*: epoch\."),
         ("fit", {"progress": False}, "`fit` takes .* Received: progress"),
         ("data", {"train": 0.5}, "`data` takes history_length, valid, test"),
         (

@@ -9,7 +9,7 @@ from tfadrec import training, tuning
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError
 from tfadrec.data import open_dataset
-from tfadrec.runs.sections import defaults_of
+from tfadrec.training.by_size import batch_size_for
 from tfadrec.tuning import SearchSpace
 
 SECTIONS = {
@@ -158,7 +158,8 @@ def test_the_default_space_holds_the_default_settings():
         dataset,
     )
     assert ranker.get_config() == plain.get_config()
-    assert config.fit["batch_size"] == defaults_of("fit")["batch_size"]
+    # That of logs that are not small.
+    assert config.fit["batch_size"] == batch_size_for(100_000)
     assert ranker.optimizer.get_config() == plain.optimizer.get_config()
 
 

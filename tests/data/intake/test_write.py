@@ -82,6 +82,9 @@ def test_writes_every_table_of_the_contract(tmp_path):
         "  a: 1 ads read = 0 kept + 1 rejected",
         "  note: 1 ads have neither title nor description; they are known by "
         "their other columns",
+        "  note: clicked is 1 in all 1 rows, so nothing can be learned of it; "
+        "where every row is a click or a purchase, draw rows without one by a "
+        "`sampling` section",
         f"  rejected rows: {out}/rejects.parquet",
     ]
     assert summary.to_dict()["counts"] == (
