@@ -30,7 +30,7 @@ def main() -> None:
     rule = config.DoNotConvert("tfadrec")  # which takes seconds
     config.CONVERSION_RULES = (rule, *config.CONVERSION_RULES)
     # It would start a process of its own, which takes ten seconds.
-    tfadrec.serving.bundle.check_parity = lambda *_: None
+    tfadrec.serving.bundle.check_parity = lambda *_, **__: None
     for line in sys.stdin:
         task = json.loads(line)
         child = os.fork()

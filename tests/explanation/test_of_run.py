@@ -1,5 +1,6 @@
 """`tfadrec explain` on the small run, and explained as served."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -10,7 +11,9 @@ from tests.training import small
 from tfadrec import serving
 from tfadrec.cli import main
 from tfadrec.core.door import tf
-from tfadrec.explanation import explain_request
+from tfadrec.core.errors import InputError
+from tfadrec.explanation import explain_request, explain_run
+from tfadrec.models import RankerEnsemble
 
 
 def call(*arguments):
@@ -122,3 +125,15 @@ def test_no_such_run(tmp_path):
     result = call("explain", tmp_path / "none", "--user", "u", "--ad", "a")
     assert result.exit_code == 2
     assert "which is not there" in result.stderr
+
+
+def test_the_average_of_several_rankers_is_refused():
+    run = small.run()
+    ensemble = RankerEnsemble([run.ranker, run.ranker])
+    together = dataclasses.replace(run, ranker=ensemble)
+    for ask in (
+        lambda: explain_request(together, *one()),
+        lambda: explain_run(together),
+    ):
+        with pytest.raises(InputError, match=r"one ranker is explained at a"):
+            ask()

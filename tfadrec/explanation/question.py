@@ -55,7 +55,16 @@ class Question:
         Args:
           ranker: built.
           inputs: of the data contract, `candidate_ads` [B] or [B, 1].
+
+        Raises:
+          InputError: where the ranker is the average of several.
         """
+        if not isinstance(ranker, AdRanker):
+            raise InputError(
+                "one ranker is explained at a time. Received: a "
+                f"{type(ranker).__name__}, the average of several. Explain a "
+                "run without `ensemble`."
+            )
         if inputs["candidate_ads"].shape.rank == 1:
             inputs = CandidateFeatures(ranker.candidate).as_slates(inputs)
             rows = inputs["candidate_ads"][:, None]
