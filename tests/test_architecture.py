@@ -35,7 +35,8 @@ MAY_IMPORT = {
     "diagnosis": {"core", "data", "metrics", "training"},
     "monitoring": {"core", "data", "metrics"},
     "explanation": MODELS | EVALUATION | {"evaluation", "serving", "training"},
-    "report": {"data", "evaluation", "explanation", "metrics", "training"},
+    "report": {"core", "data", "evaluation", "explanation", "metrics"}
+    | {"training"},
     "serving": EVALUATION
     | {"layers", "towers", "evaluation", "native", "monitoring"}
     | {"retrieval"},

@@ -28,6 +28,10 @@ class Sums:
         return {"clicked": tf.constant(kept)}
 
 
+#: Nothing of it is asked.
+RANKER = types.SimpleNamespace(task_losses={})
+
+
 def explained(worth, events, lengths):
     return Explanation(
         task="clicked",
@@ -56,7 +60,7 @@ def world(n=60, time=8):
 def test_events_that_are_named_count_more_than_others():
     worth, lengths, rows = world()
     right = explained(worth, worth, lengths)
-    found = deletion_check(types.SimpleNamespace(), Sums(worth), right, rows)
+    found = deletion_check(RANKER, Sums(worth), right, rows)
     assert found.rows == 50
     # A quarter of eight is two: both that count. Of two others drawn, 2 * 2 / 8
     # are among these, so they are worth 0.5 * 1 + 1.5 * 0.1 on average.
@@ -70,7 +74,7 @@ def test_events_that_are_named_count_more_than_others():
 def test_events_that_are_named_wrongly_count_less():
     worth, lengths, rows = world()
     wrong = explained(worth, -1 / (worth + 0.01), lengths)
-    found = deletion_check(types.SimpleNamespace(), Sums(worth), wrong, rows)
+    found = deletion_check(RANKER, Sums(worth), wrong, rows)
     assert found.named == pytest.approx(0.2)
     assert found.high < 0
 
@@ -79,6 +83,6 @@ def test_short_histories_tell_nothing():
     worth, lengths, rows = world()
     lengths[:] = 3
     right = explained(worth, worth, lengths)
-    found = deletion_check(types.SimpleNamespace(), Sums(worth), right, rows)
+    found = deletion_check(RANKER, Sums(worth), right, rows)
     assert found.rows == 0
     assert "tells nothing" in found.line

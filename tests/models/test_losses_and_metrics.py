@@ -129,6 +129,7 @@ def test_loss_weights(small):
         ({}, (1, 1)),
         ({"loss_weights": {"liked": 0.5}}, (1, 0.5)),
         ({"compile_with": {"loss_weights": {"clicked": 3}}}, (3, 1)),
+        ({"loss_weights": {"clicked": 0}}, (0, 1)),
         (
             {
                 "loss_weights": {"liked": 0.5, "clicked": 2},
@@ -322,7 +323,8 @@ def test_losses_that_clicks_and_conversions_cannot_have(small, given, message):
         ({"loss_weights": {"liked": 1}},
          r"`loss_weights` must be of the tasks clicked\. Received: liked"),
         ({"loss_weights": {"clicked": 0}},
-         r"numbers > 0\. Received: 0 for 'clicked'"),
+         r"a task that is learned\. Received: 0 for clicked"),
+        ({"loss_weights": {"clicked": -0.1}}, r"numbers >= 0\. Received: -0"),
         ({"loss_weights": {"clicked": "2"}}, r"Received: '2' for 'clicked'"),
         ({"loss_weights": {"clicked": float("nan")}}, "Received: nan for"),
     ],

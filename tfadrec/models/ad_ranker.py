@@ -104,7 +104,8 @@ class AdRanker(RankingModel):
       losses: task -> what `losses.get` takes; binary cross-entropy by default.
         A task of binary labels gives logits; one of real labels, such as a
         revenue, gives the predicted mean.
-      loss_weights: task -> weight of its loss, > 0; 1 by default.
+      loss_weights: task -> weight of its loss, >= 0 and not 0 for all;
+        1 by default.
       context: features of requests and of users, as `Feature.spec` gives them.
       candidate: features of ads in a request, and what is worked out of the
         features of several entities for a candidate. The ad tower passes on the

@@ -144,11 +144,16 @@ class RankingModel(tfrs.models.Model):
         self._check_tasks("loss_weights", weights)
         for task, weight in weights.items():
             is_number = isinstance(weight, int | float)
-            if not is_number or not 0 < weight < float("inf"):
+            if not is_number or not 0 <= weight < float("inf"):
                 raise ValueError(
-                    "`loss_weights` must be numbers > 0. Received: "
+                    "`loss_weights` must be numbers >= 0. Received: "
                     f"{weight!r} for {task!r}."
                 )
+        if not any(weights.get(task, 1.0) for task in self.tasks):
+            raise ValueError(
+                "`loss_weights` must leave a task that is learned. Received: "
+                f"0 for {', '.join(self.tasks)}."
+            )
 
     def answers(self, outputs):
         """What is answered for what losses read.
