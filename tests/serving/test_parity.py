@@ -127,3 +127,19 @@ def test_a_bundle_that_does_not_load_is_refused(tmp_path):
         parity.check_parity(
             world.ranker, world.dataset, tmp_path / "1", world.reader, {}
         )
+
+
+@pytest.mark.parametrize(
+    ("magnified", "bound"),
+    [(None, 1e-5), (1.0, 1e-5), (30.0, 3e-4), (1e6, 0.02)],
+)
+def test_texts_that_are_encoded_anew_may_differ_as_they_are_magnified(
+    magnified, bound
+):
+    space = None
+    if magnified is not None:
+        space = types.SimpleNamespace(magnification=lambda: magnified)
+    ranker = types.SimpleNamespace(
+        ad_tower=types.SimpleNamespace(text_space=space)
+    )
+    assert parity.bound_of_texts(ranker) == pytest.approx(bound)

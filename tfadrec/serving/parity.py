@@ -119,9 +119,10 @@ def check_parity(
         )
     # The column `text` of known ads was encoded once; a tower encodes anew.
     known = bound_of(ranker, ranker.ad_tower.text)
+    anew = max(known, bound_of(reader.encoder), bound_of_texts(ranker))
     bounds = {
-        "serving_default": known,
-        "score_new_ads": max(known, bound_of(reader.encoder)),
+        "serving_default": known if ranker.ad_tower.text is None else anew,
+        "score_new_ads": anew,
         "retrieve": bound_of(retriever),
     }
     for case, difference in differences.items():
@@ -152,6 +153,18 @@ def bound_of(*layers: Ranker | AdRetriever | TextEncoder | None) -> float:
         layer is None or layer.compute_dtype == "float32" for layer in layers
     )
     return PARITY if is_exact else HALF_PARITY
+
+
+def bound_of_texts(ranker: Ranker) -> float:
+    """The same where copy is encoded in a batch of other texts.
+
+    A language model's vectors differ then in their last digits, which a
+    `TextSpace` makes larger where the vectors all point one way.
+    """
+    space = ranker.ad_tower.text_space
+    if space is None:
+        return PARITY
+    return min(PARITY * space.magnification(), HALF_PARITY)
 
 
 def _as_new(dataset: Dataset, reader: AdReader, rows: np.ndarray) -> Request:

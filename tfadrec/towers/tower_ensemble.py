@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tfadrec.core.door import tf
+from tfadrec.layers.text_matching import TextSpace
 from tfadrec.towers.ad_tower import AdTower
 
 #: What each tower makes of an ad by weights of its own, wide in the last axis.
@@ -41,6 +42,11 @@ class TowerEnsemble:
     def num_rows(self) -> int:
         """See `AdTower`."""
         return self._towers[0].num_rows
+
+    @property
+    def text_space(self) -> TextSpace | None:
+        """That of the first tower, whose mean all have."""
+        return self._towers[0].text_space
 
     @property
     def kind(self) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tfadrec.core.door import keras
+from tfadrec.core.door import keras, tf
 from tfadrec.layers import TextSpace
 
 
@@ -57,3 +57,29 @@ def test_a_rank_of_zero_corrects_nothing():
     assert weight is space.appeal
     with pytest.raises(ValueError, match="`rank` must be >= 0"):
         TextSpace(rank=-1)
+
+
+def test_vectors_near_the_mean_are_the_same_in_every_batch():
+    """Of a model whose vectors are nearly parallel, few digits are left."""
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=16) + 1e-3 * random.normal(size=(64, 16))
+    vectors = vectors.astype(np.float32)
+    space = TextSpace(rank=0)
+    space(vectors)
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    space.mean.assign(units.mean(axis=0))
+    read = tf.function(lambda x: space(x)["text_unit"])
+    together = read(vectors).numpy()
+    apart = np.concatenate([read(vectors[i : i + 1]) for i in range(64)])
+    np.testing.assert_allclose(apart, together, atol=1e-6)
+
+
+def test_what_it_magnifies_by():
+    """Of vectors at an angle of 45 degrees around their mean."""
+    space = TextSpace(rank=0)
+    assert space(np.eye(2, dtype=np.float32))["text_unit"].shape == [2, 2]
+    assert space.magnification() == 1
+    space.mean.assign([0.5, 0.5])
+    assert space.magnification() == pytest.approx(2**0.5)
+    space.mean.assign([0.8, 0.6])
+    assert space.magnification() > 1e3

@@ -101,7 +101,11 @@ class TextSpace(CheckedLayer):
     def call(self, vectors):
         vectors = tf.cast(vectors, tf.float32)
         has_text = tf.reduce_any(vectors != 0, axis=-1, keepdims=True)
-        units = tf.math.l2_normalize(vectors, axis=-1) - self.mean
+        # Near the mean all but the last digits cancel. These must not depend on
+        # the order in which a batch adds up squares.
+        squares = tf.reduce_sum(tf.cast(vectors, tf.float64) ** 2, axis=-1)
+        lengths = tf.cast(tf.sqrt(squares), tf.float32)[..., None]
+        units = tf.math.divide_no_nan(vectors, lengths) - self.mean
         units = tf.where(has_text, tf.math.l2_normalize(units, axis=-1), 0.0)
         parts = {
             "text_unit": units,
@@ -111,6 +115,15 @@ class TextSpace(CheckedLayer):
             for name, weight in (("key", self._key), ("query", self._query)):
                 parts[f"text_{name}"] = tf.tensordot(units, weight, 1)
         return parts
+
+    def magnification(self) -> float:
+        """By how much it makes differences of vectors larger, >= 1.
+
+        That is 1 / sqrt(1 - |m|^2), one over the root mean square distance of
+        vectors of length one from their mean m.
+        """
+        length = min(float(tf.norm(self.mean)), 1.0)
+        return 1 / max(1 - length**2, 1e-12) ** 0.5
 
     def get_config(self):
         return {**super().get_config(), "rank": self.rank}
