@@ -26,6 +26,7 @@ def test_each_tower_has_its_own_part_of_everything():
         for weight in tower.non_trainable_variables:
             values = tables.integers(0, 4, size=weight.shape)
             weight.assign(tf.cast(values, weight.dtype))
+        tower.text_space.appeal.assign(random.normal(size=5))
         towers.append(tower)
     ensemble = TowerEnsemble(towers)
     columns = ensemble.columns(rows)

@@ -26,7 +26,7 @@ def start_appeal(
 
     Where most of what is shown is new, that is: more than half of the last
     quarter of the rows show ads with fewer than 10 rows before. Where ads stay,
-    their own biases tell more, and the appeal stays zero, to be trained.
+    their own biases tell more, and the appeal stays zero.
 
     Only the rows of one user are compared, in whom the level of a user, a
     session or a test has no part: from the user's mean y of the labels and x of

@@ -28,7 +28,7 @@ class TextSpace(CheckedLayer):
     float32, since what is told apart are small differences of near vectors.
 
     Args:
-      rank: R >= 0; 0 for the cosine and the appeal alone.
+      rank: R >= 0; 0 for the cosine alone, without weights to train.
 
     Call args:
       vectors: float [..., W].
@@ -40,7 +40,8 @@ class TextSpace(CheckedLayer):
 
     Attributes:
       mean: float32 [W], m; zeros until it is assigned. It is not trained.
-      appeal: float32 [W], a; zeros at the start.
+      appeal: float32 [W], a; zeros until it is assigned. It is not trained,
+        either: trained from where a regression left it, it told less.
 
     Raises:
       ValueError: where the rank is below 0.
@@ -86,10 +87,10 @@ class TextSpace(CheckedLayer):
                 **kwargs,
             )
 
-        self.mean = weight(
-            "mean", [width], initializer="zeros", trainable=False
+        self.mean, self.appeal = (
+            weight(name, [width], initializer="zeros", trainable=False)
+            for name in ("mean", "appeal")
         )
-        self.appeal = weight("appeal", [width], initializer="zeros")
         if self.rank:
             # Such that U'h has about the length of h.
             start = keras.initializers.RandomNormal(stddev=self.rank**-0.5)
