@@ -74,12 +74,14 @@ def check_training(
 
 def _check_fit(config: RunConfig) -> None:
     """Refuses settings of `fit` that only a ranker has."""
-    for name in {"by", "monitor"} & set(config.fit):
-        raise InputError(
-            f"a retriever has no setting `fit.{name}`: it learns from clicks, "
-            "and its best epoch is that of the highest recall. Received: "
-            f"{name}={config.fit[name]!r}. Leave it out."
-        )
+    for name in ("by", "monitor", "ensemble", "refit"):
+        if name in config.fit:
+            raise InputError(
+                f"a retriever has no setting `fit.{name}`: it is one model "
+                "that learns from clicks, and its best epoch is that of the "
+                f"highest recall. Received: {name}={config.fit[name]!r}. "
+                "Leave it out."
+            )
 
 
 def check_search(
