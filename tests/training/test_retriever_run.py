@@ -100,6 +100,18 @@ def test_other_commands_refuse_it(folder):
     assert "needs a run of a retriever" in told["error"]
 
 
+def test_an_unknown_filter_is_refused_before_tensorflow_loads(
+    folder, monkeypatch
+):
+    monkeypatch.setattr("tfadrec.cli.export.load_tensorflow", None)
+    result, told = call(
+        *("export", small.run_folder(), "--retriever", folder),
+        *("--filter", "hue"),
+    )
+    assert result.exit_code == 2
+    assert "one of category. Received: 'hue'" in told["error"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
