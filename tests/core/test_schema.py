@@ -82,6 +82,13 @@ def test_the_features_of_some_entities():
     assert SCHEMA.of() == ()
 
 
+def test_categories_of_ads_are_found_by_their_names():
+    assert SCHEMA.ad_category("brand").vocabulary == ("a", "b")
+    for name in ("liked", "copy", "hue"):  # a user's, a vector, none
+        with pytest.raises(InputError, match=f"one of brand. .*'{name}'"):
+            SCHEMA.ad_category(name)
+
+
 def schema(*features):
     return Schema("made", "string", "string", (), features=features)
 

@@ -44,7 +44,7 @@ def test_sizes_are_checked_at_once(folder, name):
             DatasetFiles(folder)
         assert "\n" not in str(error.value)
     (folder / name).unlink()
-    with pytest.raises(InputError, match=f"where {name} is not"):
+    with pytest.raises(InputError, match=f"where {name} is missing"):
         DatasetFiles(folder)
 
 

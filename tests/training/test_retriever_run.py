@@ -88,6 +88,9 @@ def test_other_commands_refuse_it(folder):
         result, told = call(*command)
         assert result.exit_code == 2
         assert "needs a run of a ranker" in told["error"]
+    result, told = call("evaluate", folder, "--explain", "--fairness", "x")
+    assert result.exit_code == 2
+    assert "Received: --explain and --fairness." in told["error"]
     result, told = call("export", small.run_folder(), "--filter", "category")
     assert result.exit_code == 2
     assert "without --retriever" in told["error"]
@@ -97,11 +100,25 @@ def test_other_commands_refuse_it(folder):
     assert "needs a run of a retriever" in told["error"]
 
 
+def test_an_unknown_filter_is_refused_before_tensorflow_loads(
+    folder, monkeypatch
+):
+    monkeypatch.setattr("tfadrec.cli.export.load_tensorflow", None)
+    result, told = call(
+        *("export", small.run_folder(), "--retriever", folder),
+        *("--filter", "hue"),
+    )
+    assert result.exit_code == 2
+    assert "one of category. Received: 'hue'" in told["error"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"fit": {"monitor": "val_auc"}}, "no setting `fit.monitor`"),
         ({"fit": {"by": "row"}}, "no setting `fit.by`"),
+        ({"fit": {"ensemble": 2}}, "no setting `fit.ensemble`"),
+        ({"fit": {"refit": True}}, "no setting `fit.refit`"),
         ({"encoder": {"class": "DIN"}}, "`encoder`: .*Received: DIN"),
         ({"model": "ranker"}, "here a retriever is trained"),
     ],
@@ -125,6 +142,22 @@ def test_settings_are_built_before_rows_are_read(tmp_path, monkeypatch):
 def test_a_ranker_is_not_trained_with_settings_of_a_retriever(tmp_path):
     with pytest.raises(InputError, match="here a ranker is trained"):
         training.train(small.world(), RunConfig.from_yaml(YAML), tmp_path / "r")
+
+
+def test_the_clicks_tell_a_batch_size_that_is_left_out(tmp_path, monkeypatch):
+    sizes = []
+
+    def run_epochs(folder, model, batches, *more, steps, **settings):
+        columns = next(iter(batches(0)))[0]
+        sizes.append((len(columns["user_id"]), steps))
+        return [{"loss": 1.0, "val_recall@50": 0.5}]
+
+    monkeypatch.setattr("tfadrec.training.retriever_run.run_epochs", run_epochs)
+    config = dataclasses.replace(RunConfig.from_yaml(YAML), fit={})
+    run = training.train_retriever(small.world(), config, tmp_path / "run")
+    clicks = int(run.train.impressions.labels["clicked"].sum())
+    assert clicks > 64
+    assert sizes == [(64, clicks // 64)]
 
 
 def test_rows_without_clicks_are_refused(tmp_path, monkeypatch):

@@ -96,6 +96,7 @@ def evaluate(
     names = list(dict.fromkeys(runs))
     kinds = _kinds(names, data, allow_import)
     if kinds == {"retriever"} and must_not_lose is None:
+        _check_unmeasured(explained, revenue, cost, columns)
         return Outcome(evaluate_retrievers(names, data, allow_import))
     records = {name: check_run(name, data, allow_import) for name in names}
     _check_datasets(records)
@@ -211,6 +212,26 @@ def _kinds(
         check_run(name, data, allow_import, get_args(Model)) for name in names
     ]
     return {RunConfig.from_yaml(record["config"]).model for record in records}
+
+
+def _check_unmeasured(
+    explained: bool,
+    revenue: str | None,
+    cost: str | None,
+    columns: tuple[str, ...],
+) -> None:
+    """Refuses options that are about a ranker's scores."""
+    options = {
+        "--explain": explained,
+        "--revenue": revenue is not None,
+        "--cost": cost is not None,
+        "--fairness": columns,
+    }
+    if given := [name for name, asked in options.items() if asked]:
+        raise InputError(
+            "a retriever is measured by recall and NDCG alone. Received: "
+            f"{' and '.join(given)}. Leave that out, or name a ranker."
+        )
 
 
 def _code(states: list[str]) -> int:

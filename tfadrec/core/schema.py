@@ -84,6 +84,24 @@ class Schema:
         """An ad's id of the dataset's type; as `user_id`."""
         return _typed_id("ad", text, self.ad_id_type)
 
+    def ad_category(self, name: str) -> Feature:
+        """A category of ads, which requests may filter by.
+
+        Args:
+          name: its own, or that of its tensor.
+
+        Raises:
+          InputError: where there is none of that name, with those there are.
+        """
+        known = [f for f in self.of("ad") if f.kind == "category"]
+        for feature in known:
+            if name in (feature.name, feature.tensor):
+                return feature
+        raise InputError(
+            "a filter must be a feature of ads of kind category, one of "
+            f"{', '.join(f.name for f in known) or 'none'}. Received: {name!r}."
+        )
+
     @property
     def skipped(self) -> int:
         """The code of events that were shown and not clicked; 0 for none."""

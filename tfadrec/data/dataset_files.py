@@ -103,6 +103,8 @@ class DatasetFiles:
             if not found.ndim:
                 raise ValueError("no rows")
             return found
+        except InputError:
+            raise
         except (OSError, ValueError, EOFError) as error:
             raise self._unreadable(name, error) from error
 
@@ -163,6 +165,12 @@ class DatasetFiles:
         )
 
     def _changed(self, name: str) -> InputError:
+        if self._info(name).type == pyarrow.fs.FileType.NotFound:
+            return InputError(
+                "a dataset's files must be as they were written. Received: "
+                f"{self._path}, where {name} is missing. Write the dataset "
+                "again with `tfadrec prepare`, or bring that file back."
+            )
         return InputError(
             "a dataset's files must be as they were written. Received: "
             f"{self._path}, where {name} is not. Remove that file, and write "

@@ -74,12 +74,14 @@ def check_training(
 
 def _check_fit(config: RunConfig) -> None:
     """Refuses settings of `fit` that only a ranker has."""
-    for name in {"by", "monitor"} & set(config.fit):
-        raise InputError(
-            f"a retriever has no setting `fit.{name}`: it learns from clicks, "
-            "and its best epoch is that of the highest recall. Received: "
-            f"{name}={config.fit[name]!r}. Leave it out."
-        )
+    for name in ("by", "monitor", "ensemble", "refit"):
+        if name in config.fit:
+            raise InputError(
+                f"a retriever has no setting `fit.{name}`: it is one model "
+                "that learns from clicks, and its best epoch is that of the "
+                f"highest recall. Received: {name}={config.fit[name]!r}. "
+                "Leave it out."
+            )
 
 
 def check_search(
@@ -293,7 +295,7 @@ def check_retriever(
     Raises:
       InputError: where it is no run of a retriever, or one of another dataset,
         or would read the copy of more ads by another language model, or there
-        are filters without one.
+        are filters without one, or by what is no category of ads.
     """
     if retriever is None:
         if filters:
@@ -309,6 +311,9 @@ def check_retriever(
             f"Received: {retriever}, made with {other['data']}, and a ranker "
             f"made with {record['data']}. Train one of them again."
         )
+    schema = DatasetFiles(record["data"] if data is None else data).schema()
+    for name in filters:
+        schema.ad_category(name)
     ours, theirs = (RunConfig.from_yaml(r["config"]) for r in (record, other))
     if catalogue is not None and theirs.text not in (None, ours.text):
         raise InputError(

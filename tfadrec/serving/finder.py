@@ -54,7 +54,7 @@ class Finder(tf.Module):
     ) -> None:
         super().__init__()
         _check_sizes(retriever, dataset)
-        features = [_category(dataset, name) for name in filters]
+        features = [dataset.schema.ad_category(name) for name in filters]
         self._codes = {f.tensor: Codes(f) for f in features}
         taken = set(requests.user_specs()) & set(self.specs())
         if taken:
@@ -107,17 +107,6 @@ class Finder(tf.Module):
             texts = request[ALLOW + name]
             allowed[name] = tf.where(texts == "", -1, codes(texts))
         return self.index.search(users, k, unwanted, allowed)
-
-
-def _category(dataset: Dataset, name: str) -> Feature:
-    known = [f for f in dataset.schema.of("ad") if f.kind == "category"]
-    for feature in known:
-        if name in (feature.name, feature.tensor):
-            return feature
-    raise InputError(
-        "a filter must be a feature of ads of kind category, one of "
-        f"{', '.join(f.name for f in known) or 'none'}. Received: {name!r}."
-    )
 
 
 def _column(

@@ -21,6 +21,7 @@ from tfadrec.runs.folder import MODEL, require_intact, run_folder
 from tfadrec.runs.record import claimed, fingerprint, read_record
 from tfadrec.runs.sections import defaults_of
 from tfadrec.training.build import build_retriever, check_builds_retriever
+from tfadrec.training.by_size import batch_size_for
 from tfadrec.training.distillation import Distillation
 from tfadrec.training.fitted import save_model_of
 from tfadrec.training.run import load_run, open_data, split_parts
@@ -128,7 +129,7 @@ def train_retriever(
             rows = Distillation.of(ranker, train, _TAUGHT, fit["seed"])
             beside = Distillation.of(ranker, valid, _COMPARED, fit["seed"])
             measure = _beside(measure, beside, retriever)
-        size = min(fit["batch_size"], len(rows))
+        size = min(fit["batch_size"] or batch_size_for(len(rows)), len(rows))
         history = run_epochs(
             folder,
             retriever,

@@ -90,7 +90,15 @@ def test_a_changed_file_is_found(copy, name):
     content = bytearray((copy / name).read_bytes())
     content[-1] ^= 1
     (copy / name).write_bytes(content)
-    with pytest.raises(InputError, match=f"where {name} is not"):
+    with pytest.raises(InputError, match=f"where {name} is not") as error:
+        open_dataset(copy)
+    assert str(error.value).count("Received") == 1  # one fault, told once
+
+
+def test_a_missing_file_is_not_to_be_removed(copy):
+    (copy / "columns" / "events.ads.npy").unlink()
+    message = r"columns/events\.ads\.npy is missing\. Write the dataset again"
+    with pytest.raises(InputError, match=message):
         open_dataset(copy)
 
 
