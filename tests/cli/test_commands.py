@@ -163,6 +163,13 @@ def test_pretrain(tmp_path):
     assert (out / "model" / "tokenizer.json").is_file()
 
 
+def test_a_column_is_checked_before_anything_is_measured(run):
+    result = call("evaluate", run, "--fairness", "categori")
+    assert result.exit_code == 2
+    assert "Did you mean ad.category?" in result.stderr
+    assert not result.stdout
+
+
 def test_evaluate(run):
     result = call("evaluate", run, "--fairness", "ad.category", "--json")
     assert result.exit_code == 0, result.output

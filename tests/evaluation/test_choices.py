@@ -92,4 +92,4 @@ def test_where_there_is_no_choice():
     assert choices(models, dataset, dataset, k=2) == {}
     assert "aqm@1" not in choices(models, dataset, dataset)["good"]
     with pytest.raises(InputError, match="Received: 'profit', labels clicked"):
-        choices(models, dataset, dataset, revenue="profit")
+        choices(models, dataset, dataset, k=2, revenue="profit")

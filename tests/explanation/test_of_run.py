@@ -96,12 +96,13 @@ def test_in_sum():
         (["--ad", "a000000"], "a user and an ad. Received: --ad alone"),
         (
             ["--user", "nobody", "--ad", "a000000"],
-            "of a known user. Received: 'nobody', which the dataset does not",
+            "of a known user. Received: 'nobody', which the dataset does not "
+            "have. Name one of it, such as u0",
         ),
         (
             ["--user", "u000000", "--ad", "a000099"],
             "of a known ad. Received: 'a000099', which the dataset does not "
-            "have. Did you mean a0000",
+            "have. Name one of it, such as a000000. Did you mean a0000",
         ),
         (["--copy", "New"], "Received: --copy without --user and --ad"),
         (

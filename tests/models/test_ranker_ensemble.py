@@ -56,7 +56,7 @@ def test_encoded_ads_are_ranked_alike(small, members):
     assert user["bias"].shape == [12, 2]
 
 
-def test_a_saved_ensemble_answers_alike(small, members, tmp_path):
+def test_a_saved_ensemble_answers_alike(small, members, tmp_path, caplog):
     inputs, _ = small.rows()
     together = models.RankerEnsemble(members)
     together.build()
@@ -66,6 +66,7 @@ def test_a_saved_ensemble_answers_alike(small, members, tmp_path):
     np.testing.assert_allclose(
         found(inputs)["clicked"], together(inputs)["clicked"], rtol=1e-6
     )
+    assert "Skipping" not in caplog.text  # it has no slots, before and after
 
 
 def test_what_cannot_be_averaged_is_refused(small):

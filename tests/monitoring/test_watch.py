@@ -229,7 +229,13 @@ def test_a_profile_is_kept(profile, tmp_path):
         ('{"inputs": {"user_id": ["a"], "hour": []}}', "line 1 of"),
         ('{"instances": [{"user_id": "a"}], "time": "soon"}', "soon"),
         ('{"instances": [{"user_id": "a"}], "scores": [["x"]]}', "line 1"),
-        ('{"instances": [{"user_id": "a"}], "scores": [NaN]}', "finite"),
+        ('{"instances": [{"user_id": "a"}], "scores": [NaN]}', "from 0 to 1"),
+        ('{"instances": [{"user_id": "a"}], "scores": [-2.5]}', "from 0 to 1"),
+        (
+            f'{{"instances": [{{"user_id": "a"}}], "time": 1{400 * "0"}}}',
+            "line 1",
+        ),
+        ('{"instances": [{"user": "a"}]}\n' * 3, "whose 3 lines none does"),
     ],
 )
 def test_lines_that_are_no_requests(profile, tmp_path, text, message):
@@ -241,13 +247,39 @@ def test_lines_that_are_no_requests(profile, tmp_path, text, message):
 
 @pytest.mark.parametrize(
     "text",
-    ['{"id": "r"}', '{"labels": [1]}', '{"id": "r", "labels": [2]}', "x"],
+    [
+        '{"id": "r"}',
+        '{"labels": [1]}',
+        '{"id": "r", "labels": [2]}',
+        f'{{"id": "r", "labels": [1{400 * "0"}]}}',
+        "x",
+    ],
 )
 def test_lines_that_are_no_labels(profile, log, tmp_path, text):
     file = tmp_path / "labels.jsonl"
     file.write_text(text)
     with pytest.raises(InputError, match="a line of labels"):
         list(watch(profile, log(), file))
+
+
+@pytest.mark.parametrize("fault", ["other ids", "other numbers", "no scores"])
+def test_labels_of_no_request(profile, log, tmp_path, fault):
+    scores = {} if fault == "no scores" else {"scores": lambda n: [0.5]}
+    line = {
+        "id": "x1" if fault == "other ids" else "r1",
+        "labels": [1, 0] if fault == "other numbers" else [1],
+    }
+    file = tmp_path / "labels.jsonl"
+    file.write_text(json.dumps(line))
+    with pytest.raises(InputError, match=r"none of 1 has the `id`"):
+        list(watch(profile, log(count=3, **scores), file))
+    file.write_text("")  # nothing is known yet
+    assert not list(watch(profile, log(count=3, **scores), file))
+
+
+def test_numbers_beyond_all_floats_are_missing(profile, log):
+    (found,) = watch(profile, log(lambda row, n: row.update(bid=10**400), 200))
+    assert found.shares["bid"] == {"missing": 1.0, "unknown": 0.0}
 
 
 def test_a_window_is_not_too_small(profile, log):

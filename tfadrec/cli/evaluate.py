@@ -114,7 +114,7 @@ def evaluate(
     reports = {name: pathlib.Path(name, "report.html") for name in names}
     for path in reports.values():
         check_page(path)
-    measured = _Measured(data, allow_import, explained)
+    measured = _Measured(data, allow_import, explained, columns)
     for name in names:
         measured.add(name)
         click.echo(f"Run {name}\n\n{measured.evaluations[name]}\n")
@@ -256,10 +256,14 @@ class _Measured:
     """Runs on the same rows, of which only the first one's rows are kept."""
 
     def __init__(
-        self, data: str | None, allow_import: tuple[str, ...], explained: bool
+        self,
+        data: str | None,
+        allow_import: tuple[str, ...],
+        explained: bool,
+        columns: tuple[str, ...],
     ) -> None:
         self._data, self._allow_import = data, allow_import
-        self._explained = explained
+        self._explained, self._columns = explained, columns
         self.evaluations: dict[str, Any] = {}
         self.about: dict[str, Any] = {}
         self.metrics: dict[str, str] = {}
@@ -277,9 +281,11 @@ class _Measured:
         """Measures a run.
 
         Raises:
-          InputError: where it has no test rows, or others than the first run.
+          InputError: where it has no test rows, or others than the first run,
+            or a column of `--fairness` is none of theirs.
         """
         from tfadrec import evaluation, report, training
+        from tfadrec.evaluation.fairness.groups import groups_of
 
         run = training.load_run(
             name, data=self._data, allow_import=self._allow_import
@@ -300,6 +306,8 @@ class _Measured:
                 f"{len(run.test)} others of {name}: their settings `data` "
                 "split the dataset in different ways. Evaluate them one by one."
             )
+        for column in self._columns:
+            groups_of(run.test, column)
         self._tasks |= {
             t: loss.is_binary for t, loss in run.ranker.task_losses.items()
         }

@@ -84,7 +84,10 @@ def monitor(
             click.echo(f"  ALARM {alarm.line}")
         found.append(measured)
     if not found:
-        click.echo("The log has fewer than 200 requests, which tell nothing.")
+        click.echo(
+            "The log has fewer than 200 requests, which tell nothing. Wait for "
+            "more of them."
+        )
     name = version.absolute().parent.name
     if found and prometheus is not None:
         page = monitoring.prometheus_page(name, found[-1])

@@ -62,16 +62,16 @@ def choices(
     Raises:
       InputError: for a label that is not there.
     """
-    rows = dataset.impressions
-    sizes = np.unique(rows.requests, return_counts=True)[1]
-    models = {n: e for n, e in models.items() if _CLICKED in e.scores}
-    if _CLICKED not in rows.labels or not models or sizes.max(initial=0) <= k:
-        return {}
     amounts = {
         name: _label(dataset, label)
         for name, label in (("revenue", revenue), ("cost", cost))
         if label is not None
     }
+    rows = dataset.impressions
+    sizes = np.unique(rows.requests, return_counts=True)[1]
+    models = {n: e for n, e in models.items() if _CLICKED in e.scores}
+    if _CLICKED not in rows.labels or not models or sizes.max(initial=0) <= k:
+        return {}
     quality = _quality(dataset, train, relevance_weight)
     scores = {"log": np.zeros(len(dataset))}
     scores |= {name: model.scores[_CLICKED] for name, model in models.items()}

@@ -101,7 +101,8 @@ class Question:
                 near = nearest([given], map(str, known[:10_000]))
                 raise InputError(
                     f"an explanation is of a known {what}. Received: "
-                    f"{given!r}, which the dataset does not have.{near}"
+                    f"{given!r}, which the dataset does not have. Name one "
+                    f"of it, such as {known[0]}.{near}"
                 )
         request = _tensors(request_for_user(dataset, user))
         reader = RequestReader(dataset)

@@ -134,7 +134,7 @@ def _drift(name: str, reference: Reference, found: Observed) -> Iterator[Test]:
 
 
 def _calibration(scored: Sequence[Request], labels: Labels) -> Iterator[Test]:
-    known = [r for r in scored if r.name in labels and _fits(r, labels)]
+    known = [r for r in scored if fits(r, labels)]
     if not known:
         return
     clicked = np.concatenate([labels[r.name] for r in known])
@@ -167,7 +167,10 @@ def _calibration(scored: Sequence[Request], labels: Labels) -> Iterator[Test]:
     yield of_ratio
 
 
-def _fits(request: Request, labels: Labels) -> bool:
-    return request.scores is not None and len(labels[request.name]) == len(
-        request.scores
+def fits(request: Request, labels: Labels) -> bool:
+    """Whether there is a label of each of a request's scores."""
+    return (
+        request.scores is not None
+        and request.name in labels
+        and len(labels[request.name]) == len(request.scores)
     )

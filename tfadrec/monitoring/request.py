@@ -58,8 +58,8 @@ class Request:
             by_row = scores if len(scores) == len(rows) else [scores]
             of_row = [np.ravel(np.array(each, np.float64)) for each in by_row]
             scores = np.concatenate(of_row)
-            if not np.isfinite(scores).all():
-                raise ValueError("scores are finite")
+            if not ((scores >= 0) & (scores <= 1)).all():
+                raise ValueError("scores are probabilities, from 0 to 1")
             for row, each in zip(rows, of_row, strict=False):
                 users += [str(row["user_id"])] * len(each)
         return cls(

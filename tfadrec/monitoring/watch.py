@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.read_json import parse_json
-from tfadrec.monitoring.measure_window import measure_window
+from tfadrec.monitoring.measure_window import fits, measure_window
 from tfadrec.monitoring.measured_window import MeasuredWindow
 from tfadrec.monitoring.profile import Profile
 from tfadrec.monitoring.request import Request
@@ -48,7 +48,8 @@ def watch(
 
     Raises:
       InputError: where a file cannot be read, a line is no request or no
-        labels, or the window is too small.
+        labels, no line has a user, none of the labels is of a request, or the
+        window is too small.
     """
     if window < LEAST:
         raise InputError(
@@ -58,7 +59,9 @@ def watch(
     signals = profile.signals()
     known = {} if labels is None else read_labels(labels)
     number, waiting, count = 0, [], 0
+    is_labelled = not known
     for request in read_requests(requests):
+        is_labelled = is_labelled or fits(request, known)
         waiting.append(request)
         count += len(request.rows)
         if count >= window:
@@ -67,6 +70,13 @@ def watch(
             waiting, count = [], 0
     if count >= LEAST:
         yield measure_window(profile, signals, waiting, known, number + 1)
+    if not is_labelled:
+        raise InputError(
+            "labels are of the scores of logged requests, one of each. "
+            f"Received: {labels}, where none of {len(known):,} has the `id` of "
+            f"a request of {requests}, and as many labels as it has `scores`. "
+            "Name the log that the labels are of."
+        )
 
 
 def read_requests(path: str | os.PathLike[str]) -> Iterator[Request]:
@@ -75,17 +85,33 @@ def read_requests(path: str | os.PathLike[str]) -> Iterator[Request]:
     Raises:
       InputError: see `watch`.
     """
+    passed_over, is_asked = 0, False
     for place, line in _lines(path, "requests"):
         try:
             request = Request.parse(line)
-        except (ValueError, TypeError, IndexError, KeyError) as error:
+        except (
+            ValueError,
+            TypeError,
+            IndexError,
+            KeyError,
+            OverflowError,
+        ) as error:
             raise InputError(
                 "a line of requests is a body of REST, with `inputs` or "
                 f"`instances`, in JSON. Received: {place}, which is not "
-                f"({error})."
+                f"({error}). Mend the line, or take it out."
             ) from error
-        if request is not None:
+        if request is None:
+            passed_over += 1
+        else:
+            is_asked = True
             yield request
+    if passed_over and not is_asked:
+        raise InputError(
+            "a request says in `user_id` who asks. Received: "
+            f"{path}, of whose {passed_over:,} lines none does. Log the bodies "
+            "of calls that score or recommend."
+        )
 
 
 def read_labels(
@@ -108,11 +134,11 @@ def read_labels(
             if before is not None and len(before) == len(fresh):
                 fresh = np.where(np.isnan(fresh), before, fresh)
             found[name] = fresh
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise InputError(
                 "a line of labels has the `id` of a request and `labels` of "
                 f"0, 1 and null, in JSON. Received: {place}, which has not "
-                f"({error})."
+                f"({error}). Mend the line, or take it out."
             ) from error
     return found
 
@@ -130,5 +156,5 @@ def _lines(
     except OSError as error:
         raise InputError(
             f"{what} are read from a file. Received: {path}, which cannot be "
-            f"read ({error.strerror})."
+            f"read ({error.strerror}). Check the path."
         ) from error
