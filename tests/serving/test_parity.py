@@ -31,7 +31,12 @@ def test_the_report(name):
         for api in ("object", "session")
         for case in ("plain", "merged")
     }
-    assert max(report["differences"].values()) <= report["bound"] == 1e-5
+    # New ads' texts are magnified: their model has random weights.
+    ranker = getattr(worlds, name)().ranker
+    assert report["bound"] == parity.bound_of_texts(ranker) < 0.02
+    for case, difference in report["differences"].items():
+        bound = report["bound"] if "new_ads" in case else 1e-5
+        assert difference <= bound
     assert set(report["latency_ms"]) == {
         "serving_default, 1 rows",
         "serving_default, 32 rows",

@@ -152,7 +152,8 @@ class RankingModel(tfrs.models.Model):
                     "`loss_weights` must be numbers >= 0. Received: "
                     f"{weight!r} for {task!r}."
                 )
-        if not any(weights.get(task, 1.0) for task in self.tasks):
+        learned = [task for task in self.tasks if weights.get(task, 1.0)]
+        if self.tasks and not learned:
             raise ValueError(
                 "`loss_weights` must leave a task that is learned. Received: "
                 f"0 for {', '.join(self.tasks)}."
