@@ -69,6 +69,8 @@ def test_the_fingerprint_is_not_random(tmp_path, monkeypatch):
 EXPORT = """
 import sys
 
+from tests.serving import worlds
+
 world = {"words": worlds.words, "numbers": worlds.numbers}[sys.argv[1]]()
 worlds.export(world, sys.argv[2])
 """
