@@ -207,9 +207,8 @@ def _start(model: RankingModel, train: Dataset) -> None:
     start_levels(model, rows.labels, rows.weights)
     if model.text_matching is None:  # then no rows are gathered either
         return
-    # Of unknown users, requests.
+    # Of unknown users, requests; both are numbered without gaps.
     users = np.where(rows.users > 0, rows.users, -1 - rows.requests)
-    _, users = np.unique(users, return_inverse=True)
     every = -(-len(users) // _COMPARED)
     kept = np.flatnonzero(users % every == 0)
     rows = rows.take(kept)
