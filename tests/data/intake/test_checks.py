@@ -88,7 +88,8 @@ def test_known_ads():
 @pytest.mark.parametrize(
     ("values", "kind", "kept", "refused"),
     [
-        (["0", "1", "1.0", "2", "", "yes", "-0.5"], None, [0, 1, 1], 4),
+        (["0", "1", "1.0", "2", "", "ja", "-0.5"], None, [0, 1, 1], 4),
+        (["yes", "NO", "t", "F", "y", "n", "On"], None, [1, 0] * 3 + [1], 0),
         ([0, 1, 2, None], pa.int64(), [0, 1], 2),
         ([0.0, 1.0, 0.5, math.nan], pa.float64(), [0, 1], 2),
         ([True, False, None], pa.bool_(), [1, 0], 1),

@@ -317,7 +317,15 @@ def test_the_first_reason_stands():
 
 
 @pytest.mark.parametrize(
-    ("other", "written"), [(";", ";"), ("\t", r"\\t"), ("|", r"\|")]
+    ("other", "written"),
+    [
+        (";", ";"),
+        ("\t", r"\\t"),
+        ("|", r"\|"),
+        ("::", "::"),
+        (", ", ", "),
+        (" ", " "),
+    ],
 )
 def test_a_delimiter_is_suggested(other, written):
     text = f"user{other}ad\n1{other}2\n".encode()

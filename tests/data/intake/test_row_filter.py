@@ -4,6 +4,7 @@ import datetime
 import numpy as np
 import pyarrow as pa
 import pytest
+import yaml
 
 from tfadrec.core.errors import InputError
 from tfadrec.data.intake.ledger import Ledger
@@ -44,6 +45,17 @@ TEXTS = ["DE", "AT", "", None, "5", "5.0", "-1", "true", "True", ">0"]
 )
 def test_conditions_on_text(condition, kept):
     assert wanted(TEXTS, condition) == kept
+
+
+def test_words_that_yaml_reads_as_true_and_false():
+    condition = yaml.safe_load("[DE, NO, yes]")
+    assert condition == ["DE", False, True]
+    assert wanted(["DE", "NO", "Yes", "AT", "0"], condition) == [
+        "DE",
+        "NO",
+        "Yes",
+    ]
+    assert wanted(["DE", "NO"], {"not": condition[1]}) == ["DE"]
 
 
 @pytest.mark.parametrize(
@@ -217,6 +229,6 @@ def test_what_is_said_of_too_many_refused_rows():
     assert str(caught.value) == (
         "at most 5 % of the rows of f may be refused. Received: 4 of 9; the "
         "commonest reason, 3 times, is 't is no time that can be read', such "
-        "as in line 8. Give the `format` of the times, or mend the file, or "
-        "allow it with ads.max_rejected: 0.45."
+        "as in line 8 (6). Give the `format` of the times, or mend the file, "
+        "or allow it with ads.max_rejected: 0.45."
     )

@@ -204,8 +204,16 @@ def test_formats_that_cannot_be_followed(time_format):
 
 
 def test_formats_that_can():
-    for letter in "aAwdbBmyYHIpMSfzZjUWcxX%":
-        check_format(f"%{letter}", "x")
+    for letter in "aAwdbBmHIpMSfzZjUWX%":
+        check_format(f"%Y %{letter}", "x")
+    for whole in ("%y", "%c", "%x", "%G-W%V-%u"):
+        check_format(whole, "x")
+
+
+@pytest.mark.parametrize("time_format", ["%H:%M", "%d.%m. %H:%M", "%d %b"])
+def test_formats_without_a_year(time_format):
+    with pytest.raises(InputError, match="x must tell the year, by %Y or %y"):
+        check_format(time_format, "x")
 
 
 @pytest.mark.parametrize("name", ["Berlin", "", "../etc/passwd", "a\0"])

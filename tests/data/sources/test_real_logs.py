@@ -371,7 +371,9 @@ BAD = [
         changed(),
         {"log.csv": LOG + "u,zz,1600000000,1\n"},
         "at most 5 % of the impressions of log.csv may be refused. Received: 1 "
-        "of 3; .* 'ad id is not in the catalogue', such as in line 4. Mend the "
+        "of 3; .* 'ad id is not in the catalogue', such as in line 4 "
+        r"\(u zz 1600000000 1\). Compare how both files write ids "
+        r"\(`ad_id_type: int64` reads 0012 and 12.0 as 12\), or mend the "
         "file, or allow it with impressions.max_rejected: 0.34",
     ),
     (

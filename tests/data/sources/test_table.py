@@ -242,8 +242,9 @@ def test_refused_rows(tmp_path, unit, file, good, line, reason):
         ),
         (
             CONFIG,
-            {"log_csv": LOG.replace(",1,0,0,", ",yes,0,0,").split("u2")[0]},
-            "all refused; line 2: click is not 0 or 1",
+            {"log_csv": LOG.replace(",1,0,0,", ",ja,0,0,").split("u2")[0]},
+            r"all refused; line 2: click is not 0 or 1 \(.* ja 0 0 .*\). Say "
+            r"which values are: {column: …, positive: \[yes\], negative: ",
         ),
         (
             {**CONFIG, "ad_id_type": "int64"},
@@ -257,6 +258,70 @@ def test_unusable_files(tmp_path, config, files, message):
     with pytest.raises(InputError, match=message):
         prepare(tmp_path, config, **files)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "positive", "negative", "clicked"),
+    [
+        (["ja", "nein", "ja"], "ja", "nein", [1, 0, 1]),
+        (["yes", "No", "on"], True, False, [1, 0, 1]),
+        (["1", "", "1.0"], 1, "", [1, 0, 1]),
+        (["1", "-1", "-1"], 1, -1, [1, 0, 0]),
+        (["4,5", "3", "1,5"], ">=4", "<4", [1, 0, 0]),
+        (["buy", "view", "x"], ["buy"], {"not": "buy"}, [1, 0, 0]),
+    ],
+)
+def test_labels_whose_values_are_told(
+    tmp_path, values, positive, negative, clicked
+):
+    rows = "".join(f"u;a;{at};{v}\n" for at, v in enumerate(values, 1))
+    told = {"column": "click", "positive": positive, "negative": negative}
+    prepare(
+        tmp_path,
+        {
+            "ads": CONFIG["ads"],
+            "impressions": {
+                "file": "log.csv",
+                "delimiter": ";",
+                "decimal": ",",
+                "user_id": "user",
+                "ad_id": "ad",
+                "timestamp": "when",
+                "clicked": told,
+                "labels": {"again": {**told, "type": "binary"}},
+            },
+        },
+        log_csv=f"user;ad;when;click\n{rows}",
+    )
+    found = read(tmp_path, "impressions")
+    assert [row["clicked"] for row in found] == clicked
+    assert [row["again"] for row in found] == clicked
+
+
+def test_values_that_no_side_names_are_refused(tmp_path):
+    config = changed(
+        "impressions",
+        clicked={
+            "column": "click",
+            "positive": "ja",
+            "negative": ["nein", "x"],
+        },
+    )
+    log = LOG.replace(",1,0,0,", ",ja,0,0,")
+    head, first = log.splitlines(keepends=True)[:2]
+    more = [
+        first.replace(",ja,", f",{value},") for value in ("Ja", "x", "nein", "")
+    ]
+    config["impressions"]["max_rejected"] = 1.0
+    prepare(tmp_path, config, log_csv=head + first + "".join(more))
+    assert [row["clicked"] for row in read(tmp_path, "impressions")] == [
+        1,
+        0,
+        0,
+    ]
+    assert [r["reason"] for r in read(tmp_path, "rejects")] == [
+        "click is neither positive nor negative"
+    ] * 2
 
 
 def test_histories_of_text(tmp_path):

@@ -2,6 +2,7 @@ import pytest
 import yaml
 
 from tfadrec.core.errors import InputError
+from tfadrec.data.intake.row_filter import RowFilter
 from tfadrec.data.sources.table_config import read_config
 from tfadrec.data.sources.table_spec import ColumnSpec, LabelSpec
 
@@ -154,18 +155,26 @@ def test_labels_weights_and_counts(tmp_path):
             labels={
                 "revenue": "real",
                 "bought": {"column": "b", "type": "binary"},
+                "liked": {
+                    "column": "stars",
+                    "type": "binary",
+                    "positive": ">3",
+                    "negative": [1, 2, 3],
+                },
             },
             weight="w",
             negatives_kept=0.1,
         ),
     )
     labels = config.impressions.labels
-    assert config.labels == ("clicked", "revenue", "bought")
+    assert config.labels == ("clicked", "revenue", "bought", "liked")
     assert (labels["revenue"].column, labels["revenue"].type) == (
         "revenue",
         "real",
     )
     assert labels["bought"] == LabelSpec("b", "binary")
+    assert labels["liked"].positive == RowFilter("stars", bounds=((">", 3.0),))
+    assert "stars" in config.impressions.numbers()
     assert config.impressions.columns["weight"].column == "w"
     assert config.negatives_kept == 0.1
     config = read(
@@ -334,6 +343,22 @@ LABELS = [
     (
         log(labels={"revenue": "float"}),
         "labels.revenue must be binary, real, or",
+    ),
+    (
+        log(clicked={"column": "x", "positive": "ja"}),
+        "impressions.clicked must say both which values .* are `positive` and",
+    ),
+    (
+        log(labels={"r": {"type": "real", "positive": 1, "negative": 0}}),
+        "labels.r must say both which values of a binary label are `positive`",
+    ),
+    (
+        log(clicked={"column": "x", "positive": [], "negative": "nein"}),
+        r"impressions.clicked.positive must be a value, a list of values, ",
+    ),
+    (
+        log(clicked={"column": "x", "true": "ja"}),
+        "impressions.clicked must be the name of a column, or {column: …}",
     ),
     (log(labels={"revenue": {"column": "x"}}), "labels.revenue must be binary"),
     (

@@ -24,6 +24,7 @@ from tfadrec.data.columns import (
     require_plain,
 )
 from tfadrec.data.intake.raw_rows import RawRows
+from tfadrec.data.intake.row_filter import WORDS, RowFilter
 from tfadrec.data.intake.times import YEAR_10000, read_times
 
 SPLITS = ("train", "valid", "test")
@@ -61,16 +62,35 @@ def known_ads(rows: RawRows, ad_ids: pa.Array, catalogue: pa.Array) -> None:
 
 
 def labels(rows: RawRows, name: str) -> pa.Array:
-    """Labels, int8: 0 or 1, or Boolean values, as text in any case too."""
+    """Labels, int8: 0 or 1, Boolean values, or words for these, as `WORDS`."""
     column = _plain(rows, name)
     if pa.types.is_string(column.type):
         lowered = pc.utf8_lower(pc.utf8_trim_whitespace(column))
-        for word, digit in (("true", "1"), ("false", "0")):
-            column = pc.if_else(pc.equal(lowered, word), digit, column)
+        for true, words in WORDS.items():
+            among = pc.is_in(lowered, value_set=pa.array(words))
+            column = pc.if_else(among, "1" if true else "0", column)
     values = as_floats(column)
     zero_or_one = np.isin(values, (0.0, 1.0))
     rows.refuse(~zero_or_one, f"{name} is not 0 or 1")
     return pa.array(np.where(zero_or_one, values, 0).astype(np.int8))
+
+
+def told_labels(
+    rows: RawRows, positive: RowFilter, negative: RowFilter
+) -> pa.Array:
+    """Labels, int8, by conditions on a column that say which are 1 and 0.
+
+    Args:
+      rows: the rows.
+      positive: the rows that are 1.
+      negative: the rows that are 0, of the same column.
+    """
+    name = positive.column
+    _plain(rows, name)
+    ones, zeros = positive.wanted(rows), negative.wanted(rows)
+    rows.refuse(ones & zeros, f"{name} is both positive and negative")
+    rows.refuse(~(ones | zeros), f"{name} is neither positive nor negative")
+    return pa.array(ones.astype(np.int8))
 
 
 def positions(rows: RawRows, name: str) -> pa.Array:

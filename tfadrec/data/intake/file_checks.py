@@ -32,7 +32,8 @@ def require_columns(
     if missing:
         raise InputError(
             f"{name} must have the column {missing[0]!r}. Received: "
-            f"{', '.join(received)}. Name one of these, or mend the file."
+            f"{', '.join(received)}. Name one of these, or mend the file, or "
+            "list `columns` where text has no header."
             f"{nearest(missing[:1], received)}"
         )
 

@@ -20,8 +20,20 @@ _MENDS = (
     ("not UTF-8", "give the `encoding` of the file, such as latin-1"),
     ("fields instead of", "give the `delimiter` of the file"),
     ("is no integer.", "use ids of type string"),
-    ("is not 0 or 1", "write it as 0 and 1, or as true and false"),
+    (
+        "is not 0 or 1",
+        "say which values are: {column: …, positive: [yes], negative: [no]}",
+    ),
+    ("neither positive nor negative", "name all values as one of these"),
+    (
+        "not in the catalogue",
+        "compare how both files write ids (`ad_id_type: int64` reads 0012 and "
+        "12.0 as 12)",
+    ),
 )
+
+#: Characters of a row in a message.
+_SHOWN = 80
 
 
 class RawRows:
@@ -150,11 +162,12 @@ class RawRows:
         for note in self.notes:
             ledger.note(note)
         if needed and not self.kept.any():
-            line, reason, _ = rejects[0] if rejects else (0, "no row", "")
+            line, reason, row = rejects[0] if rejects else (0, "no row", "")
+            mends = _mends(reason, "or how it is described")
             raise InputError(
                 f"{self.source} must hold {self.unit} that can be read. "
                 f"Received: {len(rejects)} rows, all refused; line {line}: "
-                f"{reason}. {_mends(reason, 'or how it is described')}."
+                f"{reason} ({_short(row)}). {mends}."
             )
         if len(rejects) > max_rejected * read:
             raise self._too_many(rejects, read, max_rejected, allow)
@@ -170,7 +183,7 @@ class RawRows:
         """The error for a file of which too much would be lost."""
         counted = collections.Counter(reason for _, reason, _ in rejects)
         reason, number = counted.most_common(1)[0]
-        line = next(line for line, why, _ in rejects if why == reason)
+        line, row = next((n, row) for n, why, row in rejects if why == reason)
         # Rounded up, so that it allows this file.
         share = -(-len(rejects) * 100 // read) / 100
         mends = _mends(reason, f"or allow it with {allow}: {share:.2g}")
@@ -178,7 +191,8 @@ class RawRows:
             f"at most {max_rejected * 100:.4g} % of the {self.unit} of "
             f"{self.source} may be refused. Received: {len(rejects):,} of "
             f"{read:,}; the commonest reason, {number:,} times, is "
-            f"{reason!r}, such as in line {line}. {mends}."
+            f"{reason!r}, such as in line {line} "
+            f"({_short(row)}). {mends}."
         )
 
 
@@ -187,6 +201,12 @@ def _mends(reason: str, last: str) -> str:
     mends = [mend for part, mend in _MENDS if part in f"{reason}."]
     text = ", or ".join([*mends, "mend the file"])
     return f"{text[0].upper()}{text[1:]}, {last}"
+
+
+def _short(row: str) -> str:
+    """A row's values for a message, one blank between them."""
+    text = " ".join(row.split())
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _shown(column: pa.ChunkedArray) -> list[str]:

@@ -39,6 +39,10 @@ from tfadrec.data.intake.text_encoding import as_utf8, with_one_character
 
 _LOG = logging.getLogger(__name__)
 _BLOCK_BYTES = 1 << 26
+#: What is tried to tell the delimiter, where that of the file's name is wrong,
+#: and where it is looked for.
+_DELIMITERS = (";", "\t", "|", ",", "::", "||", ", ", " ")
+_HEADER_BYTES = 4096
 _JSON = re.compile(rb'\s*(?:\[\s*)?\{\s*"(?:[^"\\]|\\.)*"\s*:')
 
 
@@ -300,8 +304,13 @@ def _refuse_header(text, columns, names, quoting, name) -> None:
             "which looks like JSON. Write one object a line, and let its name "
             "end in .jsonl."
         )
-    for other in (";", "\t", "|", ","):
-        if set(columns) <= set(_header(text, other, quoting, name)):
+    for other in _DELIMITERS:
+        if other.encode() not in text[:_HEADER_BYTES]:
+            continue
+        split, one = text, other
+        if len(other) > 1:
+            split, one = with_one_character(text, other, name)
+        if set(columns) <= set(_header(split, one, quoting, name)):
             raise InputError(
                 f"{name} must have the columns {', '.join(columns)}. Received: "
                 f"{', '.join(names)}. Write `delimiter: {json.dumps(other)}`."

@@ -24,6 +24,12 @@ _COMPARE = {
 }
 _NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+#: How text files write true and false, in any case. YAML reads some of these
+#: words so too, such as the country NO.
+WORDS = {
+    True: ("true", "t", "yes", "y", "on"),
+    False: ("false", "f", "no", "n", "off"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +40,7 @@ class RowFilter:
       column: of the file.
       values: the texts of which the row's value is one; "" is a missing value.
       numbers: the same of numbers, which 5 and 5.0 both are.
+      words: the same of texts in small letters, whatever the row has.
       negated: whether the value must be none of these instead.
       bounds: pairs of a comparison and a number, all of which must hold; a
         value that is no number meets none.
@@ -47,6 +54,7 @@ class RowFilter:
     column: str
     values: tuple[str, ...] = ()
     numbers: tuple[float, ...] = ()
+    words: tuple[str, ...] = ()
     negated: bool = False
     bounds: tuple[tuple[str, float], ...] = ()
     dates: tuple[tuple[str, str], ...] = ()
@@ -73,6 +81,10 @@ class RowFilter:
         found = as_mask(pc.is_in(as_text(column), value_set=among))
         if self.numbers:
             found |= np.isin(as_floats(column), self.numbers)
+        if self.words:
+            words = pa.array(self.words, pa.string())
+            lowered = pc.utf8_lower(as_text(column))
+            found |= as_mask(pc.is_in(lowered, value_set=words))
         return found != self.negated
 
     def _times(self, column: pa.ChunkedArray, where: str) -> np.ndarray:
@@ -112,10 +124,22 @@ def read_filters(content: Any, where: str) -> tuple[RowFilter, ...]:
             f"{content!r}. Write {{column: value}}, such as {{country: [DE, "
             'AT], quantity: ">0"}.'
         )
-    return tuple(_filter(c, v, f"{where}.{c}") for c, v in content.items())
+    return tuple(
+        read_condition(c, v, f"{where}.{c}") for c, v in content.items()
+    )
 
 
-def _filter(column: Any, given: Any, where: str) -> RowFilter:
+def read_condition(column: Any, given: Any, where: str) -> RowFilter:
+    """The condition on one column.
+
+    Args:
+      column: its name.
+      given: a value, a list of values, `{not: …}` of these, or comparisons.
+      where: its place, for messages.
+
+    Raises:
+      InputError: where it cannot be read.
+    """
     if isinstance(column, str) and column:
         if isinstance(given, str) and re.match(r"\s*([<>=]|!=)", given):
             bounds, dates = _bounds(given, _NUMBER), _bounds(given, _DATE)
@@ -134,6 +158,12 @@ def _filter(column: Any, given: Any, where: str) -> RowFilter:
                 return RowFilter(
                     column,
                     values=tuple(_texts(values)),
+                    words=tuple(
+                        word
+                        for v in values
+                        if isinstance(v, bool)
+                        for word in WORDS[v]
+                    ),
                     numbers=tuple(
                         float(v)
                         for v in values
@@ -181,12 +211,5 @@ def _floats(seconds: pa.Array) -> np.ndarray:
 
 
 def _texts(values: list[Any]) -> list[str]:
-    """How the values may stand in a file."""
-    texts = [v for v in values if isinstance(v, str)]
-    for value in values:
-        if isinstance(value, bool):
-            word = "true" if value else "false"
-            texts += [word, word.capitalize(), word.upper()]
-        elif isinstance(value, int):
-            texts.append(str(value))
-    return texts
+    """How the texts and integers among the values stand in a file."""
+    return [str(v) for v in values if isinstance(v, str) or type(v) is int]

@@ -46,20 +46,27 @@ _QUARTER = 900
 
 
 def check_format(time_format: str, where: str) -> None:
-    """Refuses a format that `strptime` cannot follow.
+    """Refuses a format that `strptime` cannot follow, or without a year.
 
     Raises:
-      InputError: where a letter is unknown.
+      InputError: where a letter is unknown, or the year is not told.
     """
     sample = datetime.datetime(2001, 2, 3, 4, 5, 6, tzinfo=datetime.UTC)
     try:
-        datetime.datetime.strptime(sample.strftime(time_format), time_format)
+        read = datetime.datetime.strptime(
+            sample.strftime(time_format), time_format
+        )
     except (ValueError, re.error) as error:
         raise InputError(
             f"{where} must be a format of Python's strptime. Received: "
             f"{time_format!r} ({' '.join(str(error).split())}). Write, for "
             'example, "%Y-%m-%d %H:%M:%S".'
         ) from error
+    if read.year != sample.year:
+        raise InputError(
+            f"{where} must tell the year, by %Y or %y. Received: "
+            f"{time_format!r}. Write the date and the time into one column."
+        )
 
 
 def check_zone(name: str, where: str) -> None:

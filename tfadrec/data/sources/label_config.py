@@ -1,15 +1,18 @@
 """The labels in the YAML file of a table source."""
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.names import RESERVED
+from tfadrec.data.intake.row_filter import read_condition
 from tfadrec.data.sources.table_spec import LabelSpec, TableConfig
 
 LABEL_KEYS = ("clicked", "converted", "labels", "counts", "negatives_kept")
 _TYPES = ("binary", "real")
+_SIDES = ("positive", "negative")
 _NAME = r"[A-Za-z][A-Za-z0-9_]{0,47}"
 
 
@@ -63,17 +66,32 @@ def _label(name: str, value: Any, where: str) -> LabelSpec:
         shapes = [{"type"}, {"column", "type"}]
         example = "binary, real, or {column: …, type: binary or real}"
         given = {"type": value} if isinstance(value, str) else value
+    plain = dict(given) if isinstance(given, dict) else {}
+    conditions = {k: plain.pop(k) for k in _SIDES if k in plain}
     if (
-        not isinstance(given, dict)
-        or set(given) not in shapes
-        or not all(isinstance(v, str) and v for v in given.values())
-        or given.get("type", "binary") not in _TYPES
+        set(plain) not in shapes
+        or not all(isinstance(v, str) and v for v in plain.values())
+        or plain.get("type", "binary") not in _TYPES
     ):
         raise InputError(
             f"{where} must be {example}. Received: {value!r}. Write one of "
             "these."
         )
-    return LabelSpec(**{"column": name, **given})
+    spec = LabelSpec(**{"column": name, **plain})
+    if not conditions:
+        return spec
+    if set(conditions) != set(_SIDES) or spec.type != "binary":
+        raise InputError(
+            f"{where} must say both which values of a binary label are "
+            f"`positive` and which are `negative`. Received: {value!r}. Write "
+            "{column: …, positive: [yes], negative: [no]}, or as `where` "
+            'would, {column: …, positive: ">=4", negative: "<4"}.'
+        )
+    positive, negative = (
+        read_condition(spec.column, conditions[side], f"{where}.{side}")
+        for side in _SIDES
+    )
+    return dataclasses.replace(spec, positive=positive, negative=negative)
 
 
 def read_counts(section: Mapping[str, Any]) -> dict[str, str]:

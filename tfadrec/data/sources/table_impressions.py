@@ -11,9 +11,12 @@ from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.sources.table_histories import read_histories
 from tfadrec.data.sources.table_rows import log_columns, read_rows, settled
-from tfadrec.data.sources.table_spec import ColumnSpec, TableConfig, TableSpec
-
-_LABELS = {"binary": checks.labels, "real": checks.numbers}
+from tfadrec.data.sources.table_spec import (
+    ColumnSpec,
+    LabelSpec,
+    TableConfig,
+    TableSpec,
+)
 
 
 def read_impressions(
@@ -38,7 +41,7 @@ def read_impressions(
         )
     columns = {"request_id": request, **columns}
     for name, label in spec.labels.items():
-        columns[name] = _LABELS[label.type](rows, label.column)
+        columns[name] = _label(rows, label)
     if "weight" in named:
         columns["weight"] = checks.weights(rows, named["weight"].column)
     if "split" in named:
@@ -67,6 +70,14 @@ def read_impressions(
     if spec.counts:
         table = _weighted(table, spec, ledger)
     return table, histories
+
+
+def _label(rows: RawRows, label: LabelSpec) -> pa.Array:
+    if label.type == "real":
+        return checks.numbers(rows, label.column)
+    if label.positive is None or label.negative is None:
+        return checks.labels(rows, label.column)
+    return checks.told_labels(rows, label.positive, label.negative)
 
 
 def _splits(

@@ -49,10 +49,26 @@ class ColumnSpec:
 
 @dataclasses.dataclass(frozen=True)
 class LabelSpec:
-    """Where a label comes from, and whether it is 0 or 1 or any number."""
+    """Where a label comes from, and whether it is 0 or 1 or any number.
+
+    Args:
+      column: of the file.
+      type: `binary` or `real`.
+      positive: which values of a binary label are 1; None where they are 0 and
+        1, or words for true and false.
+      negative: which ones are 0; None together with `positive`.
+    """
 
     column: str
     type: Literal["binary", "real"] = "binary"
+    positive: RowFilter | None = None
+    negative: RowFilter | None = None
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the column is read as numbers."""
+        conditions = (self.positive, self.negative)
+        return self.type == "real" or any(c and c.bounds for c in conditions)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +127,7 @@ class TableSpec:
         labels = self.labels.values()
         weight = self.columns.get("weight")
         return {
-            *(label.column for label in labels if label.type == "real"),
+            *(label.column for label in labels if label.is_number),
             *self.counts.values(),
             *(weight.names if weight else ()),
             *(
