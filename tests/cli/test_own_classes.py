@@ -109,6 +109,11 @@ def test_evaluate_and_recommend(trained):
             ("--allow-import", "no_such"),
             ["there is no module no_such", "PYTHONPATH"],
         ),
+        (
+            {"class": "own_layers:keras"},
+            ALLOW,
+            ["must name a class that is there"],
+        ),
         ({"half_live": 2}, ALLOW, ["takes half_life", "mean half_life?"]),
         ({"half_life": "day"}, ALLOW, ["must be a number", "'day'"]),
     ],
@@ -122,6 +127,15 @@ def test_settings_are_checked(tmp_path, monkeypatch, encoder, more, words):
 def test_an_interaction_says_what_it_takes(tmp_path):
     config = settings() | {"interaction": {"class": "own_layers:Fading"}}
     refused(train(tmp_path, config, *ALLOW), "the attribute `takes`")
+
+
+def test_a_function_is_no_class(tmp_path, monkeypatch):
+    (tmp_path / "made_here.py").write_text("def made():\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("tfadrec.cli.train.load_tensorflow", pytest.fail)
+    config = settings() | {"encoder": {"class": "made_here:made"}}
+    result = train(tmp_path, config, *ALLOW, "--allow-import", "made_here")
+    refused(result, "`encoder` must name a class", "which is a function")
 
 
 def test_a_module_that_cannot_be_imported(tmp_path, monkeypatch):

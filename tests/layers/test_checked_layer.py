@@ -105,11 +105,25 @@ def test_wrong_ranks(name):
         if wanted.endswith("[...]"):
             continue  # any rank
         what = "the input" if key is None else f"`{key}`"
-        ones = [1] * wanted.replace("..., ", "").count(",")
-        wrong = replaced(
-            key, inputs, lambda v, s=ones: np.resize(v, s).astype(v.dtype)
-        )
-        assert f"{what} must be {wanted}. Received: " in refusal(layer, wrong)
+        least = wanted.replace("..., ", "").count(",")
+        for rank in range(least, least + 1 + ("..." in wanted)):
+            wrong = replaced(
+                key,
+                inputs,
+                lambda v, s=[1] * rank: np.resize(v, s).astype(v.dtype),
+            )
+            said = refusal(layer, wrong)
+            assert f"{what} must be {wanted}. Received: " in said
+
+
+def test_rows_of_features_are_no_fields():
+    said = refusal(layers.FM(name="layer"), np.ones([3, 4], np.float32))
+    assert said.endswith("must be float [..., N, D]. Received: float32 [3, 4].")
+
+
+def test_lists_of_several_lengths():
+    said = refusal(layers.FM(name="layer"), [[[1.0, 2.0]], [[1.0]]])
+    assert said.endswith("the input must be float [..., N, D]. Received: list.")
 
 
 def test_sizes_that_do_not_go_together():

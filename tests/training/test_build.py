@@ -151,7 +151,18 @@ def test_a_seed_decides_the_first_weights(dataset):
             "`multitask.num_experts`",
         ),
         ("ranker", {"layers": 3}, r"`ranker` \(AdRanker\) takes .*dropout"),
-        ("ranker", {"tasks": []}, "`ranker`: `tasks` must name a label"),
+        ("ranker", {"tasks": []}, "`ranker`: `tasks` must name labels, each"),
+        (
+            "ranker",
+            {"tasks": ["clicked"] * 2},
+            "`tasks` must name labels, each",
+        ),
+        ("ranker", {"class": "X"}, "`ranker` has no choice of a class"),
+        (
+            "optimizer",
+            {"class": "Adam", "learning_rate": -0.1},
+            "`optimizer.learning_rate` must be a number > 0",
+        ),
         (
             "ranker",
             {"tasks": ["sold"]},
@@ -169,7 +180,7 @@ def test_a_seed_decides_the_first_weights(dataset):
         ),
         ("ranker", {"dropout": 1.5}, r"in \[0, 1\).*dropout=1\.5"),
         ("ranker", {"hidden_units": ["many"]}, "each of it an integer >= 1"),
-        ("optimizer", {"class": "Magic"}, "LazyAdam, WarmUp, Adagrad, Adam"),
+        ("optimizer", {"class": "Magic"}, "LazyAdam, Adagrad, Adam"),
         (
             "optimizer",
             {
@@ -178,11 +189,15 @@ def test_a_seed_decides_the_first_weights(dataset):
                 "warm_up_steps": 1,
                 "total_steps": 9,
             },
-            "`optimizer`: ",
+            "one of CompositeOptimizer, LazyAdam, Adagrad, Adam. .*'WarmUp'",
         ),
         ("optimizer", {"accumulate_steps": 0}, "must be an integer >= 1"),
         ("optimizer", {"lr": 0.1}, r"`optimizer` \(LazyAdam\) takes learning_"),
-        ("optimizer", {"learning_rate": "fast"}, "must be a number or.*'fast'"),
+        (
+            "optimizer",
+            {"learning_rate": "fast"},
+            "must be a number > 0 or.*'fast'",
+        ),
     ],
 )
 def test_bad_settings(dataset, section, settings, message):

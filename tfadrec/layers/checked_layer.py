@@ -19,7 +19,9 @@ class CheckedLayer(keras.layers.Layer):
     """A layer that says what it wants where it is given something else.
 
     What is wanted of a tensor is a type and axes: `bool [B, T]`. A letter is
-    the same size wherever it stands, a number that size, and `...` any axes.
+    the same size wherever it stands, a number that size, and `...` any axes: at
+    least one where letters follow, since rows without one would be taken for
+    fields, or fields for rows.
     Only what is known when Python calls the layer is looked at, so a graph is
     the same without it.
 
@@ -66,7 +68,7 @@ class CheckedLayer(keras.layers.Layer):
 
     def _check_tensor(self, what, tensor, wanted, sizes):
         if not hasattr(tensor, "shape"):
-            tensor = np.asarray(tensor)
+            tensor = self._as_array(what, tensor, wanted)
         shape, dtype = tf.TensorShape(tensor.shape), tf.as_dtype(tensor.dtype)
         received = f"{dtype.name} {_plain(shape)}"
         kind, _, axes = wanted.partition(" ")
@@ -77,7 +79,7 @@ class CheckedLayer(keras.layers.Layer):
         *any_axes, letters = axes.strip("[]").rpartition("...")
         letters = [axis for axis in letters.split(", ") if axis]
         if any_axes[-1]:
-            fits = shape.rank >= len(letters)
+            fits = not letters or shape.rank > len(letters)
         else:
             fits = shape.rank == len(letters)
         if not fits:
@@ -92,6 +94,13 @@ class CheckedLayer(keras.layers.Layer):
                 self._refuse(f"{what} must be {wanted}{where}", received)
             elif known is None and size is not None:
                 sizes[letter] = size, f" with {letter} = {size}, as in {what}"
+
+    def _as_array(self, what, given, wanted):
+        """Numbers in lists, as an array."""
+        try:
+            return np.asarray(given)
+        except ValueError:  # of several lengths
+            self._refuse(f"{what} must be {wanted}", type(given).__name__)
 
     def _refuse(self, rule: str, received: str) -> NoReturn:
         raise ValueError(

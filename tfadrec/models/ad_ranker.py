@@ -185,8 +185,11 @@ class AdRanker(RankingModel):
             "text_matching": text_matching,
         }
         require_layers(**{n: (given[n], place) for n, place in _PLACES.items()})
-        if not tasks:
-            raise ValueError("`tasks` must name a label. Received: tasks=().")
+        if not tasks or len(set(tasks)) < len(tasks):
+            raise ValueError(
+                "`tasks` must name labels, each once. Received: "
+                f"tasks={tuple(tasks)}."
+            )
         for name, specs in (("context", context), ("candidate", candidate)):
             if isinstance(specs, Mapping):
                 raise ValueError(

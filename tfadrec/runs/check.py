@@ -209,6 +209,11 @@ def class_of(
         return known[name]
     if isinstance(name, str) and ":" in name and has_classes(section):
         return class_named(section, name, allow_import)
+    if not known:
+        raise InputError(
+            f"`{section}` has no choice of a class. Received: class={name!r}. "
+            "Leave it out."
+        )
     raise InputError(
         f"`{section}` needs a class, one of {', '.join(known)}. Received: "
         f"class={name!r}.{nearest([name], known)}"

@@ -46,6 +46,11 @@ def class_named(
             f"class={name!r}: {error}. Correct it, or add the folder of the "
             "module to PYTHONPATH."
         ) from error
+    if not signature.is_class:
+        raise InputError(
+            f"`{section}` must name a class. Received: class={name!r}, which "
+            "is a function. Name another one."
+        )
     if section == "interaction" and "takes" not in signature.attributes:
         raise InputError(
             "`interaction` needs a class with the attribute `takes`, "

@@ -1,5 +1,6 @@
 """Which classes a section of the settings can name, and their arguments."""
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -21,6 +22,8 @@ _KERAS = {
     "Adagrad": "tf_keras.src.optimizers.adagrad",
     "Adam": "tf_keras.src.optimizers.adam",
 }
+#: Public names of the optimisers' package that are rates, and no optimisers.
+_SCHEDULES = ("WarmUp",)
 _TUNING = "tfadrec.layers.text.tuning.ways"
 #: Ways to tune by their names in a config, and their classes.
 _WAYS = {
@@ -71,6 +74,7 @@ _GIVEN = {
     "track": {"folder"},
 }
 _TEXT_OR_NONE = Rule.any_of([Rule.TEXT, Rule.NONE])
+_RATE = Rule.any_of([Rule.NUMBER.within("> 0"), Rule.OBJECT])
 #: Settings that are no argument of the class.
 _BESIDE = {
     "text": {
@@ -115,6 +119,7 @@ def classes_of(section: str) -> dict[str, Signature]:
 def _names(section: str) -> dict[str, tuple[str, str]]:
     if section == "text.tuning":
         return {name: (_TUNING, kept) for name, kept in _WAYS.items()}
+    is_rate = section.endswith(".learning_rate")
     section = section.partition(".")[0]
     if section not in _PACKAGES:
         return {}
@@ -124,6 +129,11 @@ def _names(section: str) -> dict[str, tuple[str, str]]:
     names = {n: (package, n) for n in public if not n.islower()}
     if section == "optimizer":
         names |= {name: (module, name) for name, module in _KERAS.items()}
+        names = {
+            n: place
+            for n, place in names.items()
+            if (n in _SCHEDULES) == is_rate
+        }
     return names
 
 
@@ -140,6 +150,10 @@ def arguments_of(
     taken = {k: a for s in made for k, a in s.arguments.items()}
     given = _GIVEN.get(section, set())
     own = {} if chosen is not None else _BESIDE.get(section, {})
+    if section.partition(".")[0] == "optimizer" and "learning_rate" in taken:
+        # Keras' classes do not say what it may be.
+        rate = dataclasses.replace(taken["learning_rate"], rule=_RATE)
+        taken = {**taken, "learning_rate": rate}
     return {**own, **{k: a for k, a in taken.items() if k not in given}}
 
 
