@@ -7,7 +7,7 @@ import types
 import pytest
 
 from tests.test_public_api import PUBLIC
-from tfadrec import data, evaluation
+from tfadrec import data, evaluation, serving
 from tfadrec.core.errors import InputError
 from tfadrec.core.takes import _KINDS, takes
 
@@ -90,3 +90,12 @@ def test_what_may_be_left_out():
         count(given, train=3)
     with pytest.raises(InputError, match=r"`dataset` must .* NoneType"):
         count(None)
+
+
+def test_a_class():
+    with pytest.raises(InputError) as error:
+        serving.RankingService("a", "b")
+    assert str(error.value) == (
+        "`ranker` must be a ranker, such as AdRanker. Received: str. Call "
+        "RankingService(ranker, dataset)."
+    )

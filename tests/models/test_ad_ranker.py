@@ -13,6 +13,7 @@ import sklearn.metrics
 import tfadrec
 from tfadrec import layers
 from tfadrec.core.door import keras, tf
+from tfadrec.core.errors import InputError
 
 serializable = keras.saving.register_keras_serializable("tests")
 
@@ -381,6 +382,22 @@ def test_a_loss_of_ones_own(small, loss):
     assert float(ranker.compute_loss((inputs, labels))) == pytest.approx(
         np.mean(np.square(errors)), abs=1e-5
     )
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "binary_crossentropy",
+        "BinaryCrossentropy",
+        keras.losses.BinaryCrossentropy(),
+        {"clicked": keras.losses.binary_focal_crossentropy},
+    ],
+)
+def test_a_loss_of_probabilities_is_refused(small, loss):
+    with pytest.raises(InputError, match="`loss` must read logits"):
+        small.ranker().compile("sgd", loss=loss)
+    own = keras.losses.BinaryCrossentropy(from_logits=True)
+    small.ranker().compile("sgd", loss=own)
 
 
 def test_a_step_is_that_of_the_gradient(small):

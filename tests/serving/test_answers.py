@@ -35,6 +35,19 @@ def test_a_good_request(ask):
     ("change", "message"),
     [
         ({"ages": None}, "all inputs must be there. Received: no ages."),
+        (
+            {"ages": None, "age": 1},
+            "all inputs must be there. Received: no ages. Unknown: age.",
+        ),
+        (
+            {"user_id": ["u", "v"]},
+            "all inputs must have the same number of rows. Received: ages 1, "
+            "user_id 2.",
+        ),
+        (
+            {"ages": [[1], [1, 2]]},
+            f"{AGES}. Received: lists of several lengths.",
+        ),
         ({"age": 1}, "inputs are ages, user_id. Received: age."),
         ({"ages": [1]}, f"{AGES}. Received: [1]."),
         (

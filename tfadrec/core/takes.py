@@ -45,8 +45,11 @@ def takes(**kinds: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
         order = [
             name
             for name, each in signature.parameters.items()
-            if each.default is each.empty and each.kind is not each.VAR_KEYWORD
+            if each.default is each.empty
+            and each.kind is not each.VAR_KEYWORD
+            and name != "self"
         ]
+        called = function.__qualname__.removesuffix(".__init__")
 
         @functools.wraps(function)
         def checked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
@@ -61,7 +64,7 @@ def takes(**kinds: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
                     raise InputError(
                         f"`{name}` must be {words}. Received: "
                         f"{type(value).__name__}. Call "
-                        f"{function.__name__}({', '.join(order)})."
+                        f"{called}({', '.join(order)})."
                     )
             return function(*args, **kwargs)
 

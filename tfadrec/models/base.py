@@ -1,5 +1,6 @@
 """What every model here shares: loss, training step, metrics."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ import tensorflow_recommenders as tfrs
 
 from tfadrec import losses as losses_of_tasks
 from tfadrec.core.door import keras, tf
+from tfadrec.core.errors import InputError
 from tfadrec.metrics import from_name
 from tfadrec.models.training_step import training_step
 
@@ -251,6 +253,7 @@ class RankingModel(tfrs.models.Model):
 def _per_row(loss, given):
     """The loss of each row, which is to be averaged over the batch."""
     if given is not None and not isinstance(given, losses_of_tasks.TaskLoss):
+        _refuse_probabilities(given)
         given = keras.losses.get(given)
     if isinstance(given, losses_of_tasks.TaskLoss):
         if given.num_outputs != loss.num_outputs:
@@ -274,6 +277,22 @@ def _per_row(loss, given):
         return losses * tf.cast(sample_weight, losses.dtype)
 
     return weighted
+
+
+def _refuse_probabilities(given):
+    """Refuses a Keras loss that takes logits for probabilities."""
+    loss = keras.losses.get(given)
+    settings = getattr(loss, "_fn_kwargs", {})
+    if callable(loss) and not isinstance(loss, keras.losses.Loss):
+        parameters = inspect.signature(loss).parameters
+        settings = {n: each.default for n, each in parameters.items()}
+    if settings.get("from_logits") is False:
+        raise InputError(
+            "`loss` must read logits. Received: "
+            f"{given if isinstance(given, str) else type(given).__name__!r}, "
+            "which reads probabilities. Leave it out for binary cross-entropy, "
+            "or pass an object with from_logits=True."
+        )
 
 
 def _of_task(weight, task):

@@ -38,6 +38,7 @@ def _answer(holder, signature, **request):
         name: _tensor(name, value, specs[name])
         for name, value in request.items()
     }
+    _check_rows(tensors)
     return {k: v.numpy() for k, v in signature(**tensors).items()}
 
 
@@ -47,6 +48,7 @@ def _check_names(request, specs):
     if missing:
         raise InputError(
             f"all inputs must be there. Received: no {_listed(missing)}."
+            + (f" Unknown: {_listed(unknown)}." if unknown else "")
         )
     if unknown:
         raise InputError(
@@ -56,8 +58,13 @@ def _check_names(request, specs):
 
 def _tensor(name, value, spec):
     """An input, of the signature's type and shape."""
-    shape = np.shape(value)
     wanted = f"`{name}` must be {spec.dtype.name} {_axes(spec.shape)}"
+    try:
+        shape = np.shape(value)
+    except ValueError as error:  # lists of several lengths
+        raise InputError(
+            f"{wanted}. Received: lists of several lengths."
+        ) from error
     if not spec.shape.is_compatible_with(shape):
         raise InputError(f"{wanted}. Received: {_axes(shape)}.")
     try:
@@ -71,6 +78,16 @@ def _tensor(name, value, spec):
         raise InputError(
             f"{wanted}. Received: {kind} {_axes(shape)}."
         ) from error
+
+
+def _check_rows(tensors):
+    """Refuses inputs of another number of rows: each has one for a request."""
+    rows = {name: len(tensor) for name, tensor in tensors.items()}
+    if len(set(rows.values())) > 1:
+        told = ", ".join(f"{name} {n}" for name, n in sorted(rows.items()))
+        raise InputError(
+            f"all inputs must have the same number of rows. Received: {told}."
+        )
 
 
 def _listed(names):

@@ -7,6 +7,7 @@ import numpy as np
 
 from tfadrec.calibration import Calibration
 from tfadrec.core.door import tf
+from tfadrec.core.takes import takes
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.copy.text_vectors import TextEncoder
 from tfadrec.data.copy.tokenizer import Tokenizer
@@ -67,6 +68,7 @@ class RankingService(tf.Module):
         the encoder or the schema, or the retriever is of another dataset.
     """
 
+    @takes(ranker="ranker", dataset="dataset")
     def __init__(
         self,
         ranker: Ranker,
