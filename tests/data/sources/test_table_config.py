@@ -333,9 +333,17 @@ LABELS = [
     (log(labels=["revenue"]), "labels must give the type of each label. Recei"),
     (
         log(labels={"revenue": "float"}),
-        "labels.revenue must be binary, real, or",
+        "labels.revenue must be binary, real, {column",
     ),
     (log(labels={"revenue": {"column": "x"}}), "labels.revenue must be binary"),
+    (
+        log(clicked={"column": "stars", "is": "=>4"}),
+        r"impressions.clicked.is must be a value, .* Received: '=>4'",
+    ),
+    (
+        log(clicked={"column": "stars", "os": ">=4"}),
+        r"clicked must be the name of a column, or {column: …, is: …}",
+    ),
     (
         log(labels={"clicked": "binary"}),
         "the name of a label must be .* Receive",

@@ -20,7 +20,16 @@ _MENDS = (
     ("not UTF-8", "give the `encoding` of the file, such as latin-1"),
     ("fields instead of", "give the `delimiter` of the file"),
     ("is no integer.", "use ids of type string"),
-    ("is not 0 or 1", "write it as 0 and 1, or as true and false"),
+    (
+        "is not 0 or 1",
+        "write it as 0 and 1, or as true and false, or say which values are 1: "
+        '`{column: …, is: ">=4"}`',
+    ),
+    (
+        "has no label",
+        "leave such rows out by `where`, or say which values are 1, so that "
+        "all others are 0: `{column: …, is: true}`",
+    ),
 )
 
 

@@ -112,10 +112,20 @@ def read_filters(content: Any, where: str) -> tuple[RowFilter, ...]:
             f"{content!r}. Write {{column: value}}, such as {{country: [DE, "
             'AT], quantity: ">0"}.'
         )
-    return tuple(_filter(c, v, f"{where}.{c}") for c, v in content.items())
+    return tuple(read_filter(c, v, f"{where}.{c}") for c, v in content.items())
 
 
-def _filter(column: Any, given: Any, where: str) -> RowFilter:
+def read_filter(column: Any, given: Any, where: str) -> RowFilter:
+    """One condition.
+
+    Args:
+      column: of the file.
+      given: what its values are compared with.
+      where: its place, for messages.
+
+    Raises:
+      InputError: where it cannot be read.
+    """
     if isinstance(column, str) and column:
         if isinstance(given, str) and re.match(r"\s*([<>=]|!=)", given):
             bounds, dates = _bounds(given, _NUMBER), _bounds(given, _DATE)

@@ -6,6 +6,7 @@ from typing import Any
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.names import RESERVED
+from tfadrec.data.intake.row_filter import read_filter
 from tfadrec.data.sources.table_spec import LabelSpec, TableConfig
 
 LABEL_KEYS = ("clicked", "converted", "labels", "counts", "negatives_kept")
@@ -56,23 +57,32 @@ def read_labels(section: Mapping[str, Any]) -> dict[str, LabelSpec]:
 
 def _label(name: str, value: Any, where: str) -> LabelSpec:
     if name in ("clicked", "converted"):
-        shapes = [{"column"}]
-        example = "the name of a column, or {column: …}"
+        shapes = [{"column"}, {"column", "is"}]
+        example = "the name of a column, or {column: …, is: …}"
         given = {"column": value} if isinstance(value, str) else value
     else:
-        shapes = [{"type"}, {"column", "type"}]
-        example = "binary, real, or {column: …, type: binary or real}"
+        shapes = [{"type"}, {"column", "type"}, {"column", "is"}]
+        example = (
+            "binary, real, {column: …, type: binary or real}, or {column: …, "
+            "is: …}"
+        )
         given = {"type": value} if isinstance(value, str) else value
     if (
         not isinstance(given, dict)
         or set(given) not in shapes
-        or not all(isinstance(v, str) and v for v in given.values())
+        or not all(
+            isinstance(v, str) and v for key, v in given.items() if key != "is"
+        )
         or given.get("type", "binary") not in _TYPES
     ):
         raise InputError(
             f"{where} must be {example}. Received: {value!r}. Write one of "
             "these."
         )
+    if "is" in given:
+        column = given["column"]
+        condition = read_filter(column, given["is"], f"{where}.is")
+        return LabelSpec(column, condition=condition)
     return LabelSpec(**{"column": name, **given})
 
 

@@ -11,7 +11,12 @@ from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.sources.table_histories import read_histories
 from tfadrec.data.sources.table_rows import log_columns, read_rows, settled
-from tfadrec.data.sources.table_spec import ColumnSpec, TableConfig, TableSpec
+from tfadrec.data.sources.table_spec import (
+    ColumnSpec,
+    LabelSpec,
+    TableConfig,
+    TableSpec,
+)
 
 _LABELS = {"binary": checks.labels, "real": checks.numbers}
 
@@ -38,7 +43,7 @@ def read_impressions(
         )
     columns = {"request_id": request, **columns}
     for name, label in spec.labels.items():
-        columns[name] = _LABELS[label.type](rows, label.column)
+        columns[name] = _labels(rows, name, label)
     if "weight" in named:
         columns["weight"] = checks.weights(rows, named["weight"].column)
     if "split" in named:
@@ -67,6 +72,19 @@ def read_impressions(
     if spec.counts:
         table = _weighted(table, spec, ledger)
     return table, histories
+
+
+def _labels(rows: RawRows, name: str, spec: LabelSpec) -> pa.Array:
+    """A label of each row, as it is written or as its condition says."""
+    if spec.condition is None:
+        return _LABELS[spec.type](rows, spec.column)
+    met = spec.condition.wanted(rows)
+    if len(set(met[rows.kept])) == 1:
+        rows.notes += (
+            f"{rows.source}: {name} is {int(met[rows.kept][0])} in all rows; "
+            f"check the condition on {spec.column}",
+        )
+    return pa.array(met.astype(np.int8))
 
 
 def _splits(

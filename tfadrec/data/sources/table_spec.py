@@ -49,10 +49,18 @@ class ColumnSpec:
 
 @dataclasses.dataclass(frozen=True)
 class LabelSpec:
-    """Where a label comes from, and whether it is 0 or 1 or any number."""
+    """Where a label comes from, and whether it is 0 or 1 or any number.
+
+    Args:
+      column: of the file.
+      type: `binary` or `real`.
+      condition: what a row meets whose label is 1; None where the column holds
+        the labels themselves.
+    """
 
     column: str
     type: Literal["binary", "real"] = "binary"
+    condition: RowFilter | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,6 +117,10 @@ class TableSpec:
     def numbers(self) -> set[str]:
         """The columns of the file that hold numbers."""
         labels = self.labels.values()
+        conditions = [
+            *self.where,
+            *(label.condition for label in labels if label.condition),
+        ]
         weight = self.columns.get("weight")
         return {
             *(label.column for label in labels if label.type == "real"),
@@ -120,7 +132,7 @@ class TableSpec:
                 if f.kind == "number"
                 for c in f.columns
             ),
-            *(c.column for c in self.where if c.bounds),
+            *(c.column for c in conditions if c.bounds),
         }
 
 
