@@ -79,10 +79,11 @@ def _labels(rows: RawRows, name: str, spec: LabelSpec) -> pa.Array:
     if spec.condition is None:
         return _LABELS[spec.type](rows, spec.column)
     met = spec.condition.wanted(rows)
-    if len(set(met[rows.kept])) == 1:
+    kept = met[rows.kept]
+    if len(kept) and kept.all() == kept.any():
         rows.notes += (
-            f"{rows.source}: {name} is {int(met[rows.kept][0])} in all rows; "
-            f"check the condition on {spec.column}",
+            f"{rows.source}: {name} is {kept[0]:d} in all rows; check the "
+            f"condition on {spec.column}",
         )
     return pa.array(met.astype(np.int8))
 
