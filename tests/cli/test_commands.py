@@ -521,6 +521,7 @@ BAD = [
     ("recommend RUN --user 3 -k 0", "`k` must be >= 1"),
     ("serve nowhere", "a bundle is a folder of numbered versions"),
     ("serve empty", "a bundle is a folder of numbered versions"),
+    ("serve RUN", "a run. Write one with `tfadrec export "),
     ("serve empty --token-file no.txt", "none in no.txt"),
     ("serve empty --token-file news.tsv", "none in news.tsv"),
     ("serve empty --token-file latin.yaml", "none in latin.yaml"),

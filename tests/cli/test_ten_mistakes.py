@@ -54,6 +54,7 @@ def no_tensorflow(monkeypatch):
         "evaluate",
         "export",
         "recommend",
+        "serve",
         "train",
         "tune",
     ):
@@ -190,6 +191,12 @@ MISTAKES = {
         "tune --data data --space space.yaml --out out",
         ["`ad_tower.width` must be an integer >= 1", "width=0"],
     ),
+    "a run served": (
+        {},
+        "serve run",
+        ["Received: run, a run. Write one with `tfadrec export run --out"],
+    ),
+    "a version served": ({}, "serve bundle/1", ["a version. Name bundle."]),
     "a dataset evaluated": ({}, "evaluate data", ["is a dataset", "train"]),
     "a bundle evaluated": ({}, "evaluate bundle", ["it is a bundle"]),
     "a run mistyped": ({}, "recommend rn --user u1", ["Did you mean run?"]),

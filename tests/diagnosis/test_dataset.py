@@ -8,7 +8,7 @@ import pytest
 from tfadrec.core.feature import Feature
 from tfadrec.core.schema import Schema
 from tfadrec.data import Catalogue, Dataset, EventLog, Impressions
-from tfadrec.diagnosis import examine_dataset
+from tfadrec.diagnosis import examine_dataset, rows_checks
 
 ROWS, USERS, ADS, DAY = 2400, 200, 40, 86_400
 FEATURES = (
@@ -141,6 +141,22 @@ def by_request_at_random(dataset):
 def read_twice(dataset):
     rows = np.sort(np.concatenate([np.arange(ROWS), np.arange(0, ROWS, 8)]))
     return dataset.select(rows)
+
+
+def counted(dataset):
+    """Every second row is the clicks of the row before it."""
+    rows = dataset.select(np.repeat(np.arange(ROWS), 2))
+    clicked = (np.arange(2 * ROWS) % 2).astype(np.float32)
+    weights = np.full(2 * ROWS, 3.0, np.float32)
+    return changed(rows, labels={"clicked": clicked}, weights=weights)
+
+
+def test_the_two_rows_of_a_count_are_no_duplicates(dataset):
+    rows = counted(dataset)
+    assert list(rows_checks.duplicates(rows)) == []
+    twice = rows.select(np.repeat(np.arange(len(rows)), 2))
+    (finding,) = rows_checks.duplicates(twice)
+    assert (finding.name, finding.much) == ("duplicate", "50.0 % of the rows")
 
 
 def tried_again(dataset):

@@ -83,6 +83,18 @@ def test_a_head_that_is_cut_off(run):
     assert "history" in names
 
 
+def test_weights_that_read_histories_where_there_are_none(run):
+    rows = dataclasses.replace(
+        run.train.impressions,
+        history_starts=np.zeros(len(run.train), np.int64),
+        history_ends=np.zeros(len(run.train), np.int64),
+    )
+    bare = dataclasses.replace(run.train, impressions=rows)
+    bare_run = dataclasses.replace(run, train=bare)
+    (finding,) = run_checks.weights_that_do_not_train(bare_run)
+    assert (finding.name, finding.level) == ("no_history", "note")
+
+
 def test_logits_that_are_certain(run):
     bias = weight(run, "clicked_head/output/bias")
     bias.assign(bias.numpy() + 40)

@@ -505,7 +505,7 @@ def run(*arguments, **environment):
 
 def test_a_version_is_no_bundle():
     path = worlds.bundle("numbers")
-    with pytest.raises(InputError, match=rf"a version\. Serve {path}\."):
+    with pytest.raises(InputError, match=rf"a version\. Name {path}\."):
         Versions(path / "1")
 
 

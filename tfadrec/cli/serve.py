@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from tfadrec.cli.command import Command, load_tensorflow
+from tfadrec.core.bundle_folder import existing_versions
 from tfadrec.core.errors import InputError
 
 _TOKEN = "TFADREC_TOKEN"
@@ -109,6 +110,7 @@ def serve(
             "--total-megabytes has room for one body of --max-megabytes. "
             f"Received: {total_megabytes} and {max_megabytes}."
         )
+    existing_versions(pathlib.Path(bundle))
     load_tensorflow()
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     from tfadrec.serving import preview

@@ -94,6 +94,28 @@ def version_numbers(path: pathlib.Path) -> list[int]:
     return sorted(n for n, each in found if n is not None and each.is_dir())
 
 
+def existing_versions(path: pathlib.Path) -> list[int]:
+    """The same of a folder that has to have one.
+
+    Raises:
+      InputError: where there is none, or the folder is a version itself.
+    """
+    if (path / "saved_model.pb").is_file():
+        raise InputError(
+            "a bundle is the folder of its versions. Received: "
+            f"{path}, a version. Name {path.parent}."
+        )
+    found = version_numbers(path)
+    if not found:
+        is_run = (path / "model.keras").is_file()
+        raise InputError(
+            "a bundle is a folder of numbered versions. Received: "
+            f"{path}{', a run' if is_run else ''}. Write one with `tfadrec "
+            f"export{f' {path} --out …' if is_run else ''}`."
+        )
+    return found
+
+
 def version_number(text: str) -> int | None:
     """The number of a version, or None for what a server takes for none.
 

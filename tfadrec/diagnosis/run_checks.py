@@ -39,16 +39,31 @@ def weights_that_do_not_train(run: Run) -> Iterator[Finding]:
         )
         if size == 0 and not _is_for_the_missing(variable.name)
     ]
-    if still:
+    if not still:
+        return
+    much = (
+        f"{len(still)} of {len(largest)} weights, "
+        f"{', '.join(still[:5])}{' …' if len(still) > 5 else ''}"
+    )
+    if not np.any(run.train.impressions.history_lengths):
         yield Finding(
-            "weights_do_not_train",
-            "warning",
+            "no_history",
+            "note",
             still[0],
-            "the loss does not depend on weights that should be trained",
-            f"{len(still)} of {len(largest)} weights, "
-            f"{', '.join(still[:5])}{' …' if len(still) > 5 else ''}",
-            "Is the piece wired up, and are its inputs not all zero?",
+            "weights do not train, and no row has a history that they could "
+            "read",
+            much,
+            "Name `events` where the log tells what users did before.",
         )
+        return
+    yield Finding(
+        "weights_do_not_train",
+        "warning",
+        still[0],
+        "the loss does not depend on weights that should be trained",
+        much,
+        "Is the piece wired up, and are its inputs not all zero?",
+    )
 
 
 def broken_weights(run: Run) -> Iterator[Finding]:

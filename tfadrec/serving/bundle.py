@@ -9,6 +9,7 @@ from tfadrec.calibration import Calibration
 from tfadrec.core.bundle_folder import (
     bundle_folder,
     check_bundle_folder,
+    existing_versions,
     require_whole,
     version_folder,
     version_numbers,
@@ -26,11 +27,7 @@ from tfadrec.models import AdRetriever
 from tfadrec.models.ranker_ensemble import Ranker
 from tfadrec.serving.answers import answers
 from tfadrec.serving.catalogue_tables import columns_read
-from tfadrec.serving.deployment import (
-    check_deployment,
-    existing_versions,
-    write_deployment,
-)
+from tfadrec.serving.deployment import check_deployment, write_deployment
 from tfadrec.serving.native_check import check_native
 from tfadrec.serving.op_lint import foreign_ops
 from tfadrec.serving.parity import bound_of, check_parity

@@ -86,20 +86,25 @@ def test_known_ads():
 
 
 @pytest.mark.parametrize(
-    ("values", "kind", "kept", "refused"),
+    ("values", "kind", "kept", "odd", "missing"),
     [
-        (["0", "1", "1.0", "2", "", "ja", "-0.5"], None, [0, 1, 1], 4),
-        (["yes", "NO", "t", "F", "y", "n", "On"], None, [1, 0] * 3 + [1], 0),
-        ([0, 1, 2, None], pa.int64(), [0, 1], 2),
-        ([0.0, 1.0, 0.5, math.nan], pa.float64(), [0, 1], 2),
-        ([True, False, None], pa.bool_(), [1, 0], 1),
+        (["0", "1", "1.0", "2", "", "ja", "-0.5"], None, [0, 1, 1], 3, 1),
+        (["yes", "NO", "t", "F", "y", "n", "On"], None, [1, 0] * 3 + [1], 0, 0),
+        ([" ", None, "True"], pa.string(), [1], 0, 2),
+        ([0, 1, 2, None], pa.int64(), [0, 1], 1, 1),
+        ([0.0, 1.0, 0.5, math.nan], pa.float64(), [0, 1], 1, 1),
+        ([True, False, None], pa.bool_(), [1, 0], 0, 1),
     ],
 )
-def test_labels(values, kind, kept, refused):
+def test_labels(values, kind, kept, odd, missing):
     rows = raw(values, kind)
     column = checks.labels(rows, "x")
     assert column.type == pa.int8()
-    assert outcome(rows, column) == (kept, ["x is not 0 or 1"] * refused)
+    found, reasons = outcome(rows, column)
+    assert found == kept
+    assert sorted(reasons) == (
+        ["x has no label"] * missing + ["x is not 0 or 1"] * odd
+    )
 
 
 def test_positions():
@@ -184,6 +189,8 @@ def test_timestamps(values, kind, kept, reasons):
         (["202001"], None, True),
         (["1573813352", "5"], None, False),
         (["2019", "2020"], "s", False),
+        (["1573813352", "5"], "ms", True),  # seconds
+        (["1573813352000"], "ms", False),
         (["soon"], None, False),
     ],
 )

@@ -153,8 +153,8 @@ def test_refused_lines_do_not_shift_histories(tmp_path):
             "candidates",
             (6, 4, 2),
             [
-                (3, "label is not 0 or 1", "N2-2"),
-                (3, "label is not 0 or 1", "N3"),
+                (3, "label is neither 0 nor 1", "N2-2"),
+                (3, "label is neither 0 nor 1", "N3"),
             ],
         ),
         (

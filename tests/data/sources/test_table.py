@@ -203,7 +203,7 @@ BAD_IMPRESSIONS = [
     (b"u,,5,1,0,0,,train,,\n", "ad is missing"),
     (b"u,a,,1,0,0,,train,,\n", "when is no time that can be read"),
     (b"u,a,5,2,0,0,,train,,\n", "click is not 0 or 1"),
-    (b"u,a,5,,0,0,,train,,\n", "click is not 0 or 1"),
+    (b"u,a,5,,0,0,,train,,\n", "click has no label"),
     (b"u,a,5,1,x,0,,train,,\n", "buy is not 0 or 1"),
     (b"u,a,5,1,0,-1,,train,,\n", "slot is no integer from 0 on"),
     (b"u,a,5,1,0,0,,dev,,\n", "part is not train, valid or test"),

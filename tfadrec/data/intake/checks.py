@@ -64,13 +64,16 @@ def known_ads(rows: RawRows, ad_ids: pa.Array, catalogue: pa.Array) -> None:
 def labels(rows: RawRows, name: str) -> pa.Array:
     """Labels, int8: 0 or 1, Boolean values, or words for these, as `WORDS`."""
     column = _plain(rows, name)
+    missing = pc.is_null(column, nan_is_null=True)
     if pa.types.is_string(column.type):
         lowered = pc.utf8_lower(pc.utf8_trim_whitespace(column))
+        missing = pc.or_(missing, pc.fill_null(pc.equal(lowered, ""), True))
         for true, words in WORDS.items():
             among = pc.is_in(lowered, value_set=pa.array(words))
             column = pc.if_else(among, "1" if true else "0", column)
     values = as_floats(column)
     zero_or_one = np.isin(values, (0.0, 1.0))
+    rows.refuse(as_mask(missing), f"{name} has no label")
     rows.refuse(~zero_or_one, f"{name} is not 0 or 1")
     return pa.array(np.where(zero_or_one, values, 0).astype(np.int8))
 
@@ -118,7 +121,7 @@ def timestamps(
 ) -> pa.Array:
     """Times, int64, UTC seconds from 1970 to 9999; fractions are cut off.
 
-    A note says so where all of them lie in 1970, and no unit was given.
+    A note says so where all of them lie in 1970, unless `unit` is s.
 
     Args:
       rows: the rows.
@@ -143,7 +146,7 @@ def timestamps(
         f"{name} is not in seconds from 1970 to 9999",
     )
     kept = values[rows.kept]
-    if unit is None and len(kept) and kept.max() < _YEAR_1971:
+    if unit != "s" and len(kept) and kept.max() < _YEAR_1971:
         rows.notes += (
             f"{rows.source}: all times of {name} lie in 1970. Where they are "
             "seconds since then, say `unit: s`; give the `format` of dates",

@@ -24,7 +24,15 @@ _MENDS = (
         "is not 0 or 1",
         "say which values are: {column: …, positive: [yes], negative: [no]}",
     ),
-    ("neither positive nor negative", "name all values as one of these"),
+    (
+        "neither positive nor negative",
+        "name all values as one of these, or leave such rows out by `where`",
+    ),
+    (
+        "has no label",
+        "leave such rows out by `where`, or say what they are: {column: …, "
+        'positive: {not: ""}, negative: ""}',
+    ),
     (
         "not in the catalogue",
         "compare how both files write ids (`ad_id_type: int64` reads 0012 and "

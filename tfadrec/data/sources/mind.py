@@ -120,7 +120,7 @@ def _requests(
     shown = pc.replace_substring_regex(candidates["entry"], "-[01]$", "")
     shown = shown.combine_chunks()
     labelled = pc.match_substring_regex(candidates["entry"], "-[01]$")
-    candidates.refuse(~labelled.to_numpy(), "label is not 0 or 1")
+    candidates.refuse(~labelled.to_numpy(), "label is neither 0 nor 1")
     checks.known_ads(candidates, shown, catalogue)
     clicked = pc.ends_with(candidates["entry"], "-1").cast(pa.int8())
 

@@ -41,7 +41,7 @@ def read_impressions(
         )
     columns = {"request_id": request, **columns}
     for name, label in spec.labels.items():
-        columns[name] = _label(rows, label)
+        columns[name] = _label(rows, name, label)
     if "weight" in named:
         columns["weight"] = checks.weights(rows, named["weight"].column)
     if "split" in named:
@@ -72,12 +72,20 @@ def read_impressions(
     return table, histories
 
 
-def _label(rows: RawRows, label: LabelSpec) -> pa.Array:
+def _label(rows: RawRows, name: str, label: LabelSpec) -> pa.Array:
+    """A label of each row, as it is written or as its conditions say."""
     if label.type == "real":
         return checks.numbers(rows, label.column)
     if label.positive is None or label.negative is None:
         return checks.labels(rows, label.column)
-    return checks.told_labels(rows, label.positive, label.negative)
+    told = checks.told_labels(rows, label.positive, label.negative)
+    kept = told.to_numpy()[rows.kept]
+    if len(kept) and kept.all() == kept.any():
+        rows.notes += (
+            f"{rows.source}: {name} is {kept[0]:d} in all rows; check the "
+            f"conditions on {label.column}",
+        )
+    return told
 
 
 def _splits(

@@ -6,12 +6,9 @@ import threading
 import weakref
 from typing import Any
 
-from tfadrec.core.errors import InputError, TfadrecError
-from tfadrec.serving.deployment import (
-    existing_versions,
-    read_labels,
-    version_numbers,
-)
+from tfadrec.core.bundle_folder import existing_versions, version_numbers
+from tfadrec.core.errors import TfadrecError
+from tfadrec.serving.deployment import read_labels
 from tfadrec.serving.preview.log import LOG, say
 from tfadrec.serving.preview.memory import give_back
 from tfadrec.serving.preview.request_error import (
@@ -41,11 +38,6 @@ class Versions:
         self._failed: dict[int, tuple[int, str]] = {}  # when, and why
         self._labels: dict[str, int] = {}
         self._stop = threading.Event()
-        if (self.path / "saved_model.pb").is_file():
-            raise InputError(
-                "a bundle is the folder of its versions. Received: "
-                f"{path}, a version. Serve {self.path.parent}."
-            )
         existing_versions(self.path)
         failed = self.refresh()
         if not self._loaded:
