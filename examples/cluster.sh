@@ -21,7 +21,8 @@ print(*(place.getsockname()[1] for place in held))
 PY
 )
 addresses=$(printf '"127.0.0.1:%s",' $ports)
-trap 'kill $(jobs -p) 2>/dev/null || true; wait || true' EXIT
+# A process that waits for another one does not hear a milder signal.
+trap 'kill -KILL $(jobs -p) 2>/dev/null || true; wait || true' EXIT
 
 for ((index = count - 1; index >= 0; index--)); do
   TF_CONFIG="{\"cluster\": {\"worker\": [${addresses%,}]},

@@ -22,7 +22,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.core.manifest import Manifest
 from tfadrec.runs.folder import run_folder
 from tfadrec.runs.task import Task, read_task
-from tfadrec.training.workers import Workers, place_of
+from tfadrec.training.workers import Workers, joined, place_of
 
 ROOT = pathlib.Path(__file__).parents[2]
 PAIR = {"worker": ["a:1", "b:1"]}
@@ -145,7 +145,7 @@ def test_workers_are_joined_first_of_all(monkeypatch):
     tf.constant(0) + 1
     set_config(monkeypatch, cluster=PAIR, task=FIRST)
     with pytest.raises(InputError, match="before TensorFlow has run"):
-        Workers.joined(read_task())
+        joined(read_task())
 
 
 def test_the_example_for_kubernetes_names_arguments_of_train():

@@ -62,6 +62,7 @@ def train(
     load_tensorflow()
     from tfadrec import serving, training
 
+    training.joined(task)  # before anything is run, as it is to check a schema
     serving.check_servable(schema)
     run = training.train(data, settings, out, allow_import=allow_import)
     click.echo(f"{len(run.history)} epochs; the best has")

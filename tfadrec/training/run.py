@@ -37,7 +37,7 @@ from tfadrec.training.members import fit_members, with_valid
 from tfadrec.training.saved_state import best_epoch, read_history
 from tfadrec.training.text import check_text, with_text
 from tfadrec.training.tracking import tracked, trackers
-from tfadrec.training.workers import Workers, place_of
+from tfadrec.training.workers import joined, place_of
 
 _PREDICT_BATCH = 4096
 
@@ -149,7 +149,7 @@ def _train(
     """The same in one of the processes that train together, or in one alone."""
     schema = check_training(data, config, out, allow_import, "ranker")
     folder = run_folder(out)
-    workers = Workers.joined(task)
+    workers = joined(task)
     settings = (config.track or {}) if task.is_first else {}
     found = trackers(folder.path, **settings)
     import_allowed(allow_import)

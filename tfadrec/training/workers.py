@@ -1,6 +1,7 @@
 """Processes, on one machine or on many, that train one model together."""
 
 import contextlib
+import functools
 import getpass
 import hashlib
 import os
@@ -55,25 +56,6 @@ class Workers:
         sizes = {job: len(addresses) for job, addresses in jobs.items()}
         return cls(Task.of_cluster(sizes, at.task_type, at.task_id), strategy)
 
-    @classmethod
-    def joined(cls, task: Task) -> "Workers":
-        """Waits for all of them; TensorFlow must not have run any op before.
-
-        Raises:
-          InputError: where it has.
-        """
-        if task.count == 1:
-            return cls(task, tf.distribute.get_strategy())
-        try:
-            strategy = tf.distribute.MultiWorkerMirroredStrategy()
-        except RuntimeError as error:
-            raise InputError(
-                "workers are joined before TensorFlow has run anything. "
-                "Received: a process in which it has. Call `training.train` "
-                "first of all, or unset TF_CONFIG."
-            ) from error
-        return cls(task, strategy)
-
     @property
     def is_first(self) -> bool:
         """Whether this process writes what is kept."""
@@ -91,6 +73,8 @@ class Workers:
 
     def scope(self) -> contextlib.AbstractContextManager:
         """In which models are made and trained."""
+        if not self.are_several:  # then they are in that of the caller
+            return contextlib.nullcontext()
         return self._strategy.scope()
 
     @contextlib.contextmanager
@@ -134,6 +118,31 @@ class Workers:
 
         replicas = self._strategy.num_replicas_in_sync // self._task.count
         return int(total(tf.constant(number))) // replicas
+
+
+@functools.cache
+def joined(task: Task) -> Workers:
+    """Waits for all workers, before TensorFlow has run anything here.
+
+    Joined workers stay joined, so it may be called again.
+
+    Args:
+      task: which of them this process is.
+
+    Raises:
+      InputError: where TensorFlow has run something.
+    """
+    if task.count == 1:
+        return Workers(task, tf.distribute.get_strategy())
+    try:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    except RuntimeError as error:
+        raise InputError(
+            "workers are joined before TensorFlow has run anything. Received: "
+            "a process in which it has. Call `training.train` first of all, or "
+            "unset TF_CONFIG."
+        ) from error
+    return Workers(task, strategy)
 
 
 @contextlib.contextmanager
