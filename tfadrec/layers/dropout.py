@@ -84,7 +84,8 @@ class Dropout(keras.layers.Layer):
         if tf.distribute.get_strategy().num_replicas_in_sync > 1:
             context = tf.distribute.get_replica_context()
             replica = tf.cast(context.replica_id_in_sync_group, tf.int64)
-            state += tf.stack([replica * _APART, tf.zeros_like(replica)])
+            apart = tf.stack([replica * _APART, tf.zeros_like(replica)])
+            state = tf.convert_to_tensor(state) + apart
         noise = tf.shape(inputs)
         if self.broadcast_last:
             noise = tf.concat([noise[:-1], [1]], axis=0)
