@@ -166,7 +166,7 @@ text: null
 ad_tower: {width: 4, id_dropout: 0.0, feature_dropout: 0.0}
 user_tower: {id_dropout: 0.0, feature_dropout: 0.0}
 encoder: {class: DIN, hidden_units: [4]}
-ranker: {hidden_units: [4], feature_dropout: 0.0}
+ranker: {hidden_units: [4], dropout: 0.0, feature_dropout: 0.0}
 optimizer: {class: LazyAdam, learning_rate: 0.01, epsilon: 0.001}
 fit: {batch_size: 32, epochs: 5, steps_per_epoch: 6, patience: 5}
 data: {history_length: 6}
