@@ -205,7 +205,7 @@ def assert_same(found, expected, atol):
     for ours, theirs in zip(found.history, expected.history, strict=True):
         for name, value in theirs.items():
             np.testing.assert_allclose(ours[name], value, rtol=0, atol=atol)
-    ours, theirs = found.ranker.weights, expected.ranker.weights
+    ours, theirs = (r.ranker.trainable_weights for r in (found, expected))
     assert len(ours) == len(theirs) > 10
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=atol, err_msg=a.name)
