@@ -98,11 +98,12 @@ OTHER_CLASSES = {
 
 
 #: Places that parse JSON without `core/read_json.py`: rows of logs, answers and
-#: requests, files of models (which have bounds of their own), and what this
-#: process has written itself.
+#: requests, files of models (which have bounds of their own), a variable of the
+#: environment, and what this process has written itself.
 PARSERS = {
     "data/list_text.py",
     "data/intake/json_lines.py",
+    "runs/task.py",
     "serving/preview/body.py",
     "serving/rest_transport.py",
     "training/version_1.py",

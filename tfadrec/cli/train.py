@@ -17,6 +17,7 @@ from tfadrec.core.config import RunConfig
 from tfadrec.core.no_answer import no_answer
 from tfadrec.runs.before import check_training
 from tfadrec.runs.folder import BASELINES, run_folder
+from tfadrec.runs.task import Task, read_task
 
 
 @click.command(cls=Command)
@@ -38,7 +39,9 @@ def train(
     The run folder holds the model with its best weights, the settings, the
     metrics of each epoch, and TensorBoard's logs. The ranker is shown beside
     baselines on the validation rows, and RUN/baselines.json keeps the figures.
-    With `model: retriever` in the file, a retriever is trained.
+    With `model: retriever` in the file, a retriever is trained. Where TF_CONFIG
+    names a cluster of workers, each of them is started with the same command,
+    and they train together.
 
     \b
     Example:
@@ -47,6 +50,9 @@ def train(
     settings = RunConfig()
     if config is not None:
         settings = RunConfig.from_yaml(read_yaml_file("config", config))
+    task = read_task()
+    if not task.is_first:
+        return _help_to_train(task, data, settings, out, allow_import)
     schema = check_training(data, settings, out, allow_import)
     if settings.model == "retriever":
         return train_retriever(data, settings, out, allow_import)
@@ -56,6 +62,7 @@ def train(
     load_tensorflow()
     from tfadrec import serving, training
 
+    training.joined(task)  # before anything is run, as it is to check a schema
     serving.check_servable(schema)
     run = training.train(data, settings, out, allow_import=allow_import)
     click.echo(f"{len(run.history)} epochs; the best has")
@@ -70,6 +77,22 @@ def train(
     for line in beside["verdicts"]:
         click.echo(line)
     return {"run": str(out), "history": run.history, **beside}
+
+
+def _help_to_train(
+    task: Task,
+    data: str,
+    settings: RunConfig,
+    out: str,
+    allow_import: tuple[str, ...],
+) -> dict[str, Any]:
+    """What a worker does that is not the first: it trains, and is silent."""
+    load_tensorflow()
+    from tfadrec import training
+
+    run = training.train(data, settings, out, allow_import=allow_import)
+    click.echo(f"Worker {task.index} of {task.count} has done its part.")
+    return {"worker": task.index, "history": run.history}
 
 
 def _beside_baselines(run) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 from tfadrec.core.door import keras, register, tf
 
+#: Between the seeds of replicas, beyond those that are drawn.
+_APART = 2**40
+
 
 @register
 class Dropout(keras.layers.Layer):
@@ -70,13 +73,19 @@ class Dropout(keras.layers.Layer):
     def _first_state(self, shape, dtype=None):
         if self.seed is not None:
             return tf.constant([self.seed, 0], dtype)
-        return tf.random.uniform(shape, maxval=2**40, dtype=dtype)
+        return tf.random.uniform(shape, maxval=_APART, dtype=dtype)
 
     def call(self, inputs, training=None):
         if not training or self.rate == 0:
             return inputs
         step = tf.constant([0, 1], tf.int64)
         state = self._state.assign_add(step, read_value=True)
+        # Replicas share a state, and draw for rows of their own.
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            context = tf.distribute.get_replica_context()
+            replica = tf.cast(context.replica_id_in_sync_group, tf.int64)
+            apart = tf.stack([replica * _APART, tf.zeros_like(replica)])
+            state = tf.convert_to_tensor(state) + apart
         noise = tf.shape(inputs)
         if self.broadcast_last:
             noise = tf.concat([noise[:-1], [1]], axis=0)

@@ -17,6 +17,7 @@ from tfadrec.training.retriever_run import (
 from tfadrec.training.run import Run, calibrate, load_run, train
 from tfadrec.training.text import text_model, with_text
 from tfadrec.training.update import update
+from tfadrec.training.workers import joined
 
 __all__ = [
     "Pretraining",
@@ -26,6 +27,7 @@ __all__ = [
     "calibrate",
     "fit",
     "grow_vocabulary",
+    "joined",
     "load_retriever",
     "load_run",
     "pretrain",

@@ -23,6 +23,7 @@ from tfadrec.runs.folder import run_folder
 from tfadrec.training.by_size import batch_size_for, count_examples
 from tfadrec.training.fitted import write_run
 from tfadrec.training.run_epochs import run_epochs
+from tfadrec.training.workers import Workers, place_of
 
 _LOG = logging.getLogger(__name__)
 _PREDICT_BATCH = 4096
@@ -98,24 +99,26 @@ def fit(
         model was not compiled, what was saved in the folder cannot be read, it
         holds anything else, or another process is writing to it.
     """
-    folder = run_folder(out)
-    with folder.held():
-        return fit_in(
-            folder,
-            model,
-            train,
-            valid,
-            batch_size=batch_size,
-            by=by,
-            epochs=epochs,
-            decay=decay,
-            steps_per_epoch=steps_per_epoch,
-            monitor=monitor,
-            patience=patience,
-            seed=seed,
-            until=until,
-            progress=progress,
-        )
+    task = Workers.of_strategy(model.distribute_strategy).task
+    with place_of(task, out) as place:
+        folder = run_folder(place)
+        with folder.held():
+            return fit_in(
+                folder,
+                model,
+                train,
+                valid,
+                batch_size=batch_size,
+                by=by,
+                epochs=epochs,
+                decay=decay,
+                steps_per_epoch=steps_per_epoch,
+                monitor=monitor,
+                patience=patience,
+                seed=seed,
+                until=until,
+                progress=progress and task.is_first,
+            )
 
 
 def fit_in(
@@ -172,6 +175,7 @@ def fit_in(
             _warn_of_one_class(model, rows, what)
     examples = count_examples(train, by)
     batch_size = batch_size or batch_size_for(examples)
+    _check_shares(model, batch_size)
     steps = steps_per_epoch or max(1, examples // batch_size)
     if not model.built:
         model.build()
@@ -286,6 +290,17 @@ class _Watch:
                 _FAR,
                 logits[np.argmax(np.abs(logits))],
             )
+
+
+def _check_shares(model: RankingModel, batch_size: int) -> None:
+    """Refuses batches that cannot be shared out in equal parts."""
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    if batch_size % replicas:
+        raise InputError(
+            "`batch_size` must be a multiple of the number of replicas, which "
+            f"share a batch out. Received: batch_size={batch_size} of "
+            f"{replicas} replicas. Take {batch_size + -batch_size % replicas}."
+        )
 
 
 def check_goal(

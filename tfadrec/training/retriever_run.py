@@ -20,6 +20,7 @@ from tfadrec.runs.before import check_run, check_training, data_path
 from tfadrec.runs.folder import MODEL, require_intact, run_folder
 from tfadrec.runs.record import claimed, fingerprint, read_record
 from tfadrec.runs.sections import defaults_of
+from tfadrec.runs.task import read_task
 from tfadrec.training.build import build_retriever, check_builds_retriever
 from tfadrec.training.by_size import batch_size_for
 from tfadrec.training.distillation import Distillation
@@ -98,6 +99,11 @@ def train_retriever(
         process writes to it, an argument is wrong, or there are no clicks on
         known ads to learn or to measure by.
     """
+    if read_task().count > 1:
+        raise InputError(
+            "a retriever is trained by one process. Received: TF_CONFIG with "
+            "several workers. Unset it."
+        )
     schema = check_training(data, config, out, allow_import, "retriever")
     import_allowed(allow_import)
     if config.text is not None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import tempfile
 from collections.abc import Collection, Mapping
 
 from tfadrec.calibration import Calibration, fit_calibration
@@ -10,6 +11,7 @@ from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError, NotAllowedError
 from tfadrec.core.import_allowed import import_allowed
 from tfadrec.core.safe_load import check_model, load_model
+from tfadrec.core.save_model import save_model
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.open_dataset import open_dataset
@@ -25,6 +27,7 @@ from tfadrec.runs.folder import (
     run_folder,
 )
 from tfadrec.runs.record import FITTED, claimed, fingerprint
+from tfadrec.runs.task import Task, read_task
 from tfadrec.training import version_1
 from tfadrec.training.build import build_ranker, check_builds
 from tfadrec.training.by_size import chosen_by_size
@@ -34,6 +37,7 @@ from tfadrec.training.members import fit_members, with_valid
 from tfadrec.training.saved_state import best_epoch, read_history
 from tfadrec.training.text import check_text, with_text
 from tfadrec.training.tracking import tracked, trackers
+from tfadrec.training.workers import joined, place_of
 
 _PREDICT_BATCH = 4096
 
@@ -106,6 +110,10 @@ def train(
     read and ad copy is encoded: the settings are checked, and a ranker of them
     is built for the dataset's schema.
 
+    Where `TF_CONFIG` names a cluster of workers, each of them calls this with
+    the same arguments, before TensorFlow has run anything, and they train
+    together; only the first writes `out`.
+
     Args:
       data: a dataset folder.
       config: the settings.
@@ -119,9 +127,31 @@ def train(
       InputError: where the folder holds another run, or anything else, another
         process writes to it, or an argument is wrong.
     """
+    task = read_task()
+    with place_of(task, out) as place:
+        return _train(
+            *(data, config, place, task, allow_import),
+            until=until,
+            progress=progress and task.is_first,
+        )
+
+
+def _train(
+    data: str | pathlib.Path,
+    config: RunConfig,
+    out: str | pathlib.Path,
+    task: Task,
+    allow_import: Collection[str],
+    *,
+    until: int | None,
+    progress: bool,
+) -> Run:
+    """The same in one of the processes that train together, or in one alone."""
     schema = check_training(data, config, out, allow_import, "ranker")
     folder = run_folder(out)
-    found = trackers(folder.path, **(config.track or {}))
+    workers = joined(task)
+    settings = (config.track or {}) if task.is_first else {}
+    found = trackers(folder.path, **settings)
     import_allowed(allow_import)
     if config.text is not None:
         check_text(config.text)
@@ -141,7 +171,8 @@ def train(
     )
     record["settings"] = config.to_yaml()
     with claimed(folder, record):
-        dataset = with_text(dataset, config.text)
+        with workers.first_goes_first():
+            dataset = with_text(dataset, config.text)
         learn, valid, test = (
             part.with_catalogue(dataset.catalogue) for part in parts
         )
@@ -153,17 +184,24 @@ def train(
             )
         with tracked(folder, found, config.sections()) as tracking:
             tracking.log(known)
-            ranker, chosen, history = fit_members(
-                folder,
-                lambda seed: build_ranker(config, dataset, seed, allow_import),
-                dataset,
-                learn,
-                valid,
-                settings,
-                until=until,
-                progress=progress,
-                tell=tracking.log,
-            )
+            with workers.scope():
+                ranker, chosen, history = fit_members(
+                    folder,
+                    lambda seed: build_ranker(
+                        config, dataset, seed, allow_import
+                    ),
+                    dataset,
+                    learn,
+                    valid,
+                    settings,
+                    until=until,
+                    progress=progress,
+                    tell=tracking.log,
+                )
+            if workers.are_several:
+                whole = ranker is chosen
+                ranker = _alone(ranker, allow_import)
+                chosen = ranker if whole else _alone(chosen, allow_import)
             tracking.show(ranker, dataset)
         save_model_of(ranker, folder)
         if history != known:
@@ -174,6 +212,14 @@ def train(
             chosen,
         )
         return calibrate_as_set(run, folder)
+
+
+def _alone(ranker: Ranker, allow_import: Collection[str]) -> Ranker:
+    """The same ranker, which predicts without other workers."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder, MODEL)
+        save_model(ranker, file)
+        return load_model(file, allow_import)
 
 
 def load_run(

@@ -9,6 +9,7 @@ from tfadrec.core.ranges import Steps
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.training.measure_epochs import MeasureEpochs
 from tfadrec.training.saved_state import SavedState
+from tfadrec.training.workers import Workers
 
 
 def run_epochs(
@@ -57,6 +58,8 @@ def run_epochs(
     falling = decay and not isinstance(rate, Mapping)
     state = SavedState(model, folder, monitor, part)
     last = min(epochs, until or epochs)
+    workers = Workers.of_strategy(model.distribute_strategy)
+    workers.require_same(len(state.history))
     if not state.is_over(last, patience):
         done = len(state.history)
         # What has learned already keeps its weights.

@@ -1,0 +1,71 @@
+"""Which of several processes this one is, as `TF_CONFIG` says."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from tfadrec.core.errors import InputError
+
+_VARIABLE = "TF_CONFIG"
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One of the processes that train a model together.
+
+    Args:
+      index: its number, from 0; the first is the chief.
+      count: how many there are.
+    """
+
+    index: int = 0
+    count: int = 1
+
+    @classmethod
+    def of_cluster(
+        cls, sizes: Mapping[str, int], job: str, index: int
+    ) -> "Task":
+        """Task `index` of a job, in a cluster of so many of each job."""
+        before = sizes.get("chief", 0) if job == "worker" else 0
+        return cls(before + index, sum(sizes.values()))
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes what is kept."""
+        return self.index == 0
+
+
+def read_task() -> Task:
+    """What `TF_CONFIG` makes of this process; one alone where it is not set.
+
+    Raises:
+      InputError: where it is no JSON of a cluster, this process is not one of
+        it, or the cluster has other tasks than workers.
+    """
+    text = os.environ.get(_VARIABLE, "")
+    if not text.strip():
+        return Task()
+    try:
+        found: Any = json.loads(text)
+        sizes = {job: len(at) for job, at in found.get("cluster", {}).items()}
+        if not sizes:
+            return Task()
+        job, index = found["task"]["type"], int(found["task"]["index"])
+        if not 0 <= index < sizes[job]:
+            raise IndexError(index)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{_VARIABLE} must be JSON with a `cluster` and with the `task` in "
+            f"it that this process is. Received: {text[:200]!r}. Correct it, "
+            "or unset it to train with one process."
+        ) from error
+    others = set(sizes) - {"chief", "worker"}
+    if others:
+        raise InputError(
+            "processes that train together are workers, of which one may be "
+            f"called chief. Received: {_VARIABLE} with {min(others)!r}. Leave "
+            "it out."
+        )
+    return Task.of_cluster(sizes, job, index)
