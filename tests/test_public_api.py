@@ -156,6 +156,7 @@ PUBLIC = {
         "Dice",
         "DotInteraction",
         "Dropout",
+        "DynamicIdEmbedding",
         "FeatureFields",
         "FinalMLP",
         "GPT2AdEncoder",

@@ -18,6 +18,21 @@ CASES = {
         lambda batch, time: normal(batch, time, D),
         spec(None, D),
     ),
+    "DynamicIdEmbedding": Case(
+        lambda **kwargs: layers.DynamicIdEmbedding(
+            24,
+            D,
+            ways=4,
+            admission=2,
+            eviction="oldest",
+            dropout=0.37,
+            l2=0.37,
+            **kwargs,
+        ),
+        lambda batch, time: rows(batch, time),
+        spec(None, dtype=tf.int32),
+        float32="id|dropout",
+    ),
     "IdEmbedding": Case(
         lambda **kwargs: layers.IdEmbedding(
             10, D, dropout=0.37, l2=0.37, **kwargs

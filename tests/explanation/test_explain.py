@@ -50,7 +50,7 @@ def linear(rows):
     output.kernel.assign(kernel)
     output.bias.assign([2.0])
     random = np.random.default_rng(2)
-    for table in (ranker.ad_tower._id._table, ranker.user_tower._id._table):
+    for table in (ranker.ad_tower._id.table, ranker.user_tower._id.table):
         values = random.normal(size=table.shape)
         values[0] = 0
         table.assign(values)
@@ -69,10 +69,8 @@ def test_parts_of_a_linear_ranker_are_its_terms(linear, rows):
     known = np.where(np.isnan(hour), 0.25, hour)
     expected = {
         "context.hour": 3 * (known - 0.25),
-        "ad id": linear.ad_tower._id._table.numpy()[
-            inputs["candidate_ads"], -1
-        ],
-        "user id": linear.user_tower._id._table.numpy()[inputs["user_id"], -1],
+        "ad id": linear.ad_tower._id.table.numpy()[inputs["candidate_ads"], -1],
+        "user id": linear.user_tower._id.table.numpy()[inputs["user_id"], -1],
     }
     for name, parts in found.fields.items():
         np.testing.assert_allclose(
@@ -156,8 +154,8 @@ def test_events_close_up(deep, rows):
 def test_one_field_carries_all(linear, rows):
     """A click is whether it is late: nothing else is worth anything."""
     hours = rows.impressions.columns["hour"]
-    linear.ad_tower._id._table.assign_sub(linear.ad_tower._id._table)
-    linear.user_tower._id._table.assign_sub(linear.user_tower._id._table)
+    linear.ad_tower._id.table.assign_sub(linear.ad_tower._id.table)
+    linear.user_tower._id.table.assign_sub(linear.user_tower._id.table)
     clicked = np.nan_to_num(hours, nan=0.25) > 0
     late = rows.select(np.arange(80))
     late.impressions.labels["clicked"][:] = clicked[:80]

@@ -16,6 +16,7 @@ from tfadrec.layers.behavior import (
 )
 from tfadrec.layers.dice import Dice
 from tfadrec.layers.dropout import Dropout
+from tfadrec.layers.dynamic_id_embedding import DynamicIdEmbedding
 from tfadrec.layers.features import FeatureFields, RatePath
 from tfadrec.layers.id_embedding import IdEmbedding
 from tfadrec.layers.interaction import (
@@ -63,6 +64,7 @@ __all__ = [
     "Dice",
     "DotInteraction",
     "Dropout",
+    "DynamicIdEmbedding",
     "FeatureFields",
     "FinalMLP",
     "GPT2AdEncoder",

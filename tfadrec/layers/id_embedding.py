@@ -63,11 +63,13 @@ class IdEmbedding(CheckedLayer):
 
     def build(self, input_shape=None) -> None:
         # Embedding and bias lie side by side: one gather, one sparse update.
-        self._table = self.add_weight(
+        self.table = self.add_weight(
             "embedding_and_bias",
             shape=[self.num_rows, self.width + 1],
             initializer="zeros",
             experimental_autocast=False,
+            # Replicas that set rows, set the same ones.
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
         self._dropout = built(
             Dropout(
@@ -81,7 +83,7 @@ class IdEmbedding(CheckedLayer):
         super().build(input_shape)
 
     def call(self, rows, training=None):
-        known = tf.gather(self._table, rows)
+        known = tf.gather(self.table, rows)
         if training and self.l2:
             self.add_loss(self.l2 * tf.nn.l2_loss(known))
         known = self._dropout(known, training=training)

@@ -36,6 +36,23 @@ def signs(vectors: tf.Tensor, planes: tf.Tensor) -> tf.Tensor:
     return tf.matmul(tf.cast(vectors, tf.float32), planes) >= 0
 
 
+def bucket_of(ids: tf.Tensor, buckets: int) -> tf.Tensor:
+    """The hash bucket of whole numbers.
+
+    Each is mixed as a code in `cross`, twice, so that its low bits depend on
+    all of them.
+
+    Args:
+      ids: int64 [...].
+      buckets: >= 1.
+
+    Returns:
+      int64 [...] in [0, buckets).
+    """
+    mixed = _mixed(_mixed(tf.zeros([], tf.int64), ids), ids)
+    return tf.math.floormod(mixed, buckets)
+
+
 def cross(codes: list[tf.Tensor], buckets: int) -> tf.Tensor:
     """The hash bucket of codes taken together.
 
@@ -52,11 +69,14 @@ def cross(codes: list[tf.Tensor], buckets: int) -> tf.Tensor:
     mixed = tf.zeros([], tf.int64)
     known = tf.constant(True)
     for code in codes:
-        code = tf.cast(code, tf.int64)
-        mixed = tf.bitwise.bitwise_xor(mixed, code) * _PRIME
-        mixed = tf.bitwise.bitwise_xor(
-            mixed, tf.bitwise.right_shift(mixed, tf.constant(29, tf.int64))
-        )
+        mixed = _mixed(mixed, tf.cast(code, tf.int64))
         known = known & (code > 0)
     bucket = tf.math.floormod(mixed, buckets) + 1
     return tf.where(known, tf.cast(bucket, tf.int32), 0)
+
+
+def _mixed(mixed: tf.Tensor, code: tf.Tensor) -> tf.Tensor:
+    mixed = tf.bitwise.bitwise_xor(mixed, code) * _PRIME
+    return tf.bitwise.bitwise_xor(
+        mixed, tf.bitwise.right_shift(mixed, tf.constant(29, tf.int64))
+    )
