@@ -64,7 +64,13 @@ PUBLIC = {
         "prepare_table",
     ],
     "tfadrec.cli": ["main"],
-    "tfadrec.diagnosis": ["Finding", "examine_dataset", "examine_run"],
+    "tfadrec.diagnosis": [
+        "Finding",
+        "examine_bundle",
+        "examine_dataset",
+        "examine_run",
+        "examine_sweep",
+    ],
     "tfadrec.explanation": [
         "Deletion",
         "Explanation",
@@ -299,6 +305,7 @@ PUBLIC = {
         "answers",
         "check_servable",
         "export_bundle",
+        "newest_version",
         "open_bundle",
         "promote",
         "recommend",

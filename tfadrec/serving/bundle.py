@@ -248,6 +248,21 @@ def open_bundle(
     return answers(loaded, loaded.signatures)
 
 
+def newest_version(path: str | pathlib.Path) -> pathlib.Path:
+    """The folder of a bundle's version, whatever its files are.
+
+    Args:
+      path: see `open_bundle`.
+
+    Raises:
+      InputError: where there is no bundle.
+    """
+    path = pathlib.Path(path)
+    if (path / "saved_model.pb").is_file():
+        return path
+    return path / str(existing_versions(path)[-1])
+
+
 def version_path(path: str | pathlib.Path) -> pathlib.Path:
     """The folder of a bundle's version, whose files are as they were exported.
 
@@ -255,10 +270,8 @@ def version_path(path: str | pathlib.Path) -> pathlib.Path:
       path: see `open_bundle`.
 
     Raises:
-      InputError: likewise.
+      InputError: where there is no bundle, or a file is not as it was.
     """
-    path = pathlib.Path(path)
-    if not (path / "saved_model.pb").is_file():
-        path = path / str(existing_versions(path)[-1])
-    require_whole(path)
-    return path
+    version = newest_version(path)
+    require_whole(version)
+    return version
