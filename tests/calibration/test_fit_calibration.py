@@ -250,7 +250,7 @@ def test_held_out_users_tell_what_a_field_is_worth():
     raw = metrics.ranking.log_loss(labels, logits["clicked"])
     curve = loss(places, PLACES)
     assert loss(places, PLACES, field="place") < curve < raw
-    # In sample any field helps; held out, what users have of their own is noise.
+    # In sample any field helps; what users have of their own is noise.
     some = with_places(users, labels, 2000, users=users)
     fitted = fit_calibration(logits, some, field="place")
     own = metrics.ranking.log_loss(

@@ -69,7 +69,7 @@ def test_it_is_what_all_rows_at_once_tell(world):
 
 
 def test_the_bound_of_the_auc_holds(world):
-    users, labels, logits = world
+    _, labels, logits = world
     tally = tallied(world, 1, bins=16)
     (auc, *_) = (d for d in tally.differences(10) if d.metric == "auc")
     off = abs(auc.value - ranking.auc(labels, logits["new"]))
@@ -102,7 +102,7 @@ def test_groups_of_users():
 
 
 def test_what_is_missing_is_refused(world):
-    with pytest.raises(InputError, match="needs two models. Received: live"):
+    with pytest.raises(InputError, match=r"needs two models. Received: live"):
         Tally(["live"])
     tally = Tally(["live", "new"])
     with pytest.raises(InputError, match=r"of 'new', and 1 labels"):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tfadrec.core.errors import InputError
 from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
-from tfadrec.evaluation.comparison.compared_rows import ComparedRows, Floats
+from tfadrec.evaluation.comparison.compared_rows import ComparedRows
 from tfadrec.evaluation.comparison.difference import Difference
 from tfadrec.evaluation.comparison.resampling import (
     Unit,
