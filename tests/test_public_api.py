@@ -254,6 +254,7 @@ PUBLIC = {
     "tfadrec.losses": [
         "JRC",
         "BinaryCrossEntropy",
+        "GroupGap",
         "Huber",
         "InBatchInfoNCE",
         "LambdaLoss",

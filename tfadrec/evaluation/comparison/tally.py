@@ -38,7 +38,8 @@ class Tally:
 
     Its memory does not depend on the rows. Users are dealt into groups by a
     hash of their ids, and the groups are what is drawn again: sums over a group
-    are independent as users are. Log loss is exact. The AUC is of scores in bins,
+    are independent as users are. Log loss is exact. The AUC is of scores in
+    bins,
     whose edges are quantiles of the first block; rows of a bin count half, and
     `auc_error` says by how much it can be off at most: half of the pairs that
     share a bin, as a share of all pairs.
