@@ -1,7 +1,7 @@
 """What a model is trained to make small: losses of rows, slates and pairs.
 
-Each loss of a task is a `TaskLoss`; `get` finds one by its name. `GroupGap` is a
-penalty beside them.
+Each loss of a task is a `TaskLoss`; `get` finds one by its name. `GroupGap` is
+a penalty beside them.
 """
 
 from tfadrec.losses.binary_cross_entropy import BinaryCrossEntropy

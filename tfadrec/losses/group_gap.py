@@ -13,8 +13,8 @@ _GOALS = ("exposure", "opportunity")
 class GroupGap:
     """A penalty on how far apart the mean predictions of groups are.
 
-    With m_g the mean probability of a group's rows, n_g of n of them, and m that
-    of all rows of a batch,
+    With m_g the mean probability of a group's rows, n_g of n of them, and m
+    that of all rows of a batch,
 
         weight * sum_g (n_g / n) (m_g / m - 1)^2,
 
