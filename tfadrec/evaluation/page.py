@@ -16,7 +16,7 @@ _STYLE = """
 @media (prefers-color-scheme: dark) { :root { --paper: #16181c; --ink: #e4e4e4;
   --soft: #a9adb5; --line: #454a54; --c0: #6cb0ff; --c1: #f0a060;
   --c2: #7fcf8f; --c3: #c3a0f0; } }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem;
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 66rem;
   margin: 2rem auto; padding: 0 1rem; color: var(--ink);
   background: var(--paper); }
 h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
