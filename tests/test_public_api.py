@@ -74,6 +74,7 @@ PUBLIC = {
         "examine_bundle",
         "examine_dataset",
         "examine_run",
+        "examine_run_folder",
         "examine_sweep",
     ],
     "tfadrec.explanation": [

@@ -60,7 +60,7 @@ def doctor(
     elif data is not None:
         DatasetFiles(data).schema()
     load_tensorflow()
-    from tfadrec import diagnosis, serving, training
+    from tfadrec import diagnosis, serving
     from tfadrec.data import open_dataset
 
     if kind == "dataset":
@@ -72,8 +72,9 @@ def doctor(
         version = serving.newest_version(path)
         findings = diagnosis.examine_bundle(version, rows)
     else:
-        run = training.load_run(path, data=data, allow_import=allow_import)
-        findings = diagnosis.examine_run(run, path)
+        findings = diagnosis.examine_run_folder(
+            path, data=data, allow_import=allow_import
+        )
     for finding in findings:
         click.echo(finding.line)
     if not findings:

@@ -4,6 +4,7 @@ from tfadrec.diagnosis.examine import (
     examine_bundle,
     examine_dataset,
     examine_run,
+    examine_run_folder,
     examine_sweep,
 )
 from tfadrec.diagnosis.finding import Finding
@@ -13,5 +14,6 @@ __all__ = [
     "examine_bundle",
     "examine_dataset",
     "examine_run",
+    "examine_run_folder",
     "examine_sweep",
 ]

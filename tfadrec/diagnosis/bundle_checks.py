@@ -45,11 +45,10 @@ def of_bundle(
       version: its folder.
       dataset: rows of today's log, which are asked of it.
     """
-    yield changed_files(version)
-    try:
-        require_whole(version)
-    except InputError:
-        return  # what has changed may be anything
+    changed = list(changed_files(version))
+    yield iter(changed)
+    if changed:
+        return  # it may be anything
     yield other_tensorflow(version)
     yield missing_ops(version)
     yield unchecked(version)

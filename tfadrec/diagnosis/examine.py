@@ -4,6 +4,7 @@ import itertools
 import os
 import pathlib
 from collections.abc import Iterable
+from typing import Any
 
 from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
@@ -16,7 +17,7 @@ from tfadrec.diagnosis import (
     text_checks,
 )
 from tfadrec.diagnosis.finding import Finding
-from tfadrec.training import Run
+from tfadrec.training import Run, load_run
 
 _LEVELS = ("error", "warning", "note")
 OF_DATASETS = (
@@ -47,14 +48,29 @@ def examine_dataset(dataset: Dataset) -> list[Finding]:
     return in_order(check(dataset) for check in OF_DATASETS)
 
 
-def examine_run(
-    run: Run, folder: str | os.PathLike[str] | None = None
+def examine_run_folder(
+    folder: str | os.PathLike[str], **settings: Any
 ) -> list[Finding]:
+    """What is wrong with the run in a folder, which may be another Keras's.
+
+    Args:
+      folder: of `tfadrec train`.
+      **settings: of `training.load_run`.
+
+    Raises:
+      InputError: see `training.load_run`.
+    """
+    written = list(flavour.keras_flavour(pathlib.Path(folder)))
+    if any(finding.level == "error" for finding in written):
+        return in_order([written])  # which cannot be loaded
+    return in_order([written, examine_run(load_run(folder, **settings))])
+
+
+def examine_run(run: Run) -> list[Finding]:
     """What is wrong with a run and with its dataset, the worst first.
 
     Args:
       run: of `training.load_run`.
-      folder: its folder, whose model tells which Keras wrote it.
     """
     from tfadrec.diagnosis import reading, run_checks
     from tfadrec.diagnosis.scored import Scored
@@ -70,7 +86,6 @@ def examine_run(
     )
     return in_order(
         itertools.chain(
-            [flavour.keras_flavour(folder and pathlib.Path(folder))],
             [run_checks.broken_weights(run), run_checks.training_steps(run)],
             [text_checks.cut_tokens(run)],
             (check(scored) for check in of_scores),

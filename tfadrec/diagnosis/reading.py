@@ -95,16 +95,12 @@ def read_padding(scored: Scored) -> Iterator[Finding]:
 
 def _groups(found: Mapping[str, Deal]) -> dict[str, list[Deal]]:
     """What is told of together: a score may well not need one feature."""
-    groups = {
-        "history": [found["history"]],
-        "user id": [found["user id"]],
-        **{
-            entity: [d for n, d in found.items() if n.startswith(f"{entity}.")]
-            for entity in _TOGETHER
-        },
-        "ad text": [found["ad text"]] if "ad text" in found else [],
-    }
-    return {name: group for name, group in groups.items() if group}
+    alone = ("history", "user id", "ad text")
+    groups = {name: [found[name]] for name in alone if name in found}
+    for entity in _TOGETHER:
+        own = [d for name, d in found.items() if name.startswith(f"{entity}.")]
+        groups |= {entity: own} if own else {}
+    return groups
 
 
 def _is_like(one: Question, other: Question) -> bool:

@@ -31,7 +31,9 @@ def deals(ranker: AdRanker, rows: Dataset) -> dict[str, Deal]:
         f"{feature.entity}.{feature.name}": list(columns_of(feature.spec()))
         for feature in schema.of("user", "context", "candidate")
     }
-    found = {"user id": _of_inputs("user_id")}
+    found = {}
+    if ranker.user_tower.num_users:
+        found["user id"] = _of_inputs("user_id")
     found |= {n: _of_inputs(*own) for n, own in columns.items() if own}
     events = event_inputs(ranker) | {"history_length"}
     found["history"] = _of_inputs(*events, history=True)
