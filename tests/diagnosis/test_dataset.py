@@ -307,6 +307,29 @@ def test_a_planted_fault_is_found(dataset, plant, name, where, level):
     assert others <= BESIDES.get(getattr(plant, "__name__", ""), set())
 
 
+def test_what_explains_itself_is_a_note(dataset):
+    """A gap between published splits, splits without times, and counted rows."""
+    late = np.arange(ROWS) >= ROWS // 2
+    gap = split(a_hole(dataset), np.where(late, "test", "train"))
+    timeless = by_chance(changed(dataset, times=np.full(ROWS, 1_700_000_000)))
+    timeless = dataclasses.replace(
+        timeless, events=dataclasses.replace(timeless.events, times=None)
+    )
+    counted = changed(read_twice(dataset), weights=np.ones(ROWS + ROWS // 8))
+    clicked = counted.impressions.labels["clicked"].copy()
+    again = np.r_[False, np.diff(counted.impressions.ads) == 0]
+    clicked[again] = 1 - clicked[again]
+    counted = changed(counted, labels={"clicked": clicked})
+    for logged, expected in (
+        (gap, [("clock_jump", "note")]),
+        (timeless, [("split_request", "note")]),
+        (counted, []),
+    ):
+        found = [(f.name, f.level) for f in examine_dataset(logged)]
+        assert [f for f in found if f[0] != "duplicate"] == expected
+    assert "duplicate" not in [f.name for f in examine_dataset(counted)]
+
+
 def test_the_worst_comes_first(dataset):
     found = examine_dataset(
         tried_again(copy_of_the_label(unknown_ads(dataset)))

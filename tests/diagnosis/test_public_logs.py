@@ -20,7 +20,9 @@ LOGS = (
     *("upworthy", "movielens-100k"),
 )
 #: Example -> what is more than a note, and true of the log.
-TRUE = {}
+TRUE = {
+    "upworthy": {"impossible_time"},  # its times are numbers of weeks
+}
 
 
 @functools.cache

@@ -124,7 +124,7 @@ def test_rows_that_do_not_tell(bundle, dataset):
     logits[2] = logits[2] + random.normal(0, 1, len(labels))
     (first,) = promoted(path, dataset, auc=0.0)
     assert first["low"] < first["high"] < 0
-    inside = -(first["low"] + first["high"]) / 2
+    inside = float(-(first["low"] + first["high"]) / 2)
     (outcome,) = promoted(path, dataset, auc=inside)
     assert (outcome["state"], outcome["kept"]) == ("open", False)
     assert read_labels(path)["stable"] == 1

@@ -49,7 +49,7 @@ def examine_dataset(dataset: Dataset) -> list[Finding]:
 
 
 def examine_run_folder(
-    folder: str | os.PathLike[str], **settings: Any
+    folder: str | pathlib.Path, **settings: Any
 ) -> list[Finding]:
     """What is wrong with the run in a folder, which may be another Keras's.
 

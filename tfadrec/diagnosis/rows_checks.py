@@ -14,10 +14,18 @@ _EARLIEST, _LATEST = 788_918_400, 4_102_444_800
 
 
 def duplicates(dataset: Dataset) -> Iterator[Finding]:
-    """The same ad for the same user at the same second, or a few later."""
+    """The same ad for the same user at the same second, or a few later.
+
+    Of rows that are counted together, those of either label are not the same.
+    """
     rows = dataset.impressions
-    order = np.lexsort((rows.times, rows.ads, rows.users))
-    same = (np.diff(rows.users[order]) == 0) & (np.diff(rows.ads[order]) == 0)
+    told = [rows.times, rows.ads, rows.users]
+    if rows.weights is not None:
+        told += rows.labels.values()
+    order = np.lexsort(told)
+    same = np.ones(max(len(dataset) - 1, 0), bool)
+    for values in told[1:]:
+        same &= np.diff(values[order]) == 0
     gaps = np.diff(rows.times[order])
     mend = (
         "Was the log read twice, or are they retries? Keep one row each, or "
@@ -177,7 +185,7 @@ def clock_jumps(dataset: Dataset) -> Iterator[Finding]:
         at = times[longest].astype("M8[s]")
         yield Finding(
             "clock_jump",
-            "warning",
+            "note" if _parts_splits(dataset, times[longest]) else "warning",
             "timestamp",
             f"no row for a long time from {at} on",
             f"{100 * gaps[longest] / span:.0f} % of the log's whole time",
@@ -195,3 +203,13 @@ def clock_jumps(dataset: Dataset) -> Iterator[Finding]:
             "Times without hours make a day's rows each other's present: give "
             "finer ones where there are some.",
         )
+
+
+def _parts_splits(dataset: Dataset, time: np.int64) -> bool:
+    """Whether a published split has no part on both sides of a time."""
+    rows = dataset.impressions
+    if rows.splits is None:
+        return False
+    splits = np.asarray(rows.splits).astype(str)
+    before = rows.times <= time
+    return not set(splits[before]) & set(splits[~before])
