@@ -308,7 +308,7 @@ def test_a_planted_fault_is_found(dataset, plant, name, where, level):
 
 
 def test_what_explains_itself_is_a_note(dataset):
-    """A gap between published splits, splits without times, and counted rows."""
+    """A gap between splits, splits without times, and counted rows."""
     late = np.arange(ROWS) >= ROWS // 2
     gap = split(a_hole(dataset), np.where(late, "test", "train"))
     timeless = by_chance(changed(dataset, times=np.full(ROWS, 1_700_000_000)))
