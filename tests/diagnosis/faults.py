@@ -26,7 +26,8 @@ def _column(dataset, values, **feature):
     schema = dataclasses.replace(
         dataset.schema, features=(*dataset.schema.features, made)
     )
-    columns = {**dataset.impressions.columns, made.tensor: values}
+    named = schema.features[-1].tensor  # a schema fills that in
+    columns = {**dataset.impressions.columns, named: values}
     with_schema = dataclasses.replace(dataset, schema=schema)
     return _rows(with_schema, columns=columns)
 
