@@ -55,8 +55,9 @@ def test_progress_names_the_member(monkeypatch, ensemble, expected):
 
     monkeypatch.setattr(members, "fit_in", fit_in)
     monkeypatch.setattr(members, "_together", lambda rankers: None)
-    rows, settings = small.trained().train, {"ensemble": ensemble}
-    members.fit_members(None, lambda _: None, *[rows] * 3, settings)
+    nothing = [None] * 3  # no row is read
+    settings = {"ensemble": ensemble}
+    members.fit_members(None, lambda _: None, *nothing, settings)
     assert titles == expected
     told = MeasureEpochs(None, None, 4, 1, 5, False, titles[-1])._name(0)
     assert told == ", ".join(filter(None, [titles[-1], "epoch 1/4"]))
