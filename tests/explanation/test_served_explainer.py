@@ -29,6 +29,7 @@ def signatures(service):
     return service.signatures("explain", "serving_default")
 
 
+@pytest.mark.slow
 def test_it_is_what_the_process_explains(service, signatures, deep, rows):
     ask = serving.answers(service, signatures)
     request = serving.replay(rows, ROWS)
