@@ -26,8 +26,7 @@ def _column(dataset, values, **feature):
     schema = dataclasses.replace(
         dataset.schema, features=(*dataset.schema.features, made)
     )
-    named = schema.features[-1].tensor  # a schema fills that in
-    columns = {**dataset.impressions.columns, named: values}
+    columns = {**dataset.impressions.columns, "planted": values}
     with_schema = dataclasses.replace(dataset, schema=schema)
     return _rows(with_schema, columns=columns)
 

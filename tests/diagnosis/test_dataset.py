@@ -316,10 +316,6 @@ def test_what_explains_itself_is_a_note(dataset):
         timeless, events=dataclasses.replace(timeless.events, times=None)
     )
     counted = changed(read_twice(dataset), weights=np.ones(ROWS + ROWS // 8))
-    clicked = counted.impressions.labels["clicked"].copy()
-    again = np.r_[False, np.diff(counted.impressions.ads) == 0]
-    clicked[again] = 1 - clicked[again]
-    counted = changed(counted, labels={"clicked": clicked})
     for logged, expected in (
         (gap, [("clock_jump", "note")]),
         (timeless, [("split_request", "note")]),

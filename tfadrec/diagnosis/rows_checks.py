@@ -16,16 +16,13 @@ _EARLIEST, _LATEST = 788_918_400, 4_102_444_800
 def duplicates(dataset: Dataset) -> Iterator[Finding]:
     """The same ad for the same user at the same second, or a few later.
 
-    Of rows that are counted together, those of either label are not the same.
+    Rows that stand for several are sums, of which there may be more than one.
     """
     rows = dataset.impressions
-    told = [rows.times, rows.ads, rows.users]
     if rows.weights is not None:
-        told += rows.labels.values()
-    order = np.lexsort(told)
-    same = np.ones(max(len(dataset) - 1, 0), bool)
-    for values in told[1:]:
-        same &= np.diff(values[order]) == 0
+        return
+    order = np.lexsort((rows.times, rows.ads, rows.users))
+    same = (np.diff(rows.users[order]) == 0) & (np.diff(rows.ads[order]) == 0)
     gaps = np.diff(rows.times[order])
     mend = (
         "Was the log read twice, or are they retries? Keep one row each, or "
