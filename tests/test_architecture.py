@@ -32,7 +32,8 @@ MAY_IMPORT = {
     "training": TRAINING,
     "tuning": {"core", "data", "models", "runs", "training", "evaluation"},
     "evaluation": EVALUATION,
-    "diagnosis": {"core", "data", "metrics", "training"},
+    "diagnosis": {"core", "data", "explanation", "metrics", "models"}
+    | {"monitoring", "native", "runs", "serving", "training", "tuning"},
     "monitoring": {"core", "data", "metrics"},
     "explanation": MODELS | EVALUATION | {"evaluation", "serving", "training"},
     "report": {"core", "data", "evaluation", "explanation", "metrics"}

@@ -7,7 +7,12 @@ import pytest
 
 from tests.evaluation import rows
 from tfadrec import metrics
-from tfadrec.calibration import METHODS, Calibration, fit_calibration
+from tfadrec.calibration import (
+    METHODS,
+    Calibration,
+    cross_fitted,
+    fit_calibration,
+)
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
@@ -227,3 +232,28 @@ def test_what_cannot_be(changed, message):
         fit_calibration(logits, dataset, **changed)
     with pytest.raises(InputError, match="the labels of all tasks"):
         fit_calibration({"liked": logits["clicked"]}, dataset)
+
+
+def test_held_out_users_tell_what_a_field_is_worth():
+    """Places that differ help; places of a few rows each that do not, harm."""
+    rng = np.random.default_rng(3)
+    dataset, _, logits = world(rng, 20_000)
+    labels = dataset.impressions.labels["clicked"]
+    users = rng.integers(1, 2000, len(labels)).astype(np.int32)
+
+    def loss(places, size, **settings):
+        own = with_places(places, labels, size, users=users)
+        found = cross_fitted(logits, own, **settings)["clicked"]
+        return metrics.ranking.log_loss(labels, found)
+
+    places = dataset.impressions.columns["place"]
+    raw = metrics.ranking.log_loss(labels, logits["clicked"])
+    curve = loss(places, PLACES)
+    assert loss(places, PLACES, field="place") < curve < raw
+    # In sample any field helps; what users have of their own is noise.
+    some = with_places(users, labels, 2000, users=users)
+    fitted = fit_calibration(logits, some, field="place")
+    own = metrics.ranking.log_loss(
+        labels, fitted.of_rows(logits, some)["clicked"]
+    )
+    assert own < curve <= loss(users, 2000, field="place") + 1e-9

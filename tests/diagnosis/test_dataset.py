@@ -173,6 +173,46 @@ def with_the_same_copy(dataset):
     return dataclasses.replace(dataset, catalogue=catalogue)
 
 
+def with_cut_copy(dataset):
+    """Titles of 13 letters and more, of which a column kept 12."""
+    titles = [f"No {n:03d} of many ads"[:12] for n in range(ADS)]
+    catalogue = dataclasses.replace(dataset.catalogue, titles=titles)
+    return dataclasses.replace(dataset, catalogue=catalogue)
+
+
+def drawn_from_the_whole_log(dataset):
+    """Ads that live for nine days each; those not clicked are any of them."""
+    rows = dataset.impressions
+    begun = (rows.times - rows.times.min()) * 10 // (90 * DAY + 1)
+    alive = begun * 4 + rows.ads % 4 + 1
+    clicked = rows.labels["clicked"] == 1
+    ads = np.where(clicked, alive, rows.ads).astype(np.int32)
+    return changed(dataset, ads=ads)
+
+
+def without_events_before(dataset):
+    nothing = np.zeros(ROWS, np.int64)
+    return changed(dataset, history_starts=nothing, history_ends=nothing)
+
+
+def of_somebody_else(dataset):
+    """Each history is one event, of the user whose number is one more."""
+    users = np.arange(1, USERS + 2, dtype=np.int32)
+    events = dataclasses.replace(
+        dataset.events,
+        users=users,
+        ads=np.resize(dataset.events.ads, USERS + 1),
+        types=np.ones(USERS + 1, np.int32),
+        times=np.full(USERS + 1, 1_600_000_000),
+    )
+    other = dataset.impressions.users.astype(np.int64)
+    return changed(
+        dataclasses.replace(dataset, events=events),
+        history_starts=other,
+        history_ends=other + 1,
+    )
+
+
 def never_clicked(dataset):
     labels = {"clicked": np.zeros(ROWS, np.float32)}
     return changed(dataset, labels=labels)
@@ -224,6 +264,10 @@ PLANTED = [
     (read_twice, "duplicate", "impressions", "warning"),
     (tried_again, "near_duplicate", "impressions", "note"),
     (with_the_same_copy, "copied_ads", "catalogue", "note"),
+    (with_cut_copy, "text_cut", "title", "warning"),
+    (drawn_from_the_whole_log, "sampler_leak", "negatives", "error"),
+    (without_events_before, "no_history", "history", "warning"),
+    (of_somebody_else, "foreign_history", "history", "error"),
     (never_clicked, "one_class", "clicked", "error"),
     (one_class_requests, "one_class_requests", "requests", "warning"),
     (
@@ -246,6 +290,7 @@ PLANTED = [
 BESIDES = {
     "told_by_what_is_missing": {"unknown"},
     "sampled_ads": {"duplicate"},
+    "drawn_from_the_whole_log": {"duplicate"},
     "by_chance": {"split_time"},
     "day_and_month_swapped": {"future_event"},
     "dates_alone": {"future_event", "duplicate", "clock_jump"},
@@ -276,6 +321,25 @@ def test_a_planted_fault_is_found(dataset, plant, name, where, level):
     others = {f.name for f in found} - {name}
     # What a fault brings along.
     assert others <= BESIDES.get(getattr(plant, "__name__", ""), set())
+
+
+def test_what_explains_itself_is_a_note(dataset):
+    """A gap between splits, splits without times, and counted rows."""
+    late = np.arange(ROWS) >= ROWS // 2
+    gap = split(a_hole(dataset), np.where(late, "test", "train"))
+    timeless = by_chance(changed(dataset, times=np.full(ROWS, 1_700_000_000)))
+    timeless = dataclasses.replace(
+        timeless, events=dataclasses.replace(timeless.events, times=None)
+    )
+    counted = changed(read_twice(dataset), weights=np.ones(ROWS + ROWS // 8))
+    for logged, expected in (
+        (gap, [("clock_jump", "note")]),
+        (timeless, [("split_request", "note")]),
+        (counted, []),
+    ):
+        found = [(f.name, f.level) for f in examine_dataset(logged)]
+        assert [f for f in found if f[0] != "duplicate"] == expected
+    assert "duplicate" not in [f.name for f in examine_dataset(counted)]
 
 
 def test_the_worst_comes_first(dataset):

@@ -81,6 +81,9 @@ def test_auc_may_be_a_little_lower(bundle, dataset, limit, kept):
         "stable": 1.0,
         "canary": pytest.approx(worse),
         "limit": 1.0 - limit,
+        "low": pytest.approx(2 * (worse - 1) - outcome["high"]),
+        "high": outcome["high"],
+        "state": "held" if kept else "lost",
         "kept": kept,
     }
     assert read_labels(path)["stable"] == (2 if kept else 1)
@@ -114,14 +117,36 @@ def test_a_slow_canary(bundle, dataset, monkeypatch):
         assert (outcome["limit"], outcome["kept"]) == (2 * limit, kept)
 
 
-def test_a_measure_that_is_no_number_keeps_no_gate():
-    names = ("auc", "log_loss", "calibration", "latency")
-    stable = dict.fromkeys(names, 1.0)
-    gates = serving.Gates(**dict.fromkeys(names, 9.0))
-    outcomes = gates.outcomes(stable, dict.fromkeys(names, float("nan")))
-    assert len(outcomes) == 4
-    assert not any(o["kept"] for o in outcomes)
-    assert all(o["kept"] for o in gates.outcomes(stable, stable))
+def test_rows_that_do_not_tell(bundle, dataset):
+    """A limit inside of the interval: neither held nor lost."""
+    path, logits, labels = bundle
+    random = np.random.default_rng(0)
+    logits[2] = logits[2] + random.normal(0, 1, len(labels))
+    (first,) = promoted(path, dataset, auc=0.0)
+    assert first["low"] < first["high"] < 0
+    inside = float(-(first["low"] + first["high"]) / 2)
+    (outcome,) = promoted(path, dataset, auc=inside)
+    assert (outcome["state"], outcome["kept"]) == ("open", False)
+    assert read_labels(path)["stable"] == 1
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "state"),
+    [
+        (0.95, 1.05, "held"),
+        (0.85, 1.05, "open"),
+        (1.05, 1.15, "open"),
+        (0.8, 0.88, "lost"),
+        (1.12, 1.3, "lost"),
+        (float("nan"), float("nan"), "open"),
+    ],
+)
+def test_a_calibration_by_its_interval(low, high, state):
+    gates = serving.Gates(**{**NO_LIMITS, "calibration": 0.1})
+    ends = {"calibration_low": low, "calibration_high": high}
+    canary = {"calibration": (low + high) / 2, **ends}
+    (outcome,) = gates.outcomes({"calibration": 1.0}, canary, [])
+    assert (outcome["state"], outcome["kept"]) == (state, state == "held")
 
 
 def test_and_back(bundle, dataset):

@@ -14,6 +14,7 @@ from tests.training.test_run import (
 from tfadrec import evaluation, models, serving, training
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
+from tfadrec.training import members
 from tfadrec.training.measure_epochs import MeasureEpochs
 
 
@@ -39,6 +40,27 @@ def test_an_ensemble_is_trained_saved_and_read_back(tmp_path):
     )
     with pytest.raises(InputError, match="update goes on with one ranker"):
         training.update(out, small.world(), tmp_path / "next")
+
+
+@pytest.mark.parametrize(
+    ("ensemble", "expected"),
+    [(1, [""]), (2, ["member 1 of 2", "member 2 of 2"])],
+)
+def test_progress_names_the_member(monkeypatch, ensemble, expected):
+    titles = []
+
+    def fit_in(*_, title, **__):
+        titles.append(title)
+        return []
+
+    monkeypatch.setattr(members, "fit_in", fit_in)
+    monkeypatch.setattr(members, "_together", lambda rankers: None)
+    nothing = [None] * 3  # no row is read
+    settings = {"ensemble": ensemble}
+    members.fit_members(None, lambda _: None, *nothing, settings)
+    assert titles == expected
+    told = MeasureEpochs(None, None, 4, 1, 5, False, titles[-1])._name(0)
+    assert told == ", ".join(filter(None, [titles[-1], "epoch 1/4"]))
 
 
 @pytest.mark.slow

@@ -1,7 +1,8 @@
 """Logits that are as often right as they say, learned from a few rows."""
 
 from tfadrec.calibration.calibration import Calibration
+from tfadrec.calibration.cross_fitted import cross_fitted
 from tfadrec.calibration.fit_calibration import fit_calibration
 from tfadrec.calibration.methods import METHODS
 
-__all__ = ["METHODS", "Calibration", "fit_calibration"]
+__all__ = ["METHODS", "Calibration", "cross_fitted", "fit_calibration"]

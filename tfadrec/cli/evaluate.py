@@ -100,6 +100,8 @@ def evaluate(
         return Outcome(evaluate_retrievers(names, data, allow_import))
     records = {name: check_run(name, data, allow_import) for name in names}
     _check_datasets(records)
+    if explained:
+        _check_explained(records)
     models = models_of(records)
     if must_not_lose is not None and len(models) < 2:
         raise InputError(
@@ -232,6 +234,17 @@ def _check_unmeasured(
             "a retriever is measured by recall and NDCG alone. Received: "
             f"{' and '.join(given)}. Leave that out, or name a ranker."
         )
+
+
+def _check_explained(records: dict[str, dict[str, str]]) -> None:
+    """Refuses averages of several rankers before any of them is measured."""
+    for name, record in records.items():
+        if RunConfig.from_yaml(record["config"]).fit.get("ensemble", 1) > 1:
+            raise InputError(
+                "one ranker is explained at a time. Received: --explain with "
+                f"{name}, the average of several. Leave out --explain, or that "
+                "run."
+            )
 
 
 def _code(states: list[str]) -> int:

@@ -13,6 +13,7 @@ from tfadrec.cli.command import (
     moved_data_option,
 )
 from tfadrec.core.errors import InputError
+from tfadrec.core.read_json import read_json
 from tfadrec.runs.before import check_export, check_retriever, check_run
 
 
@@ -59,6 +60,13 @@ from tfadrec.runs.before import check_export, check_retriever, check_run
     metavar="FEATURE",
     help="A category of ads that requests filter by; may be repeated.",
 )
+@click.option(
+    "--explain",
+    "explained",
+    is_flag=True,
+    help="Add a signature that tells what a score is made of, and say what it "
+    "costs.",
+)
 @moved_data_option
 @allow_import_option
 def export(
@@ -70,6 +78,7 @@ def export(
     retriever: str | None,
     candidates: int,
     filters: tuple[str, ...],
+    explained: bool,
     data: str | None,
     allow_import: tuple[str, ...],
 ) -> dict[str, Any]:
@@ -85,16 +94,23 @@ def export(
       tfadrec export runs/a --rates data/until_today
       tfadrec export runs/a --check native
       tfadrec export runs/a --retriever runs/find --filter brand
+      tfadrec export runs/a --explain
     """
+    if explained and catalogue is not None:
+        raise InputError(
+            "a bundle explains the ads that its run knows. Received: --explain "
+            f"and --catalogue {catalogue}. Leave out one of them."
+        )
     name = pathlib.Path(run).absolute().name
     place = pathlib.Path("saved_models", name) if out is None else out
     record = check_run(run, data, allow_import)
     check_retriever(record, retriever, filters, catalogue, data, allow_import)
     check_export(record, place, catalogue)
     load_tensorflow()
-    from tfadrec import serving, training
+    from tfadrec import explanation, serving, training
     from tfadrec.data import open_dataset, read_catalogue
     from tfadrec.serving.catalogue_tables import columns_read
+    from tfadrec.serving.cost_of_explaining import REPORT
 
     loaded = training.load_run(run, data=data, allow_import=allow_import)
     found = None
@@ -125,6 +141,11 @@ def export(
         retriever=found,
         candidates=candidates,
         filters=filters,
+        explainer=explanation.ServedExplainer(
+            loaded.ranker, loaded.dataset.schema
+        )
+        if explained
+        else None,
     )
     click.echo(f"Bundle: {folder}")
     tower = loaded.ranker.ad_tower
@@ -133,7 +154,18 @@ def export(
             "New ads need a vector of their copy: the model that reads it is "
             "not known. Give serving.export_bundle its tokenizer and encoder."
         )
-    result = {"bundle": str(folder), "version": int(folder.name)}
+    result: dict[str, Any] = {
+        "bundle": str(folder),
+        "version": int(folder.name),
+    }
+    if explained:
+        cost = result["explain"] = read_json(folder / REPORT)
+        click.echo(
+            f"Explaining one row takes {cost['milliseconds']:.0f} ms; the "
+            f"completeness error is {100 * cost['mean_error']:.2f} % on "
+            f"average, {100 * cost['worst_error']:.2f} % at most "
+            f"({cost['rows']} rows)."
+        )
     if more is not None:
         rows = loaded.test.catalogue.rows(pa.array(more.ad_ids))
         result["new_ads"] = int((rows == 0).sum())

@@ -38,8 +38,9 @@ def promote(
     Both versions score the same impressions. A YAML file of gates has lines
     such as `auc: 0.001` (how much lower it may be), `log_loss: 0.001` (how much
     higher), `calibration: 0.1` (how far from 1) and `latency: 1.2` (times the
-    stable version's); null takes one away. Where one is not kept, the labels
-    stay, and the exit code is 1.
+    stable version's); null takes one away. A gate is kept where its whole 95 %
+    interval lies within the limit. Where one is not kept, or the rows do not
+    tell, the labels stay, and the exit code is 1.
 
     \b
     Example:
@@ -57,16 +58,35 @@ def promote(
         pathlib.Path(bundle), open_dataset(data), limits, rows=rows
     )
     for outcome in outcomes:
-        kept = "kept" if outcome["kept"] else "NOT KEPT"
-        click.echo(
-            f"{outcome['gate']:<12} stable {outcome['stable']:.4f}  canary "
-            f"{outcome['canary']:.4f}  limit {outcome['limit']:.4f}  {kept}"
-        )
-    failed = [o["gate"] for o in outcomes if not o["kept"]]
-    if failed:
+        click.echo(_line(outcome))
+    lost, open_ = (
+        [o["gate"] for o in outcomes if o["state"] == state]
+        for state in ("lost", "open")
+    )
+    if lost:
         raise TfadrecError(
-            f"the canary of {bundle} does not keep {', '.join(failed)}; the "
+            f"the canary of {bundle} does not keep {', '.join(lost)}; the "
             "labels stay as they are."
+        )
+    if open_:
+        raise TfadrecError(
+            f"the rows are too few to tell whether the canary of {bundle} "
+            f"keeps {', '.join(open_)}; the labels stay as they are. Name more "
+            "rows, or raise the limit."
         )
     click.echo(f"The canary of {bundle} is stable now.")
     return {"bundle": bundle, "gates": outcomes}
+
+
+def _line(outcome: dict[str, Any]) -> str:
+    """A gate, the interval of what it looks at, and its state."""
+    interval = ""
+    if outcome["low"] is not None:
+        what = "ratio" if outcome["gate"] == "calibration" else "difference"
+        interval = f"  {what} {outcome['low']:+.4f} to {outcome['high']:+.4f}"
+    state = {"held": "kept", "lost": "NOT KEPT", "open": "OPEN"}
+    return (
+        f"{outcome['gate']:<12} stable {outcome['stable']:.4f}  canary "
+        f"{outcome['canary']:.4f}  limit {outcome['limit']:.4f}{interval}  "
+        f"{state[outcome['state']]}"
+    )

@@ -19,7 +19,7 @@ _OF_RETRIEVERS = {
 }
 _NOT_OF_RETRIEVERS = (
     *("matching", "interaction", "multitask", "text_matching", "ranker"),
-    "calibration",
+    *("calibration", "fairness"),
 )
 
 
@@ -52,6 +52,8 @@ class RunConfig:
       data: `history_length`, and the shares `valid` and `test`.
       calibration: `method` and `field` of `fit_calibration`, which then learns
         from the validation rows once the ranker is trained, or null.
+      fairness: arguments of `losses.GroupGap`, a penalty that the ranker is
+        trained with, or null.
       track: arguments of `training.tracking.trackers`, or null. It changes
         nothing of the run.
       model: `ranker` or `retriever`.
@@ -82,6 +84,7 @@ class RunConfig:
     fit: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     calibration: Mapping[str, Any] | None = None
+    fairness: Mapping[str, Any] | None = None
     track: Mapping[str, Any] | None = None
     model: Model = "ranker"
     distil: str | None = None
@@ -131,6 +134,8 @@ class RunConfig:
         """
         settings = self.sections()
         del settings["track"]
+        if settings["fairness"] is None:
+            del settings["fairness"]  # which runs had not from the beginning
         if self.model != "ranker":
             beside = {"model": self.model, "distil": self.distil}
             settings = {**beside, **settings}
@@ -166,7 +171,7 @@ def _checked(sections: dict[str, Any]) -> dict[str, Any]:
     known = list(RunConfig().sections())
     optional = (
         *("text", "matching", "interaction", "multitask", "text_matching"),
-        *("calibration", "track"),
+        *("calibration", "fairness", "track"),
     )
     for name, section in sections.items():
         if name not in known:

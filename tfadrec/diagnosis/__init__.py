@@ -1,6 +1,19 @@
-"""What is wrong with a dataset or a run, and what to do about it."""
+"""What is wrong with a dataset, a run, a bundle or a search, and what to do."""
 
-from tfadrec.diagnosis.examine import examine_dataset, examine_run
+from tfadrec.diagnosis.examine import (
+    examine_bundle,
+    examine_dataset,
+    examine_run,
+    examine_run_folder,
+    examine_sweep,
+)
 from tfadrec.diagnosis.finding import Finding
 
-__all__ = ["Finding", "examine_dataset", "examine_run"]
+__all__ = [
+    "Finding",
+    "examine_bundle",
+    "examine_dataset",
+    "examine_run",
+    "examine_run_folder",
+    "examine_sweep",
+]

@@ -1,12 +1,23 @@
 """All checks, one after the other."""
 
 import itertools
+import os
+import pathlib
+from collections.abc import Iterable
+from typing import Any
 
 from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
-from tfadrec.diagnosis import leaks, rows_checks
+from tfadrec.diagnosis import (
+    flavour,
+    histories,
+    leaks,
+    rows_checks,
+    sampler,
+    text_checks,
+)
 from tfadrec.diagnosis.finding import Finding
-from tfadrec.training import Run
+from tfadrec.training import Run, load_run
 
 _LEVELS = ("error", "warning", "note")
 OF_DATASETS = (
@@ -14,8 +25,11 @@ OF_DATASETS = (
     leaks.leaking_ids,
     leaks.future_events,
     leaks.split_leaks,
+    sampler.sampler_leaks,
+    histories.wrong_histories,
     rows_checks.duplicates,
     rows_checks.copied_ads,
+    text_checks.cut_texts,
     rows_checks.one_class,
     rows_checks.constants,
     rows_checks.unknown_values,
@@ -31,7 +45,25 @@ def examine_dataset(dataset: Dataset) -> list[Finding]:
     Args:
       dataset: with at least one impression.
     """
-    return _sorted(check(dataset) for check in OF_DATASETS)
+    return in_order(check(dataset) for check in OF_DATASETS)
+
+
+def examine_run_folder(
+    folder: str | pathlib.Path, **settings: Any
+) -> list[Finding]:
+    """What is wrong with the run in a folder, which may be another Keras's.
+
+    Args:
+      folder: of `tfadrec train`.
+      **settings: of `training.load_run`.
+
+    Raises:
+      InputError: see `training.load_run`.
+    """
+    written = list(flavour.keras_flavour(pathlib.Path(folder)))
+    if any(finding.level == "error" for finding in written):
+        return in_order([written])  # which cannot be loaded
+    return in_order([written, examine_run(load_run(folder, **settings))])
 
 
 def examine_run(run: Run) -> list[Finding]:
@@ -40,25 +72,64 @@ def examine_run(run: Run) -> list[Finding]:
     Args:
       run: of `training.load_run`.
     """
-    from tfadrec.diagnosis import run_checks
+    from tfadrec.diagnosis import reading, run_checks
+    from tfadrec.diagnosis.scored import Scored
 
-    checks = (
-        run_checks.broken_weights,
-        run_checks.weights_that_do_not_train,
-        run_checks.ignored_inputs,
+    scored = Scored.of_run(run)
+    of_scores = (
+        reading.ignored_inputs,
+        reading.read_padding,
         run_checks.saturated_logits,
         run_checks.equal_tasks,
         run_checks.calibration_off,
         run_checks.no_better_than_chance,
     )
-    return _sorted(
+    return in_order(
         itertools.chain(
-            (check(run) for check in checks),
+            [run_checks.broken_weights(run), run_checks.training_steps(run)],
+            [text_checks.cut_tokens(run)],
+            (check(scored) for check in of_scores),
             (check(run.dataset) for check in OF_DATASETS),
         )
     )
 
 
-def _sorted(found) -> list[Finding]:
+@takes(dataset="dataset")
+def examine_bundle(
+    version: str | os.PathLike[str], dataset: Dataset | None = None
+) -> list[Finding]:
+    """What is wrong with a bundle, the worst first.
+
+    Args:
+      version: the folder of a version.
+      dataset: rows of today's log, prepared with --like the dataset that the
+        run was trained on; they are asked of the bundle, and held against what
+        it was trained on.
+
+    Raises:
+      InputError: where the rows have other inputs than the bundle.
+    """
+    from tfadrec.diagnosis import bundle_checks
+
+    found = bundle_checks.of_bundle(pathlib.Path(version), dataset)
+    return in_order(itertools.chain([flavour.keras_flavour()], found))
+
+
+def examine_sweep(folder: str | os.PathLike[str]) -> list[Finding]:
+    """What is wrong with a search, the worst first.
+
+    Args:
+      folder: of `tfadrec tune`.
+
+    Raises:
+      InputError: where it has ended no trial yet.
+    """
+    from tfadrec.diagnosis import sweep_checks
+
+    return in_order(sweep_checks.of_sweep(pathlib.Path(folder)))
+
+
+def in_order(found: Iterable[Iterable[Finding]]) -> list[Finding]:
+    """The findings of some checks, the worst first."""
     findings = itertools.chain.from_iterable(found)
     return sorted(findings, key=lambda f: _LEVELS.index(f.level))

@@ -184,7 +184,7 @@ def clock_jumps(dataset: Dataset) -> Iterator[Finding]:
         at = times[longest].astype("M8[s]")
         yield Finding(
             "clock_jump",
-            "warning",
+            "note" if _parts_splits(dataset, times[longest]) else "warning",
             "timestamp",
             f"no row for a long time from {at} on",
             f"{100 * gaps[longest] / span:.0f} % of the log's whole time",
@@ -202,3 +202,13 @@ def clock_jumps(dataset: Dataset) -> Iterator[Finding]:
             "Times without hours make a day's rows each other's present: give "
             "finer ones where there are some.",
         )
+
+
+def _parts_splits(dataset: Dataset, time: np.int64) -> bool:
+    """Whether a published split has no part on both sides of a time."""
+    rows = dataset.impressions
+    if rows.splits is None:
+        return False
+    splits = np.asarray(rows.splits).astype(str)
+    before = rows.times <= time
+    return not set(splits[before]) & set(splits[~before])

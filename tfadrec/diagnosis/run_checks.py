@@ -1,36 +1,42 @@
 """What a trained ranker does not do and should."""
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tfadrec.core.door import tf
-from tfadrec.data.dataset import Dataset
 from tfadrec.diagnosis.finding import Finding
+from tfadrec.diagnosis.logits import saturated
+from tfadrec.diagnosis.scored import Scored
 from tfadrec.metrics import probabilities, ranking
+from tfadrec.models.ranker_ensemble import Ranker
 from tfadrec.training import Run
 
 _BATCH, _BATCHES = 512, 4
-#: A logit this far from 0 is one in ten million.
-_FAR = 16.0
-#: Of rows, for what is measured twice.
-_ROWS = 8192
+#: Of the time of a step, what is too much to wait for its batch.
+_WAITS = 0.5
 
 
-def weights_that_do_not_train(run: Run) -> Iterator[Finding]:
-    """Weights whose gradient is zero on rows that the ranker learned from."""
+def training_steps(run: Run) -> Iterator[Finding]:
+    """Weights that the loss does not reach, and batches that come too late.
+
+    Steps are taken without changing a weight; the first one is not timed.
+    """
     ranker = run.ranker
     largest = np.zeros(len(ranker.trainable_variables))
-    for batch in run.train.batches(_BATCH, seed=0).take(_BATCHES):
-        with tf.GradientTape() as tape:
-            loss = ranker.compute_loss(batch, training=False)
-        gradients = tape.gradient(loss, ranker.trainable_variables)
-        for place, gradient in enumerate(gradients):
-            if gradient is not None:
-                values = getattr(gradient, "values", gradient)
-                size = float(tf.reduce_max(tf.abs(values)))
-                largest[place] = max(largest[place], size)
+    waited, stepped = [], []
+    size = run.config.fit.get("batch_size", _BATCH)
+    batches = iter(run.train.batches(size, seed=0))
+    for _ in range(_BATCHES):
+        begun = time.perf_counter()
+        batch = next(batches)
+        came = time.perf_counter()
+        largest = np.maximum(largest, _slopes(ranker, batch))
+        waited.append(came - begun)
+        stepped.append(time.perf_counter() - came)
     ranker.reset_metrics()
     still = [
         variable.name
@@ -39,14 +45,29 @@ def weights_that_do_not_train(run: Run) -> Iterator[Finding]:
         )
         if size == 0 and not _is_for_the_missing(variable.name)
     ]
-    if not still:
-        return
+    if still:
+        yield _not_training(run, still, len(largest))
+    wait, step = np.median(waited[1:]), np.median(stepped[1:])
+    if wait > _WAITS * step:
+        yield Finding(
+            "slow_input",
+            "warning",
+            "batches",
+            "training waits for its rows",
+            f"{1000 * wait:.0f} ms for a batch, {1000 * step:.0f} ms to learn "
+            "from it",
+            "Give the input more cores, or a smaller batch or history.",
+        )
+
+
+def _not_training(run: Run, still: list[str], number: int) -> Finding:
+    """What to say of weights without a gradient, of so many."""
     much = (
-        f"{len(still)} of {len(largest)} weights, "
+        f"{len(still)} of {number} weights, "
         f"{', '.join(still[:5])}{' …' if len(still) > 5 else ''}"
     )
     if not np.any(run.train.impressions.history_lengths):
-        yield Finding(
+        return Finding(
             "no_history",
             "note",
             still[0],
@@ -55,8 +76,7 @@ def weights_that_do_not_train(run: Run) -> Iterator[Finding]:
             much,
             "Name `events` where the log tells what users did before.",
         )
-        return
-    yield Finding(
+    return Finding(
         "weights_do_not_train",
         "warning",
         still[0],
@@ -64,6 +84,19 @@ def weights_that_do_not_train(run: Run) -> Iterator[Finding]:
         much,
         "Is the piece wired up, and are its inputs not all zero?",
     )
+
+
+def _slopes(ranker: Ranker, batch: Any) -> NDArray[np.float64]:
+    """The largest size of each weight's gradient."""
+    with tf.GradientTape() as tape:
+        loss = ranker.compute_loss(batch, training=False)
+    gradients = tape.gradient(loss, ranker.trainable_variables)
+    found = np.zeros(len(gradients))
+    for place, gradient in enumerate(gradients):
+        if gradient is not None:
+            values = getattr(gradient, "values", gradient)
+            found[place] = float(tf.reduce_max(tf.abs(values)))
+    return found
 
 
 def broken_weights(run: Run) -> Iterator[Finding]:
@@ -105,25 +138,15 @@ def broken_weights(run: Run) -> Iterator[Finding]:
             )
 
 
-def saturated_logits(run: Run) -> Iterator[Finding]:
+def saturated_logits(scored: Scored) -> Iterator[Finding]:
     """Probabilities of 0 or 1, for all that can be told."""
-    for task, logits in _predictions(run).items():
-        far = ~(np.abs(logits) < _FAR)
-        if far.mean() > 0.01:
-            yield Finding(
-                "saturated_logits",
-                "warning",
-                task,
-                f"logits lie beyond {_FAR:.0f}",
-                f"{100 * far.mean():.0f} % of the rows",
-                "Give large numbers `log1p` or a range, or lower the learning "
-                "rate.",
-            )
+    for task, logits in scored.logits.items():
+        yield from saturated(task, logits)
 
 
-def equal_tasks(run: Run) -> Iterator[Finding]:
+def equal_tasks(scored: Scored) -> Iterator[Finding]:
     """Two tasks that are answered alike."""
-    found = {t: z for t, z in _predictions(run).items() if np.ptp(z) > 0}
+    found = {t: z for t, z in scored.logits.items() if np.ptp(z) > 0}
     names = list(found)
     for place, one in enumerate(names):
         for other in names[place + 1 :]:
@@ -139,10 +162,10 @@ def equal_tasks(run: Run) -> Iterator[Finding]:
                 )
 
 
-def calibration_off(run: Run) -> Iterator[Finding]:
+def calibration_off(scored: Scored) -> Iterator[Finding]:
     """Predicted clicks that are not as many as observed ones."""
-    rows = _some(run)
-    for task, logits in _predictions(run, calibrated=True).items():
+    rows = scored.rows
+    for task, logits in scored.calibrated.items():
         labels = rows.impressions.labels.get(task)
         if labels is None:
             continue
@@ -163,55 +186,10 @@ def calibration_off(run: Run) -> Iterator[Finding]:
             )
 
 
-def ignored_inputs(run: Run) -> Iterator[Finding]:
-    """History, context and users that might as well be anybody's.
-
-    Their inputs are dealt to other rows. Where no logit moves, the ranker does
-    not read them.
-    """
-    rows = _some(run)
-    inputs, *_ = next(iter(rows.batches(len(rows))))
-    schema = rows.schema
-    groups = {
-        "history": [n for n in inputs if n.startswith("history_")],
-        "user id": ["user_id"],
-        **{
-            entity: [
-                tensor
-                for feature in schema.of(entity)  # type: ignore[arg-type]
-                for tensor in feature.tensors
-                if tensor in inputs
-            ]
-            for entity in ("user", "context", "candidate")
-        },
-    }
-    before = run.ranker(inputs)
-    for name, tensors in groups.items():
-        dealt = {t: tf.roll(inputs[t], 1, 0) for t in tensors}
-        if not dealt or all(
-            bool(tf.reduce_all(inputs[t] == dealt[t])) for t in dealt
-        ):
-            continue
-        after = run.ranker({**inputs, **dealt})
-        moved = max(
-            float(tf.reduce_max(tf.abs(after[task] - before[task])))
-            for task in before
-        )
-        if moved < 1e-4:
-            yield Finding(
-                "ignored_input",
-                "warning",
-                name,
-                "logits stay as they are with those of another row",
-                f"{moved:.1g} at most, over {len(rows)} rows",
-                "Is it wired up, and has it been trained for long enough?",
-            )
-
-
-def no_better_than_chance(run: Run) -> Iterator[Finding]:
+def no_better_than_chance(scored: Scored) -> Iterator[Finding]:
     """An AUC that a coin reaches."""
-    rows = _some(run)
-    for task, logits in _predictions(run).items():
+    rows = scored.rows
+    for task, logits in scored.logits.items():
         labels = rows.impressions.labels.get(task)
         if labels is None or labels.min() == labels.max():
             continue
@@ -232,26 +210,3 @@ def no_better_than_chance(run: Run) -> Iterator[Finding]:
 def _is_for_the_missing(name: str) -> bool:
     """Whether rows that have all values do not reach a weight."""
     return "missing" in name or "unknown" in name
-
-
-def _some(run: Run) -> Dataset:
-    """Rows that the ranker has not seen, of test or else of validation."""
-    rows = run.test if len(run.test) else run.valid
-    places = np.linspace(0, len(rows) - 1, min(len(rows), _ROWS))
-    return rows.select(places.astype(np.int64))
-
-
-def _predictions(
-    run: Run, calibrated: bool = False
-) -> Mapping[str, NDArray[np.float32]]:
-    """Logits of the binary tasks."""
-    rows = _some(run)
-    found = run.ranker.predict(rows.batches(4096))
-    if calibrated and run.calibration is not None:
-        found = run.calibration.of_rows(found, rows)
-    losses = run.ranker.task_losses
-    return {
-        task: z
-        for task, z in found.items()
-        if task not in losses or losses[task].is_binary
-    }

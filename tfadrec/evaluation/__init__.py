@@ -4,6 +4,7 @@ from tfadrec.evaluation.choices import choices, choices_text
 from tfadrec.evaluation.compare import compare
 from tfadrec.evaluation.comparison import (
     Difference,
+    Tally,
     differences,
     differences_text,
     gate,
@@ -30,6 +31,7 @@ __all__ = [
     "Evaluation",
     "Fairness",
     "ReliabilityBin",
+    "Tally",
     "choices",
     "choices_text",
     "compare",

@@ -16,11 +16,7 @@ _STYLE = """
 @media (prefers-color-scheme: dark) { :root { --paper: #16181c; --ink: #e4e4e4;
   --soft: #a9adb5; --line: #454a54; --c0: #6cb0ff; --c1: #f0a060;
   --c2: #7fcf8f; --c3: #c3a0f0; } }
-@media print { :root { color-scheme: light; --paper: #fff; --ink: #000;
-  --soft: #333; --line: #999; --c0: #0b62c4; --c1: #b3500b; --c2: #2b7a3a;
-  --c3: #7b4fb0; } h2, h3 { break-after: avoid; }
-  figure, tr { break-inside: avoid; } body { margin: 0; } }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem;
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 66rem;
   margin: 2rem auto; padding: 0 1rem; color: var(--ink);
   background: var(--paper); }
 h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
@@ -48,9 +44,16 @@ svg text { font-size: 11px; fill: var(--soft); }
 .c2 { fill: var(--c2); stroke: var(--c2); color: var(--c2); }
 .c3 { fill: var(--c3); stroke: var(--c3); color: var(--c3); }
 .line { fill: none; }
-.key { margin-left: 0.8rem; white-space: nowrap; }
+.key { margin-right: 0.8rem; white-space: nowrap; }
 .key::before { content: "\\25A0\\00A0"; }
 p, figcaption { color: var(--soft); }
+@media print { :root { color-scheme: light; --paper: #fff; --ink: #000;
+  --soft: #333; --line: #999; --c0: #0b62c4; --c1: #b3500b; --c2: #2b7a3a;
+  --c3: #7b4fb0; } h2, h3 { break-after: avoid; }
+  figure, tr { break-inside: avoid; } body { margin: 0; max-width: none;
+  font-size: 10pt; } .scroll, pre { overflow: visible; }
+  table { font-size: 8pt; } th, td { padding: 0.1rem 0.3rem; }
+  td, th, pre { white-space: pre-wrap; } }
 """
 #: The rule by which a page of version 0.1.0 is told.
 _STYLE_1 = """

@@ -93,9 +93,13 @@ def write_report(
         ]
         body += ["<h2>Recommendations</h2>", table(rows, "text")]
     if facts:
-        rows = [["fact", "value"]] + [[k, str(v)] for k, v in facts.items()]
+        rows = [["fact", "value"]] + [[k, _fact(v)] for k, v in facts.items()]
         body += ["<h2>Facts</h2>", table(rows, "text")]
     write_page(path, title, body)
+
+
+def _fact(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def _plot(name: str, bins: Sequence[ReliabilityBin]) -> str:

@@ -10,6 +10,7 @@ from tfadrec.explanation.of_run import explain_run
 from tfadrec.explanation.permutation import importances
 from tfadrec.explanation.question import Question
 from tfadrec.explanation.rank_creatives import rank_creatives
+from tfadrec.explanation.served_explainer import ServedExplainer
 from tfadrec.explanation.summary import Summary
 from tfadrec.explanation.text import (
     creatives_text,
@@ -22,6 +23,7 @@ __all__ = [
     "Explanation",
     "Importance",
     "Question",
+    "ServedExplainer",
     "Summary",
     "creatives_text",
     "deletion_check",

@@ -10,12 +10,10 @@ from tfadrec.core.errors import InputError
 from tfadrec.core.schema import Schema
 from tfadrec.core.takes import takes
 from tfadrec.explanation.explanation import Explanation
-from tfadrec.explanation.path import gauss_legendre
+from tfadrec.explanation.integrated import by_feature, integrated
 from tfadrec.explanation.question import Question
 from tfadrec.explanation.recorder import Recorder
-from tfadrec.explanation.replacer import Replacer
 from tfadrec.explanation.scopes import Key
-from tfadrec.explanation.tensors import is_of_events, labels_of
 from tfadrec.models import AdRanker
 
 #: Points of the path at first, and at most: as often doubled as needed.
@@ -146,68 +144,28 @@ class _Path:
         }
 
     def _some(self, rows, steps):
-        nodes, weights = gauss_legendre(steps)
-        # Both ends go along, and count for nothing.
-        nodes = np.concatenate([[0.0], nodes, [1.0]])
-        weights = np.concatenate([[0.0], weights, [0.0]])
-        count = len(nodes)
-        begin = {k: tf.gather(v, rows) for k, v in self._begin.items()}
-        end = {k: tf.gather(v, rows) for k, v in self._end.items()}
-        share = np.tile(nodes, len(rows)).astype(np.float32)
-        moved = {k: _between(begin[k], end[k], share, count) for k in end}
-        many = self._asked.take(rows).repeat(count)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(moved)
-            logits = many.score(self._ranker, Replacer(moved))[self._task]
-        slopes = tape.gradient(
-            logits, moved, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        found = integrated(
+            self._ranker,
+            self._asked.take(rows),
+            self._task,
+            {k: tf.gather(v, rows) for k, v in self._begin.items()},
+            {k: tf.gather(v, rows) for k, v in self._end.items()},
+            steps,
         )
-        found = {
-            key: np.einsum(
-                "bs...,s->b...",
-                np.reshape(
-                    slopes[key].numpy().astype(np.float64),
-                    (len(rows), count, *end[key].shape[1:]),
-                ),
-                weights,
-            )
-            * (end[key] - begin[key]).numpy()
-            for key in end
-        }
-        along = logits.numpy().astype(np.float64).reshape(len(rows), count)
-        return {**found, "begin": along[:, 0], "end": along[:, -1]}
-
-
-def _between(begin, end, share, count):
-    """Points between two values [b, ...], [b count, ...]."""
-    share = tf.reshape(share, [-1, *[1] * (end.shape.rank - 1)])
-    begin, end = (tf.repeat(v, count, axis=0) for v in (begin, end))
-    return begin + share * (end - begin)
+        return {key: values.numpy() for key, values in found.items()}
 
 
 def _explanation(task, ranker, asked, schema, found, recorded, steps):
     """The parts of values, summed up by feature and by event."""
-    fields: dict[str, np.ndarray] = {}
-    events = np.zeros(asked.real.shape)
-    for key, parts in found.items():
-        if key in ("begin", "end"):
-            continue
-        of_events = is_of_events(key, ranker)
-        if of_events:
-            events += parts.reshape(*events.shape, -1).sum(axis=-1)
-        labels = labels_of(key, ranker, schema)
-        if len(labels) == 1:
-            by_label = parts.reshape(len(parts), 1, -1).sum(axis=-1)
-        else:
-            by_label = parts.reshape(len(parts), -1, len(labels)).sum(axis=1)
-        for place, label in enumerate(labels):
-            fields[label] = fields.get(label, 0.0) + by_label[:, place]
+    ends = {name: found[name] for name in ("begin", "end")}
+    parts = {key: found[key] for key in found if key not in ends}
+    fields, events = by_feature(parts, ranker, schema)
     return Explanation(
         task=task,
-        logits=found["end"],
-        unknown=found["begin"],
-        fields=fields,
-        events=events,
+        logits=ends["end"],
+        unknown=ends["begin"],
+        fields={name: part.numpy() for name, part in fields.items()},
+        events=np.zeros(asked.real.shape) if events is None else events.numpy(),
         real=asked.real,
         history_rows=np.asarray(asked.inputs["history_ads"]),
         attention=recorded.weights(*asked.real.shape),

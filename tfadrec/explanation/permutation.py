@@ -1,20 +1,14 @@
 """How much worse a ranker is with a feature that is another row's."""
 
-import dataclasses
-from collections.abc import Callable, Mapping
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from tfadrec.core.door import tf
 from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 from tfadrec.evaluation import Difference, Evaluation, differences, measure
+from tfadrec.explanation.deals import deals
 from tfadrec.explanation.importance import Importance
 from tfadrec.explanation.question import Question
-from tfadrec.explanation.tensors import event_inputs
-from tfadrec.layers.features.kinds import columns_of
 from tfadrec.models import AdRanker
 
 #: Rows that are read, and dealt to one another, at a time.
@@ -55,14 +49,14 @@ def importances(
       Breiman, "Random Forests", Machine Learning 45, 2001, section 10.
     """
     task = task or ranker.tasks[0]
-    deals = _deals(ranker, rows)
+    dealt = deals(ranker, rows)
     generator = np.random.default_rng(seed)
-    logits: dict[str, list[NDArray]] = {n: [] for n in (_ALL, *deals)}
+    logits: dict[str, list[NDArray]] = {n: [] for n in (_ALL, *dealt)}
     for inputs, *_ in rows.batches(_ROWS):
         asked = Question.of_inputs(ranker, inputs)
         logits[_ALL].append(asked.score(ranker)[task].numpy())
         order = generator.permutation(len(asked))
-        for name, deal in deals.items():
+        for name, deal in dealt.items():
             logits[name].append(deal(asked, order).score(ranker)[task].numpy())
     real = (
         ()
@@ -89,57 +83,3 @@ def _importance(found: Difference) -> Importance:
     return Importance(
         found.model, found.metric, sign * found.difference, low, high
     )
-
-
-Deal = Callable[[Question, NDArray], Question]
-
-
-def _deals(ranker: AdRanker, rows: Dataset) -> dict[str, Deal]:
-    """Feature -> what deals its values to other rows."""
-    schema, tower = rows.schema, ranker.ad_tower
-    columns = {
-        f"{feature.entity}.{feature.name}": list(columns_of(feature.spec()))
-        for feature in schema.of("user", "context", "candidate")
-    }
-    deals = {"user id": _of_inputs("user_id")}
-    deals |= {n: _of_inputs(*own) for n, own in columns.items() if own}
-    events = event_inputs(ranker) | {"history_length"}
-    deals["history"] = _of_inputs(*events, history=True)
-    if tower.use_id:
-        deals["ad id"] = _of_ads("id", "bias")
-    for feature in schema.of("ad"):
-        own = list(columns_of(feature.spec()))
-        if own:
-            deals[f"ad.{feature.name}"] = _of_ads(*own)
-    if tower.text_space is not None or tower.text is not None:
-        deals["ad text"] = _of_ads("text")
-    return deals
-
-
-def _of_inputs(*names: str, history: bool = False) -> Deal:
-    def deal(asked, order):
-        return dataclasses.replace(
-            asked,
-            inputs=_dealt(asked.inputs, set(names), order),
-            history=_dealt(asked.history, set(asked.history), order)
-            if history
-            else asked.history,
-        )
-
-    return deal
-
-
-def _of_ads(*names: str) -> Deal:
-    def deal(asked, order):
-        return dataclasses.replace(
-            asked, ads=_dealt(asked.ads, set(names), order)
-        )
-
-    return deal
-
-
-def _dealt(columns: Mapping[str, Any], names: set[str], order) -> dict:
-    return {
-        name: tf.gather(values, order) if name in names else values
-        for name, values in columns.items()
-    }

@@ -231,7 +231,7 @@ def _rows(dataset: Dataset, ids: Any) -> Any:
 
 def _missing(values, axes: int):
     """Missing values in place of some, whose first `axes` axes are places."""
-    values = np.asarray(values)
-    flat = values.reshape(-1, *values.shape[axes:])
-    nothing = missing_like({"it": flat})["it"]
-    return tf.constant(np.repeat(nothing, len(flat), 0).reshape(values.shape))
+    behind = [1] * (values.shape.rank - axes)
+    one = np.zeros([1, *behind], values.dtype.as_numpy_dtype)
+    nothing = missing_like({"it": one})["it"].ravel()[0]
+    return tf.fill(tf.shape(values), tf.constant(nothing, values.dtype))

@@ -1,10 +1,12 @@
 """What a model is trained to make small: losses of rows, slates and pairs.
 
-Each loss of a task is a `TaskLoss`; `get` finds one by its name.
+Each loss of a task is a `TaskLoss`; `get` finds one by its name. `GroupGap` is
+a penalty beside them.
 """
 
 from tfadrec.losses.binary_cross_entropy import BinaryCrossEntropy
 from tfadrec.losses.get import get
+from tfadrec.losses.group_gap import GroupGap
 from tfadrec.losses.huber import Huber
 from tfadrec.losses.in_batch_info_nce import InBatchInfoNCE
 from tfadrec.losses.jrc import JRC
@@ -19,6 +21,7 @@ from tfadrec.losses.zero_inflated_log_normal import ZeroInflatedLogNormal
 __all__ = [
     "JRC",
     "BinaryCrossEntropy",
+    "GroupGap",
     "Huber",
     "InBatchInfoNCE",
     "LambdaLoss",

@@ -354,6 +354,11 @@ class AdRanker(RankingModel):
             outputs = {task: tf.squeeze(v, 1) for task, v in outputs.items()}
         return outputs if as_outputs else self.answers(outputs)
 
+    def codes_of(self, inputs, field):
+        """See the base class; of ads, they are those of the ad tower."""
+        codes = self.ad_tower.codes(field, inputs["candidate_ads"])
+        return super().codes_of(inputs, field) if codes is None else codes
+
     def rank(self, inputs, history, ads, training=None):
         """What `call` gives, of ads that are encoded already, as in serving.
 

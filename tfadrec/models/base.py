@@ -68,6 +68,7 @@ class RankingModel(tfrs.models.Model):
         metrics=None,
         loss_weights=None,
         weighted_metrics=None,
+        group_gap=None,
         **kwargs,
     ):
         """Sets how the model is trained.
@@ -81,6 +82,8 @@ class RankingModel(tfrs.models.Model):
             is the one that has a name.
           loss_weights: in place of the model's own: task -> weight.
           weighted_metrics: as `metrics`, with the weights of rows.
+          group_gap: a `losses.GroupGap`, added to the loss of the first task in
+            training alone. It is not saved with the model.
           **kwargs: as for any Keras model.
 
         Raises:
@@ -95,6 +98,12 @@ class RankingModel(tfrs.models.Model):
             loss_weights=loss_weights,
             **kwargs,
         )
+        if group_gap and not self.task_losses[self.tasks[0]].is_binary:
+            raise ValueError(
+                "`group_gap` must be of a label of 0 and 1. Received: the task "
+                f"{self.tasks[0]!r}, of amounts."
+            )
+        self._group_gap = group_gap
         for name, of_tasks in (
             ("metrics", metrics),
             ("weighted_metrics", weighted_metrics),
@@ -230,6 +239,10 @@ class RankingModel(tfrs.models.Model):
             losses.append(self._loss_weights[task] * _mean(per_row, mask))
         loss = tf.add_n(losses)
         self._loss_mean.update_state(loss)
+        if training and self._group_gap is not None:
+            task = self.tasks[0]
+            codes = self.codes_of(x, self._group_gap.field)
+            loss += self._group_gap(answers[task], codes, labels[task], mask)
         measured = {task: answers[task] for task in self.tasks}
         if mask is not None:
             for values in measured.values():
@@ -239,6 +252,18 @@ class RankingModel(tfrs.models.Model):
             {task: labels[task] for task in self.tasks}, measured, weight
         )
         return loss
+
+    def codes_of(self, inputs, field):
+        """The code of a category in each row, int32, shaped as the labels.
+
+        Args:
+          inputs: as `Dataset.batches` gives them.
+          field: the tensor's name.
+        """
+        codes = inputs[field]
+        if inputs["candidate_ads"].shape.rank > codes.shape.rank:
+            codes = codes[:, None] + tf.zeros_like(inputs["candidate_ads"])
+        return codes
 
     def train_step(self, inputs):
         """One step of gradient descent on one batch."""

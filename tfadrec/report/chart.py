@@ -148,11 +148,16 @@ def _axes(x_scale, y_scale, across, up, x_text) -> str:
         + _text(_LEFT, bottom + 15, x_text(low), "start")
         + _text(right, bottom + 15, x_text(high), "end")
         + _text((_LEFT + right) / 2, bottom + 32, across, "middle")
-        + _text(_LEFT - 6, bottom, f"{y_low:.3g}", "end")
-        + _text(_LEFT - 6, _TOP + 9, f"{y_high:.3g}", "end")
+        + _text(_LEFT - 6, bottom, _number(y_low), "end")
+        + _text(_LEFT - 6, _TOP + 9, _number(y_high), "end")
         + f'<text text-anchor="middle" x="14" y="{middle}" '
         f'transform="rotate(-90 14 {middle})">{escape(up)}</text>'
     )
+
+
+def _number(value: float) -> str:
+    """What fits beside an axis: 0.722, or 1,750."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _text(x: float, y: float, text: str, anchor: str) -> str:

@@ -62,8 +62,12 @@ def check_schema(sections: Mapping[str, Any], schema: Schema) -> None:
                 f"{', '.join(map(str, unknown))}."
                 f"{nearest(unknown, schema.labels)}"
             )
-    field = (sections.get("calibration") or {}).get("field")
-    check_field(field, schema)
+    for name, what in (
+        ("calibration", "a calibration by field"),
+        ("fairness", "a penalty on groups"),
+    ):
+        field = (sections.get(name) or {}).get("field")
+        check_field(field, schema, what)
     category = (sections.get("ad_tower") or {}).get("category")
     known = [f.name for f in schema.of("ad") if f.spec()["kind"] == "category"]
     tensors = [f.tensor for f in schema.of("ad")]
@@ -75,12 +79,15 @@ def check_schema(sections: Mapping[str, Any], schema: Schema) -> None:
         )
 
 
-def check_field(field: Any, schema: Schema) -> None:
-    """Refuses a field to calibrate by that is no category of the dataset.
+def check_field(
+    field: Any, schema: Schema, what: str = "a calibration by field"
+) -> None:
+    """Refuses a field that is no category of the dataset.
 
     Args:
       field: the name, or None for none.
       schema: of the dataset.
+      what: what reads the field.
 
     Raises:
       InputError: with what there is.
@@ -94,8 +101,8 @@ def check_field(field: Any, schema: Schema) -> None:
     more += [f"{f.entity}.{f.name}" for f in categories]
     if field not in (*known, *more):
         raise InputError(
-            "a calibration by field reads a category of ads, users, requests "
-            f"or candidates, one of {', '.join(known) or 'none'}. Received: "
+            f"{what} reads a category of ads, users, requests or candidates, "
+            f"one of {', '.join(known) or 'none'}. Received: "
             f"field={field!r}.{nearest([field], known)}"
         )
 

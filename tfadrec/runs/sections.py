@@ -45,6 +45,7 @@ _MADE = {
     "fit": (("tfadrec.training", "fit"),),
     "data": (("tfadrec.data", "split_by_time"),),
     "calibration": (("tfadrec.calibration", "fit_calibration"),),
+    "fairness": (("tfadrec.losses", "GroupGap"),),
     "track": (("tfadrec.training.tracking", "trackers"),),
 }
 #: What is not a setting, since the dataset or another section tells it.

@@ -1,7 +1,12 @@
 """The SavedModel bundle, its signatures, and a reader of it."""
 
 from tfadrec.serving.answers import answers
-from tfadrec.serving.bundle import export_bundle, open_bundle, version_path
+from tfadrec.serving.bundle import (
+    export_bundle,
+    newest_version,
+    open_bundle,
+    version_path,
+)
 from tfadrec.serving.client import Client
 from tfadrec.serving.examples import to_examples
 from tfadrec.serving.gates import Gates
@@ -22,6 +27,7 @@ __all__ = [
     "answers",
     "check_servable",
     "export_bundle",
+    "newest_version",
     "open_bundle",
     "promote",
     "recommend",

@@ -27,11 +27,12 @@ from tfadrec.models import AdRetriever
 from tfadrec.models.ranker_ensemble import Ranker
 from tfadrec.serving.answers import answers
 from tfadrec.serving.catalogue_tables import columns_read
+from tfadrec.serving.cost_of_explaining import write_cost
 from tfadrec.serving.deployment import check_deployment, write_deployment
 from tfadrec.serving.native_check import check_native
 from tfadrec.serving.op_lint import foreign_ops
 from tfadrec.serving.parity import bound_of, check_parity
-from tfadrec.serving.ranking_service import RankingService
+from tfadrec.serving.ranking_service import Explainer, RankingService
 from tfadrec.serving.recommender import CANDIDATES
 from tfadrec.serving.scores import Scores
 from tfadrec.serving.warm_up import warm_up_requests, write_warm_up
@@ -68,6 +69,7 @@ def export_bundle(
     retriever: AdRetriever | None = None,
     candidates: int = CANDIDATES,
     filters: Sequence[str] = (),
+    explainer: Explainer | None = None,
 ) -> pathlib.Path:
     """Writes `<path>/<version>/`, a SavedModel for TensorFlow Serving.
 
@@ -107,6 +109,8 @@ def export_bundle(
       retriever: see `RankingService`.
       candidates: see `RankingService`.
       filters: see `RankingService`.
+      explainer: see `RankingService`; what it costs is written to
+        `explain.json`.
 
     Returns:
       The version's folder.
@@ -136,7 +140,7 @@ def export_bundle(
             *(folder, version, ranker, dataset, tokenizer, encoder),
             *(catalogue, calibration, rates, native, train),
             dataset if valid is None else valid,
-            *(retriever, candidates, filters),
+            *(retriever, candidates, filters, explainer),
         )
     return pathlib.Path(path, str(version))
 
@@ -157,6 +161,7 @@ def _export(
     retriever: AdRetriever | None,
     candidates: int,
     filters: Sequence[str],
+    explainer: Explainer | None,
 ) -> None:
     """See `export_bundle`; its folder is held."""
     path = bundle.path
@@ -187,11 +192,15 @@ def _export(
             retriever=retriever,
             candidates=candidates,
             filters=filters,
+            explainer=explainer,
         )
         signatures = service.signatures()
         write_model(service, fresh, signatures)
         specs = service.finder and service.finder.specs()
-        requests = list(warm_up_requests(dataset, service.reader, specs))
+        explains = explainer is not None
+        requests = list(
+            warm_up_requests(dataset, service.reader, specs, explains=explains)
+        )
         with as_os_errors():
             write_warm_up(fresh, path.name, signatures, requests)
         foreign = foreign_ops(fresh)
@@ -206,6 +215,8 @@ def _export(
                 calibration=calibration,
                 more=more,
             )
+        if explains:
+            write_cost(fresh, dataset, answers(service, signatures)["explain"])
         if native:
             scores = Scores(ranker, dataset.schema.negatives_kept, calibration)
             check_native(
@@ -245,6 +256,21 @@ def open_bundle(
     return answers(loaded, loaded.signatures)
 
 
+def newest_version(path: str | pathlib.Path) -> pathlib.Path:
+    """The folder of a bundle's version, whatever its files are.
+
+    Args:
+      path: see `open_bundle`.
+
+    Raises:
+      InputError: where there is no bundle.
+    """
+    path = pathlib.Path(path)
+    if (path / "saved_model.pb").is_file():
+        return path
+    return path / str(existing_versions(path)[-1])
+
+
 def version_path(path: str | pathlib.Path) -> pathlib.Path:
     """The folder of a bundle's version, whose files are as they were exported.
 
@@ -252,10 +278,8 @@ def version_path(path: str | pathlib.Path) -> pathlib.Path:
       path: see `open_bundle`.
 
     Raises:
-      InputError: likewise.
+      InputError: where there is no bundle, or a file is not as it was.
     """
-    path = pathlib.Path(path)
-    if not (path / "saved_model.pb").is_file():
-        path = path / str(existing_versions(path)[-1])
-    require_whole(path)
-    return path
+    version = newest_version(path)
+    require_whole(version)
+    return version

@@ -2,11 +2,12 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.nearest import nearest
+from tfadrec.evaluation import Difference, gate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,20 +58,32 @@ class Gates:
         return cls(**settings)
 
     def outcomes(
-        self, stable: Mapping[str, float], canary: Mapping[str, float]
+        self,
+        stable: Mapping[str, float],
+        canary: Mapping[str, float],
+        differences: Sequence[Difference],
     ) -> list[dict[str, Any]]:
-        """Whether a version keeps each gate.
+        """Whether a version keeps each gate, as sure as its rows can be.
 
-        A measure that is not a number keeps no gate.
+        A gate of AUC and log loss is that of `evaluation.gate`: it is held
+        where the 95 % interval of the difference lies within what may be lost.
+        That of the calibration is held where the interval of the new version's
+        ratio lies within the limit.
 
         Args:
           stable: the stable version's `auc`, `log_loss`, `calibration` and
             `latency`.
-          canary: those of the new one.
+          canary: those of the new one, and `calibration_low` and
+            `calibration_high`.
+          differences: of the new version and the stable one, in AUC and log
+            loss.
 
         Returns:
           One dict per gate that has a limit: `gate`, `stable`, `canary`,
-          `limit` (of the new one's measure) and `kept`.
+          `limit` (of the new one's measure), `low` and `high` (the interval of
+          the difference, or of the ratio; None of the latency), `state`
+          (`held`, `lost`, or `open` where the rows do not tell) and `kept`,
+          whether it is held.
         """
         limits = {
             "auc": lambda x: stable["auc"] - x,
@@ -84,19 +97,35 @@ class Gates:
             if given is None:
                 continue
             limit, value = limit_of(given), canary[name]
-            if name == "auc":
-                kept = value >= limit
+            low: float | None = None
+            high: float | None = None
+            if name == "latency":
+                state = "held" if value <= limit else "lost"
             elif name == "calibration":
-                kept = abs(value - 1) <= limit
+                low = canary["calibration_low"]
+                high = canary["calibration_high"]
+                state = _within(low - 1, high - 1, given)
             else:
-                kept = value <= limit
+                (result,) = gate(differences, given, metric=name)
+                state = result.state
+                low, high = result.difference.low, result.difference.high
             found.append(
                 {
                     "gate": name,
                     "stable": stable[name],
                     "canary": value,
                     "limit": limit,
-                    "kept": bool(kept),
+                    "low": low,
+                    "high": high,
+                    "state": state,
+                    "kept": state == "held",
                 }
             )
         return found
+
+
+def _within(low: float, high: float, limit: float) -> str:
+    """Whether an interval lies within -limit and limit."""
+    if -limit <= low and high <= limit:
+        return "held"
+    return "lost" if low > limit or high < -limit else "open"

@@ -10,7 +10,7 @@ import numpy as np
 from tfadrec.core.errors import InputError
 from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
-from tfadrec.metrics import ranking
+from tfadrec.evaluation import Evaluation, differences, measure
 from tfadrec.serving.bundle import open_bundle
 from tfadrec.serving.deployment import read_labels, write_labels
 from tfadrec.serving.gates import Gates
@@ -44,8 +44,8 @@ def promote(
       rows: how many impressions are scored at most, >= 1, the newest.
 
     Returns:
-      One dict per gate: `gate`, `stable`, `canary`, `limit` and `kept`. Where
-      one is not kept, the labels stay.
+      One dict per gate; see `Gates.outcomes`. Where one is not kept, the labels
+      stay.
 
     Raises:
       InputError: where the canary is the stable version, a version is not
@@ -74,10 +74,22 @@ def promote(
         label: open_bundle(bundle / str(versions[label]))
         for label in (STABLE, CANARY)
     }
-    measured = {k: _measure(v, dataset) for k, v in opened.items()}
-    for label, milliseconds in _latencies(opened, dataset).items():
-        measured[label]["latency"] = milliseconds
-    outcomes = (gates or Gates()).outcomes(measured[STABLE], measured[CANARY])
+    found = {k: _measure(v, dataset) for k, v in opened.items()}
+    latencies = _latencies(opened, dataset)
+    stable, canary = (
+        {**found[label].metrics["clicked"], "latency": latencies[label]}
+        for label in (STABLE, CANARY)
+    )
+    outcomes = (gates or Gates()).outcomes(
+        stable,
+        canary,
+        differences(
+            {label: [found[label]] for label in (STABLE, CANARY)},
+            dataset,
+            metrics=("auc", "log_loss"),
+            parts=["all"],
+        ),
+    )
     if all(outcome["kept"] for outcome in outcomes):
         write_labels(
             bundle,
@@ -136,8 +148,8 @@ def _labelled(bundle: pathlib.Path) -> dict[str, int]:
 def _measure(
     signatures: Mapping[str, Callable[..., dict[str, np.ndarray]]],
     dataset: Dataset,
-) -> dict[str, float]:
-    """AUC, log loss and calibration of a version's clicks on the rows."""
+) -> Evaluation:
+    """What a version says of the rows' clicks."""
     parts = np.array_split(np.arange(len(dataset)), -(-len(dataset) // _BATCH))
     logits = np.concatenate(
         [
@@ -145,13 +157,7 @@ def _measure(
             for p in parts
         ]
     )
-    rows = dataset.impressions
-    labels, weights = rows.labels["clicked"], rows.weights
-    return {
-        "auc": ranking.auc(labels, logits, weights),
-        "log_loss": ranking.log_loss(labels, logits, weights),
-        "calibration": ranking.calibration_ratio(labels, logits, weights),
-    }
+    return measure({"clicked": logits}, dataset)
 
 
 def _latencies(

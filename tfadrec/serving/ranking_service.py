@@ -1,12 +1,13 @@
 """Where a request is answered: raw ids in, probabilities out."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from tfadrec.calibration import Calibration
 from tfadrec.core.door import tf
+from tfadrec.core.errors import InputError
 from tfadrec.core.takes import takes
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.copy.text_vectors import TextEncoder
@@ -23,8 +24,10 @@ from tfadrec.serving.known_ads import KnownAds
 from tfadrec.serving.recommender import CANDIDATES, Recommender
 from tfadrec.serving.scorer import Scorer
 from tfadrec.serving.signature_specs import signature_specs
+from tfadrec.serving.untracked import Untracked
 from tfadrec.serving.variables_read import variables_read
 
+Explainer = Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]
 # Signature -> the method that answers it, where it is called otherwise.
 _METHODS = {"serving_default": "score", "encode_ads_text": "encode_ads"}
 
@@ -58,6 +61,8 @@ class RankingService(tf.Module):
       retriever: finds the ads that `recommend` ranks, and answers `retrieve`.
       candidates: how many ads that are.
       filters: see `Finder`.
+      explainer: from the ranker's inputs, as `Scorer.read_rows` gives them, to
+        what the signature `explain` answers; None for no such signature.
 
     Attributes:
       reader: of new ads.
@@ -82,8 +87,16 @@ class RankingService(tf.Module):
         retriever: AdRetriever | None = None,
         candidates: int = CANDIDATES,
         filters: Sequence[str] = (),
+        explainer: Explainer | None = None,
     ) -> None:
         super().__init__()
+        if explainer is not None and more is not None:
+            raise InputError(
+                "a bundle explains the ads that its ranker knows. Received: "
+                f"{len(more)} more ads, and explanations. Leave out one of "
+                "them."
+            )
+        self._explainer = Untracked(explainer)
         if calibration is not None:
             _pass_on(ranker, dataset, calibration)
         self.reader = AdReader(
@@ -116,7 +129,10 @@ class RankingService(tf.Module):
             them where none is named.
         """
         specs = signature_specs(
-            self._requests, self.reader, self.finder and self.finder.specs()
+            self._requests,
+            self.reader,
+            self.finder and self.finder.specs(),
+            explains=self._explainer.value is not None,
         )
         signatures = {
             name: tf.function(
@@ -246,6 +262,17 @@ class RankingService(tf.Module):
     def recommend_from(self, **request) -> dict[str, tf.Tensor]:
         """See `Recommender.recommend_from`."""
         return self._recommender.recommend_from(**request)
+
+    def explain(self, **request) -> dict[str, tf.Tensor]:
+        """What each feature and each event adds to the logit of one ad.
+
+        Args:
+          **request: as for `score`.
+
+        Returns:
+          As from the explainer, leading axis [B].
+        """
+        return self._explainer.value(self._scorer.read_rows(request))
 
     def serve_examples(self, *, examples) -> dict[str, tf.Tensor]:
         """Scores one ad per serialised `tf.train.Example`.

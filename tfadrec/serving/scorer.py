@@ -52,6 +52,25 @@ class Scorer(tf.Module):
         """The logit that ads are ordered by."""
         return self._scores.value.ordered
 
+    def read_rows(self, request: Mapping[str, tf.Tensor]) -> Tensors:
+        """A raw request of one ad per user, as the ranker itself reads it.
+
+        Args:
+          request: raw, with candidates [B].
+
+        Returns:
+          The ranker's inputs, ads as rows of the catalogue: `history_ads`
+          [B, T], and candidates and their features [B, 1, ...].
+        """
+        one = self.requests.candidate_specs(1)
+        slates = {name: request[name][:, None] for name in one}
+        inputs, history = self.requests.read_user(request)
+        inputs |= self.requests.read_candidates(slates)
+        rows = self.ads.rows(slates["candidate_ads"])
+        inputs = self._rates.fill(inputs, self.ads.of_rows(rows), rows)
+        ads = {"history_ads": self.ads.rows(history), "candidate_ads": rows}
+        return inputs | ads
+
     def read_user(
         self, request: Mapping[str, tf.Tensor], new: NewAds | None = None
     ) -> tuple[Tensors, Tensors]:

@@ -28,7 +28,11 @@ _NEW_ADS = (1, 32)
 
 
 def warm_up_requests(
-    dataset: Dataset, reader: AdReader, filters: Iterable[str] | None = None
+    dataset: Dataset,
+    reader: AdReader,
+    filters: Iterable[str] | None = None,
+    *,
+    explains: bool = False,
 ) -> Iterator[tuple[str, Request]]:
     """One request per signature and size, made of the dataset's rows.
 
@@ -43,6 +47,7 @@ def warm_up_requests(
       reader: of new ads.
       filters: the inputs that filter, where candidates are retrieved. There is
         then a request of `retrieve`, too.
+      explains: whether there is `explain`, which gets one row.
 
     Yields:
       A signature's name and its inputs.
@@ -53,6 +58,8 @@ def warm_up_requests(
         request = without_features(dataset, request, np.arange(batch) % 2 > 0)
         yield "serving_default", request
         yield "serve_examples", {"examples": to_examples(request)}
+    if explains:
+        yield "explain", replay(dataset, np.array([0]))
     user = without_candidates(dataset.schema, replay(dataset, np.array([0])))
     ads = dataset.catalogue.ad_ids
     slates = {}

@@ -43,37 +43,38 @@ def write_profile(
         "users": KnownIds.of(train.user_ids.tolist()),
         "ads": KnownIds.of(np.concatenate(ads).tolist()),
     }
-    picked = _spread(len(train))
-    scored = valid.select(_spread(len(valid)))
+    picked = train.select(spread(len(train)))
+    scored = valid.select(spread(len(valid)))
     Profile.of(
         train.schema,
         train.history_length,
         ids,
-        _rows(train, picked),
-        _users(train.select(picked)),
+        as_rows(picked),
+        users_of(picked),
         scores=_scores(ranker, scored, calibration),
-        score_users=_users(scored),
+        score_users=users_of(scored),
     ).save(folder)
 
 
-def _spread(count: int) -> np.ndarray:
+def spread(count: int) -> np.ndarray:
     """Rows from the first to the last one, at most `_ROWS`."""
     rows = np.linspace(0, count - 1, min(count, _ROWS))
     return np.unique(rows.astype(np.int64))
 
 
-def _users(dataset: Dataset) -> np.ndarray:
+def users_of(dataset: Dataset) -> np.ndarray:
     """Who rows are of; requests of unknown users are users of their own."""
     rows = dataset.impressions
     users = rows.users.astype(np.int64)
     return np.where(users == 0, -1 - rows.requests, users)
 
 
-def _rows(dataset: Dataset, picked: np.ndarray) -> list[Row]:
+def as_rows(dataset: Dataset) -> list[Row]:
     """Rows as a client would send them, one by one."""
     rows: list[Row] = []
-    for begin in range(0, len(picked), _AT_ONCE):
-        request = replay(dataset, picked[begin : begin + _AT_ONCE])
+    for begin in range(0, len(dataset), _AT_ONCE):
+        some = np.arange(begin, min(begin + _AT_ONCE, len(dataset)))
+        request = replay(dataset, some)
         columns = {name: values.tolist() for name, values in request.items()}
         rows += [
             dict(zip(columns, values, strict=True))

@@ -250,6 +250,16 @@ class AdTower(keras.layers.Layer):
             )
         self.passed = tuple(dict.fromkeys([*self.passed, column]))
 
+    def codes(self, name: str, rows):
+        """A category of ads, int32 as the rows; None without such a column.
+
+        Args:
+          name: of the column.
+          rows: int32 [...] of the catalogue.
+        """
+        table = self._tables.get(name)
+        return None if table is None else tf.gather(table, rows)
+
     def vectors(self, name: str) -> np.ndarray | None:
         """A vector column of the catalogue, float32 [N, D]; None without it."""
         table = self._tables.get(name)

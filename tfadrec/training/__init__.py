@@ -14,7 +14,13 @@ from tfadrec.training.retriever_run import (
     load_retriever,
     train_retriever,
 )
-from tfadrec.training.run import Run, calibrate, load_run, train
+from tfadrec.training.run import (
+    Run,
+    calibrate,
+    calibration_rows,
+    load_run,
+    train,
+)
 from tfadrec.training.text import text_model, with_text
 from tfadrec.training.update import update
 from tfadrec.training.workers import joined
@@ -25,6 +31,7 @@ __all__ = [
     "Run",
     "build_ranker",
     "calibrate",
+    "calibration_rows",
     "fit",
     "grow_vocabulary",
     "joined",

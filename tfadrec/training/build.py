@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tfadrec import layers, models, towers
+from tfadrec import layers, losses, models, towers
 from tfadrec.core.config import RunConfig
 from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
@@ -55,7 +55,7 @@ def build_ranker(
     ranker = _assemble(config, dataset, seed, allow_import, encoder)
     if encoder is not None:
         keep_lower_layers(ranker, dataset.catalogue)
-    _compile(ranker, config, allow_import)
+    _compile(ranker, config, allow_import, _group_gap(config, dataset.schema))
     return ranker
 
 
@@ -83,7 +83,8 @@ def check_builds(
     seed = config.fit.get("seed", 0)
     ranker = _assemble(config, dataset, seed, allow_import, None)
     if is_frozen:  # else an optimiser may look for the language model's weights
-        _compile(ranker, config, allow_import)
+        gap = _group_gap(config, schema)
+        _compile(ranker, config, allow_import, gap)
     return ranker
 
 
@@ -201,12 +202,29 @@ def _assemble(
     return ranker
 
 
+def _group_gap(config: RunConfig, schema: Schema) -> losses.GroupGap | None:
+    """The penalty that the settings ask for, its field by the tensor's name."""
+    if config.fairness is None:
+        return None
+    settings = dict(config.fairness)
+    for feature in schema.of("ad", "user", "context", "candidate"):
+        named = (feature.name, f"{feature.entity}.{feature.name}")
+        if settings["field"] in named and feature.kind == "category":
+            settings["field"] = feature.tensor
+            break
+    return losses.GroupGap(**settings)
+
+
 def _compile(
-    model: keras.Model, config: RunConfig, allow_import: Collection[str]
+    model: keras.Model,
+    config: RunConfig,
+    allow_import: Collection[str],
+    group_gap: losses.GroupGap | None = None,
 ) -> None:
     optimizer = _choose("optimizer", config.optimizer, allow_import)
+    more = {} if group_gap is None else {"group_gap": group_gap}
     try:
-        model.compile(optimizer)
+        model.compile(optimizer, **more)
         model.optimizer.build(model.trainable_variables)
     except ValueError as error:
         raise InputError(f"`optimizer`: {error}") from error

@@ -128,6 +128,7 @@ def fit_in(
     valid: Dataset | None,
     *,
     part: str = "",
+    title: str = "",
     batch_size: Rows | None = None,
     by: Literal["row", "request"] = "row",
     epochs: Steps = 5,
@@ -143,8 +144,8 @@ def fit_in(
     """The same in a run's folder that is held, or in a part of it.
 
     Where `valid` is None nothing is measured, and the model ends with the
-    weights of the last epoch; `part` is that of `SavedState`. `tell` is called
-    with the history at the end of each epoch.
+    weights of the last epoch; `part` is that of `SavedState`, `title` that of
+    `MeasureEpochs`. `tell` is called with the history at the end of each epoch.
     """
     arguments = {
         "batch_size": batch_size,
@@ -193,6 +194,7 @@ def fit_in(
         decay=decay,
         monitor=None if valid is None else monitor,
         part=part,
+        title=title,
         patience=patience,
         progress=progress,
         begin=lambda: _start(model, train),

@@ -21,6 +21,7 @@ class MeasureEpochs(keras.callbacks.Callback):
       patience: epochs without improvement that end the training.
       steps: in each epoch.
       progress: whether to show progress on standard error.
+      title: of what is trained, where it is one of several.
     """
 
     state: SavedState
@@ -29,6 +30,7 @@ class MeasureEpochs(keras.callbacks.Callback):
     patience: int
     steps: int
     progress: bool
+    title: str = ""
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -37,7 +39,7 @@ class MeasureEpochs(keras.callbacks.Callback):
         """Begins to count steps."""
         self._bar = Progress(
             self.steps,
-            f"epoch {epoch + 1}/{self.epochs}",
+            self._name(epoch),
             "steps",
             show=self.progress,
         )
@@ -53,8 +55,12 @@ class MeasureEpochs(keras.callbacks.Callback):
         self._bar.close()
         if self.progress:
             values = "  ".join(f"{k} {v:.4f}" for k, v in measured.items())
-            line = f"epoch {epoch + 1}/{self.epochs}  {values}"
+            line = f"{self._name(epoch)}  {values}"
             print(line, file=sys.stderr, flush=True)
         self.state.add(measured)
         if self.state.is_over(self.epochs, self.patience):
             self.model.stop_training = True
+
+    def _name(self, epoch: int) -> str:
+        before = f"{self.title}, " if self.title else ""
+        return f"{before}epoch {epoch + 1}/{self.epochs}"

@@ -5,6 +5,8 @@ import pathlib
 import tempfile
 from collections.abc import Collection, Mapping
 
+from numpy.typing import NDArray
+
 from tfadrec.calibration import Calibration, fit_calibration
 from tfadrec.calibration.fit_calibration import MethodName
 from tfadrec.core.config import RunConfig
@@ -328,6 +330,26 @@ def _calibration(
     field: str | None = None,
     on: str = "valid",
 ) -> Calibration:
+    rows, logits = calibration_rows(run, on)
+    return fit_calibration(logits, rows, method=method, field=field)
+
+
+def calibration_rows(
+    run: Run, on: str = "valid"
+) -> tuple[Dataset, dict[str, NDArray]]:
+    """What a run's calibration is learned from.
+
+    Args:
+      run: see `calibrate`.
+      on: likewise.
+
+    Returns:
+      The rows, and the logits of binary tasks, task -> [n].
+
+    Raises:
+      InputError: for rows that there are not, or that the ranker has learned
+        from.
+    """
     if on not in ("valid", "test"):
         raise InputError(
             "a calibration learns from rows that the ranker has not learned "
@@ -348,8 +370,7 @@ def _calibration(
         )
     predicted = ranker.predict(rows.batches(_PREDICT_BATCH))
     real = {t for t, m in run.ranker.task_losses.items() if not m.is_binary}
-    logits = {t: z for t, z in predicted.items() if t not in real}
-    return fit_calibration(logits, rows, method=method, field=field)
+    return rows, {t: z for t, z in predicted.items() if t not in real}
 
 
 def open_data(

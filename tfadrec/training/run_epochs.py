@@ -22,6 +22,7 @@ def run_epochs(
     epochs: int,
     monitor: str | None,
     part: str = "",
+    title: str = "",
     until: int | None = None,
     decay: bool = True,
     patience: int = 2,
@@ -40,6 +41,7 @@ def run_epochs(
       epochs: at most.
       monitor: see `SavedState`.
       part: see `SavedState`.
+      title: see `MeasureEpochs`.
       until: the epoch to stop after for now.
       decay: whether the learning rate falls linearly to zero over the epochs.
       patience: epochs without improvement that end the training.
@@ -73,7 +75,9 @@ def run_epochs(
             verbose=0,
             callbacks=[
                 *([_Decay(float(rate), epochs, steps)] if falling else []),
-                MeasureEpochs(state, measure, last, patience, steps, progress),
+                MeasureEpochs(
+                    *(state, measure, last, patience, steps, progress, title)
+                ),
                 keras.callbacks.TensorBoard(
                     folder.path / "tensorboard" / part, write_graph=False
                 ),

@@ -17,6 +17,8 @@ from tfadrec.runs.check import check_sections
 from tfadrec.runs.sections import defaults_of
 
 _LOG = logging.getLogger(__name__)
+#: Settings of the tokenizer, beside the model.
+_READS = ("max_tokens", "clean")
 
 
 @takes(dataset="dataset")
@@ -70,14 +72,28 @@ def check_text(text: Mapping[str, Any]) -> None:
     _text_model(text, layers.text.make_encoder)
 
 
+def tokenizer_of(text: Mapping[str, Any]) -> Tokenizer:
+    """What cuts the ad copy into tokens.
+
+    Args:
+      text: see `text_model`.
+
+    Raises:
+      InputError: where it cannot be had.
+    """
+    settings = {**defaults_of("text"), **text}
+    reads = {name: settings[name] for name in _READS}
+    return Tokenizer.from_pretrained(settings["model"], **reads)
+
+
 def _text_model(text: Mapping[str, Any], made: Callable[..., Any]):
     check_sections({"text": text})
     settings = {**defaults_of("text"), **text}
     model = settings.pop("model")
-    reads = {name: settings.pop(name) for name in ("max_tokens", "clean")}
+    of_encoder = {k: v for k, v in settings.items() if k not in _READS}
     try:
-        encoder = made(model, name="text", **settings)
-        tokenizer = Tokenizer.from_pretrained(model, **reads)
+        encoder = made(model, name="text", **of_encoder)
+        tokenizer = tokenizer_of(text)
     except InputError:
         raise
     except (TypeError, ValueError) as error:  # of Keras, for a wrong dtype

@@ -8,10 +8,12 @@ from tfadrec.evaluation.comparison.table import (
     difference_rows,
     differences_text,
 )
+from tfadrec.evaluation.comparison.tally import Tally
 
 __all__ = [
     "Difference",
     "GateResult",
+    "Tally",
     "difference_rows",
     "differences",
     "differences_text",

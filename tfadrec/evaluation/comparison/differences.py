@@ -1,42 +1,33 @@
 """Models against a reference, with intervals, on the same rows."""
 
-import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
-from tfadrec.evaluation.comparison.compared_rows import ComparedRows, Floats
-from tfadrec.evaluation.comparison.difference import ALPHA, Difference
-from tfadrec.evaluation.comparison.holm import holm
+from tfadrec.evaluation.comparison.compared_rows import ComparedRows
+from tfadrec.evaluation.comparison.difference import Difference
 from tfadrec.evaluation.comparison.resampling import (
     Unit,
     resample,
     units_of,
 )
+from tfadrec.evaluation.comparison.sampled import (
+    Sampled,
+    difference_of,
+    equal_units,
+    with_holm,
+)
 from tfadrec.evaluation.comparison.statistics import STATISTICS, Statistic
 from tfadrec.evaluation.evaluation import Evaluation
 from tfadrec.evaluation.parts import labels_of, slices_of
 
-#: The share of true differences of the detectable size that are found.
-POWER = 0.8
-#: A part in which fewer samples than this share are defined tells nothing.
-_DEFINED = 0.95
 #: Samples: the standard error is then itself known within 2.2 %.
 REPLICATES = 1000
-
-
-@dataclasses.dataclass(frozen=True)
-class _Sampled:
-    """A model's metric: its value by seed, and in each sample their mean."""
-
-    by_seed: list[float]
-    samples: Floats
 
 
 @takes(dataset="dataset", train="dataset")
@@ -117,17 +108,13 @@ def differences(
         }
         for metric in compared:
             pairs = [
-                _difference(task, metric, part, names, sampled, freedom[part])
+                difference_of(task, metric, part, names, sampled, freedom[part])
                 for part in masked
                 for names in itertools.product(
                     list(models)[1:], list(models)[:1]
                 )
             ]
-            corrected = holm([pair.p for pair in pairs])
-            found += [
-                dataclasses.replace(pair, p_holm=p)
-                for pair, p in zip(pairs, corrected, strict=True)
-            ]
+            found += with_holm(pairs)
     return found
 
 
@@ -194,14 +181,10 @@ def _rows(dataset, labels, units, num_units, mask) -> ComparedRows:
 
 
 def _freedom(labels, units, is_binary) -> float:
-    """How many units there are to learn from, less one.
-
-    Units of n_u rows are worth (sum n_u)^2 / sum n_u^2 of equal ones (Kish).
-    """
+    """How many units there are to learn from, less one."""
     if not len(labels):
         return 0.0
-    sizes = np.bincount(units).astype(np.float64)
-    worth = float(sizes.sum() ** 2 / np.square(sizes).sum())
+    worth = equal_units(np.bincount(units).astype(np.float64))
     groups = [labels == 1, labels != 1] if is_binary else []
     of_class = [float(len(np.unique(units[group]))) for group in groups]
     return min([worth, *of_class]) - 1.0
@@ -214,7 +197,7 @@ def _sample(
     metrics: Sequence[str],
     replicates: int,
     seed: int,
-) -> dict[tuple[str, str, str], _Sampled]:
+) -> dict[tuple[str, str, str], Sampled]:
     """(part, metric, model) -> its values, and those of samples."""
     statistics: dict[tuple, Statistic] = {}
     for part, metric in itertools.product(rows, metrics):
@@ -234,71 +217,12 @@ def _sample(
         seed,
     )
     once = np.ones([any_rows.num_units, 1])
-    found: dict[tuple[str, str, str], _Sampled] = {}
+    found: dict[tuple[str, str, str], Sampled] = {}
     for part, metric, name in itertools.product(rows, metrics, scores):
         keys = [(part, metric, name, i) for i in range(len(scores[name]))]
         if keys[0] in statistics:
-            found[part, metric, name] = _Sampled(
+            found[part, metric, name] = Sampled(
                 [float(statistics[key](once)[0]) for key in keys],
                 np.mean([drawn[key] for key in keys], axis=0),
             )
     return found
-
-
-def _difference(
-    task: str,
-    metric: str,
-    part: str,
-    names: tuple[str, str],
-    sampled: Mapping[tuple[str, str, str], _Sampled],
-    freedom: float,
-) -> Difference:
-    nan = float("nan")
-    nothing = _Sampled([nan], np.array([nan]))
-    model, reference = (
-        sampled.get((part, metric, name), nothing) for name in names
-    )
-    value, other = (float(np.mean(s.by_seed)) for s in (model, reference))
-    rows_error = _spread(model.samples - reference.samples, freedom)
-    of_seeds = [_seeds(s.by_seed) for s in (model, reference)]
-    variances = [(rows_error**2, freedom), *(s for s in of_seeds if s)]
-    total = sum(variance for variance, _ in variances)
-    error = float(np.sqrt(total))
-    if total > 0:
-        freedom = total**2 / sum(v**2 / max(f, 1e-9) for v, f in variances)
-    wide = error * stats.t.ppf(1 - ALPHA / 2, freedom) if freedom > 0 else nan
-    far = error * stats.t.ppf(POWER, freedom) if freedom > 0 else nan
-    return Difference(
-        *(*names, task, part, metric, value, other),
-        low=value - other - wide,
-        high=value - other + wide,
-        rows_error=rows_error,
-        seeds_error=float(np.sqrt(sum(v for v, _ in filter(None, of_seeds))))
-        if any(of_seeds)
-        else nan,
-        p=_p_value(value - other, error, freedom),
-        p_holm=nan,
-        detectable=wide + far,
-    )
-
-
-def _spread(samples: Floats, freedom: float) -> float:
-    defined = samples[np.isfinite(samples)]
-    if freedom < 1 or len(defined) < max(2, _DEFINED * len(samples)):
-        return float("nan")
-    return float(defined.std(ddof=1))
-
-
-def _seeds(by_seed: list[float]) -> tuple[float, float] | None:
-    """The variance of a mean over seeds, and its degrees of freedom."""
-    if len(by_seed) < 2:
-        return None
-    return float(np.var(by_seed, ddof=1)) / len(by_seed), len(by_seed) - 1.0
-
-
-def _p_value(difference: float, error: float, freedom: float) -> float:
-    if not (error >= 0 and freedom > 0):
-        return float("nan")
-    if error == 0:
-        return float(difference == 0)
-    return float(2 * stats.t.sf(abs(difference) / error, freedom))

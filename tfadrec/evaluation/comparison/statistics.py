@@ -43,7 +43,7 @@ def auc(rows: ComparedRows, scores: NDArray) -> Statistic:
         beaten -= beside / 2
         drawn = hits @ weights
         won = np.einsum("kb,kb->b", beaten, drawn)
-        return _ratio(won, drawn.sum(axis=0) * at.sum(axis=0))
+        return ratio(won, drawn.sum(axis=0) * at.sum(axis=0))
 
     return of
 
@@ -64,8 +64,18 @@ def gauc(rows: ComparedRows, scores: NDArray) -> Statistic:
 
 def log_loss(rows: ComparedRows, logits: NDArray) -> Statistic:
     """`ranking.log_loss`."""
+    return _mean_of(rows, row_losses(rows.labels == 1, logits))
+
+
+def row_losses(clicks: NDArray, logits: NDArray) -> Floats:
+    """The negative log likelihood of each row, nats.
+
+    Args:
+      clicks: bool [n].
+      logits: [n].
+    """
     z = np.asarray(logits, np.float64)
-    return _mean_of(rows, np.logaddexp(0, np.where(rows.labels == 1, -z, z)))
+    return np.logaddexp(0, np.where(clicks, -z, z))
 
 
 def mae(rows: ComparedRows, predictions: NDArray) -> Statistic:
@@ -114,12 +124,18 @@ def _mean_of(
 
     def of(weights: NDArray) -> Floats:
         total, size = sums @ weights
-        return _ratio(total, size)
+        return ratio(total, size)
 
     return of
 
 
-def _ratio(above: Floats, below: Floats) -> Floats:
+def ratio(above: Floats, below: Floats) -> Floats:
+    """A quotient by sample, nan where nothing is drawn.
+
+    Args:
+      above: [b].
+      below: [b].
+    """
     found = np.full(len(above), np.nan)
     np.divide(above, below, out=found, where=below > 0)
     return found

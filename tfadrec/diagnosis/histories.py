@@ -1,0 +1,39 @@
+"""Histories that are not those of the rows' users."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from tfadrec.data.dataset import Dataset
+from tfadrec.diagnosis.finding import Finding
+
+
+def wrong_histories(dataset: Dataset) -> Iterator[Finding]:
+    """Histories of nobody, or of somebody else."""
+    rows, events = dataset.impressions, dataset.events
+    filled = rows.history_lengths > 0
+    if len(events.ads) and not filled.any():
+        yield Finding(
+            "no_history",
+            "warning",
+            "history",
+            "no row has an event before it, and the log has events",
+            f"{len(events.ads)} events, {len(rows.ads)} rows",
+            "Are the users' ids of both files the same, and the events older?",
+        )
+    if events.users is None or not filled.any():
+        return
+    known = np.flatnonzero(filled & (rows.users > 0))
+    ends = (rows.history_starts[known], rows.history_ends[known] - 1)
+    wrong = np.zeros(len(known), bool)
+    for place in ends:
+        wrong |= events.users[place] != rows.users[known]
+    if wrong.any():
+        yield Finding(
+            "foreign_history",
+            "error",
+            "history",
+            "histories hold events of other users",
+            f"{wrong.sum()} of {len(known)} rows",
+            "Prepare the dataset again; do not cut or sort its events alone.",
+        )
