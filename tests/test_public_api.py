@@ -158,6 +158,7 @@ PUBLIC = {
         "Dropout",
         "FeatureFields",
         "FinalMLP",
+        "FoldIn",
         "GPT2AdEncoder",
         "IdEmbedding",
         "LateInteractionMatching",

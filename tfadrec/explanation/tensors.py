@@ -52,7 +52,7 @@ def labels_of(key: Key, ranker: AdRanker, schema: Schema) -> list[str]:
     if layer == ranker.user_tower.name:
         return [f"{before}type and age" if before else "user id"]
     if layer == ranker.ad_tower.name:
-        is_id = names[0] in ("id", "bias")
+        is_id = names[0] in ranker.ad_tower.of_id
         return [f"{before}ad {'id' if is_id else 'text'}"]
     known = {
         feature.tensor: f"{feature.entity}.{feature.name}"

@@ -17,6 +17,7 @@ from tfadrec.layers.behavior import (
 from tfadrec.layers.dice import Dice
 from tfadrec.layers.dropout import Dropout
 from tfadrec.layers.features import FeatureFields, RatePath
+from tfadrec.layers.fold_in import FoldIn
 from tfadrec.layers.id_embedding import IdEmbedding
 from tfadrec.layers.interaction import (
     CIN,
@@ -65,6 +66,7 @@ __all__ = [
     "Dropout",
     "FeatureFields",
     "FinalMLP",
+    "FoldIn",
     "GPT2AdEncoder",
     "IdEmbedding",
     "LateInteractionMatching",

@@ -16,7 +16,11 @@ from tfadrec.data.dataset import Dataset
 from tfadrec.data.event_log import EventLog
 from tfadrec.data.impressions import Impressions
 from tfadrec.layers.features.kinds import columns_of
-from tfadrec.models.dataset_sizes import DEFAULT_RANK, has_text_vectors
+from tfadrec.models.dataset_sizes import (
+    DEFAULT_RANK,
+    folds_in,
+    has_text_vectors,
+)
 from tfadrec.runs.check import check_schema, check_sections, class_of
 from tfadrec.training.text import is_tuned, keep_lower_layers, text_model
 
@@ -163,6 +167,14 @@ def _assemble(
             config.text_matching,
             **sizes["text_matching"],
         )
+    fold_in = None
+    if config.fold_in is not None and folds_in(
+        dataset, config.ad_tower, config.ranker
+    ):
+        fold_in = _make(
+            "fold_in", layers.FoldIn, config.fold_in, **sizes["fold_in"]
+        )
+        ad_settings["num_factors"] = fold_in.rank
     ad_tower = _make(
         "ad_tower",
         towers.AdTower,
@@ -188,6 +200,7 @@ def _assemble(
         interaction=config.interaction
         and choose("interaction", config.interaction),
         text_matching=text_matching,
+        fold_in=fold_in,
         multitask=config.multitask
         and choose("multitask", config.multitask, num_tasks=len(tasks)),
         **sizes["ranker"],
