@@ -22,6 +22,7 @@ from tfadrec.losses.task_loss import TaskLoss
 from tfadrec.models.base import RankingModel
 from tfadrec.models.candidate_features import CandidateFeatures
 from tfadrec.models.dataset_sizes import (
+    DEFAULT_FACTORS,
     DEFAULT_RANK,
     biased_task,
     dataset_sizes,
@@ -602,8 +603,10 @@ class AdRanker(RankingModel):
                 TextMatching(**sizes["text_matching"], name="text_matching"),
             )
         if fold_in and folds_in(dataset, ad_tower, settings):
-            settings["fold_in"] = FoldIn(**sizes["fold_in"], name="fold_in")
-            ad_tower["num_factors"] = settings["fold_in"].rank
+            settings["fold_in"] = FoldIn(
+                **sizes["fold_in"], rank=DEFAULT_FACTORS, name="fold_in"
+            )
+            ad_tower["num_factors"] = DEFAULT_FACTORS
         return cls(
             AdTower(
                 **sizes["ad_tower"],

@@ -16,12 +16,9 @@ from tfadrec.data.dataset import Dataset
 from tfadrec.data.event_log import EventLog
 from tfadrec.data.impressions import Impressions
 from tfadrec.layers.features.kinds import columns_of
-from tfadrec.models.dataset_sizes import (
-    DEFAULT_RANK,
-    folds_in,
-    has_text_vectors,
-)
+from tfadrec.models.dataset_sizes import DEFAULT_RANK, has_text_vectors
 from tfadrec.runs.check import check_schema, check_sections, class_of
+from tfadrec.training.by_size import fold_in_chosen
 from tfadrec.training.text import is_tuned, keep_lower_layers, text_model
 
 #: Of the vectors that stand for ad copy where its model has not been read.
@@ -168,12 +165,9 @@ def _assemble(
             **sizes["text_matching"],
         )
     fold_in = None
-    if config.fold_in is not None and folds_in(
-        dataset, config.ad_tower, config.ranker
-    ):
-        fold_in = _make(
-            "fold_in", layers.FoldIn, config.fold_in, **sizes["fold_in"]
-        )
+    opinions = fold_in_chosen(config, dataset)
+    if opinions is not None:
+        fold_in = _make("fold_in", layers.FoldIn, opinions, **sizes["fold_in"])
         ad_settings["num_factors"] = fold_in.rank
     ad_tower = _make(
         "ad_tower",

@@ -2,7 +2,6 @@
 
 import logging
 import pathlib
-import sys
 from collections.abc import Callable
 from typing import Literal, get_args
 
@@ -14,41 +13,20 @@ from tfadrec.core.ranges import Index, Rows, Steps
 from tfadrec.core.takes import takes
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
-from tfadrec.data.impressions import Impressions
 from tfadrec.metrics import ranking
-from tfadrec.models import AdRanker, RankingModel
-from tfadrec.models.opinions import opinions
-from tfadrec.models.start_appeal import start_appeal
-from tfadrec.models.start_factors import mix_opinions, start_factors
-from tfadrec.models.start_levels import start_levels
-from tfadrec.models.start_text import start_text
+from tfadrec.models import RankingModel
 from tfadrec.runs.check import check_sections
 from tfadrec.runs.folder import run_folder
 from tfadrec.training.by_size import batch_size_for, count_examples
 from tfadrec.training.fitted import write_run
 from tfadrec.training.run_epochs import run_epochs
+from tfadrec.training.without_steps import METRICS, PREDICT_BATCH, mix, start
 
 _LOG = logging.getLogger(__name__)
-_PREDICT_BATCH = 4096
-#: Rows that tell what the texts are worth before training.
-_SAMPLED = 5 * _PREDICT_BATCH
-#: Rows at about which the texts of one user's ads are compared.
-_COMPARED = 2**17
-#: Rows at about which factors of ads are found by.
-_FACTORISED = 2**20
 #: A logit this far from 0 is a certainty that no log gives: of 1 in 10^17.
 _FAR = 40.0
 Monitor = Literal["val_auc", "val_gauc", "val_uauc", "val_log_loss", "val_rmse"]
 MONITORS = get_args(Monitor)
-#: Of labels of 0 and 1, logits and the rows that these are of.
-_METRICS = {
-    "auc": lambda y, z, rows: ranking.auc(y, z, rows.weights),
-    "gauc": lambda y, z, rows: ranking.group_auc(
-        y, z, rows.users, rows.weights
-    ),
-    "uauc": lambda y, z, rows: ranking.uauc(y, z, rows.users, rows.weights),
-    "log_loss": lambda y, z, rows: ranking.log_loss(y, z, rows.weights),
-}
 
 
 @takes(model="ranker", train="dataset", valid="dataset")
@@ -206,98 +184,13 @@ def fit_in(
         part=part,
         patience=patience,
         progress=progress,
-        begin=lambda: _start(model, train),
+        begin=lambda: start(model, train),
         tell=tell,
     )
     if valid is not None:
-        _mix(model, valid, monitor, progress)
+        mix(model, valid, monitor, progress)
         write_run(model, train, valid, folder, monitor)
     return history
-
-
-def _mix(
-    model: RankingModel, valid: Dataset, monitor: str, progress: bool
-) -> None:
-    """Mixes opinions into a trained ranker's logit, where they tell more."""
-    if not isinstance(model, AdRanker) or model.fold_in is None:
-        return
-    rows = valid.impressions
-    if not model.task_losses[model.biased_task].is_binary or not len(rows.ads):
-        return
-    labels = rows.labels[model.biased_task]
-    # Where amounts are monitored, clicks are of a task beside them.
-    name = monitor.removeprefix("val_")
-    measure = _METRICS.get(name, _METRICS["auc"])
-    sign = -1 if name == "log_loss" else 1
-
-    def better(mixed: np.ndarray, own: np.ndarray) -> bool:
-        gain = measure(labels, mixed, rows) - measure(labels, own, rows)
-        return sign * gain > 0
-
-    is_mixed = mix_opinions(
-        model,
-        lambda: valid.batches(_PREDICT_BATCH),
-        labels,
-        rows.weights,
-        better,
-    )
-    if progress:
-        told = ", ".join(f"{part:.3f}" for part in model.fold_in.mix.numpy())
-        line = f"own, opinions, level: {told}" if is_mixed else "not mixed in"
-        print(f"opinions: {line}", file=sys.stderr, flush=True)
-
-
-def _start(model: RankingModel, train: Dataset) -> None:
-    """Has a ranker begin with what is known of training rows at once."""
-    if not isinstance(model, AdRanker):
-        return
-    rows = train.impressions
-    start_levels(model, rows.labels, rows.weights)
-    if model.fold_in is not None:
-        _start_factors(model, train)
-    if model.text_matching is None:  # then no rows are gathered either
-        return
-    users, kept = _some_users(rows, _COMPARED)
-    rows = rows.take(kept)
-    start_appeal(
-        model,
-        rows.ads,
-        users,
-        rows.times,
-        rows.labels[model.biased_task],
-        np.ones(len(kept)) if rows.weights is None else rows.weights,
-    )
-    start_text(model, _sample(train))
-
-
-def _some_users(rows: Impressions, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Whole users with about so many rows: their numbers, and those rows."""
-    # Of unknown users, requests; both are numbered without gaps.
-    users = np.where(rows.users > 0, rows.users, -1 - rows.requests)
-    every = -(-len(users) // count)
-    kept = np.flatnonzero(users % every == 0)
-    return users[kept], kept
-
-
-def _start_factors(model: AdRanker, train: Dataset) -> None:
-    users, kept = _some_users(train.impressions, _FACTORISED)
-    rows, events = train.impressions.take(kept), train.events
-    labels = rows.labels[model.biased_task]
-    codes = opinions(
-        (rows.users, rows.ads, rows.times),
-        labels,
-        (events.users, events.ads, events.types, events.times),
-    )
-    start_factors(model, users, rows.ads, rows.times, labels, codes)
-
-
-def _sample(train: Dataset):
-    """Batches of training rows, evenly from all of them."""
-    # Whole batches: a shape is traced once.
-    whole = len(train) // _PREDICT_BATCH * _PREDICT_BATCH
-    count = min(whole or len(train), _SAMPLED)
-    rows = np.linspace(0, len(train) - 1, count)
-    return train.select(rows.astype(np.int64)).batches(_PREDICT_BATCH)
 
 
 def _measure(
@@ -307,7 +200,7 @@ def _measure(
     measured: dict[str, float] = {}
     if valid is None:
         return measured
-    predicted = model.predict(valid.batches(_PREDICT_BATCH))
+    predicted = model.predict(valid.batches(PREDICT_BATCH))
     rows = valid.impressions
     for task in model.tasks:
         labels, values = rows.labels[task], predicted[task]
@@ -316,7 +209,7 @@ def _measure(
             watch.see(task, values)
             of_task = {
                 name: metric(labels, values, rows)
-                for name, metric in _METRICS.items()
+                for name, metric in METRICS.items()
             }
         else:
             of_task = {"rmse": ranking.rmse(labels, values, rows.weights)}
