@@ -62,17 +62,6 @@ def garbled_history(given):
 
 
 CASES = {
-    "FoldIn": Case(
-        lambda **kwargs: layers.FoldIn(3, rank=_RANK, skipped=2, **kwargs),
-        folded,
-        {
-            "history": spec(None, 1 + _RANK),
-            "candidates": spec(None, 1 + _RANK),
-            "mask": spec(None, dtype=tf.bool),
-            "event_types": spec(None, dtype=tf.int32),
-        },
-        garbled_history,
-    ),
     "AttentionMatching": matching_case(
         lambda **kwargs: layers.AttentionMatching(
             "max", scaled=True, projection=3, num_heads=2, **kwargs
@@ -86,5 +75,16 @@ CASES = {
     ),
     "LateInteractionMatching": matching_case(
         lambda **kwargs: layers.LateInteractionMatching("mean", **kwargs)
+    ),
+    "FoldIn": Case(
+        lambda **kwargs: layers.FoldIn(3, rank=_RANK, skipped=2, **kwargs),
+        folded,
+        {
+            "history": spec(None, 1 + _RANK),
+            "candidates": spec(None, 1 + _RANK),
+            "mask": spec(None, dtype=tf.bool),
+            "event_types": spec(None, dtype=tf.int32),
+        },
+        garbled_history,
     ),
 }
