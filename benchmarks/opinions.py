@@ -2,9 +2,9 @@
 
     python benchmarks/opinions.py [DATA [SEEDS]]
 
-One training per seed at the defaults, of MovieLens-100K unless a prepared folder is
-named: its ranker is measured with the mix that the validation rows gave it, and
-with none.
+One training per seed at the defaults, of MovieLens-100K unless a folder
+that was prepared is named. Its ranker is measured with the mix that the
+validation rows gave it, and with none.
 """
 
 import sys
