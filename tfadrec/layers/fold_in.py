@@ -3,7 +3,7 @@
 from tfadrec.core.door import keras, register, tf
 from tfadrec.core.ranges import Count, Index
 from tfadrec.layers.checked_layer import CheckedLayer
-from tfadrec.ops import masking
+from tfadrec.ops import masking, watched
 
 _WANTS = {
     "history": "float [B, T, F]",
@@ -105,12 +105,13 @@ class FoldIn(CheckedLayer):
         types = inputs["event_types"]
         is_known = (types > 0) & (types < self.num_event_types)
         values = tf.gather(self.values, tf.where(is_known, types, 0))
+        values = watched.entering(self.name, ("event",), values[..., None])
         history = masking.zero_padding(
             tf.cast(inputs["history"], tf.float32), inputs["mask"]
         )
         real = tf.cast(inputs["mask"], tf.float32)[..., None]
         x = tf.concat([real, history[..., 1:]], axis=-1)  # [B, T, K + 1]
-        y = (values[..., None] - history[..., :1]) * real
+        y = (values - history[..., :1]) * real
         curve = tf.matmul(x, x, transpose_a=True)
         curve += tf.linalg.diag(self.penalties)
         slope = tf.matmul(x, y, transpose_a=True)

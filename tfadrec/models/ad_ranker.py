@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfadrec.core.door import keras, register, tf
-from tfadrec.core.ranges import Count, LossName, MoreParts, Rate
+from tfadrec.core.ranges import Count, Extra, LossName, MoreParts, Rate
 from tfadrec.layers.behavior import DIN
 from tfadrec.layers.building import (
     built,
@@ -562,7 +562,7 @@ class AdRanker(RankingModel):
         *,
         text: keras.layers.Layer | None = None,
         match_texts: bool = True,
-        fold_in: bool = True,
+        fold_in: Extra | None = None,
         use_user_id: bool = True,
         ad_tower: Mapping[str, Any] | None = None,
         user_tower: Mapping[str, Any] | None = None,
@@ -579,8 +579,8 @@ class AdRanker(RankingModel):
           match_texts: whether a dataset's ad copy is matched in the language
             model's own space, by a `TextMatching`.
           text: see `AdTower`.
-          fold_in: whether opinions are folded in, where the dataset suits it
-            (see `folds_in`).
+          fold_in: factors of an ad that opinions are folded into, 0 for none;
+            None for 16 where the dataset suits it (see `folds_in`).
           use_user_id: whether users have an embedding of their own.
           ad_tower: other arguments of `AdTower`.
           user_tower: other arguments of `UserTower`.
@@ -602,11 +602,13 @@ class AdRanker(RankingModel):
                 "text_matching",
                 TextMatching(**sizes["text_matching"], name="text_matching"),
             )
-        if fold_in and folds_in(dataset, ad_tower, settings):
+        if fold_in is None and folds_in(dataset, ad_tower, settings):
+            fold_in = DEFAULT_FACTORS
+        if fold_in:
+            ad_tower["num_factors"] = fold_in
             settings["fold_in"] = FoldIn(
-                **sizes["fold_in"], rank=DEFAULT_FACTORS, name="fold_in"
+                **sizes["fold_in"], rank=fold_in, name="fold_in"
             )
-            ad_tower["num_factors"] = DEFAULT_FACTORS
         return cls(
             AdTower(
                 **sizes["ad_tower"],
