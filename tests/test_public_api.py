@@ -174,6 +174,7 @@ PUBLIC = {
         "DynamicIdEmbedding",
         "FeatureFields",
         "FinalMLP",
+        "FoldIn",
         "GPT2AdEncoder",
         "IdEmbedding",
         "LateInteractionMatching",

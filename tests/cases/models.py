@@ -75,7 +75,9 @@ def ad_tower(name="ad_tower", more=(), **kwargs):
 
 def ad_tower_with_text(**kwargs):
     encoder = layers.BertAdEncoder(BERT, name="text", dtype=kwargs.get("dtype"))
-    return ad_tower(text=encoder, text_rank=3, max_distinct=6, **kwargs)
+    return ad_tower(
+        text=encoder, text_rank=3, num_factors=2, max_distinct=6, **kwargs
+    )
 
 
 def user_tower(name="user_tower", **kwargs):
@@ -161,10 +163,11 @@ def garbled(inputs):
 def ranker(name="ranker", **kwargs):
     dtype = kwargs.get("dtype")
     return models.AdRanker(
-        ad_tower(more=[TEXT], text_rank=2, dtype=dtype),
+        ad_tower(more=[TEXT], text_rank=2, num_factors=2, dtype=dtype),
         user_tower(dtype=dtype),
         layers.AttentionMatching(name="matching", dtype=dtype),
         text_matching=layers.TextMatching(3, name="text_matching", dtype=dtype),
+        fold_in=layers.FoldIn(3, rank=2, name="fold_in", dtype=dtype),
         interaction=layers.CIN((3,), name="cin", dtype=dtype),
         multitask=layers.MMoE(
             2, num_experts=3, hidden_units=(8,), name="mmoe", dtype=dtype

@@ -152,11 +152,7 @@ def counted(dataset):
 
 
 def test_the_two_rows_of_a_count_are_no_duplicates(dataset):
-    rows = counted(dataset)
-    assert list(rows_checks.duplicates(rows)) == []
-    twice = rows.select(np.repeat(np.arange(len(rows)), 2))
-    (finding,) = rows_checks.duplicates(twice)
-    assert (finding.name, finding.much) == ("duplicate", "50.0 % of the rows")
+    assert list(rows_checks.duplicates(counted(dataset))) == []
 
 
 def tried_again(dataset):

@@ -26,11 +26,14 @@ def deep(rows):
         rows,
         layers.DIN((8,), name="encoder"),
         ad_tower={"width": 4},
+        fold_in=2,
         hidden_units=(8,),
         cross_layers=0,
     )
     ranker.build(None)
     random = np.random.default_rng(1)
-    for variable in ranker.trainable_variables:
+    found = (ranker.ad_tower.factors, ranker.fold_in.values)
+    for variable in (*ranker.trainable_variables, *found):
         variable.assign(random.normal(0, 0.3, variable.shape))
+    ranker.fold_in.mix.assign([0.8, 1.2, 0.1])
     return ranker

@@ -17,6 +17,7 @@ ROOMS = {
     "interaction": "layers.interaction.",
     "multitask": "layers.multitask.",
     "text_matching": "layers.text_matching.text_matching",
+    "fold_in": "layers.fold_in",
     "encoder": "layers.behavior.",
     "text": "layers.text.",
     "ad_tower": "towers.ad_tower",

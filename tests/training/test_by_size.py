@@ -1,13 +1,19 @@
 """What the size of the data tells, and where it is written."""
 
+import dataclasses
 import json
+import types
 
 import pytest
 
 from tests.training import small
 from tfadrec import training
 from tfadrec.core.config import RunConfig
-from tfadrec.training.by_size import batch_size_for, chosen_by_size
+from tfadrec.training.by_size import (
+    batch_size_for,
+    chosen_by_size,
+    fold_in_chosen,
+)
 
 
 @pytest.mark.parametrize(
@@ -47,3 +53,42 @@ def test_the_choice_is_written_into_the_run(tmp_path):
     assert run.config.fit == training.load_run(tmp_path).config.fit
     assert run.config.fit["batch_size"] == 64
     assert train().history == run.history
+
+
+@dataclasses.dataclass
+class Rows:
+    """What the rule for opinions looks at."""
+
+    count: int = 10_000
+    history_length: int = 50
+    ads: int = 200_000
+    num_events: int = 1
+
+    @property
+    def events(self):
+        return types.SimpleNamespace(ads=range(self.num_events))
+
+    @property
+    def catalogue(self):
+        return range(self.ads)
+
+    def __len__(self):
+        return self.count
+
+
+@pytest.mark.parametrize(
+    ("rows", "settings", "expected"),
+    [
+        (Rows(), {}, {"rank": 16}),
+        (Rows(count=9_999), {}, None),
+        (Rows(ads=200_001), {}, None),
+        (Rows(history_length=0), {}, None),
+        (Rows(num_events=0), {}, None),
+        (Rows(), {"ad_tower": {"use_id": False}}, None),
+        (Rows(), {"ranker": {"losses": {"clicked": "jrc"}}}, None),
+        (Rows(), {"fold_in": None}, None),
+        (Rows(count=1), {"fold_in": {"rank": 3}}, {"rank": 3}),
+    ],
+)
+def test_opinions_are_folded_in_where_rows_suit_it(rows, settings, expected):
+    assert fold_in_chosen(RunConfig(**settings), rows) == expected

@@ -16,10 +16,11 @@ _OF_RETRIEVERS = {
     "encoder": {"class": "GRU"},
     "matching": None,
     "text_matching": None,
+    "fold_in": None,
 }
 _NOT_OF_RETRIEVERS = (
     *("matching", "interaction", "multitask", "text_matching", "ranker"),
-    *("calibration", "fairness"),
+    *("fold_in", "calibration", "fairness"),
 )
 
 
@@ -46,6 +47,8 @@ class RunConfig:
         `num_tasks`, which the ranker's `tasks` tell.
       text_matching: arguments of `TextMatching`, which a ranker has that reads
         the ad copy, or null.
+      fold_in: arguments of `FoldIn`, which a ranker has where the dataset suits
+        it (see `models.dataset_sizes.folds_in`), or null.
       ranker: arguments of `AdRanker`.
       optimizer: `class` and arguments of an optimiser.
       fit: arguments of `training.fit`, and `seed`.
@@ -77,6 +80,7 @@ class RunConfig:
     text_matching: Mapping[str, Any] | None = dataclasses.field(
         default_factory=dict
     )
+    fold_in: Mapping[str, Any] | None = dataclasses.field(default_factory=dict)
     ranker: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     optimizer: Mapping[str, Any] = dataclasses.field(
         default_factory=lambda: {"class": "LazyAdam"}
@@ -171,7 +175,7 @@ def _checked(sections: dict[str, Any]) -> dict[str, Any]:
     known = list(RunConfig().sections())
     optional = (
         *("text", "matching", "interaction", "multitask", "text_matching"),
-        *("calibration", "fairness", "track"),
+        *("fold_in", "calibration", "fairness", "track"),
     )
     for name, section in sections.items():
         if name not in known:

@@ -28,6 +28,7 @@ RESERVED = frozenset(
         "examples",
         "exclude_ads",
         "exclude_history",
+        "factors",
         "fields",
         "history",
         "history_ads",

@@ -37,8 +37,8 @@ def deals(ranker: AdRanker, rows: Dataset) -> dict[str, Deal]:
     found |= {n: _of_inputs(*own) for n, own in columns.items() if own}
     events = event_inputs(ranker) | {"history_length"}
     found["history"] = _of_inputs(*events, history=True)
-    if tower.use_id:
-        found["ad id"] = _of_ads("id", "bias")
+    if tower.of_id:
+        found["ad id"] = _of_ads(*tower.of_id)
     for feature in schema.of("ad"):
         own = list(columns_of(feature.spec()))
         if own:

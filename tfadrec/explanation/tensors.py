@@ -27,13 +27,18 @@ def candidate_inputs(ranker: AdRanker) -> set[str]:
 def is_of_events(key: Key, ranker: AdRanker) -> bool:
     """Whether a value that enters a ranker is [B, T, ...]."""
     scope, layer, names = key
-    tower = ranker.user_tower
-    fields = tower.event_features
+    fields = ranker.user_tower.event_features
     return (
         scope == "history"
-        or (layer == tower.name and names == ("event",))
+        or (layer in _described_by(ranker) and names == ("event",))
         or (fields is not None and layer == fields.name)
     )
+
+
+def _described_by(ranker: AdRanker) -> set[str]:
+    """The layers that read what is known of an event beside its ad."""
+    layers = (ranker.user_tower, ranker.fold_in)
+    return {layer.name for layer in layers if layer is not None}
 
 
 def labels_of(key: Key, ranker: AdRanker, schema: Schema) -> list[str]:
@@ -49,10 +54,10 @@ def labels_of(key: Key, ranker: AdRanker, schema: Schema) -> list[str]:
     """
     _, layer, names = key
     before = "history " if is_of_events(key, ranker) else ""
-    if layer == ranker.user_tower.name:
+    if layer in _described_by(ranker):
         return [f"{before}type and age" if before else "user id"]
     if layer == ranker.ad_tower.name:
-        is_id = names[0] in ("id", "bias")
+        is_id = names[0] in ranker.ad_tower.of_id
         return [f"{before}ad {'id' if is_id else 'text'}"]
     known = {
         feature.tensor: f"{feature.entity}.{feature.name}"

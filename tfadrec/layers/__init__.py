@@ -18,6 +18,7 @@ from tfadrec.layers.dice import Dice
 from tfadrec.layers.dropout import Dropout
 from tfadrec.layers.dynamic_id_embedding import DynamicIdEmbedding
 from tfadrec.layers.features import FeatureFields, RatePath
+from tfadrec.layers.fold_in import FoldIn
 from tfadrec.layers.id_embedding import IdEmbedding
 from tfadrec.layers.interaction import (
     CIN,
@@ -67,6 +68,7 @@ __all__ = [
     "DynamicIdEmbedding",
     "FeatureFields",
     "FinalMLP",
+    "FoldIn",
     "GPT2AdEncoder",
     "IdEmbedding",
     "LateInteractionMatching",

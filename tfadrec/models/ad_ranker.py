@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfadrec.core.door import keras, register, tf
-from tfadrec.core.ranges import Count, LossName, MoreParts, Rate
+from tfadrec.core.ranges import Count, Extra, LossName, MoreParts, Rate
 from tfadrec.layers.behavior import DIN
 from tfadrec.layers.building import (
     built,
@@ -13,6 +13,7 @@ from tfadrec.layers.building import (
 )
 from tfadrec.layers.features import FeatureFields, RatePath
 from tfadrec.layers.features.rate_path import KINDS as RATES
+from tfadrec.layers.fold_in import FoldIn
 from tfadrec.layers.interaction import CTRHead
 from tfadrec.layers.matching import AttentionMatching
 from tfadrec.layers.place import Place, require_layers
@@ -21,8 +22,11 @@ from tfadrec.losses.task_loss import TaskLoss
 from tfadrec.models.base import RankingModel
 from tfadrec.models.candidate_features import CandidateFeatures
 from tfadrec.models.dataset_sizes import (
+    DEFAULT_FACTORS,
     DEFAULT_RANK,
+    biased_task,
     dataset_sizes,
+    folds_in,
     has_text_vectors,
 )
 from tfadrec.ops import probability
@@ -54,6 +58,9 @@ _PLACES = {
         asks=("num_signals",),
         may_lack=True,
     ),
+    "fold_in": Place(
+        "layers.FoldIn(num_event_types=2)", asks=("rank",), may_lack=True
+    ),
 }
 
 
@@ -77,7 +84,10 @@ class AdRanker(RankingModel):
        common in the language model's own space, and what a candidate's text is
        worth to anybody, join the features, and their logits that linear path.
        The heads start at zero then: an untrained ranker ranks as these do.
-    6. Rates and counts of candidates join the features as numbers do, and that
+    6. With a fold-in, what the user would think of a candidate by matrix
+       factorisation is mixed into that logit, as training leaves it: the mix is
+       found afterwards, on rows that were not learned.
+    7. Rates and counts of candidates join the features as numbers do, and that
        linear path by a `RatePath`.
 
     **Clicks and conversions.** Where both `clicked` and `converted` are tasks,
@@ -100,6 +110,8 @@ class AdRanker(RankingModel):
       multitask: a layer of `tfadrec.layers.multitask`, or None.
       text_matching: a `layers.TextMatching`, or None; the ad tower needs a
         `text_rank` for it.
+      fold_in: a `layers.FoldIn`, or None; the ad tower needs `num_factors` as
+        many as its `rank`.
       tasks: names of the labels to predict; `training.fit` monitors the first.
       losses: task -> what `losses.get` takes; binary cross-entropy by default.
         A task of binary labels gives logits; one of real labels, such as a
@@ -132,7 +144,7 @@ class AdRanker(RankingModel):
     Raises:
       ValueError: where there is no task, a layer belongs in another place, the
         multi-task layer is for another number of tasks, or the ad tower makes
-        nothing that texts are matched by.
+        nothing that texts are matched by, or has other factors.
 
     Example:
       >>> from tfadrec import layers, towers
@@ -161,6 +173,7 @@ class AdRanker(RankingModel):
         interaction: keras.layers.Layer | None = None,
         multitask: keras.layers.Layer | None = None,
         text_matching: keras.layers.Layer | None = None,
+        fold_in: keras.layers.Layer | None = None,
         tasks: Sequence[str] = ("clicked",),
         losses: Mapping[str, LossName | TaskLoss | Mapping[str, Any]]
         | None = None,
@@ -183,6 +196,7 @@ class AdRanker(RankingModel):
             "interaction": interaction,
             "multitask": multitask,
             "text_matching": text_matching,
+            "fold_in": fold_in,
         }
         require_layers(**{n: (given[n], place) for n, place in _PLACES.items()})
         if not tasks or len(set(tasks)) < len(tasks):
@@ -211,12 +225,18 @@ class AdRanker(RankingModel):
                 "`text_matching` needs an ad tower with a `text_rank`. "
                 "Received: text_rank=None."
             )
+        if fold_in is not None and ad_tower.num_factors != fold_in.rank:
+            raise ValueError(
+                "`fold_in` needs an ad tower of as many factors. Received: "
+                f"rank={fold_in.rank}, num_factors={ad_tower.num_factors}."
+            )
         self.ad_tower = ad_tower
         self.user_tower = user_tower
         self.matching = matching
         self.interaction = interaction
         self.multitask = multitask
         self.text_matching = text_matching
+        self.fold_in = fold_in
         self.context = [dict(feature) for feature in context]
         self.candidate = [dict(feature) for feature in candidate]
         self.feature_dropout = feature_dropout
@@ -233,7 +253,12 @@ class AdRanker(RankingModel):
         self._is_composed = {"clicked", "converted"} <= set(tasks)
         self._check_composed()
         #: Whose logit the linear path raises.
-        self.biased_task = "clicked" if "clicked" in tasks else tasks[0]
+        self.biased_task = biased_task(tasks)
+        if fold_in and self.task_losses[self.biased_task].num_outputs > 1:
+            raise ValueError(
+                "`fold_in` is mixed into one logit. Received: a loss of "
+                f"several outputs for {self.biased_task!r}. Leave one out."
+            )
 
     def build(self, input_shape=None) -> None:
         width = self.ad_tower.width
@@ -254,8 +279,9 @@ class AdRanker(RankingModel):
             if self.text_matching is not None:
                 built(self.text_matching, None)
                 features += self.text_matching.num_signals + 1  # the appeal
-            if self._rates is not None:
-                built(self._rates, None)
+            for layer in (self._rates, self.fold_in):
+                if layer is not None:
+                    built(layer, None)
             for fields in (self._context_fields, self._candidate_fields):
                 if fields is not None:
                     fields.share(tables)
@@ -413,12 +439,37 @@ class AdRanker(RankingModel):
         if self._rates is not None:
             bias += self._rates(inputs)
         raised = self.task_losses[self.biased_task].raised
-        logits[self.biased_task] = raised(logits[self.biased_task], bias)
+        raised_logits = raised(logits[self.biased_task], bias)
+        if self.fold_in is not None:
+            opinions = self.opinions(inputs, history, ads)
+            raised_logits = self.fold_in.mixed(raised_logits, opinions)
+        logits[self.biased_task] = raised_logits
         if self._is_composed:
             logits["converted"] = probability.logit_of_product(
                 logits["clicked"], logits[CONVERTED_IF_CLICKED]
             )
         return logits
+
+    def opinions(self, inputs, history, ads):
+        """What the fold-in tells of ads that are encoded already.
+
+        Args:
+          inputs: see `rank`.
+          history: see `rank`; `factors` are read.
+          ads: see `rank`; `factors` are read.
+
+        Returns:
+          float32 [B, C].
+        """
+        time = tf.shape(inputs["history_events"])[1]
+        return self.fold_in(
+            {
+                "history": history["factors"],
+                "candidates": ads["factors"],
+                "mask": tf.sequence_mask(inputs["history_length"], time),
+                "event_types": inputs["history_events"],
+            }
+        )
 
     def match_texts(self, inputs, history, ads):
         """What the text matching makes of ads that are encoded already.
@@ -519,6 +570,7 @@ class AdRanker(RankingModel):
         *,
         text: keras.layers.Layer | None = None,
         match_texts: bool = True,
+        fold_in: Extra | None = None,
         use_user_id: bool = True,
         ad_tower: Mapping[str, Any] | None = None,
         user_tower: Mapping[str, Any] | None = None,
@@ -535,6 +587,8 @@ class AdRanker(RankingModel):
           match_texts: whether a dataset's ad copy is matched in the language
             model's own space, by a `TextMatching`.
           text: see `AdTower`.
+          fold_in: factors of an ad that opinions are folded into, 0 for none;
+            None for 16 where the dataset suits it (see `folds_in`).
           use_user_id: whether users have an embedding of their own.
           ad_tower: other arguments of `AdTower`.
           user_tower: other arguments of `UserTower`.
@@ -555,6 +609,13 @@ class AdRanker(RankingModel):
             settings.setdefault(
                 "text_matching",
                 TextMatching(**sizes["text_matching"], name="text_matching"),
+            )
+        if fold_in is None and folds_in(dataset, ad_tower, settings):
+            fold_in = DEFAULT_FACTORS
+        if fold_in:
+            ad_tower["num_factors"] = fold_in
+            settings["fold_in"] = FoldIn(
+                **sizes["fold_in"], rank=fold_in, name="fold_in"
             )
         return cls(
             AdTower(

@@ -1,12 +1,19 @@
 """What a ranker has to know of a dataset: its features, users and ads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from tfadrec import losses
 
 #: The kinds that are read at a candidate, whoever they belong to.
 _AT_CANDIDATE = ("lookup",)
 #: `text_rank` of an ad tower whose ad copy is matched.
 DEFAULT_RANK = 64
+#: `rank` of a `FoldIn`, and `num_factors` of its ad tower.
+DEFAULT_FACTORS = 16
+#: Opinions are folded in where there are rows enough to find factors by, and
+#: no more ads than a table in every checkpoint is good for.
+_LEAST_ROWS, _MOST_ADS = 10_000, 200_000
 
 
 def has_text_vectors(catalogue: Any) -> bool:
@@ -24,8 +31,8 @@ def dataset_sizes(
       tasks: labels that it has to have.
 
     Returns:
-      `ad_tower`, `user_tower`, `text_matching` and `ranker` -> arguments by
-      name.
+      `ad_tower`, `user_tower`, `text_matching`, `fold_in` and `ranker` ->
+      arguments by name.
 
     Raises:
       ValueError: where it is no dataset, or lacks a label.
@@ -51,6 +58,10 @@ def dataset_sizes(
     read = {name for spec in candidate for name in spec.get("of", ())}
     columns = dataset.catalogue.columns
     num_event_types = len(dataset.schema.event_types) + 1
+    of_types = {
+        "num_event_types": num_event_types,
+        "skipped": dataset.schema.skipped,
+    }
     passed = [
         name
         for feature in dataset.catalogue.features
@@ -65,10 +76,8 @@ def dataset_sizes(
             "num_users": len(dataset.user_ids) + 1,
             "event_features": of.get("event", []),
         },
-        "text_matching": {
-            "num_event_types": num_event_types,
-            "skipped": dataset.schema.skipped,
-        },
+        "text_matching": of_types,
+        "fold_in": of_types,
         "ranker": {
             # A head that crosses them with all else learns more from users'
             # features than user vectors do (benchmarks/RESULTS.md).
@@ -76,3 +85,40 @@ def dataset_sizes(
             "candidate": candidate,
         },
     }
+
+
+def biased_task(tasks: Sequence[str]) -> str:
+    """The task whose logit is raised by what is known of an ad and a user."""
+    return "clicked" if "clicked" in tasks else tasks[0]
+
+
+def folds_in(
+    dataset: Any,
+    ad_tower: Mapping[str, Any],
+    ranker: Mapping[str, Any],
+) -> bool:
+    """Whether opinions are folded in where the settings do not forbid it.
+
+    The dataset has to have histories, 10,000 rows or more and no more than
+    200,000 ads; ads have something of their own (`use_id`), and the loss has
+    one output, since opinions are mixed into a logit.
+
+    Args:
+      dataset: a `tfadrec.data.Dataset`.
+      ad_tower: settings of the ad tower.
+      ranker: settings of the ranker.
+    """
+    if not (_suits_fold_in(dataset) and ad_tower.get("use_id", True)):
+        return False
+    task = biased_task(ranker.get("tasks", ("clicked",)))
+    loss = (ranker.get("losses") or {}).get(task, "binary")
+    return losses.get(loss).num_outputs == 1
+
+
+def _suits_fold_in(dataset: Any) -> bool:
+    return (
+        dataset.history_length > 0
+        and len(dataset.events.ads) > 0
+        and len(dataset) >= _LEAST_ROWS
+        and len(dataset.catalogue) <= _MOST_ADS
+    )

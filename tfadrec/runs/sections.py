@@ -41,6 +41,7 @@ _MADE = {
     "ad_tower": (("tfadrec.towers", "AdTower"),),
     "user_tower": (("tfadrec.towers", "UserTower"),),
     "text_matching": (("tfadrec.layers.text_matching", "TextMatching"),),
+    "fold_in": (("tfadrec.layers.fold_in", "FoldIn"),),
     "ranker": (("tfadrec.models", "AdRanker"),),
     "fit": (("tfadrec.training", "fit"),),
     "data": (("tfadrec.data", "split_by_time"),),
@@ -51,7 +52,7 @@ _MADE = {
 #: What is not a setting, since the dataset or another section tells it.
 _GIVEN = {
     "text": {"backbone_config", "backend", "pad_id"},
-    "ad_tower": {"catalogue", "passed", "text"},
+    "ad_tower": {"catalogue", "num_factors", "passed", "text"},
     "user_tower": {
         "encoder",
         "event_features",
@@ -60,10 +61,12 @@ _GIVEN = {
         "num_users",
     },
     "text_matching": {"num_event_types", "skipped"},
+    "fold_in": {"num_event_types", "skipped"},
     "ranker": {
         "ad_tower",
         "candidate",
         "context",
+        "fold_in",
         "text_matching",
         "user_tower",
         *_PACKAGES,

@@ -93,7 +93,7 @@ class AdReader(tf.Module):
             {
                 name: values[0].numpy()
                 for name, values in unknown.items()
-                if name in ("id", "bias")
+                if name in tower.of_id
             }
         )
 

@@ -11,8 +11,6 @@ from tfadrec.towers import AdTower, TowerEnsemble
 
 # Ads that are encoded at a time, and those whose text is read as well.
 _ROWS, _TEXTS = 65536, 1024
-# What the tower knows of an ad by its id; all other columns tell of any ad.
-_OF_ID = ("id", "bias")
 
 
 def catalogue_tables(
@@ -43,7 +41,7 @@ def catalogue_tables(
 
 def columns_read(tower: AdTower | TowerEnsemble) -> list[str]:
     """The columns of the catalogue that a tower reads, by name."""
-    return sorted(set(tower.columns(tf.constant([0]))) - set(_OF_ID))
+    return sorted(set(tower.columns(tf.constant([0]))) - set(tower.of_id))
 
 
 def _parts(
@@ -64,7 +62,7 @@ def _parts(
         yield tower.encode_columns(
             {
                 name: tf.repeat(value, count, axis=0)
-                if name in _OF_ID
+                if name in tower.of_id
                 else tf.constant(more.columns[name][part])
                 for name, value in unknown.items()
             }

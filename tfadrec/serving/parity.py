@@ -191,7 +191,7 @@ def _rank_as_new(
     }
     columns = tower.columns(inputs["candidate_ads"])
     unknown = tower.columns(0 * inputs["candidate_ads"])
-    own = {name: unknown[name] for name in ("id", "bias") if name in unknown}
+    own = {name: unknown[name] for name in tower.of_id}
     history = tower(inputs["history_ads"])
     return ranker.rank(inputs, history, tower.encode_columns(columns | own))
 

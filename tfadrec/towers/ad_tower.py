@@ -67,6 +67,9 @@ class AdTower(keras.layers.Layer):
         what texts are matched by; None for a tower that is not asked for it.
         Its mean is the catalogue's, or that of a sample of 2,048 texts where
         `text` reads them, as the encoder is at the start.
+      num_factors: K >= 0, the factors of an ad that a `FoldIn` reads beside a
+        level; 0 for none. They are zeros until they are assigned, and are not
+        trained.
       max_distinct: for how many distinct texts XLA, whose shapes are fixed,
         makes room in a step; None for as many as there could be. A step with
         more encodes them all, with the same result and more slowly. Elsewhere
@@ -79,7 +82,8 @@ class AdTower(keras.layers.Layer):
     Returns:
       Dict of `vector`, float [..., D], `fields`, float [..., N, D], `bias`,
       float32 [...]; by their names the columns `passed` and that of `category`;
-      and what a `TextSpace` gives.
+      what a `TextSpace` gives; and `factors`, float32 [..., K + 1], a level and
+      the factors, where there are some.
 
     Raises:
       ValueError: where the width or `max_distinct` is below 1, an ad has no
@@ -108,6 +112,7 @@ class AdTower(keras.layers.Layer):
         passed: Sequence[str] = (),
         text: keras.layers.Layer | None = None,
         text_rank: Extra | None = None,
+        num_factors: Extra = 0,
         max_distinct: Steps | None = None,
         **kwargs,
     ) -> None:
@@ -178,6 +183,7 @@ class AdTower(keras.layers.Layer):
         self.passed = tuple(passed)
         self.text = text
         self.text_rank = text_rank
+        self.num_factors = num_factors
         self.max_distinct = max_distinct
         self.text_space = None
         if text_rank is not None:
@@ -211,17 +217,37 @@ class AdTower(keras.layers.Layer):
         return () if self.category is None else (self.category,)
 
     @property
+    def of_id(self) -> tuple[str, ...]:
+        """The columns that are known of an ad by its row alone."""
+        own = ("id", "bias") if self.use_id else ()
+        return (*own, *self._factor_parts)
+
+    @property
+    def _factor_parts(self):
+        return ("factors",) if self.num_factors else ()
+
+    @property
     def history_parts(self) -> tuple[str, ...]:
         """What a ranker reads of a history's ads."""
         space = self.text_space
-        return ("vector", *self.kind, *(space.history_parts if space else ()))
+        return (
+            "vector",
+            *self.kind,
+            *(space.history_parts if space else ()),
+            *self._factor_parts,
+        )
 
     @property
     def candidate_parts(self) -> tuple[str, ...]:
         """What a ranker reads of candidates."""
         columns = dict.fromkeys([*self.kind, *self.passed])
         space = self.text_space
-        return (*_ALL, *columns, *(space.candidate_parts if space else ()))
+        return (
+            *_ALL,
+            *columns,
+            *(space.candidate_parts if space else ()),
+            *self._factor_parts,
+        )
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -306,6 +332,14 @@ class AdTower(keras.layers.Layer):
                     dtype="float32",
                 ),
                 [None],
+            )
+        if self.num_factors:
+            #: float32 [rows, 1 + K]: levels and factors, found before training.
+            self.factors = self._column(
+                "factors",
+                None,
+                [self.num_rows, 1 + self.num_factors],
+                "float32",
             )
         if self.text_space is not None:
             built(self.text_space, [None, self._text_width()])
@@ -431,7 +465,8 @@ class AdTower(keras.layers.Layer):
         Returns:
           Dict of the features' columns [...] by name, and where there is a
           `text` of what it makes of the tokens as `text`; and where ids are
-          used `id`, float32 [..., D], and `bias`, float32 [...].
+          used `id`, float32 [..., D], and `bias`, float32 [...]; and
+          `factors`, as from `call`.
         """
         columns = {
             key: tf.gather(table, rows) for key, table in self._tables.items()
@@ -442,6 +477,8 @@ class AdTower(keras.layers.Layer):
         if self.use_id:
             known = self._id(rows, training=training)
             columns |= {"id": known["vector"], "bias": known["bias"]}
+        if self.num_factors:
+            columns["factors"] = tf.gather(self.factors, rows)
         if self.text is not None:
             vectors = self._copy(tf.reshape(rows, [-1]), training)
             shape = tf.concat([tf.shape(rows), [self.text.width]], 0)
@@ -454,7 +491,7 @@ class AdTower(keras.layers.Layer):
 
         Args:
           columns: as from `columns`. An ad that the catalogue does not have
-            takes `id` and `bias` from row 0.
+            takes those that `of_id` names from row 0.
           training: whether to drop values of features.
 
         Returns:
@@ -485,6 +522,8 @@ class AdTower(keras.layers.Layer):
                 part: watched.entering(self.name, (part,), values)
                 for part, values in self.text_space(columns[_TEXT]).items()
             }
+        for part in self._factor_parts:
+            encoded[part] = watched.entering(self.name, (part,), columns[part])
         others = dict.fromkeys([*self.kind, *self.passed])
         return encoded | {name: columns[name] for name in others}
 
@@ -532,6 +571,7 @@ class AdTower(keras.layers.Layer):
             "passed": list(self.passed),
             "text": config_of(self.text),
             "text_rank": self.text_rank,
+            "num_factors": self.num_factors,
             "max_distinct": self.max_distinct,
         }
 

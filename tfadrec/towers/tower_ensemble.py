@@ -20,8 +20,9 @@ class TowerEnsemble:
 
     It is asked as an `AdTower` is. What the towers make of an ad by weights of
     their own stands side by side in the last axis: `vector` [..., k D],
-    `fields` [..., N, k D], `bias` [..., k]. What the catalogue tells (columns,
-    text vectors) is the same for all and stands there once.
+    `fields` [..., N, k D], `bias` [..., k]. What the catalogue and the rows
+    tell (columns, text vectors, factors) is the same for all and stands there
+    once.
 
     Args:
       towers: k >= 1 built or unbuilt `AdTower`s of one configuration, without
@@ -52,6 +53,11 @@ class TowerEnsemble:
     def kind(self) -> tuple[str, ...]:
         """See `AdTower`."""
         return self._towers[0].kind
+
+    @property
+    def of_id(self) -> tuple[str, ...]:
+        """See `AdTower`."""
+        return self._towers[0].of_id
 
     @property
     def history_parts(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from tfadrec.data.impressions import Impressions
 from tfadrec.layers.features.kinds import columns_of
 from tfadrec.models.dataset_sizes import DEFAULT_RANK, has_text_vectors
 from tfadrec.runs.check import check_schema, check_sections, class_of
+from tfadrec.training.by_size import fold_in_chosen
 from tfadrec.training.text import is_tuned, keep_lower_layers, text_model
 
 #: Of the vectors that stand for ad copy where its model has not been read.
@@ -164,6 +165,11 @@ def _assemble(
             config.text_matching,
             **sizes["text_matching"],
         )
+    fold_in = None
+    opinions = fold_in_chosen(config, dataset)
+    if opinions is not None:
+        fold_in = _make("fold_in", layers.FoldIn, opinions, **sizes["fold_in"])
+        ad_settings["num_factors"] = fold_in.rank
     ad_tower = _make(
         "ad_tower",
         towers.AdTower,
@@ -189,6 +195,7 @@ def _assemble(
         interaction=config.interaction
         and choose("interaction", config.interaction),
         text_matching=text_matching,
+        fold_in=fold_in,
         multitask=config.multitask
         and choose("multitask", config.multitask, num_tasks=len(tasks)),
         **sizes["ranker"],

@@ -4,7 +4,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from tfadrec.core.config import RunConfig
 from tfadrec.data.dataset import Dataset
+from tfadrec.models.dataset_sizes import DEFAULT_FACTORS, folds_in
 
 #: Steps of a pass that small logs are given, and the bounds of a batch.
 _STEPS = 70
@@ -23,6 +25,24 @@ def chosen_by_size(fit: Mapping[str, Any], train: Dataset) -> dict[str, Any]:
         examples = count_examples(train, chosen.get("by", "row"))
         chosen["batch_size"] = batch_size_for(examples)
     return chosen
+
+
+def fold_in_chosen(
+    config: RunConfig, train: Dataset
+) -> Mapping[str, Any] | None:
+    """The section `fold_in` of a run's settings, as it is or as the rows tell.
+
+    Args:
+      config: the settings; an empty section is for the rows to tell.
+      train: the rows to learn from.
+
+    Returns:
+      Arguments of `FoldIn`, or None where opinions are not folded in.
+    """
+    if config.fold_in is None or config.fold_in:
+        return config.fold_in
+    suits = folds_in(train, config.ad_tower, config.ranker)
+    return {"rank": DEFAULT_FACTORS} if suits else None
 
 
 def count_examples(train: Dataset, by: str) -> int:

@@ -14,23 +14,16 @@ from tfadrec.core.takes import takes
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
 from tfadrec.metrics import ranking
-from tfadrec.models import AdRanker, RankingModel
-from tfadrec.models.start_appeal import start_appeal
-from tfadrec.models.start_levels import start_levels
-from tfadrec.models.start_text import start_text
+from tfadrec.models import RankingModel
 from tfadrec.runs.check import check_sections
 from tfadrec.runs.folder import run_folder
 from tfadrec.training.by_size import batch_size_for, count_examples
 from tfadrec.training.fitted import write_run
 from tfadrec.training.run_epochs import run_epochs
+from tfadrec.training.without_steps import METRICS, PREDICT_BATCH, mix, start
 from tfadrec.training.workers import Workers, place_of
 
 _LOG = logging.getLogger(__name__)
-_PREDICT_BATCH = 4096
-#: Rows that tell what the texts are worth before training.
-_SAMPLED = 5 * _PREDICT_BATCH
-#: Rows at about which the texts of one user's ads are compared.
-_COMPARED = 2**17
 #: A logit this far from 0 is a certainty that no log gives: of 1 in 10^17.
 _FAR = 40.0
 Monitor = Literal["val_auc", "val_gauc", "val_uauc", "val_log_loss", "val_rmse"]
@@ -197,45 +190,13 @@ def fit_in(
         title=title,
         patience=patience,
         progress=progress,
-        begin=lambda: _start(model, train),
+        begin=lambda: start(model, train),
         tell=tell,
     )
     if valid is not None:
+        mix(model, valid, monitor, progress)
         write_run(model, train, valid, folder, monitor)
     return history
-
-
-def _start(model: RankingModel, train: Dataset) -> None:
-    """Has a ranker begin with what is known of training rows at once."""
-    if not isinstance(model, AdRanker):
-        return
-    rows = train.impressions
-    start_levels(model, rows.labels, rows.weights)
-    if model.text_matching is None:  # then no rows are gathered either
-        return
-    # Of unknown users, requests; both are numbered without gaps.
-    users = np.where(rows.users > 0, rows.users, -1 - rows.requests)
-    every = -(-len(users) // _COMPARED)
-    kept = np.flatnonzero(users % every == 0)
-    rows = rows.take(kept)
-    start_appeal(
-        model,
-        rows.ads,
-        users[kept],
-        rows.times,
-        rows.labels[model.biased_task],
-        np.ones(len(kept)) if rows.weights is None else rows.weights,
-    )
-    start_text(model, _sample(train))
-
-
-def _sample(train: Dataset):
-    """Batches of training rows, evenly from all of them."""
-    # Whole batches: a shape is traced once.
-    whole = len(train) // _PREDICT_BATCH * _PREDICT_BATCH
-    count = min(whole or len(train), _SAMPLED)
-    rows = np.linspace(0, len(train) - 1, count)
-    return train.select(rows.astype(np.int64)).batches(_PREDICT_BATCH)
 
 
 def _measure(
@@ -245,7 +206,7 @@ def _measure(
     measured: dict[str, float] = {}
     if valid is None:
         return measured
-    predicted = model.predict(valid.batches(_PREDICT_BATCH))
+    predicted = model.predict(valid.batches(PREDICT_BATCH))
     rows = valid.impressions
     for task in model.tasks:
         labels, values = rows.labels[task], predicted[task]
@@ -253,12 +214,8 @@ def _measure(
         if model.task_losses[task].is_binary:
             watch.see(task, values)
             of_task = {
-                "auc": ranking.auc(labels, values, rows.weights),
-                "gauc": ranking.group_auc(
-                    labels, values, rows.users, rows.weights
-                ),
-                "uauc": ranking.uauc(labels, values, rows.users, rows.weights),
-                "log_loss": ranking.log_loss(labels, values, rows.weights),
+                name: metric(labels, values, rows)
+                for name, metric in METRICS.items()
             }
         else:
             of_task = {"rmse": ranking.rmse(labels, values, rows.weights)}

@@ -13,7 +13,7 @@ from tfadrec.core.feature import Feature
 from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 
-_TABLE = "id/embedding_and_bias"
+_TABLES = ("id/embedding_and_bias", "/factors")
 # The ends of the names of a catalogue's columns in an ad tower.
 _COLUMNS = ("_table:0", "/token_ids:0", "/token_starts:0")
 
@@ -59,8 +59,8 @@ def grow_vocabulary(
     rows_of = {
         variable.ref(): rows
         for part, rows in ((tower, ads), (ranker.user_tower, users))
-        for variable in part.trainable_variables
-        if _TABLE in variable.name
+        for variable in part.variables
+        if any(table in variable.name for table in _TABLES)
     }
     columns = {
         v.ref()
@@ -151,7 +151,7 @@ def _grown_config(
 
     parts = {
         name: {**config[name], "config": resized(config[name]["config"])}
-        for name in ("ad_tower", "user_tower", "text_matching")
+        for name in ("ad_tower", "user_tower", "text_matching", "fold_in")
         if config[name] is not None
     }
     return {**resized(config), **parts}

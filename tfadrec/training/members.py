@@ -98,8 +98,15 @@ def fit_members(
             progress=progress,
             **single,
         )
+        _mix_as(ranker, chosen[number - 1])
         again.append(ranker)
     return _together(again), _together(chosen), histories[0]
+
+
+def _mix_as(ranker: AdRanker, chosen: AdRanker) -> None:
+    """Gives a ranker the mix of opinions that rows left out have told."""
+    if ranker.fold_in is not None and chosen.fold_in is not None:
+        ranker.fold_in.mix.assign(chosen.fold_in.mix)
 
 
 def with_valid(dataset: Dataset, train: Dataset, valid: Dataset) -> Dataset:

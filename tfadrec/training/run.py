@@ -32,7 +32,7 @@ from tfadrec.runs.record import FITTED, claimed, fingerprint
 from tfadrec.runs.task import Task, read_task
 from tfadrec.training import version_1
 from tfadrec.training.build import build_ranker, check_builds
-from tfadrec.training.by_size import chosen_by_size
+from tfadrec.training.by_size import chosen_by_size, fold_in_chosen
 from tfadrec.training.fit import check_goal, check_labels
 from tfadrec.training.fitted import read_parts, save_model_of
 from tfadrec.training.members import fit_members, with_valid
@@ -169,7 +169,9 @@ def _train(
     }
     dataset, parts = split_parts(dataset, config)
     config = dataclasses.replace(
-        config, fit=chosen_by_size(config.fit, parts[0])
+        config,
+        fit=chosen_by_size(config.fit, parts[0]),
+        fold_in=fold_in_chosen(config, parts[0]),
     )
     record["settings"] = config.to_yaml()
     with claimed(folder, record):

@@ -100,11 +100,8 @@ def _latency(ranker: AdRanker, dataset: Dataset, slate: int) -> float:
     tower = ranker.ad_tower
     encoded = tower.encode(
         {
-            "history": (inputs["history_ads"], ["vector", *tower.kind]),
-            "slate": (
-                inputs["candidate_ads"],
-                ["vector", "fields", "bias", *tower.kind],
-            ),
+            "history": (inputs["history_ads"], tower.history_parts),
+            "slate": (inputs["candidate_ads"], tower.candidate_parts),
         }
     )
     score = tf.function(ranker.rank)

@@ -1,0 +1,62 @@
+import numpy as np
+
+from tfadrec.core.door import tf
+from tfadrec.layers import FoldIn
+
+VALUES = np.array([0.5, -1.0, 2.0], np.float32)
+
+
+def layer_of(rank):
+    layer = FoldIn(3, rank=rank)
+    layer.build()
+    layer.values.assign(VALUES)
+    layer.penalties.assign([4.0, *[0.7] * rank])
+    return layer
+
+
+def test_a_user_is_the_ridge_regression_of_what_he_thought():
+    random = np.random.default_rng(0)
+    history = random.normal(size=(2, 4, 3)).astype(np.float32)
+    candidates = random.normal(size=(2, 5, 3)).astype(np.float32)
+    types = np.array([[1, 2, 2, 9], [2, 1, 0, 0]], np.int32)
+    length = [4, 2]
+    found = layer_of(2)(
+        {
+            "history": history,
+            "candidates": candidates,
+            "mask": np.arange(4) < np.array(length)[:, None],
+            "event_types": types,
+        }
+    ).numpy()
+    for b, n in enumerate(length):
+        x = np.column_stack([np.ones(n), history[b, :n, 1:]])
+        known = np.where(types[b, :n] < 3, types[b, :n], 0)
+        y = VALUES[known] - history[b, :n, 0]
+        # The same by penalties as rows of data.
+        rows = np.vstack([x, np.diag(np.sqrt([4.0, 0.7, 0.7]))])
+        user = np.linalg.lstsq(rows, np.append(y, np.zeros(3)), rcond=None)[0]
+        for c, (level, *factors) in enumerate(candidates[b]):
+            expected = level + user[0] + user[1:] @ factors
+            np.testing.assert_allclose(found[b, c], expected, rtol=2e-5)
+
+
+def test_without_a_history_there_is_the_level_of_the_ad():
+    candidates = np.array([[[0.3, 9.0], [-1.0, 5.0]]], np.float32)
+    found = layer_of(1)(
+        {
+            "history": np.full([1, 2, 2], np.nan, np.float32),
+            "candidates": candidates,
+            "mask": np.zeros([1, 2], bool),
+            "event_types": np.ones([1, 2], np.int32),
+        }
+    )
+    np.testing.assert_allclose(found, candidates[..., 0], atol=1e-6)
+
+
+def test_nothing_is_mixed_in_until_it_is_found():
+    layer = layer_of(1)
+    logits, opinions = tf.constant([[1.0, 2.0]]), tf.constant([[5.0, 7.0]])
+    np.testing.assert_array_equal(layer.mixed(logits, opinions), logits)
+    layer.mix.assign([0.5, 2.0, 1.0])
+    np.testing.assert_allclose(layer.mixed(logits, opinions), [[11.5, 16.0]])
+    assert not layer.trainable_weights

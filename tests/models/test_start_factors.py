@@ -1,0 +1,147 @@
+import types
+
+import numpy as np
+import pytest
+
+from tfadrec.core.door import tf
+from tfadrec.layers import FoldIn
+from tfadrec.losses import get
+from tfadrec.models.factors import fit_factors
+from tfadrec.models.opinions import opinions
+from tfadrec.models.start_factors import mix_opinions, start_factors
+
+USERS, ADS, STARS = 120, 40, 5
+
+
+def ratings():
+    """Users, ads and stars, 0 to 4, of two tastes that users and ads share."""
+    random = np.random.default_rng(0)
+    tastes = random.normal(size=(USERS, 2)), random.normal(size=(ADS, 2))
+    users = np.repeat(np.arange(USERS), 25)
+    ads = np.concatenate([random.permutation(ADS)[:25] for _ in range(USERS)])
+    opinion = np.einsum("nk,nk->n", tastes[0][users], tastes[1][ads])
+    opinion += 2 * random.normal(size=USERS)[users]
+    opinion += random.normal(size=ADS)[ads]
+    noisy = opinion + random.normal(0, 0.3, len(users))
+    edges = np.quantile(noisy, [0.05, 0.15, 0.4, 0.75])
+    return users, ads, np.searchsorted(edges, noisy), opinion
+
+
+def test_stars_are_worth_what_they_say_though_only_clicks_are_known():
+    users, ads, stars, _ = ratings()
+    clicked = np.array([0, 0, 0, 1, 1])
+    found = fit_factors(users, ads, stars, clicked, ADS, 2)
+    assert (np.diff(found.values) > 0.3).all()
+    counts = np.bincount(stars)
+    assert found.values @ counts == pytest.approx(0, abs=1e-6)
+    assert found.values**2 @ counts == pytest.approx(len(stars))
+
+
+def test_factors_tell_the_opinions_of_users_who_were_not_there():
+    users, ads, stars, opinion = ratings()
+    known = users < USERS // 2
+    found = fit_factors(
+        users[known], ads[known], stars[known], range(5), ADS, 2
+    )
+    left = []
+    for user in range(USERS // 2, USERS):
+        rows = np.flatnonzero(users == user)
+        x = np.column_stack([np.ones(25), found.factors[ads[rows]]])
+        y = found.values[stars[rows]] - found.levels[ads[rows]]
+        ridge = np.diag([1e-3, found.penalty, found.penalty])
+        own = np.linalg.solve(x[:15].T @ x[:15] + ridge, x[:15].T @ y[:15])
+        told = found.levels[ads[rows]] + x @ own
+        left.append(np.corrcoef(told[15:], opinion[rows][15:])[0, 1])
+    assert np.mean(left) > 0.8
+
+
+def test_opinions_that_are_all_the_same_have_no_factors():
+    one = np.zeros(9, int)
+    assert fit_factors(one, np.arange(9), one, [1.0], 9, 2) is None
+    assert fit_factors(one[:0], one[:0], one[:0], [1.0], 9, 2) is None
+
+
+def test_the_event_of_an_impression_has_its_user_ad_and_time():
+    codes = opinions(
+        (
+            np.array([1, 1, 2, 2]),
+            np.array([5, 5, 5, 6]),
+            np.array([9, 8, 9, 9]),
+        ),
+        np.array([1, 1, 0, 0]),
+        (
+            np.array([1, 2]),
+            np.array([5, 5]),
+            np.array([3, 1]),
+            np.array([9, 9]),
+        ),
+    )
+    assert codes.tolist() == [4, 1, 2, 0]
+
+
+def ranker(**parts):
+    layer = FoldIn(STARS + 1, rank=2)
+    layer.build()
+    return types.SimpleNamespace(
+        biased_task="clicked",
+        task_losses={"clicked": get("binary")},
+        fold_in=layer,
+        **parts,
+    )
+
+
+def test_a_ranker_starts_with_levels_factors_and_worth():
+    users, ads, stars, _ = ratings()
+    factors = tf.Variable(tf.zeros([ADS, 3]))
+    tower = types.SimpleNamespace(factors=factors, num_rows=ADS)
+    started = ranker(ad_tower=tower)
+    labels = (stars > 2).astype(float)
+    # As if nobody had given one star: it is worth a click, as the others.
+    kept = stars > 0
+    start_factors(
+        started,
+        *(part[kept] for part in (users, ads, 0 * users, labels, stars + 2)),
+    )
+    values = started.fold_in.values.numpy()
+    assert values[0] == 0.0
+    assert (np.diff(values[2:]) > 0.3).all()
+    assert np.isfinite(values[1])
+    assert factors.numpy().std(axis=0).min() > 0.05
+    assert started.fold_in.penalties.numpy()[0] == 10.0
+
+
+@pytest.mark.parametrize(
+    ("weight", "is_better", "is_mixed"),
+    [
+        (0.8, True, True),
+        (0.0, True, False),
+        (-0.8, True, False),
+        (0.8, False, False),
+    ],
+)
+def test_opinions_are_mixed_in_as_far_as_they_tell(weight, is_better, is_mixed):
+    random = np.random.default_rng(3)
+    own, told = random.normal(size=(2, 20_000))
+    chances = 1 / (1 + np.exp(-(0.5 * own + weight * told - 0.7)))
+    labels = (random.random(len(own)) < chances).astype(np.float32)
+    inputs = {
+        "history_ads": tf.zeros([len(own), 1], tf.int32),
+        "candidate_ads": tf.range(len(own)),
+        "told": tf.constant(told, tf.float32),
+    }
+    mixing = ranker(
+        predict=lambda batches: {"clicked": own},
+        ad_tower=types.SimpleNamespace(
+            encode=lambda wanted: dict.fromkeys(wanted)
+        ),
+        opinions=lambda inputs, *_: inputs["told"][:, None],
+    )
+    assert is_mixed == mix_opinions(
+        mixing,
+        lambda: [(inputs, {})],
+        labels,
+        None,
+        lambda mixed, before: is_better,
+    )
+    expected = [0.5, weight, -0.7] if is_mixed else [1.0, 0.0, 0.0]
+    np.testing.assert_allclose(mixing.fold_in.mix, expected, atol=0.06)

@@ -1,0 +1,142 @@
+"""Levels and factors of ads, before the first step, and their mix, after it."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+
+from tfadrec.core.door import tf
+from tfadrec.core.logistic import fit_weights
+from tfadrec.models.ad_ranker import AdRanker
+from tfadrec.models.factors import LEVEL_PENALTY, Factors, fit_factors
+from tfadrec.models.opinions import CLICKED, FIRST_TYPE, UNCLICKED
+
+_UNMIXED = np.array([1.0, 0.0, 0.0])
+
+
+def start_factors(
+    ranker: AdRanker,
+    users: np.ndarray,
+    ads: np.ndarray,
+    times: np.ndarray,
+    labels: np.ndarray,
+    codes: np.ndarray,
+) -> None:
+    """Sets what a ranker's `FoldIn` reads to what training rows tell.
+
+    Args:
+      ranker: built and not yet trained, with a `fold_in`. Where its logit is of
+        a task with real labels, or all rows are worth the same, nothing is
+        done.
+      users: int [n]; rows of unlike numbers are of different users.
+      ads: int32 [n], rows of the catalogue.
+      times: int64 [n].
+      labels: [n], 0 and 1.
+      codes: int64 [n], as from `opinions`.
+    """
+    if not ranker.task_losses[ranker.biased_task].is_binary:
+        return
+    layer = ranker.fold_in
+    assert layer is not None
+    count = FIRST_TYPE + layer.num_event_types - 1
+    clicked = np.bincount(codes, labels, count)
+    rates = clicked / np.maximum(np.bincount(codes, minlength=count), 1)
+    order = np.argsort(times, kind="stable")
+    found = fit_factors(
+        *(users[order], ads[order], codes[order]),
+        *(rates, ranker.ad_tower.num_rows, layer.rank),
+    )
+    if found is None:
+        return
+    ranker.ad_tower.factors.assign(
+        np.column_stack([found.levels, found.factors])
+    )
+    layer.values.assign(
+        _of_types(found, np.bincount(codes, minlength=count), layer.skipped)
+    )
+    layer.penalties.assign([LEVEL_PENALTY, *[found.penalty] * layer.rank])
+
+
+def _of_types(found: Factors, rows: np.ndarray, skipped: int) -> np.ndarray:
+    """What the types of events are worth, that of the unknown first: 0.
+
+    A type that no impression has had is worth a click, and that of skipped ads
+    none.
+    """
+    values = np.append(0.0, found.values[FIRST_TYPE:])
+    is_unseen = np.append(False, rows[FIRST_TYPE:] == 0)
+    values[is_unseen] = found.values[CLICKED]
+    if skipped and is_unseen[skipped]:
+        values[skipped] = found.values[UNCLICKED]
+    return values
+
+
+def mix_opinions(
+    ranker: AdRanker,
+    batches: Callable[[], Iterable[tuple[Mapping[str, tf.Tensor], ...]]],
+    labels: np.ndarray,
+    weights: np.ndarray | None,
+    better: Callable[[np.ndarray, np.ndarray], bool],
+) -> bool:
+    """Finds how much opinions count beside a trained ranker's own logit.
+
+    That is a logistic regression of three numbers on rows that were not
+    learned: own z + weight (opinion) + level. It is kept where opinions count
+    for something, they raise the likelihood by more than half the logarithm of
+    the number of rows (Schwarz, 1978) above what own and level do alone, and
+    the rows are ranked better.
+
+    Args:
+      ranker: trained, with a `fold_in`.
+      batches: of these rows, as from `Dataset.batches`, anew at each call.
+      labels: [n], 0 and 1, of `biased_task`.
+      weights: [n] >= 0, how many rows each stands for, or None.
+      better: whether logits are better than others, both float [n].
+
+    Returns:
+      Whether opinions are mixed in.
+    """
+    layer = ranker.fold_in
+    assert layer is not None
+    task = ranker.biased_task
+    layer.mix.assign(_UNMIXED)
+    own = ranker.predict(batches())[task].astype(np.float64)
+    read = tf.function(lambda inputs: _opinions(ranker, inputs))
+    told = np.concatenate(
+        [read(batch[0]).numpy() for batch in batches()]
+    ).astype(np.float64)
+    if told.std() < 1e-6:
+        return False
+    counts = np.ones(len(own)) if weights is None else weights
+    columns = np.column_stack([own, told, np.ones(len(own))])
+    alone = np.array([1e-6, 1e9, 1e-6])  # opinions stay without weight
+    base = fit_weights(columns, labels, counts, _UNMIXED, alone)
+    mix = fit_weights(columns, labels, counts, _UNMIXED)
+    gain = _likelihood(columns @ mix, labels, counts) - _likelihood(
+        columns @ base, labels, counts
+    )
+    is_kept = (
+        mix[0] > 0
+        and mix[1] > 0
+        and gain > np.log(max(counts.sum(), 1)) / 2
+        and better(columns @ mix, own)
+    )
+    if is_kept:
+        layer.mix.assign(mix)
+    return bool(is_kept)
+
+
+def _opinions(ranker, inputs):
+    tower = ranker.ad_tower
+    encoded = tower.encode(
+        {
+            "history": (inputs["history_ads"], ["factors"]),
+            "slate": (inputs["candidate_ads"][:, None], ["factors"]),
+        }
+    )
+    told = ranker.opinions(inputs, encoded["history"], encoded["slate"])
+    return tf.squeeze(told, 1)
+
+
+def _likelihood(logits, labels, weights) -> float:
+    signed = np.where(labels == 1, logits, -logits)
+    return -float(weights @ np.logaddexp(0.0, -signed))

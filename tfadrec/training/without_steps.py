@@ -1,0 +1,118 @@
+"""What a ranker learns without steps: before the first one, and at the end."""
+
+import sys
+
+import numpy as np
+
+from tfadrec.data.dataset import Dataset
+from tfadrec.data.impressions import Impressions
+from tfadrec.metrics import ranking
+from tfadrec.models import AdRanker, RankingModel
+from tfadrec.models.opinions import opinions
+from tfadrec.models.start_appeal import start_appeal
+from tfadrec.models.start_factors import mix_opinions, start_factors
+from tfadrec.models.start_levels import start_levels
+from tfadrec.models.start_text import start_text
+
+#: Rows that are predicted at once.
+PREDICT_BATCH = 4096
+#: Rows that tell what the texts are worth before training.
+_SAMPLED = 5 * PREDICT_BATCH
+#: Rows at about which the texts of one user's ads are compared.
+_COMPARED = 2**17
+#: Rows at about which factors of ads are found.
+_FACTORISED = 2**20
+#: Of labels of 0 and 1, logits and the rows that these are of.
+METRICS = {
+    "auc": lambda y, z, rows: ranking.auc(y, z, rows.weights),
+    "gauc": lambda y, z, rows: ranking.group_auc(
+        y, z, rows.users, rows.weights
+    ),
+    "uauc": lambda y, z, rows: ranking.uauc(y, z, rows.users, rows.weights),
+    "log_loss": lambda y, z, rows: ranking.log_loss(y, z, rows.weights),
+}
+
+
+def start(model: RankingModel, train: Dataset) -> None:
+    """Has a ranker begin with what is known of training rows at once."""
+    if not isinstance(model, AdRanker):
+        return
+    rows = train.impressions
+    start_levels(model, rows.labels, rows.weights)
+    if model.fold_in is not None:
+        _start_factors(model, train)
+    if model.text_matching is None:  # then no rows are gathered either
+        return
+    users, kept = _some_users(rows, _COMPARED)
+    rows = rows.take(kept)
+    start_appeal(
+        model,
+        rows.ads,
+        users,
+        rows.times,
+        rows.labels[model.biased_task],
+        np.ones(len(kept)) if rows.weights is None else rows.weights,
+    )
+    start_text(model, _sample(train))
+
+
+def _some_users(rows: Impressions, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Whole users with about so many rows: their numbers, and those rows."""
+    # Of unknown users, requests; both are numbered without gaps.
+    users = np.where(rows.users > 0, rows.users, -1 - rows.requests)
+    every = -(-len(users) // count)
+    kept = np.flatnonzero(users % every == 0)
+    return users[kept], kept
+
+
+def _start_factors(model: AdRanker, train: Dataset) -> None:
+    users, kept = _some_users(train.impressions, _FACTORISED)
+    rows, events = train.impressions.take(kept), train.events
+    labels = rows.labels[model.biased_task]
+    codes = opinions(
+        (rows.users, rows.ads, rows.times),
+        labels,
+        (events.users, events.ads, events.types, events.times),
+    )
+    start_factors(model, users, rows.ads, rows.times, labels, codes)
+
+
+def _sample(train: Dataset):
+    """Batches of training rows, evenly from all of them."""
+    # Whole batches: a shape is traced once.
+    whole = len(train) // PREDICT_BATCH * PREDICT_BATCH
+    count = min(whole or len(train), _SAMPLED)
+    rows = np.linspace(0, len(train) - 1, count)
+    return train.select(rows.astype(np.int64)).batches(PREDICT_BATCH)
+
+
+def mix(
+    model: RankingModel, valid: Dataset, monitor: str, progress: bool
+) -> None:
+    """Mixes opinions into a trained ranker's logit, where they tell more."""
+    if not isinstance(model, AdRanker) or model.fold_in is None:
+        return
+    rows = valid.impressions
+    if not model.task_losses[model.biased_task].is_binary or not len(rows.ads):
+        return
+    labels = rows.labels[model.biased_task]
+    # Where amounts are monitored, clicks are of a task beside them.
+    name = monitor.removeprefix("val_")
+    measure = METRICS.get(name, METRICS["auc"])
+    sign = -1 if name == "log_loss" else 1
+
+    def better(mixed: np.ndarray, own: np.ndarray) -> bool:
+        gain = measure(labels, mixed, rows) - measure(labels, own, rows)
+        return sign * gain > 0
+
+    is_mixed = mix_opinions(
+        model,
+        lambda: valid.batches(PREDICT_BATCH),
+        labels,
+        rows.weights,
+        better,
+    )
+    if progress:
+        told = ", ".join(f"{part:.3f}" for part in model.fold_in.mix.numpy())
+        line = f"own, opinions, level: {told}" if is_mixed else "not mixed in"
+        print(f"opinions: {line}", file=sys.stderr, flush=True)
