@@ -295,6 +295,7 @@ PUBLIC = {
     "tfadrec.serving": [
         "Client",
         "Gates",
+        "OrderSettings",
         "RankingService",
         "answers",
         "check_servable",

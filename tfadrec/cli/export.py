@@ -59,6 +59,25 @@ from tfadrec.runs.before import check_export, check_retriever, check_run
     metavar="FEATURE",
     help="A category of ads that requests filter by; may be repeated.",
 )
+@click.option(
+    "--bid",
+    metavar="FEATURE",
+    help="A number of ads that their score is multiplied by in `recommend`.",
+)
+@click.option(
+    "--diversify",
+    metavar="FEATURE",
+    help="A vector of ads, such as text, by which requests may ask for ads that "
+    "are unlike each other.",
+)
+@click.option(
+    "--cap",
+    "caps",
+    multiple=True,
+    metavar="FEATURE",
+    help="A category of ads; requests may say how many of one value are given. "
+    "May be repeated.",
+)
 @moved_data_option
 @allow_import_option
 def export(
@@ -70,6 +89,9 @@ def export(
     retriever: str | None,
     candidates: int,
     filters: tuple[str, ...],
+    bid: str | None,
+    diversify: str | None,
+    caps: tuple[str, ...],
     data: str | None,
     allow_import: tuple[str, ...],
 ) -> dict[str, Any]:
@@ -85,6 +107,7 @@ def export(
       tfadrec export runs/a --rates data/until_today
       tfadrec export runs/a --check native
       tfadrec export runs/a --retriever runs/find --filter brand
+      tfadrec export runs/a --bid bid --diversify text --cap brand
     """
     name = pathlib.Path(run).absolute().name
     place = pathlib.Path("saved_models", name) if out is None else out
@@ -125,6 +148,7 @@ def export(
         retriever=found,
         candidates=candidates,
         filters=filters,
+        order=serving.OrderSettings(bid, diversify, caps),
     )
     click.echo(f"Bundle: {folder}")
     tower = loaded.ranker.ad_tower

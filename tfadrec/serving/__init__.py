@@ -1,5 +1,6 @@
 """The SavedModel bundle, its signatures, and a reader of it."""
 
+from tfadrec.serving.ad_order import OrderSettings
 from tfadrec.serving.answers import answers
 from tfadrec.serving.bundle import export_bundle, open_bundle, version_path
 from tfadrec.serving.client import Client
@@ -18,6 +19,7 @@ from tfadrec.serving.servable import check_servable
 __all__ = [
     "Client",
     "Gates",
+    "OrderSettings",
     "RankingService",
     "answers",
     "check_servable",

@@ -24,6 +24,7 @@ from tfadrec.data.copy.tokenizer import Tokenizer
 from tfadrec.data.dataset import Dataset
 from tfadrec.models import AdRetriever
 from tfadrec.models.ranker_ensemble import Ranker
+from tfadrec.serving.ad_order import OrderSettings
 from tfadrec.serving.answers import answers
 from tfadrec.serving.catalogue_tables import columns_read
 from tfadrec.serving.deployment import (
@@ -71,6 +72,7 @@ def export_bundle(
     retriever: AdRetriever | None = None,
     candidates: int = CANDIDATES,
     filters: Sequence[str] = (),
+    order: OrderSettings | None = None,
 ) -> pathlib.Path:
     """Writes `<path>/<version>/`, a SavedModel for TensorFlow Serving.
 
@@ -110,6 +112,7 @@ def export_bundle(
       retriever: see `RankingService`.
       candidates: see `RankingService`.
       filters: see `RankingService`.
+      order: see `RankingService`.
 
     Returns:
       The version's folder.
@@ -124,6 +127,8 @@ def export_bundle(
         precision; see `check_parity`.
     """
     Scores(ranker, dataset.schema.negatives_kept, calibration)
+    if order is not None:
+        order.check(dataset.schema)
     folder = bundle_folder(path)
     check_bundle_folder(folder.path)
     with folder.held():
@@ -139,7 +144,7 @@ def export_bundle(
             *(folder, version, ranker, dataset, tokenizer, encoder),
             *(catalogue, calibration, rates, native, train),
             dataset if valid is None else valid,
-            *(retriever, candidates, filters),
+            *(retriever, candidates, filters, order),
         )
     return pathlib.Path(path, str(version))
 
@@ -160,6 +165,7 @@ def _export(
     retriever: AdRetriever | None,
     candidates: int,
     filters: Sequence[str],
+    order: OrderSettings | None,
 ) -> None:
     """See `export_bundle`; its folder is held."""
     path = bundle.path
@@ -190,18 +196,23 @@ def _export(
             retriever=retriever,
             candidates=candidates,
             filters=filters,
+            order=order,
         )
         signatures = service.signatures()
         write_model(service, fresh, signatures)
         specs = service.finder and service.finder.specs()
-        requests = list(warm_up_requests(dataset, service.reader, specs))
+        requests = list(
+            warm_up_requests(
+                *(dataset, service.reader, specs, service.order.specs())
+            )
+        )
         with as_os_errors():
             write_warm_up(fresh, path.name, signatures, requests)
         foreign = foreign_ops(fresh)
         check_parity(
             *(ranker, dataset, fresh, service.reader, foreign, calibration),
             retriever=retriever,
-            filters=specs or (),
+            filters=specs,
         )
         if train is not None and len(train):
             write_profile(

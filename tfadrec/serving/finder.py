@@ -6,11 +6,11 @@ import numpy as np
 
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
-from tfadrec.core.feature import Feature
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.dataset import Dataset
 from tfadrec.models import AdRetriever
 from tfadrec.retrieval import build_index
+from tfadrec.serving.catalogue_column import catalogue_column
 from tfadrec.serving.catalogue_tables import catalogue_tables
 from tfadrec.serving.known_ads import KnownAds
 from tfadrec.serving.readers.codes import Codes
@@ -71,7 +71,10 @@ class Finder(tf.Module):
         self._history = tf.Variable(vectors, trainable=False)
         self.index = build_index(
             np.concatenate([vectors, biases[:, None]], axis=1),
-            columns={f.tensor: _column(f, dataset, more) for f in features},
+            columns={
+                f.tensor: catalogue_column(f.tensor, dataset, more)
+                for f in features
+            },
             queries=_users(retriever, dataset),
         )
 
@@ -107,19 +110,6 @@ class Finder(tf.Module):
             texts = request[ALLOW + name]
             allowed[name] = tf.where(texts == "", -1, codes(texts))
         return self.index.search(users, k, unwanted, allowed)
-
-
-def _column(
-    feature: Feature, dataset: Dataset, more: Catalogue | None
-) -> np.ndarray:
-    """The codes of all ads by row, int32 [N + 1 + M]."""
-    catalogues = [dataset.catalogue, *([more] if more else [])]
-    return np.concatenate(
-        [
-            np.zeros(1, np.int32),
-            *(c.columns[feature.tensor] for c in catalogues),
-        ]
-    )
 
 
 def _users(retriever: AdRetriever, dataset: Dataset) -> np.ndarray | None:

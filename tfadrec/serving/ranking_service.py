@@ -14,6 +14,7 @@ from tfadrec.data.dataset import Dataset
 from tfadrec.data.newer_rates import newer_rates
 from tfadrec.models import AdRetriever
 from tfadrec.models.ranker_ensemble import Ranker
+from tfadrec.serving.ad_order import AdOrder, OrderSettings
 from tfadrec.serving.ad_reader import NEW, AdReader
 from tfadrec.serving.catalogue_tables import catalogue_tables
 from tfadrec.serving.examples import parse_examples
@@ -57,10 +58,13 @@ class RankingService(tf.Module):
       retriever: finds the ads that `recommend` ranks, and answers `retrieve`.
       candidates: how many ads that are.
       filters: see `Finder`.
+      order: what ads are chosen by in `recommend` and `recommend_from`, beside
+        their scores.
 
     Attributes:
       reader: of new ads.
       finder: of candidates; None without a retriever.
+      order: of the ads that are given.
 
     Raises:
       InputError: where the ranker gives no click probabilities, or does not fit
@@ -80,6 +84,7 @@ class RankingService(tf.Module):
         retriever: AdRetriever | None = None,
         candidates: int = CANDIDATES,
         filters: Sequence[str] = (),
+        order: OrderSettings | None = None,
     ) -> None:
         super().__init__()
         if calibration is not None:
@@ -101,7 +106,11 @@ class RankingService(tf.Module):
                 more=more,
                 filters=filters,
             )
-        self._recommender = Recommender(self._scorer, self.finder, candidates)
+        taken = self._requests.user_specs() | self._requests.candidate_specs(2)
+        self.order = AdOrder(order or OrderSettings(), dataset, more, taken)
+        self._recommender = Recommender(
+            self._scorer, self.order, self.finder, candidates
+        )
         self._weights: list[tf.Variable] = []
 
     def signatures(
@@ -114,7 +123,9 @@ class RankingService(tf.Module):
             them where none is named.
         """
         specs = signature_specs(
-            self._requests, self.reader, self.finder and self.finder.specs()
+            *(self._requests, self.reader),
+            self.finder and self.finder.specs(),
+            self.order.specs(),
         )
         signatures = {
             name: tf.function(

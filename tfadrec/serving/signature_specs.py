@@ -6,7 +6,10 @@ from tfadrec.serving.request_reader import RequestReader, Specs
 
 
 def signature_specs(
-    requests: RequestReader, reader: AdReader, filters: Specs | None = None
+    requests: RequestReader,
+    reader: AdReader,
+    filters: Specs | None = None,
+    order: Specs | None = None,
 ) -> dict[str, Specs]:
     """The signatures by name, with the inputs that they take.
 
@@ -15,6 +18,7 @@ def signature_specs(
       reader: reads new ads; where a ranker knows ads by ids alone there is
         nothing to say of one.
       filters: the inputs that filter, where candidates are retrieved.
+      order: the inputs that ads are chosen by, beside their scores.
     """
     user = requests.user_specs()
     slates = user | requests.candidate_specs(2)
@@ -40,6 +44,8 @@ def signature_specs(
     if filters is not None:
         specs["recommend"] |= filters
         specs["retrieve"] = specs["recommend"]
+    for name in ("recommend", "recommend_from"):
+        specs[name] = specs[name] | (order or {})
     if reader.specs(1):
         columns = reader.specs(2, as_tokens=not reader.reads_text, prefix=NEW)
         specs["encode_ads"] = reader.specs(1, as_tokens=True)
