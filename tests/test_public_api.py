@@ -286,8 +286,10 @@ PUBLIC = {
         "watch",
     ],
     "tfadrec.retrieval": [
+        "AnchorVectors",
         "RowFilter",
         "VectorIndex",
+        "ad_features",
         "assign",
         "build_index",
         "k_means",

@@ -24,7 +24,9 @@ def chosen(worth, count, units, diversity, caps):
         ]
         if not free:
             break
-        near = [max((units[i] @ units[j] for j in found), default=0) for i in free]
+        near = [
+            max((units[i] @ units[j] for j in found), default=0) for i in free
+        ]
         gains = [
             (1 - diversity) * value[i] - diversity * n
             for i, n in zip(free, near, strict=True)

@@ -67,8 +67,8 @@ from tfadrec.runs.before import check_export, check_retriever, check_run
 @click.option(
     "--diversify",
     metavar="FEATURE",
-    help="A vector of ads, such as text, by which requests may ask for ads that "
-    "are unlike each other.",
+    help="A vector of ads, such as text, by which requests may ask for ads "
+    "that are unlike each other.",
 )
 @click.option(
     "--cap",

@@ -48,7 +48,9 @@ def choose(
     value = tf.where(is_left, tf.math.divide_no_nan(worth, highest), 0.0)
     share = tf.zeros_like(value[:, :1])
     if diversity is not None:
-        share = tf.where(diversity > 0, tf.minimum(diversity, 1.0), 0.0)[:, None]
+        share = tf.where(diversity > 0, tf.minimum(diversity, 1.0), 0.0)[
+            :, None
+        ]
 
     def step(number, is_left, nearest, taken, places, found):
         is_free = is_left

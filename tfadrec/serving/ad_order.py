@@ -1,4 +1,4 @@
-"""In what order ads are given: by their bids, unlike each other, within caps."""
+"""In what order ads are given: by bids, unlike each other, within caps."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -91,7 +91,9 @@ class AdOrder(tf.Module):
                 _units(_vector(settings.diversify, dataset), dataset, more),
                 trainable=False,
             )
-        caps = [schema.ad_feature(n, "category", "a cap") for n in settings.caps]
+        caps = [
+            schema.ad_feature(n, "category", "a cap") for n in settings.caps
+        ]
         self._groups = {
             f.tensor: tf.Variable(
                 catalogue_column(f.tensor, dataset, more), trainable=False
@@ -168,9 +170,7 @@ def _bids(
     return bids
 
 
-def _units(
-    name: str, dataset: Dataset, more: Catalogue | None
-) -> np.ndarray:
+def _units(name: str, dataset: Dataset, more: Catalogue | None) -> np.ndarray:
     """Vectors of length one in bytes, int8 [N + 1 + M, W]."""
     vectors = catalogue_column(name, dataset, more)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -73,6 +73,7 @@ def export_bundle(
     candidates: int = CANDIDATES,
     filters: Sequence[str] = (),
     order: OrderSettings | None = None,
+    anchors: Dataset | None = None,
 ) -> pathlib.Path:
     """Writes `<path>/<version>/`, a SavedModel for TensorFlow Serving.
 
@@ -113,6 +114,7 @@ def export_bundle(
       candidates: see `RankingService`.
       filters: see `RankingService`.
       order: see `RankingService`.
+      anchors: see `RankingService`.
 
     Returns:
       The version's folder.
@@ -144,7 +146,7 @@ def export_bundle(
             *(folder, version, ranker, dataset, tokenizer, encoder),
             *(catalogue, calibration, rates, native, train),
             dataset if valid is None else valid,
-            *(retriever, candidates, filters, order),
+            *(retriever, candidates, filters, order, anchors),
         )
     return pathlib.Path(path, str(version))
 
@@ -166,6 +168,7 @@ def _export(
     candidates: int,
     filters: Sequence[str],
     order: OrderSettings | None,
+    anchors: Dataset | None,
 ) -> None:
     """See `export_bundle`; its folder is held."""
     path = bundle.path
@@ -197,6 +200,7 @@ def _export(
             candidates=candidates,
             filters=filters,
             order=order,
+            anchors=anchors,
         )
         signatures = service.signatures()
         write_model(service, fresh, signatures)

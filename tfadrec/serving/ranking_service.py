@@ -7,6 +7,7 @@ import numpy as np
 
 from tfadrec.calibration import Calibration
 from tfadrec.core.door import tf
+from tfadrec.core.errors import InputError
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.copy.text_vectors import TextEncoder
 from tfadrec.data.copy.tokenizer import Tokenizer
@@ -20,9 +21,16 @@ from tfadrec.serving.catalogue_tables import catalogue_tables
 from tfadrec.serving.examples import parse_examples
 from tfadrec.serving.finder import Finder
 from tfadrec.serving.known_ads import KnownAds
+from tfadrec.serving.learn_anchors import learn_anchors
 from tfadrec.serving.recommender import CANDIDATES, Recommender
 from tfadrec.serving.scorer import Scorer
 from tfadrec.serving.signature_specs import signature_specs
+from tfadrec.serving.user_vectors import (
+    RankerVectors,
+    TowerVectors,
+    Vectors,
+    check_sizes,
+)
 from tfadrec.serving.variables_read import variables_read
 
 # Signature -> the method that answers it, where it is called otherwise.
@@ -60,6 +68,8 @@ class RankingService(tf.Module):
       filters: see `Finder`.
       order: what ads are chosen by in `recommend` and `recommend_from`, beside
         their scores.
+      anchors: rows to learn from, in place of a retriever, which ads the ranker
+        likes; see `learn_anchors`.
 
     Attributes:
       reader: of new ads.
@@ -68,7 +78,8 @@ class RankingService(tf.Module):
 
     Raises:
       InputError: where the ranker gives no click probabilities, or does not fit
-        the encoder or the schema, or the retriever is of another dataset.
+        the encoder or the schema, the retriever is of another dataset, or there
+        are anchors beside it.
     """
 
     def __init__(
@@ -85,6 +96,7 @@ class RankingService(tf.Module):
         candidates: int = CANDIDATES,
         filters: Sequence[str] = (),
         order: OrderSettings | None = None,
+        anchors: Dataset | None = None,
     ) -> None:
         super().__init__()
         if calibration is not None:
@@ -100,11 +112,22 @@ class RankingService(tf.Module):
         self._scorer = Scorer(ranker, dataset, ads, calibration)
         self._requests = self._scorer.requests
         self.finder: Finder | None = None
+        if retriever is not None and anchors is not None:
+            raise InputError(
+                "candidates are found by a retriever or by anchors. Received: "
+                "both. Leave one of them out."
+            )
+        vectors: Vectors | None = None
         if retriever is not None:
+            check_sizes(retriever, dataset)
+            vectors = TowerVectors(retriever, self._scorer, more)
+        elif anchors is not None:
+            vectors = RankerVectors(
+                learn_anchors(self._scorer, anchors), self._scorer
+            )
+        if vectors is not None:
             self.finder = Finder(
-                *(retriever, dataset, self._requests, ads),
-                more=more,
-                filters=filters,
+                *(vectors, dataset, self._scorer), more=more, filters=filters
             )
         taken = self._requests.user_specs() | self._requests.candidate_specs(2)
         self.order = AdOrder(order or OrderSettings(), dataset, more, taken)

@@ -76,7 +76,9 @@ class Recommender(tf.Module):
         if self._finder is None:
             found = self._best_of_all(rank, unwanted, k)
         else:
-            found, _ = self._finder.find(request, unwanted, self._candidates)
+            found, _ = self._finder.find(
+                request, (inputs, history), unwanted, self._candidates
+            )
         logits = rank(found)
         worth = tf.where(found > 0, self._worth(logits, found), -np.inf)
         return self._chosen(
@@ -140,6 +142,7 @@ class Recommender(tf.Module):
         k = self._number(k)
         rows, scores = self._finder.find(
             request,
+            self._scorer.read_user(request),
             self._unwanted(exclude_ads, exclude_history, request),
             tf.maximum(tf.reduce_max(k), 0),
         )
