@@ -299,6 +299,7 @@ PUBLIC = {
         "Gates",
         "OrderSettings",
         "RankingService",
+        "add_ads",
         "answers",
         "check_servable",
         "export_bundle",

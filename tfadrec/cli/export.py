@@ -46,6 +46,12 @@ from tfadrec.runs.before import check_export, check_retriever, check_run
     help="Run of a retriever, which finds the ads that `recommend` ranks.",
 )
 @click.option(
+    "--anchors",
+    is_flag=True,
+    help="Learn in place of a retriever to find what the ranker likes, from "
+    "what it says of a few ads; takes a minute or two.",
+)
+@click.option(
     "--candidates",
     type=click.IntRange(1),
     default=500,
@@ -87,6 +93,7 @@ def export(
     rates: str | None,
     check: str | None,
     retriever: str | None,
+    anchors: bool,
     candidates: int,
     filters: tuple[str, ...],
     bid: str | None,
@@ -107,12 +114,16 @@ def export(
       tfadrec export runs/a --rates data/until_today
       tfadrec export runs/a --check native
       tfadrec export runs/a --retriever runs/find --filter brand
+      tfadrec export runs/a --anchors --filter brand
       tfadrec export runs/a --bid bid --diversify text --cap brand
     """
     name = pathlib.Path(run).absolute().name
     place = pathlib.Path("saved_models", name) if out is None else out
     record = check_run(run, data, allow_import)
-    check_retriever(record, retriever, filters, catalogue, data, allow_import)
+    check_retriever(
+        *(record, retriever, filters, catalogue, data, allow_import),
+        anchors=anchors,
+    )
     check_export(record, place, catalogue)
     load_tensorflow()
     from tfadrec import serving, training
@@ -149,6 +160,7 @@ def export(
         candidates=candidates,
         filters=filters,
         order=serving.OrderSettings(bid, diversify, caps),
+        anchors=loaded.train if anchors else None,
     )
     click.echo(f"Bundle: {folder}")
     tower = loaded.ranker.ad_tower

@@ -9,6 +9,7 @@ from tfadrec.cli.encode_ads import encode_ads
 from tfadrec.cli.evaluate import evaluate
 from tfadrec.cli.explain import explain
 from tfadrec.cli.export import export
+from tfadrec.cli.index import index
 from tfadrec.cli.monitor import monitor
 from tfadrec.cli.prepare import prepare
 from tfadrec.cli.pretrain import pretrain
@@ -63,6 +64,7 @@ for command in (
     evaluate,
     explain,
     export,
+    index,
     promote,
     rollback,
     recommend,

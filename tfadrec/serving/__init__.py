@@ -1,6 +1,7 @@
 """The SavedModel bundle, its signatures, and a reader of it."""
 
 from tfadrec.serving.ad_order import OrderSettings
+from tfadrec.serving.add_ads import add_ads
 from tfadrec.serving.answers import answers
 from tfadrec.serving.bundle import export_bundle, open_bundle, version_path
 from tfadrec.serving.client import Client
@@ -21,6 +22,7 @@ __all__ = [
     "Gates",
     "OrderSettings",
     "RankingService",
+    "add_ads",
     "answers",
     "check_servable",
     "export_bundle",

@@ -14,7 +14,9 @@ from tfadrec.data.dataset import Dataset
 from tfadrec.data.features import decode
 from tfadrec.ops.choose import choose
 from tfadrec.serving.catalogue_column import catalogue_column
+from tfadrec.serving.growing import append, growing
 from tfadrec.serving.request_reader import Specs
+from tfadrec.serving.scorer import Tensors
 
 #: How unlike the ads of an answer are to be, and before the name of a feature
 #: in the input that bounds how many ads have one value of it.
@@ -80,24 +82,20 @@ class AdOrder(tf.Module):
         super().__init__()
         schema = dataset.schema
         settings.check(schema)
-        self._bids = self._units = None
+        self._bids = self._units = self._bid = self._vector = None
         if settings.bid is not None:
             feature = schema.ad_feature(settings.bid, "number", "a bid")
-            self._bids = tf.Variable(
-                _bids(feature, dataset, more), trainable=False
-            )
+            self._bid = feature.tensor
+            self._bids = growing(_bids(feature, dataset, more))
         if settings.diversify is not None:
-            self._units = tf.Variable(
-                _units(_vector(settings.diversify, dataset), dataset, more),
-                trainable=False,
-            )
+            self._vector = _vector(settings.diversify, dataset)
+            vectors = catalogue_column(self._vector, dataset, more)
+            self._units = growing(_in_bytes(vectors))
         caps = [
             schema.ad_feature(n, "category", "a cap") for n in settings.caps
         ]
         self._groups = {
-            f.tensor: tf.Variable(
-                catalogue_column(f.tensor, dataset, more), trainable=False
-            )
+            f.tensor: growing(catalogue_column(f.tensor, dataset, more))
             for f in caps
         }
         same = set(taken) & set(self.specs())
@@ -124,6 +122,26 @@ class AdOrder(tf.Module):
         if self._units is not None:
             specs[DIVERSITY] = _spec(DIVERSITY, tf.float32)
         return specs
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of ads that it reads."""
+        one = [name for name in (self._bid, self._vector) if name is not None]
+        return (*one, *self._groups)
+
+    def append(self, raw: Tensors, columns: Tensors) -> None:
+        """Adds ads behind those that there are.
+
+        Args:
+          raw: `columns` as requests have them, [n, ...].
+          columns: the same as a ranker reads them.
+        """
+        if self._bids is not None:
+            append(self._bids, _as_bids(raw[self._bid]))
+        if self._units is not None:
+            append(self._units, _in_bytes(columns[self._vector]))
+        for name, table in self._groups.items():
+            append(table, columns[name])
 
     def bids(self, rows: tf.Tensor) -> tf.Tensor:
         """What a click on ads is worth, float32 [...], of their rows [...]."""
@@ -161,19 +179,21 @@ def _vector(name: str, dataset: Dataset) -> str:
 
 def _bids(
     feature: Feature, dataset: Dataset, more: Catalogue | None
-) -> np.ndarray:
+) -> tf.Tensor:
     """The bids of all ads by row, float32 [N + 1 + M], >= 0."""
     column = catalogue_column(feature.tensor, dataset, more)
     raw = decode({feature.tensor: column}, [feature])[feature.tensor]
-    bids = np.maximum(np.nan_to_num(raw, nan=0.0), 0).astype(np.float32)
-    bids[0] = 0  # of the unknown ad
-    return bids
+    raw[0] = 0  # of the unknown ad
+    return _as_bids(tf.constant(raw))
 
 
-def _units(name: str, dataset: Dataset, more: Catalogue | None) -> np.ndarray:
-    """Vectors of length one in bytes, int8 [N + 1 + M, W]."""
-    vectors = catalogue_column(name, dataset, more)
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.rint(_SCALE * vectors / np.maximum(lengths, 1e-12)).astype(
-        np.int8
-    )
+def _as_bids(raw: tf.Tensor) -> tf.Tensor:
+    """Numbers as bids, float32; nothing where one is missing or below 0."""
+    bids = tf.cast(raw, tf.float32)
+    return tf.where((bids > 0) & tf.math.is_finite(bids), bids, 0.0)
+
+
+def _in_bytes(vectors: tf.Tensor) -> tf.Tensor:
+    """Vectors of length one in bytes, int8 [n, W]."""
+    units = tf.math.l2_normalize(tf.cast(vectors, tf.float32), axis=1)
+    return tf.cast(tf.round(_SCALE * units), tf.int8)

@@ -12,7 +12,7 @@ from tfadrec.retrieval import build_index
 from tfadrec.serving.catalogue_column import catalogue_column
 from tfadrec.serving.readers.codes import Codes
 from tfadrec.serving.requests import replay
-from tfadrec.serving.scorer import Scorer
+from tfadrec.serving.scorer import Scorer, Tensors
 from tfadrec.serving.user_vectors import UserSide, Vectors
 
 #: Before the name of a feature in the input that filters by it.
@@ -67,12 +67,27 @@ class Finder(tf.Module):
             queries=_users(vectors, dataset, scorer),
         )
 
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """The columns of ads that requests may filter by."""
+        return tuple(self._codes)
+
     def specs(self) -> dict[str, tf.TensorSpec]:
         """The inputs that filter: string [B, A] each."""
         return {
             ALLOW + name: tf.TensorSpec([None, None], tf.string, ALLOW + name)
             for name in self._codes
         }
+
+    def append(self, rows: tf.Tensor, parts: Tensors, columns: Tensors) -> None:
+        """Adds ads to what can be found.
+
+        Args:
+          rows: int32 [n], those that follow on the last one.
+          parts: the ad tower's dict for them, [n, ...].
+          columns: codes [n] by the names of the filters, and others.
+        """
+        self.index.append(rows, self.vectors.ads(parts), columns)
 
     def find(
         self,

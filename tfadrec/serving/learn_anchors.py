@@ -52,7 +52,7 @@ def learn_anchors(
       Vectors for the ads of the bundle, and for others.
     """
     random = np.random.default_rng(seed)
-    total = scorer.ads.num_rows - 1
+    total = int(scorer.ads.num_rows) - 1
     users = _Users(scorer, dataset)
 
     def drawn(count):
@@ -83,11 +83,12 @@ def learn_anchors(
 
 def catalogue_vectors(scorer: Scorer, vectors: AnchorVectors) -> np.ndarray:
     """The vectors of all ads of a bundle by row, float32 [N + 1, W + 1]."""
-    rows = np.arange(scorer.ads.num_rows, dtype=np.int32)
+    rows = np.arange(int(scorer.ads.num_rows), dtype=np.int32)
     parts = range(0, len(rows), _READ)
     encode = tf.function(
         lambda rows: vectors.ads(ad_features(scorer.ads.of_rows(rows))),
         input_signature=[tf.TensorSpec([None], tf.int32)],
+        autograph=False,
     )
     return np.concatenate(
         [encode(rows[start : start + _READ]).numpy() for start in parts]
@@ -107,7 +108,9 @@ class _Users:
         rows = np.linspace(0, len(dataset) - 1, count).astype(np.int64)
         request = scorer.requests.as_tensors(replay(dataset, rows))
         self._read = scorer.read_user(request)
-        self._rank = tf.function(scorer.rank_alike, reduce_retracing=True)
+        self._rank = tf.function(
+            scorer.rank_alike, reduce_retracing=True, autograph=False
+        )
         self._count = count
 
     def __len__(self) -> int:
@@ -155,7 +158,7 @@ def _teach(
     optimizer = keras.optimizers.Adam(rate)
     optimizer.build(weights)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def step(anchors, features, logits):
         with tf.GradientTape() as tape:
             guess = vectors.score(anchors, features)

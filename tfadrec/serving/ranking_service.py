@@ -15,6 +15,7 @@ from tfadrec.data.dataset import Dataset
 from tfadrec.data.newer_rates import newer_rates
 from tfadrec.models import AdRetriever
 from tfadrec.models.ranker_ensemble import Ranker
+from tfadrec.serving.ad_adder import AdAdder
 from tfadrec.serving.ad_order import AdOrder, OrderSettings
 from tfadrec.serving.ad_reader import NEW, AdReader
 from tfadrec.serving.catalogue_tables import catalogue_tables
@@ -134,6 +135,10 @@ class RankingService(tf.Module):
         self._recommender = Recommender(
             self._scorer, self.order, self.finder, candidates
         )
+        self._adder = AdAdder(
+            *(self.reader, ads, dataset.schema.of("ad")),
+            *(self.finder, self.order),
+        )
         self._weights: list[tf.Variable] = []
 
     def signatures(
@@ -156,8 +161,22 @@ class RankingService(tf.Module):
             ).get_concrete_function(**specs[name])
             for name in names or specs
         }
+        read = list(signatures.values())
+        if self._adder.is_able and not names:
+            # Functions of the SavedModel that are no signatures.
+            self.known_rows = tf.function(
+                self._scorer.ads.rows,
+                input_signature=[
+                    tf.TensorSpec([None], self._scorer.ads.id_type)
+                ],
+                autograph=False,
+            )
+            self.add_ads = tf.function(self._adder.add, autograph=False)
+            read.append(
+                self.add_ads.get_concrete_function(**self._adder.specs())
+            )
         # Of ranker and encoder; not the ad tower's tables.
-        self._weights = variables_read(signatures.values())
+        self._weights = variables_read(read)
         return signatures
 
     def score(self, **request) -> dict[str, tf.Tensor]:

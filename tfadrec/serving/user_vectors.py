@@ -21,10 +21,19 @@ UserSide = tuple[Tensors, Tensors]
 
 
 class Vectors(Protocol):
-    """Vectors whose inner products tell which ads are candidates."""
+    """Vectors whose inner products tell which ads are candidates.
+
+    Attributes:
+      takes_ads: whether `ads` can be asked for.
+    """
+
+    takes_ads: bool
 
     def catalogue(self) -> np.ndarray:
         """Those of all ads of the bundle by row, float32 [N + 1 + M, D]."""
+
+    def ads(self, parts: Tensors) -> tf.Tensor:
+        """Those of ads, float32 [n, D], from the ranker's ad tower's dict."""
 
     def users(
         self, request: Mapping[str, tf.Tensor], side: UserSide
@@ -47,6 +56,8 @@ class TowerVectors(tf.Module):
         reads.
     """
 
+    takes_ads = False
+
     def __init__(
         self, retriever: AdRetriever, scorer: Scorer, more: Catalogue | None
     ) -> None:
@@ -63,6 +74,10 @@ class TowerVectors(tf.Module):
         """See `Vectors`."""
         biases = self._biases.value[:, None]
         return np.concatenate([self._history.numpy(), biases], axis=1)
+
+    def ads(self, parts: Tensors) -> tf.Tensor:
+        """Not of the ranker's: a retriever has an ad tower of its own."""
+        raise NotImplementedError
 
     def users(
         self, request: Mapping[str, tf.Tensor], side: UserSide
@@ -82,6 +97,8 @@ class RankerVectors(tf.Module):
       scorer: the ranker and the ads of the bundle.
     """
 
+    takes_ads = True
+
     def __init__(self, vectors: AnchorVectors, scorer: Scorer) -> None:
         super().__init__()
         self._vectors, self._scorer = vectors, scorer
@@ -98,7 +115,7 @@ class RankerVectors(tf.Module):
         return self._vectors.users(self._scorer.rank_alike(*side, anchors))
 
     def ads(self, parts: Tensors) -> tf.Tensor:
-        """Those of ads, float32 [n, D], from the ad tower's dict, [n, ...]."""
+        """See `Vectors`."""
         return self._vectors.ads(ad_features(parts))
 
 
