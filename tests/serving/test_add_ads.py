@@ -9,7 +9,6 @@ import pytest
 from tests.serving import shop
 from tfadrec import serving
 from tfadrec.core.door import tf
-from tfadrec.core.errors import InputError
 from tfadrec.serving import learn_anchors
 from tfadrec.serving.add_ads import _add
 from tfadrec.serving.write_model import write_model
@@ -67,6 +66,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(learn_anchors, "_STEPS", 30)
 
 
+@pytest.mark.slow
 def test_it_answers_as_a_bundle_that_was_exported_with_them(quick):
     loaded = tf.saved_model.load(written())
     schema = shop.dataset().schema

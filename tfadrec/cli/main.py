@@ -42,6 +42,7 @@ def main() -> None:
       tfadrec explain runs/a
       tfadrec update runs/a --data data/tuesday --out runs/b
       tfadrec export runs/a --out saved_models/a
+      tfadrec index saved_models/a --add new.parquet --data data/ml
       tfadrec recommend runs/a --user 42
       tfadrec serve saved_models/a
       tfadrec monitor saved_models/a --requests log.jsonl

@@ -3,8 +3,6 @@
 import dataclasses
 from collections.abc import Mapping
 
-import numpy as np
-
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
