@@ -11,6 +11,7 @@ from tfadrec import serving
 from tfadrec.core.door import tf
 from tfadrec.serving import learn_anchors
 from tfadrec.serving.add_ads import _add
+from tfadrec.serving.deployment import read_labels
 from tfadrec.serving.write_model import write_model
 
 ORDER = serving.OrderSettings("price", "img", ("brand",))
@@ -81,3 +82,44 @@ def test_it_answers_as_a_bundle_that_was_exported_with_them(quick):
     for name, values in expected.items():
         if name != "ad_ids":
             np.testing.assert_allclose(found[name], values, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_version_with_more_ads(tmp_path, quick):
+    """It loads through the session, is the canary, and its files are whole."""
+    folder = tmp_path / "shop"
+    old = serving.export_bundle(
+        shop.shop().ranker,
+        shop.dataset(),
+        folder,
+        order=ORDER,
+        anchors=shop.dataset(),
+    )
+    schema = shop.dataset().schema
+    new, count = serving.add_ads(folder, new_ads(), schema)
+    assert (new.name, count) == ("2", 2)
+    labels = read_labels(folder)
+    assert labels == {"stable": 1, "canary": 2}
+    assert (new / "manifest.json").exists()
+    assert not (new / "parity.json").exists()
+    asked = request()
+    del asked["allow_brand"]
+    before, after = (
+        serving.open_bundle(each)["recommend"](**asked) for each in (old, new)
+    )
+    assert not {b"new-4", b"new-1"} & set(before["ad_ids"][0])
+    assert {b"new-4", b"new-1"} <= set(after["ad_ids"][0])
+    # A server's loader, which has no Python objects.
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        meta = tf.compat.v1.saved_model.load(session, ["serve"], str(new))
+        told = meta.signature_def["recommend"]
+        ids = session.run(
+            told.outputs["ad_ids"].name,
+            {told.inputs[name].name: v for name, v in asked.items()},
+        )
+    np.testing.assert_array_equal(ids, after["ad_ids"])
+    # Twice: a version that was added to is added to again.
+    again = dataclasses.replace(
+        new_ads(), ad_ids=np.array(["x-1", "new-1", "x-2"], object)
+    )
+    assert serving.add_ads(folder, again, schema)[1] == 2
