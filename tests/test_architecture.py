@@ -95,6 +95,8 @@ OTHER_CLASSES = {
     "layers/text/tuning/ways.py": ["TopLayers", "LoRA", "Adapter", "Prefix"],
     "models/base.py": ["RankingModel"],
     "native/library.py": ["Output", "Buffer", "Library"],
+    "serving/ad_order.py": ["OrderSettings", "AdOrder"],
+    "serving/user_vectors.py": ["Vectors", "TowerVectors", "RankerVectors"],
 }
 
 

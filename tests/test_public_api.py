@@ -304,8 +304,10 @@ PUBLIC = {
         "watch",
     ],
     "tfadrec.retrieval": [
+        "AnchorVectors",
         "RowFilter",
         "VectorIndex",
+        "ad_features",
         "assign",
         "build_index",
         "k_means",
@@ -313,7 +315,9 @@ PUBLIC = {
     "tfadrec.serving": [
         "Client",
         "Gates",
+        "OrderSettings",
         "RankingService",
+        "add_ads",
         "answers",
         "check_servable",
         "export_bundle",

@@ -43,6 +43,7 @@ COMMANDS = [
     ("evaluate",),
     ("explain",),
     ("export",),
+    ("index",),
     ("promote",),
     ("rollback",),
     ("recommend",),

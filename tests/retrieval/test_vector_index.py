@@ -124,6 +124,26 @@ def test_rows_come_and_go(with_lists):
     )
 
 
+@pytest.mark.parametrize("with_lists", [False, True])
+def test_rows_that_are_put_behind(with_lists):
+    world = made(with_lists)
+    new = np.random.default_rng(1).normal(size=(2, WIDTH)).astype(np.float32)
+    codes = {name: tf.constant([8, 9]) for name in world.columns}
+    world.index.append(tf.constant([ROWS + 1, ROWS + 2]), new, codes)
+    vectors = np.concatenate([world.vectors, new])
+    fit = np.ones([3, ROWS + 3], bool)
+    wanted = expected(world.queries, vectors, ROWS + 2, fit)
+    check(world.index, world.queries, ROWS + 2, wanted)
+    fit[:] = np.arange(ROWS + 3) == ROWS + 2
+    check(
+        world.index,
+        world.queries,
+        2,
+        expected(world.queries, vectors, 2, fit),
+        allowed={name: tf.constant([[9]] * 3) for name in world.columns},
+    )
+
+
 def test_a_query_reads_the_lists_nearest_to_it():
     world = made(True, probes=2)
     closeness = world.queries @ world.centroids.T

@@ -38,6 +38,7 @@ def world():
     return types.SimpleNamespace(
         dataset=dataset,
         retriever=retriever,
+        filters=service.finder.specs(),
         ask=serving.answers(service, signatures),
     )
 
@@ -46,7 +47,7 @@ def users(rows, **choice):
     """A request of the users of some rows."""
     dataset = world().dataset
     asked = retrieval_parity.ask(
-        dataset, serving.replay(dataset, rows), ["allow_brand"]
+        dataset, serving.replay(dataset, rows), world().filters
     )
     return {**asked, **choice}
 

@@ -47,6 +47,12 @@ from tfadrec.runs.before import check_export, check_retriever, check_run
     help="Run of a retriever, which finds the ads that `recommend` ranks.",
 )
 @click.option(
+    "--anchors",
+    is_flag=True,
+    help="Learn in place of a retriever to find what the ranker likes, from "
+    "what it says of a few ads; takes a minute or two.",
+)
+@click.option(
     "--candidates",
     type=click.IntRange(1),
     default=500,
@@ -67,6 +73,25 @@ from tfadrec.runs.before import check_export, check_retriever, check_run
     help="Add a signature that tells what a score is made of, and say what it "
     "costs.",
 )
+@click.option(
+    "--bid",
+    metavar="FEATURE",
+    help="A number of ads that their score is multiplied by in `recommend`.",
+)
+@click.option(
+    "--diversify",
+    metavar="FEATURE",
+    help="A vector of ads, such as text, by which requests may ask for ads "
+    "that are unlike each other.",
+)
+@click.option(
+    "--cap",
+    "caps",
+    multiple=True,
+    metavar="FEATURE",
+    help="A category of ads; requests may say how many of one value are given. "
+    "May be repeated.",
+)
 @moved_data_option
 @allow_import_option
 def export(
@@ -76,9 +101,13 @@ def export(
     rates: str | None,
     check: str | None,
     retriever: str | None,
+    anchors: bool,
     candidates: int,
     filters: tuple[str, ...],
     explained: bool,
+    bid: str | None,
+    diversify: str | None,
+    caps: tuple[str, ...],
     data: str | None,
     allow_import: tuple[str, ...],
 ) -> dict[str, Any]:
@@ -95,6 +124,8 @@ def export(
       tfadrec export runs/a --check native
       tfadrec export runs/a --retriever runs/find --filter brand
       tfadrec export runs/a --explain
+      tfadrec export runs/a --anchors --filter brand
+      tfadrec export runs/a --bid bid --diversify text --cap brand
     """
     if explained and catalogue is not None:
         raise InputError(
@@ -104,7 +135,10 @@ def export(
     name = pathlib.Path(run).absolute().name
     place = pathlib.Path("saved_models", name) if out is None else out
     record = check_run(run, data, allow_import)
-    check_retriever(record, retriever, filters, catalogue, data, allow_import)
+    check_retriever(
+        *(record, retriever, filters, catalogue, data, allow_import),
+        anchors=anchors,
+    )
     check_export(record, place, catalogue)
     load_tensorflow()
     from tfadrec import explanation, serving, training
@@ -146,6 +180,8 @@ def export(
         )
         if explained
         else None,
+        order=serving.OrderSettings(bid, diversify, caps),
+        anchors=loaded.train if anchors else None,
     )
     click.echo(f"Bundle: {folder}")
     tower = loaded.ranker.ad_tower

@@ -9,6 +9,7 @@ from tfadrec.cli.encode_ads import encode_ads
 from tfadrec.cli.evaluate import evaluate
 from tfadrec.cli.explain import explain
 from tfadrec.cli.export import export
+from tfadrec.cli.index import index
 from tfadrec.cli.monitor import monitor
 from tfadrec.cli.prepare import prepare
 from tfadrec.cli.pretrain import pretrain
@@ -41,6 +42,7 @@ def main() -> None:
       tfadrec explain runs/a
       tfadrec update runs/a --data data/tuesday --out runs/b
       tfadrec export runs/a --out saved_models/a
+      tfadrec index saved_models/a --add new.parquet --data data/ml
       tfadrec recommend runs/a --user 42
       tfadrec serve saved_models/a
       tfadrec monitor saved_models/a --requests log.jsonl
@@ -63,6 +65,7 @@ for command in (
     evaluate,
     explain,
     export,
+    index,
     promote,
     rollback,
     recommend,

@@ -93,12 +93,25 @@ class Schema:
         Raises:
           InputError: where there is none of that name, with those there are.
         """
-        known = [f for f in self.of("ad") if f.kind == "category"]
+        return self.ad_feature(name, "category", "a filter")
+
+    def ad_feature(self, name: str, kind: str, what: str) -> Feature:
+        """A feature of ads, for what needs one of some kind.
+
+        Args:
+          name: its own, or that of its tensor.
+          kind: of the feature. Numbers in buckets are none to reckon with.
+          what: needs it, for the message.
+
+        Raises:
+          InputError: where there is none of that name, with those there are.
+        """
+        known = [f for f in self.of("ad") if f.kind == kind and not f.bounds]
         for feature in known:
             if name in (feature.name, feature.tensor):
                 return feature
         raise InputError(
-            "a filter must be a feature of ads of kind category, one of "
+            f"{what} must be a feature of ads of kind {kind}, one of "
             f"{', '.join(f.name for f in known) or 'none'}. Received: {name!r}."
         )
 

@@ -1,8 +1,17 @@
 """Retrieval: the rows of a catalogue whose vectors fit a user's best."""
 
+from tfadrec.retrieval.anchor_vectors import AnchorVectors, ad_features
 from tfadrec.retrieval.build_index import build_index
 from tfadrec.retrieval.k_means import assign, k_means
 from tfadrec.retrieval.row_filter import RowFilter
 from tfadrec.retrieval.vector_index import VectorIndex
 
-__all__ = ["RowFilter", "VectorIndex", "assign", "build_index", "k_means"]
+__all__ = [
+    "AnchorVectors",
+    "RowFilter",
+    "VectorIndex",
+    "ad_features",
+    "assign",
+    "build_index",
+    "k_means",
+]

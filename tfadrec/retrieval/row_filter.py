@@ -49,6 +49,16 @@ class RowFilter(tf.Module):
             known[rows] = columns[name]
             variable.assign(known)
 
+    def append(self, columns: Tensors) -> None:
+        """Sets the codes of new rows behind those that there are.
+
+        Args:
+          columns: int32 [n] by name, of all columns.
+        """
+        for name, variable in self._columns.items():
+            known = variable.read_value()
+            variable.assign(tf.concat([known, columns[name]], 0))
+
     def is_set(self, allowed: Tensors) -> tf.Tensor:
         """Whether a request names anything at all.
 

@@ -109,6 +109,22 @@ class VectorIndex(tf.Module):
         )
         self.filter.put(rows, columns or {})
 
+    def append(
+        self, rows: tf.Tensor, vectors: tf.Tensor, columns: Tensors
+    ) -> None:
+        """Adds rows behind all that were ever there; TensorFlow ops alone.
+
+        Args:
+          rows: int32 [n], those that follow on the last one.
+          vectors: float32 [n, D].
+          columns: codes [n] of all columns, where there are some.
+        """
+        self._rows.assign(tf.concat([self._rows.read_value(), rows], 0))
+        self._vectors.assign(
+            tf.concat([self._vectors.read_value(), vectors], 0)
+        )
+        self.filter.append(columns)
+
     def remove(self, rows: np.ndarray) -> None:
         """Has rows found no more; of those that are not there nothing is done.
 

@@ -281,6 +281,8 @@ def check_retriever(
     catalogue: str | None = None,
     data: str | pathlib.Path | None = None,
     allow_import: Collection[str] = (),
+    *,
+    anchors: bool = False,
 ) -> None:
     """Refuses a retriever that does not go with a ranker.
 
@@ -291,18 +293,29 @@ def check_retriever(
       catalogue: the file of more ads, or None.
       data: a dataset folder to read in place of that of the records.
       allow_import: modules whose classes it may name.
+      anchors: whether candidates are found without a retriever.
 
     Raises:
       InputError: where it is no run of a retriever, or one of another dataset,
-        or would read the copy of more ads by another language model, or there
-        are filters without one, or by what is no category of ads.
+        or there are anchors as well, or it would read the copy of more ads by
+        another language model, or there are filters without either, or by what
+        is no category of ads.
     """
+    if retriever is None and filters and not anchors:
+        raise InputError(
+            "only what is retrieved can be filtered. Received: "
+            f"--filter {', '.join(filters)} without --retriever or --anchors."
+        )
+    if retriever is not None and anchors:
+        raise InputError(
+            "candidates are found by a retriever or by anchors. Received: "
+            "--retriever and --anchors. Leave one of them out."
+        )
+    if filters:
+        files = DatasetFiles(record["data"] if data is None else data)
+        for name in filters:
+            files.schema().ad_category(name)
     if retriever is None:
-        if filters:
-            raise InputError(
-                "only what is retrieved can be filtered. Received: "
-                f"--filter {', '.join(filters)} without --retriever."
-            )
         return
     other = check_run(retriever, data, allow_import, models=("retriever",))
     if other["fingerprint"] != record["fingerprint"]:
@@ -311,9 +324,6 @@ def check_retriever(
             f"Received: {retriever}, made with {other['data']}, and a ranker "
             f"made with {record['data']}. Train one of them again."
         )
-    schema = DatasetFiles(record["data"] if data is None else data).schema()
-    for name in filters:
-        schema.ad_category(name)
     ours, theirs = (RunConfig.from_yaml(r["config"]) for r in (record, other))
     if catalogue is not None and theirs.text not in (None, ours.text):
         raise InputError(

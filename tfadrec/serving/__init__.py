@@ -1,5 +1,7 @@
 """The SavedModel bundle, its signatures, and a reader of it."""
 
+from tfadrec.serving.ad_order import OrderSettings
+from tfadrec.serving.add_ads import add_ads
 from tfadrec.serving.answers import answers
 from tfadrec.serving.bundle import (
     export_bundle,
@@ -23,7 +25,9 @@ from tfadrec.serving.servable import check_servable
 __all__ = [
     "Client",
     "Gates",
+    "OrderSettings",
     "RankingService",
+    "add_ads",
     "answers",
     "check_servable",
     "export_bundle",

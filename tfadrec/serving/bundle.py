@@ -2,6 +2,7 @@
 
 import pathlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from tfadrec.data.copy.tokenizer import Tokenizer
 from tfadrec.data.dataset import Dataset
 from tfadrec.models import AdRetriever
 from tfadrec.models.ranker_ensemble import Ranker
+from tfadrec.serving.ad_order import OrderSettings
 from tfadrec.serving.answers import answers
 from tfadrec.serving.catalogue_tables import columns_read
 from tfadrec.serving.cost_of_explaining import write_cost
@@ -70,6 +72,8 @@ def export_bundle(
     candidates: int = CANDIDATES,
     filters: Sequence[str] = (),
     explainer: Explainer | None = None,
+    order: OrderSettings | None = None,
+    anchors: Dataset | None = None,
 ) -> pathlib.Path:
     """Writes `<path>/<version>/`, a SavedModel for TensorFlow Serving.
 
@@ -111,6 +115,8 @@ def export_bundle(
       filters: see `RankingService`.
       explainer: see `RankingService`; what it costs is written to
         `explain.json`.
+      order: see `RankingService`.
+      anchors: see `RankingService`.
 
     Returns:
       The version's folder.
@@ -125,6 +131,8 @@ def export_bundle(
         precision; see `check_parity`.
     """
     Scores(ranker, dataset.schema.negatives_kept, calibration)
+    if order is not None:
+        order.check(dataset.schema)
     folder = bundle_folder(path)
     check_bundle_folder(folder.path)
     with folder.held():
@@ -140,7 +148,12 @@ def export_bundle(
             *(folder, version, ranker, dataset, tokenizer, encoder),
             *(catalogue, calibration, rates, native, train),
             dataset if valid is None else valid,
-            *(retriever, candidates, filters, explainer),
+            retriever=retriever,
+            candidates=candidates,
+            filters=filters,
+            order=order,
+            anchors=anchors,
+            explainer=explainer,
         )
     return pathlib.Path(path, str(version))
 
@@ -158,12 +171,16 @@ def _export(
     native: bool,
     train: Dataset | None,
     valid: Dataset,
+    *,
     retriever: AdRetriever | None,
-    candidates: int,
-    filters: Sequence[str],
     explainer: Explainer | None,
+    **settings: Any,
 ) -> None:
-    """See `export_bundle`; its folder is held."""
+    """See `export_bundle`; its folder is held.
+
+    Args:
+      settings: further ones of the service.
+    """
     path = bundle.path
     more = None
     if catalogue is not None:
@@ -190,16 +207,17 @@ def _export(
             calibration=calibration,
             rates=rates,
             retriever=retriever,
-            candidates=candidates,
-            filters=filters,
             explainer=explainer,
+            **settings,
         )
         signatures = service.signatures()
         write_model(service, fresh, signatures)
         specs = service.finder and service.finder.specs()
-        explains = explainer is not None
         requests = list(
-            warm_up_requests(dataset, service.reader, specs, explains=explains)
+            warm_up_requests(
+                *(dataset, service.reader, specs, service.order.specs()),
+                explains=explainer is not None,
+            )
         )
         with as_os_errors():
             write_warm_up(fresh, path.name, signatures, requests)
@@ -207,7 +225,7 @@ def _export(
         check_parity(
             *(ranker, dataset, fresh, service.reader, foreign, calibration),
             retriever=retriever,
-            filters=specs or (),
+            filters=specs,
         )
         if train is not None and len(train):
             write_profile(
@@ -215,7 +233,7 @@ def _export(
                 calibration=calibration,
                 more=more,
             )
-        if explains:
+        if explainer is not None:
             write_cost(fresh, dataset, answers(service, signatures)["explain"])
         if native:
             scores = Scores(ranker, dataset.schema.negatives_kept, calibration)

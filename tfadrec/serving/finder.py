@@ -1,4 +1,4 @@
-"""Candidates for users: a retriever's vectors, and an index of the ads'."""
+"""Candidates for users: their vectors, and an index of the ads'."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,16 +6,14 @@ import numpy as np
 
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
-from tfadrec.core.feature import Feature
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.dataset import Dataset
-from tfadrec.models import AdRetriever
 from tfadrec.retrieval import build_index
-from tfadrec.serving.catalogue_tables import catalogue_tables
-from tfadrec.serving.known_ads import KnownAds
+from tfadrec.serving.catalogue_column import catalogue_column
 from tfadrec.serving.readers.codes import Codes
-from tfadrec.serving.request_reader import RequestReader
-from tfadrec.serving.untracked import Untracked
+from tfadrec.serving.requests import replay
+from tfadrec.serving.scorer import Scorer, Tensors
+from tfadrec.serving.user_vectors import UserSide, Vectors
 
 #: Before the name of a feature in the input that filters by it.
 ALLOW = "allow_"
@@ -27,53 +25,52 @@ class Finder(tf.Module):
     """Finds the ads of the largest inner product with a user's vector.
 
     Args:
-      retriever: a built retriever of the same ads and users.
+      vectors: of users and of the bundle's ads.
       dataset: gives the catalogue and its features; its rows, where there are
         some, tell how much of the index has to be read.
-      requests: reads users.
-      ads: those of the bundle.
-      more: ads beside the catalogue's; they have the columns that the retriever
-        reads.
+      scorer: reads users.
+      more: ads beside the catalogue's.
       filters: names of ad features of kind category, by which requests may
         filter.
 
     Raises:
-      InputError: where the retriever is of another dataset, or a filter is no
-        such feature or its input has the name of another.
+      InputError: where a filter is no such feature or its input has the name of
+        another.
     """
 
     def __init__(
         self,
-        retriever: AdRetriever,
+        vectors: Vectors,
         dataset: Dataset,
-        requests: RequestReader,
-        ads: KnownAds,
+        scorer: Scorer,
         *,
         more: Catalogue | None = None,
         filters: Sequence[str] = (),
     ) -> None:
         super().__init__()
-        _check_sizes(retriever, dataset)
         features = [dataset.schema.ad_category(name) for name in filters]
         self._codes = {f.tensor: Codes(f) for f in features}
-        taken = set(requests.user_specs()) & set(self.specs())
+        taken = set(scorer.requests.user_specs()) & set(self.specs())
         if taken:
             raise InputError(
                 "a filter's input must have a name of its own. Received: "
                 f"{', '.join(sorted(taken))}, which is a feature, too. Rename "
                 "that feature."
             )
-        self._retriever = Untracked(retriever)
-        self._requests, self._ads = requests, ads
-        tables = catalogue_tables(retriever, more)
-        vectors = tables.pop("vector").astype(np.float32)
-        biases = tables.pop("bias").astype(np.float32)
-        self._history = tf.Variable(vectors, trainable=False)
+        self.vectors = vectors
         self.index = build_index(
-            np.concatenate([vectors, biases[:, None]], axis=1),
-            columns={f.tensor: _column(f, dataset, more) for f in features},
-            queries=_users(retriever, dataset),
+            vectors.catalogue(),
+            columns={
+                f.tensor: catalogue_column(f.tensor, dataset, more)
+                for f in features
+            },
+            queries=_users(vectors, dataset, scorer),
         )
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """The columns of ads that requests may filter by."""
+        return tuple(self._codes)
 
     def specs(self) -> dict[str, tf.TensorSpec]:
         """The inputs that filter: string [B, A] each."""
@@ -82,9 +79,20 @@ class Finder(tf.Module):
             for name in self._codes
         }
 
+    def append(self, rows: tf.Tensor, parts: Tensors, columns: Tensors) -> None:
+        """Adds ads to what can be found.
+
+        Args:
+          rows: int32 [n], those that follow on the last one.
+          parts: the ad tower's dict for them, [n, ...].
+          columns: codes [n] by the names of the filters, and others.
+        """
+        self.index.append(rows, self.vectors.ads(parts), columns)
+
     def find(
         self,
         request: Mapping[str, tf.Tensor],
+        side: UserSide,
         unwanted: tf.Tensor,
         k: tf.Tensor | int,
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -92,6 +100,7 @@ class Finder(tf.Module):
 
         Args:
           request: user, history, context, and the inputs of `specs`.
+          side: what `Scorer.read_user` gives of it.
           unwanted: int32 [B, E] rows of ads to leave out.
           k: int32 scalar.
 
@@ -99,9 +108,7 @@ class Finder(tf.Module):
           int32 [B, k] rows and float32 [B, k] inner products, best first; row 0
           and -inf where no more are left.
         """
-        inputs, ids = self._requests.read_user(request)
-        history = {"vector": tf.gather(self._history, self._ads.rows(ids))}
-        users = self._retriever.value.user_vectors(inputs, history)
+        users = self.vectors.users(request, side)
         allowed = {}
         for name, codes in self._codes.items():
             texts = request[ALLOW + name]
@@ -109,37 +116,13 @@ class Finder(tf.Module):
         return self.index.search(users, k, unwanted, allowed)
 
 
-def _column(
-    feature: Feature, dataset: Dataset, more: Catalogue | None
-) -> np.ndarray:
-    """The codes of all ads by row, int32 [N + 1 + M]."""
-    catalogues = [dataset.catalogue, *([more] if more else [])]
-    return np.concatenate(
-        [
-            np.zeros(1, np.int32),
-            *(c.columns[feature.tensor] for c in catalogues),
-        ]
-    )
-
-
-def _users(retriever: AdRetriever, dataset: Dataset) -> np.ndarray | None:
+def _users(
+    vectors: Vectors, dataset: Dataset, scorer: Scorer
+) -> np.ndarray | None:
     """The vectors of some rows' users; None without rows."""
     if not len(dataset):
         return None
     count = min(len(dataset), _QUERIES)
     rows = np.linspace(0, len(dataset) - 1, count).astype(np.int64)
-    inputs, *_ = next(iter(dataset.select(rows).batches(count)))
-    return retriever(inputs)["user"].numpy()
-
-
-def _check_sizes(retriever: AdRetriever, dataset: Dataset) -> None:
-    for what, known, there in (
-        ("ads", retriever.ad_tower.num_rows - 1, len(dataset.catalogue)),
-        ("users", retriever.user_tower.num_users - 1, len(dataset.user_ids)),
-    ):
-        if known not in (-1, there):
-            raise InputError(
-                "a retriever must be made with the ranker's dataset. Received: "
-                f"one of {known} {what}, and a dataset of {there}. Train it on "
-                "that one."
-            )
+    request = scorer.requests.as_tensors(replay(dataset, rows))
+    return vectors.users(request, scorer.read_user(request)).numpy()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from tfadrec.core.door import tf
-from tfadrec.serving.lookups import lookup
+from tfadrec.serving.growing import append, growing
 
 #: Ids [B, M] of ads that a request brings along, and the tower's dict for them.
 NewAds = tuple[tf.Tensor, Mapping[str, tf.Tensor]]
@@ -13,6 +13,9 @@ NewAds = tuple[tf.Tensor, Mapping[str, tf.Tensor]]
 
 class KnownAds(tf.Module):
     """Raw ids of ads to what the ad tower made of them.
+
+    Ids are looked up among sorted fingerprints, which are variables, so that
+    ads can be added to a bundle that was exported.
 
     Args:
       ad_ids: [N] distinct ids.
@@ -27,23 +30,42 @@ class KnownAds(tf.Module):
         super().__init__()
         is_text = ad_ids.dtype.kind in "OU"
         self.id_type = tf.string if is_text else tf.int64
-        self._rows = lookup(ad_ids, self.id_type)
         nothing = np.array(["" if is_text else -1], ad_ids.dtype)
-        self.ids = tf.Variable(
-            tf.constant(
-                np.concatenate([nothing, ad_ids]).tolist(), self.id_type
-            ),
-            trainable=False,
+        ids = tf.constant(
+            np.concatenate([nothing, ad_ids]).tolist(), self.id_type
         )
+        self.ids = growing(ids)
+        keys = _keys(ids).numpy()
+        # Row 0 last, where an ad is called as the unknown one.
+        order = np.lexsort((-np.arange(len(keys)), keys)).astype(np.int32)
+        self._keys, self._rows = growing(keys[order]), growing(order)
         self._encoded = {
-            name: tf.Variable(tables.pop(name), trainable=False)
-            for name in list(tables)
+            name: growing(tables.pop(name)) for name in list(tables)
         }
 
     @property
-    def num_rows(self) -> int:
-        """N + 1, the unknown ad's row 0 included."""
-        return self.ids.shape[0]
+    def num_rows(self) -> tf.Tensor:
+        """N + 1, the unknown ad's row 0 included, int32."""
+        return tf.shape(self.ids)[0]
+
+    def append(
+        self, ids: tf.Tensor, parts: Mapping[str, tf.Tensor]
+    ) -> tf.Tensor:
+        """Adds ads behind those that there are, and gives their rows.
+
+        Args:
+          ids: [n], distinct, of ads that are not there.
+          parts: all of `parts` of these, [n, ...].
+        """
+        rows = self.num_rows + tf.range(tf.size(ids))
+        keys = tf.concat([self._keys, _keys(ids)], 0)
+        order = tf.argsort(keys, stable=True)
+        self._rows.assign(tf.gather(tf.concat([self._rows, rows], 0), order))
+        self._keys.assign(tf.gather(keys, order))
+        append(self.ids, ids)
+        for name, table in self._encoded.items():
+            append(table, parts[name])
+        return rows
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -57,7 +79,12 @@ class KnownAds(tf.Module):
 
     def rows(self, ids: tf.Tensor) -> tf.Tensor:
         """Raw ids [...] to rows, int32 [...], 0 where unknown."""
-        return self._rows.lookup(ids)
+        flat = tf.reshape(ids, [-1])
+        places = tf.searchsorted(self._keys.read_value(), _keys(flat))
+        last = tf.size(self._keys) - 1
+        rows = tf.gather(self._rows, tf.minimum(places, last))
+        rows = tf.where(tf.gather(self.ids, rows) == flat, rows, 0)
+        return tf.reshape(rows, tf.shape(ids))
 
     def of_rows(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
         """All that is known of rows [...]."""
@@ -99,3 +126,10 @@ class KnownAds(tf.Module):
             shape = tf.concat([tf.shape(place), [1] * behind], 0)
             found[key] = tf.where(tf.reshape(is_known, shape), values, other)
         return found
+
+
+def _keys(ids: tf.Tensor) -> tf.Tensor:
+    """What ids [n] are sorted by, int64 [n]: themselves, or fingerprints."""
+    if ids.dtype == tf.int64:
+        return ids
+    return tf.strings.to_hash_bucket_fast(ids, 2**63 - 1)

@@ -6,7 +6,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from tfadrec.models.ranker_ensemble import Ranker
 from tfadrec.serving import retrieval_parity
 from tfadrec.serving.ad_reader import AdReader
 from tfadrec.serving.differences import largest
+from tfadrec.serving.request_reader import Specs
 from tfadrec.serving.requests import (
     Request,
     as_slates,
@@ -57,7 +58,7 @@ def check_parity(
     calibration: Calibration | None = None,
     *,
     retriever: AdRetriever | None = None,
-    filters: Iterable[str] = (),
+    filters: Specs | None = None,
 ) -> None:
     """Replays rows of the dataset through a bundle, in a process of its own.
 
@@ -107,7 +108,7 @@ def check_parity(
         as_new = _rank_as_new(ranker, dataset, some)
         trained["score_new_ads"] = corrected(as_new, some)
     if retriever is not None:
-        sets["retrieve"] = retrieval_parity.ask(dataset, request, filters)
+        sets["retrieve"] = retrieval_parity.ask(dataset, request, filters or {})
         retrieved = retrieval_parity.RetrievalParity(retriever, dataset, rows)
     answers, latency = _replay(folder, sets)
     differences = {}

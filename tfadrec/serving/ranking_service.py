@@ -16,15 +16,24 @@ from tfadrec.data.dataset import Dataset
 from tfadrec.data.newer_rates import newer_rates
 from tfadrec.models import AdRetriever
 from tfadrec.models.ranker_ensemble import Ranker
+from tfadrec.serving.ad_adder import AdAdder
+from tfadrec.serving.ad_order import AdOrder, OrderSettings
 from tfadrec.serving.ad_reader import NEW, AdReader
 from tfadrec.serving.catalogue_tables import catalogue_tables
 from tfadrec.serving.examples import parse_examples
 from tfadrec.serving.finder import Finder
 from tfadrec.serving.known_ads import KnownAds
+from tfadrec.serving.learn_anchors import learn_anchors
 from tfadrec.serving.recommender import CANDIDATES, Recommender
 from tfadrec.serving.scorer import Scorer
 from tfadrec.serving.signature_specs import signature_specs
 from tfadrec.serving.untracked import Untracked
+from tfadrec.serving.user_vectors import (
+    RankerVectors,
+    TowerVectors,
+    Vectors,
+    check_sizes,
+)
 from tfadrec.serving.variables_read import variables_read
 
 Explainer = Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]
@@ -63,14 +72,20 @@ class RankingService(tf.Module):
       filters: see `Finder`.
       explainer: from the ranker's inputs, as `Scorer.read_rows` gives them, to
         what the signature `explain` answers; None for no such signature.
+      order: what ads are chosen by in `recommend` and `recommend_from`, beside
+        their scores.
+      anchors: rows to learn from, in place of a retriever, which ads the ranker
+        likes; see `learn_anchors`.
 
     Attributes:
       reader: of new ads.
       finder: of candidates; None without a retriever.
+      order: of the ads that are given.
 
     Raises:
       InputError: where the ranker gives no click probabilities, or does not fit
-        the encoder or the schema, or the retriever is of another dataset.
+        the encoder or the schema, the retriever is of another dataset, or there
+        are anchors beside it.
     """
 
     @takes(ranker="ranker", dataset="dataset")
@@ -88,6 +103,8 @@ class RankingService(tf.Module):
         candidates: int = CANDIDATES,
         filters: Sequence[str] = (),
         explainer: Explainer | None = None,
+        order: OrderSettings | None = None,
+        anchors: Dataset | None = None,
     ) -> None:
         super().__init__()
         if explainer is not None and more is not None:
@@ -110,13 +127,32 @@ class RankingService(tf.Module):
         self._scorer = Scorer(ranker, dataset, ads, calibration)
         self._requests = self._scorer.requests
         self.finder: Finder | None = None
-        if retriever is not None:
-            self.finder = Finder(
-                *(retriever, dataset, self._requests, ads),
-                more=more,
-                filters=filters,
+        if retriever is not None and anchors is not None:
+            raise InputError(
+                "candidates are found by a retriever or by anchors. Received: "
+                "both. Leave one of them out."
             )
-        self._recommender = Recommender(self._scorer, self.finder, candidates)
+        vectors: Vectors | None = None
+        if retriever is not None:
+            check_sizes(retriever, dataset)
+            vectors = TowerVectors(retriever, self._scorer, more)
+        elif anchors is not None:
+            vectors = RankerVectors(
+                learn_anchors(self._scorer, anchors), self._scorer
+            )
+        if vectors is not None:
+            self.finder = Finder(
+                *(vectors, dataset, self._scorer), more=more, filters=filters
+            )
+        taken = self._requests.user_specs() | self._requests.candidate_specs(2)
+        self.order = AdOrder(order or OrderSettings(), dataset, more, taken)
+        self._recommender = Recommender(
+            self._scorer, self.order, self.finder, candidates
+        )
+        self._adder = AdAdder(
+            *(self.reader, ads, dataset.schema.of("ad")),
+            *(self.finder, self.order),
+        )
         self._weights: list[tf.Variable] = []
 
     def signatures(
@@ -129,9 +165,9 @@ class RankingService(tf.Module):
             them where none is named.
         """
         specs = signature_specs(
-            self._requests,
-            self.reader,
+            *(self._requests, self.reader),
             self.finder and self.finder.specs(),
+            self.order.specs(),
             explains=self._explainer.value is not None,
         )
         signatures = {
@@ -140,8 +176,22 @@ class RankingService(tf.Module):
             ).get_concrete_function(**specs[name])
             for name in names or specs
         }
+        read = list(signatures.values())
+        if self._adder.is_able and not names:
+            # Functions of the SavedModel that are no signatures.
+            self.known_rows = tf.function(
+                self._scorer.ads.rows,
+                input_signature=[
+                    tf.TensorSpec([None], self._scorer.ads.id_type)
+                ],
+                autograph=False,
+            )
+            self.add_ads = tf.function(self._adder.add, autograph=False)
+            read.append(
+                self.add_ads.get_concrete_function(**self._adder.specs())
+            )
         # Of ranker and encoder; not the ad tower's tables.
-        self._weights = variables_read(signatures.values())
+        self._weights = variables_read(read)
         return signatures
 
     def score(self, **request) -> dict[str, tf.Tensor]:

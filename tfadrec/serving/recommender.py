@@ -4,10 +4,12 @@ import numpy as np
 
 from tfadrec.core.door import tf
 from tfadrec.serving import best_ads
+from tfadrec.serving.ad_order import AdOrder
 from tfadrec.serving.finder import Finder
 from tfadrec.serving.scorer import Scorer
 
-#: Ads that are found and then ranked, unless another number is given.
+#: Ads that are found and then ranked, or of the whole catalogue's order the
+#: first that others are chosen from, unless another number is given.
 CANDIDATES = 500
 
 
@@ -16,18 +18,22 @@ class Recommender(tf.Module):
 
     Args:
       scorer: says what ads are worth.
+      order: what they are chosen by, besides.
       finder: finds candidates; without one all ads are ranked.
-      candidates: how many of them are ranked.
+      candidates: how many of them are ranked; without a finder, from how many
+        of the best ads the order chooses, where it does.
     """
 
     def __init__(
         self,
         scorer: Scorer,
+        order: AdOrder,
         finder: Finder | None = None,
         candidates: int = CANDIDATES,
     ) -> None:
         super().__init__()
         self._scorer = scorer
+        self._order = order
         self._finder = finder
         self._candidates = candidates
         self._ads = scorer.ads
@@ -35,7 +41,9 @@ class Recommender(tf.Module):
     def recommend(
         self, *, exclude_ads, exclude_history, k, **request
     ) -> dict[str, tf.Tensor]:
-        """The best ads of the catalogue for each user, by their `score`.
+        """The best ads of the catalogue for each user, by what they are worth.
+
+        That is their `score`, times the bid where the catalogue has bids.
 
         With a finder they are the best of the candidates that it finds, of
         which none is to be left out. Nothing is known of the features of
@@ -49,7 +57,7 @@ class Recommender(tf.Module):
             that were skipped stay.
           k: int32 [B], how many ads to give; at most the whole catalogue.
           **request: user, history and context, leading axis [B], and the
-            finder's filters.
+            finder's filters, and the inputs of the order.
 
         Returns:
           `ad_ids` [B, K], K the largest k, best first and without repeats, and
@@ -64,33 +72,55 @@ class Recommender(tf.Module):
             return self._scorer.rank(inputs | nothing, history, rows)
 
         unwanted = self._unwanted(exclude_ads, exclude_history, request)
-        rows, is_there, logits = (
-            self._best_of_all(rank, unwanted, k)
-            if self._finder is None
-            else self._best_of_found(self._finder, request, rank, unwanted, k)
+        k = self._number(k)
+        if self._finder is None:
+            found = self._best_of_all(rank, unwanted, k)
+        else:
+            found, _ = self._finder.find(
+                request, (inputs, history), unwanted, self._candidates
+            )
+        logits = rank(found)
+        worth = tf.where(found > 0, self._worth(logits, found), -np.inf)
+        return self._chosen(
+            request, found, worth, k, self._scorer.answer(logits)
         )
-        answer = best_ads.blank(self._scorer.answer(logits), is_there)
-        rows = tf.where(is_there, rows, 0)
-        return {"ad_ids": tf.gather(self._ads.ids, rows), **answer}
 
     def _best_of_all(self, rank, unwanted, k):
-        """Rows, whether there is one, and their logits, [B, K]."""
+        """The rows of most worth, [B, n]; 0 where no more are left."""
         worth = best_ads.rank_all(
-            lambda rows: rank(rows)[self._scorer.ordered],
+            lambda rows: self._worth(rank(rows), rows),
             tf.shape(unwanted)[0],
             self._ads.num_rows,
         )
         worth = best_ads.without(worth, unwanted)
-        rows, is_there = best_ads.best(worth, self._number(k))
-        return rows, is_there, rank(rows)
+        if self._order.chooses:
+            k = tf.maximum(k, self._number(self._candidates))
+        rows, is_there = best_ads.best(worth, k)
+        return tf.where(is_there, rows, 0)
 
-    def _best_of_found(self, finder, request, rank, unwanted, k):
-        """The same of the ads that are found."""
-        found, _ = finder.find(request, unwanted, self._candidates)
-        logits = rank(found)
-        worth = tf.where(found > 0, logits[self._scorer.ordered], -np.inf)
-        places, is_there = best_ads.best(worth, self._number(k))
-        return _at(places, found), is_there, _all_at(places, logits)
+    def _worth(self, logits, rows):
+        """What ads are ordered by, of their logits and rows [B, n]."""
+        if not (self._order.has_bids or self._order.chooses):
+            # Scores are equal where they are as good as 0 or 1.
+            return logits[self._scorer.ordered]
+        score = self._scorer.answer(logits)["score"]
+        if not self._order.has_bids:
+            return score
+        return score * self._order.bids(rows)
+
+    def _chosen(self, request, rows, worth, k, answer):
+        """The answer for `k` [B] of some ads [B, n], by their worth."""
+        if self._order.chooses:
+            count = tf.maximum(tf.reduce_max(k), 0)
+            places, is_there = self._order.choose(request, worth, rows, count)
+            is_there &= tf.range(count) < k[:, None]
+        else:
+            places, is_there = best_ads.best(worth, k)
+        rows = tf.where(is_there, _at(places, rows), 0)
+        return {
+            "ad_ids": tf.gather(self._ads.ids, rows),
+            **best_ads.blank(_all_at(places, answer), is_there),
+        }
 
     def retrieve(
         self, *, exclude_ads, exclude_history, k, **request
@@ -112,6 +142,7 @@ class Recommender(tf.Module):
         k = self._number(k)
         rows, scores = self._finder.find(
             request,
+            self._scorer.read_user(request),
             self._unwanted(exclude_ads, exclude_history, request),
             tf.maximum(tf.reduce_max(k), 0),
         )
@@ -135,7 +166,7 @@ class Recommender(tf.Module):
           k: see `recommend`.
           **request: as for `score_slate`; unknown ids among `candidate_ads` are
             left out, and of an ad that comes twice the place of more worth
-            counts.
+            counts. And the inputs of the order.
 
         Returns:
           As from `recommend`.
@@ -162,13 +193,7 @@ class Recommender(tf.Module):
             self._unwanted(exclude_ads, exclude_history, request),
             self._ads.num_rows,
         )
-        places, is_there = best_ads.best(worth, self._number(k))
-        answer = _all_at(places, answer)
-        rows = tf.where(is_there, _at(places, rows), 0)
-        return {
-            "ad_ids": tf.gather(self._ads.ids, rows),
-            **best_ads.blank(answer, is_there),
-        }
+        return self._chosen(request, rows, worth, self._number(k), answer)
 
     def _number(self, k):
         """How many ads are given, [B]."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
+
 from tfadrec.core.door import tf
 from tfadrec.data.dataset import Dataset
 from tfadrec.ops import sequence
@@ -61,6 +63,17 @@ class RequestReader(tf.Module):
             **_specs(self._of_users, one),
             **_specs(self._of_context, one),
             **_specs(self._of_events, many),
+        }
+
+    def as_tensors(
+        self, request: Mapping[str, np.ndarray]
+    ) -> dict[str, tf.Tensor]:
+        """The inputs of `user_specs` of a raw request, as tensors."""
+        return {
+            name: tf.constant(
+                request[name].tolist(), spec.dtype, request[name].shape
+            )
+            for name, spec in self.user_specs().items()
         }
 
     def candidate_specs(self, axes: int) -> Specs:

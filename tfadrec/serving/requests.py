@@ -12,6 +12,7 @@ from tfadrec.data.dataset import Dataset
 from tfadrec.data.features import decode, missing_like, with_columns
 from tfadrec.data.newest_events import NewestEvents
 from tfadrec.serving.ad_reader import NEW, AdReader
+from tfadrec.serving.request_reader import Specs
 
 Request = dict[str, np.ndarray]
 
@@ -90,6 +91,24 @@ def without_candidates(schema: Schema, request: Request) -> Request:
     """The inputs of a request that tell of the user and the context alone."""
     own = candidate_inputs(schema)
     return {k: v for k, v in request.items() if k not in own}
+
+
+def nothing_asked(specs: Specs, count: int) -> Request:
+    """Inputs of a choice among ads by which nothing is asked.
+
+    Args:
+      specs: of the inputs, leading axis [B].
+      count: B.
+
+    Returns:
+      Lists without an entry, and zeros.
+    """
+    return {
+        name: np.zeros(
+            [count] + [0] * (spec.shape.rank - 1), spec.dtype.as_numpy_dtype
+        )
+        for name, spec in specs.items()
+    }
 
 
 def as_slates(schema: Schema, request: Request) -> Request:

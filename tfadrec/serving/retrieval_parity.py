@@ -1,19 +1,24 @@
 """Whether a bundle retrieves as the retriever that it was made of."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from tfadrec.data.dataset import Dataset
 from tfadrec.models import AdRetriever
 from tfadrec.models.catalogue_scores import catalogue_scores
-from tfadrec.serving.requests import Request, without_candidates
+from tfadrec.serving.request_reader import Specs
+from tfadrec.serving.requests import (
+    Request,
+    nothing_asked,
+    without_candidates,
+)
 
 #: How many ads are asked for.
 _K = 10
 
 
-def ask(dataset: Dataset, request: Request, filters: Iterable[str]) -> Request:
+def ask(dataset: Dataset, request: Request, filters: Specs) -> Request:
     """A request of `retrieve` for the users of one of `serving_default`.
 
     Args:
@@ -27,7 +32,7 @@ def ask(dataset: Dataset, request: Request, filters: Iterable[str]) -> Request:
         "exclude_ads": np.zeros([count, 0], dataset.catalogue.ad_ids.dtype),
         "exclude_history": np.zeros(count, bool),
         "k": np.full(count, _K, np.int32),
-        **{name: np.zeros([count, 0], object) for name in filters},
+        **nothing_asked(filters, count),
     }
 
 

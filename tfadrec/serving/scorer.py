@@ -111,6 +111,23 @@ class Scorer(tf.Module):
                 codes = codes[:, None]
         return scores.corrected(logits, codes)
 
+    def rank_alike(
+        self, inputs: Tensors, history: Tensors, rows: tf.Tensor
+    ) -> tf.Tensor:
+        """What the same ads are ordered by for each user, float32 [B, n].
+
+        Nothing is known of the features of candidates.
+
+        Args:
+          inputs: as from `read_user`.
+          history: as from `read_user`.
+          rows: int32 [n].
+        """
+        shape = tf.stack([tf.shape(inputs["user_id"])[0], tf.size(rows)])
+        inputs = inputs | self.requests.no_candidates(shape)
+        rows = tf.broadcast_to(rows, shape)
+        return self.rank(inputs, history, rows)[self.ordered]
+
     def rank_slate(
         self, request: Mapping[str, tf.Tensor], rows: tf.Tensor
     ) -> Tensors:

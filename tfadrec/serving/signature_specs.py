@@ -9,6 +9,7 @@ def signature_specs(
     requests: RequestReader,
     reader: AdReader,
     filters: Specs | None = None,
+    order: Specs | None = None,
     *,
     explains: bool = False,
 ) -> dict[str, Specs]:
@@ -20,6 +21,7 @@ def signature_specs(
         nothing to say of one.
       filters: the inputs that filter, where candidates are retrieved.
       explains: whether scores are explained.
+      order: the inputs that ads are chosen by, beside their scores.
     """
     user = requests.user_specs()
     slates = user | requests.candidate_specs(2)
@@ -47,6 +49,8 @@ def signature_specs(
         specs["retrieve"] = specs["recommend"]
     if explains:
         specs["explain"] = specs["serving_default"]
+    for name in ("recommend", "recommend_from"):
+        specs[name] = specs[name] | (order or {})
     if reader.specs(1):
         columns = reader.specs(2, as_tokens=not reader.reads_text, prefix=NEW)
         specs["encode_ads"] = reader.specs(1, as_tokens=True)

@@ -10,10 +10,12 @@ from tfadrec.core.door import tf
 from tfadrec.data.dataset import Dataset
 from tfadrec.serving.ad_reader import AdReader
 from tfadrec.serving.examples import to_examples
+from tfadrec.serving.request_reader import Specs
 from tfadrec.serving.requests import (
     Request,
     candidates,
     new_ads,
+    nothing_asked,
     replay,
     without_candidates,
     without_features,
@@ -30,7 +32,8 @@ _NEW_ADS = (1, 32)
 def warm_up_requests(
     dataset: Dataset,
     reader: AdReader,
-    filters: Iterable[str] | None = None,
+    filters: Specs | None = None,
+    order: Specs | None = None,
     *,
     explains: bool = False,
 ) -> Iterator[tuple[str, Request]]:
@@ -48,6 +51,7 @@ def warm_up_requests(
       filters: the inputs that filter, where candidates are retrieved. There is
         then a request of `retrieve`, too.
       explains: whether there is `explain`, which gets one row.
+      order: the inputs that ads are chosen by, beside their scores.
 
     Yields:
       A signature's name and its inputs.
@@ -88,13 +92,14 @@ def warm_up_requests(
         "exclude_history": np.array([True]),
         "k": np.array([min(_BEST, len(ads))], np.int32),
     }
-    allowed = {name: np.zeros([1, 0], object) for name in filters or ()}
-    yield "recommend", {**user, **choice, **allowed}
+    allowed = nothing_asked(filters or {}, 1)
+    plain = nothing_asked(order or {}, 1)
+    yield "recommend", {**user, **choice, **allowed, **plain}
     if filters is not None:
         yield "retrieve", {**user, **choice, **allowed}
     for size, slate in slates.items():
         bids = {"bids": np.ones([1, size], np.float32)}
-        yield "recommend_from", user | choice | slate | bids
+        yield "recommend_from", user | choice | slate | bids | plain
 
 
 def write_warm_up(

@@ -1,0 +1,137 @@
+"""Vectors of users and ads, of a retriever or of what a ranker says."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+
+from tfadrec.core.door import tf
+from tfadrec.core.errors import InputError
+from tfadrec.data.catalogue import Catalogue
+from tfadrec.data.dataset import Dataset
+from tfadrec.models import AdRetriever
+from tfadrec.retrieval import AnchorVectors, ad_features
+from tfadrec.serving.catalogue_tables import catalogue_tables
+from tfadrec.serving.learn_anchors import catalogue_vectors
+from tfadrec.serving.scorer import Scorer, Tensors
+from tfadrec.serving.untracked import Untracked
+
+#: What `Scorer.read_user` gives of a request.
+UserSide = tuple[Tensors, Tensors]
+
+
+class Vectors(Protocol):
+    """Vectors whose inner products tell which ads are candidates.
+
+    Attributes:
+      takes_ads: whether `ads` can be asked for.
+    """
+
+    takes_ads: bool
+
+    def catalogue(self) -> np.ndarray:
+        """Those of all ads of the bundle by row, float32 [N + 1 + M, D]."""
+
+    def ads(self, parts: Tensors) -> tf.Tensor:
+        """Those of ads, float32 [n, D], from the ranker's ad tower's dict."""
+
+    def users(
+        self, request: Mapping[str, tf.Tensor], side: UserSide
+    ) -> tf.Tensor:
+        """Those of users, float32 [B, D].
+
+        Args:
+          request: user, history and context, raw.
+          side: the same as the ranker reads it.
+        """
+
+
+class TowerVectors(tf.Module):
+    """Those of a retriever.
+
+    Args:
+      retriever: a built retriever of the same ads and users.
+      scorer: reads users; its ads are those of the bundle.
+      more: ads beside the catalogue's; they have the columns that the retriever
+        reads.
+    """
+
+    takes_ads = False
+
+    def __init__(
+        self, retriever: AdRetriever, scorer: Scorer, more: Catalogue | None
+    ) -> None:
+        super().__init__()
+        self._retriever = Untracked(retriever)
+        self._scorer = scorer
+        tables = catalogue_tables(retriever, more)
+        self._biases = Untracked(tables["bias"].astype(np.float32))
+        self._history = tf.Variable(
+            tables["vector"].astype(np.float32), trainable=False
+        )
+
+    def catalogue(self) -> np.ndarray:
+        """See `Vectors`."""
+        biases = self._biases.value[:, None]
+        return np.concatenate([self._history.numpy(), biases], axis=1)
+
+    def ads(self, parts: Tensors) -> tf.Tensor:
+        """Not of the ranker's: a retriever has an ad tower of its own."""
+        raise NotImplementedError
+
+    def users(
+        self, request: Mapping[str, tf.Tensor], side: UserSide
+    ) -> tf.Tensor:
+        """See `Vectors`."""
+        inputs, ids = self._scorer.requests.read_user(request)
+        rows = self._scorer.ads.rows(ids)
+        history = {"vector": tf.gather(self._history, rows)}
+        return self._retriever.value.user_vectors(inputs, history)
+
+
+class RankerVectors(tf.Module):
+    """Those of what a ranker says of a few ads.
+
+    Args:
+      vectors: learned of this scorer.
+      scorer: the ranker and the ads of the bundle.
+    """
+
+    takes_ads = True
+
+    def __init__(self, vectors: AnchorVectors, scorer: Scorer) -> None:
+        super().__init__()
+        self._vectors, self._scorer = vectors, scorer
+
+    def catalogue(self) -> np.ndarray:
+        """See `Vectors`."""
+        return catalogue_vectors(self._scorer, self._vectors)
+
+    def users(
+        self, request: Mapping[str, tf.Tensor], side: UserSide
+    ) -> tf.Tensor:
+        """See `Vectors`."""
+        anchors = self._vectors.anchors.read_value()
+        return self._vectors.users(self._scorer.rank_alike(*side, anchors))
+
+    def ads(self, parts: Tensors) -> tf.Tensor:
+        """See `Vectors`."""
+        return self._vectors.ads(ad_features(parts))
+
+
+def check_sizes(retriever: AdRetriever, dataset: Dataset) -> None:
+    """Refuses a retriever of another dataset.
+
+    Raises:
+      InputError: where it is of another number of ads or users.
+    """
+    for what, known, there in (
+        ("ads", retriever.ad_tower.num_rows - 1, len(dataset.catalogue)),
+        ("users", retriever.user_tower.num_users - 1, len(dataset.user_ids)),
+    ):
+        if known not in (-1, there):
+            raise InputError(
+                "a retriever must be made with the ranker's dataset. Received: "
+                f"one of {known} {what}, and a dataset of {there}. Train it on "
+                "that one."
+            )
