@@ -3,6 +3,8 @@
 import io
 import json
 import pathlib
+import resource
+import time
 import zipfile
 
 import h5py
@@ -356,6 +358,43 @@ def test_a_configuration_of_no_model(saved, tmp_path):
         path = packed(members, tmp_path / "model.keras")
         with pytest.raises(InputError, match=r"model\.keras: "):
             load_model(path)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        of("Dense", "keras.layers", config={"units": 10**9}),
+        of(
+            "Embedding",
+            "keras.layers",
+            config={"input_dim": 10**6, "output_dim": 10**6},
+        ),
+        of(
+            "CrossNetwork",
+            "tfadrec.layers",
+            "tfadrec>CrossNetwork",
+            {"num_layers": 10**6},
+        ),
+        of("ETA", "tfadrec.layers", "tfadrec>ETA", {"num_hashes": 2**31 - 1}),
+    ],
+    ids=lambda layer: layer["class_name"],
+)
+def test_a_configuration_of_a_larger_model(saved, tmp_path, layer):
+    """What the file does not fill is refused before memory is asked for."""
+    shape = [None, 5, 400]
+    if layer["class_name"] == "ETA":
+        shape = dict.fromkeys(("target", "events"), shape)
+    layer = {**layer, "build_config": {"input_shape": shape}}
+    path = crafted(saved, tmp_path / "model.keras", layer)
+    begun = time.process_time()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(
+        InputError, match=r"would hold more than [0-9,]+ numbers"
+    ):
+        load_model(path)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak
+    assert grown < 100_000  # KiB
+    assert time.process_time() - begun < 10
 
 
 def weights(change):

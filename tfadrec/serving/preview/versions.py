@@ -6,7 +6,7 @@ import threading
 import weakref
 from typing import Any
 
-from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.core.errors import InputError
 from tfadrec.serving.deployment import (
     existing_versions,
     read_labels,
@@ -29,8 +29,7 @@ class Versions:
       path: the folder of a model's versions; the model is called as it is.
 
     Raises:
-      InputError: where there is no version.
-      TfadrecError: where none can be loaded.
+      InputError: where there is no version, or none can be loaded.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -50,7 +49,7 @@ class Versions:
         failed = self.refresh()
         if not self._loaded:
             number, reason = max(failed.items())
-            raise TfadrecError(
+            raise InputError(
                 "a version must be a SavedModel that loads. Received: "
                 f"{self.path / str(number)}: {reason}"
             )
