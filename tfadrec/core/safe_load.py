@@ -26,14 +26,23 @@ from tfadrec.core.import_allowed import import_allowed
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MEMBERS = {"metadata.json", _CONFIG, _WEIGHTS}
-#: Configurations are some kilobytes.
-_MOST_CONFIG_BYTES = 1 << 26
-_MOST_DEPTH = 100
+#: Configurations are some kilobytes, and name what a dataset has of columns.
+_MOST_CONFIG_BYTES, _MOST_LIST, _MOST_DEPTH = 1 << 22, 1 << 12, 100
+#: How many layers are made at once, by the names that arguments of layers and
+#: configurations of language models have for it; see `core.ranges.Parts`.
+_PARTS, _MOST_PARTS = (
+    {
+        *("num_layers", "num_blocks", "cross_layers"),
+        *("num_experts", "num_shared_experts", "num_task_experts"),
+        *("num_hidden_layers", "n_layer"),
+    },
+    256,
+)
 #: What HDF5 holds is weights as they are, and little else.
 _MOST_GROWTH = 2
 #: An optimiser of which the file has nothing makes some variables for each of
 #: the model's; metrics make a few thousand numbers whatever the model is.
-_MOST_EACH, _MOST_OTHERS = 4, 1 << 16
+_MOST_EACH, _MOST_OTHERS = 4, 1 << 14
 _PREFIX = "tfadrec>"
 #: Where a class without a module is looked for, as Keras does.
 _PLACES = (
@@ -184,9 +193,21 @@ def _check_config(config: Any, allowed: Collection[str]) -> None:
         if isinstance(value, dict):
             if "class_name" in value:
                 _check_class(value, allowed)
+            for name in _PARTS & value.keys():
+                _check_parts(name, value[name])
             waiting += [(inner, depth + 1) for inner in value.values()]
         elif isinstance(value, list):
+            if len(value) > _MOST_LIST:
+                raise _FaultError(f"{_CONFIG} has a list of {len(value):,}")
             waiting += [(inner, depth + 1) for inner in value]
+
+
+def _check_parts(name: str, number: Any) -> None:
+    if isinstance(number, int | float) and not number <= _MOST_PARTS:
+        raise _FaultError(
+            f"{_CONFIG} has {name}={str(number)[:50]}, and {_MOST_PARTS} is "
+            "the most"
+        )
 
 
 def _check_class(value: dict[str, Any], allowed: Collection[str]) -> None:

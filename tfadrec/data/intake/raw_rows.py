@@ -130,7 +130,7 @@ class RawRows:
         refused = np.flatnonzero(self._codes)
         texts = [""] * len(refused)
         if len(refused):
-            columns = map(_shown, self.table.take(refused).columns)
+            columns = map(shown, self.table.take(refused).columns)
             texts = ["\t".join(row) for row in zip(*columns, strict=True)]
         reasons = [self._reasons[code - 1] for code in self._codes[refused]]
         rejects = [
@@ -189,7 +189,7 @@ def _mends(reason: str, last: str) -> str:
     return f"{text[0].upper()}{text[1:]}, {last}"
 
 
-def _shown(column: pa.ChunkedArray) -> list[str]:
+def shown(column: pa.ChunkedArray) -> list[str]:
     """The values of a column as people read them, however odd they are."""
     try:
         values = column.to_pylist()

@@ -86,7 +86,7 @@ class ETA(CheckedLayer):
             [width, self.num_hashes],
             dtype=tf.float32,
             initializer=lambda shape, dtype: tf.constant(
-                hashing.random_planes(*shape, self.seed), dtype
+                hashing.random_planes(width, self.num_hashes, self.seed), dtype
             ),
             trainable=False,
             experimental_autocast=False,
