@@ -92,7 +92,7 @@ def write_inputs(folder, whole):
         "fine": FINE.replace("MODEL", f"{folder}/bert"),
         "space": SPACE,
         "model": MODEL,
-        "gates": "latency: null\n",
+        "gates": "{latency: null, calibration: null}\n",
         "find": FIND,
         "distil": FIND + teacher,
     }.items():
