@@ -111,6 +111,23 @@ def test_times_at_the_ends(folder):
     one_line(prepare(folder), "time is not in seconds from 1970 to 9999")
 
 
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("number", pa.array([1 - 2**63, 2**63 - 1], pa.duration("ns"))),
+        ("number", pa.array([1, 2], pa.time64("ns"))),
+        ("vector", pa.array([-(2**31), 2**31 - 1], pa.int32()).view("date32")),
+    ],
+    ids=["duration", "time", "date"],
+)
+def test_features_that_python_has_no_values_of(folder, kind, values):
+    log(folder, f=values)
+    (folder / "t.yaml").write_text(
+        ADS + PARQUET[:-2] + f", features: {{f: {kind}}}}}\n"
+    )
+    one_line(prepare(folder), "none of which can, such as ")
+
+
 BOMB = "user_id_type: [&a0 [x, x, x, x, x, x, x, x, x]" + "".join(
     f", &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)
 )

@@ -3,6 +3,8 @@
 import io
 import json
 import pathlib
+import resource
+import time
 import zipfile
 
 import h5py
@@ -356,6 +358,42 @@ def test_a_configuration_of_no_model(saved, tmp_path):
         path = packed(members, tmp_path / "model.keras")
         with pytest.raises(InputError, match=r"model\.keras: "):
             load_model(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "message"),
+    [
+        ("keras.layers.Dense", {"units": 10**9}, "variables would hold more"),
+        (
+            "keras.layers.Embedding",
+            {"input_dim": 10**6, "output_dim": 10**6},
+            "variables would hold more",
+        ),
+        ("tfadrec.layers.ETA", {"num_hashes": 2**31 - 1}, "would hold more"),
+        ("tfadrec.layers.CrossNetwork", {"num_layers": 10**6}, "256 is the"),
+        ("tfadrec.layers.MMoE", {"num_experts": 1e300}, "256 is the most"),
+        ("keras.layers.Dense", {"units": [1] * 5000}, "has a list of 5,000"),
+    ],
+)
+def test_a_configuration_of_a_larger_model(
+    saved, tmp_path, name, config, message
+):
+    """What the file does not fill is refused before memory is asked for."""
+    module, _, kind = name.rpartition(".")
+    shape = [None, 5, 400]
+    if kind == "ETA":
+        shape = {"target": shape, "events": shape}
+    registered = f"tfadrec>{kind}" if "tfadrec" in module else None
+    layer = of(kind, module, registered, config)
+    layer["build_config"] = {"input_shape": shape}
+    path = crafted(saved, tmp_path / "model.keras", layer)
+    begun = time.process_time()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError, match=message):
+        load_model(path)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert after - before < 100_000  # KiB
+    assert time.process_time() - begun < 10
 
 
 def weights(change):

@@ -203,6 +203,14 @@ def test_a_version_with_a_dangling_link(tmp_path):
     assert [each["version"] for each in found.status()] == ["1"]
 
 
+def test_a_bundle_of_which_nothing_loads(tmp_path):
+    """A wrong input, which is exit code 2, and no work that failed."""
+    (tmp_path / "shop" / "7").mkdir(parents=True)
+    (tmp_path / "shop" / "7" / "saved_model.pb").write_bytes(b"none")
+    with pytest.raises(InputError, match=r"SavedModel that loads.*shop/7"):
+        versions.Versions(tmp_path / "shop")
+
+
 @pytest.mark.parametrize(
     ("mode", "warned"), [(0o600, 0), (0o644, 1), (0o640, 1)]
 )

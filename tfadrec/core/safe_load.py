@@ -19,17 +19,30 @@ from typing import Any
 
 import h5py
 
+from tfadrec.core.bounded_variables import bounded_variables
 from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError, NotAllowedError
 from tfadrec.core.import_allowed import import_allowed
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MEMBERS = {"metadata.json", _CONFIG, _WEIGHTS}
-#: Configurations are some kilobytes.
-_MOST_CONFIG_BYTES = 1 << 26
-_MOST_DEPTH = 100
+#: Configurations are some kilobytes, and name what a dataset has of columns.
+_MOST_CONFIG_BYTES, _MOST_LIST, _MOST_DEPTH = 1 << 22, 1 << 12, 100
+#: How many layers are made at once, by the names that arguments of layers and
+#: configurations of language models have for it; see `core.ranges.Parts`.
+_PARTS, _MOST_PARTS = (
+    {
+        *("num_layers", "num_blocks", "cross_layers"),
+        *("num_experts", "num_shared_experts", "num_task_experts"),
+        *("num_hidden_layers", "n_layer"),
+    },
+    256,
+)
 #: What HDF5 holds is weights as they are, and little else.
 _MOST_GROWTH = 2
+#: An optimiser of which the file has nothing makes some variables for each of
+#: the model's; metrics make a few thousand numbers whatever the model is.
+_MOST_EACH, _MOST_OTHERS = 4, 1 << 14
 _PREFIX = "tfadrec>"
 #: Where a class without a module is looked for, as Keras does.
 _PLACES = (
@@ -71,10 +84,13 @@ def load_model(
     Raises:
       InputError: where the file is damaged, or holds anything else.
     """
-    config, weights = _checked(path, allow_import)
+    config, weights, count = _checked(path, allow_import)
     try:
         # In a scope of its own a layer that stands twice is one layer.
-        with keras.src.saving.serialization_lib.ObjectSharingScope():
+        with (
+            keras.src.saving.serialization_lib.ObjectSharingScope(),
+            bounded_variables(_MOST_EACH * count + _MOST_OTHERS),
+        ):
             model = keras.saving.deserialize_keras_object(config)
         if not isinstance(model, keras.Model):
             raise _FaultError(f"it is a {type(model).__name__}, and no model")
@@ -111,14 +127,13 @@ def check_model(
 
 def _checked(
     path: str | os.PathLike[str], allow_import: Collection[str]
-) -> tuple[Any, bytes]:
-    """The configuration and the weights of a file that may be loaded."""
+) -> tuple[Any, bytes, int]:
+    """Configuration, weights and their number, of what may be loaded."""
     try:
         config, weights = _read(pathlib.Path(path))
         import_allowed(allow_import)
         _check_config(config, allow_import)
-        _check_weights(weights)
-        return config, weights
+        return config, weights, _check_weights(weights)
     except InputError:
         raise
     except _OtherModuleError as error:
@@ -178,9 +193,21 @@ def _check_config(config: Any, allowed: Collection[str]) -> None:
         if isinstance(value, dict):
             if "class_name" in value:
                 _check_class(value, allowed)
+            for name in _PARTS & value.keys():
+                _check_parts(name, value[name])
             waiting += [(inner, depth + 1) for inner in value.values()]
         elif isinstance(value, list):
+            if len(value) > _MOST_LIST:
+                raise _FaultError(f"{_CONFIG} has a list of {len(value):,}")
             waiting += [(inner, depth + 1) for inner in value]
+
+
+def _check_parts(name: str, number: Any) -> None:
+    if isinstance(number, int | float) and not number <= _MOST_PARTS:
+        raise _FaultError(
+            f"{_CONFIG} has {name}={str(number)[:50]}, and {_MOST_PARTS} is "
+            "the most"
+        )
 
 
 def _check_class(value: dict[str, Any], allowed: Collection[str]) -> None:
@@ -254,9 +281,9 @@ def _public(place: str, name: str) -> Any:
     return found
 
 
-def _check_weights(content: bytes) -> None:
-    """Refuses weights that are elsewhere, or would fill more than the file."""
-    total, seen = 0, set()
+def _check_weights(content: bytes) -> int:
+    """Counts weights; none are elsewhere, or would fill more than the file."""
+    total, count, seen = 0, 0, set()
     with h5py.File(io.BytesIO(content)) as file:
         waiting: list[h5py.Group] = [file]
         while waiting:
@@ -271,6 +298,7 @@ def _check_weights(content: bytes) -> None:
                             f"{_WEIGHTS} has weights outside of it"
                         )
                     total += item.nbytes
+                    count += item.size
                     if total > _MOST_GROWTH * len(content):
                         raise _FaultError(f"{_WEIGHTS} would outgrow its file")
                 elif not isinstance(item, h5py.Group):
@@ -279,6 +307,7 @@ def _check_weights(content: bytes) -> None:
                     # A group may stand in itself.
                     seen.add(place)
                     waiting.append(item)
+    return count
 
 
 def _refusal(path: str | os.PathLike[str], what: str) -> InputError:

@@ -176,11 +176,7 @@ def _export(
     explainer: Explainer | None,
     **settings: Any,
 ) -> None:
-    """See `export_bundle`; its folder is held.
-
-    Args:
-      settings: further ones of the service.
-    """
+    """See `export_bundle`; its folder is held. The rest is the service's."""
     path = bundle.path
     more = None
     if catalogue is not None:

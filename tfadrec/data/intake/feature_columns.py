@@ -19,7 +19,7 @@ from tfadrec.data.columns import as_mask, as_text
 from tfadrec.data.features import KINDS
 from tfadrec.data.intake.feature_spec import FeatureSpec
 from tfadrec.data.intake.ledger import Ledger
-from tfadrec.data.intake.raw_rows import RawRows
+from tfadrec.data.intake.raw_rows import RawRows, shown
 
 #: What stands between the values of columns that are joined, as in the keys of
 #: a map in text.
@@ -181,7 +181,8 @@ def _unreadable(
     row = int(np.argmax(broken))
     number, given = int(broken.sum()), int((broken | readable).sum())
     column = ", ".join(spec.columns)
-    sample = f"{str(raw[row].as_py())[:60]!r} in line {rows.lines[row]}"
+    (value,) = shown(raw.slice(row, 1))
+    sample = f"{value[:60]!r} in line {rows.lines[row]}"
     if not readable.any():
         raise InputError(
             f"{rows.source}: the {spec.entity}'s {spec.name!r}: a {spec.kind} "

@@ -150,7 +150,7 @@ class RawRows:
         refused = np.flatnonzero(self._codes)
         texts = [""] * len(refused)
         if len(refused):
-            columns = map(_shown, self.table.take(refused).columns)
+            columns = map(shown, self.table.take(refused).columns)
             texts = ["\t".join(row) for row in zip(*columns, strict=True)]
         reasons = [self._reasons[code - 1] for code in self._codes[refused]]
         rejects = [
@@ -217,7 +217,7 @@ def _short(row: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
-def _shown(column: pa.ChunkedArray) -> list[str]:
+def shown(column: pa.ChunkedArray) -> list[str]:
     """The values of a column as people read them, however odd they are."""
     try:
         values = column.to_pylist()

@@ -81,12 +81,13 @@ class ETA(CheckedLayer):
 
     def build(self, input_shape) -> None:
         width = input_shape["target"][-1]
-        planes = hashing.random_planes(width, self.num_hashes, self.seed)
         self._planes = self.add_weight(
             "planes",
-            planes.shape,
+            [width, self.num_hashes],
             dtype=tf.float32,
-            initializer=lambda shape, dtype: tf.constant(planes, dtype),
+            initializer=lambda shape, dtype: tf.constant(
+                hashing.random_planes(width, self.num_hashes, self.seed), dtype
+            ),
             trainable=False,
             experimental_autocast=False,
         )

@@ -7,7 +7,7 @@ import weakref
 from typing import Any
 
 from tfadrec.core.bundle_folder import existing_versions, version_numbers
-from tfadrec.core.errors import TfadrecError
+from tfadrec.core.errors import InputError
 from tfadrec.serving.deployment import read_labels
 from tfadrec.serving.preview.log import LOG, say
 from tfadrec.serving.preview.memory import give_back
@@ -26,8 +26,7 @@ class Versions:
       path: the folder of a model's versions; the model is called as it is.
 
     Raises:
-      InputError: where there is no version.
-      TfadrecError: where none can be loaded.
+      InputError: where there is no version, or none can be loaded.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -42,7 +41,7 @@ class Versions:
         failed = self.refresh()
         if not self._loaded:
             number, reason = max(failed.items())
-            raise TfadrecError(
+            raise InputError(
                 "a version must be a SavedModel that loads. Received: "
                 f"{self.path / str(number)}: {reason}"
             )
