@@ -175,12 +175,12 @@ def lists_of(flat: pa.Array, lengths: np.ndarray, keep: np.ndarray) -> pa.Array:
 
 
 def rows_of(
-    values: pa.Array | pa.ChunkedArray, known: np.ndarray
+    values: pa.Array | pa.ChunkedArray, known: np.ndarray | pa.Array
 ) -> np.ndarray:
     """1-based places of `values` in `known`, int32 [n], 0 where absent."""
     if len(known) == 0:
         return np.zeros(len(values), np.int32)
-    known_values = pa.array(known)
+    known_values = known if isinstance(known, pa.Array) else pa.array(known)
     values = values.cast(known_values.type)
     found = pc.index_in(values, value_set=known_values)
     if isinstance(found, pa.ChunkedArray):

@@ -1,0 +1,113 @@
+"""Writing what models read of a dataset, and the logs that it is made of."""
+
+import collections
+import dataclasses
+import pathlib
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from tfadrec.core.schema import Schema
+from tfadrec.data.encoded import column_files
+from tfadrec.data.encoded.encode_tables import check_columns, encode_users
+from tfadrec.data.encoded.encoded import arrays_of_rates, arrays_of_users
+from tfadrec.data.features import counted, encode
+from tfadrec.data.intake.feature_columns import named_columns
+from tfadrec.data.intake.spilled_table import SpilledTable
+from tfadrec.data.intake.user_rows import user_rows, users_in
+from tfadrec.data.intake.workspace import Workspace
+from tfadrec.data.intake.write_logs import (
+    EventParts,
+    Place,
+    write_histories,
+    write_impressions,
+)
+from tfadrec.data.rate_table import rate_tables
+
+
+@dataclasses.dataclass(frozen=True)
+class Logs:
+    """The tables of a dataset that may be larger than memory.
+
+    Args:
+      impressions: see `write_dataset`.
+      requests: of the impressions, see `request_rows`.
+      events: see `write_dataset`; without rows where there is no event log.
+    """
+
+    impressions: SpilledTable
+    requests: SpilledTable
+    events: SpilledTable
+
+
+def write_columns(
+    folder: pathlib.Path,
+    schema: Schema,
+    tables: Mapping[str, pa.Table],
+    logs: Logs,
+    workspace: Workspace,
+) -> int:
+    """Writes the tables of events and impressions, and the arrays of all.
+
+    Args:
+      folder: of the dataset.
+      schema: the feature spec.
+      tables: `ads`, and where there are some `users` and `histories`, with the
+        names of columns that the dataset has.
+      logs: with columns of features by their keys.
+      workspace: where files are made on the way.
+
+    Returns:
+      The number of requests.
+
+    Raises:
+      InputError: where a column of the schema is missing.
+      OSError: where files cannot be written.
+    """
+    _check(schema, tables, logs)
+    people = tables.get("users") if schema.of("user") else None
+    seen = [logs.events, logs.impressions]
+    if people is not None:
+        seen.append(SpilledTable.of(people.select(["user_id"]), workspace))
+    user_ids = users_in(seen)
+    column_files.save_user_ids(user_ids, folder)
+    of_users = encode_users(people, user_ids, schema)
+    shown_users = user_rows(logs.impressions, user_ids, workspace)
+    with column_files.writing(folder) as writer:
+        ad_ids = tables["ads"]["ad_id"].combine_chunks()
+        place = Place(folder, schema, ad_ids, writer, workspace)
+        writer.append(arrays_of_users(of_users))
+        parts = EventParts(
+            place,
+            logs.events,
+            user_rows(logs.events, user_ids, workspace),
+            logs.impressions,
+            shown_users,
+            len(user_ids),
+        )
+        if "histories" in tables:
+            collections.deque(parts.write_tables(), maxlen=0)
+            slices = write_histories(
+                place, tables["histories"], logs.impressions
+            )
+        else:
+            slices = parts.write()
+        num_requests = write_impressions(
+            place, logs.impressions, shown_users, logs.requests, slices
+        )
+    if counted(schema.features):
+        shown = column_files.saved_impressions(folder, schema)
+        of_ads = encode(tables["ads"], schema.of("ad"))
+        rates = rate_tables(schema, shown, of_ads, of_users)
+        with column_files.writing(folder) as writer:
+            writer.append(arrays_of_rates(rates))
+    return num_requests
+
+
+def _check(schema: Schema, tables: Mapping[str, pa.Table], logs: Logs) -> None:
+    """Refuses tables that lack a column of the schema."""
+    columns = {name: table.column_names for name, table in tables.items()}
+    for name in ("events", "impressions"):
+        empty = getattr(logs, name).schema.empty_table()
+        columns[name] = named_columns(empty, schema).column_names
+    check_columns(schema, columns)
