@@ -9,7 +9,8 @@ from tfadrec.core.errors import InputError
 from tfadrec.data.intake import quotes
 from tfadrec.data.intake import read_table as module
 from tfadrec.data.intake.ledger import Ledger
-from tfadrec.data.intake.read_table import parse_text, read_table
+from tfadrec.data.intake.parse_text import parse_text
+from tfadrec.data.intake.read_table import read_table
 
 
 def settled(rows):

@@ -11,7 +11,7 @@ import pytest
 from tfadrec.core.errors import InputError, TfadrecError
 from tfadrec.core.feature import Feature
 from tfadrec.core.schema import Schema
-from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.intake.ledger import Ledger, as_rejects
 from tfadrec.data.intake.order import order_by
 from tfadrec.data.intake.write import check_out, write_dataset
 
@@ -54,7 +54,8 @@ def read(folder, name):
 
 def test_writes_every_table_of_the_contract(tmp_path):
     ledger = Ledger()
-    ledger.book("a", "ads", read=1, kept=0, rejects=[(4, "bad", "x")])
+    rejects = [as_rejects("a", [(4, "bad", "x")])]
+    ledger.book("a", "ads", read=1, kept=0, rejects=rejects)
     out = tmp_path / "deep" / "data"
     summary = write(out, ledger=ledger)
     assert Schema.from_json((out / "schema.json").read_text()) == SCHEMA

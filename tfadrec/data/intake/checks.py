@@ -124,7 +124,7 @@ def timestamps(
     )
     kept = values[rows.kept]
     if unit is None and len(kept) and kept.max() < _YEAR_1971:
-        rows.notes += (
+        rows.doubts += (
             f"{rows.source}: all times of {name} lie in 1970. Where they are "
             "seconds since then, say `unit: s`; give the `format` of dates",
         )

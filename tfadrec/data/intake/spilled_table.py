@@ -92,6 +92,10 @@ class SpilledTable:
         for number in range(len(self.lengths)):
             yield self.batch(number, columns)
 
+    def __getitem__(self, name: str) -> "_Column":
+        """A column, which is read batch by batch."""
+        return _Column(self, name)
+
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows, in memory."""
         return pa.concat_tables(self.batches(columns))
@@ -125,6 +129,19 @@ class SpilledTable:
         message = pa.ipc.read_message(self._reader)
         field = pa.schema([self.schema.field(at)])
         return pa.ipc.read_record_batch(message, field).column(0)
+
+
+class _Column:
+    """A column of a spilled table, as far as it is like one of Arrow."""
+
+    def __init__(self, table: SpilledTable, name: str) -> None:
+        self._table, self._name = table, name
+        self.type = table.schema.field(name).type
+
+    def iterchunks(self) -> Iterator[pa.Array]:
+        """Its values, at least once some."""
+        for batch in self._table.batches([self._name]):
+            yield batch[self._name].combine_chunks()
 
 
 def array_of(table: pa.Table, name: str) -> np.ndarray:

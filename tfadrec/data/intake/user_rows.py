@@ -12,13 +12,13 @@ from tfadrec.data.intake.spilled_table import SpilledTable, array_of
 from tfadrec.data.intake.workspace import Workspace
 
 
-def users_in(tables: Iterable[SpilledTable]) -> pa.Array:
-    """All ids of users of some tables, sorted and without repeats."""
+def ids_in(tables: Iterable[SpilledTable], name: str) -> pa.Array:
+    """All ids in a column of some tables, sorted and without repeats."""
     known: pa.Array | None = None
     waiting: list[pa.ChunkedArray] = []
     for table in tables:
-        for batch in table.batches(["user_id"]):
-            waiting.append(batch["user_id"])
+        for batch in table.batches([name]):
+            waiting.append(batch[name])
             if sum(map(len, waiting)) >= limits.LOOK_UP_ROWS:
                 known = _with(known, waiting)
     return _with(known, waiting)

@@ -19,7 +19,7 @@ from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.request_rows import request_rows
 from tfadrec.data.intake.spilled_table import SpilledTable, array_of
 from tfadrec.data.intake.summary import Summary
-from tfadrec.data.intake.user_rows import users_in
+from tfadrec.data.intake.user_rows import ids_in
 from tfadrec.data.intake.workspace import Workspace
 from tfadrec.data.intake.write_columns import Logs, write_columns
 
@@ -162,7 +162,7 @@ def write_spilled(
         events = SpilledTable.of(_no_events(schema), workspace)
     _note_ads(ads, ledger)
     _note_one_class(impressions, schema, ledger)
-    seen = users_in([impressions, events])
+    seen = ids_in([impressions, events], "user_id")
     if users is not None:
         _note_users(seen, users["user_id"], ledger)
     tables = {"ads": ads, "users": users, "histories": histories}

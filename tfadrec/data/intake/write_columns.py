@@ -14,7 +14,7 @@ from tfadrec.data.encoded.encoded import arrays_of_rates, arrays_of_users
 from tfadrec.data.features import counted, encode
 from tfadrec.data.intake.feature_columns import named_columns
 from tfadrec.data.intake.spilled_table import SpilledTable
-from tfadrec.data.intake.user_rows import user_rows, users_in
+from tfadrec.data.intake.user_rows import ids_in, user_rows
 from tfadrec.data.intake.workspace import Workspace
 from tfadrec.data.intake.write_logs import (
     EventParts,
@@ -69,7 +69,7 @@ def write_columns(
     seen = [logs.events, logs.impressions]
     if people is not None:
         seen.append(SpilledTable.of(people.select(["user_id"]), workspace))
-    user_ids = users_in(seen)
+    user_ids = ids_in(seen, "user_id")
     column_files.save_user_ids(user_ids, folder)
     of_users = encode_users(people, user_ids, schema)
     shown_users = user_rows(logs.impressions, user_ids, workspace)

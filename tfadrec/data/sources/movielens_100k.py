@@ -19,8 +19,8 @@ from tfadrec.data.intake.feature_columns import (
 )
 from tfadrec.data.intake.feature_spec import FeatureSpec
 from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.intake.parse_text import parse_text
 from tfadrec.data.intake.raw_rows import RawRows
-from tfadrec.data.intake.read_table import parse_text
 from tfadrec.data.intake.summary import Summary
 from tfadrec.data.intake.write import check_out, write_dataset
 
