@@ -4,7 +4,7 @@ import pyarrow.compute as pc
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from tests.data.sources.spilled import spilled
+from tests.data.spilled import spilled
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.sources.popularity_check import (
     click_rates,

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from tests.data.sources.spilled import spilled
+from tests.data.spilled import spilled
 from tfadrec.core.errors import InputError
 from tfadrec.core.schema import Schema
 from tfadrec.data import sources

@@ -114,15 +114,19 @@ def slices_of(
     """
     assert log.users is not None
     assert log.times is not None
-    starts = np.searchsorted(log.users, users, side="left")
+    known = np.arange(users.max(initial=0) + 1)
+    starts = np.searchsorted(log.users, known, side="left")[users]
     # One sortable key of (user, time): the number of events that are smaller
     # is the place where the impression would stand in the log.
     first = min(log.times.min(initial=0), times.min(initial=0))
     span = max(log.times.max(initial=0), times.max(initial=0)) - first + 1
     event_keys = log.users.astype(np.int64) * span + (log.times - first)
     keys = users.astype(np.int64) * span + (times - first)
-    ends = np.searchsorted(event_keys, keys, side="left")
-    return starts.astype(np.int64), ends.astype(np.int64)
+    # What is looked up in order is found sooner.
+    order = np.argsort(keys)
+    ends = np.empty(len(keys), np.int64)
+    ends[order] = np.searchsorted(event_keys, keys[order], side="left")
+    return starts.astype(np.int64), ends
 
 
 def encode_impressions(

@@ -12,7 +12,13 @@ import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
-from tfadrec.data.columns import as_array, as_floats, as_text, chunks_of
+from tfadrec.data.columns import (
+    as_array,
+    as_floats,
+    as_mask,
+    as_text,
+    chunks_of,
+)
 from tfadrec.data.features.kind import Kind
 
 #: A number further from 0 than this counts as missing: squares of larger ones
@@ -53,8 +59,10 @@ class Number(Kind):
         """See `Kind.parse`."""
         values = as_floats(column)
         missing = ~(np.abs(values) <= LARGEST)
-        given = as_text(column)
-        empty = pc.equal(given, "").to_numpy(zero_copy_only=False)
+        if pa.types.is_integer(column.type):
+            empty = as_mask(column.is_null())
+        else:
+            empty = as_mask(pc.equal(as_text(column), ""))
         return pa.array(values, mask=missing), missing & ~empty
 
     def describe(

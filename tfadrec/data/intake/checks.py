@@ -33,7 +33,11 @@ _YEAR_1971 = 31_536_000
 
 def ids(rows: RawRows, name: str, id_type: IdType) -> pa.Array:
     """Ids, none missing, and integers where `id_type` says so."""
-    text = as_text(_plain(rows, name))
+    column = _plain(rows, name)
+    if id_type == "int64" and pa.types.is_signed_integer(column.type):
+        rows.refuse(as_mask(column.is_null()), f"{name} is missing")
+        return as_array(pc.fill_null(column, 0)).cast(pa.int64())
+    text = as_text(column)
     rows.refuse(as_mask(pc.equal(text, "")), f"{name} is missing")
     if id_type == "string":
         return text
@@ -68,7 +72,7 @@ def labels(rows: RawRows, name: str) -> pa.Array:
         for word, digit in (("true", "1"), ("false", "0")):
             column = pc.if_else(pc.equal(lowered, word), digit, column)
     values = as_floats(column)
-    zero_or_one = np.isin(values, (0.0, 1.0))
+    zero_or_one = (values == 0) | (values == 1)
     rows.refuse(~zero_or_one, f"{name} is not 0 or 1")
     return pa.array(np.where(zero_or_one, values, 0).astype(np.int8))
 

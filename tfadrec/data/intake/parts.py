@@ -34,8 +34,8 @@ class Parts:
         self.count = count
         self._workspace = workspace
         #: Of each batch its rows by parts: piece `batch * count + part`.
-        self._pieces = SpilledTable(workspace)
-        self._orders = SpilledTable(workspace)
+        self._pieces = self._table()
+        self._orders = self._table()
         sizes = []
         for table, numbers in batches:
             numbers = numbers.astype(np.int16)
@@ -65,7 +65,7 @@ class Parts:
         Returns:
           A table with the batches that the parts were made of.
         """
-        pieces = SpilledTable(self._workspace)
+        pieces = self._table()
         for number, table in enumerate(tables):
             begin = 0
             for size in self._sizes[:, number].tolist():
@@ -82,6 +82,10 @@ class Parts:
             places[order["order"].to_numpy()] = np.arange(len(dealt))
             found.append(_taken(dealt, places))
         return found
+
+    def _table(self) -> SpilledTable:
+        # One part is in memory as a whole sooner or later.
+        return SpilledTable(self._workspace, stays=self.count == 1)
 
 
 def _taken(table: pa.Table, order: np.ndarray) -> pa.Table:

@@ -17,16 +17,18 @@ class SpilledTable:
 
     Args:
       workspace: where the file is made.
+      stays: whether all rows are known to fit into memory, so that no file is
+        made.
 
     Attributes:
       lengths: the number of rows of each batch.
       nbytes: of all batches, about.
     """
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, *, stays: bool = False) -> None:
         self.lengths: list[int] = []
         self.nbytes = 0
-        self._workspace = workspace
+        self._workspace, self._stays = workspace, stays
         self._schema: pa.Schema | None = None
         self._held: list[pa.Table] = []
         self._file: pa.OSFile | None = None
@@ -37,9 +39,8 @@ class SpilledTable:
     @classmethod
     def of(cls, table: pa.Table, workspace: Workspace) -> "SpilledTable":
         """A table that is in memory already, as one batch that stays there."""
-        found = cls(workspace)
-        found._add(table)
-        found._held = [table]
+        found = cls(workspace, stays=True)
+        found.append(table)
         return found
 
     def __len__(self) -> int:
@@ -63,7 +64,9 @@ class SpilledTable:
           OSError: where the file cannot be written.
         """
         self._add(table)
-        if self._file is None and len(self) <= limits.BATCH_ROWS:
+        if self._stays or (
+            self._file is None and len(self) <= limits.BATCH_ROWS
+        ):
             self._held.append(table)
             return
         if self._file is None:
