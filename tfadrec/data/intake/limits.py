@@ -7,8 +7,9 @@ is put into a hash table once per batch.
 
 import math
 
-#: Rows that are read and checked together.
+#: Rows that are read and checked together, and their bytes.
 BATCH_ROWS = 1 << 20
+BATCH_BYTES = 1 << 28
 #: Rows of a log that are sorted and encoded together, and their bytes.
 PART_ROWS = 1 << 21
 PART_BYTES = 1 << 29

@@ -8,12 +8,16 @@ import pyarrow.fs
 import pyarrow.parquet as pq
 
 from tfadrec.data.columns import is_list
+from tfadrec.data.intake import limits
 from tfadrec.data.intake.file_checks import (
     NOT_UTF8,
     empty_file,
     require_columns,
 )
 from tfadrec.data.intake.raw_rows import RawRows
+
+#: Rows that are decoded together.
+_SCANNED_ROWS = 1 << 17
 
 
 def read_parquet(
@@ -60,18 +64,22 @@ def _batches(
 ) -> Iterator[pa.Table]:
     """All rows, in batches of about so many; one file is read at a time."""
     waiting: list[pa.RecordBatch] = []
+    rows = room = 0
     for fragment in dataset.fragments:
         for batch in fragment.to_batches(
             schema=dataset.schema,
             columns=columns,
-            batch_size=size,
+            batch_size=min(size, _SCANNED_ROWS),
             batch_readahead=1,
             fragment_readahead=1,
         ):
             waiting.append(batch)
-            if sum(map(len, waiting)) >= size:
+            rows += len(batch)
+            room += batch.nbytes
+            if rows >= size or room >= limits.BATCH_BYTES:
                 yield pa.Table.from_batches(waiting)
                 waiting = []
+                rows = room = 0
     if waiting:
         yield pa.Table.from_batches(waiting)
 
