@@ -1,7 +1,7 @@
 """Arrow columns of any type as text, numbers or lists."""
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +24,7 @@ class Chunks(Protocol):
         ...
 
 
-Column = pa.Array | pa.ChunkedArray | Chunks
+Column: TypeAlias = pa.Array | pa.ChunkedArray | Chunks
 
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
 #: Dots between groups of three digits, and perhaps decimals after a comma.

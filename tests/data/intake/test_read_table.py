@@ -6,11 +6,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from tfadrec.core.errors import InputError
-from tfadrec.data.intake import parse_text as module
 from tfadrec.data.intake import quotes
+from tfadrec.data.intake import text_parser as module
 from tfadrec.data.intake.ledger import Ledger
-from tfadrec.data.intake.parse_text import parse_text
 from tfadrec.data.intake.read_table import read_table
+from tfadrec.data.intake.text_parser import parse_text
 
 
 def settled(rows):

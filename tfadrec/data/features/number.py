@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -138,7 +138,7 @@ def describe_number(
 
 def _statistics(
     blocks: Callable[[], Iterable[np.ndarray]], log1p: bool
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """The range, the mean and the deviation of numbers in blocks."""
     count, total = 0, []
     for block in blocks():
@@ -168,7 +168,8 @@ def _statistics(
 
 def _blocks(arrays: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """The numbers that are not missing, all blocks but the last one full."""
-    waiting, size = [], 0
+    waiting: list[np.ndarray] = []
+    size = 0
     for values in arrays:
         known = values[np.abs(values) <= LARGEST]
         while size + len(known) >= _BLOCK:

@@ -10,6 +10,8 @@ import math
 #: Rows that are read and checked together, and their bytes.
 BATCH_ROWS = 1 << 20
 BATCH_BYTES = 1 << 28
+#: Text that is read and parsed together.
+TEXT_BYTES = 1 << 26
 #: Rows of a log that are sorted and encoded together, and their bytes.
 PART_ROWS = 1 << 21
 PART_BYTES = 1 << 29

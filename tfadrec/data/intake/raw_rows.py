@@ -104,9 +104,9 @@ class RawRows:
         broken = sorted(self.broken, key=lambda row: row[0])
         for begin in range(0, max(1, len(self)), size):
             end = begin + size
-            is_last = end >= len(self)
-            until = None if is_last else self.lines[end]
-            here = [r for r in broken if is_last or r[0] < until]
+            here = broken
+            if end < len(self):
+                here = [row for row in broken if row[0] < self.lines[end]]
             broken = broken[len(here) :]
             rows = RawRows(
                 self.source,

@@ -1,10 +1,9 @@
 """Reading text, JSON Lines and Parquet without losing a row or its line."""
 
-import contextlib
 import logging
 import pathlib
 from collections.abc import Iterator, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
@@ -14,12 +13,14 @@ from tfadrec.core.errors import InputError
 from tfadrec.data.files import open_filesystem, require_files
 from tfadrec.data.intake.file_checks import (
     one_line,
+    refuse_kind,
+    refuse_other_kinds,
 )
 from tfadrec.data.intake.json_lines import SUFFIXES, parse_json_lines
 from tfadrec.data.intake.looks_like import is_plain, looks_like
-from tfadrec.data.intake.parse_text import parse_text
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.read_parquet import read_parquet
+from tfadrec.data.intake.read_text import read_text
 from tfadrec.data.intake.text_encoding import as_utf8
 
 _LOG = logging.getLogger(__name__)
@@ -50,7 +51,8 @@ def read_batches(
 ) -> Iterator[RawRows]:
     """Reads a file of rows in batches.
 
-    A Parquet file is never in memory as a whole; others are.
+    JSON Lines are in memory as a whole, and text where it is not UTF-8 or its
+    delimiter has several characters; other files never are.
 
     Args:
       path: a local path or a URI. `.parquet` files and folders are Parquet,
@@ -82,7 +84,10 @@ def read_batches(
         "columns": None if header else columns,
         "quoting": None if quoting else quoting,
     }
-    with _readable(filesystem, inner, unit, name):
+    if delimiter is None:
+        delimiter = "\t" if {".tsv", ".tab"} & suffixes else ","
+
+    def batches() -> Iterator[RawRows]:
         info = filesystem.get_file_info(inner)
         if info.type == pyarrow.fs.FileType.NotFound:
             raise InputError(
@@ -92,70 +97,71 @@ def read_batches(
         require_files(filesystem, info, name)
         if info.type == pyarrow.fs.FileType.Directory or ".parquet" in suffixes:
             _refuse_settings({**textual, "encoding": encoding}, name, "Parquet")
-            batches = read_parquet(filesystem, inner, name, unit, columns, size)
-        else:
-            with filesystem.open_input_stream(inner) as stream:
-                data = stream.read()
-            batches = None
-    if batches is not None:
-        yield from _each(batches, filesystem, inner, unit, name)
-        return
-    _refuse_other_kinds(data, unit, name, encoding or "utf-8")
-    if suffixes & SUFFIXES:
-        _refuse_settings(textual, name, "JSON Lines")
-        text, mark = as_utf8(data, encoding or "utf-8")
-        rows = parse_json_lines(
-            text.decode(),
-            unit,
-            columns,
-            name=name,
-            mark=mark,
-            encoding=encoding or "utf-8",
-        )
-    else:
-        if delimiter is None:
-            delimiter = "\t" if {".tsv", ".tab"} & suffixes else ","
-        rows = parse_text(
-            data,
-            unit,
-            columns,
-            name=name,
-            delimiter=delimiter,
-            header=header,
-            quoting=quoting,
-            encoding=encoding or "utf-8",
-        )
-    yield from rows.cut(size or max(1, len(rows)))
+            yield from read_parquet(
+                filesystem, inner, name, unit, columns, size
+            )
+            return
+        with filesystem.open_input_stream(inner) as stream:
+            if suffixes & SUFFIXES:
+                _refuse_settings(textual, name, "JSON Lines")
+                rows = _json_lines(stream, unit, columns, name, encoding)
+                yield from rows.cut(size or max(1, len(rows)))
+                return
+            yield from read_text(
+                stream,
+                size,
+                unit,
+                columns,
+                name=name,
+                delimiter=delimiter,
+                header=header,
+                quoting=quoting,
+                encoding=encoding or "utf-8",
+            )
+
+    yield from _readable(batches(), filesystem, inner, unit, name)
 
 
-@contextlib.contextmanager
+def _json_lines(
+    stream: pa.NativeFile,
+    unit: str,
+    columns: Sequence[str],
+    name: str,
+    encoding: str | None,
+) -> RawRows:
+    data = stream.read()
+    encoding = encoding or "utf-8"
+    refuse_other_kinds(data, unit, name, encoding)
+    text, mark = as_utf8(data, encoding)
+    return parse_json_lines(
+        text.decode(),
+        unit,
+        columns,
+        name=name,
+        mark=mark,
+        encoding=encoding,
+    )
+
+
 def _readable(
-    filesystem: pyarrow.fs.FileSystem, inner: str, unit: str, name: str
-) -> Iterator[None]:
-    """Says of errors which file they are of."""
-    try:
-        yield
-    except InputError:
-        raise
-    except (OSError, ValueError, pa.ArrowException) as error:
-        _refuse_other_names(_first_bytes(filesystem, inner), unit, name)
-        raise InputError(
-            f"a file of {unit} must be readable. Received: {name} "
-            f"({one_line(error)}). Check the file and its permissions."
-        ) from error
-
-
-def _each(
     batches: Iterator[RawRows],
     filesystem: pyarrow.fs.FileSystem,
     inner: str,
     unit: str,
     name: str,
 ) -> Iterator[RawRows]:
-    """The batches; what is wrong with their file is told as in `_readable`."""
+    """The batches; of errors it is said which file they are of."""
     while True:
-        with _readable(filesystem, inner, unit, name):
+        try:
             rows = next(batches, None)
+        except InputError:
+            raise
+        except (OSError, ValueError, pa.ArrowException) as error:
+            _refuse_other_names(_first_bytes(filesystem, inner), unit, name)
+            raise InputError(
+                f"a file of {unit} must be readable. Received: {name} "
+                f"({one_line(error)}). Check the file and its permissions."
+            ) from error
         if rows is None:
             return
         yield rows
@@ -185,21 +191,4 @@ def _refuse_other_names(data: bytes, unit: str, name: str) -> None:
     if is_plain(data):
         found = found or "text; let its name end in .csv"
     if found and not name.lower().endswith(found.rpartition(" ")[2]):
-        _refuse(found, unit, name)
-
-
-def _refuse_other_kinds(
-    data: bytes, unit: str, name: str, encoding: str
-) -> None:
-    found = looks_like(data, encoding)
-    if found:
-        _refuse(found, unit, name)
-
-
-def _refuse(found: str, unit: str, name: str) -> NoReturn:
-    """Refuses a file, where `found` is as of `looks_like`."""
-    what, _, mend = found.partition("; ")
-    raise InputError(
-        f"a file of {unit} must be text, JSON Lines or Parquet. Received: "
-        f"{name}, which looks like {what}. {mend[:1].upper()}{mend[1:]}."
-    )
+        refuse_kind(found, unit, name)

@@ -96,7 +96,8 @@ def _by_rate(impressions: SpilledTable, rng: np.random.Generator) -> _Ranked:
         codes, clicked, weights = _arrays(batch.take(pa.array(taken)), ads)
         found.append((clicked, rates[codes], weights))
         before += len(rows)
-    return tuple(map(np.concatenate, zip(*found, strict=True)))
+    clicked, scores, weights = map(np.concatenate, zip(*found, strict=True))
+    return clicked, scores, weights
 
 
 def _by_counts(

@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,10 +22,11 @@ from tfadrec.data.intake.file_checks import (
 )
 from tfadrec.data.intake.quotes import (
     LINE_END,
+    LineSpans,
     last_lines,
-    note_long_rows,
+    lines_of_rows,
+    num_lines,
     refuse_open_quote,
-    rows_and_lines,
 )
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.text_encoding import as_utf8, with_one_character
@@ -39,18 +41,28 @@ def parse_text(
     columns: Sequence[str] = (),
     *,
     name: str,
-    delimiter: str = ",",
-    header: bool = True,
-    quoting: bool = True,
-    encoding: str = "utf-8",
+    **settings: Any,
 ) -> RawRows:
-    """Reads the rows of a text file that is in memory.
+    """Reads the rows of a text file that is in memory, see `TextParser`.
+
+    Raises:
+      InputError: where the file is empty, lacks a column or ends in a quote.
+    """
+    parser = TextParser(unit, columns, name=name, **settings)
+    rows = parser.parse(data)
+    if rows is None:
+        raise empty_file(name, unit)
+    rows.notes = parser.notes()
+    return rows
+
+
+class TextParser:
+    """Reads the rows of a text file, which may come in pieces.
 
     A line without any character is no row, but it counts as a line. A row with
     another number of fields than the first, or with broken text, is refused.
 
     Args:
-      data: the file.
       unit: what one row is, in the plural.
       columns: the columns wanted; without a header, the names of all columns.
       name: what to call the file in messages.
@@ -58,56 +70,103 @@ def parse_text(
       header: whether the first row holds the names of the columns.
       quoting: whether `"` holds values together.
       encoding: of the file.
-
-    Returns:
-      The rows, all columns strings.
-
-    Raises:
-      InputError: where the file is empty, lacks a column or ends in a quote.
     """
-    text, mark = as_utf8(data, encoding)
-    if not text.strip():
-        raise empty_file(name, unit)
-    whole = delimiter
-    if len(delimiter.encode()) > 1:
-        text, delimiter = with_one_character(text, delimiter, name)
-    names = list(columns)
-    if header:
+
+    def __init__(
+        self,
+        unit: str,
+        columns: Sequence[str] = (),
+        *,
+        name: str,
+        delimiter: str = ",",
+        header: bool = True,
+        quoting: bool = True,
+        encoding: str = "utf-8",
+    ) -> None:
+        self._unit, self._columns, self._name = unit, columns, name
+        self._delimiter, self._quoting = delimiter, quoting
+        self._encoding = encoding
+        self._names = None if header else list(columns)
+        self._lines = 0
+        self._spans = LineSpans()
+
+    def parse(self, data: bytes) -> RawRows | None:
+        """The rows of the next piece, all columns strings.
+
+        Args:
+          data: whole rows, with the ends of their lines.
+
+        Returns:
+          The rows, without notes; None where there are none.
+
+        Raises:
+          InputError: where the file lacks a column, or the piece ends in a
+            quote.
+        """
+        text, mark = as_utf8(data, self._encoding)
+        name, delimiter, quoting = self._name, self._delimiter, self._quoting
+        number = num_lines(text)
+        if not text.strip():
+            self._spans.add(np.arange(number), number, self._lines)
+            self._lines += number
+            return None
+        if len(delimiter.encode()) > 1:
+            text, delimiter = with_one_character(text, delimiter, name)
+        has_header = self._names is None
+        if has_header:
+            self._names = self._header(text, delimiter)
+        table, ordinals, invalid = _parse(
+            text, self._names, delimiter, quoting, name
+        )
+        lines = ordinals
+        if quoting and b'"' in text:
+            lines = lines_of_rows(table, ordinals, invalid, number)
+            last = int(lines.max(initial=1))
+            tail = last_lines(text, number - last + 1)
+            refuse_open_quote(tail, delimiter, name, self._lines + last)
+        self._spans.add(lines, number, self._lines)
+        real = ~_blank(table, lines, text)
+        if has_header:
+            real[np.flatnonzero(real)[:1]] = False
+        lines = lines + self._lines
+        self._lines += number
+        wrong = f"fields instead of {len(self._names)}"
+        broken = [
+            (int(line), f"{found} {wrong}", row)
+            for line, (_, found, row) in zip(
+                lines[len(table) :], invalid, strict=True
+            )
+        ]
+        lines = lines[: len(table)]
+        if not real.all():
+            table, lines = table.filter(real), lines[real]
+        if not len(table) and not broken:
+            return None
+        rows = RawRows(name, self._unit, table, lines, broken)
+        if delimiter != self._delimiter:
+            # Where it stood between quotes it is a part of the value.
+            _replace(rows, delimiter, self._delimiter)
+        if mark:
+            _refuse_marked(rows, mark, not_text(self._encoding))
+        return rows
+
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of the file, when all of it was read."""
+        return self._spans.notes(self._name)
+
+    def _header(self, text: bytes, delimiter: str) -> list[str]:
+        """The names of all columns, of which those that are wanted are there.
+
+        Raises:
+          InputError: where one is missing.
+        """
+        name, columns, quoting = self._name, self._columns, self._quoting
         names = _header(text, delimiter, quoting, name)
-        names = [column.replace(delimiter, whole) for column in names]
+        names = [column.replace(delimiter, self._delimiter) for column in names]
         if not set(columns) <= set(names):
             _refuse_header(text, columns, names, quoting, name)
         require_columns(name, names, columns)
-        names = _apart(names)
-    table, numbers, invalid = _parse(text, names, delimiter, quoting, name)
-    lines, notes = numbers, []
-    if quoting and b'"' in text:
-        lines, number = rows_and_lines(table, numbers, invalid, text)
-        last = int(lines.max(initial=1))
-        tail = last_lines(text, number - last + 1)
-        refuse_open_quote(tail, delimiter, name, last)
-        notes = note_long_rows(lines, number, name)
-    broken = [
-        (int(line), f"{found} fields instead of {len(names)}", row)
-        for line, (_, found, row) in zip(
-            lines[len(table) :], invalid, strict=True
-        )
-    ]
-    lines = lines[: len(table)]
-    real = ~_blank(table, lines, text)
-    if header:
-        real[np.flatnonzero(real)[:1]] = False
-    if not real.all():
-        table, lines = table.filter(real), lines[real]
-    if not len(table) and not broken:
-        raise empty_file(name, unit)
-    rows = RawRows(name, unit, table, lines, broken, notes)
-    if whole != delimiter:
-        # Where it stood between quotes it is a part of the value.
-        _replace(rows, delimiter, whole)
-    if mark:
-        _refuse_marked(rows, mark, not_text(encoding))
-    return rows
+        return _apart(names)
 
 
 def _replace(rows: RawRows, old: str, new: str) -> None:
