@@ -49,7 +49,7 @@ def read_text(
         quoting=quoting,
         encoding=encoding,
     )
-    room = limits.TEXT_BYTES
+    room: int | None = limits.TEXT_BYTES
     plain = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
     if size is None or not plain or len(delimiter.encode()) > 1:
         room = None

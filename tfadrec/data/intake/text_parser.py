@@ -113,11 +113,9 @@ class TextParser:
         if len(delimiter.encode()) > 1:
             text, delimiter = with_one_character(text, delimiter, name)
         has_header = self._names is None
-        if has_header:
-            self._names = self._header(text, delimiter)
-        table, ordinals, invalid = _parse(
-            text, self._names, delimiter, quoting, name
-        )
+        names = self._names or self._header(text, delimiter)
+        self._names = names
+        table, ordinals, invalid = _parse(text, names, delimiter, quoting, name)
         lines = ordinals
         if quoting and b'"' in text:
             lines = lines_of_rows(table, ordinals, invalid, number)
@@ -130,7 +128,7 @@ class TextParser:
             real[np.flatnonzero(real)[:1]] = False
         lines = lines + self._lines
         self._lines += number
-        wrong = f"fields instead of {len(self._names)}"
+        wrong = f"fields instead of {len(names)}"
         broken = [
             (int(line), f"{found} {wrong}", row)
             for line, (_, found, row) in zip(

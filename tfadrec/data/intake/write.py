@@ -171,7 +171,7 @@ def write_spilled(
         for name, table in tables.items()
         if table is not None
     }
-    logs = Logs(impressions, requests, events)
+    logs = Logs(impressions, requests, events, seen)
     with folder.replacing() as fresh:
         for name, table in (given | {"rejects": ledger.rejects()}).items():
             pq.write_table(table, fresh / f"{name}.parquet")

@@ -9,12 +9,16 @@ import pyarrow as pa
 
 from tfadrec.core.schema import Schema
 from tfadrec.data.encoded import column_files
-from tfadrec.data.encoded.encode_tables import check_columns, encode_users
+from tfadrec.data.encoded.encode_tables import (
+    check_columns,
+    distinct_ids,
+    encode_users,
+)
 from tfadrec.data.encoded.encoded import arrays_of_rates, arrays_of_users
 from tfadrec.data.features import counted, encode
 from tfadrec.data.intake.feature_columns import named_columns
 from tfadrec.data.intake.spilled_table import SpilledTable
-from tfadrec.data.intake.user_rows import ids_in, user_rows
+from tfadrec.data.intake.user_rows import user_rows
 from tfadrec.data.intake.workspace import Workspace
 from tfadrec.data.intake.write_logs import (
     EventParts,
@@ -33,11 +37,13 @@ class Logs:
       impressions: see `write_dataset`.
       requests: of the impressions, see `request_rows`.
       events: see `write_dataset`; without rows where there is no event log.
+      users: the ids in both, sorted.
     """
 
     impressions: SpilledTable
     requests: SpilledTable
     events: SpilledTable
+    users: pa.Array
 
 
 def write_columns(
@@ -66,10 +72,10 @@ def write_columns(
     """
     _check(schema, tables, logs)
     people = tables.get("users") if schema.of("user") else None
-    seen = [logs.events, logs.impressions]
+    user_ids = logs.users
     if people is not None:
-        seen.append(SpilledTable.of(people.select(["user_id"]), workspace))
-    user_ids = ids_in(seen, "user_id")
+        chunks = [user_ids, *people["user_id"].chunks]
+        user_ids = distinct_ids([pa.chunked_array(chunks)])
     column_files.save_user_ids(user_ids, folder)
     of_users = encode_users(people, user_ids, schema)
     shown_users = user_rows(logs.impressions, user_ids, workspace)
