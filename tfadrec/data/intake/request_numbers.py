@@ -58,7 +58,7 @@ class RequestNumbers:
         if self._kept is None and self._rows <= limits.BATCH_ROWS:
             self._kept = np.zeros(self._rows, np.int64)
         elif self._kept is None:
-            self._kept = np.memmap(
-                self._workspace.file(), np.int64, "w+", shape=(self._rows,)
-            )
+            path = self._workspace.file()
+            self._kept = np.memmap(path, np.int64, "w+", shape=(self._rows,))
+            path.unlink()
         return self._kept

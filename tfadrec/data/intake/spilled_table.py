@@ -70,9 +70,11 @@ class SpilledTable:
             self._held.append(table)
             return
         if self._file is None:
-            path = str(self._workspace.file())
-            self._file = pa.OSFile(path, "wb")
-            self._reader = pa.OSFile(path, "rb")
+            path = self._workspace.file()
+            self._file = pa.OSFile(str(path), "wb")
+            self._reader = pa.OSFile(str(path), "rb")
+            # What is open needs no name, and its room is free once it is not.
+            path.unlink()
             for held in self._held:
                 self._write(held)
             self._held = []

@@ -112,9 +112,9 @@ class TextParser:
             return None
         if len(delimiter.encode()) > 1:
             text, delimiter = with_one_character(text, delimiter, name)
-        has_header = self._names is None
-        names = self._names or self._header(text, delimiter)
-        self._names = names
+        names, has_header = self._names, self._names is None
+        if names is None:
+            names = self._names = self._header(text, delimiter)
         table, ordinals, invalid = _parse(text, names, delimiter, quoting, name)
         lines = ordinals
         if quoting and b'"' in text:

@@ -7,7 +7,7 @@ from tfadrec.core.scratch_folder import scratch_folder
 
 
 class Workspace:
-    """Gives names for temporary files, which are removed in the end.
+    """Gives names for temporary files, of which none is left in the end.
 
     The folder that they lie in is hidden beside the target, and made with the
     first of them. What a killed process leaves there is removed by the next
