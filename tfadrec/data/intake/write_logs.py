@@ -88,7 +88,8 @@ class EventParts:
         known: int,
     ) -> None:
         self._place = place
-        self._count = limits.parts_of(len(events), events.nbytes)
+        rows = len(events) + len(impressions)
+        self._count = limits.parts_of(rows, events.nbytes)
         part_of = parts_by_user((users, shown_users), known, self._count)
 
         def dealt(table: SpilledTable, rows: SpilledTable, columns=None):
