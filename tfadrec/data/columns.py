@@ -14,7 +14,7 @@ from tfadrec.data.list_text import (
 )
 
 
-class Chunks(Protocol):
+class _Chunks(Protocol):
     """A column in arrays that are had one after another, once or again."""
 
     type: pa.DataType
@@ -24,7 +24,7 @@ class Chunks(Protocol):
         ...
 
 
-Column: TypeAlias = pa.Array | pa.ChunkedArray | Chunks
+Column: TypeAlias = pa.Array | pa.ChunkedArray | _Chunks
 
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
 #: Dots between groups of three digits, and perhaps decimals after a comma.

@@ -20,9 +20,9 @@ from tfadrec.data.intake.file_checks import (
     one_line,
     require_columns,
 )
+from tfadrec.data.intake.line_spans import LineSpans
 from tfadrec.data.intake.quotes import (
     LINE_END,
-    LineSpans,
     last_lines,
     lines_of_rows,
     num_lines,

@@ -16,12 +16,13 @@ from tfadrec.core.owned_folder import OwnedFolder
 from tfadrec.core.schema import SCHEMA_FILE, Schema
 from tfadrec.data.intake.feature_columns import named_columns
 from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.intake.logs import Logs
 from tfadrec.data.intake.request_rows import request_rows
 from tfadrec.data.intake.spilled_table import SpilledTable, array_of
 from tfadrec.data.intake.summary import Summary
 from tfadrec.data.intake.user_rows import ids_in
 from tfadrec.data.intake.workspace import Workspace
-from tfadrec.data.intake.write_columns import Logs, write_columns
+from tfadrec.data.intake.write_columns import write_columns
 
 _LOG = logging.getLogger(__name__)
 _ID_TYPES = {"string": pa.string(), "int64": pa.int64()}

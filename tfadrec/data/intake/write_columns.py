@@ -1,7 +1,6 @@
 """Writing what models read of a dataset, and the logs that it is made of."""
 
 import collections
-import dataclasses
 import pathlib
 from collections.abc import Mapping
 
@@ -16,34 +15,14 @@ from tfadrec.data.encoded.encode_tables import (
 )
 from tfadrec.data.encoded.encoded import arrays_of_rates, arrays_of_users
 from tfadrec.data.features import counted, encode
+from tfadrec.data.intake.event_parts import EventParts, write_histories
 from tfadrec.data.intake.feature_columns import named_columns
-from tfadrec.data.intake.spilled_table import SpilledTable
+from tfadrec.data.intake.logs import Logs
+from tfadrec.data.intake.place import Place
 from tfadrec.data.intake.user_rows import user_rows
 from tfadrec.data.intake.workspace import Workspace
-from tfadrec.data.intake.write_logs import (
-    EventParts,
-    Place,
-    write_histories,
-    write_impressions,
-)
+from tfadrec.data.intake.write_impressions import write_impressions
 from tfadrec.data.rate_table import rate_tables
-
-
-@dataclasses.dataclass(frozen=True)
-class Logs:
-    """The tables of a dataset that may be larger than memory.
-
-    Args:
-      impressions: see `write_dataset`.
-      requests: of the impressions, see `request_rows`.
-      events: see `write_dataset`; without rows where there is no event log.
-      users: the ids in both, sorted.
-    """
-
-    impressions: SpilledTable
-    requests: SpilledTable
-    events: SpilledTable
-    users: pa.Array
 
 
 def write_columns(
