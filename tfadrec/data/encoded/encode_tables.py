@@ -19,7 +19,7 @@ from tfadrec.data.features import (
     with_columns,
 )
 from tfadrec.data.impressions import Impressions
-from tfadrec.data.rate_table import rate_tables
+from tfadrec.data.rate_table import RateTable, rate_tables
 
 
 def encode_tables(schema: Schema, tables: Mapping[str, pa.Table]) -> Encoded:
@@ -69,13 +69,30 @@ def encode_tables(schema: Schema, tables: Mapping[str, pa.Table]) -> Encoded:
         history_starts=starts,
         history_ends=ends,
     )
-    rates = {}
-    if counted(schema.features):
-        of_ads = encode(tables["ads"], schema.of("ad"))
-        rates = rate_tables(schema, shown, of_ads, of_users)
+    rates = encode_rates(schema, tables["ads"], of_users, shown)
     return Encoded(
         user_ids.to_numpy(zero_copy_only=False), of_users, log, shown, rates
     )
+
+
+def encode_rates(
+    schema: Schema,
+    ads: pa.Table,
+    of_users: Mapping[str, np.ndarray],
+    shown: Impressions,
+) -> dict[str, RateTable]:
+    """What rates and counts are at the end of a log, see `rate_tables`.
+
+    Args:
+      schema: the feature spec.
+      ads: the catalogue.
+      of_users: as from `encode_users`.
+      shown: all impressions.
+    """
+    if not counted(schema.features):
+        return {}
+    of_ads = encode(ads, schema.of("ad"))
+    return rate_tables(schema, shown, of_ads, of_users)
 
 
 def encode_events(

@@ -11,10 +11,11 @@ from tfadrec.data.encoded import column_files
 from tfadrec.data.encoded.encode_tables import (
     check_columns,
     distinct_ids,
+    encode_rates,
     encode_users,
 )
 from tfadrec.data.encoded.encoded import arrays_of_rates, arrays_of_users
-from tfadrec.data.features import counted, encode
+from tfadrec.data.features import counted
 from tfadrec.data.intake.event_parts import EventParts, write_histories
 from tfadrec.data.intake.feature_columns import named_columns
 from tfadrec.data.intake.logs import Logs
@@ -22,7 +23,6 @@ from tfadrec.data.intake.place import Place
 from tfadrec.data.intake.user_rows import user_rows
 from tfadrec.data.intake.workspace import Workspace
 from tfadrec.data.intake.write_impressions import write_impressions
-from tfadrec.data.rate_table import rate_tables
 
 
 def write_columns(
@@ -82,8 +82,7 @@ def write_columns(
         )
     if counted(schema.features):
         shown = column_files.saved_impressions(folder, schema)
-        of_ads = encode(tables["ads"], schema.of("ad"))
-        rates = rate_tables(schema, shown, of_ads, of_users)
+        rates = encode_rates(schema, tables["ads"], of_users, shown)
         with column_files.writing(folder) as writer:
             writer.append(arrays_of_rates(rates))
     return num_requests
