@@ -2,13 +2,14 @@
 
     python benchmarks/scale.py                     # a million rows
     python benchmarks/scale.py --rows 10000000 --users 500000 --ads 100000
+    python benchmarks/scale.py --rows 10000000 --prepare
 
 Made-up impressions, and as many events, in Parquet files of a million rows; a
 category and a number of users, ads, events and the context. Each step is a
-process of its own. It tells rows per second of processor time, its largest
-resident memory, and how much of what is resident at its end is mapped columns:
-the system takes that back where memory is short. `batches` compares batches of
-the mapped files with batches of the same arrays in memory, in turn.
+process of its own. It tells impressions per second of processor time, its
+largest resident memory, and how much of what is resident at its end is mapped
+columns: the system takes that back where memory is short. `batches` compares
+batches of the mapped files with batches of the same arrays in memory, in turn.
 """
 
 import argparse
@@ -168,6 +169,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--users", type=int, default=50_000)
     parser.add_argument("--ads", type=int, default=10_000)
     parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--prepare", action="store_true", help="and no more")
     parser.add_argument("--folder", help="where to write; a temporary folder")
     return parser.parse_args()
 
@@ -177,6 +179,8 @@ def _measure(folder: pathlib.Path, arguments: argparse.Namespace) -> None:
     numbers = map(str, (arguments.rows, arguments.steps))
     given = [folder, *map(pathlib.Path, numbers)]
     for name, code in _STEPS.items():
+        if arguments.prepare and name != "prepare":
+            continue
         told = run_in(here, _COMMON + code, *given)
         rate = f"{told['rows'] / told['seconds']:12,.0f} rows/s"
         if name == "batches":

@@ -1,5 +1,8 @@
 """Arrow columns of any type as text, numbers or lists."""
 
+from collections.abc import Iterable, Iterator
+from typing import Protocol, TypeAlias
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,6 +12,19 @@ from tfadrec.data.list_text import (
     LOOKS_LIKE_A_LIST,
     read_entries,
 )
+
+
+class _Chunks(Protocol):
+    """A column in arrays that are had one after another, once or again."""
+
+    type: pa.DataType
+
+    def iterchunks(self) -> Iterator[pa.Array]:
+        """The arrays; a column without rows may have none."""
+        ...
+
+
+Column: TypeAlias = pa.Array | pa.ChunkedArray | _Chunks
 
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
 #: Dots between groups of three digits, and perhaps decimals after a comma.
@@ -175,12 +191,12 @@ def lists_of(flat: pa.Array, lengths: np.ndarray, keep: np.ndarray) -> pa.Array:
 
 
 def rows_of(
-    values: pa.Array | pa.ChunkedArray, known: np.ndarray
+    values: pa.Array | pa.ChunkedArray, known: np.ndarray | pa.Array
 ) -> np.ndarray:
     """1-based places of `values` in `known`, int32 [n], 0 where absent."""
     if len(known) == 0:
         return np.zeros(len(values), np.int32)
-    known_values = pa.array(known)
+    known_values = known if isinstance(known, pa.Array) else pa.array(known)
     values = values.cast(known_values.type)
     found = pc.index_in(values, value_set=known_values)
     if isinstance(found, pa.ChunkedArray):
@@ -192,6 +208,11 @@ def rows_of(
 def as_mask(values) -> np.ndarray:
     """Bool [n] in NumPy."""
     return as_array(values).to_numpy(zero_copy_only=False).astype(bool)
+
+
+def chunks_of(column: Column) -> Iterable[pa.Array]:
+    """The arrays that a column is made of."""
+    return [column] if isinstance(column, pa.Array) else column.iterchunks()
 
 
 def as_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:

@@ -8,6 +8,7 @@ from data.features.reading import decode, describe, encode, parse
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
+from tfadrec.data.features import number
 
 
 @pytest.mark.parametrize(
@@ -137,3 +138,24 @@ def test_the_largest_number_is_not_lost_in_rounding():
     values = encode(pa.array([1e100, -1e100]), feature)["x"]
     again = pa.array(decode({"x": values}, feature)["x"])
     np.testing.assert_array_equal(encode(again, feature)["x"], values)
+
+
+def test_statistics_of_blocks_are_those_of_all_numbers(monkeypatch):
+    values = np.random.default_rng(0).lognormal(5, 3, 1001)
+    values[::50] = np.nan
+    chunks = pa.chunked_array([values[:7], values[7:700], values[700:]])
+    whole = describe("number", pa.chunked_array([values]))
+    assert describe("number", chunks) == whole
+    known = values[~np.isnan(values)]
+    assert (whole.mean, whole.std) == (known.mean(), known.std())
+    monkeypatch.setattr(number, "_BLOCK", 16)
+    blocks = describe("number", chunks)
+    assert blocks == describe("number", pa.chunked_array([values]))
+    for name in ("low", "high", "mean", "std"):
+        assert getattr(blocks, name) == pytest.approx(
+            getattr(whole, name), rel=1e-14
+        )
+    # Bounds are those of some of the numbers, from one part of the column as
+    # from another.
+    cut = describe("number", pa.chunked_array([np.arange(4096.0)]), buckets=4)
+    assert cut.bounds == pytest.approx((1024, 2048, 3072), abs=256)

@@ -2,13 +2,17 @@ import pyarrow as pa
 import pytest
 
 from tfadrec.core.errors import TfadrecError
-from tfadrec.data.intake.ledger import Count, Ledger
+from tfadrec.data.intake.ledger import Count, Ledger, as_rejects
 
 
 def test_books_counts_and_rejects():
     ledger = Ledger()
     ledger.book(
-        "a.csv", "ads", read=3, kept=2, rejects=[(7, "bad", "x" * 2000)]
+        "a.csv",
+        "ads",
+        read=3,
+        kept=2,
+        rejects=[as_rejects("a.csv", [(7, "bad", "x" * 2000)])],
     )
     ledger.book("b.csv", "events", read=1, kept=1)
     assert ledger.counts == [
@@ -22,11 +26,12 @@ def test_books_counts_and_rejects():
 
 @pytest.mark.parametrize("kept", [1, 3])
 def test_no_row_is_lost_or_made_up(kept):
+    rejects = [as_rejects("a", [(1, "bad", "")])]
     with pytest.raises(
         TfadrecError,
         match=f"ads read must be ads kept .*: 3 read, {kept} kept, 1 rejected",
     ):
-        Ledger().book("a", "ads", read=3, kept=kept, rejects=[(1, "bad", "")])
+        Ledger().book("a", "ads", read=3, kept=kept, rejects=rejects)
 
 
 def test_an_empty_ledger_has_the_contracts_columns():

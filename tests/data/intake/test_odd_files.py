@@ -18,7 +18,8 @@ from tfadrec.data.files import open_filesystem
 from tfadrec.data.intake import checks
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
-from tfadrec.data.intake.read_table import parse_text, read_table
+from tfadrec.data.intake.read_table import read_table
+from tfadrec.data.intake.text_parser import parse_text
 
 
 def parquet(tmp_path, **columns):

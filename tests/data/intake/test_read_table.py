@@ -7,9 +7,10 @@ import pytest
 
 from tfadrec.core.errors import InputError
 from tfadrec.data.intake import quotes
-from tfadrec.data.intake import read_table as module
+from tfadrec.data.intake import text_parser as module
 from tfadrec.data.intake.ledger import Ledger
-from tfadrec.data.intake.read_table import parse_text, read_table
+from tfadrec.data.intake.read_table import read_table
+from tfadrec.data.intake.text_parser import parse_text
 
 
 def settled(rows):

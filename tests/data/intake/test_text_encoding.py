@@ -2,8 +2,9 @@ import pytest
 
 from tfadrec.core.errors import InputError
 from tfadrec.data.intake.ledger import Ledger
-from tfadrec.data.intake.read_table import parse_text, read_table
+from tfadrec.data.intake.read_table import read_table
 from tfadrec.data.intake.text_encoding import check_encoding
+from tfadrec.data.intake.text_parser import parse_text
 
 TEXT = "näme,b\n„é“,€\n"
 

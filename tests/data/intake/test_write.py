@@ -11,8 +11,9 @@ import pytest
 from tfadrec.core.errors import InputError, TfadrecError
 from tfadrec.core.feature import Feature
 from tfadrec.core.schema import Schema
-from tfadrec.data.intake.ledger import Ledger
-from tfadrec.data.intake.write import _order, check_out, write_dataset
+from tfadrec.data.intake.ledger import Ledger, as_rejects
+from tfadrec.data.intake.order import order_by
+from tfadrec.data.intake.write import check_out, write_dataset
 
 SCHEMA = Schema("made", "string", "int64", ("click",))
 ADS = pa.table(
@@ -53,7 +54,8 @@ def read(folder, name):
 
 def test_writes_every_table_of_the_contract(tmp_path):
     ledger = Ledger()
-    ledger.book("a", "ads", read=1, kept=0, rejects=[(4, "bad", "x")])
+    rejects = [as_rejects("a", [(4, "bad", "x")])]
+    ledger.book("a", "ads", read=1, kept=0, rejects=rejects)
     out = tmp_path / "deep" / "data"
     summary = write(out, ledger=ledger)
     assert Schema.from_json((out / "schema.json").read_text()) == SCHEMA
@@ -181,7 +183,7 @@ def test_times_far_apart_are_sorted_alike(tmp_path, last):
     count = 40_000_000 if last > 8 else 3
     first = np.array([count, 0, count, 1, 0])
     then = np.array([last, 5, 0, last, 5])
-    assert _order(first, then).tolist() == [1, 4, 3, 2, 0]
+    assert order_by(first, then).tolist() == [1, 4, 3, 2, 0]
 
 
 def test_impressions_are_sorted_by_time_and_arrival(tmp_path):

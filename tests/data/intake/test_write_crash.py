@@ -21,8 +21,10 @@ impressions: {file: log.csv, user_id: user, ad_id: ad, timestamp: time,
 WRITER = """
 import signal
 import sys
+from tfadrec.data.intake import limits
 from tfadrec.data.sources import prepare_table
 number = 0
+limits.BATCH_ROWS = limits.PART_ROWS = int(sys.argv[3])
 # A shell that started the tests in the background has Ctrl-C ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 print("ready", flush=True)
@@ -57,7 +59,8 @@ def end(writer, way):
 
 
 @pytest.mark.slow
-def test_a_dataset_is_whole_whenever_its_writer_is_ended(tmp_path):
+@pytest.mark.parametrize("size", [1000, 2], ids=["one part", "parts"])
+def test_a_dataset_is_whole_whenever_its_writer_is_ended(tmp_path, size):
     """Two datasets of 5 and 7 impressions take each other's place."""
     for name, rows in (("0", 5), ("1", 7)):
         write_logs(tmp_path / name, rows)
@@ -70,7 +73,7 @@ def test_a_dataset_is_whole_whenever_its_writer_is_ended(tmp_path):
     hidden = 0
     for moment in range(MOMENTS):
         writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER, tmp_path, out],
+            [sys.executable, "-c", WRITER, tmp_path, out, str(size)],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )

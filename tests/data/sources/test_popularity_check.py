@@ -4,6 +4,7 @@ import pyarrow.compute as pc
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from tests.data.spilled import spilled
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.sources.popularity_check import (
     click_rates,
@@ -44,12 +45,15 @@ def sample(purchases, period):
 
 
 def test_negatives_of_the_same_period_tell_nothing():
-    assert popularity_notes(sample(trending(), "auto"), sampled=True) == []
+    assert (
+        popularity_notes(spilled(sample(trending(), "auto")), sampled=True)
+        == []
+    )
 
 
 def test_negatives_of_the_whole_log_are_caught():
     table = sample(trending(), "all")
-    (note,) = popularity_notes(table, sampled=True)
+    (note,) = popularity_notes(spilled(table), sampled=True)
     assert note.startswith(
         "counts of an ad tell bought ads from sampled ones, and a model may "
         "learn that in the place of taste: AUC of click rate in the training "
@@ -59,7 +63,7 @@ def test_negatives_of_the_whole_log_are_caught():
         '.5 tells nothing. See "Does the sample leak?" in docs/data.md'
     )
     # Also where somebody else sampled them.
-    (note,) = popularity_notes(table, sampled=False)
+    (note,) = popularity_notes(spilled(table), sampled=False)
     assert note.startswith(
         "ads that were clicked often in the training part are clicked seldom "
         "in the other rows: AUC of click rate in the training part .1"
@@ -82,7 +86,7 @@ def test_purchases_that_tell(clicked, told):
             "clicked": (first == (clicked == "first")).astype(np.int8),
         }
     )
-    (note,) = popularity_notes(table, sampled=True)
+    (note,) = popularity_notes(spilled(table), sampled=True)
     assert f": AUC of purchases {told} .000; .5 tells" in note
 
 
@@ -105,28 +109,30 @@ def labels(rate_before, rate_after, split=False):
 
 def test_real_labels():
     # What was clicked is clicked again, or tells nothing: as it should be.
-    assert popularity_notes(labels(0.8, 0.8), sampled=False) == []
-    assert popularity_notes(labels(0.8, 0.5), sampled=False) == []
-    assert len(popularity_notes(labels(0.8, 0.2), sampled=False)) == 1
+    assert popularity_notes(spilled(labels(0.8, 0.8)), sampled=False) == []
+    assert popularity_notes(spilled(labels(0.8, 0.5)), sampled=False) == []
+    assert len(popularity_notes(spilled(labels(0.8, 0.2)), sampled=False)) == 1
     # Of sampled ones it should tell nothing.
-    assert len(popularity_notes(labels(0.8, 0.8), sampled=True)) == 1
+    assert len(popularity_notes(spilled(labels(0.8, 0.8)), sampled=True)) == 1
 
 
 def test_a_published_split_says_what_is_trained_on():
-    (note,) = popularity_notes(labels(0.2, 0.8, split=True), sampled=False)
+    (note,) = popularity_notes(
+        spilled(labels(0.2, 0.8, split=True)), sampled=False
+    )
     found = float(note.rpartition("training part ")[2].partition(";")[0])
     # In the late rows ad 0 is the better one, so its rows are ranked first. In
     # the others its share of the clicked is .2 / .7, of the rest .8 / 1.3.
     assert found == pytest.approx(0.5 + (0.2 / 0.7 - 0.8 / 1.3) / 2, abs=0.02)
     # By time it would be the other way round, and as bad.
-    (note,) = popularity_notes(labels(0.2, 0.8), sampled=False)
+    (note,) = popularity_notes(spilled(labels(0.2, 0.8)), sampled=False)
     assert float(note.rpartition("part ")[2].partition(";")[0]) != found
 
 
 def test_small_logs_prove_nothing():
     table = labels(0.8, 0.2).slice(7990, 20)
-    assert popularity_notes(table, sampled=True) == []
-    assert popularity_notes(table.slice(0, 0), sampled=True) == []
+    assert popularity_notes(spilled(table), sampled=True) == []
+    assert popularity_notes(spilled(table.slice(0, 0)), sampled=True) == []
 
 
 def test_counts_of_clicks_around():
@@ -142,13 +148,8 @@ def test_counts_of_clicks_around():
 
 
 def test_click_rates():
-    rates = click_rates(
-        np.array([0, 0, 2]),
-        np.array([True, False, False]),
-        np.array([3.0, 1.0, 4.0]),
-        4,
-    )
-    # Ads 1 and 3 have no row, and the rate of all: 3 / 8.
+    rates = click_rates(np.array([4.0, 0, 4, 0]), np.array([3.0, 0, 0, 0]))
+    # Ads 1 and 3 were not shown, and have the rate of all: 3 / 8.
     assert rates.tolist() == [0.75, 0.375, 0, 0.375]
 
 

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from tests.data.spilled import spilled
 from tfadrec.core.errors import InputError
 from tfadrec.core.schema import Schema
 from tfadrec.data import sources
@@ -355,7 +356,7 @@ def test_one_history_in_a_long_log_is_found(event, told):
     impressions = pa.table({"user_id": users, "timestamp": range(count)})
     events = pa.table({"user_id": [event], "timestamp": [count - 2]})
     ledger = Ledger()
-    note_no_histories(impressions, events, None, ledger)
+    note_no_histories(spilled(impressions), spilled(events), None, ledger)
     assert bool(ledger.notes) == told
 
 

@@ -1,6 +1,8 @@
 """The arrays of a dataset in its folder: a file each, to be mapped."""
 
+import contextlib
 import pathlib
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +11,9 @@ import pyarrow.parquet as pq
 from tfadrec.core.errors import InputError
 from tfadrec.core.schema import Schema
 from tfadrec.data.dataset_files import DatasetFiles
-from tfadrec.data.encoded.encoded import Encoded
+from tfadrec.data.encoded.column_writer import ColumnWriter, is_gathered
+from tfadrec.data.encoded.encoded import Encoded, impressions_of
+from tfadrec.data.impressions import Impressions
 
 #: Another encoding would have a folder of another name, so that versions
 #: which do not know it read the tables.
@@ -19,18 +23,32 @@ _USER_IDS = f"{_FOLDER}/user_ids"
 _SOURCES = ("events", "impressions", "users", "histories")
 
 
-def save(encoded: Encoded, folder: pathlib.Path) -> None:
-    """Writes the arrays below a dataset's folder.
+@contextlib.contextmanager
+def writing(folder: pathlib.Path) -> Iterator[ColumnWriter]:
+    """A writer of the arrays of a dataset's folder, by their names.
 
     Raises:
       OSError: where they cannot be written.
     """
-    (folder / _FOLDER).mkdir()
-    ids = pa.table({"user_id": pa.array(encoded.user_ids)})
+    (folder / _FOLDER).mkdir(exist_ok=True)
+    with ColumnWriter(folder / _FOLDER) as writer:
+        yield writer
+
+
+def save_user_ids(user_ids: pa.Array, folder: pathlib.Path) -> None:
+    """Writes the ids of users, beside the arrays."""
+    (folder / _FOLDER).mkdir(exist_ok=True)
+    ids = pa.table({"user_id": user_ids})
     pq.write_table(ids, folder / f"{_USER_IDS}.parquet")
-    for name, array in encoded.arrays().items():
-        with (folder / _FOLDER / f"{name}.npy").open("wb") as file:
-            _write(file, array, spare=_is_gathered(name))
+
+
+def saved_impressions(folder: pathlib.Path, schema: Schema) -> Impressions:
+    """The impressions whose arrays were written to a dataset's folder."""
+    arrays = {
+        path.stem: np.load(path, mmap_mode="r")
+        for path in (folder / _FOLDER).glob("impressions.*.npy")
+    }
+    return impressions_of(arrays, schema.labels)
 
 
 def load(files: DatasetFiles, schema: Schema) -> Encoded | None:
@@ -62,7 +80,7 @@ def load(files: DatasetFiles, schema: Schema) -> Encoded | None:
         path = pathlib.PurePosixPath(file)
         if path.parent.name == _FOLDER and path.suffix == ".npy":
             array = files.array(file)
-            arrays[path.stem] = array[:-1] if _is_gathered(path.stem) else array
+            arrays[path.stem] = array[:-1] if is_gathered(path.stem) else array
     try:
         encoded = Encoded.from_arrays(
             user_ids.to_numpy(), arrays, schema.labels
@@ -74,25 +92,6 @@ def load(files: DatasetFiles, schema: Schema) -> Encoded | None:
         ) from error
     _check_lengths(arrays)
     return encoded
-
-
-def _is_gathered(name: str) -> bool:
-    """Whether an array has one row of zeros more in its file.
-
-    That is the event which stands in the places of a batch where there is none.
-    """
-    return name.startswith("events.") and name != "events.users"
-
-
-def _write(file, array: np.ndarray, *, spare: bool) -> None:
-    """Writes an array as NumPy does, without a copy of it in memory."""
-    array = np.ascontiguousarray(array)
-    header = np.lib.format.header_data_from_array_1_0(array)
-    header["shape"] = (len(array) + spare, *array.shape[1:])
-    np.lib.format.write_array_header_1_0(file, header)
-    array.tofile(file)
-    if spare:
-        np.zeros_like(array, shape=(1, *array.shape[1:])).tofile(file)
 
 
 def _check_lengths(arrays: dict[str, np.ndarray]) -> None:

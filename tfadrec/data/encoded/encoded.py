@@ -30,19 +30,13 @@ class Encoded:
     rates: Mapping[str, RateTable]
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All arrays but the ids of users, by names that files can have.
-
-        Labels, which may be called anything, go by their numbers.
-        """
-        rows = vars(self.impressions)
-        labels = enumerate(rows["labels"].values())
-        parts = {
-            "users": self.users,
-            "events": vars(self.events),
-            "impressions": rows | {"labels": {str(n): v for n, v in labels}},
-            "rates": {name: vars(rate) for name, rate in self.rates.items()},
+        """All arrays but the ids of users, by names that files can have."""
+        return {
+            **arrays_of_users(self.users),
+            **arrays_of_events(self.events),
+            **arrays_of_impressions(self.impressions),
+            **arrays_of_rates(self.rates),
         }
-        return _flat("", parts)
 
     @classmethod
     def from_arrays(
@@ -61,27 +55,62 @@ class Encoded:
         Raises:
           KeyError: where an array is missing.
         """
-        parts: dict[str, Any] = {"users": {}, "rates": {}}
-        for name, array in arrays.items():
-            *path, last = name.split(".")
-            part = parts
-            for step in path:
-                part = part.setdefault(step, {})
-            part[last] = array
-        events, rows = parts["events"], parts["impressions"]
-        numbered = rows.pop("labels", {})
+        parts = {"users": {}, "rates": {}} | _nested(arrays)
         return cls(
             user_ids=user_ids,
             users=parts["users"],
             events=EventLog(
-                **{"users": None, "times": None, "columns": {}} | events
+                **{"users": None, "times": None, "columns": {}}
+                | parts["events"]
             ),
-            impressions=Impressions(
-                **{"columns": {}} | rows,
-                labels={n: numbered[str(i)] for i, n in enumerate(labels)},
-            ),
+            impressions=impressions_of(arrays, labels),
             rates={k: RateTable(**v) for k, v in parts["rates"].items()},
         )
+
+
+def impressions_of(
+    arrays: Mapping[str, np.ndarray], labels: Sequence[str]
+) -> Impressions:
+    """The impressions that `arrays_of_impressions` made arrays of.
+
+    Args:
+      arrays: of the impressions, and perhaps others.
+      labels: their names, in the order of their numbers.
+
+    Raises:
+      KeyError: where an array is missing.
+    """
+    rows = _nested(arrays)["impressions"]
+    numbered = rows.pop("labels", {})
+    return Impressions(
+        **{"columns": {}} | rows,
+        labels={name: numbered[str(i)] for i, name in enumerate(labels)},
+    )
+
+
+def arrays_of_users(users: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The users' part of `Encoded.arrays`."""
+    return _flat("users", users)
+
+
+def arrays_of_events(events: EventLog) -> dict[str, np.ndarray]:
+    """The log's part of `Encoded.arrays`."""
+    return _flat("events", vars(events))
+
+
+def arrays_of_impressions(impressions: Impressions) -> dict[str, np.ndarray]:
+    """The impressions' part of `Encoded.arrays`.
+
+    Labels, which may be called anything, go by their numbers.
+    """
+    labels = enumerate(impressions.labels.values())
+    rows = vars(impressions) | {"labels": {str(n): v for n, v in labels}}
+    return _flat("impressions", rows)
+
+
+def arrays_of_rates(rates: Mapping[str, RateTable]) -> dict[str, np.ndarray]:
+    """The rates' part of `Encoded.arrays`."""
+    return _flat("rates", {name: vars(rate) for name, rate in rates.items()})
 
 
 def _flat(prefix: str, part: Any) -> dict[str, np.ndarray]:
@@ -92,5 +121,17 @@ def _flat(prefix: str, part: Any) -> dict[str, np.ndarray]:
         return {prefix: part}
     found: dict[str, np.ndarray] = {}
     for name, inner in part.items():
-        found |= _flat(f"{prefix}.{name}" if prefix else name, inner)
+        found |= _flat(f"{prefix}.{name}", inner)
     return found
+
+
+def _nested(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The inverse of `_flat`."""
+    parts: dict[str, Any] = {}
+    for name, array in arrays.items():
+        *path, last = name.split(".")
+        part = parts
+        for step in path:
+            part = part.setdefault(step, {})
+        part[last] = array
+    return parts

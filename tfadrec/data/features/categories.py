@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
-from tfadrec.data.columns import as_array, as_lists
+from tfadrec.data.columns import as_array, as_lists, chunks_of
 from tfadrec.data.features import maps, vocabulary
 from tfadrec.data.features.kind import Kind
 
@@ -61,13 +61,15 @@ class Categories(Kind):
     ):
         """See `Kind.describe`."""
         check_max_values(feature, max_values)
-        column = as_array(column)
-        longest = int(maps.lengths(column).max(initial=0))
-        values, _ = maps.entries(column)
+        longest = max(
+            (maps.lengths(c).max(initial=0) for c in chunks_of(column)),
+            default=0,
+        )
+        values = (maps.entries(chunk)[0] for chunk in chunks_of(column))
         found = vocabulary.described(feature, values, known, buckets, min_count)
         return dataclasses.replace(
             feature,
-            width=max(1, min(longest, max_values)),
+            width=max(1, min(int(longest), max_values)),
             weighted=pa.types.is_map(column.type),
             **found,
         )

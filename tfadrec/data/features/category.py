@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tfadrec.data.columns import as_text
+from tfadrec.data.columns import as_text, chunks_of
 from tfadrec.data.features import vocabulary
 from tfadrec.data.features.kind import Kind
 
@@ -33,7 +33,9 @@ class Category(Kind):
 
     def describe(self, feature, column, known, *, buckets=0, min_count=1):
         """See `Kind.describe`."""
-        found = vocabulary.described(feature, column, known, buckets, min_count)
+        found = vocabulary.described(
+            feature, chunks_of(column), known, buckets, min_count
+        )
         return dataclasses.replace(feature, **found)
 
     def encode(self, column, feature):

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from tfadrec.core.feature import Feature
-from tfadrec.data.columns import as_mask
+from tfadrec.data.columns import Column, as_mask
 
 Columns = dict[str, np.ndarray]
 
@@ -78,7 +78,7 @@ class Kind:
     def describe(
         self,
         feature: Feature,
-        column: pa.Array | pa.ChunkedArray | None,
+        column: Column | None,
         known: Mapping[str, Feature],
         **settings: Any,
     ) -> Feature:
@@ -86,7 +86,8 @@ class Kind:
 
         Args:
           feature: its name, entity, kind, and what it refers to.
-          column: as from `parse`, or None for a derived one.
+          column: as from `parse`, or None for a derived one; it may be larger
+            than memory, and is read by `chunks_of`.
           known: by name, the features that are described already: those that
             this one may refer to.
           **settings: see `settings`.

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from tfadrec.core.errors import InputError
-from tfadrec.data.columns import as_array
+from tfadrec.data.columns import as_array, chunks_of
 from tfadrec.data.features import maps, vocabulary
 from tfadrec.data.features.categories import check_max_values
 from tfadrec.data.features.kind import Kind
@@ -62,10 +62,15 @@ class Lookup(Kind):
                 f"{feature.name!r} of the {feature.entity}. Give the map to "
                 "users or to impressions."
             )
-        column = as_array(column)
-        _, values = maps.entries(column)
-        described = describe_number(feature, values, log1p=log1p)
-        longest = maps.lengths(column).max(initial=1)
+        described = describe_number(
+            feature,
+            lambda: (maps.entries(chunk)[1] for chunk in chunks_of(column)),
+            log1p=log1p,
+        )
+        longest = max(
+            (maps.lengths(c).max(initial=1) for c in chunks_of(column)),
+            default=1,
+        )
         return dataclasses.replace(
             described,
             vocabulary=key.vocabulary,

@@ -2,7 +2,9 @@
 
 import dataclasses
 import itertools
-from typing import ClassVar
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +12,13 @@ import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
-from tfadrec.data.columns import as_array, as_floats, as_text
+from tfadrec.data.columns import (
+    as_array,
+    as_floats,
+    as_mask,
+    as_text,
+    chunks_of,
+)
 from tfadrec.data.features.kind import Kind
 
 #: A number further from 0 than this counts as missing: squares of larger ones
@@ -21,6 +29,8 @@ LARGEST = 1e100
 _DEVIATIONS = 10.0
 #: A deviation smaller than this share of the mean is rounding.
 _ROUNDING = 1e-9
+#: Numbers that are summed together, 32 MiB of them.
+_BLOCK = 1 << 22
 
 
 class Number(Kind):
@@ -49,24 +59,27 @@ class Number(Kind):
         """See `Kind.parse`."""
         values = as_floats(column)
         missing = ~(np.abs(values) <= LARGEST)
-        given = as_text(column)
-        empty = pc.equal(given, "").to_numpy(zero_copy_only=False)
+        if pa.types.is_integer(column.type):
+            empty = as_mask(column.is_null())
+        else:
+            empty = as_mask(pc.equal(as_text(column), ""))
         return pa.array(values, mask=missing), missing & ~empty
 
     def describe(
         self, feature, column, known, *, log1p=False, bounds=(), buckets=0
     ):
         """See `Kind.describe`."""
-        values = as_array(column).cast(pa.float64())
-        values = values.to_numpy(zero_copy_only=False)
         return describe_number(
-            feature, values, log1p=log1p, bounds=bounds, buckets=buckets
+            feature,
+            lambda: map(_floats, chunks_of(column)),
+            log1p=log1p,
+            bounds=bounds,
+            buckets=buckets,
         )
 
     def encode(self, column, feature):
         """See `Kind.encode`."""
-        values = as_array(column).cast(pa.float64())
-        values = values.to_numpy(zero_copy_only=False)
+        values = _floats(as_array(column))
         return {feature.tensor: standardised(values, feature)}
 
     def decode(self, columns, feature):
@@ -76,13 +89,24 @@ class Number(Kind):
 
 def describe_number(
     feature: Feature,
-    values: np.ndarray,
+    read: Callable[[], Iterable[np.ndarray]],
     *,
     log1p: bool = False,
     bounds=(),
     buckets: int = 0,
 ) -> Feature:
-    """A feature with the range, mean and deviation of float64 values [n].
+    """A feature with the range, mean and deviation of a column.
+
+    Sums are made of blocks of `_BLOCK` numbers, so they do not depend on how
+    the column is cut into arrays.
+
+    Args:
+      feature: the feature.
+      read: gives the column, arrays of float64, each time it is called.
+      log1p: see `Number`, and so the others.
+      bounds: as above.
+      buckets: as above; of more than `_BLOCK` numbers their bounds are those of
+        evenly spread ones, between one and two blocks of them.
 
     Raises:
       InputError: where a setting is wrong.
@@ -92,7 +116,6 @@ def describe_number(
             f"`log1p` must be true or false. Received: {log1p!r} for "
             f"{feature.name!r}."
         )
-    known = values[np.abs(values) <= LARGEST]
     if buckets:
         if type(buckets) is not int or not 2 <= buckets <= 10_000 or bounds:
             raise InputError(
@@ -101,28 +124,77 @@ def describe_number(
                 f"bounds={bounds!r} for {feature.name!r}."
             )
         shares = np.arange(1, buckets) / buckets
+        known = _some_of(_blocks(read()))
         cuts = np.quantile(known, shares) if len(known) else np.zeros(1)
         bounds = np.unique(cuts).tolist()
     edges = _bounds(feature, bounds)
     feature = dataclasses.replace(feature, log1p=log1p, bounds=edges)
     if edges:
         return feature
-    if not len(known):
+    return dataclasses.replace(
+        feature, **_statistics(lambda: _blocks(read()), log1p)
+    )
+
+
+def _statistics(
+    blocks: Callable[[], Iterable[np.ndarray]], log1p: bool
+) -> dict[str, Any]:
+    """The range, the mean and the deviation of numbers in blocks."""
+    count, total = 0, []
+    for block in blocks():
+        count += len(block)
+        total.append(float(_scale(block, log1p).sum()))
+    if not count:
         # Nothing can be learned of numbers that come later: all are alike.
-        return dataclasses.replace(feature, low=0.0, high=0.0)
-    scaled = _scale(known, log1p)
-    mean, std = float(scaled.mean()), float(scaled.std())
+        return {"low": 0.0, "high": 0.0}
+    mean = math.fsum(total) / count
+    squares = []
+    for block in blocks():
+        off = _scale(block, log1p) - mean
+        squares.append(float((off * off).sum()))
+    std = math.sqrt(math.fsum(squares) / count)
     if not std > _ROUNDING * abs(mean):
         std = 1.0
-    far = np.abs(scaled - mean) > _DEVIATIONS * std
-    near = known[~far] if not far.all() else known
-    return dataclasses.replace(
-        feature,
-        low=float(near.min()),
-        high=float(near.max()),
-        mean=mean,
-        std=std,
-    )
+    ends: dict[bool, list[float]] = {True: [], False: []}
+    for block in blocks():
+        far = np.abs(_scale(block, log1p) - mean) > _DEVIATIONS * std
+        for is_far in (True, False):
+            some = block[far == is_far]
+            if len(some):
+                ends[is_far] += [float(some.min()), float(some.max())]
+    near = ends[False] or ends[True]
+    return {"low": min(near), "high": max(near), "mean": mean, "std": std}
+
+
+def _blocks(arrays: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """The numbers that are not missing, all blocks but the last one full."""
+    waiting: list[np.ndarray] = []
+    size = 0
+    for values in arrays:
+        known = values[np.abs(values) <= LARGEST]
+        while size + len(known) >= _BLOCK:
+            head, known = np.split(known, [_BLOCK - size])
+            yield np.concatenate([*waiting, head])
+            waiting, size = [], 0
+        waiting.append(known)
+        size += len(known)
+    if size:
+        yield np.concatenate(waiting)
+
+
+def _some_of(blocks: Iterable[np.ndarray]) -> np.ndarray:
+    """Evenly spread numbers: all of one block, at most two blocks of more."""
+    some, step, at = np.zeros(0), 1, 0
+    for block in blocks:
+        some = np.concatenate([some, block[-at % step :: step]])
+        at += len(block)
+        if len(some) > 2 * _BLOCK:
+            some, step = some[::2], 2 * step
+    return some
+
+
+def _floats(column: pa.Array) -> np.ndarray:
+    return column.cast(pa.float64()).to_numpy(zero_copy_only=False)
 
 
 def standardised(values: np.ndarray, feature: Feature) -> np.ndarray:

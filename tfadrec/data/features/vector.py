@@ -8,7 +8,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
-from tfadrec.data.columns import as_array, as_floats, as_lists, is_list
+from tfadrec.data.columns import (
+    as_array,
+    as_floats,
+    as_lists,
+    chunks_of,
+    is_list,
+)
 from tfadrec.data.features.kind import Kind
 
 
@@ -50,7 +56,11 @@ class Vector(Kind):
 
     def describe(self, feature, column, known):
         """See `Kind.describe`."""
-        width = pc.max(pc.list_value_length(column)).as_py() or 0
+        widths = (
+            pc.max(pc.list_value_length(chunk)).as_py() or 0
+            for chunk in chunks_of(column)
+        )
+        width = max(widths, default=0)
         if not width:
             raise InputError(
                 "a vector column must hold vectors. Received: none in "

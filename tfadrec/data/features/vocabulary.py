@@ -1,6 +1,6 @@
 """Values and their codes: a vocabulary, or hash buckets in its place."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
+from tfadrec.data.features.value_counts import value_counts
 
 #: What `described` takes.
 SETTINGS: dict[str, Any] = {"buckets": 0, "min_count": 1}
@@ -21,7 +22,7 @@ _TRIED: dict[int, int] = {}
 
 def described(
     feature: Feature,
-    values: pa.Array | pa.ChunkedArray,
+    chunks: Iterable[pa.Array],
     known: Mapping[str, Feature],
     buckets: int,
     min_count: int,
@@ -30,7 +31,7 @@ def described(
 
     Args:
       feature: what shares its vocabulary is given that one.
-      values: [n] strings, null where one is missing.
+      chunks: strings, null where one is missing; at least one array.
       known: by name, the features that are described already.
       buckets: the number of hash buckets, or 0 for a vocabulary.
       min_count: how often a value has to be seen to be in the vocabulary.
@@ -69,8 +70,7 @@ def described(
         return {"vocabulary": owner.vocabulary, "buckets": owner.buckets}
     if buckets:
         return {"vocabulary": (), "buckets": buckets}
-    counts = pc.value_counts(values)
-    names, seen = counts.field("values"), counts.field("counts")
+    names, seen = value_counts(chunks)
     often = names.filter(pc.greater_equal(seen, min_count)).drop_null()
     return {"vocabulary": tuple(sorted(often.to_pylist())), "buckets": 0}
 

@@ -34,7 +34,11 @@ _YEAR_1971 = 31_536_000
 
 def ids(rows: RawRows, name: str, id_type: IdType) -> pa.Array:
     """Ids, none missing, and integers where `id_type` says so."""
-    text = as_text(_plain(rows, name))
+    column = _plain(rows, name)
+    if id_type == "int64" and pa.types.is_signed_integer(column.type):
+        rows.refuse(as_mask(column.is_null()), f"{name} is missing")
+        return as_array(pc.fill_null(column, 0)).cast(pa.int64())
+    text = as_text(column)
     rows.refuse(as_mask(pc.equal(text, "")), f"{name} is missing")
     if id_type == "string":
         return text
@@ -72,7 +76,7 @@ def labels(rows: RawRows, name: str) -> pa.Array:
             among = pc.is_in(lowered, value_set=pa.array(words))
             column = pc.if_else(among, "1" if true else "0", column)
     values = as_floats(column)
-    zero_or_one = np.isin(values, (0.0, 1.0))
+    zero_or_one = (values == 0) | (values == 1)
     rows.refuse(as_mask(missing), f"{name} has no label")
     rows.refuse(~zero_or_one, f"{name} is not 0 or 1")
     return pa.array(np.where(zero_or_one, values, 0).astype(np.int8))
@@ -147,7 +151,7 @@ def timestamps(
     )
     kept = values[rows.kept]
     if unit != "s" and len(kept) and kept.max() < _YEAR_1971:
-        rows.notes += (
+        rows.doubts += (
             f"{rows.source}: all times of {name} lie in 1970. Where they are "
             "seconds since then, say `unit: s`; give the `format` of dates",
         )

@@ -8,70 +8,31 @@ stand in one table. `named_columns` gives it the name that the schema made.
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
 from tfadrec.core.schema import Schema
-from tfadrec.data.columns import as_mask, as_text
 from tfadrec.data.features import KINDS
+from tfadrec.data.intake.feature_parser import FeatureParser
 from tfadrec.data.intake.feature_spec import FeatureSpec
 from tfadrec.data.intake.ledger import Ledger
-from tfadrec.data.intake.raw_rows import RawRows, shown
-
-#: What stands between the values of columns that are joined, as in the keys of
-#: a map in text.
-JOINED_BY = ":"
+from tfadrec.data.intake.raw_rows import RawRows
+from tfadrec.data.intake.spilled_table import SpilledTable
 
 
 def parse_features(
     rows: RawRows, specs: Iterable[FeatureSpec], ledger: Ledger
 ) -> dict[str, pa.Array]:
-    """The typed columns of features, by their keys.
-
-    What cannot be read is missing, and the ledger notes how often that happened
-    in rows that are kept so far; so the checks that refuse rows come first.
-
-    Args:
-      rows: the rows, with the columns that the specs name.
-      specs: the features; those without a column are passed over.
-      ledger: is told what could not be read.
-
-    Returns:
-      Arrays [n], null where a value is missing.
-
-    Raises:
-      InputError: where a column's type does not fit the kind of its feature,
-        or none of the values that were given can be read.
-    """
-    columns = {}
-    notes = []
-    for spec in specs:
-        if not spec.columns:
-            continue
-        kind = KINDS[spec.kind]
-        raw = _joined([rows[column] for column in spec.columns])
-        try:
-            columns[spec.key], broken = kind.parse(
-                raw, spec.separator, spec.settings
-            )
-        except InputError as error:
-            raise InputError(
-                f"{rows.source}: the {spec.entity}'s {spec.name!r}: {error}"
-            ) from error
-        if (broken & rows.kept).any():
-            readable = kind.has_value(columns[spec.key]) & rows.kept
-            notes.append(_unreadable(rows, spec, raw, broken, readable))
-    # Two features may have one column.
-    for note in dict.fromkeys(notes):
-        ledger.note(note)
+    """The typed columns of features of a file, see `FeatureParser`."""
+    parser = FeatureParser(specs)
+    columns = parser.parse(rows)
+    parser.close(ledger)
     return columns
 
 
 def describe_features(
-    specs: Sequence[FeatureSpec], tables: Iterable[pa.Table]
+    specs: Sequence[FeatureSpec], tables: Iterable[pa.Table | SpilledTable]
 ) -> tuple[Feature, ...]:
     """The features with what is to be known of their columns.
 
@@ -158,44 +119,6 @@ def keyed_columns(table: pa.Table, schema: Schema) -> pa.Table:
     return table.rename_columns([keys.get(n, n) for n in table.column_names])
 
 
-def _unreadable(
-    rows: RawRows,
-    spec: FeatureSpec,
-    raw: pa.ChunkedArray,
-    broken: np.ndarray,
-    readable: np.ndarray,
-) -> str:
-    """What is to be said of values that cannot be read.
-
-    Args:
-      rows: the rows.
-      spec: the feature.
-      raw: its column, [n].
-      broken: bool [n], True where there was something that cannot be read.
-      readable: bool [n], True for the kept rows with a value.
-
-    Raises:
-      InputError: where no kept row has one.
-    """
-    broken = broken & rows.kept
-    row = int(np.argmax(broken))
-    number, given = int(broken.sum()), int((broken | readable).sum())
-    column = ", ".join(spec.columns)
-    (value,) = shown(raw.slice(row, 1))
-    sample = f"{value[:60]!r} in line {rows.lines[row]}"
-    if not readable.any():
-        raise InputError(
-            f"{rows.source}: the {spec.entity}'s {spec.name!r}: a {spec.kind} "
-            f"must have values that can be read. Received: {number:,} values "
-            f"of {column}, none of which can, such as {sample}. "
-            f"{KINDS[spec.kind].mend}, or name another kind or column."
-        )
-    return (
-        f"{rows.source}: {number:,} of {given:,} values of {column} "
-        f"{KINDS[spec.kind].unreadable}, such as {sample}"
-    )
-
-
 def _reference_names(specs: Sequence[FeatureSpec]) -> dict[str, list[str]]:
     """By each name that a reference may use, the keys that it stands for."""
     names: dict[str, list[str]] = {}
@@ -229,13 +152,3 @@ def _follow(
 
 def _name_of(spec: FeatureSpec, names: Mapping[str, list[str]]) -> str:
     return spec.name if len(names[spec.name]) == 1 else spec.key
-
-
-def _joined(columns: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
-    """One column; of several the texts, missing where one of them is."""
-    if len(columns) == 1:
-        return columns[0]
-    texts = [as_text(column) for column in columns]
-    whole = np.all([~as_mask(pc.equal(t, "")) for t in texts], axis=0)
-    joined = pc.binary_join_element_wise(*texts, JOINED_BY)
-    return pa.chunked_array([pc.if_else(pa.array(whole), joined, "")])

@@ -2,9 +2,11 @@
 
 import collections
 from collections.abc import Sequence
+from typing import NoReturn
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.nearest import nearest
+from tfadrec.data.intake.looks_like import looks_like
 
 #: Why a row is refused whose bytes are no text.
 NOT_UTF8 = "not UTF-8"
@@ -49,3 +51,29 @@ def empty_file(name: str, unit: str) -> InputError:
 def one_line(error: Exception) -> str:
     """What an error says, short and on one line."""
     return " ".join(str(error).split())[:300]
+
+
+def refuse_other_kinds(
+    data: bytes, unit: str, name: str, encoding: str
+) -> None:
+    """Refuses a file of another kind than text, by its first bytes.
+
+    Raises:
+      InputError: where it is one.
+    """
+    found = looks_like(data, encoding)
+    if found:
+        refuse_kind(found, unit, name)
+
+
+def refuse_kind(found: str, unit: str, name: str) -> NoReturn:
+    """Refuses a file, where `found` is as of `looks_like`.
+
+    Raises:
+      InputError: always.
+    """
+    what, _, mend = found.partition("; ")
+    raise InputError(
+        f"a file of {unit} must be text, JSON Lines or Parquet. Received: "
+        f"{name}, which looks like {what}. {mend[:1].upper()}{mend[1:]}."
+    )

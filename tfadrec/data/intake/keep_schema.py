@@ -11,11 +11,13 @@ import pyarrow.compute as pc
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
 from tfadrec.core.schema import Schema
-from tfadrec.data.columns import as_array, is_list
+from tfadrec.data.columns import Column, chunks_of, is_list
 from tfadrec.data.features import maps
+from tfadrec.data.features.value_counts import value_counts
 from tfadrec.data.intake.feature_columns import in_order
 from tfadrec.data.intake.feature_spec import FeatureSpec
 from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.intake.spilled_table import SpilledTable
 
 #: Settings that stand in the schema as they were given.
 _AS_GIVEN = ("log1p", "expression", "measure", "ids", "days", "prior")
@@ -69,7 +71,7 @@ class KeepSchema:
 
     def features(
         self,
-        tables: Iterable[pa.Table],
+        tables: Iterable[pa.Table | SpilledTable],
         ledger: Ledger,
     ) -> tuple[Feature, ...]:
         """The features of the other dataset, to describe new columns.
@@ -82,9 +84,7 @@ class KeepSchema:
           InputError: where a column does not fit.
         """
         columns = {
-            name: as_array(table[name])
-            for table in tables
-            for name in table.column_names
+            name: table[name] for table in tables for name in table.column_names
         }
         for feature in self.schema.features:
             column = columns.get(f"{feature.entity}.{feature.name}")
@@ -111,7 +111,7 @@ class KeepSchema:
             )
 
     def event_types(
-        self, columns: Iterable[pa.ChunkedArray | pa.Array], ledger: Ledger
+        self, columns: Iterable[Column], ledger: Ledger
     ) -> tuple[str, ...]:
         """The event types of the other dataset, new ones being unknown.
 
@@ -121,17 +121,19 @@ class KeepSchema:
         """
         known = pa.array(self.schema.event_types, pa.string())
         for column in columns:
-            column = as_array(column)
-            new = column.filter(pc.invert(pc.is_in(column, value_set=known)))
-            if len(new):
+            names, counts = value_counts(chunks_of(column))
+            new = pc.invert(pc.is_in(names, value_set=known))
+            number = pc.sum(counts.filter(new)).as_py()
+            if number:
                 ledger.note(
-                    f"{len(new):,} of {len(column):,} events have types that "
-                    f"{self.name} does not have ({_examples(new)}) and count "
-                    "as events of an unknown type"
+                    f"{number:,} of {pc.sum(counts).as_py():,} events have "
+                    f"types that {self.name} does not have "
+                    f"({_examples(names.filter(new), counts.filter(new))}) and "
+                    "count as events of an unknown type"
                 )
         return self.schema.event_types
 
-    def _check(self, feature: Feature, column: pa.Array) -> None:
+    def _check(self, feature: Feature, column: Column) -> None:
         """Refuses a column that the feature cannot be read off."""
         if feature.kind == "categories":
             weighted = pa.types.is_map(column.type)
@@ -144,13 +146,14 @@ class KeepSchema:
                     f"`weighted: {str(feature.weighted).lower()}`."
                 )
         if feature.kind == "vector":
-            width = pc.max(pc.list_value_length(column)).as_py()
-            if width not in (None, feature.width):
-                raise InputError(
-                    f"the {feature.entity}'s {feature.name!r} must have "
-                    f"{feature.width} floats, as in {self.name}. Received: "
-                    f"{width}. Name another column."
-                )
+            for chunk in chunks_of(column):
+                width = pc.max(pc.list_value_length(chunk)).as_py()
+                if width not in (None, feature.width):
+                    raise InputError(
+                        f"the {feature.entity}'s {feature.name!r} must have "
+                        f"{feature.width} floats, as in {self.name}. Received: "
+                        f"{width}. Name another column."
+                    )
 
 
 def _reference_names(features: Sequence[Feature]) -> dict[str, str]:
@@ -179,50 +182,63 @@ def _stated(spec: FeatureSpec, kept: Feature, names: Mapping[str, str]):
         yield "bounds", list(spec.settings["bounds"]), list(kept.bounds)
 
 
-def _outside(feature: Feature, column: pa.Array) -> list[str]:
+def _outside(feature: Feature, column: Column) -> list[str]:
     """What of a column is not as it was in the other dataset."""
     faults = []
     listed = pa.types.is_map(column.type) or is_list(column.type)
     if feature.kind in ("category", "categories", "lookup"):
-        values = maps.entries(column)[0] if listed else column
-        faults += _unknown(feature, values)
+        faults += _unknown(
+            feature,
+            (maps.entries(c)[0] if listed else c for c in chunks_of(column)),
+        )
     if feature.kind in ("number", "lookup") and not feature.bounds:
-        numbers = maps.entries(column)[1] if listed else _numbers(column)
-        faults += _beyond(feature, numbers)
+        faults += _beyond(
+            feature,
+            (
+                maps.entries(c)[1] if listed else _numbers(c)
+                for c in chunks_of(column)
+            ),
+        )
     if feature.kind in ("categories", "lookup"):
-        long = int((maps.lengths(column) > feature.width).sum())
+        lengths = [maps.lengths(chunk) for chunk in chunks_of(column)]
+        long = sum(int((some > feature.width).sum()) for some in lengths)
         if long:
             faults.append(
-                f"{long:,} of {len(column):,} lists have more than "
+                f"{long:,} of {sum(map(len, lengths)):,} lists have more than "
                 f"{feature.width} values and are cut"
             )
     return faults
 
 
-def _unknown(feature: Feature, values: pa.Array) -> list[str]:
+def _unknown(feature: Feature, chunks: Iterable[pa.Array]) -> list[str]:
     if feature.buckets:
         return []
-    values = values.cast(pa.string()).drop_null()
-    values = values.filter(pc.not_equal(values, ""))
+    names, counts = value_counts(c.cast(pa.string()) for c in chunks)
+    given = pc.fill_null(pc.not_equal(names, ""), False)
+    names, counts = names.filter(given), counts.filter(given)
     known = pa.array(feature.vocabulary, pa.string())
-    new = values.filter(pc.invert(pc.is_in(values, value_set=known)))
+    is_new = pc.invert(pc.is_in(names, value_set=known))
+    new = counts.filter(is_new)
     if not len(new):
         return []
     return [
-        f"{len(new):,} of {len(values):,} values are new "
-        f"({_examples(new)}) and count as unknown"
+        f"{pc.sum(new).as_py():,} of {pc.sum(counts).as_py():,} values are new "
+        f"({_examples(names.filter(is_new), new)}) and count as unknown"
     ]
 
 
-def _beyond(feature: Feature, numbers: np.ndarray) -> list[str]:
+def _beyond(feature: Feature, chunks: Iterable[np.ndarray]) -> list[str]:
     if feature.low is None or feature.high is None:
         return []
-    given = numbers[np.isfinite(numbers)]
-    outside = int(((given < feature.low) | (given > feature.high)).sum())
+    total = outside = 0
+    for numbers in chunks:
+        given = numbers[np.isfinite(numbers)]
+        total += len(given)
+        outside += int(((given < feature.low) | (given > feature.high)).sum())
     if not outside:
         return []
     return [
-        f"{outside:,} of {len(given):,} numbers lie outside "
+        f"{outside:,} of {total:,} numbers lie outside "
         f"[{feature.low:.6g}, {feature.high:.6g}] and are cut to it"
     ]
 
@@ -231,9 +247,7 @@ def _numbers(column: pa.Array) -> np.ndarray:
     return column.cast(pa.float64()).to_numpy(zero_copy_only=False)
 
 
-def _examples(values: pa.Array) -> str:
+def _examples(values: pa.Array, counts: pa.Array) -> str:
     """How many distinct values there are, and the most frequent one."""
-    counts = pc.value_counts(values)
-    most = int(np.argmax(counts.field("counts").to_numpy()))
-    example = counts.field("values")[most].as_py()
-    return f"{len(counts):,} distinct, most often {example!r}"
+    example = values[int(np.argmax(counts.to_numpy()))].as_py()
+    return f"{len(values):,} distinct, most often {example!r}"

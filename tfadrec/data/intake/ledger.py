@@ -1,8 +1,7 @@
 """The book in which every row that was read is kept, refused or left out."""
 
 import dataclasses
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
 
 import pyarrow as pa
 
@@ -40,7 +39,7 @@ class Ledger:
     def __init__(self) -> None:
         self.counts: list[Count] = []
         self.notes: list[str] = []
-        self._rejects: list[dict[str, Any]] = []
+        self._rejects: list[pa.Table] = []
 
     def book(
         self,
@@ -49,7 +48,7 @@ class Ledger:
         *,
         read: int,
         kept: int,
-        rejects: Iterable[tuple[int, str, str]] = (),
+        rejects: Sequence[pa.Table] = (),
         left_out: int = 0,
     ) -> None:
         """Books all rows of one unit of one source.
@@ -59,30 +58,22 @@ class Ledger:
           unit: what one row is, in the plural.
           read: rows that were read.
           kept: rows that the dataset uses.
-          rejects: (line, reason, text) of each row that was refused.
+          rejects: the rows that were refused, see `as_rejects`.
           left_out: rows that the user did not want.
 
         Raises:
           TfadrecError: where rows were lost or made up.
         """
-        rows: list[dict[str, Any]] = [
-            {
-                "source": source,
-                "line": line,
-                "reason": reason,
-                "row": text[:_ROW_CHARACTERS],
-            }
-            for line, reason, text in rejects
-        ]
-        if read != kept + len(rows) + left_out:
+        refused = sum(map(len, rejects))
+        if read != kept + refused + left_out:
             raise TfadrecError(
                 f"{unit} read must be {unit} kept + rejected + left out. "
-                f"Received: {read} read, {kept} kept, {len(rows)} rejected, "
+                f"Received: {read} read, {kept} kept, {refused} rejected, "
                 f"{left_out} left out in {source}. This is a fault of tfadrec: "
                 "please report it."
             )
-        self.counts.append(Count(source, unit, read, kept, len(rows), left_out))
-        self._rejects += rows
+        self.counts.append(Count(source, unit, read, kept, refused, left_out))
+        self._rejects += rejects
 
     def note(self, text: str) -> None:
         """Remembers something that the user should know, on one line."""
@@ -90,4 +81,21 @@ class Ledger:
 
     def rejects(self) -> pa.Table:
         """The table of `rejects.parquet`."""
-        return pa.Table.from_pylist(self._rejects, schema=_REJECTS)
+        return pa.concat_tables([_REJECTS.empty_table(), *self._rejects])
+
+
+def as_rejects(source: str, rows: Sequence[tuple[int, str, str]]) -> pa.Table:
+    """Refused rows as `rejects.parquet` holds them.
+
+    Args:
+      source: the file that they came from.
+      rows: (line, reason, text) of each.
+    """
+    lines, reasons, texts = zip(*rows, strict=True)
+    columns = [
+        [source] * len(rows),
+        lines,
+        reasons,
+        [text[:_ROW_CHARACTERS] for text in texts],
+    ]
+    return pa.table(columns, schema=_REJECTS)

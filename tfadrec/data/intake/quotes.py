@@ -10,40 +10,43 @@ import pyarrow.compute as pc
 from tfadrec.core.errors import InputError
 
 LINE_END = rb"\r\n|\r|\n"
-#: Rows of more lines, and a larger share of lines inside of values, are noted.
-_MANY_LINES = 10
-_LARGE_SHARE = 0.01
 #: How much of the end of a text is looked at first.
 _TAIL_BYTES = 1 << 12
 #: A row that was refused for its number of fields: ordinal, fields, text.
 Invalid = tuple[int, int, str]
 
 
-def rows_and_lines(
-    table: pa.Table, ordinals: np.ndarray, invalid: Sequence[Invalid], text
-) -> tuple[np.ndarray, int]:
-    """The line where each row begins, and how many lines there are.
+def num_lines(text: bytes) -> int:
+    """How many lines a text has; the last one may lack its end."""
+    ends = text.count(b"\n")
+    if b"\r" in text:
+        ends += text.count(b"\r") - text.count(b"\r\n")
+    return ends + (text != b"" and not text.endswith((b"\n", b"\r")))
+
+
+def lines_of_rows(
+    table: pa.Table,
+    ordinals: np.ndarray,
+    invalid: Sequence[Invalid],
+    lines: int,
+) -> np.ndarray:
+    """The line where each row begins.
 
     Args:
       table: [n] rows.
       ordinals: int64 [n + invalid], those of the rows in the file, from 1, the
         invalid rows' last.
       invalid: the other rows.
-      text: bytes, the file.
+      lines: how many there are.
 
     Returns:
-      int64 [n + invalid] in the order of `ordinals`, and a number.
+      int64 [n + invalid] in the order of `ordinals`.
     """
-    lines = text.count(b"\n") + text.count(b"\r") - text.count(b"\r\n")
-    lines += not text.endswith((b"\n", b"\r"))
     if len(ordinals) == lines:
-        return ordinals, lines
+        return ordinals
     ends = np.zeros(len(ordinals), np.int64)
-    signs = {"\n": 1}
-    if b"\r" in text:
-        signs |= {"\r": 1, "\r\n": -1}
     for column in table.columns:
-        for end, sign in signs.items():
+        for end, sign in (("\n", 1), ("\r", 1), ("\r\n", -1)):
             inside = pc.count_substring(column, end).to_numpy()
             ends[: len(table)] += sign * inside
     ends[len(table) :] = [
@@ -52,7 +55,24 @@ def rows_and_lines(
     by_ordinal = np.zeros(len(ordinals), np.int64)
     by_ordinal[ordinals - 1] = ends
     before = np.cumsum(by_ordinal) - by_ordinal
-    return ordinals + before[ordinals - 1], lines
+    return ordinals + before[ordinals - 1]
+
+
+def end_of_rows(text: bytes, delimiter: str, *, quoting: bool) -> int:
+    """Where the last row of a text ends that is whole; 0 where there is none.
+
+    Args:
+      text: of which the end may be cut off.
+      delimiter: of one byte.
+      quoting: whether a line end between quotes is a part of its value.
+    """
+    end = text.rfind(b"\n") + 1
+    while quoting and end:
+        at = _last_open_quote(text[:end], delimiter)
+        if at is None:
+            break
+        end = text.rfind(b"\n", 0, at) + 1
+    return end
 
 
 def refuse_open_quote(
@@ -91,31 +111,20 @@ def last_lines(text: bytes, number: int) -> bytes:
         size *= 4
 
 
-def note_long_rows(starts: np.ndarray, lines: int, name: str) -> list[str]:
-    """What is to be said of values that hold many line ends.
+def _last_open_quote(text: bytes, delimiter: str) -> int | None:
+    """A quote of the value that the end of the text cuts off, or None.
 
-    Args:
-      starts: int64 [n], the line where each row begins, in any order.
-      lines: how many there are.
-      name: what to call the file.
-
-    Returns:
-      At most one note.
+    Mostly all quotes open and close values in turn, and their number tells it.
     """
-    if len(starts) == lines:
-        return []
-    starts = np.sort(starts)
-    spans = np.diff(starts, append=lines + 1)
-    inside = int((spans - 1).sum())
-    long = spans > _MANY_LINES
-    if not long.any() and inside <= _LARGE_SHARE * lines:
-        return []
-    row = int(np.argmax(long if long.any() else spans > 1))
-    return [
-        f"{name}: {inside:,} of {lines:,} lines go on with a value in quotes; "
-        f"the row in line {starts[row]} has {spans[row]:,} lines. If it should "
-        "have one, a quote is not closed there"
-    ]
+    letters = np.frombuffer(text, np.uint8)
+    quotes = np.flatnonzero(letters == ord('"'))
+    beside = np.frombuffer(b'\r\n"' + delimiter.encode(), np.uint8)
+    opening, closing = quotes[::2], quotes[1::2]
+    opened = np.isin(letters[opening - 1], beside) | (opening == 0)
+    after = letters[np.minimum(closing + 1, len(letters) - 1)]
+    if not opened.all() or not np.isin(after, beside).all():
+        return _open_quote(text, delimiter)
+    return int(quotes[-1]) if len(quotes) % 2 else None
 
 
 def _open_quote(text: bytes, delimiter: str) -> int | None:

@@ -9,6 +9,8 @@ import pyarrow.compute as pc
 from tfadrec.core.feature import Feature
 from tfadrec.core.schema import Schema
 from tfadrec.data.features import KINDS, as_of, counted
+from tfadrec.data.intake.spilled_table import SpilledTable
+from tfadrec.data.intake.workspace import Workspace
 
 #: entity -> the id by which its rows are found in the impressions.
 _ID_OF = {"ad": "ad_id", "user": "user_id"}
@@ -22,7 +24,50 @@ def with_rates(
 ) -> pa.Table:
     """The impressions, with what was known at the moment of each.
 
-    Columns that are there already are worked out again.
+    Columns that are there already are worked out again, see `rate_columns`.
+    """
+    columns = rate_columns(schema, impressions, ads, users)
+    kept = [n for n in impressions.column_names if n not in columns]
+    return _beside(impressions.select(kept), columns)
+
+
+def with_spilled_rates(
+    schema: Schema,
+    impressions: SpilledTable,
+    ads: pa.Table,
+    users: pa.Table | None,
+    workspace: Workspace,
+) -> SpilledTable:
+    """The same of impressions that may be larger than memory.
+
+    All values of the columns that rates are made of are in memory together.
+    """
+    features = counted(schema.features)
+    if not features:
+        return impressions
+    keys = {f.tensor: f"{f.entity}.{f.name}" for f in schema.features}
+    wanted = {"request_id", "timestamp", "clicked", "weight"}
+    for feature in features:
+        wanted |= {*feature.ids, *(keys[name] for name in feature.of)}
+    read = [n for n in impressions.column_names if n in wanted]
+    columns = rate_columns(schema, impressions.table(read), ads, users)
+    found = SpilledTable(workspace)
+    begin = 0
+    for batch in impressions.batches():
+        size = len(batch)
+        here = {n: values.slice(begin, size) for n, values in columns.items()}
+        found.append(_beside(batch, here))
+        begin += size
+    return found
+
+
+def rate_columns(
+    schema: Schema,
+    impressions: pa.Table,
+    ads: pa.Table,
+    users: pa.Table | None,
+) -> dict[str, pa.Array]:
+    """The columns of rates and counts, by their keys.
 
     Only impressions of requests that were over in an earlier second count, so
     neither a row's own label nor that of its request has a part in its values.
@@ -36,7 +81,7 @@ def with_rates(
     """
     features = counted(schema.features)
     if not features:
-        return impressions
+        return {}
     tables = {"ad": ads} if users is None else {"ad": ads, "user": users}
     known = {feature.tensor: feature for feature in schema.features}
     times = impressions["timestamp"].to_numpy()
@@ -48,6 +93,7 @@ def with_rates(
     counts = (times, as_of.known_at(requests, times), clicks, weights)
     everything = np.ones(len(impressions), np.int64)
     rate = as_of.rate_of(*as_of.counts_as_of(everything, *counts))
+    columns = {}
     for feature in features:
         read = [known[name] for name in feature.of]
         codes = [_of_ids(impressions[name]) for name in feature.ids]
@@ -57,11 +103,14 @@ def with_rates(
         values = as_of.values_of(
             feature.kind, shown, clicked, rate, feature.prior
         )
-        key = f"{feature.entity}.{feature.name}"
-        if key in impressions.column_names:
-            impressions = impressions.drop_columns(key)
-        impressions = impressions.append_column(key, pa.array(values))
-    return impressions
+        columns[f"{feature.entity}.{feature.name}"] = pa.array(values)
+    return columns
+
+
+def _beside(table: pa.Table, columns: Mapping[str, pa.Array]) -> pa.Table:
+    for name, values in columns.items():
+        table = table.append_column(name, values)
+    return table
 
 
 def _of_ids(ids: pa.ChunkedArray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Reading Parquet files, whose columns have types of their own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -8,12 +8,16 @@ import pyarrow.fs
 import pyarrow.parquet as pq
 
 from tfadrec.data.columns import is_list
+from tfadrec.data.intake import limits
 from tfadrec.data.intake.file_checks import (
     NOT_UTF8,
     empty_file,
     require_columns,
 )
 from tfadrec.data.intake.raw_rows import RawRows
+
+#: Rows that are decoded together.
+_SCANNED_ROWS = 1 << 17
 
 
 def read_parquet(
@@ -22,8 +26,9 @@ def read_parquet(
     name: str,
     unit: str,
     columns: Sequence[str],
-) -> RawRows:
-    """Reads a Parquet file, or a folder of them.
+    size: int | None = None,
+) -> Iterator[RawRows]:
+    """Reads a Parquet file, or a folder of them, in batches.
 
     Bytes are text, and rows in which they are not UTF-8 are refused. UUIDs are
     their usual text. Other columns have their own type.
@@ -34,6 +39,7 @@ def read_parquet(
       name: what to call it in messages.
       unit: what one row is, in the plural.
       columns: the columns wanted, all where there are none.
+      size: of a batch, about; None for all rows in one.
 
     Raises:
       InputError: where the file is empty or lacks a column.
@@ -41,9 +47,45 @@ def read_parquet(
     wanted = list(dict.fromkeys(columns)) or None
     dataset = pq.ParquetDataset(inner, filesystem=filesystem)
     require_columns(name, dataset.schema.names, columns)
-    table = dataset.read(columns=wanted)
-    if not len(table):
+    if size is None:
+        tables = iter([dataset.read(columns=wanted)])
+    else:
+        tables = _batches(dataset, wanted, size)
+    begin = 1
+    for table in tables:
+        yield _rows(table, name, unit, begin)
+        begin += len(table)
+    if begin == 1:
         raise empty_file(name, unit)
+
+
+def _batches(
+    dataset: pq.ParquetDataset, columns: Sequence[str] | None, size: int
+) -> Iterator[pa.Table]:
+    """All rows, in batches of about so many; one file is read at a time."""
+    waiting: list[pa.RecordBatch] = []
+    rows = room = 0
+    for fragment in dataset.fragments:
+        for batch in fragment.to_batches(
+            schema=dataset.schema,
+            columns=columns,
+            batch_size=min(size, _SCANNED_ROWS),
+            batch_readahead=1,
+            fragment_readahead=1,
+        ):
+            waiting.append(batch)
+            rows += len(batch)
+            room += batch.nbytes
+            if rows >= size or room >= limits.BATCH_BYTES:
+                yield pa.Table.from_batches(waiting)
+                waiting = []
+                rows = room = 0
+    if waiting:
+        yield pa.Table.from_batches(waiting)
+
+
+def _rows(table: pa.Table, name: str, unit: str, begin: int) -> RawRows:
+    """Rows with texts for bytes, of which those that are broken are refused."""
     broken = np.zeros(len(table), bool)
     for place, field in enumerate(table.schema):
         column = _stored(table[field.name])
@@ -53,7 +95,8 @@ def read_parquet(
             column, bad = _text_of_bytes(column)
         broken |= bad
         table = table.set_column(place, field.name, column)
-    rows = RawRows(name, unit, table, np.arange(1, len(table) + 1))
+    lines = np.arange(begin, begin + len(table))
+    rows = RawRows(name, unit, table, lines)
     rows.refuse(broken, NOT_UTF8)
     return rows
 

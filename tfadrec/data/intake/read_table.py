@@ -1,63 +1,58 @@
 """Reading text, JSON Lines and Parquet without losing a row or its line."""
 
-import collections
-import csv
-import io
-import json
 import logging
 import pathlib
-import re
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.fs
 
 from tfadrec.core.errors import InputError
 from tfadrec.data.files import open_filesystem, require_files
 from tfadrec.data.intake.file_checks import (
-    empty_file,
-    not_text,
     one_line,
-    require_columns,
+    refuse_kind,
+    refuse_other_kinds,
 )
 from tfadrec.data.intake.json_lines import SUFFIXES, parse_json_lines
 from tfadrec.data.intake.looks_like import is_plain, looks_like
-from tfadrec.data.intake.quotes import (
-    LINE_END,
-    last_lines,
-    note_long_rows,
-    refuse_open_quote,
-    rows_and_lines,
-)
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.read_parquet import read_parquet
-from tfadrec.data.intake.text_encoding import as_utf8, with_one_character
+from tfadrec.data.intake.read_text import read_text
+from tfadrec.data.intake.text_encoding import as_utf8
 
 _LOG = logging.getLogger(__name__)
-_BLOCK_BYTES = 1 << 26
-#: What is tried to tell the delimiter, where that of the file's name is wrong,
-#: and where it is looked for.
-_DELIMITERS = (";", "\t", "|", ",", "::", "||", ", ", " ")
-_HEADER_BYTES = 4096
-_JSON = re.compile(rb'\s*(?:\[\s*)?\{\s*"(?:[^"\\]|\\.)*"\s*:')
 
 
 def read_table(
     path: str | pathlib.Path,
     unit: str,
     columns: Sequence[str] = (),
+    **settings: Any,
+) -> RawRows:
+    """All rows of a file, see `read_batches`."""
+    (rows,) = read_batches(path, unit, columns, size=None, **settings)
+    return rows
+
+
+def read_batches(
+    path: str | pathlib.Path,
+    unit: str,
+    columns: Sequence[str] = (),
     *,
+    size: int | None,
     name: str | None = None,
     delimiter: str | None = None,
     header: bool = True,
     quoting: bool = True,
     encoding: str | None = None,
-) -> RawRows:
-    """Reads a file of rows.
+) -> Iterator[RawRows]:
+    """Reads a file of rows in batches.
+
+    JSON Lines are in memory as a whole, and text where it is not UTF-8 or its
+    delimiter has several characters; other files never are.
 
     Args:
       path: a local path or a URI. `.parquet` files and folders are Parquet,
@@ -65,6 +60,7 @@ def read_table(
         text is unpacked where its name ends in `.gz`.
       unit: what one row is, in the plural.
       columns: the columns wanted; without a header, the names of all columns.
+      size: of a batch, about; None for all rows in one.
       name: what to call the file in messages; `path` by default.
       delimiter: of text, one character or more; a tab for `.tsv` and `.tab`,
         else a comma.
@@ -72,7 +68,7 @@ def read_table(
       quoting: whether `"` in text holds values together, line ends included.
       encoding: of text and JSON Lines; UTF-8 by default.
 
-    Returns:
+    Yields:
       The rows: text columns as strings, others in their own type.
 
     Raises:
@@ -88,7 +84,10 @@ def read_table(
         "columns": None if header else columns,
         "quoting": None if quoting else quoting,
     }
-    try:
+    if delimiter is None:
+        delimiter = "\t" if {".tsv", ".tab"} & suffixes else ","
+
+    def batches() -> Iterator[RawRows]:
         info = filesystem.get_file_info(inner)
         if info.type == pyarrow.fs.FileType.NotFound:
             raise InputError(
@@ -98,118 +97,74 @@ def read_table(
         require_files(filesystem, info, name)
         if info.type == pyarrow.fs.FileType.Directory or ".parquet" in suffixes:
             _refuse_settings({**textual, "encoding": encoding}, name, "Parquet")
-            return read_parquet(filesystem, inner, name, unit, columns)
+            yield from read_parquet(
+                filesystem, inner, name, unit, columns, size
+            )
+            return
         with filesystem.open_input_stream(inner) as stream:
-            data = stream.read()
-    except InputError:
-        raise
-    except (OSError, ValueError, pa.ArrowException) as error:
-        _refuse_other_names(_first_bytes(filesystem, inner), unit, name)
-        raise InputError(
-            f"a file of {unit} must be readable. Received: {name} "
-            f"({one_line(error)}). Check the file and its permissions."
-        ) from error
-    _refuse_other_kinds(data, unit, name, encoding or "utf-8")
-    if suffixes & SUFFIXES:
-        _refuse_settings(textual, name, "JSON Lines")
-        text, mark = as_utf8(data, encoding or "utf-8")
-        return parse_json_lines(
-            text.decode(),
-            unit,
-            columns,
-            name=name,
-            mark=mark,
-            encoding=encoding or "utf-8",
-        )
-    if delimiter is None:
-        delimiter = "\t" if {".tsv", ".tab"} & suffixes else ","
-    return parse_text(
-        data,
+            if suffixes & SUFFIXES:
+                _refuse_settings(textual, name, "JSON Lines")
+                rows = _json_lines(stream, unit, columns, name, encoding)
+                yield from rows.cut(size or max(1, len(rows)))
+                return
+            yield from read_text(
+                stream,
+                size,
+                unit,
+                columns,
+                name=name,
+                delimiter=delimiter,
+                header=header,
+                quoting=quoting,
+                encoding=encoding or "utf-8",
+            )
+
+    yield from _readable(batches(), filesystem, inner, unit, name)
+
+
+def _json_lines(
+    stream: pa.NativeFile,
+    unit: str,
+    columns: Sequence[str],
+    name: str,
+    encoding: str | None,
+) -> RawRows:
+    data = stream.read()
+    encoding = encoding or "utf-8"
+    refuse_other_kinds(data, unit, name, encoding)
+    text, mark = as_utf8(data, encoding)
+    return parse_json_lines(
+        text.decode(),
         unit,
         columns,
         name=name,
-        delimiter=delimiter,
-        header=header,
-        quoting=quoting,
-        encoding=encoding or "utf-8",
+        mark=mark,
+        encoding=encoding,
     )
 
 
-def parse_text(
-    data: bytes,
+def _readable(
+    batches: Iterator[RawRows],
+    filesystem: pyarrow.fs.FileSystem,
+    inner: str,
     unit: str,
-    columns: Sequence[str] = (),
-    *,
     name: str,
-    delimiter: str = ",",
-    header: bool = True,
-    quoting: bool = True,
-    encoding: str = "utf-8",
-) -> RawRows:
-    """Reads the rows of a text file that is in memory.
-
-    A line without any character is no row, but it counts as a line. A row with
-    another number of fields than the first, or with broken text, is refused.
-
-    Args:
-      data: the file.
-      unit: what one row is, in the plural.
-      columns: the columns wanted; without a header, the names of all columns.
-      name: what to call the file in messages.
-      delimiter: one character or more.
-      header: whether the first row holds the names of the columns.
-      quoting: whether `"` holds values together.
-      encoding: of the file.
-
-    Returns:
-      The rows, all columns strings.
-
-    Raises:
-      InputError: where the file is empty, lacks a column or ends in a quote.
-    """
-    text, mark = as_utf8(data, encoding)
-    if not text.strip():
-        raise empty_file(name, unit)
-    whole = delimiter
-    if len(delimiter.encode()) > 1:
-        text, delimiter = with_one_character(text, delimiter, name)
-    names = list(columns)
-    if header:
-        names = _header(text, delimiter, quoting, name)
-        names = [column.replace(delimiter, whole) for column in names]
-        if not set(columns) <= set(names):
-            _refuse_header(text, columns, names, quoting, name)
-        require_columns(name, names, columns)
-        names = _apart(names)
-    table, numbers, invalid = _parse(text, names, delimiter, quoting, name)
-    lines, notes = numbers, []
-    if quoting and b'"' in text:
-        lines, number = rows_and_lines(table, numbers, invalid, text)
-        last = int(lines.max(initial=1))
-        tail = last_lines(text, number - last + 1)
-        refuse_open_quote(tail, delimiter, name, last)
-        notes = note_long_rows(lines, number, name)
-    broken = [
-        (int(line), f"{found} fields instead of {len(names)}", row)
-        for line, (_, found, row) in zip(
-            lines[len(table) :], invalid, strict=True
-        )
-    ]
-    lines = lines[: len(table)]
-    real = ~_blank(table, lines, text)
-    if header:
-        real[np.flatnonzero(real)[:1]] = False
-    if not real.all():
-        table, lines = table.filter(real), lines[real]
-    if not len(table) and not broken:
-        raise empty_file(name, unit)
-    rows = RawRows(name, unit, table, lines, broken, notes)
-    if whole != delimiter:
-        # Where it stood between quotes it is a part of the value.
-        _replace(rows, delimiter, whole)
-    if mark:
-        _refuse_marked(rows, mark, not_text(encoding))
-    return rows
+) -> Iterator[RawRows]:
+    """The batches; of errors it is said which file they are of."""
+    while True:
+        try:
+            rows = next(batches, None)
+        except InputError:
+            raise
+        except (OSError, ValueError, pa.ArrowException) as error:
+            _refuse_other_names(_first_bytes(filesystem, inner), unit, name)
+            raise InputError(
+                f"a file of {unit} must be readable. Received: {name} "
+                f"({one_line(error)}). Check the file and its permissions."
+            ) from error
+        if rows is None:
+            return
+        yield rows
 
 
 def _refuse_settings(settings, name: str, kind: str) -> None:
@@ -236,160 +191,4 @@ def _refuse_other_names(data: bytes, unit: str, name: str) -> None:
     if is_plain(data):
         found = found or "text; let its name end in .csv"
     if found and not name.lower().endswith(found.rpartition(" ")[2]):
-        _refuse(found, unit, name)
-
-
-def _refuse_other_kinds(
-    data: bytes, unit: str, name: str, encoding: str
-) -> None:
-    found = looks_like(data, encoding)
-    if found:
-        _refuse(found, unit, name)
-
-
-def _refuse(found: str, unit: str, name: str) -> NoReturn:
-    """Refuses a file, where `found` is as of `looks_like`."""
-    what, _, mend = found.partition("; ")
-    raise InputError(
-        f"a file of {unit} must be text, JSON Lines or Parquet. Received: "
-        f"{name}, which looks like {what}. {mend[:1].upper()}{mend[1:]}."
-    )
-
-
-def _replace(rows: RawRows, old: str, new: str) -> None:
-    """Puts one text in the place of another, in every column."""
-    for place, column in enumerate(rows.table.column_names):
-        values = pc.replace_substring(rows[column], old, new)
-        rows.table = rows.table.set_column(place, column, values)
-    rows.broken = tuple(
-        (line, reason, row.replace(old, new))
-        for line, reason, row in rows.broken
-    )
-
-
-def _header(text, delimiter, quoting, name) -> list[str]:
-    """The values of the first row that is no blank line."""
-    reader = csv.reader(
-        io.TextIOWrapper(io.BytesIO(text), "utf-8", newline=""),
-        delimiter=delimiter,
-        quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE,
-    )
-    try:
-        names = next(row for row in reader if row)
-    except csv.Error as error:
-        refuse_open_quote(text, delimiter, name)
-        raise InputError(
-            f"{name} must begin with the names of its columns. Received: "
-            f"{error}. Look for a quote that is closed too late."
-        ) from error
-    if quoting and any("\n" in column or "\r" in column for column in names):
-        refuse_open_quote(text, delimiter, name)
-    return names
-
-
-def _apart(names: list[str]) -> list[str]:
-    """The names, with a name of its own for each column that is not wanted."""
-    counts = collections.Counter(names)
-    return [
-        name if counts[name] == 1 else f"{name}\0{place}"
-        for place, name in enumerate(names)
-    ]
-
-
-def _refuse_header(text, columns, names, quoting, name) -> None:
-    """Refuses JSON, and a header that another delimiter splits as is wanted."""
-    if _JSON.match(text):
-        raise InputError(
-            f"a file of rows must be what its name says. Received: {name}, "
-            "which looks like JSON. Write one object a line, and let its name "
-            "end in .jsonl."
-        )
-    for other in _DELIMITERS:
-        if other.encode() not in text[:_HEADER_BYTES]:
-            continue
-        split, one = text, other
-        if len(other) > 1:
-            split, one = with_one_character(text, other, name)
-        if set(columns) <= set(_header(split, one, quoting, name)):
-            raise InputError(
-                f"{name} must have the columns {', '.join(columns)}. Received: "
-                f"{', '.join(names)}. Write `delimiter: {json.dumps(other)}`."
-            )
-
-
-def _parse(text, names, delimiter, quoting, name):
-    """All rows with the right number of fields, and the others.
-
-    Returns:
-      table, rows' ordinals in the file (from 1, int64 [n + invalid], the
-      invalid rows' last), and (ordinal, fields, text) of invalid rows.
-    """
-    invalid = []
-
-    def set_aside(row):
-        invalid.append((row.number, row.actual_columns, row.text))
-        return "skip"
-
-    try:
-        table = pyarrow.csv.read_csv(
-            pa.BufferReader(text),
-            # Row numbers are only told to a reader with a single thread.
-            pyarrow.csv.ReadOptions(
-                column_names=names, use_threads=False, block_size=_BLOCK_BYTES
-            ),
-            pyarrow.csv.ParseOptions(
-                delimiter=delimiter,
-                quote_char='"' if quoting else False,
-                double_quote=quoting,
-                newlines_in_values=quoting,
-                ignore_empty_lines=False,
-                invalid_row_handler=set_aside,
-            ),
-            pyarrow.csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()),
-                strings_can_be_null=False,
-                check_utf8=False,
-            ),
-        )
-    except pa.ArrowInvalid as error:
-        if quoting:
-            refuse_open_quote(text, delimiter, name)
-        raise InputError(
-            f"{name} must hold lines of {len(names)} fields. Received: "
-            f"{one_line(error)}. Look for a quote that is closed too late."
-        ) from error
-    wrong = np.array([number for number, _, _ in invalid], np.int64)
-    ordinals = np.arange(1, len(table) + len(wrong) + 1)
-    right = np.delete(ordinals, wrong - 1)
-    return table, np.concatenate([right, wrong]), invalid
-
-
-def _blank(table, lines, text):
-    """Bool [n], True for a line without any character."""
-    empty = np.ones(len(table), bool)
-    for column in table.columns:
-        empty &= pc.equal(column, "").to_numpy()
-    if empty.any():
-        physical = re.split(LINE_END, text)
-        for row in np.flatnonzero(empty):
-            empty[row] = not physical[lines[row] - 1]
-    return empty
-
-
-def _refuse_marked(rows: RawRows, mark: str, reason: str) -> None:
-    """Refuses rows with a mark, and shows it as U+FFFD."""
-    bad = np.zeros(len(rows), bool)
-    for place, column in enumerate(rows.table.column_names):
-        values = rows[column]
-        marked = pc.match_substring(values, mark)
-        if pc.any(marked).as_py():
-            bad |= pc.fill_null(marked, False).to_numpy()
-            values = pc.replace_substring(values, mark, "\ufffd")
-            rows.table = rows.table.set_column(place, column, values)
-    rows.broken = tuple(
-        (line, reason, row.replace(mark, "\ufffd"))
-        if mark in row
-        else (line, why, row)
-        for line, why, row in rows.broken
-    )
-    rows.refuse(bad, reason)
+        refuse_kind(found, unit, name)

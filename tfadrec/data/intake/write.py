@@ -1,7 +1,9 @@
 """Writing a dataset folder, all of it or nothing."""
 
+import contextlib
 import logging
 import pathlib
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -12,11 +14,15 @@ from tfadrec.core.errors import TfadrecError
 from tfadrec.core.one_class import one_class
 from tfadrec.core.owned_folder import OwnedFolder
 from tfadrec.core.schema import SCHEMA_FILE, Schema
-from tfadrec.data.encoded import column_files
-from tfadrec.data.encoded.encode_tables import encode_tables
 from tfadrec.data.intake.feature_columns import named_columns
 from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.intake.logs import Logs
+from tfadrec.data.intake.request_rows import request_rows
+from tfadrec.data.intake.spilled_table import SpilledTable, array_of
 from tfadrec.data.intake.summary import Summary
+from tfadrec.data.intake.user_rows import ids_in
+from tfadrec.data.intake.workspace import Workspace
+from tfadrec.data.intake.write_columns import write_columns
 
 _LOG = logging.getLogger(__name__)
 _ID_TYPES = {"string": pa.string(), "int64": pa.int64()}
@@ -43,6 +49,24 @@ def check_out(out: str | pathlib.Path) -> pathlib.Path:
     folder = _folder(out)
     folder.check()
     return folder.path
+
+
+@contextlib.contextmanager
+def workspace_of(out: str | pathlib.Path) -> Iterator[Workspace]:
+    """Room for temporary files of a dataset that is being prepared.
+
+    Raises:
+      TfadrecError: where files there, or the dataset, cannot be written.
+    """
+    folder = _folder(out)
+    try:
+        with Workspace(folder.path, folder.kind) as workspace:
+            yield workspace
+    except OSError as error:
+        raise TfadrecError(
+            f"a dataset must be writable to its folder. Received: {error}. "
+            "Make room there, or name another folder."
+        ) from error
 
 
 def write_dataset(
@@ -83,76 +107,88 @@ def write_dataset(
       InputError: where `out` is in use for something else.
       TfadrecError: where the folder cannot be written.
     """
+    with workspace_of(out) as workspace:
+        shown = SpilledTable.of(impressions, workspace)
+        return write_spilled(
+            out,
+            schema=schema,
+            ads=ads,
+            impressions=shown,
+            requests=request_rows(shown, workspace),
+            ledger=ledger,
+            workspace=workspace,
+            users=users,
+            events=None
+            if events is None
+            else SpilledTable.of(events, workspace),
+            histories=histories,
+        )
+
+
+def write_spilled(
+    out: str | pathlib.Path,
+    *,
+    schema: Schema,
+    ads: pa.Table,
+    impressions: SpilledTable,
+    requests: SpilledTable,
+    ledger: Ledger,
+    workspace: Workspace,
+    users: pa.Table | None = None,
+    events: SpilledTable | None = None,
+    histories: pa.Table | None = None,
+) -> Summary:
+    """Writes logs that may be larger than memory, see `write_dataset`.
+
+    Args:
+      out: as there, and so all that is not told here.
+      schema: as above.
+      ads: as above.
+      impressions: as above.
+      requests: of the impressions, see `request_rows`.
+      ledger: as above.
+      workspace: where files are made on the way.
+      users: as above.
+      events: as above.
+      histories: as above.
+
+    Raises:
+      InputError: where `out` is in use for something else.
+      OSError: where a folder cannot be written.
+    """
     _LOG.info("Writing %s", out)
     folder = _folder(out)
     folder.check()
-    user, ad = _ID_TYPES[schema.user_id_type], _ID_TYPES[schema.ad_id_type]
     if events is None:
-        types = (user, ad, pa.string(), pa.int64())
-        empty = pa.schema(list(zip(_EVENT_COLUMNS, types, strict=True)))
-        events = empty.empty_table()
-    events = events.take(_by_user_and_time(events))
-    requests = impressions["request_id"].combine_chunks().dictionary_encode()
-    order = _order(
-        impressions["timestamp"].to_numpy(), requests.indices.to_numpy()
-    )
-    impressions = impressions.take(order)
-    tables = {
-        "ads": ads,
-        "events": events,
-        "impressions": impressions,
-        "rejects": ledger.rejects(),
+        events = SpilledTable.of(_no_events(schema), workspace)
+    _note_ads(ads, ledger)
+    _note_one_class(impressions, schema, ledger)
+    seen = ids_in([impressions, events], "user_id")
+    if users is not None:
+        _note_users(seen, users["user_id"], ledger)
+    tables = {"ads": ads, "users": users, "histories": histories}
+    given = {
+        name: named_columns(table, schema)
+        for name, table in tables.items()
+        if table is not None
     }
-    if users is not None:
-        tables["users"] = users
-    if histories is not None:
-        tables["histories"] = histories
-    tables = {n: named_columns(table, schema) for n, table in tables.items()}
-    copy = pc.binary_join_element_wise(ads["title"], ads["description"], "")
-    without_text = pc.sum(pc.equal(copy, "")).as_py()
-    if without_text:
-        ledger.note(
-            f"{without_text} ads have neither title nor description; they are "
-            "known by their other columns"
-        )
-    for note in _one_class_notes(impressions, schema):
-        ledger.note(note)
-    seen = pc.unique(
-        pa.chunked_array(
-            [*impressions["user_id"].chunks, *events["user_id"].chunks], user
-        )
-    )
-    if users is not None:
-        known = pc.is_in(seen, value_set=users["user_id"].combine_chunks())
-        if not pc.all(known).as_py():
-            ledger.note(
-                f"{len(seen) - pc.sum(known).as_py():,} of {len(seen):,} users "
-                "have no row in the table of users; their features count as "
-                "missing"
-            )
-
-    try:
-        with folder.replacing() as fresh:
-            for name, table in tables.items():
-                pq.write_table(table, fresh / f"{name}.parquet")
-            (fresh / SCHEMA_FILE).write_text(schema.to_json(), encoding="utf-8")
-            column_files.save(encode_tables(schema, tables), fresh)
-    except OSError as error:
-        raise TfadrecError(
-            f"a dataset must be writable to its folder. Received: {error}. "
-            "Make room there, or name another folder."
-        ) from error
+    logs = Logs(impressions, requests, events, seen)
+    with folder.replacing() as fresh:
+        for name, table in (given | {"rejects": ledger.rejects()}).items():
+            pq.write_table(table, fresh / f"{name}.parquet")
+        (fresh / SCHEMA_FILE).write_text(schema.to_json(), encoding="utf-8")
+        num_requests = write_columns(fresh, schema, given, logs, workspace)
     sizes = {
         "ads": len(ads),
         "users": len(seen),
         "events": len(events),
-        "requests": len(requests.dictionary),
+        "requests": num_requests,
         "impressions": len(impressions),
     }
-    sizes |= {
-        name: pc.sum(pc.greater(impressions[name], 0)).as_py()
-        for name in schema.labels
-    }
+    sizes |= dict.fromkeys(schema.labels, 0)
+    for batch in impressions.batches(schema.labels):
+        for name in schema.labels:
+            sizes[name] += pc.sum(pc.greater(batch[name], 0)).as_py() or 0
     return Summary(
         source=schema.source,
         out=str(out),
@@ -162,28 +198,32 @@ def write_dataset(
     )
 
 
-def _by_user_and_time(events: pa.Table) -> np.ndarray:
-    """The order of the events' rows; of equal ones the first comes first."""
-    # Each id is compared once, and not once for every pair of rows.
-    users = events["user_id"].combine_chunks().dictionary_encode()
-    ranks = np.empty(len(users.dictionary), np.int32)
-    ranks[pc.sort_indices(users.dictionary).to_numpy()] = np.arange(len(ranks))
-    return _order(
-        ranks[users.indices.to_numpy()], events["timestamp"].to_numpy()
-    )
+def _no_events(schema: Schema) -> pa.Table:
+    user, ad = _ID_TYPES[schema.user_id_type], _ID_TYPES[schema.ad_id_type]
+    types = (user, ad, pa.string(), pa.int64())
+    return pa.schema(
+        list(zip(_EVENT_COLUMNS, types, strict=True))
+    ).empty_table()
 
 
-def _order(first: np.ndarray, then: np.ndarray) -> np.ndarray:
-    """The order by `first`, and where that is equal by `then`; it is stable."""
-    if not len(first):
-        return np.arange(0)
-    low, span = int(then.min()), int(then.max()) - int(then.min()) + 1
-    least = int(first.min())
-    if (int(first.max()) - least + 1) * span >= 2**63:
-        return np.lexsort((then, first))
-    # One key is sorted in half of the time of two.
-    key = (first.astype(np.int64) - least) * span + (then - low)
-    return np.argsort(key, kind="stable")
+def _note_ads(ads: pa.Table, ledger: Ledger) -> None:
+    copy = pc.binary_join_element_wise(ads["title"], ads["description"], "")
+    without_text = pc.sum(pc.equal(copy, "")).as_py()
+    if without_text:
+        ledger.note(
+            f"{without_text} ads have neither title nor description; they are "
+            "known by their other columns"
+        )
+
+
+def _note_users(seen: pa.Array, ids: pa.ChunkedArray, ledger: Ledger) -> None:
+    """Tells how many users of the log have no row in the table of users."""
+    known = pc.sum(pc.is_in(seen, value_set=ids.combine_chunks())).as_py() or 0
+    if known < len(seen):
+        ledger.note(
+            f"{len(seen) - known:,} of {len(seen):,} users have no row in the "
+            "table of users; their features count as missing"
+        )
 
 
 def _folder(out: str | pathlib.Path) -> OwnedFolder:
@@ -203,17 +243,23 @@ def _files_of_version_1(folder: pathlib.Path) -> set[str]:
     return _NEEDED_1 | _OPTIONAL_1
 
 
-def _one_class_notes(impressions: pa.Table, schema: Schema) -> list[str]:
+def _note_one_class(
+    impressions: SpilledTable, schema: Schema, ledger: Ledger
+) -> None:
     """A line for each binary label that has one value alone."""
-    weights = None
-    if "weight" in impressions.column_names:
-        weights = impressions["weight"].to_numpy()
-    notes = []
+    weighted = "weight" in impressions.column_names
     for label in schema.labels:
-        if not pa.types.is_integer(impressions[label].type):
+        if not pa.types.is_integer(impressions.schema.field(label).type):
             continue
-        values = impressions[label].to_numpy()
-        found = one_class(label, values, weights, "rows")
+        columns = [label, "weight"] if weighted else [label]
+        # A byte for each row.
+        values = []
+        for batch in impressions.batches(columns):
+            column = array_of(batch, label)
+            values.append(
+                column[array_of(batch, "weight") > 0] if weighted else column
+            )
+        found = one_class(label, np.concatenate(values), None, "rows")
         if found:
             mend = "check its column and `where`"
             if found.startswith("clicked is 1 "):
@@ -221,5 +267,4 @@ def _one_class_notes(impressions: pa.Table, schema: Schema) -> list[str]:
                     "where every row is a click or a purchase, draw rows "
                     "without one by a `sampling` section"
                 )
-            notes.append(f"{found}, so nothing can be learned of it; {mend}")
-    return notes
+            ledger.note(f"{found}, so nothing can be learned of it; {mend}")

@@ -20,8 +20,8 @@ from tfadrec.data.intake.feature_columns import (
 from tfadrec.data.intake.feature_spec import FeatureSpec
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
-from tfadrec.data.intake.read_table import parse_text
 from tfadrec.data.intake.summary import Summary
+from tfadrec.data.intake.text_parser import parse_text
 from tfadrec.data.intake.write import check_out, write_dataset
 
 EVENT_TYPES = tuple(f"rating_{stars}" for stars in range(1, 6))

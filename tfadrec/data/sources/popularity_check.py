@@ -1,11 +1,16 @@
 """Whether counts of clicks alone tell the labels of a log."""
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfadrec.core.near_one import near_one
-from tfadrec.data.columns import as_mask
+from tfadrec.data.columns import as_mask, rows_of
+from tfadrec.data.intake.order import kth_smallest
+from tfadrec.data.intake.spilled_table import SpilledTable, array_of
+from tfadrec.data.intake.user_rows import ids_in
 
 #: An AUC this near to one half tells nothing.
 _TOLERANCE = 0.02
@@ -16,10 +21,12 @@ _ERRORS = 3
 _ROWS = 200_000
 #: The first rows, in time, are the training part of a log without a split.
 _TRAINING = 0.8
+#: Clicked, scores and weights of rows that are ranked.
+_Ranked = tuple[np.ndarray, np.ndarray, np.ndarray]
 _MORE = 'See "Does the sample leak?" in docs/data.md'
 
 
-def popularity_notes(impressions: pa.Table, *, sampled: bool) -> list[str]:
+def popularity_notes(impressions: SpilledTable, *, sampled: bool) -> list[str]:
     """A line with the counts that tell the labels and should not.
 
     Of sampled negatives, neither the clicks of the ad before the impression,
@@ -40,30 +47,13 @@ def popularity_notes(impressions: pa.Table, *, sampled: bool) -> list[str]:
     """
     if not len(impressions):
         return []
-    ads = impressions["ad_id"].combine_chunks().dictionary_encode()
-    codes = ads.indices.to_numpy().astype(np.int64)
-    size = len(ads.dictionary)
-    times = impressions["timestamp"].to_numpy()
-    clicked = impressions["clicked"].to_numpy() > 0
-    weights = np.ones(len(codes))
-    if "weight" in impressions.column_names:
-        weights = impressions["weight"].to_numpy()
-
     rng = np.random.default_rng(0)
-    train = _training_part(impressions)
-    rates = click_rates(codes[train], clicked[train], weights[train], size)
-    rest = _some(np.flatnonzero(~train), rng)
-    found = [("click rate in the training part", rest, rates[codes[rest]])]
+    found = [("click rate in the training part", *_by_rate(impressions, rng))]
     if sampled:
-        rows = _some(np.arange(len(codes)), rng)
-        counts = clicks_around(codes, times, clicked, weights, rows)
-        found += [
-            ("purchases before the impression", rows, counts[0]),
-            ("purchases after it", rows, counts[1]),
-        ]
+        found += _by_counts(impressions, rng)
     told = []
-    for name, rows, scores in found:
-        auc, error = weighted_auc(clicked[rows], scores, weights[rows])
+    for name, *ranked in found:
+        auc, error = weighted_auc(*ranked)
         bound = max(_TOLERANCE, _ERRORS * error)
         if auc < 0.5 - bound or (sampled and auc > 0.5 + bound):
             told.append(f"{name} {f'{auc:.3f}'.lstrip('0')}")
@@ -80,6 +70,52 @@ def popularity_notes(impressions: pa.Table, *, sampled: bool) -> list[str]:
         f"in the other rows: AUC of {told[0]}; .5 tells nothing. Were "
         f"negatives drawn from the whole log? {_MORE}"
     ]
+
+
+def _by_rate(impressions: SpilledTable, rng: np.random.Generator) -> _Ranked:
+    """Rows outside of the training part, by click rates of that part."""
+    ads = ids_in([impressions], "ad_id")
+    is_training = _training_rule(impressions)
+    columns = _columns(impressions)
+    shown, clicks = np.zeros(len(ads)), np.zeros(len(ads))
+    rest = 0
+    for batch in impressions.batches(columns):
+        train = is_training(batch)
+        codes, clicked, weights = _arrays(batch.filter(train), ads)
+        shown += np.bincount(codes, weights, len(ads))
+        clicks += np.bincount(codes, weights * clicked, len(ads))
+        rest += int((~train).sum())
+    rates = click_rates(shown, clicks)
+    picked = np.sort(_some(rest, rng))
+    found = []
+    before = 0
+    for batch in impressions.batches(columns):
+        rows = np.flatnonzero(~is_training(batch))
+        begin, end = np.searchsorted(picked, [before, before + len(rows)])
+        taken = rows[picked[begin:end] - before]
+        codes, clicked, weights = _arrays(batch.take(pa.array(taken)), ads)
+        found.append((clicked, rates[codes], weights))
+        before += len(rows)
+    clicked, scores, weights = map(np.concatenate, zip(*found, strict=True))
+    return clicked, scores, weights
+
+
+def _by_counts(
+    impressions: SpilledTable, rng: np.random.Generator
+) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+    """Rows by the clicks on their ads around them, both with a name."""
+    table = impressions.table(_columns(impressions))
+    codes, clicked, weights = _arrays(table, ids_in([impressions], "ad_id"))
+    rows = _some(len(codes), rng)
+    counts = clicks_around(
+        codes, array_of(table, "timestamp"), clicked, weights, rows
+    )
+    for name, scores in zip(
+        ("purchases before the impression", "purchases after it"),
+        counts,
+        strict=True,
+    ):
+        yield name, clicked[rows], scores, weights[rows]
 
 
 def clicks_around(
@@ -121,23 +157,17 @@ def clicks_around(
     return before, after
 
 
-def click_rates(
-    ads: np.ndarray, clicked: np.ndarray, weights: np.ndarray, size: int
-) -> np.ndarray:
-    """The click rate of each ad.
+def click_rates(shown: np.ndarray, clicks: np.ndarray) -> np.ndarray:
+    """The click rate of each ad; those never shown have the rate of all rows.
 
     Args:
-      ads: int64 [n], from 0 on.
-      clicked: bool [n].
-      weights: float64 [n].
-      size: the number of ads.
+      shown: float64 [N], how often each ad was shown.
+      clicks: float64 [N], how often it was clicked.
 
     Returns:
-      float64 [size]; ads without a row have the rate of all rows.
+      float64 [N].
     """
-    shown = np.bincount(ads, weights, size)
-    clicks = np.bincount(ads, weights * clicked, size)
-    rates = np.full(size, clicks.sum() / max(shown.sum(), 1e-9))
+    rates = np.full(len(shown), clicks.sum() / max(shown.sum(), 1e-9))
     np.divide(clicks, shown, out=rates, where=shown > 0)
     return rates
 
@@ -173,19 +203,44 @@ def weighted_auc(
     return float(auc), float(error)
 
 
-def _training_part(impressions: pa.Table) -> np.ndarray:
-    """Bool [n], the rows that a model would be trained on."""
+def _columns(impressions: SpilledTable) -> list[str]:
+    """Those that are read."""
+    optional = [n for n in ("weight", "split") if n in impressions.column_names]
+    return ["ad_id", "timestamp", "clicked", *optional]
+
+
+def _arrays(
+    table: pa.Table, ads: pa.Array
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The places of the rows' ads, whether clicked, and weights."""
+    codes = rows_of(table["ad_id"], ads).astype(np.int64) - 1
+    weights = np.ones(len(codes))
+    if "weight" in table.column_names:
+        weights = array_of(table, "weight")
+    return codes, array_of(table, "clicked") > 0, weights
+
+
+def _training_rule(
+    impressions: SpilledTable,
+) -> Callable[[pa.Table], np.ndarray]:
+    """Tells the rows that a model would be trained on, bool [n]."""
     if "split" in impressions.column_names:
-        return as_mask(pc.equal(impressions["split"], "train"))
-    times = impressions["timestamp"].to_numpy()
-    at = min(int(_TRAINING * len(times)), len(times) - 1)
+        return lambda batch: as_mask(pc.equal(batch["split"], "train"))
+    at = min(int(_TRAINING * len(impressions)), len(impressions) - 1)
+    until = kth_smallest(
+        lambda: (
+            array_of(batch, "timestamp")
+            for batch in impressions.batches(["timestamp"])
+        ),
+        at,
+    )
     # Rows at the very time of the boundary come later, as `split_by_time` has
     # it.
-    return times < np.partition(times, at)[at]
+    return lambda batch: array_of(batch, "timestamp") < until
 
 
-def _some(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """At most so many of the rows as are ranked."""
-    if len(rows) <= _ROWS:
-        return rows
-    return rows[rng.integers(0, len(rows), _ROWS)]
+def _some(count: int, rng: np.random.Generator) -> np.ndarray:
+    """At most so many of the rows as are ranked, int64."""
+    if count <= _ROWS:
+        return np.arange(count)
+    return rng.integers(0, count, _ROWS)

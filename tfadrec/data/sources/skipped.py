@@ -8,11 +8,18 @@ import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.schema import SKIPPED
-from tfadrec.data.features import as_of
+from tfadrec.data.intake import limits
 from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.intake.parts import Parts
+from tfadrec.data.intake.spilled_table import SpilledTable, array_of
+from tfadrec.data.intake.workspace import Workspace
 from tfadrec.data.sources.table_spec import TableConfig
 
 _SETTING = "events.skipped"
+#: A user, an ad and a time, about.
+_ROW_BYTES = 40
+#: One row in so many tells where parts begin.
+_SAMPLED = 64
 #: Odd numbers with bits all over.
 _FACTORS = np.array(
     [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0xD6E8FEB86659FD93], np.uint64
@@ -47,15 +54,17 @@ def _why_not(config: TableConfig) -> str:
     return ""
 
 
-def with_skipped(
+def add_skipped(
     config: TableConfig,
-    events: pa.Table | None,
-    impressions: pa.Table,
+    events: SpilledTable,
+    impressions: SpilledTable,
+    requests: SpilledTable,
     ledger: Ledger,
+    workspace: Workspace,
     *,
     known: bool = True,
-) -> pa.Table | None:
-    """The events, and one of type `skipped` for each ad that was not clicked.
+) -> None:
+    """Adds an event of type `skipped` for each ad that was not clicked.
 
     It has the time of its request's last row, so no row of the request comes
     after it, and features that are missing. An impression that the events tell
@@ -67,41 +76,94 @@ def with_skipped(
         this type of its own.
       events: user_id, ad_id, event_type, timestamp and columns of features.
       impressions: request_id, user_id, ad_id, timestamp and clicked.
+      requests: of the impressions, see `request_rows`.
       ledger: is told.
+      workspace: where files are made on the way.
       known: whether the dataset may have this type of events.
     """
-    if events is None or config.events is None or _why_not(config):
-        return events
+    if config.events is None or _why_not(config):
+        return
     wanted = config.events.skipped
     if wanted is None:
-        taken = pc.any(pc.equal(events["event_type"], SKIPPED)).as_py()
-        wanted = known and not taken and config.negatives_kept == 1.0
+        kept_all = known and config.negatives_kept == 1.0
+        wanted = kept_all and not any(
+            pc.any(pc.equal(batch["event_type"], SKIPPED)).as_py()
+            for batch in events.batches(["event_type"])
+        )
     if not wanted:
-        return events
-    not_clicked = pc.equal(impressions["clicked"], 0).to_numpy()
-    not_clicked &= ~_is_told(impressions, events)
-    if not not_clicked.any():
-        return events
-    shown = impressions.filter(pa.array(not_clicked))
-    requests = impressions["request_id"].combine_chunks().dictionary_encode()
-    times = as_of.known_at(
-        requests.indices.to_numpy(), impressions["timestamp"].to_numpy()
-    )[not_clicked]
-    ledger.note(
-        f"{len(shown):,} impressions without a click are events of type "
-        f"{SKIPPED}; `{_SETTING}: false` leaves them out"
-    )
-    skipped = pa.table(
+        return
+    number = 0
+    told = _told(impressions, events, workspace)
+    for shown, is_told, of_request in zip(
+        impressions.batches(["user_id", "ad_id", "clicked"]),
+        told.batches(),
+        requests.batches(["last"]),
+        strict=True,
+    ):
+        skipped = pc.equal(shown["clicked"], 0).to_numpy()
+        skipped &= ~array_of(is_told, "told")
+        if skipped.any():
+            shown = shown.filter(pa.array(skipped))
+            times = array_of(of_request, "last")[skipped]
+            events.append(_as_events(shown, times, events.schema))
+            number += len(shown)
+    if number:
+        ledger.note(
+            f"{number:,} impressions without a click are events of type "
+            f"{SKIPPED}; `{_SETTING}: false` leaves them out"
+        )
+
+
+def _as_events(
+    shown: pa.Table, times: np.ndarray, schema: pa.Schema
+) -> pa.Table:
+    """Events of type `skipped`, whose features are missing."""
+    events = pa.table(
         {
             "user_id": shown["user_id"],
             "ad_id": shown["ad_id"],
             "event_type": pa.array([SKIPPED]).take(
                 pa.array(np.zeros(len(shown), np.int64))
             ),
-            "timestamp": pa.array(times, events["timestamp"].type),
+            "timestamp": pa.array(times, schema.field("timestamp").type),
         }
     )
-    return pa.concat_tables([events, skipped], promote_options="default")
+    tables = [schema.empty_table(), events]
+    return pa.concat_tables(tables, promote_options="default")
+
+
+def _told(
+    impressions: SpilledTable, events: SpilledTable, workspace: Workspace
+) -> SpilledTable:
+    """`told`: whether an event has the user, the ad and the time of a row.
+
+    Rows are put together by ranges of time, one of which is in memory at a
+    time.
+    """
+    columns = ["user_id", "ad_id", "timestamp"]
+    rows = len(impressions) + len(events)
+    count = limits.parts_of(rows, rows * _ROW_BYTES)
+    times = [
+        array_of(batch, "timestamp")[::_SAMPLED]
+        for batch in impressions.batches(["timestamp"])
+    ]
+    some = np.sort(np.concatenate(times))
+    bounds = some[np.arange(1, count) * len(some) // count]
+
+    def dealt(table: SpilledTable) -> Parts:
+        def part_of(batch: pa.Table) -> np.ndarray:
+            return np.searchsorted(
+                bounds, array_of(batch, "timestamp"), "right"
+            )
+
+        numbered = ((b, part_of(b)) for b in table.batches(columns))
+        return Parts(numbered, count, workspace)
+
+    shown, done = dealt(impressions), dealt(events)
+    return shown.back(
+        pa.table({"told": _is_told(shown.part(n), done.part(n))})
+        for n in range(count)
+    )
 
 
 def _is_told(impressions: pa.Table, events: pa.Table) -> np.ndarray:

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfadrec.core.schema import SCHEMA_FILE, Schema
-from tfadrec.data.columns import filter_lists
+from tfadrec.data.columns import Column, chunks_of, filter_lists
 from tfadrec.data.dataset_files import DatasetFiles
-from tfadrec.data.intake import checks
+from tfadrec.data.intake import checks, limits
 from tfadrec.data.intake.feature_columns import (
     describe_features,
     parse_features,
@@ -18,13 +18,17 @@ from tfadrec.data.intake.feature_columns import (
 from tfadrec.data.intake.first_values import first_values
 from tfadrec.data.intake.keep_schema import KeepSchema
 from tfadrec.data.intake.ledger import Ledger
-from tfadrec.data.intake.rate_columns import with_rates
+from tfadrec.data.intake.rate_columns import with_spilled_rates
 from tfadrec.data.intake.raw_rows import RawRows
+from tfadrec.data.intake.request_rows import request_rows
+from tfadrec.data.intake.spilled_table import SpilledTable
 from tfadrec.data.intake.summary import Summary
-from tfadrec.data.intake.write import check_out, write_dataset
+from tfadrec.data.intake.workspace import Workspace
+from tfadrec.data.intake.write import check_out, workspace_of, write_spilled
+from tfadrec.data.sources.log_reader import LogReader
 from tfadrec.data.sources.popularity_check import popularity_notes
 from tfadrec.data.sources.sampling import with_negatives
-from tfadrec.data.sources.skipped import with_skipped
+from tfadrec.data.sources.skipped import add_skipped
 from tfadrec.data.sources.table_config import read_config
 from tfadrec.data.sources.table_histories import note_no_histories
 from tfadrec.data.sources.table_impressions import read_impressions
@@ -69,27 +73,48 @@ def prepare_table(
             user_id_type=keep.schema.user_id_type,
             ad_id_type=keep.schema.ad_id_type,
         )
+    with workspace_of(out) as workspace:
+        return _prepare(out, settings, keep, ledger, workspace)
+
+
+def _prepare(
+    out: pathlib.Path,
+    settings: TableConfig,
+    keep: KeepSchema | None,
+    ledger: Ledger,
+    workspace: Workspace,
+) -> Summary:
+    """Reads and checks all files, then encodes and writes what is kept."""
     ads = _ads(settings, ledger)
     catalogue = ads["ad_id"].combine_chunks()
     users = _users(settings, ledger)
-    events = _events(settings, catalogue, ledger)
-    impressions, histories = read_impressions(settings, catalogue, ledger)
-    if settings.sampling is not None:
-        impressions = with_negatives(
-            impressions, catalogue, ledger=ledger, **settings.sampling
-        )
-    sampled = settings.sampling is not None
-    for note in popularity_notes(impressions, sampled=sampled):
-        ledger.note(note)
-    events = with_skipped(
-        settings,
-        events,
-        impressions,
-        ledger,
-        known=keep is None or bool(keep.schema.skipped),
+    events = _events(settings, catalogue, ledger, workspace)
+    impressions, histories = read_impressions(
+        settings, catalogue, ledger, workspace
     )
-    tables = [t for t in (ads, users, events, impressions) if t is not None]
+    if settings.sampling is not None:
+        purchases = impressions.table()
+        sampled = with_negatives(
+            purchases, catalogue, ledger=ledger, **settings.sampling
+        )
+        impressions = SpilledTable.of(sampled, workspace)
+    for note in popularity_notes(
+        impressions, sampled=settings.sampling is not None
+    ):
+        ledger.note(note)
+    requests = request_rows(impressions, workspace)
+    if events is not None:
+        add_skipped(
+            settings,
+            events,
+            impressions,
+            requests,
+            ledger,
+            workspace,
+            known=keep is None or bool(keep.schema.skipped),
+        )
     note_no_histories(impressions, events, histories, ledger)
+    tables = [t for t in (ads, users, events, impressions) if t is not None]
     types = _event_types(events, histories)
     if keep is None:
         features = describe_features(settings.features, tables)
@@ -108,15 +133,19 @@ def prepare_table(
         features=features,
         negatives_kept=settings.negatives_kept,
     )
-    return write_dataset(
+    return write_spilled(
         out,
         schema=schema,
         ads=ads,
         users=users,
         events=events,
-        impressions=with_rates(schema, impressions, ads, users),
+        impressions=with_spilled_rates(
+            schema, impressions, ads, users, workspace
+        ),
+        requests=requests,
         histories=histories,
         ledger=ledger,
+        workspace=workspace,
     )
 
 
@@ -126,18 +155,23 @@ def _schema_of(dataset: str | pathlib.Path) -> KeepSchema:
 
 
 def _event_types(
-    events: pa.Table | None, histories: pa.Table | None
-) -> list[pa.Array]:
+    events: SpilledTable | None, histories: pa.Table | None
+) -> list[Column]:
     """The types of all events, where something tells them."""
-    found = [] if events is None else [events["event_type"].combine_chunks()]
+    found: list[Column] = [] if events is None else [events["event_type"]]
     if histories is not None and "types" in histories.column_names:
         found.append(histories["types"].combine_chunks().flatten())
     return found
 
 
-def _distinct(types: list[pa.Array]) -> tuple[str, ...]:
+def _distinct(types: list[Column]) -> tuple[str, ...]:
     """What events can be; where nothing says so, they are clicks."""
-    found = {name for column in types for name in column.unique().to_pylist()}
+    found = {
+        name
+        for column in types
+        for chunk in chunks_of(column)
+        for name in chunk.unique().to_pylist()
+    }
     return tuple(sorted(found)) or ("click",)
 
 
@@ -201,25 +235,28 @@ def _one_row_each(
 
 
 def _events(
-    settings: TableConfig, catalogue: pa.Array, ledger: Ledger
-) -> pa.Table | None:
+    settings: TableConfig,
+    catalogue: pa.Array,
+    ledger: Ledger,
+    workspace: Workspace,
+) -> SpilledTable | None:
     spec = settings.events
     if spec is None:
         return None
-    rows = read_rows(spec, "events")
-    columns = log_columns(rows, spec, settings, catalogue)
+    reader = LogReader(spec, "events", workspace)
     kind = spec.columns["event_type"]
-    if kind.constant is not None:
-        types = repeated(kind.constant, rows)
-    else:
-        types = checks.ids(rows, kind.column, "string")
-    table = pa.table(
-        {
+    for rows in reader.batches(limits.BATCH_ROWS):
+        columns = log_columns(rows, spec, settings, catalogue)
+        if kind.constant is not None:
+            types = repeated(kind.constant, rows)
+        else:
+            types = checks.ids(rows, kind.column, "string")
+        columns = {
             "user_id": columns["user_id"],
             "ad_id": columns["ad_id"],
             "event_type": types,
             "timestamp": columns["timestamp"],
-            **parse_features(rows, spec.features, ledger),
+            **reader.features(rows),
         }
-    )
-    return table.filter(settled(rows, spec, "events", ledger))
+        reader.keep(reader.add(rows, columns))
+    return reader.close(ledger)

@@ -1,13 +1,16 @@
 """The histories that come along with the impressions of a table source."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfadrec.data.columns import as_lists, filter_lists, list_parents
-from tfadrec.data.intake import checks
+from tfadrec.data.intake import checks, limits
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
+from tfadrec.data.intake.spilled_table import SpilledTable
 from tfadrec.data.sources.table_spec import ColumnSpec, TableConfig
 
 #: Impressions that are looked at first.
@@ -64,8 +67,8 @@ def read_histories(
 
 
 def note_no_histories(
-    impressions: pa.Table,
-    events: pa.Table | None,
+    impressions: SpilledTable,
+    events: SpilledTable | None,
     histories: pa.Table | None,
     ledger: Ledger,
 ) -> None:
@@ -87,22 +90,41 @@ def note_no_histories(
         )
 
 
-def _any_earlier(impressions: pa.Table, events: pa.Table) -> bool:
+def _any_earlier(impressions: SpilledTable, events: SpilledTable) -> bool:
     """Whether an event comes before an impression of its user."""
+    columns = ["user_id", "timestamp"]
     # A few impressions mostly tell it.
-    step = max(1, len(impressions) // _SAMPLED)
-    few = impressions.take(np.arange(0, len(impressions), step))
-    for some in (few, impressions):
-        last = some.group_by("user_id").aggregate([("timestamp", "max")])
-        users = last["user_id"].combine_chunks()
-        at = pc.index_in(events["user_id"], value_set=users)
-        latest = (
-            last["timestamp_max"].combine_chunks().take(at.combine_chunks())
+    for every in (max(1, len(impressions) // _SAMPLED), 1):
+        last = _latest(
+            batch.take(np.arange(0, len(batch), every))
+            for batch in impressions.batches(columns)
         )
-        earlier = pc.less(events["timestamp"].combine_chunks(), latest)
-        if pc.any(earlier).as_py():
-            return True
+        users = last["user_id"].combine_chunks()
+        times = last["timestamp"].combine_chunks()
+        for batch in events.batches(columns):
+            at = pc.index_in(batch["user_id"], value_set=users)
+            latest = times.take(at.combine_chunks())
+            earlier = pc.less(batch["timestamp"].combine_chunks(), latest)
+            if pc.any(earlier).as_py():
+                return True
     return False
+
+
+def _latest(batches: Iterable[pa.Table]) -> pa.Table:
+    """The users, and the latest `timestamp` of each."""
+    found: list[pa.Table] = []
+    for batch in batches:
+        found.append(_last_of_users(batch))
+        if sum(map(len, found)) > limits.LOOK_UP_ROWS + len(found[0]):
+            found = [_last_of_users(pa.concat_tables(found))]
+    return _last_of_users(pa.concat_tables(found))
+
+
+def _last_of_users(table: pa.Table) -> pa.Table:
+    last = table.group_by("user_id").aggregate([("timestamp", "max")])
+    return last.select(["user_id", "timestamp_max"]).rename_columns(
+        ["user_id", "timestamp"]
+    )
 
 
 def _lists(rows: RawRows, spec: ColumnSpec) -> tuple[pa.Array, pa.Array | None]:

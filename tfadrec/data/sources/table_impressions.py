@@ -5,12 +5,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
-from tfadrec.data.intake import checks
-from tfadrec.data.intake.feature_columns import parse_features
+from tfadrec.data.intake import checks, limits
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
+from tfadrec.data.intake.spilled_table import SpilledTable
+from tfadrec.data.intake.workspace import Workspace
+from tfadrec.data.sources.log_reader import LogReader
 from tfadrec.data.sources.table_histories import read_histories
-from tfadrec.data.sources.table_rows import log_columns, read_rows, settled
+from tfadrec.data.sources.table_rows import log_columns
 from tfadrec.data.sources.table_spec import (
     ColumnSpec,
     LabelSpec,
@@ -20,16 +22,66 @@ from tfadrec.data.sources.table_spec import (
 
 
 def read_impressions(
-    settings: TableConfig, catalogue: pa.Array, ledger: Ledger
-) -> tuple[pa.Table, pa.Table | None]:
+    settings: TableConfig,
+    catalogue: pa.Array,
+    ledger: Ledger,
+    workspace: Workspace,
+) -> tuple[SpilledTable, pa.Table | None]:
     """The impressions, and the histories where they come along.
+
+    Histories, and splits that are drawn by request, are read in one batch.
 
     Raises:
       InputError: where the file cannot be used.
     """
     spec = settings.impressions
     named = spec.columns
-    rows = read_rows(spec, "impressions")
+    split = named.get("split")
+    by_request = split and split.shares and "request_id" in named
+    is_whole = "history" in named or by_request
+    reader = LogReader(spec, "impressions", workspace)
+    rng = np.random.default_rng(0)
+    counts = _Counts(spec)
+    histories = None
+    has_weight = "weight" not in named
+    for rows in reader.batches(None if is_whole else limits.BATCH_ROWS):
+        columns = _columns(rows, settings, catalogue, rng)
+        places = {}
+        if "position" in named:
+            # 1, 01 and 1.0 are one place.
+            place = checks.positions(rows, named["position"].column)
+            places = {"candidate.position": place.cast(pa.string())}
+        columns |= reader.features(rows) | places
+        if "history" in named:
+            histories = read_histories(rows, settings, catalogue, ledger)
+        table = reader.add(rows, columns)
+        if histories is not None:
+            number = pa.array(np.arange(len(table)))
+            table = table.append_column("history", number)
+        if not has_weight:
+            has_weight = bool(pc.any(pc.greater(table["weight"], 0)).as_py())
+        reader.keep(counts.weighted(table) if spec.counts else table)
+    impressions = reader.close(ledger)
+    if not has_weight:
+        raise InputError(
+            f"the weights of {spec.file} must not all be 0. Received: "
+            f"{len(impressions)} rows of weight 0. Check the column "
+            f"{named['weight'].column!r}."
+        )
+    if spec.counts:
+        counts.close(ledger)
+    return impressions, histories
+
+
+def _columns(
+    rows: RawRows,
+    settings: TableConfig,
+    catalogue: pa.Array,
+    rng: np.random.Generator,
+) -> dict[str, pa.Array]:
+    """The columns of a batch but for its features, after all checks of rows."""
+    spec = settings.impressions
+    named = spec.columns
     columns = log_columns(rows, spec, settings, catalogue)
     if "request_id" in named:
         request = checks.ids(rows, named["request_id"].column, "string")
@@ -46,30 +98,10 @@ def read_impressions(
         columns["weight"] = checks.weights(rows, named["weight"].column)
     if "split" in named:
         by = request if "request_id" in named else None
-        columns["split"] = _splits(rows, named["split"], by)
+        columns["split"] = _splits(rows, named["split"], by, rng)
     if spec.counts:
         columns |= _counts(rows, spec)
-    places = {}
-    if "position" in named:
-        # 1, 01 and 1.0 are one place.
-        place = checks.positions(rows, named["position"].column)
-        places = {"candidate.position": place.cast(pa.string())}
-    columns |= parse_features(rows, spec.features, ledger) | places
-    histories = None
-    if "history" in named:
-        histories = read_histories(rows, settings, catalogue, ledger)
-    table = pa.table(columns).filter(settled(rows, spec, "impressions", ledger))
-    if "weight" in named and not pc.any(pc.greater(table["weight"], 0)).as_py():
-        raise InputError(
-            f"the weights of {spec.file} must not all be 0. Received: "
-            f"{len(table)} rows of weight 0. Check the column "
-            f"{named['weight'].column!r}."
-        )
-    if histories is not None:
-        table = table.append_column("history", pa.array(np.arange(len(table))))
-    if spec.counts:
-        table = _weighted(table, spec, ledger)
-    return table, histories
+    return columns
 
 
 def _label(rows: RawRows, name: str, label: LabelSpec) -> pa.Array:
@@ -81,7 +113,7 @@ def _label(rows: RawRows, name: str, label: LabelSpec) -> pa.Array:
     told = checks.told_labels(rows, label.positive, label.negative)
     kept = told.to_numpy()[rows.kept]
     if len(kept) and kept.all() == kept.any():
-        rows.notes += (
+        rows.doubts += (
             f"{rows.source}: {name} is {kept[0]:d} in all rows; check the "
             f"conditions on {label.column}",
         )
@@ -89,7 +121,10 @@ def _label(rows: RawRows, name: str, label: LabelSpec) -> pa.Array:
 
 
 def _splits(
-    rows: RawRows, spec: ColumnSpec, requests: pa.Array | None
+    rows: RawRows,
+    spec: ColumnSpec,
+    requests: pa.Array | None,
+    rng: np.random.Generator,
 ) -> pa.Array:
     """The split of each row, read off a column or drawn.
 
@@ -101,7 +136,7 @@ def _splits(
     places = np.arange(len(rows))
     if requests is not None:
         places = requests.dictionary_encode().indices.to_numpy()
-    draws = np.random.default_rng(0).random(len(rows))[places]
+    draws = rng.random(len(rows))[places]
     names = np.array(["train", "valid", "test"])
     drawn = np.searchsorted([1 - valid - test, 1 - test], draws, side="right")
     return pa.array(names[drawn], pa.string())
@@ -117,32 +152,53 @@ def _counts(rows: RawRows, spec: TableSpec) -> dict[str, pa.Array]:
     return {"impressions": shown, "clicks": clicks}
 
 
-def _weighted(table: pa.Table, spec: TableSpec, ledger: Ledger) -> pa.Table:
+class _Counts:
     """Rows with labels and weights, out of rows with counts.
 
     A row that was shown n times and clicked c times becomes one row with a
     click and the weight c, and one without and the weight n - c. Rows with the
     weight 0 are left out.
     """
-    shown = table["impressions"].to_numpy()
-    clicks = table["clicks"].to_numpy()
-    weights = np.stack([clicks, shown - clicks], axis=1).ravel()
-    rows = np.flatnonzero(weights > 0)
-    if not len(rows):
-        raise InputError(
-            f"the counts of {spec.file} must hold impressions. Received: "
-            f"{len(table)} rows, all shown 0 times. Check the column "
-            f"{spec.counts['impressions']!r}."
+
+    def __init__(self, spec: TableSpec) -> None:
+        self._spec = spec
+        self._read = self._made = self._never = 0
+        self._shown = self._clicks = 0.0
+
+    def weighted(self, table: pa.Table) -> pa.Table:
+        """The rows of a batch."""
+        shown = table["impressions"].to_numpy()
+        clicks = table["clicks"].to_numpy()
+        weights = np.stack([clicks, shown - clicks], axis=1).ravel()
+        rows = np.flatnonzero(weights > 0)
+        self._read += len(table)
+        self._made += len(rows)
+        self._never += int((shown == 0).sum())
+        self._shown += float(shown.sum())
+        self._clicks += float(clicks.sum())
+        table = table.drop_columns(["impressions", "clicks"])
+        table = table.take(pa.array(rows // 2))
+        clicked = pa.array((rows % 2 == 0).astype(np.int8))
+        place = table.column_names.index("timestamp") + 1
+        table = table.add_column(place, "clicked", clicked)
+        return table.add_column(place + 1, "weight", pa.array(weights[rows]))
+
+    def close(self, ledger: Ledger) -> None:
+        """Tells what became of the counts.
+
+        Raises:
+          InputError: where nothing was shown.
+        """
+        spec = self._spec
+        if not self._made:
+            raise InputError(
+                f"the counts of {spec.file} must hold impressions. Received: "
+                f"{self._read} rows, all shown 0 times. Check the column "
+                f"{spec.counts['impressions']!r}."
+            )
+        ledger.note(
+            f"{spec.file}: {self._read:,} rows of counts, "
+            f"{self._shown:,.15g} impressions and {self._clicks:,.15g} clicks, "
+            f"become {self._made:,} rows with weights; {self._never:,} were "
+            "never shown"
         )
-    never = int((shown == 0).sum())
-    ledger.note(
-        f"{spec.file}: {len(table):,} rows of counts, {shown.sum():,.15g} "
-        f"impressions and {clicks.sum():,.15g} clicks, become {len(rows):,} "
-        f"rows with weights; {never:,} were never shown"
-    )
-    table = table.drop_columns(["impressions", "clicks"])
-    table = table.take(pa.array(rows // 2))
-    clicked = pa.array((rows % 2 == 0).astype(np.int8))
-    place = table.column_names.index("timestamp") + 1
-    table = table.add_column(place, "clicked", clicked)
-    return table.add_column(place + 1, "weight", pa.array(weights[rows]))

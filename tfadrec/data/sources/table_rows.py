@@ -1,14 +1,15 @@
 """The rows of a table source's files, and what those of all logs have."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pyarrow as pa
 
 from tfadrec.core.schema import IdType
 from tfadrec.data.columns import with_decimal_points
-from tfadrec.data.intake import checks
+from tfadrec.data.intake import checks, read_table
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
-from tfadrec.data.intake.read_table import read_table
 from tfadrec.data.sources.table_spec import TableConfig, TableSpec
 
 #: The column of a time that all rows have; no file has a column of that name.
@@ -16,29 +17,44 @@ _CONSTANT = "\0time"
 
 
 def read_rows(spec: TableSpec, unit: str) -> RawRows:
+    """All rows of a file that are wanted, see `read_batches`."""
+    (rows,) = read_batches(spec, unit, size=None)
+    return rows
+
+
+def read_batches(
+    spec: TableSpec, unit: str, *, size: int | None
+) -> Iterator[RawRows]:
     """The rows of a file that are wanted.
+
+    Args:
+      spec: the file, and which rows are.
+      unit: what one row is, in the plural.
+      size: of a batch, about; None for all rows in one.
 
     Raises:
       InputError: where the file cannot be read or lacks a column.
     """
-    rows = read_table(
+    batches = read_table.read_batches(
         spec.path,
         unit,
         spec.header or spec.wanted(),
+        size=size,
         name=spec.file,
         delimiter=spec.delimiter,
         header=not spec.header,
         quoting=spec.quoting,
         encoding=spec.encoding,
     )
-    if spec.decimal == ",":
-        for name in spec.numbers():
-            place = rows.table.column_names.index(name)
-            values = with_decimal_points(rows[name])
-            rows.table = rows.table.set_column(place, name, values)
-    for condition in spec.where:
-        rows.leave_out(~condition.wanted(rows))
-    return rows
+    for rows in batches:
+        if spec.decimal == ",":
+            for name in spec.numbers():
+                place = rows.table.column_names.index(name)
+                values = with_decimal_points(rows[name])
+                rows.table = rows.table.set_column(place, name, values)
+        for condition in spec.where:
+            rows.leave_out(~condition.wanted(rows))
+        yield rows
 
 
 def settled(

@@ -1,0 +1,130 @@
+"""Tables in batches, and in parts."""
+
+import pathlib
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tests.data.spilled import spilled
+from tfadrec.data.features.value_counts import value_counts
+from tfadrec.data.intake import limits
+from tfadrec.data.intake.order import kth_smallest
+from tfadrec.data.intake.parts import Parts
+from tfadrec.data.intake.request_numbers import RequestNumbers
+from tfadrec.data.intake.request_rows import request_rows
+from tfadrec.data.intake.spilled_table import SpilledTable
+from tfadrec.data.intake.workspace import Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    with Workspace(tmp_path / "home" / "d", "dataset") as workspace:
+        yield workspace
+    assert not list((tmp_path / "home").glob("*"))
+
+
+def log(rows, seed=0):
+    rng = np.random.default_rng(seed)
+    return pa.table(
+        {
+            "text": pa.array(
+                [None if n % 7 == 3 else f"t{n}" for n in range(rows)]
+            ),
+            "list": [[str(n)] * (n % 3) for n in range(rows)],
+            "key": rng.integers(0, 5, rows),
+        }
+    )
+
+
+def batches(table, workspace, sizes):
+    found, begin = SpilledTable(workspace), 0
+    for size in sizes:
+        found.append(table.slice(begin, size))
+        begin += size
+    return found
+
+
+@pytest.mark.parametrize("most", [5, 1000])
+def test_batches_are_read_as_they_were_written(workspace, monkeypatch, most):
+    monkeypatch.setattr(limits, "BATCH_ROWS", most)
+    table = log(30)
+    found = batches(table, workspace, [4, 0, 20, 6])
+    assert (len(found), found.lengths) == (30, [4, 0, 20, 6])
+    assert found.table() == table
+    assert found.batch(2, ["list"]) == table.select(["list"]).slice(4, 20)
+    found.append(table)  # Also after it was read.
+    assert found.table(["key"]) == pa.concat_tables([table] * 2).select(["key"])
+    chunks = pa.chunked_array(found["text"].iterchunks())
+    assert chunks.equals(pa.concat_tables([table] * 2)["text"])
+    with pytest.raises(TypeError, match="must have one schema"):
+        found.append(table.select(["key"]))
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_parts_keep_the_order_and_lead_back(workspace, monkeypatch, count):
+    monkeypatch.setattr(limits, "BATCH_ROWS", 8)
+    table = log(40)
+    found = batches(table, workspace, [13, 0, 20, 7])
+    parts = Parts(
+        ((b, b["key"].to_numpy() % count) for b in found.batches()),
+        count,
+        workspace,
+    )
+    key = table["key"].to_numpy() % count
+    for number in range(count):
+        assert parts.part(number) == table.filter(key == number)
+    back = parts.back(parts.part(n).select(["text"]) for n in range(count))
+    assert back.lengths == found.lengths
+    assert back.table() == table.select(["text"])
+
+
+def test_rows_of_a_request_are_found_in_all_batches(workspace, monkeypatch):
+    monkeypatch.setattr(limits, "BATCH_ROWS", 3)
+    monkeypatch.setattr(limits, "PART_ROWS", 4)
+    table = pa.table(
+        {
+            "request_id": ["", "a-long-id-1", "b", "", "a-long-id-1", "b", "c"],
+            "timestamp": [5, 9, 2, 5, 7, 2, 1],
+        }
+    )
+    found = request_rows(batches(table, workspace, [3, 3, 1]), workspace)
+    assert found.table().to_pydict() == {
+        "first": [0, 1, 2, 0, 1, 2, 6],
+        "last": [5, 9, 2, 5, 9, 2, 1],
+        "spread": [False, True, False, False, True, False, False],
+    }
+
+
+@pytest.mark.parametrize("most", [1, 1000])
+def test_requests_are_numbered_as_they_are_met(workspace, monkeypatch, most):
+    monkeypatch.setattr(limits, "BATCH_ROWS", most)
+    numbers = RequestNumbers(10, workspace)
+    first = numbers.of(np.array([7, 3, 7, 9]), np.array([1, 0, 1, 1], bool))
+    assert first.tolist() == [0, 1, 0, 2]
+    then = numbers.of(np.array([5, 9, 7, 5]), np.array([0, 1, 1, 0], bool))
+    assert then.tolist() == [3, 2, 0, 3]
+    assert numbers.count == 4
+
+
+@pytest.mark.parametrize("k", [0, 1, 40, 98, 99])
+@pytest.mark.parametrize("scale", [1, 10**6, 10**14])
+def test_the_kth_smallest_is_numpys(k, scale):
+    values = np.random.default_rng(k).integers(-50, 50, 100) * scale
+    arrays = [values[:60], values[:0], values[60:]]
+    assert kth_smallest(lambda: arrays, k) == np.sort(values)[k]
+
+
+def test_counts_of_chunks_are_those_of_the_column(monkeypatch):
+    monkeypatch.setattr("tfadrec.data.features.value_counts._MOST", 3)
+    texts = [f"t{n % 11 * n % 7}" if n % 5 else None for n in range(50)]
+    whole = pa.array(texts)
+    values, counts = value_counts(whole.slice(n, 9) for n in range(0, 50, 9))
+    expected = whole.value_counts()
+    assert values.equals(expected.field("values"))
+    assert counts.equals(expected.field("counts"))
+
+
+def test_a_small_table_makes_no_file():
+    assert len(spilled(log(3))) == 3  # Its workspace could make none.
+    assert not pathlib.Path("/nowhere").exists()

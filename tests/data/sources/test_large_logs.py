@@ -1,0 +1,200 @@
+"""Logs that are larger than what is in memory at a time."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from tfadrec.core.errors import InputError
+from tfadrec.data.intake import limits
+from tfadrec.data.sources import prepare_table
+
+ROWS = 400
+CONFIG = {
+    "ads": {
+        "file": "ads.csv",
+        "ad_id": "ad",
+        "title": "ad",
+        "features": {"brand": "category"},
+    },
+    "users": {
+        "file": "users.csv",
+        "user_id": "user",
+        "features": {"age": "number"},
+    },
+    "events": {
+        "file": "events",
+        "user_id": "user",
+        "ad_id": "ad",
+        "timestamp": "time",
+        "event_type": "kind",
+        "max_rejected": 1,
+        "features": {"dwell": {"kind": "number", "log1p": True}},
+    },
+    "impressions": {
+        "file": "log",
+        "user_id": "user",
+        "ad_id": "ad",
+        "timestamp": "time",
+        "request_id": "request",
+        "clicked": "click",
+        "weight": "weight",
+        "split": "split",
+        "where": {"hour": ">=1"},
+        "features": {
+            "hour": {"kind": "number", "buckets": 3},
+            "likes": {"kind": "categories", "separator": "|"},
+        },
+        "candidate_features": {
+            "bid": "number",
+            "clicks": {"kind": "rate", "of": ["ad_id", "hour"]},
+        },
+    },
+}
+
+
+def tables():
+    """Rows of few seconds, and requests that have several of them."""
+    rng = np.random.default_rng(0)
+
+    def log(**columns):
+        columns = {
+            "user": rng.choice(["u1", "u2", "v", "w", "x10", "x9"], ROWS),
+            "ad": rng.choice(
+                ["a", "b", "c", "nowhere"], ROWS, p=[0.5, 0.3, 0.1, 0.1]
+            ),
+            "time": rng.integers(10**9, 10**9 + 60, ROWS),
+            **columns,
+        }
+        return pa.table(columns)
+
+    words = rng.choice(["s", "t", "u"], (ROWS, 2))
+    return {
+        "ads": pa.table({"ad": ["a", "b", "c"], "brand": ["X", "Y", "X"]}),
+        "users": pa.table({"user": ["u1", "v", "w"], "age": [20, None, 40]}),
+        "events": log(
+            kind=rng.choice(["view", "buy"], ROWS),
+            dwell=rng.choice(["7", "2.5", "", "long"], ROWS),
+        ),
+        "log": log(
+            request=[f"r{n}" for n in rng.integers(0, 150, ROWS)],
+            click=rng.integers(0, 2, ROWS),
+            weight=rng.integers(1, 5, ROWS) / 4,
+            split=rng.choice(["train", "valid", "test"], ROWS),
+            hour=rng.integers(0, 24, ROWS),
+            likes=["|".join(row) for row in words],
+            bid=rng.normal(size=ROWS),
+        ),
+    }
+
+
+def write(folder, end, **changes):
+    """The files, and their configuration."""
+    for name, table in tables().items():
+        if name in ("ads", "users") or end == "csv":
+            pa.csv.write_csv(table, folder / f"{name}.csv")
+        else:
+            # Two files, whose parts end within batches.
+            (folder / f"{name}.parquet").mkdir()
+            for part, rows in enumerate(
+                (table.slice(0, 250), table.slice(250))
+            ):
+                file = folder / f"{name}.parquet" / f"{part}.parquet"
+                pq.write_table(rows, file, row_group_size=60)
+    config = yaml.safe_load(yaml.safe_dump(CONFIG))
+    for name in ("events", "impressions"):
+        config[name]["file"] += f".{end}"
+        config[name]["max_rejected"] = 1
+    for name, change in changes.items():
+        config[name] = {**config.get(name, {}), **change}
+        config[name] = {k: v for k, v in config[name].items() if v is not None}
+    (folder / "t.yaml").write_text(yaml.safe_dump(config))
+    return folder / "t.yaml"
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Batches and parts of few rows."""
+    monkeypatch.setattr(limits, "BATCH_ROWS", 70)
+    monkeypatch.setattr(limits, "PART_ROWS", 90)
+    monkeypatch.setattr(limits, "LOOK_UP_ROWS", 130)
+    monkeypatch.setattr(limits, "TEXT_BYTES", 900)
+
+
+SAMPLED = {
+    "sampling": {
+        "negatives_per_positive": 2,
+        "strategy": "popularity",
+        "period": "all",
+        "seed": 0,
+    },
+    "impressions": {
+        "clicked": None,
+        "weight": None,
+        "split": None,
+        "candidate_features": None,
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("end", "changes"),
+    [
+        ("parquet", {}),
+        pytest.param("csv", {}, marks=pytest.mark.slow),
+        pytest.param("parquet", SAMPLED, marks=pytest.mark.slow),
+        pytest.param(
+            "parquet",
+            {"impressions": {"request_id": None, "split": None}},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "parquet",
+            {"impressions": {"split": {"valid": 0.1, "test": 0.2}}},
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_parts_make_the_dataset_that_one_part_makes(
+    tmp_path, request, end, changes
+):
+    config = write(tmp_path, end, **changes)
+    home = tmp_path / "home"
+    whole = prepare_table(config, home / "d")
+    request.getfixturevalue("small")
+    parts = prepare_table(config, home / "e")
+    assert parts.counts == whole.counts
+    assert parts.sizes == whole.sizes
+    assert parts.notes == whole.notes
+    files = sorted(p.relative_to(home / "d") for p in (home / "d").rglob("*.*"))
+    assert len(files) > 20
+    for file in files:
+        one, two = home / "d" / file, home / "e" / file
+        if file.suffix == ".parquet":
+            assert pq.read_table(two).equals(pq.read_table(one)), file
+        elif file.name != "manifest.json":
+            assert two.read_bytes() == one.read_bytes(), file
+    # It was written part by part.
+    assert pq.ParquetFile(home / "e" / "events.parquet").num_row_groups > 3
+    # Nothing of what was made on the way is left.
+    assert sorted(p.name for p in home.iterdir()) == ["d", "e"]
+
+
+def test_nothing_is_left_of_a_log_that_is_refused(tmp_path, small):
+    config = write(tmp_path, "parquet", impressions={"max_rejected": 0})
+    home = tmp_path / "home"
+    home.mkdir()
+    with pytest.raises(InputError, match=r"at most 0 % of the impressions .*"):
+        prepare_table(config, home / "d")
+    assert list(home.iterdir()) == []
+
+
+def test_lines_of_later_batches_are_told(tmp_path, small):
+    config = write(tmp_path, "parquet")
+    prepare_table(config, tmp_path / "d")
+    rejects = pq.read_table(tmp_path / "d" / "rejects.parquet").to_pylist()
+    lines = [r["line"] for r in rejects if r["source"] == "events.parquet"]
+    ads = tables()["events"]["ad"].to_pylist()
+    assert lines == [n for n, ad in enumerate(ads, 1) if ad == "nowhere"]

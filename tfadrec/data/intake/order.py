@@ -1,0 +1,52 @@
+"""Orders of rows by two columns, and places in the order of one."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+_BINS = 1 << 16
+
+
+def order_by(first: np.ndarray, then: np.ndarray) -> np.ndarray:
+    """The order by `first`, and where that is equal by `then`; it is stable.
+
+    Args:
+      first: whole numbers [n].
+      then: whole numbers [n].
+    """
+    if not len(first):
+        return np.arange(0)
+    low, span = int(then.min()), int(then.max()) - int(then.min()) + 1
+    least = int(first.min())
+    if (int(first.max()) - least + 1) * span >= 2**63:
+        return np.lexsort((then, first))
+    # One key is sorted in half of the time of two.
+    key = (first.astype(np.int64) - least) * span + (then - low)
+    return np.argsort(key, kind="stable")
+
+
+def kth_smallest(read: Callable[[], Iterable[np.ndarray]], k: int) -> int:
+    """One of many numbers by its place, found without sorting them.
+
+    The range in which it lies is cut into bins, whose numbers are counted,
+    until it holds one value.
+
+    Args:
+      read: gives the numbers, arrays of int64, each time it is called.
+      k: its place among them, from 0 on.
+    """
+    ends = [(v.min(), v.max()) for v in read() if len(v)]
+    low = min(int(least) for least, _ in ends)
+    high = max(int(most) for _, most in ends)
+    while low < high:
+        width = (high - low) // _BINS + 1
+        counts = np.zeros(_BINS, np.int64)
+        for values in read():
+            inside = values[(values >= low) & (values <= high)]
+            counts += np.bincount((inside - low) // width, minlength=_BINS)
+        below = np.cumsum(counts) - counts
+        at = int(np.searchsorted(below, k, side="right")) - 1
+        k -= int(below[at])
+        low += at * width
+        high = min(high, low + width - 1)
+    return low

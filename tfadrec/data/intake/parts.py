@@ -1,0 +1,95 @@
+"""Rows of a large table, put together as parts that fit into memory."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pyarrow as pa
+
+from tfadrec.data.intake.spilled_table import SpilledTable
+from tfadrec.data.intake.workspace import Workspace
+
+
+class Parts:
+    """The rows of a table in parts, and the way back to the table's order.
+
+    Within a part rows keep their order.
+
+    Args:
+      batches: batches of the table, and for each row the number of its part,
+        int [n] in [0, count).
+      count: of the parts, from 1 to 32,768.
+      workspace: where files are made.
+
+    Example:
+      parts = Parts(((t, key_of(t) % 8) for t in log.batches()), 8, workspace)
+      found = parts.back(work_on(parts.part(p)) for p in range(8))
+    """
+
+    def __init__(
+        self,
+        batches: Iterable[tuple[pa.Table, np.ndarray]],
+        count: int,
+        workspace: Workspace,
+    ) -> None:
+        self.count = count
+        self._workspace = workspace
+        #: Of each batch its rows by parts: piece `batch * count + part`.
+        self._pieces = self._table()
+        self._orders = self._table()
+        sizes = []
+        for table, numbers in batches:
+            numbers = numbers.astype(np.int16)
+            # Small integers are sorted by counting.
+            order = np.argsort(numbers, kind="stable").astype(np.uint32)
+            sizes.append(np.bincount(numbers, minlength=count))
+            dealt = _taken(table, order)
+            begin = 0
+            for size in sizes[-1].tolist():
+                self._pieces.append(dealt.slice(begin, size))
+                begin += size
+            self._orders.append(pa.table({"order": order}))
+        self._sizes = np.array(sizes)
+
+    def part(self, number: int) -> pa.Table:
+        """The rows of a part, in the order of the table."""
+        batches = range(len(self._sizes))
+        pieces = (self._pieces.batch(b * self.count + number) for b in batches)
+        return pa.concat_tables(pieces)
+
+    def back(self, tables: Iterable[pa.Table]) -> SpilledTable:
+        """What was found for the rows of each part, in the table's order.
+
+        Args:
+          tables: one for each part, whose rows are those of `part`.
+
+        Returns:
+          A table with the batches that the parts were made of.
+        """
+        pieces = self._table()
+        for number, table in enumerate(tables):
+            begin = 0
+            for size in self._sizes[:, number].tolist():
+                pieces.append(table.slice(begin, size))
+                begin += size
+        found = SpilledTable(self._workspace)
+        batches = len(self._sizes)
+        for batch, order in enumerate(self._orders.batches()):
+            parts = range(self.count)
+            dealt = pa.concat_tables(
+                pieces.batch(part * batches + batch) for part in parts
+            )
+            places = np.empty(len(dealt), np.uint32)
+            places[order["order"].to_numpy()] = np.arange(len(dealt))
+            found.append(_taken(dealt, places))
+        return found
+
+    def _table(self) -> SpilledTable:
+        # One part is in memory as a whole sooner or later.
+        return SpilledTable(self._workspace, stays=self.count == 1)
+
+
+def _taken(table: pa.Table, order: np.ndarray) -> pa.Table:
+    """The rows in an order, which often is the one that they have."""
+    if np.array_equal(order, np.arange(len(order))):
+        return table
+    return table.take(pa.array(order))

@@ -1,0 +1,49 @@
+"""Temporary files beside a folder that is being written."""
+
+import contextlib
+import pathlib
+
+from tfadrec.core.scratch_folder import scratch_folder
+
+
+class Workspace:
+    """Gives names for temporary files, of which none is left in the end.
+
+    The folder that they lie in is hidden beside the target, and made with the
+    first of them. What a killed process leaves there is removed by the next
+    writer of the target, see `scratch_folder`.
+
+    Args:
+      target: the folder that is being written.
+      kind: what it is, such as `dataset`.
+
+    Example:
+      with Workspace(out, "dataset") as workspace:
+          workspace.file().write_bytes(b"...")
+    """
+
+    def __init__(self, target: pathlib.Path, kind: str) -> None:
+        self._target, self._kind = target, kind
+        self._stack = contextlib.ExitStack()
+        self._folder: pathlib.Path | None = None
+        self._files = 0
+
+    def __enter__(self) -> "Workspace":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def file(self) -> pathlib.Path:
+        """The path of a new file.
+
+        Raises:
+          OSError: where the folder cannot be made.
+        """
+        if self._folder is None:
+            self._target.parent.mkdir(parents=True, exist_ok=True)
+            self._folder = self._stack.enter_context(
+                scratch_folder(self._target, self._kind)
+            )
+        self._files += 1
+        return self._folder / f"{self._files}.arrow"

@@ -1,0 +1,142 @@
+"""Writing impressions, part by part."""
+
+import logging
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tfadrec.data.encoded.encode_tables import encode_impressions
+from tfadrec.data.encoded.encoded import arrays_of_impressions
+from tfadrec.data.intake import limits
+from tfadrec.data.intake.beside import (
+    BEGIN,
+    END,
+    FIRST,
+    SPREAD,
+    USER,
+    arrays_of,
+    beside,
+)
+from tfadrec.data.intake.order import order_by
+from tfadrec.data.intake.parts import Parts
+from tfadrec.data.intake.place import Place
+from tfadrec.data.intake.request_numbers import RequestNumbers
+from tfadrec.data.intake.spilled_table import SpilledTable, array_of
+from tfadrec.data.intake.table_file import TableFile
+
+_LOG = logging.getLogger(__name__)
+#: One row in so many tells where parts begin.
+_SAMPLED = 64
+
+
+def write_impressions(
+    place: Place,
+    impressions: SpilledTable,
+    users: SpilledTable,
+    requests: SpilledTable,
+    slices: SpilledTable,
+) -> int:
+    """Writes the impressions, by time and by the order of their requests.
+
+    Args:
+      place: where.
+      impressions: the impressions.
+      users: the rows of their users, see `user_rows`.
+      requests: see `request_rows`.
+      slices: as from `EventParts.write`.
+
+    Returns:
+      The number of requests.
+    """
+    count = limits.parts_of(len(impressions), impressions.nbytes)
+    part_of = _by_time(impressions, requests, count)
+
+    def dealt() -> Iterator[tuple[pa.Table, np.ndarray]]:
+        for batch, *found in zip(
+            impressions.batches(),
+            requests.batches(["first", "spread"]),
+            users.batches(),
+            slices.batches(),
+            strict=True,
+        ):
+            table = beside(batch, *found)
+            yield table, part_of(*arrays_of(table, "timestamp", FIRST))
+
+    parts = Parts(dealt(), count, place.workspace)
+    numbers = RequestNumbers(len(impressions), place.workspace)
+    splits = _split_type(impressions)
+    with TableFile(place, "impressions") as file:
+        for number in range(count):
+            _LOG.info("Writing impressions, part %d of %d", number + 1, count)
+            table = parts.part(number)
+            order = order_by(*arrays_of(table, "timestamp", FIRST))
+            table = table.take(order)
+            first, spread, user, begins, ends = arrays_of(
+                table, FIRST, SPREAD, USER, BEGIN, END
+            )
+            shown = encode_impressions(
+                file.write(table),
+                place.schema,
+                place.ad_ids,
+                requests=numbers.of(first, spread),
+                users=user,
+                history_starts=begins,
+                history_ends=ends,
+                split_type=splits,
+            )
+            place.writer.append(arrays_of_impressions(shown))
+    return numbers.count
+
+
+def _by_time(
+    impressions: SpilledTable, requests: SpilledTable, count: int
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """The part of each row, of its time and its request's first row.
+
+    Rows of one request and time are in one part, and later ones in later parts.
+    """
+    low, high = _range(impressions)
+    rows = len(impressions)
+    # Where that would be too large, times have to do, as a log of thousands of
+    # years has enough of them.
+    has_room = (high - low + 1) * rows < 2**63
+
+    def key(times: np.ndarray, first: np.ndarray) -> np.ndarray:
+        return (times - low) * rows + first if has_room else times
+
+    some = [np.zeros(0, np.int64)]
+    if count > 1:
+        pairs = zip(
+            impressions.batches(["timestamp"]),
+            requests.batches(["first"]),
+            strict=True,
+        )
+        for times, first in pairs:
+            keys = key(array_of(times, "timestamp"), array_of(first, "first"))
+            some.append(keys[::_SAMPLED])
+    sample = np.sort(np.concatenate(some))
+    bounds = sample[np.arange(1, count) * len(sample) // count]
+    return lambda times, first: np.searchsorted(
+        bounds, key(times, first), side="right"
+    )
+
+
+def _range(impressions: SpilledTable) -> tuple[int, int]:
+    """The first and the last time."""
+    ends = [
+        pc.min_max(batch["timestamp"]).as_py()
+        for batch in impressions.batches(["timestamp"])
+        if len(batch)
+    ]
+    return min(e["min"] for e in ends), max(e["max"] for e in ends)
+
+
+def _split_type(impressions: SpilledTable) -> np.dtype:
+    """Of an array that holds every split; all arrays of it are as wide."""
+    found = {""}
+    if "split" in impressions.column_names:
+        for batch in impressions.batches(["split"]):
+            found |= set(pc.unique(batch["split"]).to_pylist())
+    return np.array(sorted(found)).dtype
