@@ -65,7 +65,8 @@ def test_a_run_has_them(trained):
     assert run.ranker.interaction.units == 8
     config = RunConfig.from_yaml((trained.parent / "own.yaml").read_text())
     fit = {**config.fit, "batch_size": 64}  # as the size of the log tells
-    assert run.config == dataclasses.replace(config, fit=fit)
+    chosen = dataclasses.replace(config, fit=fit, fold_in=None)
+    assert run.config == chosen
     rows = run.test.batches(64)
     again = training.load_run(trained, allow_import=["own_layers"])
     np.testing.assert_array_equal(
@@ -127,6 +128,21 @@ def test_settings_are_checked(tmp_path, monkeypatch, encoder, more, words):
 def test_an_interaction_says_what_it_takes(tmp_path):
     config = settings() | {"interaction": {"class": "own_layers:Fading"}}
     refused(train(tmp_path, config, *ALLOW), "the attribute `takes`")
+
+
+def test_a_class_that_cannot_read_what_it_is_given(tmp_path, monkeypatch):
+    (tmp_path / "own_mean.py").write_text(
+        "import tf_keras as keras\n\n\n"
+        "class Mean(keras.layers.Layer):\n"
+        "    def call(self, inputs):\n"
+        "        return inputs['clicks'][:, None]\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("tfadrec.training.run.with_text", pytest.fail)
+    config = settings() | {"encoder": {"class": "own_mean:Mean"}}
+    result = train(tmp_path, config, *ALLOW, "--allow-import", "own_mean")
+    refused(result, "one that fails on the first row", "(type Mean). clicks")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_function_is_no_class(tmp_path, monkeypatch):

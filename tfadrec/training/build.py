@@ -10,6 +10,7 @@ from tfadrec import layers, losses, models, towers
 from tfadrec.core.config import RunConfig
 from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
+from tfadrec.core.feature import Entity
 from tfadrec.core.schema import Schema
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.dataset import Dataset
@@ -18,6 +19,7 @@ from tfadrec.data.impressions import Impressions
 from tfadrec.layers.features.kinds import columns_of
 from tfadrec.models.dataset_sizes import DEFAULT_RANK, has_text_vectors
 from tfadrec.runs.check import check_schema, check_sections, class_of
+from tfadrec.runs.custom import modules_named
 from tfadrec.training.by_size import fold_in_chosen
 from tfadrec.training.text import is_tuned, keep_lower_layers, text_model
 
@@ -86,7 +88,30 @@ def check_builds(
     if is_frozen:  # else an optimiser may look for the language model's weights
         gap = _group_gap(config, schema)
         _compile(ranker, config, allow_import, gap)
+    if modules_named(config.sections()):
+        _check_reads(ranker, dataset)
     return ranker
+
+
+def _check_reads(ranker: models.AdRanker, dataset: Dataset) -> None:
+    """Refuses classes of a user's own that cannot read what layers are given.
+
+    Args:
+      ranker: built.
+      dataset: has a row for it to read.
+    """
+    rows = next(iter(dataset.batches(1)))[0]
+    try:
+        ranker(rows, training=True)
+    except Exception as error:  # What others have written may raise anything.
+        # Keras tells what every layer around it was given, too.
+        said = str(error.args[0] if error.args else error)
+        line = " ".join(said.partition("Call arguments")[0].split())[:300]
+        raise InputError(
+            "a class of your own is called as ours of its section are. "
+            f"Received: one that fails on the first row: {line} See "
+            "docs/layers.md, and correct its `call`."
+        ) from error
 
 
 def build_retriever(
@@ -255,8 +280,8 @@ def check_builds_retriever(
 
 
 def _stand_in(config: RunConfig, schema: Schema) -> Dataset:
-    """A dataset without rows, with a column for the ad copy that is read."""
-    dataset = _without_rows(schema)
+    """A dataset of one row, with a column for the ad copy that is read."""
+    dataset = _of_nobody(schema)
     if config.text is None:
         return dataset
     vectors = np.zeros([0, _WIDTH], np.float32)
@@ -264,29 +289,33 @@ def _stand_in(config: RunConfig, schema: Schema) -> Dataset:
     return dataset.with_catalogue(catalogue)
 
 
-def _without_rows(schema: Schema) -> Dataset:
-    """A dataset in which nobody did anything and nothing was shown."""
-    nothing = np.zeros(0, np.int64)
+def _of_nobody(schema: Schema) -> Dataset:
+    """A dataset of one row: an unknown ad was shown to an unknown user."""
+    none, rows = np.zeros(0, np.int64), np.zeros(0, np.int32)
+    one, row = np.zeros(1, np.int64), np.zeros(1, np.int32)
+
+    def columns(entity: Entity, count: int) -> dict[str, np.ndarray]:
+        return {
+            name: np.zeros([count, *shape], dtype)
+            for feature in schema.of(entity)
+            for name, (shape, dtype) in columns_of(feature.spec()).items()
+        }
+
     return Dataset(
         schema,
         Catalogue(
-            nothing,
-            (),
-            (),
-            (),
+            *(none, (), (), ()),
             features=schema.of("ad"),
-            columns={
-                name: np.zeros([0, *shape], dtype)
-                for feature in schema.of("ad")
-                for name, (shape, dtype) in columns_of(feature.spec()).items()
-            },
+            columns=columns("ad", 0),
         ),
-        nothing,
-        {},
-        EventLog(nothing, nothing, nothing, nothing),
+        none,
+        columns("user", 1),
+        EventLog(rows, rows, rows, none, columns("event", 0)),
         Impressions(
-            *(nothing, nothing, nothing, nothing),
-            *({"clicked": nothing}, {}, nothing, nothing),
+            *(one, row, row, one),
+            {label: one.astype(np.float32) for label in schema.labels},
+            columns("context", 1) | columns("candidate", 1),
+            *(one, one),
         ),
     )
 
