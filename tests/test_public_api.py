@@ -26,6 +26,7 @@ PUBLIC = {
         "tuning",
     ],
     "tfadrec.calibration": ["METHODS", "Calibration", "fit_calibration"],
+    "tfadrec.deltas": ["apply_delta", "write_delta"],
     "tfadrec.data": [
         "Catalogue",
         "Dataset",

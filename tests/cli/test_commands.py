@@ -43,6 +43,7 @@ COMMANDS = [
     ("evaluate",),
     ("explain",),
     ("export",),
+    ("apply-delta",),
     ("promote",),
     ("rollback",),
     ("recommend",),

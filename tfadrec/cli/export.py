@@ -12,7 +12,10 @@ from tfadrec.cli.command import (
     load_tensorflow,
     moved_data_option,
 )
+from tfadrec.core.bundle_folder import version_path
 from tfadrec.core.errors import InputError
+from tfadrec.core.manifest import Manifest
+from tfadrec.deltas import write_delta
 from tfadrec.runs.before import check_export, check_retriever, check_run
 
 
@@ -59,6 +62,12 @@ from tfadrec.runs.before import check_export, check_retriever, check_run
     metavar="FEATURE",
     help="A category of ads that requests filter by; may be repeated.",
 )
+@click.option(
+    "--since",
+    type=click.Path(),
+    help="An older version of the bundle, or its folder of versions: what the "
+    "new one changes in it is written too, to deltas/ beside the versions.",
+)
 @moved_data_option
 @allow_import_option
 def export(
@@ -70,6 +79,7 @@ def export(
     retriever: str | None,
     candidates: int,
     filters: tuple[str, ...],
+    since: str | None,
     data: str | None,
     allow_import: tuple[str, ...],
 ) -> dict[str, Any]:
@@ -85,12 +95,15 @@ def export(
       tfadrec export runs/a --rates data/until_today
       tfadrec export runs/a --check native
       tfadrec export runs/a --retriever runs/find --filter brand
+      tfadrec export runs/tuesday --out saved_models/a --since saved_models/a
     """
     name = pathlib.Path(run).absolute().name
     place = pathlib.Path("saved_models", name) if out is None else out
     record = check_run(run, data, allow_import)
     check_retriever(record, retriever, filters, catalogue, data, allow_import)
     check_export(record, place, catalogue)
+    # The newest one by now, as the new one is the newest later.
+    older = None if since is None else version_path(since)
     load_tensorflow()
     from tfadrec import serving, training
     from tfadrec.data import open_dataset, read_catalogue
@@ -134,6 +147,13 @@ def export(
             "not known. Give serving.export_bundle its tokenizer and encoder."
         )
     result = {"bundle": str(folder), "version": int(folder.name)}
+    if older is not None:
+        delta = write_delta(
+            older, folder, folder.parent / "deltas" / folder.name
+        )
+        size, of_all = _bytes_in(delta), _bytes_in(folder)
+        click.echo(f"Delta: {delta}, {size:,} bytes in place of {of_all:,}")
+        result |= {"delta": str(delta), "delta_bytes": size}
     if more is not None:
         rows = loaded.test.catalogue.rows(pa.array(more.ad_ids))
         result["new_ads"] = int((rows == 0).sum())
@@ -141,6 +161,13 @@ def export(
             f"{result['new_ads']} of {len(more)} ads are new to the run."
         )
     return result
+
+
+def _bytes_in(folder: pathlib.Path) -> int:
+    """The bytes of the files that were written into a folder."""
+    manifest = Manifest.in_folder(folder)
+    assert manifest is not None
+    return sum(size for size, _ in manifest.files.values())
 
 
 def _check_lengths(ours, theirs, retriever: str) -> None:

@@ -3,6 +3,7 @@
 import click
 
 from tfadrec import __version__
+from tfadrec.cli.apply_delta import apply_delta
 from tfadrec.cli.calibrate import calibrate
 from tfadrec.cli.doctor import doctor
 from tfadrec.cli.encode_ads import encode_ads
@@ -63,6 +64,7 @@ for command in (
     evaluate,
     explain,
     export,
+    apply_delta,
     promote,
     rollback,
     recommend,

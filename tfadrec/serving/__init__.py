@@ -1,7 +1,8 @@
 """The SavedModel bundle, its signatures, and a reader of it."""
 
+from tfadrec.core.bundle_folder import version_path
 from tfadrec.serving.answers import answers
-from tfadrec.serving.bundle import export_bundle, open_bundle, version_path
+from tfadrec.serving.bundle import export_bundle, open_bundle
 from tfadrec.serving.client import Client
 from tfadrec.serving.examples import to_examples
 from tfadrec.serving.gates import Gates

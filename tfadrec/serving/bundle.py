@@ -9,9 +9,9 @@ from tfadrec.calibration import Calibration
 from tfadrec.core.bundle_folder import (
     bundle_folder,
     check_bundle_folder,
-    require_whole,
     version_folder,
     version_numbers,
+    version_path,
 )
 from tfadrec.core.disk_errors import as_os_errors
 from tfadrec.core.door import tf
@@ -28,7 +28,6 @@ from tfadrec.serving.answers import answers
 from tfadrec.serving.catalogue_tables import columns_read
 from tfadrec.serving.deployment import (
     check_deployment,
-    existing_versions,
     write_deployment,
 )
 from tfadrec.serving.native_check import check_native
@@ -246,19 +245,3 @@ def open_bundle(
     path = version_path(path)
     loaded = tf.saved_model.load(path)
     return answers(loaded, loaded.signatures)
-
-
-def version_path(path: str | pathlib.Path) -> pathlib.Path:
-    """The folder of a bundle's version, whose files are as they were exported.
-
-    Args:
-      path: see `open_bundle`.
-
-    Raises:
-      InputError: likewise.
-    """
-    path = pathlib.Path(path)
-    if not (path / "saved_model.pb").is_file():
-        path = path / str(existing_versions(path)[-1])
-    require_whole(path)
-    return path

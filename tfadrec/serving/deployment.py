@@ -14,7 +14,6 @@ from tfadrec.core.bundle_folder import (
     MODELS,
     bundle_folder,
     version_number,
-    version_numbers,
 )
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
@@ -45,21 +44,6 @@ _FREE = re.compile(
     r"# (Which versions|version the label|and `tfadrec).*"
 )
 _TEMPLATES = importlib.resources.files("tfadrec.serving") / "templates"
-
-
-def existing_versions(path: pathlib.Path) -> list[int]:
-    """The same of a folder that has to have one.
-
-    Raises:
-      InputError: where there is none.
-    """
-    found = version_numbers(path)
-    if not found:
-        raise InputError(
-            "a bundle is a folder of numbered versions. Received: "
-            f"{path}. Write one with `tfadrec export`."
-        )
-    return found
 
 
 def read_labels(path: pathlib.Path) -> dict[str, int]:

@@ -6,12 +6,9 @@ import threading
 import weakref
 from typing import Any
 
+from tfadrec.core.bundle_folder import existing_versions, version_numbers
 from tfadrec.core.errors import InputError, TfadrecError
-from tfadrec.serving.deployment import (
-    existing_versions,
-    read_labels,
-    version_numbers,
-)
+from tfadrec.serving.deployment import read_labels
 from tfadrec.serving.preview.log import LOG, say
 from tfadrec.serving.preview.memory import give_back
 from tfadrec.serving.preview.request_error import (
