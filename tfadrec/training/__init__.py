@@ -2,6 +2,7 @@
 
 from tfadrec.training.build import build_ranker
 from tfadrec.training.fit import fit
+from tfadrec.training.following import FolderSource, Source, follow
 from tfadrec.training.grow_vocabulary import grow_vocabulary
 from tfadrec.training.pretraining import (
     Pretraining,
@@ -19,12 +20,15 @@ from tfadrec.training.text import text_model, with_text
 from tfadrec.training.update import update
 
 __all__ = [
+    "FolderSource",
     "Pretraining",
     "RetrieverRun",
     "Run",
+    "Source",
     "build_ranker",
     "calibrate",
     "fit",
+    "follow",
     "grow_vocabulary",
     "load_retriever",
     "load_run",
