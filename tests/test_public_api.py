@@ -334,6 +334,7 @@ PUBLIC = {
         "SearchSpace",
         "tune",
     ],
+    "tfadrec.training.following": ["FolderSource", "Source", "follow"],
     "tfadrec.training": [
         "FolderSource",
         "Pretraining",

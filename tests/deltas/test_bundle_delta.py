@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from tests.training import small
+from tests.training.test_update import CONFIG, write_day
+from tfadrec import training
 from tfadrec.cli.main import main
-from tfadrec.core.bundle_folder import version_folder
+from tfadrec.core.bundle_folder import version_folder, version_numbers
 from tfadrec.core.errors import InputError
 from tfadrec.core.manifest import NAME, Manifest
 from tfadrec.deltas import apply_delta, write_delta
@@ -152,3 +155,29 @@ def test_damaged_versions_and_other_folders_are_refused(bundle, tmp_path):
     (bundle / "2" / NAME).unlink()
     with pytest.raises(InputError, match="a bundle version has a manifest"):
         write_delta(bundle / "2", bundle / "2", tmp_path / "more")
+
+
+@pytest.mark.slow
+def test_an_update_is_exported_as_a_delta(tmp_path):
+    """Of a real bundle, with all that an export writes."""
+    days = [write_day(tmp_path / f"day{day}", day) for day in range(2)]
+    runs, out = (tmp_path / "a", tmp_path / "b"), tmp_path / "shop"
+    training.train(days[0], small.config(**CONFIG), runs[0], progress=False)
+    training.update(runs[0], days[1], runs[1], progress=False)
+    since = ("--since", out)
+    for run, more in ((runs[0], ()), (runs[1], since)):
+        call = ["export", run, "--out", out, *more, "--json"]
+        done = CliRunner().invoke(main, [str(part) for part in call])
+        assert done.exit_code == 0, done.output
+    answer = json.loads(done.stdout.splitlines()[-1])
+    delta = out / "deltas" / "2"
+    assert answer["delta"] == str(delta)
+    size = sum(len(c) for n, c in contents(delta).items() if n != NAME)
+    assert answer["delta_bytes"] == size
+    full = sum(len(c) for c in contents(out / "2").values())
+    print(f"delta {size:,} of {full:,} bytes")
+    # All that is dense was learned; the graph stayed, nearly.
+    assert size < full / 2
+    made = apply_delta(out / "1", delta, tmp_path / "copy" / "2")
+    assert contents(made) == contents(out / "2")
+    assert version_numbers(out) == [1, 2]

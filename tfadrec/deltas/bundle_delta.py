@@ -54,8 +54,8 @@ def write_delta(
             pieces = find_pieces(_bytes_of(old / name), content)
             (fresh / _PIECES / name).write_bytes(pieces.astype("<i8").tobytes())
             with (fresh / _OWN / name).open("wb") as stream:
-                for part in own_bytes(content, pieces):
-                    stream.write(part.data)
+                for own in own_bytes(content, pieces):
+                    stream.write(own.data)
     return folder.path
 
 

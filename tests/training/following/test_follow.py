@@ -175,7 +175,7 @@ def test_what_is_refused(stub, tmp_path):
     small.rewrite(out / "000001", "place.json", "{}")
     with pytest.raises(InputError, match=r"place\.json must say"):
         learn(stub, Lines(tmp_path, 1), out)
-    (out / "000001/place.json").write_text("{}")
+    (out / "000001/place.json").write_text("{ }")
     with pytest.raises(InputError, match=r"where place\.json is not"):
         learn(stub, Lines(tmp_path, 1), out)
 

@@ -59,8 +59,8 @@ def follow(
     out = local_path(out, "a follower's run", "folder")
     began = data_path(run)
     before, place, number = pathlib.Path(run), None, 1
-    for folder in reversed(_runs_in(out)):
-        found = _read_place(folder)
+    for there in reversed(_runs_in(out)):
+        found = _read_place(there)
         if found is None:
             continue
         if found["run"] != began:
@@ -70,7 +70,7 @@ def follow(
                 "folder with --out."
             )
         if found["learned"]:
-            before, place, number = folder, found["place"], int(folder.name) + 1
+            before, place, number = there, found["place"], int(there.name) + 1
             break
     while True:
         folder = run_folder(out / f"{number:06}")
@@ -79,7 +79,7 @@ def follow(
             return
         updated = update(
             before,
-            folder.path / JOINED,
+            folder.path / JOINED,  # where it is joined already
             folder.path,
             epochs=epochs,
             rehearse=rehearse,
