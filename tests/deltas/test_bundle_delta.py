@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from tests.training import small
 from tests.training.test_update import CONFIG, write_day
-from tfadrec import training
+from tfadrec import serving, training
 from tfadrec.cli.main import main
 from tfadrec.core.bundle_folder import version_folder, version_numbers
 from tfadrec.core.errors import InputError
@@ -158,8 +158,16 @@ def test_damaged_versions_and_other_folders_are_refused(bundle, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_update_is_exported_as_a_delta(tmp_path):
-    """Of a real bundle, with all that an export writes."""
+def test_an_update_is_exported_as_a_delta(tmp_path, monkeypatch):
+    """Of a real bundle, with two of its signatures."""
+    traced = serving.RankingService.signatures
+    room = "tfadrec.serving.bundle"
+    monkeypatch.setattr(
+        f"{room}.RankingService.signatures",
+        lambda service: traced(service, "serving_default", "score_slate"),
+    )
+    monkeypatch.setattr(f"{room}.check_parity", lambda *_, **__: None)
+    monkeypatch.setattr(f"{room}.write_warm_up", lambda *_: None)
     days = [write_day(tmp_path / f"day{day}", day) for day in range(2)]
     runs, out = (tmp_path / "a", tmp_path / "b"), tmp_path / "shop"
     training.train(days[0], small.config(**CONFIG), runs[0], progress=False)
