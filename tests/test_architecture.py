@@ -17,6 +17,7 @@ TRAINING = MODELS | {"calibration", "data", "optimizers", "models", "runs"}
 EVALUATION = {"calibration", "core", "ops", "data", "metrics", "models"}
 MAY_IMPORT = {
     "core": set(),
+    "deltas": {"core"},
     "native": {"core"},
     "runs": {"core", "data"},
     "ops": {"core"},

@@ -44,6 +44,7 @@ COMMANDS = [
     ("explain",),
     ("export",),
     ("index",),
+    ("apply-delta",),
     ("promote",),
     ("rollback",),
     ("recommend",),

@@ -12,8 +12,11 @@ from tfadrec.cli.command import (
     load_tensorflow,
     moved_data_option,
 )
+from tfadrec.core.bundle_folder import version_path
 from tfadrec.core.errors import InputError
+from tfadrec.core.manifest import Manifest
 from tfadrec.core.read_json import read_json
+from tfadrec.deltas import write_delta
 from tfadrec.runs.before import check_export, check_retriever, check_run
 
 
@@ -92,6 +95,12 @@ from tfadrec.runs.before import check_export, check_retriever, check_run
     help="A category of ads; requests may say how many of one value are given. "
     "May be repeated.",
 )
+@click.option(
+    "--since",
+    type=click.Path(),
+    help="An older version of the bundle, or its folder of versions: what the "
+    "new one changes in it is written too, to deltas/ beside the versions.",
+)
 @moved_data_option
 @allow_import_option
 def export(
@@ -108,6 +117,7 @@ def export(
     bid: str | None,
     diversify: str | None,
     caps: tuple[str, ...],
+    since: str | None,
     data: str | None,
     allow_import: tuple[str, ...],
 ) -> dict[str, Any]:
@@ -126,6 +136,7 @@ def export(
       tfadrec export runs/a --explain
       tfadrec export runs/a --anchors --filter brand
       tfadrec export runs/a --bid bid --diversify text --cap brand
+      tfadrec export runs/tuesday --out saved_models/a --since saved_models/a
     """
     if explained and catalogue is not None:
         raise InputError(
@@ -140,6 +151,8 @@ def export(
         anchors=anchors,
     )
     check_export(record, place, catalogue)
+    # The newest one by now, as the new one is the newest later.
+    older = None if since is None else version_path(since)
     load_tensorflow()
     from tfadrec import explanation, serving, training
     from tfadrec.data import open_dataset, read_catalogue
@@ -202,6 +215,13 @@ def export(
             f"average, {100 * cost['worst_error']:.2f} % at most "
             f"({cost['rows']} rows)."
         )
+    if older is not None:
+        delta = write_delta(
+            older, folder, folder.parent / "deltas" / folder.name
+        )
+        size, of_all = _bytes_in(delta), _bytes_in(folder)
+        click.echo(f"Delta: {delta}, {size:,} bytes in place of {of_all:,}")
+        result |= {"delta": str(delta), "delta_bytes": size}
     if more is not None:
         rows = loaded.test.catalogue.rows(pa.array(more.ad_ids))
         result["new_ads"] = int((rows == 0).sum())
@@ -209,6 +229,13 @@ def export(
             f"{result['new_ads']} of {len(more)} ads are new to the run."
         )
     return result
+
+
+def _bytes_in(folder: pathlib.Path) -> int:
+    """The bytes of the files that were written into a folder."""
+    manifest = Manifest.in_folder(folder)
+    assert manifest is not None
+    return sum(size for size, _ in manifest.files.values())
 
 
 def _check_lengths(ours, theirs, retriever: str) -> None:

@@ -3,6 +3,7 @@
 import click
 
 from tfadrec import __version__
+from tfadrec.cli.apply_delta import apply_delta
 from tfadrec.cli.calibrate import calibrate
 from tfadrec.cli.doctor import doctor
 from tfadrec.cli.encode_ads import encode_ads
@@ -66,6 +67,7 @@ for command in (
     explain,
     export,
     index,
+    apply_delta,
     promote,
     rollback,
     recommend,

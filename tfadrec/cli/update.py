@@ -1,23 +1,55 @@
 """`tfadrec update`: a run and a day's rows to the next run."""
 
-from typing import Any
+import pathlib
+import time
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tfadrec.cli.command import Command, allow_import_option, load_tensorflow
-from tfadrec.runs.before import check_update
+from tfadrec.core.errors import InputError
+from tfadrec.runs.before import check_run, check_update
+
+if TYPE_CHECKING:
+    from tfadrec.training import Run
 
 
 @click.command(cls=Command)
 @click.argument("run", type=click.Path())
 @click.option(
     "--data",
-    required=True,
     type=click.Path(),
     help="The dataset folder of the day's rows.",
 )
 @click.option(
-    "--out", required=True, type=click.Path(), help="The new run folder."
+    "--follow",
+    type=click.Path(),
+    help="A folder to which days come, learned in the order of their names: "
+    "dataset folders, or with --config files.",
+)
+@click.option(
+    "--config",
+    type=click.Path(),
+    help="YAML file of `prepare table`: each file of the folder takes the "
+    "place of that of its impressions.",
+)
+@click.option(
+    "--once",
+    is_flag=True,
+    help="End when all that is in the followed folder is learned.",
+)
+@click.option(
+    "--every",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Seconds until the followed folder is looked at again.",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(),
+    help="The new run folder; with --follow the folder of the new runs.",
 )
 @click.option(
     "--epochs",
@@ -34,7 +66,11 @@ from tfadrec.runs.before import check_update
 @allow_import_option
 def update(
     run: str,
-    data: str,
+    data: str | None,
+    follow: str | None,
+    config: str | None,
+    once: bool,
+    every: float,
     out: str,
     epochs: int,
     rehearse: float,
@@ -50,19 +86,79 @@ def update(
     Example:
       tfadrec prepare table --config tuesday.yaml --out data/tuesday
       tfadrec update runs/monday --data data/tuesday --out runs/tuesday
+      tfadrec update runs/monday --follow days --out runs/days --once
+
+    With --follow every day makes a run in the new folder, of the run before. A
+    follower that was killed goes on where it was; each day is learned once. Put
+    days into the folder by a rename, each with a greater name than the last.
     """
-    check_update(run, data, out, epochs, rehearse, allow_import)
+    if (data is None) == (follow is None):
+        raise InputError(
+            "an update learns one day or follows a folder. Received: "
+            f"{'neither' if data is None else 'both'}. Name one of --data and "
+            "--follow."
+        )
+    if follow is None and (config is not None or once):
+        raise InputError(
+            "--config and --once belong to --follow. Received: --data. Leave "
+            "them out, or name a folder to follow."
+        )
+    settings: dict[str, Any] = {
+        "epochs": epochs,
+        "rehearse": rehearse,
+        "allow_import": allow_import,
+    }
+    if follow is not None:
+        return _follow(run, follow, config, out, once, every, settings)
+    assert data is not None
+    check_update(run, data, out, **settings)
     load_tensorflow()
+    from tfadrec import training
+
+    updated = training.update(run, data, out, **settings)
+    result = _measured(run, out, updated, allow_import)
+    click.echo(f"\nNext: tfadrec evaluate {out}")
+    return result
+
+
+def _follow(
+    run: str,
+    folder: str,
+    config: str | None,
+    out: str,
+    once: bool,
+    every: float,
+    settings: dict[str, Any],
+) -> dict[str, Any]:
+    check_run(run, allow_import=settings["allow_import"])
+    load_tensorflow()
+    from tfadrec import training
+
+    prepared = None if config is None else f"{out}/rows"
+    source = training.FolderSource(folder, config, prepared)
+    learned = []
+    while True:
+        found = training.follow(run, source, out, **settings)
+        for before, after, updated in found:
+            click.echo(f"{after}:")
+            allowed = settings["allow_import"]
+            learned.append(_measured(before, after, updated, allowed))
+        if once:
+            click.echo(f"Learned: {len(learned)} days of {folder}")
+            return {"runs": learned}
+        learned.clear()
+        time.sleep(every)
+
+
+def _measured(
+    run: str | pathlib.Path,
+    out: str | pathlib.Path,
+    updated: "Run",
+    allow_import: tuple[str, ...],
+) -> dict[str, Any]:
+    """Both rankers on the last rows of the day."""
     from tfadrec import evaluation, training
 
-    updated = training.update(
-        run,
-        data,
-        out,
-        epochs=epochs,
-        rehearse=rehearse,
-        allow_import=allow_import,
-    )
     before = training.load_run(run, allow_import=allow_import)
     known = training.grow_vocabulary(
         before.ranker, before.dataset, updated.dataset
@@ -74,7 +170,6 @@ def update(
     facts = evaluation.rows_facts(updated.test, updated.ranker.tasks[0])
     click.echo(f"{evaluation.rows_line('test', facts)}\n")
     click.echo(evaluation.standings(found))
-    click.echo(f"\nNext: tfadrec evaluate {out}")
     return {
         "run": str(out),
         "history": updated.history,

@@ -12,7 +12,8 @@ from tfadrec.core.work_folder import WorkFolder
 
 #: What every export writes beside the versions.
 MODELS = "models.config"
-_VERSION = "bundle version"
+#: The kind of the folder of a version.
+VERSION = "bundle version"
 
 
 def bundle_folder(path: str | os.PathLike[str]) -> WorkFolder:
@@ -29,8 +30,8 @@ def version_folder(path: pathlib.Path, version: int) -> OwnedFolder:
 
     What killed exports have left in `path` is removed.
     """
-    clear_leftovers_in(path, _VERSION)
-    return OwnedFolder(path / str(version), _VERSION)
+    clear_leftovers_in(path, VERSION)
+    return OwnedFolder(path / str(version), VERSION)
 
 
 def require_whole(version: pathlib.Path) -> None:
@@ -55,6 +56,36 @@ def _files_of_version_1(path: pathlib.Path) -> set[str]:
     """What version 0.1.0, which had no manifests, wrote at every export."""
     is_bundle = (path / MODELS).is_file() and version_numbers(path)
     return {"README.md", "request.json"} if is_bundle else set()
+
+
+def newest_version(path: str | os.PathLike[str]) -> pathlib.Path:
+    """The folder of a bundle's version, whatever its files are.
+
+    Args:
+      path: see `version_path`.
+
+    Raises:
+      InputError: where there is no bundle.
+    """
+    path = pathlib.Path(path)
+    if (path / "saved_model.pb").is_file():
+        return path
+    return path / str(existing_versions(path)[-1])
+
+
+def version_path(path: str | os.PathLike[str]) -> pathlib.Path:
+    """The folder of a bundle's version, whose files are as they were exported.
+
+    Args:
+      path: a version's folder, or the folder of versions, of which the newest
+        is taken.
+
+    Raises:
+      InputError: where there is no bundle, or a file is not as it was exported.
+    """
+    version = newest_version(path)
+    require_whole(version)
+    return version
 
 
 def check_bundle_folder(path: pathlib.Path) -> None:

@@ -1,14 +1,10 @@
 """The SavedModel bundle, its signatures, and a reader of it."""
 
+from tfadrec.core.bundle_folder import newest_version, version_path
 from tfadrec.serving.ad_order import OrderSettings
 from tfadrec.serving.add_ads import add_ads
 from tfadrec.serving.answers import answers
-from tfadrec.serving.bundle import (
-    export_bundle,
-    newest_version,
-    open_bundle,
-    version_path,
-)
+from tfadrec.serving.bundle import export_bundle, open_bundle
 from tfadrec.serving.client import Client
 from tfadrec.serving.examples import to_examples
 from tfadrec.serving.gates import Gates

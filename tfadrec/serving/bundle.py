@@ -10,10 +10,9 @@ from tfadrec.calibration import Calibration
 from tfadrec.core.bundle_folder import (
     bundle_folder,
     check_bundle_folder,
-    existing_versions,
-    require_whole,
     version_folder,
     version_numbers,
+    version_path,
 )
 from tfadrec.core.disk_errors import as_os_errors
 from tfadrec.core.door import tf
@@ -268,32 +267,3 @@ def open_bundle(
     path = version_path(path)
     loaded = tf.saved_model.load(path)
     return answers(loaded, loaded.signatures)
-
-
-def newest_version(path: str | pathlib.Path) -> pathlib.Path:
-    """The folder of a bundle's version, whatever its files are.
-
-    Args:
-      path: see `open_bundle`.
-
-    Raises:
-      InputError: where there is no bundle.
-    """
-    path = pathlib.Path(path)
-    if (path / "saved_model.pb").is_file():
-        return path
-    return path / str(existing_versions(path)[-1])
-
-
-def version_path(path: str | pathlib.Path) -> pathlib.Path:
-    """The folder of a bundle's version, whose files are as they were exported.
-
-    Args:
-      path: see `open_bundle`.
-
-    Raises:
-      InputError: where there is no bundle, or a file is not as it was.
-    """
-    version = newest_version(path)
-    require_whole(version)
-    return version

@@ -2,6 +2,7 @@
 
 from tfadrec.training.build import build_ranker
 from tfadrec.training.fit import fit
+from tfadrec.training.following import FolderSource, Source, follow
 from tfadrec.training.grow_vocabulary import grow_vocabulary
 from tfadrec.training.pretraining import (
     Pretraining,
@@ -26,13 +27,16 @@ from tfadrec.training.update import update
 from tfadrec.training.workers import joined
 
 __all__ = [
+    "FolderSource",
     "Pretraining",
     "RetrieverRun",
     "Run",
+    "Source",
     "build_ranker",
     "calibrate",
     "calibration_rows",
     "fit",
+    "follow",
     "grow_vocabulary",
     "joined",
     "load_retriever",

@@ -46,6 +46,7 @@ def prepare_table(
     out: str | pathlib.Path,
     *,
     like: str | pathlib.Path | None = None,
+    log: str | pathlib.Path | None = None,
 ) -> Summary:
     """Writes files that a YAML file describes as a dataset.
 
@@ -55,6 +56,8 @@ def prepare_table(
       like: a dataset whose vocabularies, statistics, names of tensors, event
         types and types of ids are kept, so that the new rows fit models that
         were trained on it.
+      log: a local file to read in place of that of the impressions, and of the
+        events where these stand in the same file.
 
     Raises:
       InputError: where a file cannot be used, `out` is something else, or the
@@ -62,6 +65,8 @@ def prepare_table(
     """
     out = check_out(out)
     settings = read_config(config)
+    if log is not None:
+        settings = _with_log(settings, log)
     ledger = Ledger()
     keep = None
     if like is not None:
@@ -146,6 +151,21 @@ def _prepare(
         histories=histories,
         ledger=ledger,
         workspace=workspace,
+    )
+
+
+def _with_log(settings: TableConfig, log: str | pathlib.Path) -> TableConfig:
+    """The settings for another file of impressions, of the same columns."""
+    file = settings.impressions.path
+    return dataclasses.replace(
+        settings,
+        **{
+            name: dataclasses.replace(
+                spec, file=str(log), path=str(pathlib.Path(log).absolute())
+            )
+            for name in ("events", "impressions")
+            if (spec := getattr(settings, name)) and spec.path == file
+        },
     )
 
 

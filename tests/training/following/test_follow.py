@@ -1,0 +1,245 @@
+"""Every piece of a log is learned once, whenever the follower is killed."""
+
+import json
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from tests.training import small
+from tests.training.test_update import CONFIG, write_day
+from tfadrec import training
+from tfadrec.cli.main import main
+from tfadrec.core.errors import InputError
+from tfadrec.core.owned_folder import OwnedFolder
+from tfadrec.runs.folder import run_folder
+from tfadrec.training.following import FolderSource, follow
+
+GLOBALS = follow.__globals__
+STEPS = ("_write_place", "join_datasets", "update", "_write_place")
+
+
+class Killed(BaseException):
+    """In place of a signal."""
+
+
+def write_run(path, data, model):
+    folder = run_folder(path)
+    with folder.held():
+        record = {"data": str(data), "fingerprint": "", "config": ""}
+        folder.write_text("run.json", json.dumps(record))
+        folder.write_text("model.keras", model)
+
+
+def join(first, then, out):
+    """Rows are lines, and a day is a file of them."""
+    with OwnedFolder(out, "dataset").replacing() as fresh:
+        rows = (first_rows(first), then.read_text())
+        (fresh / "rows").write_text("".join(rows))
+
+
+def first_rows(dataset):
+    return (pathlib.Path(dataset) / "rows").read_text()
+
+
+def update(run, data, out, **settings):
+    """A model of what the run before was, and all rows."""
+    before = (run / "model.keras").read_text()
+    write_run(out, data, f"{before}; {' '.join(first_rows(data).split())}")
+    return settings
+
+
+class Lines:
+    """One more line each time; the place is how many there were."""
+
+    def __init__(self, folder, count, at_once=1):
+        self.folder, self.count, self.at_once = folder, count, at_once
+
+    def next(self, place):
+        begin = 0 if place is None else place["line"]
+        end = min(begin + self.at_once, self.count)
+        if begin == end:
+            return None
+        day = self.folder / "day"
+        day.write_text("".join(f"row{i}\n" for i in range(begin, end)))
+        return {"line": end}, day
+
+
+@pytest.fixture
+def stub(tmp_path, monkeypatch):
+    """A run and a follower that only write texts."""
+    monkeypatch.setitem(GLOBALS, "join_datasets", join)
+    monkeypatch.setitem(GLOBALS, "update", update)
+    with OwnedFolder(tmp_path / "data", "dataset").replacing() as fresh:
+        (fresh / "rows").write_text("first\n")
+    write_run(tmp_path / "run", tmp_path / "data", "trained")
+    return tmp_path / "run"
+
+
+def contents(out):
+    return {
+        file.relative_to(out).as_posix(): file.read_bytes()
+        for file in out.rglob("*")
+        if file.is_file()
+        and file.name != "run.json"
+        # It has the sum of run.json, which has the path of the rows.
+        and not (file.name == "manifest.json" and file.parent.parent == out)
+    }
+
+
+def learn(run, source, out):
+    return [path.name for _, path, _ in follow(run, source, out)]
+
+
+def test_pieces_are_learned_in_order(stub, tmp_path):
+    out = tmp_path / "out"
+    assert learn(stub, Lines(tmp_path, 0), out) == []
+    assert not list(out.glob("*"))
+    assert learn(stub, Lines(tmp_path, 2), out) == ["000001", "000002"]
+    assert learn(stub, Lines(tmp_path, 2), out) == []
+    assert learn(stub, Lines(tmp_path, 3), out) == ["000003"]
+    assert (out / "000003/model.keras").read_text() == (
+        "trained; first row0; first row0 row1; first row0 row1 row2"
+    )
+    assert json.loads((out / "000003/place.json").read_text()) == {
+        "run": str(stub),
+        "place": {"line": 3},
+        "learned": True,
+    }
+    shutil.rmtree(out / "000001")
+    assert learn(stub, Lines(tmp_path, 4), out) == ["000004"]
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("call", range(2 * len(STEPS)))
+def test_a_kill_loses_and_repeats_nothing(
+    stub, tmp_path, monkeypatch, call, after
+):
+    """Before and after each step of both days."""
+    learn(stub, Lines(tmp_path, 2), tmp_path / "whole")
+    done = []
+
+    def killing(name, step):
+        def work(*args, **settings):
+            number = len(done)
+            done.append(name)
+            if number == call and not after:
+                raise Killed
+            found = step(*args, **settings)
+            if number == call:
+                raise Killed
+            return found
+
+        return work
+
+    with monkeypatch.context() as patch:
+        for name in set(STEPS):
+            patch.setitem(GLOBALS, name, killing(name, GLOBALS[name]))
+        with pytest.raises(Killed):
+            learn(stub, Lines(tmp_path, 2), tmp_path / "out")
+    assert tuple(done) == (STEPS * 2)[: call + 1]
+    learn(stub, Lines(tmp_path, 2), tmp_path / "out")
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_a_log_that_grew_meanwhile(stub, tmp_path, monkeypatch):
+    """What was joined keeps its place; what was not is asked for again."""
+
+    def killed(*_, **__):
+        raise Killed
+
+    for step, models in (
+        ("update", ["000001", "000002"]),
+        ("join_datasets", ["000001"]),
+    ):
+        out = tmp_path / step
+        with monkeypatch.context() as patch:
+            patch.setitem(GLOBALS, step, killed)
+            with pytest.raises(Killed):
+                learn(stub, Lines(tmp_path, 1), out)
+        source = Lines(tmp_path, 3, at_once=3)
+        assert learn(stub, source, out) == models
+        rows = first_rows(out / models[-1] / "data").split()
+        assert rows == ["first", "row0", "row1", "row2"]
+
+
+def test_what_is_refused(stub, tmp_path):
+    out = tmp_path / "out"
+    learn(stub, Lines(tmp_path, 1), out)
+    other = tmp_path / "other"
+    write_run(other, tmp_path / "data", "trained")
+    with pytest.raises(InputError, match="with the run that it began with"):
+        learn(other, Lines(tmp_path, 1), out)
+    small.rewrite(out / "000001", "place.json", "{}")
+    with pytest.raises(InputError, match=r"place\.json must say"):
+        learn(stub, Lines(tmp_path, 1), out)
+    (out / "000001/place.json").write_text("{ }")
+    with pytest.raises(InputError, match=r"where place\.json is not"):
+        learn(stub, Lines(tmp_path, 1), out)
+
+
+def test_a_folder_of_datasets(tmp_path):
+    source = FolderSource(tmp_path)
+    assert source.next(None) is None
+    for name in ("b", "a", ".tfadrec-coming", "c"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "aa.txt").touch()
+    assert source.next(None) == ("a", tmp_path / "a")
+    assert source.next("a") == ("b", tmp_path / "b")
+    assert source.next("c") is None
+    with pytest.raises(InputError, match="what is followed is a folder"):
+        FolderSource(tmp_path / "no")
+    with pytest.raises(InputError, match="belong together"):
+        FolderSource(tmp_path, "config.yaml")
+
+
+@pytest.mark.slow
+def test_the_command_follows_files(tmp_path):
+    """As two updates by hand, from datasets and from files alike."""
+    datasets = [write_day(tmp_path / f"day{day}", day) for day in range(3)]
+    run = tmp_path / "run"
+    training.train(datasets[0], small.config(**CONFIG), run, progress=False)
+    hand = run
+    for day in (1, 2):
+        out = tmp_path / f"hand{day}"
+        training.update(hand, datasets[day], out, progress=False)
+        hand = out
+    (tmp_path / "sets").mkdir()
+    (tmp_path / "files").mkdir()
+    for day in (1, 2):
+        shutil.copytree(datasets[day], tmp_path / f"sets/{day}")
+        log = (tmp_path / f"day{day}/log.csv").read_text()
+        (tmp_path / f"files/{day}.csv").write_text(log)
+    # The last day's list of ads has those of the days before.
+    config = ("--config", tmp_path / "day2/shop.yaml")
+    for kind, more in (("sets", ()), ("files", config)):
+        call = ("update", run, "--follow", tmp_path / kind, *more)
+        call = (*call, "--out", tmp_path / f"out_{kind}", "--once", "--json")
+        done = CliRunner().invoke(main, [str(part) for part in call])
+        assert done.exit_code == 0, done.output
+        answer = json.loads(done.stdout.splitlines()[-1])
+        assert [len(r["metrics"]) for r in answer["runs"]] == [2, 2]
+        done = CliRunner().invoke(main, [str(part) for part in call])
+        assert json.loads(done.stdout.splitlines()[-1]) == {"runs": []}
+    expected = training.load_run(hand)
+    found = training.load_run(tmp_path / "out_sets/000002")
+    for one, other in zip(
+        expected.ranker.variables, found.ranker.variables, strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+    files = training.load_run(tmp_path / "out_files/000002")
+    assert len(files.dataset) == len(expected.dataset)
+    place = json.loads((tmp_path / "out_files/000002/place.json").read_text())
+    assert place["place"] == "2.csv"
+    for wrong, message in (
+        (("--data", datasets[1]), "Received: both"),
+        ((), "Received: neither"),
+        (("--data", datasets[1], "--once"), "belong to --follow"),
+    ):
+        follows = ("--follow", tmp_path) if "both" in message else ()
+        call = ("update", run, *wrong, *follows, "--out", tmp_path / "x")
+        done = CliRunner().invoke(main, [str(part) for part in call])
+        assert done.exit_code == 2
+        assert message in done.stderr

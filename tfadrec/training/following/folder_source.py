@@ -1,0 +1,61 @@
+"""The files of a folder, as they arrive."""
+
+import pathlib
+
+from tfadrec.core.errors import InputError
+from tfadrec.data.sources import prepare_table
+
+
+class FolderSource:
+    """A folder into which days are put, in the order of their names.
+
+    The place is the name of the last one. What comes later must have a greater
+    name, and has to be moved there by a rename, whole; hidden names are left
+    alone.
+
+    Args:
+      folder: of dataset folders; with `config` of files, the rest of which is
+        left alone in either case.
+      config: a YAML file of `tfadrec prepare table`. Each file takes the place
+        of that of its impressions.
+      prepared: the dataset folder to write each file's rows to; with `config`.
+
+    Raises:
+      InputError: where there is no such folder.
+    """
+
+    def __init__(
+        self,
+        folder: str | pathlib.Path,
+        config: str | pathlib.Path | None = None,
+        prepared: str | pathlib.Path | None = None,
+    ) -> None:
+        if (config is None) != (prepared is None):
+            raise InputError(
+                "`config` and `prepared` belong together. Received: "
+                f"config={config!r}, prepared={prepared!r}."
+            )
+        self._folder = pathlib.Path(folder)
+        if not self._folder.is_dir():
+            raise InputError(
+                "what is followed is a folder. Received: "
+                f"{folder}, which is none. Make it, or name another one."
+            )
+        self._config, self._prepared = config, prepared
+
+    def next(self, place: str | None) -> tuple[str, pathlib.Path] | None:
+        """See `Source`."""
+        later = [
+            path
+            for path in self._folder.iterdir()
+            if not path.name.startswith(".")
+            and (place is None or path.name > place)
+            and (path.is_dir() if self._config is None else path.is_file())
+        ]
+        if not later:
+            return None
+        path = min(later, key=lambda each: each.name)
+        if self._config is None or self._prepared is None:
+            return path.name, path
+        prepare_table(self._config, self._prepared, log=path)
+        return path.name, pathlib.Path(self._prepared)
