@@ -370,6 +370,7 @@ PUBLIC = {
         "fit",
         "follow",
         "grow_vocabulary",
+        "joined",
         "load_retriever",
         "load_run",
         "pretrain",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.cases.arrays import D, mask_of, normal, rows, spec
+from tests.cases.arrays import D, mask_of, normal, spec
 from tests.conformance import Case
 from tfadrec import layers
 from tfadrec.core.door import tf
@@ -41,26 +41,6 @@ def matching_case(make):
     return Case(make, matching, MATCHING, garbled)
 
 
-_RANK = 3
-
-
-def folded(batch, time):
-    return {
-        "history": normal(batch, time, 1 + _RANK),
-        "candidates": normal(batch, 2, 1 + _RANK),
-        "mask": mask_of(batch, time),
-        "event_types": rows(batch, time, high=3),
-    }
-
-
-def garbled_history(given):
-    mask = given["mask"]
-    return given | {
-        "history": np.where(mask[..., None], given["history"], np.nan),
-        "event_types": np.where(mask, given["event_types"], -5),
-    }
-
-
 CASES = {
     "AttentionMatching": matching_case(
         lambda **kwargs: layers.AttentionMatching(
@@ -75,16 +55,5 @@ CASES = {
     ),
     "LateInteractionMatching": matching_case(
         lambda **kwargs: layers.LateInteractionMatching("mean", **kwargs)
-    ),
-    "FoldIn": Case(
-        lambda **kwargs: layers.FoldIn(3, rank=_RANK, skipped=2, **kwargs),
-        folded,
-        {
-            "history": spec(None, 1 + _RANK),
-            "candidates": spec(None, 1 + _RANK),
-            "mask": spec(None, dtype=tf.bool),
-            "event_types": spec(None, dtype=tf.int32),
-        },
-        garbled_history,
     ),
 }

@@ -112,6 +112,8 @@ OPTIONAL = {
     "multitask",
     "text_matching",
     "calibration",
+    "fairness",
+    "fold_in",
     "track",
 }
 

@@ -578,7 +578,7 @@ def test_two_replicas_train_as_one_device(optimizer):
 
 
 def test_no_task(small):
-    with pytest.raises(ValueError, match=r"a label\. Received: tasks=\(\)"):
+    with pytest.raises(ValueError, match=r"once\. Received: tasks=\(\)"):
         small.ranker(tasks=())
 
 

@@ -9,7 +9,7 @@ from tests.serving import shop
 from tfadrec.core.errors import InputError
 from tfadrec.monitoring import Profile, watch
 from tfadrec.monitoring.known_ids import KnownIds
-from tfadrec.serving.watched_rows import _rows
+from tfadrec.serving.watched_rows import as_rows
 
 #: A category of the request with a vocabulary, whose name is taken.
 KNOWN_DEVICE = next(
@@ -21,7 +21,7 @@ SCORES = np.random.default_rng(3).beta(2, 8, 400)
 @pytest.fixture(scope="module")
 def rows():
     dataset = shop.dataset()
-    return _rows(dataset, np.arange(len(dataset)))
+    return as_rows(dataset)
 
 
 @pytest.fixture(scope="module")

@@ -73,7 +73,7 @@ def test_what_is_built_is_bounded_by_itself():
     allowed = {key for section, _, key in INTEGERS if section != "optimizer"}
     assert allowed == {
         *("activation", "auxiliary_weight", "id_l2", "max_tokens", "reduction"),
-        *("seed", "temperature", "weights_at_start"),
+        *("seed", "temperature", "weight", "weights_at_start"),
     }
 
 

@@ -46,7 +46,11 @@ def test_a_class_has_the_arguments_that_python_sees(section, name):
 @pytest.mark.parametrize(
     ("section", "made", "without"),
     [
-        ("ad_tower", towers.AdTower, {"catalogue", "passed", "text"}),
+        (
+            "ad_tower",
+            towers.AdTower,
+            {"catalogue", "num_factors", "passed", "text"},
+        ),
         ("data", data.split_by_time, {"dataset"}),
         (
             "fit",

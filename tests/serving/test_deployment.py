@@ -19,7 +19,7 @@ from tensorflow_serving.config import model_server_config_pb2
 from tests.serving import worlds
 from tfadrec import serving
 from tfadrec.cli import main
-from tfadrec.core.bundle_folder import bundle_folder
+from tfadrec.core.bundle_folder import bundle_folder, version_numbers
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.manifest import Manifest
@@ -332,8 +332,8 @@ def test_what_counts_as_a_version(tmp_path):
     most = 2**63 - 1
     for number in (most, most + 1):
         (tmp_path / str(number)).mkdir()
-    assert deployment.version_numbers(tmp_path) == [1, 2, 10, most]
-    assert deployment.version_numbers(tmp_path / "nowhere") == []
+    assert version_numbers(tmp_path) == [1, 2, 10, most]
+    assert version_numbers(tmp_path / "nowhere") == []
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tfadrec.runs.folder import run_folder as folder_of
 
 YAML = """
 text: null
+fold_in: null
 ad_tower: {width: 4}
 encoder: {class: DIN, hidden_units: [4]}
 ranker: {hidden_units: [4]}

@@ -215,7 +215,9 @@ def test_progress_goes_to_standard_error(ranker, parts, tmp_path, capsys):
     ],
 )
 def test_bad_arguments(parts, tmp_path, arguments, message):
-    model = types.SimpleNamespace(task_losses={})
+    model = types.SimpleNamespace(
+        task_losses={}, distribute_strategy=tf.distribute.get_strategy()
+    )
     with pytest.raises(InputError, match=message):
         training.fit(model, *parts[:2], tmp_path / "out", **arguments)
     assert not (tmp_path / "out").exists()

@@ -28,8 +28,8 @@ class DynamicIdEmbedding(CheckedLayer):
       l2: likewise.
 
     Call args:
-      ids: int64 [...], such as `tf.strings.to_hash_bucket_fast(names, 2**62)`;
-        0 is nobody.
+      ids: int [...], of 64 bits, 0 for nobody, such as
+        `tf.strings.to_hash_bucket_fast(names, 2**62)`.
       training: whether ids are counted, and to drop.
 
     Returns:

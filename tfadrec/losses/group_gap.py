@@ -76,11 +76,13 @@ class GroupGap:
         if self.goal == "opportunity":
             rows *= tf.cast(labels, tf.float32)
         rows, codes = tf.reshape(rows, [-1]), tf.reshape(codes, [-1])
-        probs = tf.reshape(tf.sigmoid(tf.cast(logits, tf.float32)), [-1])
+        # Padding may hold anything, and gets no gradient.
+        logits = tf.reshape(tf.cast(logits, tf.float32), [-1])
+        probs = tf.sigmoid(tf.where(rows > 0, logits, 0.0))
         groups = tf.reduce_max(tf.concat([codes, [0]], 0)) + 1
         sizes, sums = (
             tf.math.unsorted_segment_sum(values, codes, groups)
-            for values in (rows, rows * tf.where(rows > 0, probs, 0.0))
+            for values in (rows, rows * probs)
         )
         shares = tf.math.divide_no_nan(sizes, tf.reduce_sum(sizes))
         mean = tf.math.divide_no_nan(tf.reduce_sum(sums), tf.reduce_sum(sizes))

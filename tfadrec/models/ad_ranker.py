@@ -59,7 +59,9 @@ _PLACES = {
         may_lack=True,
     ),
     "fold_in": Place(
-        "layers.FoldIn(num_event_types=2)", asks=("rank",), may_lack=True
+        "layers.FoldIn(num_event_types=2)",
+        gives=("history", "candidates", "mask", "event_types"),
+        may_lack=True,
     ),
 }
 

@@ -78,7 +78,11 @@ _GIVEN = {
     "track": {"folder"},
 }
 _TEXT_OR_NONE = Rule.any_of([Rule.TEXT, Rule.NONE])
-_RATE = Rule.any_of([Rule.NUMBER.within("> 0"), Rule.OBJECT])
+#: Of an optimiser, and of one of several, which may let its weights stay.
+_RATE, _RATE_OF_SOME = (
+    Rule.any_of([Rule.NUMBER.within(bound), Rule.OBJECT])
+    for bound in ("> 0", ">= 0")
+)
 #: Settings that are no argument of the class.
 _BESIDE = {
     "text": {
@@ -156,7 +160,8 @@ def arguments_of(
     own = {} if chosen is not None else _BESIDE.get(section, {})
     if section.partition(".")[0] == "optimizer" and "learning_rate" in taken:
         # Keras' classes do not say what it may be.
-        rate = dataclasses.replace(taken["learning_rate"], rule=_RATE)
+        rule = _RATE if section == "optimizer" else _RATE_OF_SOME
+        rate = dataclasses.replace(taken["learning_rate"], rule=rule)
         taken = {**taken, "learning_rate": rate}
     return {**own, **{k: a for k, a in taken.items() if k not in given}}
 
