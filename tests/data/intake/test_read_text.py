@@ -45,7 +45,7 @@ def rows_of(path, size):
 
 
 @pytest.mark.parametrize("room", [40, 700])
-@pytest.mark.parametrize(("name", "text"), texts())
+@pytest.mark.parametrize(("name", "text"), list(texts()))
 def test_pieces_are_read_as_the_whole(tmp_path, monkeypatch, name, text, room):
     path = tmp_path / "x.csv"
     path.write_bytes(text)

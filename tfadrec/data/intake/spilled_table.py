@@ -5,7 +5,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
+from tfadrec.data.columns import without_codes
 from tfadrec.data.intake import limits
+from tfadrec.data.intake.coded_tables import (
+    joined,
+    plain_schema,
+    plain_table,
+)
 from tfadrec.data.intake.workspace import Workspace
 
 
@@ -103,15 +109,16 @@ class SpilledTable:
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows, in memory."""
-        return pa.concat_tables(self.batches(columns))
+        return joined(self.batches(columns))
 
     def _add(self, table: pa.Table) -> None:
+        schema = plain_schema(table.schema)
         if self._schema is None:
-            self._schema = table.schema
-        elif not self._schema.equals(table.schema):
+            self._schema = schema
+        elif not self._schema.equals(schema):
             raise TypeError(
                 f"batches of one table must have one schema. Received: "
-                f"{table.schema} after {self._schema}."
+                f"{schema} after {self._schema}."
             )
         self.lengths.append(len(table))
         self.nbytes += table.nbytes
@@ -120,6 +127,7 @@ class SpilledTable:
         """Writes a batch, each column as a message of its own."""
         assert self._file is not None
         places = []
+        table = plain_table(table)
         for name in table.column_names:
             places.append(self._file.tell())
             column = table[name].combine_chunks()
@@ -146,7 +154,7 @@ class _Column:
     def iterchunks(self) -> Iterator[pa.Array]:
         """Its values, at least once some."""
         for batch in self._table.batches([self._name]):
-            yield batch[self._name].combine_chunks()
+            yield without_codes(batch[self._name])
 
 
 def array_of(table: pa.Table, name: str) -> np.ndarray:

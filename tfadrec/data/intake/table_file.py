@@ -4,6 +4,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tfadrec.data.intake.beside import HELPER
+from tfadrec.data.intake.coded_tables import (
+    open_coded,
+    plain_table,
+    seldom_repeated,
+)
 from tfadrec.data.intake.feature_columns import named_columns
 from tfadrec.data.intake.place import Place
 
@@ -20,6 +25,8 @@ class TableFile:
         self._place = place
         self._path = place.folder / f"{name}.parquet"
         self._writer: pq.ParquetWriter | None = None
+        #: Columns whose codes do not pay, in the first part.
+        self._without_codes: set[str] = set()
 
     def __enter__(self) -> "TableFile":
         return self
@@ -33,6 +40,9 @@ class TableFile:
         names = [n for n in table.column_names if not n.startswith(HELPER)]
         named = named_columns(table.select(names), self._place.schema)
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._path, named.schema)
-        self._writer.write_table(named)
+            self._without_codes = seldom_repeated(named)
+        table = plain_table(named, self._without_codes)
+        if self._writer is None:
+            self._writer = open_coded(self._path, table.schema)
+        self._writer.write_table(table)
         return named

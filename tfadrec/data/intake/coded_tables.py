@@ -1,0 +1,80 @@
+"""Tables whose ids may be coded: texts that are looked at once in a batch.
+
+Codes are those of one batch in memory. In files of batches, and where batches
+with codes of their own are put together, there are values.
+"""
+
+import base64
+import pathlib
+from collections.abc import Collection, Iterable
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tfadrec.data.columns import as_codes, without_codes
+
+_IDS = {"request_id", "user_id", "ad_id", "event_type"}
+
+
+def with_codes(table: pa.Table) -> pa.Table:
+    """The table with its ids coded."""
+    for name in _IDS.intersection(table.column_names):
+        place = table.column_names.index(name)
+        table = table.set_column(place, name, as_codes(table[name]))
+    return table
+
+
+def plain_schema(schema: pa.Schema) -> pa.Schema:
+    """The names and types of a table's values."""
+    return pa.schema(
+        field.with_type(field.type.value_type) if _is_coded(field) else field
+        for field in schema
+    )
+
+
+def plain_table(
+    table: pa.Table, names: Collection[str] | None = None
+) -> pa.Table:
+    """The table with each row's value in its place, in some columns or all."""
+    for place, field in enumerate(table.schema):
+        if _is_coded(field) and (names is None or field.name in names):
+            values = without_codes(table[field.name])
+            table = table.set_column(place, field.name, values)
+    return table
+
+
+def open_coded(path: pathlib.Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """A file for tables of a schema; it tells of values, not of their codes.
+
+    Parquet has codes of its own, so those of a table are not made again.
+
+    Raises:
+      OSError: where the file cannot be made.
+    """
+    writer = pq.ParquetWriter(path, schema, store_schema=False)
+    # As Arrow itself notes the types of columns, those of a reader.
+    noted = base64.b64encode(plain_schema(schema).serialize()).decode()
+    writer.add_key_value_metadata({"ARROW:schema": noted})
+    return writer
+
+
+def seldom_repeated(table: pa.Table) -> set[str]:
+    """The coded columns whose codes do not pay."""
+    return {
+        field.name
+        for field in table.schema
+        if _is_coded(field)
+        and 2 * len(as_codes(table[field.name]).dictionary) > len(table)
+    }
+
+
+def joined(tables: Iterable[pa.Table]) -> pa.Table:
+    """The rows of several tables."""
+    tables = list(tables)
+    if len(tables) > 1:
+        tables = [plain_table(table) for table in tables]
+    return pa.concat_tables(tables)
+
+
+def _is_coded(field: pa.Field) -> bool:
+    return pa.types.is_dictionary(field.type)
