@@ -1,7 +1,7 @@
 """Tables whose ids may be coded: texts that are looked at once in a batch.
 
-Codes are those of one batch in memory. In files of batches, and where batches
-with codes of their own are put together, there are values.
+Codes are those of one batch. A column may have them in one batch and its values
+in another one.
 """
 
 import base64
@@ -43,6 +43,16 @@ def plain_table(
     return table
 
 
+def like(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table, of which those columns are coded that a schema has coded."""
+    plain = {field.name for field in schema if not _is_coded(field)}
+    for place, field in enumerate(schema):
+        if _is_coded(field):
+            codes = as_codes(table[field.name])
+            table = table.set_column(place, field.name, codes)
+    return plain_table(table, plain)
+
+
 def open_coded(path: pathlib.Path, schema: pa.Schema) -> pq.ParquetWriter:
     """A file for tables of a schema; it tells of values, not of their codes.
 
@@ -69,11 +79,12 @@ def seldom_repeated(table: pa.Table) -> set[str]:
 
 
 def joined(tables: Iterable[pa.Table]) -> pa.Table:
-    """The rows of several tables."""
+    """The rows of several tables; columns are coded where all of them are."""
     tables = list(tables)
+    plain = {f.name for t in tables for f in t.schema if not _is_coded(f)}
     if len(tables) > 1:
-        tables = [plain_table(table) for table in tables]
-    return pa.concat_tables(tables)
+        tables = [plain_table(table, plain) for table in tables]
+    return pa.concat_tables(tables).unify_dictionaries()
 
 
 def _is_coded(field: pa.Field) -> bool:

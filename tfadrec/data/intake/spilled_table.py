@@ -11,6 +11,7 @@ from tfadrec.data.intake.coded_tables import (
     joined,
     plain_schema,
     plain_table,
+    seldom_repeated,
 )
 from tfadrec.data.intake.workspace import Workspace
 
@@ -39,8 +40,9 @@ class SpilledTable:
         self._held: list[pa.Table] = []
         self._file: pa.OSFile | None = None
         self._reader: pa.OSFile | None = None
-        #: For each batch of the file, where its columns begin.
-        self._places: list[list[int]] = []
+        #: For each batch of the file, where its columns begin, and whether a
+        #: column's codes are followed by the values.
+        self._places: list[list[tuple[int, bool]]] = []
 
     @classmethod
     def of(cls, table: pa.Table, workspace: Workspace) -> "SpilledTable":
@@ -127,21 +129,29 @@ class SpilledTable:
         """Writes a batch, each column as a message of its own."""
         assert self._file is not None
         places = []
-        table = plain_table(table)
+        table = plain_table(table, seldom_repeated(table))
         for name in table.column_names:
-            places.append(self._file.tell())
             column = table[name].combine_chunks()
-            batch = pa.record_batch([column], names=[name])
-            self._file.write(batch.serialize())
+            coded = pa.types.is_dictionary(column.type)
+            places.append((self._file.tell(), coded))
+            for values in (
+                (column.indices, column.dictionary) if coded else (column,)
+            ):
+                batch = pa.record_batch([values], names=[name])
+                self._file.write(batch.serialize())
         self._places.append(places)
 
     def _read(self, number: int, name: str) -> pa.Array:
         assert self._reader is not None
         at = self.schema.get_field_index(name)
-        self._reader.seek(self._places[number][at])
-        message = pa.ipc.read_message(self._reader)
-        field = pa.schema([self.schema.field(at)])
-        return pa.ipc.read_record_batch(message, field).column(0)
+        place, coded = self._places[number][at]
+        self._reader.seek(place)
+        kind = self.schema.field(at).type
+        if not coded:
+            return _read_array(self._reader, kind)
+        codes = _read_array(self._reader, pa.int32())
+        values = _read_array(self._reader, kind)
+        return pa.DictionaryArray.from_arrays(codes, values)
 
 
 class _Column:
@@ -155,6 +165,12 @@ class _Column:
         """Its values, at least once some."""
         for batch in self._table.batches([self._name]):
             yield without_codes(batch[self._name])
+
+
+def _read_array(file: pa.OSFile, kind: pa.DataType) -> pa.Array:
+    message = pa.ipc.read_message(file)
+    schema = pa.schema([("values", kind)])
+    return pa.ipc.read_record_batch(message, schema).column(0)
 
 
 def array_of(table: pa.Table, name: str) -> np.ndarray:

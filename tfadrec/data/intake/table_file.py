@@ -5,6 +5,7 @@ import pyarrow.parquet as pq
 
 from tfadrec.data.intake.beside import HELPER
 from tfadrec.data.intake.coded_tables import (
+    like,
     open_coded,
     plain_table,
     seldom_repeated,
@@ -25,8 +26,6 @@ class TableFile:
         self._place = place
         self._path = place.folder / f"{name}.parquet"
         self._writer: pq.ParquetWriter | None = None
-        #: Columns whose codes do not pay, in the first part.
-        self._without_codes: set[str] = set()
 
     def __enter__(self) -> "TableFile":
         return self
@@ -40,9 +39,7 @@ class TableFile:
         names = [n for n in table.column_names if not n.startswith(HELPER)]
         named = named_columns(table.select(names), self._place.schema)
         if self._writer is None:
-            self._without_codes = seldom_repeated(named)
-        table = plain_table(named, self._without_codes)
-        if self._writer is None:
+            table = plain_table(named, seldom_repeated(named))
             self._writer = open_coded(self._path, table.schema)
-        self._writer.write_table(table)
+        self._writer.write_table(like(named, self._writer.schema))
         return named

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.schema import SKIPPED
-from tfadrec.data.columns import distinct, rows_of, without_codes
+from tfadrec.data.columns import distinct, rows_of
 from tfadrec.data.intake import limits
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.parts import Parts
@@ -121,18 +121,15 @@ def _as_events(
     shown: pa.Table, times: np.ndarray, schema: pa.Schema
 ) -> pa.Table:
     """Events of type `skipped`, whose features are missing."""
-    events = pa.table(
-        {
-            "user_id": without_codes(shown["user_id"]),
-            "ad_id": without_codes(shown["ad_id"]),
-            "event_type": pa.array([SKIPPED]).take(
-                pa.array(np.zeros(len(shown), np.int64))
-            ),
-            "timestamp": pa.array(times, schema.field("timestamp").type),
-        }
-    )
-    tables = [schema.empty_table(), events]
-    return pa.concat_tables(tables, promote_options="default")
+    columns = {field.name: pa.nulls(len(shown), field.type) for field in schema}
+    types = np.zeros(len(shown), np.int32)
+    columns |= {
+        "user_id": shown["user_id"],
+        "ad_id": shown["ad_id"],
+        "event_type": pa.DictionaryArray.from_arrays(types, [SKIPPED]),
+        "timestamp": pa.array(times, schema.field("timestamp").type),
+    }
+    return pa.table(columns)
 
 
 def _told(
