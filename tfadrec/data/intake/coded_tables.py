@@ -24,10 +24,14 @@ def with_codes(table: pa.Table) -> pa.Table:
     return table
 
 
-def plain_schema(schema: pa.Schema) -> pa.Schema:
-    """The names and types of a table's values."""
+def plain_schema(
+    schema: pa.Schema, names: Collection[str] | None = None
+) -> pa.Schema:
+    """Names and types as `plain_table` makes them."""
     return pa.schema(
-        field.with_type(field.type.value_type) if _is_coded(field) else field
+        field.with_type(field.type.value_type)
+        if _is_coded(field) and (names is None or field.name in names)
+        else field
         for field in schema
     )
 

@@ -7,7 +7,7 @@ from tfadrec.data.intake.beside import HELPER
 from tfadrec.data.intake.coded_tables import (
     like,
     open_coded,
-    plain_table,
+    plain_schema,
     seldom_repeated,
 )
 from tfadrec.data.intake.feature_columns import named_columns
@@ -39,7 +39,7 @@ class TableFile:
         names = [n for n in table.column_names if not n.startswith(HELPER)]
         named = named_columns(table.select(names), self._place.schema)
         if self._writer is None:
-            table = plain_table(named, seldom_repeated(named))
-            self._writer = open_coded(self._path, table.schema)
+            schema = plain_schema(named.schema, seldom_repeated(named))
+            self._writer = open_coded(self._path, schema)
         self._writer.write_table(like(named, self._writer.schema))
         return named

@@ -159,7 +159,6 @@ def write_spilled(
     """
     _LOG.info("Writing %s", out)
     folder = _folder(out)
-    folder.check()
     if events is None:
         events = SpilledTable.of(_no_events(schema), workspace)
     _note_ads(ads, ledger)
