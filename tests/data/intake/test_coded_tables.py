@@ -2,12 +2,14 @@
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from tfadrec.data.intake.coded_tables import (
     joined,
     open_coded,
     plain_table,
     seldom_repeated,
+    size_of,
     with_codes,
 )
 
@@ -45,3 +47,12 @@ def test_tables_with_codes_of_their_own_are_joined_by_values():
     coded = [with_codes(tables[0]), with_codes(tables[1]), tables[2]]
     assert joined(coded).equals(pa.concat_tables(tables))
     assert joined(coded[:1]).equals(coded[0])
+
+
+def test_a_table_is_as_large_with_codes_as_with_values():
+    """The limits of parts are those of values, which they may have to hold."""
+    table = pa.table(
+        {"ad_id": ["a" * 40, "b" * 40] * 500, "level": range(1000)}
+    )
+    assert size_of(table) == table.nbytes
+    assert size_of(with_codes(table)) == pytest.approx(table.nbytes, rel=0.1)

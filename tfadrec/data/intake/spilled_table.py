@@ -12,6 +12,7 @@ from tfadrec.data.intake.coded_tables import (
     plain_schema,
     plain_table,
     seldom_repeated,
+    size_of,
 )
 from tfadrec.data.intake.workspace import Workspace
 
@@ -29,7 +30,7 @@ class SpilledTable:
 
     Attributes:
       lengths: the number of rows of each batch.
-      nbytes: of all batches, about.
+      nbytes: of all batches' values, about.
     """
 
     def __init__(self, workspace: Workspace, *, stays: bool = False) -> None:
@@ -123,7 +124,7 @@ class SpilledTable:
                 f"{schema} after {self._schema}."
             )
         self.lengths.append(len(table))
-        self.nbytes += table.nbytes
+        self.nbytes += size_of(table)
 
     def _write(self, table: pa.Table) -> None:
         """Writes a batch, each column as a message of its own."""

@@ -41,7 +41,7 @@ def user_rows(
     waiting: list[pa.DictionaryArray] = []
     for number, batch in enumerate(table.batches(["user_id"]), 1):
         waiting.append(as_codes(batch["user_id"]))
-        size = sum(len(coded.dictionary) for coded in waiting)
+        size = sum(map(len, waiting))
         if size >= limits.LOOK_UP_ROWS or number == len(table.lengths):
             ids = pa.chunked_array([coded.dictionary for coded in waiting])
             rows = rows_of(ids, user_ids)
