@@ -196,6 +196,9 @@ def rows_of(
     """1-based places of `values` in `known`, int32 [n], 0 where absent."""
     if len(known) == 0:
         return np.zeros(len(values), np.int32)
+    if pa.types.is_dictionary(values.type):
+        coded = as_codes(values)
+        return rows_of(coded.dictionary, known)[coded.indices.to_numpy()]
     known_values = known if isinstance(known, pa.Array) else pa.array(known)
     values = values.cast(known_values.type)
     found = pc.index_in(values, value_set=known_values)
@@ -203,6 +206,34 @@ def rows_of(
         found = found.combine_chunks()
     places = pc.fill_null(found, -1).to_numpy(zero_copy_only=False)
     return (places + 1).astype(np.int32)
+
+
+def as_codes(values: pa.Array | pa.ChunkedArray) -> pa.DictionaryArray:
+    """Distinct values, and the place of each row's value among them.
+
+    A column that is so already stays as it is; it may know values that no row
+    has.
+    """
+    values = as_array(values)
+    if pa.types.is_dictionary(values.type):
+        return values
+    return values.dictionary_encode()
+
+
+def without_codes(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """The column with each row's value in its place."""
+    values = as_array(values)
+    if pa.types.is_dictionary(values.type):
+        return values.dictionary_decode()
+    return values
+
+
+def distinct(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """The values that rows have, each once."""
+    coded = as_codes(values)
+    has_rows = np.zeros(len(coded.dictionary), bool)
+    has_rows[coded.indices.to_numpy()] = True
+    return coded.dictionary.filter(pa.array(has_rows))
 
 
 def as_mask(values) -> np.ndarray:

@@ -20,8 +20,8 @@ class CheckedLayer(keras.layers.Layer):
 
     What is wanted of a tensor is a type and axes: `bool [B, T]`. A letter is
     the same size wherever it stands, a number that size, and `...` any axes: at
-    least one where two letters follow, since rows without one would be taken
-    for fields, or fields for rows.
+    least one where letters follow, since rows without one would be taken for
+    fields, or fields for rows.
     Only what is known when Python calls the layer is looked at, so a graph is
     the same without it.
 
@@ -79,7 +79,7 @@ class CheckedLayer(keras.layers.Layer):
         *any_axes, letters = axes.strip("[]").rpartition("...")
         letters = [axis for axis in letters.split(", ") if axis]
         if any_axes[-1]:
-            fits = shape.rank >= len(letters) + (len(letters) > 1)
+            fits = not letters or shape.rank > len(letters)
         else:
             fits = shape.rank == len(letters)
         if not fits:

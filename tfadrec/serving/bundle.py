@@ -52,6 +52,7 @@ from tfadrec.serving.write_model import write_model
     train="dataset",
     valid="dataset",
     retriever="retriever",
+    anchors="dataset",
 )
 def export_bundle(
     ranker: Ranker,

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.schema import Schema
-from tfadrec.data.columns import rows_of
+from tfadrec.data.columns import distinct, rows_of
 from tfadrec.data.encoded.encoded import Encoded
 from tfadrec.data.event_log import EventLog
 from tfadrec.data.features import (
@@ -227,8 +227,7 @@ def _optional(table: pa.Table, name: str) -> np.ndarray | None:
 
 def distinct_ids(columns: Iterable[pa.ChunkedArray]) -> pa.Array:
     """All ids of some columns, sorted and without repeats."""
-    chunks = [chunk for column in columns for chunk in column.chunks]
-    ids = pc.unique(pa.chunked_array(chunks))
+    ids = pc.unique(pa.chunked_array([distinct(c) for c in columns]))
     return ids.take(pc.sort_indices(ids))
 
 

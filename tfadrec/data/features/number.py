@@ -59,11 +59,10 @@ class Number(Kind):
         """See `Kind.parse`."""
         values = as_floats(column)
         missing = ~(np.abs(values) <= LARGEST)
-        if pa.types.is_integer(column.type):
-            empty = as_mask(column.is_null())
-        else:
-            empty = as_mask(pc.equal(as_text(column), ""))
-        return pa.array(values, mask=missing), missing & ~empty
+        broken = missing.copy()
+        given = as_text(column.filter(pa.array(missing)))
+        broken[missing] = as_mask(pc.not_equal(given, ""))
+        return pa.array(values, mask=missing), broken
 
     def describe(
         self, feature, column, known, *, log1p=False, bounds=(), buckets=0

@@ -22,6 +22,7 @@ from tfadrec.data.columns import (
     as_mask,
     as_text,
     require_plain,
+    rows_of,
 )
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.row_filter import WORDS, RowFilter
@@ -34,19 +35,27 @@ _YEAR_1971 = 31_536_000
 
 def ids(rows: RawRows, name: str, id_type: IdType) -> pa.Array:
     """Ids, none missing, and integers where `id_type` says so."""
-    column = _plain(rows, name)
-    if id_type == "int64" and pa.types.is_signed_integer(column.type):
-        rows.refuse(as_mask(column.is_null()), f"{name} is missing")
-        return as_array(pc.fill_null(column, 0)).cast(pa.int64())
-    text = as_text(column)
-    rows.refuse(as_mask(pc.equal(text, "")), f"{name} is missing")
-    if id_type == "string":
-        return text
-    # A column of integers with gaps is written with decimals: 17850.0.
-    text = pc.replace_substring_regex(text, r"^([+-]?[0-9]+)\.0+$", r"\1")
-    integers = as_integers(text)
-    rows.refuse(as_mask(integers.is_null()), f"{name} is no integer")
-    return pc.fill_null(integers, 0)
+    return coded_ids(rows, name, id_type).dictionary_decode()
+
+
+def coded_ids(rows: RawRows, name: str, id_type: IdType) -> pa.DictionaryArray:
+    """Ids as from `ids`, each distinct one once, and its place for each row."""
+    raw = as_array(_plain(rows, name)).dictionary_encode(null_encoding="encode")
+    places = raw.indices.to_numpy()
+    found = as_text(pa.chunked_array([raw.dictionary]))
+    missing = as_mask(pc.equal(found, ""))[places]
+    rows.refuse(missing, f"{name} is missing")
+    if id_type == "int64":
+        # A column of integers with gaps is written with decimals: 17850.0.
+        text = pc.replace_substring_regex(found, r"^([+-]?[0-9]+)\.0+$", r"\1")
+        integers = as_integers(text)
+        wrong = as_mask(integers.is_null())[places]
+        rows.refuse(wrong, f"{name} is no integer")
+        found = pc.fill_null(integers, 0)
+    # Two values may be one id: 1 and 01.
+    once = found.dictionary_encode()
+    codes = once.indices.to_numpy()[places]
+    return pa.DictionaryArray.from_arrays(codes, once.dictionary)
 
 
 def first_of_each(rows: RawRows, ids: pa.Array, what: str = "ad") -> None:
@@ -61,8 +70,8 @@ def first_of_each(rows: RawRows, ids: pa.Array, what: str = "ad") -> None:
 
 def known_ads(rows: RawRows, ad_ids: pa.Array, catalogue: pa.Array) -> None:
     """Refuses rows on ads that the catalogue does not have."""
-    known = pc.is_in(ad_ids, value_set=catalogue)
-    rows.refuse(~as_mask(known), "ad id is not in the catalogue")
+    known = rows_of(ad_ids, catalogue) > 0
+    rows.refuse(~known, "ad id is not in the catalogue")
 
 
 def labels(rows: RawRows, name: str) -> pa.Array:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import pyarrow as pa
 
+from tfadrec.data.intake.coded_tables import joined
 from tfadrec.data.intake.spilled_table import SpilledTable
 from tfadrec.data.intake.workspace import Workspace
 
@@ -54,7 +55,7 @@ class Parts:
         """The rows of a part, in the order of the table."""
         batches = range(len(self._sizes))
         pieces = (self._pieces.batch(b * self.count + number) for b in batches)
-        return pa.concat_tables(pieces)
+        return joined(pieces)
 
     def back(self, tables: Iterable[pa.Table]) -> SpilledTable:
         """What was found for the rows of each part, in the table's order.
@@ -75,7 +76,7 @@ class Parts:
         batches = len(self._sizes)
         for batch, order in enumerate(self._orders.batches()):
             parts = range(self.count)
-            dealt = pa.concat_tables(
+            dealt = joined(
                 pieces.batch(part * batches + batch) for part in parts
             )
             places = np.empty(len(dealt), np.uint32)

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tfadrec.core.feature import Feature
 from tfadrec.core.schema import Schema
+from tfadrec.data.columns import as_codes, rows_of
 from tfadrec.data.features import KINDS, as_of, counted
 from tfadrec.data.intake.spilled_table import SpilledTable
 from tfadrec.data.intake.workspace import Workspace
@@ -115,7 +115,7 @@ def _beside(table: pa.Table, columns: Mapping[str, pa.Array]) -> pa.Table:
 
 def _of_ids(ids: pa.ChunkedArray) -> np.ndarray:
     """A number from 1 on for each id, int64 [n]."""
-    codes = ids.combine_chunks().dictionary_encode().indices
+    codes = as_codes(ids).indices
     return codes.to_numpy().astype(np.int64) + 1
 
 
@@ -132,11 +132,8 @@ def _codes(
         codes = KINDS[feature.kind].encode(table[key], feature)[feature.tensor]
         if table is not impressions:
             name = _ID_OF[feature.entity]
-            places = pc.index_in(
-                impressions[name], value_set=table[name].combine_chunks()
-            )
-            places = pc.fill_null(places, -1).to_numpy()
+            places = rows_of(impressions[name], table[name].combine_chunks())
             # Of an id that the table lacks nothing is known.
-            codes = np.append(codes, 0)[places]
+            codes = np.append(0, codes)[places]
         found.append(codes)
     return found

@@ -27,12 +27,22 @@ class RequestNumbers:
         """The numbers of the requests of a part's rows.
 
         Args:
-          first: int64 [n] in [0, rows), which tells requests apart.
+          first: int64 [n] in [0, rows), which tells requests apart; rows of one
+            request and time stand together.
           spread: bool [n], whether the request may have rows in other parts.
 
         Returns:
           int64 [n].
         """
+        is_new = np.append(True, first[1:] != first[:-1])[: len(first)]
+        runs = np.flatnonzero(is_new)
+        return self._of_runs(first[runs], spread[runs])[np.cumsum(is_new) - 1]
+
+    def _of_runs(self, first: np.ndarray, spread: np.ndarray) -> np.ndarray:
+        """The numbers of rows, of which those of one time are one."""
+        if not spread.any():
+            self._next += len(first)
+            return np.arange(self._next - len(first), self._next)
         requests, place, at = np.unique(
             first, return_index=True, return_inverse=True
         )

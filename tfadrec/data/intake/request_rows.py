@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
+from tfadrec.data.columns import as_codes, without_codes
 from tfadrec.data.features import as_of
 from tfadrec.data.intake import limits
 from tfadrec.data.intake.parts import Parts
@@ -50,7 +51,7 @@ def request_rows(
 
 
 def _of_part(table: pa.Table) -> pa.Table:
-    ids = table["request_id"].combine_chunks().dictionary_encode()
+    ids = as_codes(table["request_id"])
     codes = ids.indices.to_numpy()
     rows, times = array_of(table, "row"), array_of(table, "timestamp")
     first = np.empty(len(ids.dictionary), np.int64)
@@ -66,7 +67,7 @@ def _of_part(table: pa.Table) -> pa.Table:
 
 def _hashes(ids: pa.ChunkedArray) -> np.ndarray:
     """uint64 [n], equal for equal texts."""
-    texts = ids.combine_chunks()
+    texts = without_codes(ids)
     _, offsets, data = texts.buffers()
     if data is None:
         return np.zeros(len(texts), np.uint64)

@@ -5,7 +5,15 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
+from tfadrec.data.columns import without_codes
 from tfadrec.data.intake import limits
+from tfadrec.data.intake.coded_tables import (
+    joined,
+    plain_schema,
+    plain_table,
+    seldom_repeated,
+    size_of,
+)
 from tfadrec.data.intake.workspace import Workspace
 
 
@@ -22,7 +30,7 @@ class SpilledTable:
 
     Attributes:
       lengths: the number of rows of each batch.
-      nbytes: of all batches, about.
+      nbytes: of all batches' values, about.
     """
 
     def __init__(self, workspace: Workspace, *, stays: bool = False) -> None:
@@ -33,8 +41,9 @@ class SpilledTable:
         self._held: list[pa.Table] = []
         self._file: pa.OSFile | None = None
         self._reader: pa.OSFile | None = None
-        #: For each batch of the file, where its columns begin.
-        self._places: list[list[int]] = []
+        #: For each batch of the file, where its columns begin, and whether a
+        #: column's codes are followed by the values.
+        self._places: list[list[tuple[int, bool]]] = []
 
     @classmethod
     def of(cls, table: pa.Table, workspace: Workspace) -> "SpilledTable":
@@ -103,37 +112,47 @@ class SpilledTable:
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows, in memory."""
-        return pa.concat_tables(self.batches(columns))
+        return joined(self.batches(columns))
 
     def _add(self, table: pa.Table) -> None:
+        schema = plain_schema(table.schema)
         if self._schema is None:
-            self._schema = table.schema
-        elif not self._schema.equals(table.schema):
+            self._schema = schema
+        elif not self._schema.equals(schema):
             raise TypeError(
                 f"batches of one table must have one schema. Received: "
-                f"{table.schema} after {self._schema}."
+                f"{schema} after {self._schema}."
             )
         self.lengths.append(len(table))
-        self.nbytes += table.nbytes
+        self.nbytes += size_of(table)
 
     def _write(self, table: pa.Table) -> None:
         """Writes a batch, each column as a message of its own."""
         assert self._file is not None
         places = []
+        table = plain_table(table, seldom_repeated(table))
         for name in table.column_names:
-            places.append(self._file.tell())
             column = table[name].combine_chunks()
-            batch = pa.record_batch([column], names=[name])
-            self._file.write(batch.serialize())
+            coded = pa.types.is_dictionary(column.type)
+            places.append((self._file.tell(), coded))
+            for values in (
+                (column.indices, column.dictionary) if coded else (column,)
+            ):
+                batch = pa.record_batch([values], names=[name])
+                self._file.write(batch.serialize())
         self._places.append(places)
 
     def _read(self, number: int, name: str) -> pa.Array:
         assert self._reader is not None
         at = self.schema.get_field_index(name)
-        self._reader.seek(self._places[number][at])
-        message = pa.ipc.read_message(self._reader)
-        field = pa.schema([self.schema.field(at)])
-        return pa.ipc.read_record_batch(message, field).column(0)
+        place, coded = self._places[number][at]
+        self._reader.seek(place)
+        kind = self.schema.field(at).type
+        if not coded:
+            return _read_array(self._reader, kind)
+        codes = _read_array(self._reader, pa.int32())
+        values = _read_array(self._reader, kind)
+        return pa.DictionaryArray.from_arrays(codes, values)
 
 
 class _Column:
@@ -146,7 +165,13 @@ class _Column:
     def iterchunks(self) -> Iterator[pa.Array]:
         """Its values, at least once some."""
         for batch in self._table.batches([self._name]):
-            yield batch[self._name].combine_chunks()
+            yield without_codes(batch[self._name])
+
+
+def _read_array(file: pa.OSFile, kind: pa.DataType) -> pa.Array:
+    message = pa.ipc.read_message(file)
+    schema = pa.schema([("values", kind)])
+    return pa.ipc.read_record_batch(message, schema).column(0)
 
 
 def array_of(table: pa.Table, name: str) -> np.ndarray:

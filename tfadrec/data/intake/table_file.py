@@ -4,6 +4,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tfadrec.data.intake.beside import HELPER
+from tfadrec.data.intake.coded_tables import (
+    like,
+    open_coded,
+    plain_schema,
+    seldom_repeated,
+)
 from tfadrec.data.intake.feature_columns import named_columns
 from tfadrec.data.intake.place import Place
 
@@ -33,6 +39,7 @@ class TableFile:
         names = [n for n in table.column_names if not n.startswith(HELPER)]
         named = named_columns(table.select(names), self._place.schema)
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._path, named.schema)
-        self._writer.write_table(named)
+            schema = plain_schema(named.schema, seldom_repeated(named))
+            self._writer = open_coded(self._path, schema)
+        self._writer.write_table(like(named, self._writer.schema))
         return named

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import pyarrow as pa
 
-from tfadrec.data.columns import rows_of
+from tfadrec.data.columns import as_codes, distinct, rows_of
 from tfadrec.data.encoded.encode_tables import distinct_ids
 from tfadrec.data.intake import limits
 from tfadrec.data.intake.spilled_table import SpilledTable, array_of
@@ -18,7 +18,7 @@ def ids_in(tables: Iterable[SpilledTable], name: str) -> pa.Array:
     waiting: list[pa.ChunkedArray] = []
     for table in tables:
         for batch in table.batches([name]):
-            waiting.append(batch[name])
+            waiting.append(pa.chunked_array([distinct(batch[name])]))
             if sum(map(len, waiting)) >= limits.LOOK_UP_ROWS:
                 known = _with(known, waiting)
     return _with(known, waiting)
@@ -38,15 +38,18 @@ def user_rows(
       `user`, int32, from 1 on, in batches as those of the table.
     """
     found = SpilledTable(workspace)
-    waiting: list[pa.ChunkedArray] = []
+    waiting: list[pa.DictionaryArray] = []
     for number, batch in enumerate(table.batches(["user_id"]), 1):
-        waiting.append(batch["user_id"])
+        waiting.append(as_codes(batch["user_id"]))
         size = sum(map(len, waiting))
         if size >= limits.LOOK_UP_ROWS or number == len(table.lengths):
-            rows = rows_of(_stacked(waiting), user_ids)
-            ends = np.cumsum([len(column) for column in waiting])
-            for part in np.split(rows, ends[:-1]):
-                found.append(pa.table({"user": part}))
+            ids = pa.chunked_array([coded.dictionary for coded in waiting])
+            rows = rows_of(ids, user_ids)
+            ends = np.cumsum([len(coded.dictionary) for coded in waiting])
+            pieces = np.split(rows, ends[:-1])
+            for coded, piece in zip(waiting, pieces, strict=True):
+                codes = coded.indices.to_numpy()
+                found.append(pa.table({"user": piece[codes]}))
             waiting = []
     return found
 
@@ -79,7 +82,3 @@ def _with(known: pa.Array | None, waiting: list[pa.ChunkedArray]) -> pa.Array:
         columns.append(pa.chunked_array([known]))
     waiting.clear()
     return distinct_ids(columns)
-
-
-def _stacked(columns: list[pa.ChunkedArray]) -> pa.ChunkedArray:
-    return pa.chunked_array([c for column in columns for c in column.chunks])

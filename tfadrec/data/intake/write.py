@@ -14,6 +14,7 @@ from tfadrec.core.errors import TfadrecError
 from tfadrec.core.one_class import one_class
 from tfadrec.core.owned_folder import OwnedFolder
 from tfadrec.core.schema import SCHEMA_FILE, Schema
+from tfadrec.data.intake.coded_tables import with_codes
 from tfadrec.data.intake.feature_columns import named_columns
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.logs import Logs
@@ -108,7 +109,7 @@ def write_dataset(
       TfadrecError: where the folder cannot be written.
     """
     with workspace_of(out) as workspace:
-        shown = SpilledTable.of(impressions, workspace)
+        shown = SpilledTable.of(with_codes(impressions), workspace)
         return write_spilled(
             out,
             schema=schema,
@@ -120,7 +121,7 @@ def write_dataset(
             users=users,
             events=None
             if events is None
-            else SpilledTable.of(events, workspace),
+            else SpilledTable.of(with_codes(events), workspace),
             histories=histories,
         )
 
@@ -158,7 +159,6 @@ def write_spilled(
     """
     _LOG.info("Writing %s", out)
     folder = _folder(out)
-    folder.check()
     if events is None:
         events = SpilledTable.of(_no_events(schema), workspace)
     _note_ads(ads, ledger)

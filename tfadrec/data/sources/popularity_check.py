@@ -81,7 +81,7 @@ def _by_rate(impressions: SpilledTable, rng: np.random.Generator) -> _Ranked:
     rest = 0
     for batch in impressions.batches(columns):
         train = is_training(batch)
-        codes, clicked, weights = _arrays(batch.filter(train), ads)
+        codes, clicked, weights = (a[train] for a in _arrays(batch, ads))
         shown += np.bincount(codes, weights, len(ads))
         clicks += np.bincount(codes, weights * clicked, len(ads))
         rest += int((~train).sum())

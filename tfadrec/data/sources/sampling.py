@@ -5,9 +5,9 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
+from tfadrec.data.columns import as_codes, rows_of
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.sources.dealing import deal, decks
 from tfadrec.data.sources.periods import periods_of, shortest_period
@@ -152,10 +152,10 @@ def _folded(
       int64 [n], the request of each purchase, from 0 on; int64 [m], the rows
       of first purchases; int64 [m], their `request * N + ad`.
     """
-    requests = purchases["request_id"].combine_chunks().dictionary_encode()
+    requests = as_codes(purchases["request_id"])
     request = requests.indices.to_numpy().astype(np.int64)
-    ad = pc.index_in(purchases["ad_id"].combine_chunks(), value_set=catalogue)
-    keys = request * len(catalogue) + ad.to_numpy()
+    ad = rows_of(purchases["ad_id"], catalogue) - 1
+    keys = request * len(catalogue) + ad
     _, first = np.unique(keys, return_index=True)
     if len(first) < len(keys):
         ledger.note(

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.schema import SKIPPED
+from tfadrec.data.columns import distinct, rows_of
 from tfadrec.data.intake import limits
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.parts import Parts
@@ -20,6 +21,8 @@ _SETTING = "events.skipped"
 _ROW_BYTES = 40
 #: One row in so many tells where parts begin.
 _SAMPLED = 64
+#: Of keys, so many that few keys share them.
+_FIRST_BITS = 24
 #: Odd numbers with bits all over.
 _FACTORS = np.array(
     [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0xD6E8FEB86659FD93], np.uint64
@@ -87,7 +90,7 @@ def add_skipped(
     if wanted is None:
         kept_all = known and config.negatives_kept == 1.0
         wanted = kept_all and not any(
-            pc.any(pc.equal(batch["event_type"], SKIPPED)).as_py()
+            SKIPPED in distinct(batch["event_type"]).to_pylist()
             for batch in events.batches(["event_type"])
         )
     if not wanted:
@@ -118,18 +121,15 @@ def _as_events(
     shown: pa.Table, times: np.ndarray, schema: pa.Schema
 ) -> pa.Table:
     """Events of type `skipped`, whose features are missing."""
-    events = pa.table(
-        {
-            "user_id": shown["user_id"],
-            "ad_id": shown["ad_id"],
-            "event_type": pa.array([SKIPPED]).take(
-                pa.array(np.zeros(len(shown), np.int64))
-            ),
-            "timestamp": pa.array(times, schema.field("timestamp").type),
-        }
-    )
-    tables = [schema.empty_table(), events]
-    return pa.concat_tables(tables, promote_options="default")
+    columns = {field.name: pa.nulls(len(shown), field.type) for field in schema}
+    types = np.zeros(len(shown), np.int32)
+    columns |= {
+        "user_id": shown["user_id"],
+        "ad_id": shown["ad_id"],
+        "event_type": pa.DictionaryArray.from_arrays(types, [SKIPPED]),
+        "timestamp": pa.array(times, schema.field("timestamp").type),
+    }
+    return pa.table(columns)
 
 
 def _told(
@@ -168,12 +168,23 @@ def _told(
 
 def _is_told(impressions: pa.Table, events: pa.Table) -> np.ndarray:
     """Where an event has the user, the ad and the time, bool [n]."""
-    known = {n: pc.unique(impressions[n]) for n in ("user_id", "ad_id")}
+    known = {n: distinct(impressions[n]) for n in ("user_id", "ad_id")}
     shown, done = (_keys(table, known) for table in (impressions, events))
-    return pc.is_in(shown, value_set=done).to_numpy(zero_copy_only=False)
+    told = _may_be_among(shown, done)
+    some = shown[told]
+    told[told] = np.isin(some, done[_may_be_among(done, some)])
+    return told
 
 
-def _keys(table: pa.Table, known: Mapping[str, pa.Array]) -> pa.Array:
+def _may_be_among(keys: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """False where no other key has the same first bits, bool [n]."""
+    rest = np.uint64(64 - _FIRST_BITS)
+    marked = np.zeros(1 << _FIRST_BITS, bool)
+    marked[others >> rest] = True
+    return marked[keys >> rest]
+
+
+def _keys(table: pa.Table, known: Mapping[str, pa.Array]) -> np.ndarray:
     """One number for each user, ad and time; 0 for a user or ad not known.
 
     It is the sum of products with odd numbers, modulo 2^64: among a million
@@ -182,8 +193,7 @@ def _keys(table: pa.Table, known: Mapping[str, pa.Array]) -> pa.Array:
     keys = table["timestamp"].to_numpy().astype(np.uint64) * _FACTORS[0]
     is_known = np.ones(len(table), bool)
     for (name, values), factor in zip(known.items(), _FACTORS[1:], strict=True):
-        codes = pc.index_in(table[name], value_set=values)
-        codes = pc.fill_null(codes, -1).to_numpy()
-        is_known &= codes >= 0
+        codes = rows_of(table[name], values)
+        is_known &= codes > 0
         keys += codes.astype(np.uint64) * factor
-    return pa.array(np.where(is_known, keys, 0))
+    return np.where(is_known, keys, 0)

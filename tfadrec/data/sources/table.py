@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfadrec.core.schema import SCHEMA_FILE, Schema
-from tfadrec.data.columns import Column, chunks_of, filter_lists
+from tfadrec.data.columns import Column, as_codes, chunks_of, filter_lists
 from tfadrec.data.dataset_files import DatasetFiles
 from tfadrec.data.intake import checks, limits
 from tfadrec.data.intake.feature_columns import (
@@ -268,9 +268,9 @@ def _events(
     for rows in reader.batches(limits.BATCH_ROWS):
         columns = log_columns(rows, spec, settings, catalogue)
         if kind.constant is not None:
-            types = repeated(kind.constant, rows)
+            types = as_codes(repeated(kind.constant, rows))
         else:
-            types = checks.ids(rows, kind.column, "string")
+            types = checks.coded_ids(rows, kind.column, "string")
         columns = {
             "user_id": columns["user_id"],
             "ad_id": columns["ad_id"],

@@ -6,15 +6,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tfadrec.data.columns import as_lists, filter_lists, list_parents
+from tfadrec.data.columns import (
+    as_codes,
+    as_lists,
+    filter_lists,
+    list_parents,
+    rows_of,
+)
 from tfadrec.data.intake import checks, limits
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
-from tfadrec.data.intake.spilled_table import SpilledTable
+from tfadrec.data.intake.spilled_table import SpilledTable, array_of
 from tfadrec.data.sources.table_spec import ColumnSpec, TableConfig
 
 #: Impressions that are looked at first.
 _SAMPLED = 1000
+#: Before all times.
+_NEVER = np.iinfo(np.int64).min
 
 
 def read_histories(
@@ -100,12 +108,10 @@ def _any_earlier(impressions: SpilledTable, events: SpilledTable) -> bool:
             for batch in impressions.batches(columns)
         )
         users = last["user_id"].combine_chunks()
-        times = last["timestamp"].combine_chunks()
+        latest = np.append(_NEVER, array_of(last, "timestamp"))
         for batch in events.batches(columns):
-            at = pc.index_in(batch["user_id"], value_set=users)
-            latest = times.take(at.combine_chunks())
-            earlier = pc.less(batch["timestamp"].combine_chunks(), latest)
-            if pc.any(earlier).as_py():
+            at = rows_of(batch["user_id"], users)
+            if (array_of(batch, "timestamp") < latest[at]).any():
                 return True
     return False
 
@@ -121,10 +127,13 @@ def _latest(batches: Iterable[pa.Table]) -> pa.Table:
 
 
 def _last_of_users(table: pa.Table) -> pa.Table:
-    last = table.group_by("user_id").aggregate([("timestamp", "max")])
-    return last.select(["user_id", "timestamp_max"]).rename_columns(
-        ["user_id", "timestamp"]
+    users = as_codes(table["user_id"])
+    latest = np.full(len(users.dictionary), _NEVER)
+    np.maximum.at(
+        latest, users.indices.to_numpy(), array_of(table, "timestamp")
     )
+    last = pa.table({"user_id": users.dictionary, "timestamp": latest})
+    return last.filter(pa.array(latest > _NEVER))
 
 
 def _lists(rows: RawRows, spec: ColumnSpec) -> tuple[pa.Array, pa.Array | None]:

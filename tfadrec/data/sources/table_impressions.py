@@ -9,6 +9,7 @@ from tfadrec.data.intake import checks, limits
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.spilled_table import SpilledTable
+from tfadrec.data.intake.times import YEAR_10000
 from tfadrec.data.intake.workspace import Workspace
 from tfadrec.data.sources.log_reader import LogReader
 from tfadrec.data.sources.table_histories import read_histories
@@ -84,13 +85,9 @@ def _columns(
     named = spec.columns
     columns = log_columns(rows, spec, settings, catalogue)
     if "request_id" in named:
-        request = checks.ids(rows, named["request_id"].column, "string")
+        request = checks.coded_ids(rows, named["request_id"].column, "string")
     else:
-        request = pc.binary_join_element_wise(
-            columns["user_id"].cast(pa.string()),
-            columns["timestamp"].cast(pa.string()),
-            "-",
-        )
+        request = _by_user_and_time(columns["user_id"], columns["timestamp"])
     columns = {"request_id": request, **columns}
     for name, label in spec.labels.items():
         columns[name] = _label(rows, name, label)
@@ -120,10 +117,29 @@ def _label(rows: RawRows, name: str, label: LabelSpec) -> pa.Array:
     return told
 
 
+def _by_user_and_time(
+    users: pa.DictionaryArray, times: pa.Array
+) -> pa.DictionaryArray:
+    """A request for each user and second, named after both."""
+    # Times of rows that are refused may be any numbers.
+    seconds = np.clip(times.to_numpy(), 0, YEAR_10000)
+    first = seconds.min(initial=YEAR_10000)
+    span = seconds.max(initial=first) - first + 1
+    pairs = users.indices.to_numpy() * span + (seconds - first)
+    pairs = pa.array(pairs).dictionary_encode()
+    user, second = np.divmod(pairs.dictionary.to_numpy(), span)
+    names = pc.binary_join_element_wise(
+        users.dictionary.take(pa.array(user)).cast(pa.string()),
+        pa.array(second + first).cast(pa.string()),
+        "-",
+    )
+    return pa.DictionaryArray.from_arrays(pairs.indices, names)
+
+
 def _splits(
     rows: RawRows,
     spec: ColumnSpec,
-    requests: pa.Array | None,
+    requests: pa.DictionaryArray | None,
     rng: np.random.Generator,
 ) -> pa.Array:
     """The split of each row, read off a column or drawn.
@@ -135,7 +151,7 @@ def _splits(
     valid, test = spec.shares
     places = np.arange(len(rows))
     if requests is not None:
-        places = requests.dictionary_encode().indices.to_numpy()
+        places = requests.indices.to_numpy()
     draws = rng.random(len(rows))[places]
     names = np.array(["train", "valid", "test"])
     drawn = np.searchsorted([1 - valid - test, 1 - test], draws, side="right")

@@ -83,14 +83,14 @@ def repeated(value: str, rows: RawRows) -> pa.Array:
 def log_columns(
     rows: RawRows, spec: TableSpec, settings: TableConfig, catalogue: pa.Array
 ) -> dict[str, pa.Array]:
-    """The user, the ad and the time of each row.
+    """The user, the ad and the time of each row, ids coded.
 
     Rows on ads that are not in `catalogue` are refused.
     """
     named = spec.columns
     user_type: IdType = settings.user_id_type
-    user = checks.ids(rows, named["user_id"].column, user_type)
-    ad = checks.ids(rows, named["ad_id"].column, settings.ad_id_type)
+    user = checks.coded_ids(rows, named["user_id"].column, user_type)
+    ad = checks.coded_ids(rows, named["ad_id"].column, settings.ad_id_type)
     time = named["timestamp"]
     if time.constant is not None:
         rows.table = rows.table.append_column(
