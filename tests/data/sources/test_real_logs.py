@@ -315,7 +315,7 @@ def test_an_ad_is_described_by_the_first_value_of_each_column(tmp_path):
     ]
     assert (
         "ads.csv: 4 ad rows describe 2 ads; the first value of each column is "
-        "used" in summary.notes
+        "used (rows disagree on title of 1)" in summary.notes
     )
 
 

@@ -428,7 +428,10 @@ def test_a_catalogue_read_off_the_log(tmp_path):
         "events": (4, 3, 1),
         "impressions": (4, 3, 1),
     }
-    assert "sales.csv: 4 ad rows describe 3 ads" in summary.notes[0]
+    assert summary.notes[0] == (
+        "sales.csv: 4 ad rows describe 3 ads; the first value of each column "
+        "is used (rows disagree on title of 1)"
+    )
     assert {e["event_type"] for e in read(tmp_path, "events")} == {"purchase"}
     impressions = read(tmp_path, "impressions")
     bought = {

@@ -32,6 +32,28 @@ def first_values(table: pa.Table, key: str) -> pa.Table:
     return pa.table(columns)
 
 
+def told_apart(table: pa.Table, firsts: pa.Table, key: str) -> dict[str, int]:
+    """How many keys have rows that disagree, by the column in which they do.
+
+    Args:
+      table: [n] rows.
+      firsts: of `first_values`.
+      key: see there.
+    """
+    codes = table[key].combine_chunks().dictionary_encode().indices.to_numpy()
+    found = {}
+    for name in table.column_names:
+        column = as_array(table[name])
+        if pa.types.is_nested(column.type):  # Arrow does not compare these
+            continue
+        first = as_array(firsts[name]).take(pa.array(codes))
+        differs = as_mask(pc.fill_null(pc.not_equal(column, first), False))
+        count = len(np.unique(codes[differs & _given(column)]))
+        if count:
+            found[name] = count
+    return found
+
+
 def _given(column: pa.Array) -> np.ndarray:
     """Bool [n], True where there is a value."""
     kind = column.type
