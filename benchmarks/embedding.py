@@ -6,6 +6,11 @@ A table [rows, 16] and batches of 4096 x 50 ids, drawn evenly, so that nearly
 every id of a batch is another row. Each pair of optimiser and size has a
 process of its own, once with the pages of memory that Linux gives unasked, and
 once with huge ones, for which the C library is told to ask.
+
+    python benchmarks/embedding.py dynamic
+
+The same of `DynamicIdEmbedding` by LazyAdam, whose table is filled first: with
+0.2M and 20M live ids, of which a batch has 4096 as of users, or 4096 x 50.
 """
 
 import json
@@ -37,10 +42,16 @@ _PAGES = {
 
 def main() -> None:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    if len(sys.argv) == 4:
+        print(json.dumps(_dynamic(int(sys.argv[2]), int(sys.argv[3]))))
+        return
     if len(sys.argv) == 3:
         print(json.dumps(_steps(sys.argv[1], int(sys.argv[2]))))
         return
     print(describe())
+    if sys.argv[1:] == ["dynamic"]:
+        _compare_dynamic()
+        return
     for pages, environment in _PAGES.items():
         _compare(pages, environment)
 
@@ -69,6 +80,56 @@ def _compare(pages: str, environment: dict[str, str]) -> None:
     print(
         f"{pages}: LazyAdam, 20M / 2M: {medians['LazyAdam', large] / lazy:.2f}"
     )
+
+
+def _compare_dynamic() -> None:
+    for count in (4096, _IDS):
+        medians = []
+        for live in (_MILLION // 5, 20 * _MILLION):
+            call = [sys.executable, __file__, "dynamic", str(live), str(count)]
+            done = subprocess.run(
+                call, capture_output=True, text=True, check=True
+            )
+            found = json.loads(done.stdout.splitlines()[-1])
+            medians.append(statistics.median(found["ms"]))
+            print(
+                f"{count:6} ids, {live / _MILLION:.1f}M live: "
+                f"{spread(found['ms'], ' ms/step')}, peak {found['gb']:.1f} GB",
+                flush=True,
+            )
+        print(f"{count:6} ids, 20M / 0.2M: {medians[1] / medians[0]:.2f}")
+
+
+def _dynamic(live: int, count: int) -> dict:
+    """The same of a table that has so many ids, with batches of `count`."""
+    from tfadrec import layers, optimizers
+    from tfadrec.core.door import keras, tf
+    from tfadrec.models.training_step import training_step
+
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.ids = layers.DynamicIdEmbedding(live * 5 // 4, _WIDTH)
+
+        def compute_loss(self, inputs, training=None):
+            found = self.ids(inputs, training=training)
+            return tf.reduce_sum(tf.square(found["vector"] - 1.0))
+
+    model = Model()
+    model.compile(optimizers.LazyAdam(0.01))
+    step = tf.function(lambda ids: training_step(model, ids))
+    for first in range(0, live, _IDS):
+        step(tf.range(first + 1, min(first + _IDS, live) + 1, dtype=tf.int64))
+    random = np.random.default_rng(_SEED)
+    times = []
+    for _ in range(3 + _STEPS):
+        ids = tf.constant(random.integers(1, live + 1, count))
+        begun = time.perf_counter()
+        step(ids)
+        model.optimizer.iterations.numpy()
+        times.append(1000 * (time.perf_counter() - begun))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return {"ms": times[3:], "gb": peak}
 
 
 def _steps(name: str, rows: int) -> dict:
