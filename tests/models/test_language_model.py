@@ -170,6 +170,7 @@ def toy():
     return tokenizer, tokenizer.ids(["a b " * n for n in range(2, 9)] * 8)
 
 
+@pytest.mark.slow
 def test_a_language_without_surprises_is_learned():
     """Perplexity near 1 where every token follows from those before it."""
     tokenizer, ids = toy()

@@ -62,6 +62,7 @@ def test_a_sample_of_a_large_catalogue(monkeypatch):
         assert (np.diff(logits[:4]) <= 0).all()
 
 
+@pytest.mark.slow
 def test_a_retriever_learns_what_the_ranker_likes(tmp_path):
     text = YAML.replace("epochs: 2, steps", "epochs: 3, steps")
     text = text.replace("_epoch: 6", "_epoch: 40")

@@ -22,6 +22,7 @@ def logits(ranker, rows):
     return ranker.predict(rows.batches(64))["clicked"]
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_trained_saved_and_read_back(tmp_path):
     out = tmp_path / "run"
     settings = small.config(fit={"ensemble": 2})

@@ -113,6 +113,7 @@ def test_a_copy_of_nothing_is_a_folder_to_make(tmp_path):
         assert not place.exists()
 
 
+@pytest.mark.slow
 def test_what_a_killed_worker_left_is_cleared(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     code = (

@@ -59,6 +59,7 @@ def test_keras_itself_is_left_alone():
     assert done.stdout.split() == ["keras", "3"]
 
 
+@pytest.mark.slow
 def test_keras_tuner_that_was_imported_for_keras_3():
     done = run(
         "import os, keras_tuner, keras\n"

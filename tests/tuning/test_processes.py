@@ -46,9 +46,8 @@ def task(config, **others):
     }
 
 
-@pytest.mark.parametrize(
-    "promoted", [False, pytest.param(True, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("promoted", [False, True])
 def test_a_trial_is_the_training_of_its_settings(tmp_path, promoted):
     """Also once promoted: epochs in two processes are those of one."""
     seen = []
