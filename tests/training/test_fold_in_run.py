@@ -37,7 +37,7 @@ def test_a_bundle_folds_in_too(tmp_path):
     ranker = run().ranker
     before = ranker.fold_in.mix.numpy()
     ranker.fold_in.mix.assign([0.5, 3.0, 0.1])
-    ranker.fold_in.values.assign([0.0, 1.5])
+    ranker.fold_in.values.assign([0.0, 1.5, -0.5])
     serving.export_bundle(ranker, run().test, tmp_path / "bundle")  # checks it
     ranker.fold_in.mix.assign(before)
 
@@ -55,5 +55,7 @@ def test_ads_keep_their_factors_where_a_vocabulary_grows(tmp_path):
     )
     new = whole.ad_tower.factors.numpy()
     np.testing.assert_array_equal(new[ads], old)
-    assert not np.delete(new, ads, axis=0).any()  # as the unknown ad
+    more = np.delete(new, ads, axis=0)
+    assert len(more)
+    np.testing.assert_array_equal(more, np.tile(new[:1], [len(more), 1]))
     np.testing.assert_array_equal(whole.fold_in.values, ranker.fold_in.values)
