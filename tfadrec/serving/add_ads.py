@@ -9,6 +9,7 @@ from tfadrec.core.bundle_folder import (
     bundle_folder,
     existing_versions,
     version_folder,
+    version_path,
 )
 from tfadrec.core.disk_errors import as_os_errors
 from tfadrec.core.door import tf
@@ -19,7 +20,6 @@ from tfadrec.core.takes import takes
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.features import decode
 from tfadrec.serving.ad_adder import IDS
-from tfadrec.serving.bundle import version_path
 from tfadrec.serving.deployment import label_canary
 from tfadrec.serving.write_model import write_model
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import getpass
 import hashlib
 import os
 import pathlib
@@ -165,7 +164,7 @@ def place_of(
     if task.is_first:
         yield out
         return
-    name = f"{getpass.getuser()}\0{os.path.abspath(out)}\0{task.index}"
+    name = f"{os.getuid()}\0{os.path.abspath(out)}\0{task.index}"
     own = pathlib.Path(
         tempfile.gettempdir(),
         f"tfadrec-worker-{hashlib.sha256(name.encode()).hexdigest()[:16]}",
