@@ -16,7 +16,8 @@ def test_the_first_value_of_each_column():
             ),
         }
     )
-    assert first_values(table, "id").to_pylist() == [
+    firsts, apart = first_values(table, "id")
+    assert firsts.to_pylist() == [
         {
             "id": "b",
             "title": "B",
@@ -27,3 +28,4 @@ def test_the_first_value_of_each_column():
         {"id": "a", "title": "A", "price": 3.0, "tags": ["x"], "map": []},
         {"id": "c", "title": "", "price": None, "tags": [], "map": []},
     ]
+    assert apart == {"title": 1}

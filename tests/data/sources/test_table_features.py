@@ -224,7 +224,7 @@ def test_users_read_off_a_log(tmp_path):
     assert table(tmp_path, "users")["user_id"].to_pylist() == ["u", "v"]
     assert (
         "users.csv: 3 user rows describe 2 users; the first value of each "
-        "column is used"
+        "column is used (rows disagree on user.age of 1, user.brand of 1)"
     ) in summary.notes
 
 

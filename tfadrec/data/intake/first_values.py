@@ -7,8 +7,8 @@ import pyarrow.compute as pc
 from tfadrec.data.columns import as_array, as_mask, is_list
 
 
-def first_values(table: pa.Table, key: str) -> pa.Table:
-    """The first value of each column for each key.
+def first_values(table: pa.Table, key: str) -> tuple[pa.Table, dict[str, int]]:
+    """The first value of each column for each key, and where rows disagree.
 
     Empty texts and lists are no values, where there is another one.
 
@@ -17,11 +17,12 @@ def first_values(table: pa.Table, key: str) -> pa.Table:
       key: the column whose distinct values are wanted.
 
     Returns:
-      One row for each, in the order in which they appear.
+      One row for each, in the order in which they appear, and for each column
+      whose rows of one key give unlike values the number of such keys.
     """
     codes = table[key].combine_chunks().dictionary_encode().indices.to_numpy()
     _, first = np.unique(codes, return_index=True)
-    columns = {}
+    columns, apart = {}, {}
     for name in table.column_names:
         column = as_array(table[name])
         given = np.flatnonzero(_given(column))
@@ -29,29 +30,14 @@ def first_values(table: pa.Table, key: str) -> pa.Table:
         rows = first.copy()
         rows[found] = given[at]
         columns[name] = column.take(pa.array(rows))
-    return pa.table(columns)
-
-
-def told_apart(table: pa.Table, firsts: pa.Table, key: str) -> dict[str, int]:
-    """How many keys have rows that disagree, by the column in which they do.
-
-    Args:
-      table: [n] rows.
-      firsts: of `first_values`.
-      key: see there.
-    """
-    codes = table[key].combine_chunks().dictionary_encode().indices.to_numpy()
-    found = {}
-    for name in table.column_names:
-        column = as_array(table[name])
         if pa.types.is_nested(column.type):  # Arrow does not compare these
             continue
-        first = as_array(firsts[name]).take(pa.array(codes))
-        differs = as_mask(pc.fill_null(pc.not_equal(column, first), False))
-        count = len(np.unique(codes[differs & _given(column)]))
-        if count:
-            found[name] = count
-    return found
+        values = column.take(pa.array(given))
+        firsts = column.take(pa.array(rows[codes[given]]))
+        differs = as_mask(pc.not_equal(values, firsts))
+        if differs.any():
+            apart[name] = len(np.unique(codes[given][differs]))
+    return pa.table(columns), apart
 
 
 def _given(column: pa.Array) -> np.ndarray:

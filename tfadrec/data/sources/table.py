@@ -15,7 +15,7 @@ from tfadrec.data.intake.feature_columns import (
     describe_features,
     parse_features,
 )
-from tfadrec.data.intake.first_values import first_values, told_apart
+from tfadrec.data.intake.first_values import first_values
 from tfadrec.data.intake.keep_schema import KeepSchema
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.rate_columns import with_spilled_rates
@@ -245,8 +245,7 @@ def _one_row_each(
     kept = settled(rows, spec, f"{what}s", ledger)
     table = pa.table(columns).filter(kept)
     if spec.deduplicate:
-        found = first_values(table, key)
-        apart = told_apart(table, found, key)
+        found, apart = first_values(table, key)
         told = ", ".join(f"{name} of {count}" for name, count in apart.items())
         ledger.note(
             f"{spec.file}: {len(table)} {what} rows describe {len(found)} "
