@@ -44,6 +44,17 @@ def test_every_row_knows_what_came_before_it(tmp_path):
         )
 
 
+def test_a_key_without_ids(tmp_path):
+    name = "brand by city"
+    some = {"candidate_features": {name: RATES[name]}}
+    whole, alone = tmp_path / "whole", tmp_path / "alone"
+    for folder in (whole, alone):
+        folder.mkdir()
+    wanted = prepare(whole).impressions.columns["brand_by_city"]
+    found = prepare(alone, impressions=some).impressions.columns
+    np.testing.assert_array_equal(found["brand_by_city"], wanted)
+
+
 def test_a_number_in_buckets_is_part_of_a_key(tmp_path):
     log = rows(40)
     for number, row in enumerate(log):

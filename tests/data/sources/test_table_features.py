@@ -5,6 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from tests.processes import run
 from tfadrec.core.errors import InputError
 from tfadrec.core.schema import Schema
 from tfadrec.data import sources
@@ -215,6 +216,28 @@ def test_the_dataset_is_read(tmp_path):
     assert dataset.impressions.labels["revenue"].tolist() == pytest.approx(
         [9.99, 0, -1]
     )
+
+
+def test_it_goes_without_tensorflow(tmp_path):
+    """Its import alone takes longer than a million rows."""
+    features = {
+        "rate": {"kind": "rate", "of": ["ad.brand", "device"]},
+        **CONFIG["impressions"]["candidate_features"],
+    }
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    config = changed("impressions", candidate_features=features)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    done = run(
+        "import click.testing, sys\nfrom tfadrec.cli.main import main\n"
+        "click.testing.CliRunner().invoke(\n"
+        "  main, sys.argv[1:], catch_exceptions=False)\n"
+        "print(sorted({'tensorflow', 'tf_keras'} & set(sys.modules)))",
+        *("prepare", "table", "--config", tmp_path / "config.yaml"),
+        *("--out", tmp_path / "out"),
+    )
+    assert done.stdout == "[]\n", done.stderr
+    assert len(open_dataset(tmp_path / "out")) == 3
 
 
 def test_users_read_off_a_log(tmp_path):

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
+from tfadrec.data.features.fingerprints import fingerprints
 from tfadrec.data.features.value_counts import value_counts
 
 #: What `described` takes.
@@ -129,11 +130,5 @@ def places(values: pa.Array, known: tuple[str, ...]) -> np.ndarray:
 
 
 def _hashed(names: pa.Array, feature: Feature) -> np.ndarray:
-    import tensorflow as tf
-
-    if not len(names):
-        return np.zeros(0, np.int32)
-    buckets = tf.strings.to_hash_bucket_fast(
-        names.to_numpy(zero_copy_only=False), feature.buckets
-    )
-    return buckets.numpy().astype(np.int32) + 1
+    buckets = fingerprints(names) % np.uint64(feature.buckets)
+    return buckets.astype(np.int32) + 1

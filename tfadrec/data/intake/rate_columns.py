@@ -46,9 +46,9 @@ def with_spilled_rates(
     if not features:
         return impressions
     keys = {f.tensor: f"{f.entity}.{f.name}" for f in schema.features}
-    wanted = {"request_id", "timestamp", "clicked", "weight"}
+    wanted = {"request_id", "timestamp", "clicked", "weight", *_ID_OF.values()}
     for feature in features:
-        wanted |= {*feature.ids, *(keys[name] for name in feature.of)}
+        wanted |= {keys[name] for name in feature.of}
     read = [n for n in impressions.column_names if n in wanted]
     columns = rate_columns(schema, impressions.table(read), ads, users)
     found = SpilledTable(workspace)
