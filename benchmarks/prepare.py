@@ -7,11 +7,14 @@ Made-up impressions and events, as many of each, and 100,000 ads. `plain` is a
 configuration that version 0.1.0 reads as well: a category and a number of ads
 and of the context. It also makes events of the ads that were not clicked, which
 0.1.0 did not: `no skips` leaves them out, so that both write the same log. `all
-kinds` adds features of every kind to every entity. Processor seconds of whole
-processes, with what they import, in turn.
+kinds` adds features of every kind to every entity, `all, no skips` without
+those events. Processor seconds of whole processes, with what they import, in
+turn, and how many times those of the first way of the same round they are. Each
+writes to a folder of its own, which is not there yet.
 """
 
 import pathlib
+import shutil
 import sys
 import tempfile
 
@@ -19,9 +22,11 @@ import numpy as np
 from machine import describe, run_in, spread
 
 ROWS, ADS, USERS = 1_000_000, 100_000, 100_000
-_ROUNDS = 3
+_ROUNDS = 5
+#: Batches need TensorFlow, whose import takes longer than what is measured.
+_BATCH_ROUNDS = 3
 _SEED = 0
-
+_NO_SKIPS = ("event_type: kind", "event_type: kind, skipped: false")
 _PLAIN = """
 name: made
 ads: {file: ads.parquet, ad_id: ad, title: title, categorical: [brand],
@@ -31,7 +36,6 @@ events: {file: events.parquet, user_id: user, ad_id: ad, timestamp: time,
 impressions: {file: rows.parquet, user_id: user, ad_id: ad, timestamp: time,
   clicked: clicked, categorical: [device], numeric: [hour]}
 """
-_SAME = _PLAIN.replace("type: kind}", "type: kind, skipped: false}")
 _ALL = """
 name: made
 ads: {file: ads.parquet, ad_id: ad, title: title, features: {
@@ -49,6 +53,12 @@ impressions: {file: rows.parquet, user_id: user, ad_id: ad, timestamp: time,
   candidate_features: {bid: number, place: category,
   taste: {kind: overlap, of: [likes, words]}}}
 """
+_CONFIGS = {
+    "no skips": _PLAIN.replace(*_NO_SKIPS),
+    "plain": _PLAIN,
+    "all, no skips": _ALL.replace(*_NO_SKIPS),
+    "all kinds": _ALL,
+}
 _PREPARE = """
 import json, sys, time
 from tfadrec.data.sources import prepare_table
@@ -71,32 +81,38 @@ print(json.dumps(100 / (time.process_time() - begun)))
 def main() -> None:
     here = pathlib.Path(__file__).parents[1]
     checkouts = {"this": here}
+    ways = [("this", name) for name in _CONFIGS]
     if len(sys.argv) > 1:
         checkouts["other"] = pathlib.Path(sys.argv[1]).absolute()
+        ways = [("other", "plain"), *ways]
     print(describe())
     print("Median (smallest to largest); processor time.")
     with tempfile.TemporaryDirectory() as folder:
         _write(pathlib.Path(folder))
-        ways = [(name, "plain") for name in checkouts]
-        ways += [("this", "no skips"), ("this", "all kinds")]
-        seconds: dict[tuple[str, str], list[float]] = {}
-        rates: dict[tuple[str, str], list[float]] = {}
-        for _ in range(_ROUNDS):
+        seconds: dict[tuple[str, str], list[float]] = {w: [] for w in ways}
+        rates: dict[tuple[str, str], list[float]] = {w: [] for w in ways}
+        for number in range(_ROUNDS):
             for name, config in ways:
                 out = pathlib.Path(folder, f"{name} {config}")
+                shutil.rmtree(out, ignore_errors=True)
                 file = pathlib.Path(folder, f"{config}.yaml")
-                root = checkouts[name]
-                seconds.setdefault((name, config), []).append(
-                    run_in(root, _PREPARE, file, out)
+                seconds[name, config].append(
+                    run_in(checkouts[name], _PREPARE, file, out)
                 )
-                rates.setdefault((name, config), []).append(
-                    run_in(root, _BATCHES, out)
-                )
-    for (name, config), values in seconds.items():
-        print(f"prepare, {name} checkout, {config:9} {spread(values, ' s')}")
-    for (name, config), values in rates.items():
-        line = spread(values, " batches/s")
-        print(f"batches, {name} checkout, {config:9} {line}")
+                if number < _BATCH_ROUNDS:
+                    rates[name, config].append(
+                        run_in(checkouts[name], _BATCHES, out)
+                    )
+    for what, unit, found in (
+        ("prepare", "s", seconds),
+        ("batches", "batches/s", rates),
+    ):
+        for (name, config), values in found.items():
+            times = np.divide(values, found[ways[0]]).tolist()
+            print(
+                f"{what}, {name} checkout, {config:13} "
+                f"{spread(values, f' {unit}')}, {spread(times, ' times')}"
+            )
 
 
 def _write(folder: pathlib.Path) -> None:
@@ -149,9 +165,8 @@ def _write(folder: pathlib.Path) -> None:
     }
     for name, columns in tables.items():
         pq.write_table(pa.table(columns), folder / f"{name}.parquet")
-    (folder / "plain.yaml").write_text(_PLAIN)
-    (folder / "no skips.yaml").write_text(_SAME)
-    (folder / "all kinds.yaml").write_text(_ALL)
+    for name, text in _CONFIGS.items():
+        (folder / f"{name}.yaml").write_text(text)
 
 
 if __name__ == "__main__":

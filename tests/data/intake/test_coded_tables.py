@@ -39,6 +39,10 @@ def test_a_file_of_codes_reads_as_one_of_values(tmp_path):
     )
     assert found.schema.equals(wanted.schema, check_metadata=True)
     assert found.equals(wanted)
+    facts = pq.read_metadata(tmp_path / "coded.parquet").row_group(0)
+    columns = (facts.column(n) for n in range(facts.num_columns))
+    told = {c.path_in_schema for c in columns if c.statistics}
+    assert told == {"request_id", "level"}
 
 
 def test_tables_with_codes_of_their_own_are_joined_by_values():
