@@ -117,11 +117,11 @@ def _to_16(read: _Reader, start: np.ndarray, length: np.ndarray) -> np.ndarray:
 
 
 def _ends(
-    read: _Reader, start: np.ndarray, length: np.ndarray
+    read: _Reader, start: np.ndarray, length: np.ndarray, times: np.uint64
 ) -> tuple[np.ndarray, ...]:
     """What the formulas of up to 32 and of up to 64 bytes begin with."""
     factor = _factor(length)
-    a = read.word(start) * (_K1 if length[0] <= 32 else _K2)
+    a = read.word(start) * times
     b = read.word(start + 8)
     c = read.word(start + length - 8) * factor
     d = read.word(start + length - 16) * _K2
@@ -130,11 +130,11 @@ def _ends(
 
 
 def _to_32(read: _Reader, start: np.ndarray, length: np.ndarray) -> np.ndarray:
-    return _ends(read, start, length)[-1]
+    return _ends(read, start, length, _K1)[-1]
 
 
 def _to_64(read: _Reader, start: np.ndarray, length: np.ndarray) -> np.ndarray:
-    factor, a, y, z = _ends(read, start, length)
+    factor, a, y, z = _ends(read, start, length, _K2)
     e = read.word(start + 16) * factor
     f = read.word(start + 24)
     g = (y + read.word(start + length - 32)) * factor
