@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
 
+from tfadrec.data.intake import limits
 from tfadrec.data.intake.feature_parser import FeatureParser
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
@@ -35,9 +36,10 @@ class LogReader:
         self._parser = FeatureParser(spec.features)
         self._kept = SpilledTable(workspace)
 
-    def batches(self, size: int | None) -> Iterator[RawRows]:
+    def batches(self) -> Iterator[RawRows]:
         """The rows to check, of which every batch is to be added."""
         begun, read = time.monotonic(), 0
+        size = limits.BATCH_ROWS
         for rows in read_batches(self._spec, self._where, size=size):
             yield rows
             read += len(rows) + rows.left_out

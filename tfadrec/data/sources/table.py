@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pyarrow.compute as pc
 from tfadrec.core.schema import SCHEMA_FILE, Schema
 from tfadrec.data.columns import Column, as_codes, chunks_of, filter_lists
 from tfadrec.data.dataset_files import DatasetFiles
-from tfadrec.data.intake import checks, limits
+from tfadrec.data.intake import checks
 from tfadrec.data.intake.feature_columns import (
     describe_features,
     parse_features,
@@ -174,13 +175,25 @@ def _schema_of(dataset: str | pathlib.Path) -> KeepSchema:
     return KeepSchema(Schema.from_json(text.decode()), str(dataset))
 
 
+class _Entries:
+    """The entries of a column of lists, as a column."""
+
+    def __init__(self, lists: Column) -> None:
+        self._lists = lists
+        self.type = lists.type.value_type
+
+    def iterchunks(self) -> Iterator[pa.Array]:
+        """Its values."""
+        return (lists.flatten() for lists in chunks_of(self._lists))
+
+
 def _event_types(
-    events: SpilledTable | None, histories: pa.Table | None
+    events: SpilledTable | None, histories: SpilledTable | None
 ) -> list[Column]:
     """The types of all events, where something tells them."""
     found: list[Column] = [] if events is None else [events["event_type"]]
     if histories is not None and "types" in histories.column_names:
-        found.append(histories["types"].combine_chunks().flatten())
+        found.append(_Entries(histories["types"]))
     return found
 
 
@@ -267,7 +280,7 @@ def _events(
         return None
     reader = LogReader(spec, "events", workspace)
     kind = spec.columns["event_type"]
-    for rows in reader.batches(limits.BATCH_ROWS):
+    for rows in reader.batches():
         columns = log_columns(rows, spec, settings, catalogue)
         if kind.constant is not None:
             types = as_codes(repeated(kind.constant, rows))
