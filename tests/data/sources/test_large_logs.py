@@ -138,7 +138,7 @@ def small(monkeypatch):
     monkeypatch.setattr(limits, "BATCH_ROWS", 70)
     monkeypatch.setattr(limits, "PART_ROWS", 90)
     monkeypatch.setattr(limits, "LOOK_UP_ROWS", 130)
-    monkeypatch.setattr(limits, "TEXT_BYTES", 900)
+    monkeypatch.setattr(limits, "TEXT_BYTES", 6000)
 
 
 HISTORIES = {

@@ -99,11 +99,13 @@ def _prepare(
         settings, catalogue, ledger, workspace
     )
     if settings.sampling is not None:
-        purchases = impressions.table()
-        sampled = with_negatives(
-            purchases, catalogue, ledger=ledger, **settings.sampling
+        impressions = with_negatives(
+            impressions,
+            catalogue,
+            ledger=ledger,
+            workspace=workspace,
+            **settings.sampling,
         )
-        impressions = SpilledTable.of(sampled, workspace)
     for note in popularity_notes(
         impressions, sampled=settings.sampling is not None
     ):
