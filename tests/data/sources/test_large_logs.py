@@ -147,6 +147,14 @@ HISTORIES = {
         "history": {"column": "seen", "types": "kinds", "max_rejected": 1}
     },
 }
+OFF_THE_LOG = {
+    "ads": {
+        "file": "log.parquet",
+        "deduplicate": True,
+        "title": "user",
+        "features": {"likes": {"kind": "categories", "separator": "|"}},
+    },
+}
 SAMPLED = {
     "sampling": {
         "negatives_per_positive": 2,
@@ -169,6 +177,7 @@ SAMPLED = {
         ("parquet", {}),
         ("jsonl", HISTORIES),
         pytest.param("csv", {}, marks=pytest.mark.slow),
+        pytest.param("parquet", OFF_THE_LOG, marks=pytest.mark.slow),
         pytest.param("parquet", SAMPLED, marks=pytest.mark.slow),
         pytest.param(
             "parquet",

@@ -1,6 +1,6 @@
 """Calendar periods of a log, in which purchases are compared."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -18,8 +18,8 @@ _DAYS_SINCE_MONDAY = 3
 #: No request and no ad has so many purchases.
 _MOST = 1 << 32
 
-#: Two arrays [n] for each of several pieces, which are had again and again.
-Pieces = Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]]
+#: Two arrays [n] for each of several pieces.
+Pieces = Iterable[Sequence[np.ndarray]]
 #: int64 [m] three times: a period, a size, and how many there have this size.
 Sizes = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -46,8 +46,8 @@ def calendar(times: np.ndarray, period: str) -> np.ndarray:
 
 
 def shortest_period(
-    by_request: Pieces,
-    by_ad: Pieces,
+    by_request: Callable[[], Pieces],
+    by_ad: Callable[[], Pieces],
     *,
     negatives_per_positive: int,
     every_ad_alike: bool,
@@ -81,7 +81,7 @@ def shortest_period(
     return next(p for p in PERIODS if p == "all" or room(p) >= enough)
 
 
-def sizes_of(pieces: Iterable[tuple[np.ndarray, np.ndarray]]) -> Sizes:
+def sizes_of(pieces: Pieces) -> Sizes:
     """How many purchases the requests, or the ads, of each period have.
 
     Args:

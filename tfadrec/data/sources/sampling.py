@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -90,7 +90,7 @@ def with_negatives(
             f"{len(purchases) - len(bought)} purchases repeat an ad of their "
             "request and are folded into its first purchase"
         )
-    settings = {
+    settings: dict[str, Any] = {
         "negatives_per_positive": negatives_per_positive,
         "every_ad_alike": strategy == "uniform",
     }
@@ -107,7 +107,8 @@ def with_negatives(
     )
     rng = np.random.default_rng(seed)
     dealt = (
-        _dealt(*hand, len(catalogue), rng=rng, **settings) for hand in hands
+        _dealt(*hand, num_ads=len(catalogue), rng=rng, **settings)
+        for hand in hands
     )
     shown = Parts(
         ((rows, part_of(array_of(rows, "request"))) for rows in dealt),
@@ -208,8 +209,8 @@ def _dealt(
     bought: pa.Table,
     groups: np.ndarray,
     kinds: np.ndarray,
-    num_ads: int,
     *,
+    num_ads: int,
     negatives_per_positive: int,
     every_ad_alike: bool,
     rng: np.random.Generator,
