@@ -1,7 +1,7 @@
 """What `prepare` costs by the kind of log: memory and time for each row.
 
     python benchmarks/scale_kinds.py
-    python benchmarks/scale_kinds.py --rows 1000000 4000000 --kinds jsonl
+    python benchmarks/scale_kinds.py --rows 250000 1000000 --smaller 16
 
 Made-up logs of two sizes. Each is prepared in a process of its own, which tells
 its rows per second of processor time and its largest resident memory; the
@@ -9,6 +9,9 @@ memory for each row is what the larger log takes more. The kinds: Parquet; the
 same as JSON Lines; purchases with sampled negatives (of which a row is a
 purchase); impressions with histories of twenty ads in a column; with splits
 that are drawn by request; and with ads that are read off the log.
+
+With `--smaller` all that bounds batches and parts is so many times smaller, so
+that a log of so many times fewer rows tells what grows.
 """
 
 import argparse
@@ -58,8 +61,13 @@ _KINDS = {
 }
 _PREPARE = """
 import json, sys, time
-from tfadrec.data.sources import prepare_table
-folder, kind = sys.argv[1], sys.argv[2]
+from tfadrec.data.intake import limits
+from tfadrec.data.sources import hands, prepare_table
+folder, kind, smaller = sys.argv[1], sys.argv[2], int(sys.argv[3])
+hands.PLACES //= smaller
+for name, value in vars(limits).items():
+    if name.isupper():
+        setattr(limits, name, value // smaller)
 begun = time.process_time()
 prepare_table(f"{folder}/{kind}.yaml", f"{folder}/data")
 seconds = time.process_time() - begun
@@ -76,13 +84,11 @@ def main() -> None:
         "--rows", type=int, nargs=2, default=(2_000_000, 4_000_000)
     )
     parser.add_argument("--kinds", nargs="+", default=list(_KINDS))
+    parser.add_argument("--smaller", type=int, default=1)
     parser.add_argument("--folder", help="where to write; a temporary folder")
     arguments = parser.parse_args()
     print(describe())
-    found = [
-        _prepared(rows, arguments.kinds, arguments.folder)
-        for rows in arguments.rows
-    ]
+    found = [_prepared(rows, arguments) for rows in arguments.rows]
     few, many = arguments.rows
     for kind in arguments.kinds:
         one, two = (run[kind] for run in found)
@@ -94,14 +100,15 @@ def main() -> None:
         )
 
 
-def _prepared(rows: int, kinds: list[str], place: str | None) -> dict:
+def _prepared(rows: int, arguments: argparse.Namespace) -> dict:
     here = pathlib.Path(__file__).parents[1]
-    with tempfile.TemporaryDirectory(dir=place) as made:
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as made:
         folder = pathlib.Path(made)
-        _write(folder, rows, kinds)
+        _write(folder, rows, arguments.kinds)
         found = {}
-        for kind in kinds:
-            told = run_in(here, _PREPARE, folder, pathlib.Path(kind))
+        for kind in arguments.kinds:
+            given = map(pathlib.Path, (kind, str(arguments.smaller)))
+            told = run_in(here, _PREPARE, folder, *given)
             print(f"{rows:,} {kind}: {told}", flush=True)
             found[kind] = told
         return found
@@ -109,7 +116,7 @@ def _prepared(rows: int, kinds: list[str], place: str | None) -> dict:
 
 def _write(folder: pathlib.Path, rows: int, kinds: list[str]) -> None:
     rng = np.random.default_rng(_SEED)
-    users, ads = rows // 20, rows // 100
+    users, ads = 50_000, 10_000
     for kind in kinds:
         text = _KINDS[kind].replace("END", "parquet")
         (folder / f"{kind}.yaml").write_text(f"name: made\n{text}")
