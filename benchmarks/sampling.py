@@ -68,6 +68,12 @@ import inspect
 extra = {}
 if "period" in inspect.signature(with_negatives).parameters:
     extra["period"] = "auto"
+if "workspace" in inspect.signature(with_negatives).parameters:
+    import pathlib
+    from tfadrec.data.intake.spilled_table import SpilledTable
+    from tfadrec.data.intake.workspace import Workspace
+    extra["workspace"] = Workspace(pathlib.Path("/nowhere/d"), "dataset")
+    table = SpilledTable.of(table, extra["workspace"])
 begun = time.process_time()
 with_negatives(table, ids, negatives_per_positive=4, strategy="popularity",
                seed=0, ledger=Ledger(), **extra)

@@ -1,9 +1,11 @@
 import pyarrow as pa
+import pytest
 
-from tfadrec.data.intake.first_values import first_values
+from tfadrec.data.intake.first_values import FirstValues
 
 
-def test_the_first_value_of_each_column():
+@pytest.mark.parametrize("size", [5, 2, 1])
+def test_the_first_value_of_each_column(size):
     table = pa.table(
         {
             "id": ["b", "a", "b", "a", "c"],
@@ -16,8 +18,10 @@ def test_the_first_value_of_each_column():
             ),
         }
     )
-    firsts, apart = first_values(table, "id")
-    assert firsts.to_pylist() == [
+    firsts = FirstValues("id")
+    for begin in range(0, 5, size):
+        firsts.add(table.slice(begin, size))
+    assert firsts.table().to_pylist() == [
         {
             "id": "b",
             "title": "B",
@@ -28,4 +32,4 @@ def test_the_first_value_of_each_column():
         {"id": "a", "title": "A", "price": 3.0, "tags": ["x"], "map": []},
         {"id": "c", "title": "", "price": None, "tags": [], "map": []},
     ]
-    assert apart == {"title": 1}
+    assert firsts.apart() == {"title": 1}

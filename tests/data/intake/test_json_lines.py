@@ -1,12 +1,14 @@
 import gzip
 import json
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from tfadrec.core.errors import InputError
+from tfadrec.data.intake import limits
 from tfadrec.data.intake.ledger import Ledger
-from tfadrec.data.intake.read_table import read_table
+from tfadrec.data.intake.read_table import read_batches, read_table
 
 
 def read(tmp_path, text, columns=("a",), name="log.jsonl", **settings):
@@ -121,3 +123,31 @@ def test_an_object_of_columns(tmp_path, text):
 
 def test_a_single_row_may_have_a_list(tmp_path):
     assert len(read(tmp_path, '{"a": [1], "b": "x"}', ("a", "b"))) == 1
+
+
+def test_pieces_have_the_types_and_lines_of_the_file(tmp_path, monkeypatch):
+    """A column of whole numbers is one of texts where a text comes later."""
+    values = [1, None, 2.5, "x", [1], {"k": 1}]
+    lines = [
+        json.dumps({"a": values[min(row // 7, 5)], "b": row, "c": [row / 2]})
+        for row in range(50)
+    ]
+    lines[17], lines[30] = "no row", ""
+    text = "\n".join(lines).encode() + b'\n{"a": "\xff"}\n{"late": true}'
+    whole = read(tmp_path, text, ("a", "b", "c", "late"))
+    monkeypatch.setattr(limits, "TEXT_BYTES", 90)
+    batches = list(
+        read_batches(
+            tmp_path / "log.jsonl", "rows", ("a", "b", "c", "late"), size=3
+        )
+    )
+    assert len(batches) > 15
+    assert pa.concat_tables([rows.table for rows in batches]) == whole.table
+    assert whole["a"].type == pa.string()
+    lines = np.concatenate([rows.lines for rows in batches])
+    assert lines.tolist() == whole.lines.tolist()
+    broken = [row for rows in batches for row in rows.broken]
+    assert broken == list(whole.broken)
+    assert [line for line, _, _ in broken] == [18, 51]
+    (rows,) = read_batches(tmp_path / "log.jsonl", "rows", ("a",), size=None)
+    assert len(rows) == len(whole)

@@ -94,3 +94,53 @@ def test_a_dataset_is_whole_whenever_its_writer_is_ended(tmp_path, size):
         assert [path.name for path in home.iterdir()] == ["d"]
     # Some were ended while they wrote, or this has tested nothing.
     assert hidden > 0
+
+
+KILLED = """
+import os, signal, sys
+from tfadrec.data.intake import limits
+from tfadrec.data.intake.parts import Parts
+from tfadrec.data.intake.request_numbers import RequestNumbers
+from tfadrec.data.sources import prepare_table
+limits.BATCH_ROWS = limits.PART_ROWS = 2
+owner = {"Parts": Parts, "RequestNumbers": RequestNumbers}[sys.argv[3]]
+plain, calls = getattr(owner, sys.argv[4]), []
+def killing(self, *given):
+    calls.append(given)
+    if len(calls) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return plain(self, *given)
+setattr(owner, sys.argv[4], killing)
+prepare_table(sys.argv[1], sys.argv[2])
+"""
+SAMPLING = "sampling: {negatives_per_positive: 1, period: all}\n"
+
+
+@pytest.mark.parametrize(
+    ("owner", "call"),
+    [
+        ("RequestNumbers", "of"),  # the second part of the impressions
+        pytest.param("Parts", "part", marks=pytest.mark.slow),
+        pytest.param("Parts", "back", marks=pytest.mark.slow),
+    ],
+)
+def test_nothing_is_left_of_parts_whose_writer_is_killed(tmp_path, owner, call):
+    """Purchases with sampled negatives, of which each part is two rows."""
+    write_logs(tmp_path / "log", 9)
+    config = tmp_path / "log" / "t.yaml"
+    config.write_text(CONFIG.replace(",\n              clicked: click", ""))
+    with config.open("a") as file:
+        file.write(SAMPLING)
+    (tmp_path / "log" / "ads.csv").write_text("id,name\na,A\nb,B\nc,C\n")
+    log = tmp_path / "log" / "log.csv"
+    rows = log.read_text().replace("u,a,1600000001", "u,b,1600000001")
+    log.write_text(rows.replace("u,a,1600000005", "u,c,1600000005"))
+    home = tmp_path / "home"
+    given = [sys.executable, "-c", KILLED, config, home / "d", owner, call]
+    assert subprocess.run(given, check=False).returncode == -signal.SIGKILL
+    # What is open has no name, so its room is free once its process is gone.
+    assert [path.name for path in home.rglob("*.arrow")] == []
+    assert not (home / "d").exists()
+    assert len(list(home.iterdir())) >= 1
+    prepare_table(config, home / "d")
+    assert [path.name for path in home.iterdir()] == ["d"]

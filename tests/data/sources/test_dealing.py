@@ -12,7 +12,7 @@ def deck(every_ad_alike, seed=0, number=2):
         PERIODS,
         ADS,
         negatives_per_positive=number,
-        every_ad_alike=every_ad_alike,
+        kinds=(PERIODS, ADS) if every_ad_alike else None,
         rng=np.random.default_rng(seed),
     ).tolist()
 

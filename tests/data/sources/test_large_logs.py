@@ -1,5 +1,7 @@
 """Logs that are larger than what is in memory at a time."""
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
@@ -86,7 +88,20 @@ def tables():
             hour=rng.integers(0, 24, ROWS),
             likes=["|".join(row) for row in words],
             bid=rng.normal(size=ROWS),
+            **histories(rng),
         ),
+    }
+
+
+def histories(rng):
+    """Up to three ads and their types for each row."""
+    lengths = rng.integers(0, 4, ROWS)
+    return {
+        name: [" ".join(rng.choice(values, n)) for n in lengths]
+        for name, values in (
+            ("seen", ["a", "b", "nowhere"]),
+            ("kinds", ["view", "buy"]),
+        )
     }
 
 
@@ -95,6 +110,9 @@ def write(folder, end, **changes):
     for name, table in tables().items():
         if name in ("ads", "users") or end == "csv":
             pa.csv.write_csv(table, folder / f"{name}.csv")
+        elif end == "jsonl":
+            lines = map(json.dumps, table.to_pylist())
+            (folder / f"{name}.jsonl").write_text("\n".join(lines))
         else:
             # Two files, whose parts end within batches.
             (folder / f"{name}.parquet").mkdir()
@@ -120,9 +138,23 @@ def small(monkeypatch):
     monkeypatch.setattr(limits, "BATCH_ROWS", 70)
     monkeypatch.setattr(limits, "PART_ROWS", 90)
     monkeypatch.setattr(limits, "LOOK_UP_ROWS", 130)
-    monkeypatch.setattr(limits, "TEXT_BYTES", 900)
+    monkeypatch.setattr(limits, "TEXT_BYTES", 6000)
 
 
+HISTORIES = {
+    "events": {"features": None},
+    "impressions": {
+        "history": {"column": "seen", "types": "kinds", "max_rejected": 1}
+    },
+}
+OFF_THE_LOG = {
+    "ads": {
+        "file": "log.parquet",
+        "deduplicate": True,
+        "title": "user",
+        "features": {"likes": {"kind": "categories", "separator": "|"}},
+    },
+}
 SAMPLED = {
     "sampling": {
         "negatives_per_positive": 2,
@@ -143,7 +175,9 @@ SAMPLED = {
     ("end", "changes"),
     [
         ("parquet", {}),
+        ("jsonl", HISTORIES),
         pytest.param("csv", {}, marks=pytest.mark.slow),
+        pytest.param("parquet", OFF_THE_LOG, marks=pytest.mark.slow),
         pytest.param("parquet", SAMPLED, marks=pytest.mark.slow),
         pytest.param(
             "parquet",

@@ -5,9 +5,10 @@ import pytest
 
 from tfadrec.data.sources.periods import (
     PERIODS,
-    periods_of,
+    calendar,
     share_with_room,
     shortest_period,
+    sizes_of,
 )
 
 
@@ -44,22 +45,33 @@ TIMES = np.array(
     ],
 )
 def test_periods(period, numbers):
-    assert periods_of(TIMES, period).tolist() == numbers
-    # So too among times that lie close together.
-    many = np.repeat(TIMES, 30)
-    assert periods_of(many, period).tolist() == np.repeat(numbers, 30).tolist()
+    found = np.unique(calendar(TIMES, period), return_inverse=True)[1]
+    assert found.tolist() == numbers
 
 
 @pytest.mark.parametrize("period", PERIODS)
 def test_no_times(period):
-    assert len(periods_of(np.zeros(0, np.int64), period)) == 0
+    assert len(calendar(np.zeros(0, np.int64), period)) == 0
+
+
+def cut(values, ids):
+    """Pairs in two pieces, each of which holds some ids whole."""
+    values, ids = np.array(values, np.int64), np.array(ids, np.int64)
+    odd = ids % 2 == 1
+    return [(values[rows], ids[rows]) for rows in (odd, ~odd)]
+
+
+def test_sizes():
+    # Request 0 has two purchases in period 5 and one in -3, request 1 two.
+    found = sizes_of(cut([5, -3, 5, 5, 5], [0, 0, 0, 1, 1]))
+    rows = sorted(zip(*(column.tolist() for column in found), strict=True))
+    assert rows == [(-3, 1, 1), (5, 2, 2)]
 
 
 def room(periods, requests, ads, number, every_ad_alike=False):
     return share_with_room(
-        np.array(periods),
-        np.array(requests),
-        np.array(ads),
+        sizes_of(cut(periods, requests)),
+        sizes_of(cut(periods, ads)),
         negatives_per_positive=number,
         every_ad_alike=every_ad_alike,
     )
@@ -86,10 +98,10 @@ def test_room_for_ads():
 
 def test_the_shortest_period_with_room():
     def found(days, ads):
+        times = np.array(days) * 86_400
         return shortest_period(
-            np.array(days) * 86_400,
-            np.arange(len(days)),
-            np.array(ads),
+            lambda: cut(times, np.arange(len(days))),
+            lambda: cut(times, ads),
             negatives_per_positive=1,
             every_ad_alike=False,
         )

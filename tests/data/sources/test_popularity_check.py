@@ -4,7 +4,7 @@ import pyarrow.compute as pc
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from tests.data.spilled import spilled
+from tests.data.spilled import NOWHERE, spilled
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.sources.popularity_check import (
     click_rates,
@@ -34,14 +34,15 @@ def trending():
 
 def sample(purchases, period):
     return with_negatives(
-        purchases,
+        spilled(purchases),
         pc.unique(purchases["ad_id"]),
         negatives_per_positive=4,
         strategy="popularity",
         period=period,
         seed=0,
         ledger=Ledger(),
-    )
+        workspace=NOWHERE,
+    ).table()
 
 
 def test_negatives_of_the_same_period_tell_nothing():
@@ -141,7 +142,13 @@ def test_counts_of_clicks_around():
     clicked = np.array([1, 1, 0, 1, 1, 1], bool)
     weights = np.array([1.0, 1, 1, 1, 1, 5])
     rows = np.array([0, 2, 3, 4])
-    before, after = clicks_around(ads, times, clicked, weights, rows)
+    counts = np.zeros((2, 4))
+    # In two batches.
+    for batch in (clicked & (times < 20), clicked & (times >= 20)):
+        counts += clicks_around(
+            ads[batch], times[batch], weights[batch], ads[rows], times[rows]
+        )
+    before, after = counts
     # The two clicks at 20, of weight 6, lie before 30 and after 10 only.
     assert before.tolist() == [0, 1, 7, 0]
     assert after.tolist() == [7, 1, 0, 0]

@@ -3,9 +3,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from tests.data.spilled import NOWHERE, spilled
 from tfadrec.core.errors import InputError
+from tfadrec.data.intake import limits
+from tfadrec.data.intake.coded_tables import plain_table, with_codes
 from tfadrec.data.intake.ledger import Ledger
-from tfadrec.data.sources import sampling
+from tfadrec.data.intake.spilled_table import SpilledTable
+from tfadrec.data.intake.workspace import Workspace
+from tfadrec.data.sources import hands, sampling
 from tfadrec.data.sources.sampling import with_negatives
 
 DAY = 86_400
@@ -33,7 +38,9 @@ def sample(table, ledger=None, catalogue=CATALOGUE, **options):
         **options,
     }
     ledger = ledger or Ledger()
-    return with_negatives(table, catalogue, ledger=ledger, **settings)
+    return with_negatives(
+        spilled(table), catalogue, ledger=ledger, workspace=NOWHERE, **settings
+    ).table()
 
 
 def pairs(table):
@@ -205,6 +212,76 @@ def test_no_purchases():
     table = table.set_column(3, "timestamp", pa.array([], pa.int64()))
     for strategy in ("popularity", "uniform"):
         assert len(sample(table, strategy=strategy)) == 0
+
+
+@pytest.mark.parametrize(
+    ("strategy", "period", "places"),
+    [
+        ("popularity", "auto", 120),
+        ("uniform", "all", 99),
+        ("uniform", "day", 20),
+    ],
+)
+def test_batches_and_parts_change_no_row(
+    tmp_path, monkeypatch, strategy, period, places
+):
+    """Hands of few places, which the machine has no part in."""
+    monkeypatch.setattr(hands, "PLACES", places)
+    rng = np.random.default_rng(0)
+    # Requests are users, come again, and repeat their ads.
+    table = purchases(
+        rng.integers(0, 30, 150).tolist(), rng.integers(0, 50, 150).tolist()
+    )
+    times = np.sort(rng.integers(0, 5 * DAY, 150))
+    table = table.set_column(3, "timestamp", pa.array(times))
+    splits = rng.choice(["train", "test"], 150, p=[0.8, 0.2])
+    table = table.append_column("split", pa.array(splits))
+    settings = {
+        "negatives_per_positive": 3,
+        "strategy": strategy,
+        "period": period,
+        "seed": 0,
+    }
+    one, many = Ledger(), Ledger()
+    whole = sample(table, one, **settings)
+    for batch_rows, part_rows in ((25, 60), (150, 100)):
+        monkeypatch.setattr(limits, "BATCH_ROWS", batch_rows)
+        monkeypatch.setattr(limits, "PART_ROWS", part_rows)
+        many.notes.clear()
+        with Workspace(tmp_path / "d", "dataset") as workspace:
+            log = SpilledTable(workspace)
+            for begin in range(0, 150, batch_rows):
+                log.append(with_codes(table.slice(begin, batch_rows)))
+            found = with_negatives(
+                log, CATALOGUE, ledger=many, workspace=workspace, **settings
+            )
+            assert len(found.lengths) > 1
+            assert plain_table(found.table()) == whole
+        assert many.notes == one.notes
+    # No request has an ad twice, and all that was bought is there.
+    assert len(set(pairs(whole))) == len(whole)
+    positive = whole.filter(whole["clicked"].to_numpy() == 1)
+    assert set(pairs(positive)) == set(pairs(table))
+
+
+@pytest.mark.parametrize("strategy", ["popularity", "uniform"])
+def test_a_period_that_is_cut_is_dealt_alike(bought, monkeypatch, strategy):
+    """Of 2,400 places, in hands of 500."""
+    monkeypatch.setattr(hands, "PLACES", 500)
+    ledger = Ledger()
+    table = sample(bought, ledger, strategy=strategy, period="all")
+    drawn = negatives(table)
+    number = len(set(pairs(bought)))
+    left_out = 4 * number - drawn.sum()
+    assert left_out <= 0.02 * 4 * number
+    if strategy == "popularity":
+        ads = [int(ad[1:]) for _, ad in set(pairs(bought))]
+        expected = 4 * np.bincount(ads, minlength=50)
+        assert np.abs(drawn - expected).sum() == left_out
+    else:
+        # Each hand may hold an ad once more.
+        was_bought = np.isin(CATALOGUE, bought["ad_id"])
+        assert np.ptp(drawn[was_bought]) <= 5 + left_out
 
 
 def test_more_rows_than_can_be_held(monkeypatch):

@@ -100,9 +100,9 @@ class EventParts:
 
 
 def write_histories(
-    place: Place, histories: pa.Table, impressions: SpilledTable
+    place: Place, histories: SpilledTable, impressions: SpilledTable
 ) -> SpilledTable:
-    """Writes histories that came with the impressions, as a log.
+    """Writes the table of histories that came with the impressions, and a log.
 
     Args:
       place: where.
@@ -112,10 +112,19 @@ def write_histories(
     Returns:
       As `EventParts.write`.
     """
-    log, begins, ends = given_histories(histories, place.schema, place.ad_ids)
-    place.writer.append(arrays_of_events(log))
+    bounds = place.workspace.array(len(histories) + 1, np.int64)
+    row = before = 0
+    with TableFile(place, "histories") as file:
+        for batch in histories.batches():
+            log, _, ends = given_histories(
+                file.write(batch), place.schema, place.ad_ids
+            )
+            place.writer.append(arrays_of_events(log))
+            bounds[row + 1 : row + 1 + len(batch)] = before + ends
+            row += len(batch)
+            before = int(bounds[row])
     found = SpilledTable(place.workspace)
     for batch in impressions.batches(["history"]):
         rows = array_of(batch, "history")
-        found.append(pa.table({"begin": begins[rows], "end": ends[rows]}))
+        found.append(pa.table({"begin": bounds[rows], "end": bounds[rows + 1]}))
     return found

@@ -7,37 +7,63 @@ import pyarrow.compute as pc
 from tfadrec.data.columns import as_array, as_mask, is_list
 
 
-def first_values(table: pa.Table, key: str) -> tuple[pa.Table, dict[str, int]]:
+class FirstValues:
     """The first value of each column for each key, and where rows disagree.
 
     Empty texts and lists are no values, where there is another one.
 
     Args:
-      table: [n] rows.
       key: the column whose distinct values are wanted.
 
-    Returns:
-      One row for each, in the order in which they appear, and for each column
-      whose rows of one key give unlike values the number of such keys.
+    Example:
+      firsts = FirstValues("ad_id")
+      for batch in batches:
+          firsts.add(batch)
+      ads = firsts.table()
     """
-    codes = table[key].combine_chunks().dictionary_encode().indices.to_numpy()
-    _, first = np.unique(codes, return_index=True)
-    columns, apart = {}, {}
-    for name in table.column_names:
-        column = as_array(table[name])
-        given = np.flatnonzero(_given(column))
-        found, at = np.unique(codes[given], return_index=True)
-        rows = first.copy()
-        rows[found] = given[at]
-        columns[name] = column.take(pa.array(rows))
-        if pa.types.is_nested(column.type):  # Arrow does not compare these
-            continue
-        values = column.take(pa.array(given))
-        firsts = column.take(pa.array(rows[codes[given]]))
-        differs = as_mask(pc.not_equal(values, firsts))
-        if differs.any():
-            apart[name] = len(np.unique(codes[given][differs]))
-    return pa.table(columns), apart
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self._found: pa.Table | None = None
+        #: Column -> whether the rows of a key have unlike values.
+        self._apart: dict[str, np.ndarray] = {}
+
+    def add(self, rows: pa.Table) -> None:
+        """Takes note of rows, which come after those before."""
+        if self._found is not None:
+            rows = pa.concat_tables([self._found, rows])
+        key = as_array(rows[self._key])
+        codes = key.dictionary_encode().indices.to_numpy()
+        _, first = np.unique(codes, return_index=True)
+        columns = {}
+        for name in rows.column_names:
+            column = as_array(rows[name])
+            given = np.flatnonzero(_given(column))
+            found, at = np.unique(codes[given], return_index=True)
+            places = first.copy()
+            places[found] = given[at]
+            columns[name] = column.take(pa.array(places))
+            if pa.types.is_nested(column.type):  # Arrow does not compare these
+                continue
+            values = column.take(pa.array(given))
+            firsts = column.take(pa.array(places[codes[given]]))
+            differs = as_mask(pc.not_equal(values, firsts))
+            apart = np.zeros(len(first), bool)
+            before = self._apart.get(name, apart[:0])
+            apart[: len(before)] = before
+            apart[codes[given][differs]] = True
+            self._apart[name] = apart
+        self._found = pa.table(columns)
+
+    def table(self) -> pa.Table:
+        """One row for each key, in the order in which they appear."""
+        assert self._found is not None
+        return self._found
+
+    def apart(self) -> dict[str, int]:
+        """For each column of unlike values, the number of such keys."""
+        counts = {n: int(apart.sum()) for n, apart in self._apart.items()}
+        return {name: count for name, count in counts.items() if count}
 
 
 def _given(column: pa.Array) -> np.ndarray:

@@ -1,51 +1,60 @@
-"""Reading JSON Lines: one object a line."""
+"""Reading JSON Lines, one object a line, piece by piece."""
 
+import dataclasses
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from tfadrec.core.errors import InputError
+from tfadrec.data.intake import limits
 from tfadrec.data.intake.file_checks import (
     empty_file,
     not_text,
+    refuse_other_kinds,
     require_columns,
 )
+from tfadrec.data.intake.json_kind import JsonKind
+from tfadrec.data.intake.quotes import num_lines
 from tfadrec.data.intake.raw_rows import RawRows
+from tfadrec.data.intake.text_encoding import as_utf8
+from tfadrec.data.intake.text_pieces import can_be_cut, text_pieces
 
 #: The ends of the names of such files.
 SUFFIXES = frozenset((".jsonl", ".ndjson", ".json"))
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_INT64 = range(-(2**63), 2**63)
 _NO_OBJECT = "no JSON object"
 
 
-def parse_json_lines(
-    text: str,
+def read_json_lines(
+    open_file: Callable[[], pa.NativeFile],
+    size: int | None,
     unit: str,
     columns: Sequence[str],
     *,
     name: str,
-    mark: str = "",
     encoding: str = "utf-8",
-) -> RawRows:
-    """Reads the rows of a JSON Lines file that is in memory.
+) -> Iterator[RawRows]:
+    """The rows of a JSON Lines file in batches.
 
     A key that a line does not have is missing there. A line that is no object
     is refused. Blank lines are no rows, but they count as lines.
 
+    A file of several pieces is read twice: what type a column has is known when
+    all of its values were seen.
+
     Args:
-      text: the file.
+      open_file: opens the file at its begin.
+      size: of a batch, at most; None for all rows in one.
       unit: what one row is, in the plural.
       columns: the keys wanted, all where there are none.
       name: what to call the file in messages.
-      mark: what stands in the text for bytes that are broken, if anything.
-      encoding: of the file, for the reason of such rows.
+      encoding: of the file.
 
-    Returns:
+    Yields:
       The rows: columns of texts, numbers, Boolean values, lists or maps,
       where all values of a key are alike, else of texts.
 
@@ -53,46 +62,135 @@ def parse_json_lines(
       InputError: where the file is empty, is one JSON array or one object of
         columns, or no line has a key that is wanted.
     """
-    objects: list[dict[str, Any]] = []
-    lines: list[int] = []
-    broken: list[tuple[int, str, str]] = []
-    for number, line in enumerate(_LINE_END.split(text), 1):
-        if not line.strip():
-            continue
-        if mark and mark in line:
-            shown = line.replace(mark, "\ufffd")
-            broken.append((number, not_text(encoding), shown))
-            continue
-        found = _object(line)
-        if found is None:
-            if not objects and not broken and line.lstrip().startswith("["):
+
+    def read() -> Iterator[_Piece]:
+        with open_file() as stream:
+            yield from _pieces(stream, size, unit, name, encoding)
+
+    kinds = _Kinds(columns)
+    only: _Piece | None = None
+    for number, piece in enumerate(read()):
+        kinds.add(piece)
+        only = None if number else piece
+    kinds.check(unit, name)
+    for piece in read() if only is None else [only]:
+        rows = RawRows(
+            name,
+            unit,
+            kinds.table(piece),
+            np.array(piece.lines, np.int64),
+            piece.broken,
+        )
+        if len(rows) or rows.broken:
+            yield from rows.cut(size or max(1, len(rows)))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Piece:
+    """The objects of a piece with their lines, and (line, reason, text)."""
+
+    objects: list[dict[str, Any]]
+    lines: list[int]
+    broken: list[tuple[int, str, str]]
+
+
+class _Kinds:
+    """The keys of a file, and what the values of those that are wanted are."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self._columns = list(dict.fromkeys(columns))
+        self._keys: dict[str, None] = {}
+        self._kinds = {key: JsonKind() for key in self._columns}
+        self._objects = self._broken = 0
+        #: The first object, which may be the only one.
+        self._first: dict[str, Any] = {}
+
+    def add(self, piece: _Piece) -> None:
+        """Takes note of a piece."""
+        objects = piece.objects
+        if objects and not self._objects:
+            self._first = objects[0]
+        self._objects += len(objects)
+        self._broken += len(piece.broken)
+        # Mostly all objects have the same keys.
+        for keys in dict.fromkeys(map(tuple, objects)):
+            self._keys |= dict.fromkeys(keys)
+        for key in self._columns or self._keys:
+            kind = self._kinds.setdefault(key, JsonKind())
+            kind.add([row.get(key) for row in objects])
+
+    def check(self, unit: str, name: str) -> None:
+        """Refuses a file without rows, without a key, or of columns."""
+        if not self._objects and not self._broken:
+            raise empty_file(name, unit)
+        if self._objects:
+            require_columns(name, list(self._keys), self._columns)
+        if self._objects == 1 < len(self._kinds) and all(
+            isinstance(self._first.get(key), dict | list) for key in self._kinds
+        ):
+            raise InputError(
+                f"a JSON file of {unit} must hold one object a line. Received: "
+                f"{name}, which is one object of columns. Write it by rows; in "
+                'pandas with to_json(…, orient="records", lines=True).'
+            )
+
+    def table(self, piece: _Piece) -> pa.Table:
+        """The columns of a piece."""
+        return pa.table(
+            {
+                key: kind.column([row.get(key) for row in piece.objects])
+                for key, kind in self._kinds.items()
+            }
+        )
+
+
+def _pieces(
+    stream: pa.NativeFile,
+    size: int | None,
+    unit: str,
+    name: str,
+    encoding: str,
+) -> Iterator[_Piece]:
+    """The objects of a file, one piece after another."""
+    is_whole = size is None or not can_be_cut(encoding)
+    room = None if is_whole else limits.TEXT_BYTES
+    before = 0
+    is_begin = True
+    for data in text_pieces(stream, room, lambda text: text.rfind(b"\n") + 1):
+        if not before:
+            refuse_other_kinds(data, unit, name, encoding)
+        text, mark = as_utf8(data, encoding)
+        piece = _Piece([], [], [])
+        for number, line in enumerate(_LINE_END.split(text.decode()), 1):
+            if not line.strip():
+                continue
+            reason = _add(piece, line, before + number, mark, encoding)
+            if reason == _NO_OBJECT and is_begin and line.lstrip()[0] == "[":
                 raise InputError(
                     f"a JSON file of {unit} must hold one object a line. "
                     f"Received: {name}, which begins an array. Write each of "
                     "its objects on a line of its own."
                 )
-            broken.append((number, _NO_OBJECT, line))
-        else:
-            objects.append(found)
-            lines.append(number)
-    if not objects and not broken:
-        raise empty_file(name, unit)
-    keys = list(dict.fromkeys(key for found in objects for key in found))
-    if objects:
-        require_columns(name, keys, columns)
-    wanted = list(dict.fromkeys(columns)) or keys
-    if len(objects) == 1 < len(wanted) and all(
-        isinstance(objects[0].get(key), dict | list) for key in wanted
-    ):
-        raise InputError(
-            f"a JSON file of {unit} must hold one object a line. Received: "
-            f"{name}, which is one object of columns. Write it by rows; in "
-            'pandas with to_json(…, orient="records", lines=True).'
-        )
-    table = pa.table(
-        {key: _column([row.get(key) for row in objects]) for key in wanted}
-    )
-    return RawRows(name, unit, table, np.array(lines, np.int64), broken)
+            is_begin = False
+        before += num_lines(text)
+        yield piece
+
+
+def _add(
+    piece: _Piece, line: str, number: int, mark: str, encoding: str
+) -> str:
+    """Adds a line to a piece; why it is broken, or ""."""
+    if mark and mark in line:
+        reason = not_text(encoding)
+        piece.broken.append((number, reason, line.replace(mark, "\ufffd")))
+        return reason
+    found = _object(line)
+    if found is None:
+        piece.broken.append((number, _NO_OBJECT, line))
+        return _NO_OBJECT
+    piece.objects.append(found)
+    piece.lines.append(number)
+    return ""
 
 
 def _object(line: str) -> dict[str, Any] | None:
@@ -104,60 +202,3 @@ def _object(line: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def _column(values: list[Any]) -> pa.Array:
-    """Values as Arrow has them where they are alike, else as texts."""
-    kinds = {type(value) for value in values if value is not None}
-    if kinds == {bool}:
-        return pa.array(values, pa.bool_())
-    if kinds <= {str}:
-        return pa.array(values, pa.string())
-    if kinds == {int} and all(v is None or v in _INT64 for v in values):
-        return pa.array(values, pa.int64())
-    if kinds <= {int, float} and float in kinds and not _large(values):
-        return pa.array(
-            [None if v is None else float(v) for v in values], pa.float64()
-        )
-    if kinds == {list} and all(map(_is_plain, values)):
-        return _lists(values)
-    if kinds == {dict} and all(map(_is_weights, values)):
-        pairs = [None if v is None else list(v.items()) for v in values]
-        return pa.array(pairs, pa.map_(pa.string(), pa.float64()))
-    return pa.array([_text(value) for value in values], pa.string())
-
-
-def _large(values: list[Any]) -> bool:
-    """Whether an integer would lose digits as a float."""
-    return any(type(v) is int and abs(v) > 2**53 for v in values)
-
-
-def _is_plain(value: list[Any] | None) -> bool:
-    return value is None or not any(
-        isinstance(entry, list | dict) for entry in value
-    )
-
-
-def _is_weights(value: dict[str, Any] | None) -> bool:
-    return value is None or all(
-        type(entry) in (int, float) and abs(entry) < 2**53
-        for entry in value.values()
-    )
-
-
-def _lists(values: list[list[Any] | None]) -> pa.Array:
-    flat = [entry for value in values for entry in value or ()]
-    kinds = {type(entry) for entry in flat if entry is not None}
-    if kinds <= {int, float} and float in kinds and not _large(flat):
-        floats = [
-            v and [None if e is None else float(e) for e in v] for v in values
-        ]
-        return pa.array(floats, pa.list_(pa.float64()))
-    texts = [v and [_text(entry) for entry in v] for v in values]
-    return pa.array(texts, pa.list_(pa.string()))
-
-
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False)

@@ -16,9 +16,11 @@ class Logs:
       requests: of the impressions, see `request_rows`.
       events: see `write_dataset`; without rows where there is no event log.
       users: the ids in both, sorted.
+      histories: see `write_dataset`; None where none came with impressions.
     """
 
     impressions: SpilledTable
     requests: SpilledTable
     events: SpilledTable
     users: pa.Array
+    histories: SpilledTable | None = None

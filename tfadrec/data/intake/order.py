@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 _BINS = 1 << 16
+#: One number in so many tells where parts begin.
+_SAMPLED = 64
 
 
 def order_by(first: np.ndarray, then: np.ndarray) -> np.ndarray:
@@ -50,3 +52,19 @@ def kth_smallest(read: Callable[[], Iterable[np.ndarray]], k: int) -> int:
         low += at * width
         high = min(high, low + width - 1)
     return low
+
+
+def even_bounds(values: Iterable[np.ndarray], count: int) -> np.ndarray:
+    """Numbers by which many are cut into ranges of about equally many.
+
+    Args:
+      values: int64 arrays, of which a sample is looked at.
+      count: of the ranges, >= 1.
+
+    Returns:
+      int64 [count - 1], where ranges begin but for the first one.
+    """
+    if count == 1:
+        return np.zeros(0, np.int64)
+    sample = np.sort(np.concatenate([array[::_SAMPLED] for array in values]))
+    return sample[np.arange(1, count) * len(sample) // count]

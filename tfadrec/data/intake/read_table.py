@@ -11,17 +11,12 @@ import pyarrow.fs
 
 from tfadrec.core.errors import InputError
 from tfadrec.data.files import open_filesystem, require_files
-from tfadrec.data.intake.file_checks import (
-    one_line,
-    refuse_kind,
-    refuse_other_kinds,
-)
-from tfadrec.data.intake.json_lines import SUFFIXES, parse_json_lines
+from tfadrec.data.intake.file_checks import one_line, refuse_kind
+from tfadrec.data.intake.json_lines import SUFFIXES, read_json_lines
 from tfadrec.data.intake.looks_like import is_plain, looks_like
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.read_parquet import read_parquet
 from tfadrec.data.intake.read_text import read_text
-from tfadrec.data.intake.text_encoding import as_utf8
 
 _LOG = logging.getLogger(__name__)
 
@@ -51,8 +46,9 @@ def read_batches(
 ) -> Iterator[RawRows]:
     """Reads a file of rows in batches.
 
-    JSON Lines are in memory as a whole, and text where it is not UTF-8 or its
-    delimiter has several characters; other files never are.
+    Text is in memory as a whole where it is not UTF-8 or its delimiter has
+    several characters, and where its lines do not end in a line feed; other
+    files never are.
 
     Args:
       path: a local path or a URI. `.parquet` files and folders are Parquet,
@@ -101,12 +97,18 @@ def read_batches(
                 filesystem, inner, name, unit, columns, size
             )
             return
+        if suffixes & SUFFIXES:
+            _refuse_settings(textual, name, "JSON Lines")
+            yield from read_json_lines(
+                lambda: filesystem.open_input_stream(inner),
+                size,
+                unit,
+                columns,
+                name=name,
+                encoding=encoding or "utf-8",
+            )
+            return
         with filesystem.open_input_stream(inner) as stream:
-            if suffixes & SUFFIXES:
-                _refuse_settings(textual, name, "JSON Lines")
-                rows = _json_lines(stream, unit, columns, name, encoding)
-                yield from rows.cut(size or max(1, len(rows)))
-                return
             yield from read_text(
                 stream,
                 size,
@@ -120,27 +122,6 @@ def read_batches(
             )
 
     yield from _readable(batches(), filesystem, inner, unit, name)
-
-
-def _json_lines(
-    stream: pa.NativeFile,
-    unit: str,
-    columns: Sequence[str],
-    name: str,
-    encoding: str | None,
-) -> RawRows:
-    data = stream.read()
-    encoding = encoding or "utf-8"
-    refuse_other_kinds(data, unit, name, encoding)
-    text, mark = as_utf8(data, encoding)
-    return parse_json_lines(
-        text.decode(),
-        unit,
-        columns,
-        name=name,
-        mark=mark,
-        encoding=encoding,
-    )
 
 
 def _readable(

@@ -1,6 +1,6 @@
 """Reading delimited text piece by piece."""
 
-import codecs
+import functools
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
@@ -10,6 +10,7 @@ from tfadrec.data.intake.file_checks import empty_file, refuse_other_kinds
 from tfadrec.data.intake.quotes import end_of_rows
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.text_parser import TextParser
+from tfadrec.data.intake.text_pieces import can_be_cut, text_pieces
 
 
 def read_text(
@@ -50,12 +51,13 @@ def read_text(
         encoding=encoding,
     )
     room: int | None = limits.TEXT_BYTES
-    plain = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
-    if size is None or not plain or len(delimiter.encode()) > 1:
+    one = len(delimiter.encode()) == 1
+    if size is None or not can_be_cut(encoding) or not one:
         room = None
     last: RawRows | None = None
     is_first = True
-    for piece in _pieces(stream, room, delimiter, quoting):
+    end = functools.partial(end_of_rows, delimiter=delimiter, quoting=quoting)
+    for piece in text_pieces(stream, room, end):
         if is_first:
             refuse_other_kinds(piece, unit, name, encoding)
         is_first = False
@@ -70,20 +72,3 @@ def read_text(
     # What is to be said of the file is known in the end.
     last.notes = parser.notes()
     yield last
-
-
-def _pieces(
-    stream: pa.NativeFile, room: int | None, delimiter: str, quoting: bool
-) -> Iterator[bytes]:
-    """The file in pieces of whole rows, at least one."""
-    text = b""
-    while room is not None:
-        block = stream.read(room)
-        text += block
-        if not block:
-            break
-        end = end_of_rows(text, delimiter, quoting=quoting)
-        if end:
-            yield text[:end]
-            text = text[end:]
-    yield text + stream.read()

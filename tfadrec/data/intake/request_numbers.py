@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from tfadrec.data.intake import limits
 from tfadrec.data.intake.workspace import Workspace
 
 
@@ -65,10 +64,6 @@ class RequestNumbers:
 
     def _met(self) -> np.ndarray:
         """int64 [rows], 1 + the number of a request, 0 for a new one."""
-        if self._kept is None and self._rows <= limits.BATCH_ROWS:
-            self._kept = np.zeros(self._rows, np.int64)
-        elif self._kept is None:
-            path = self._workspace.file()
-            self._kept = np.memmap(path, np.int64, "w+", shape=(self._rows,))
-            path.unlink()
+        if self._kept is None:
+            self._kept = self._workspace.array(self._rows, np.int64)
         return self._kept

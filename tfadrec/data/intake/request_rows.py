@@ -6,6 +6,7 @@ import pyarrow as pa
 from tfadrec.data.columns import as_codes, without_codes
 from tfadrec.data.features import as_of
 from tfadrec.data.intake import limits
+from tfadrec.data.intake.id_hashes import hashes_of
 from tfadrec.data.intake.parts import Parts
 from tfadrec.data.intake.spilled_table import SpilledTable, array_of
 from tfadrec.data.intake.workspace import Workspace
@@ -42,7 +43,8 @@ def request_rows(
             rows = np.arange(begin, begin + len(table))
             numbers = np.zeros(len(table), np.int64)
             if count > 1:
-                numbers = (_hashes(table["request_id"]) % count).astype(int)
+                ids = without_codes(table["request_id"])
+                numbers = (hashes_of(ids, _CHARACTERS) % count).astype(int)
             yield table.append_column("row", pa.array(rows)), numbers
             begin += len(table)
 
@@ -63,21 +65,3 @@ def _of_part(table: pa.Table) -> pa.Table:
     return pa.table(
         {"first": first[codes], "last": last, "spread": spread[codes]}
     )
-
-
-def _hashes(ids: pa.ChunkedArray) -> np.ndarray:
-    """uint64 [n], equal for equal texts."""
-    texts = without_codes(ids)
-    _, offsets, data = texts.buffers()
-    if data is None:
-        return np.zeros(len(texts), np.uint64)
-    ends = np.frombuffer(offsets, np.int32)[texts.offset :][: len(texts) + 1]
-    starts, ends = ends[:-1], ends[1:]
-    letters = np.frombuffer(data, np.uint8)
-    found = np.zeros(len(texts), np.uint64)
-    for back in range(1, _CHARACTERS + 1):
-        at = ends - back
-        inside = at >= starts
-        letter = letters[np.where(inside, at, 0)]
-        found = found * np.uint64(1_000_003) + np.where(inside, letter, 0)
-    return found ^ (found >> np.uint64(32))

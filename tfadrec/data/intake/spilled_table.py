@@ -20,8 +20,9 @@ from tfadrec.data.intake.workspace import Workspace
 class SpilledTable:
     """A table in batches, which move to a file when they become many.
 
-    Up to `limits.BATCH_ROWS` rows stay in memory. Of a file one batch is in
-    memory at a time, and only those of its columns that are asked for.
+    Up to `limits.BATCH_ROWS` rows of `limits.BATCH_BYTES` stay in memory. Of a
+    file one batch is in memory at a time, and only those of its columns that
+    are asked for.
 
     Args:
       workspace: where the file is made.
@@ -73,9 +74,10 @@ class SpilledTable:
           OSError: where the file cannot be written.
         """
         self._add(table)
-        if self._stays or (
-            self._file is None and len(self) <= limits.BATCH_ROWS
-        ):
+        is_small = (
+            len(self) <= limits.BATCH_ROWS and self.nbytes <= limits.BATCH_BYTES
+        )
+        if self._stays or (self._file is None and is_small):
             self._held.append(table)
             return
         if self._file is None:

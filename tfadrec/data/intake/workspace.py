@@ -3,7 +3,10 @@
 import contextlib
 import pathlib
 
+import numpy as np
+
 from tfadrec.core.scratch_folder import scratch_folder
+from tfadrec.data.intake import limits
 
 
 class Workspace:
@@ -47,3 +50,17 @@ class Workspace:
             )
         self._files += 1
         return self._folder / f"{self._files}.arrow"
+
+    def array(self, size: int, kind: type[np.generic]) -> np.ndarray:
+        """Zeros [size]; where they are many, in a file mapped into memory.
+
+        Raises:
+          OSError: where the file cannot be made.
+        """
+        if size <= limits.BATCH_ROWS:
+            return np.zeros(size, kind)
+        path = self.file()
+        mapped = np.memmap(path, kind, "w+", shape=(size,))
+        # What is open needs no name, and its room is free once it is not.
+        path.unlink()
+        return mapped

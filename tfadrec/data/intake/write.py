@@ -122,7 +122,9 @@ def write_dataset(
             events=None
             if events is None
             else SpilledTable.of(with_codes(events), workspace),
-            histories=histories,
+            histories=None
+            if histories is None
+            else SpilledTable.of(histories, workspace),
         )
 
 
@@ -137,7 +139,7 @@ def write_spilled(
     workspace: Workspace,
     users: pa.Table | None = None,
     events: SpilledTable | None = None,
-    histories: pa.Table | None = None,
+    histories: SpilledTable | None = None,
 ) -> Summary:
     """Writes logs that may be larger than memory, see `write_dataset`.
 
@@ -166,13 +168,13 @@ def write_spilled(
     seen = ids_in([impressions, events], "user_id")
     if users is not None:
         _note_users(seen, users["user_id"], ledger)
-    tables = {"ads": ads, "users": users, "histories": histories}
+    tables = {"ads": ads, "users": users}
     given = {
         name: named_columns(table, schema)
         for name, table in tables.items()
         if table is not None
     }
-    logs = Logs(impressions, requests, events, seen)
+    logs = Logs(impressions, requests, events, seen, histories)
     with folder.replacing() as fresh:
         for name, table in (given | {"rejects": ledger.rejects()}).items():
             pq.write_table(table, fresh / f"{name}.parquet")

@@ -37,8 +37,8 @@ def write_columns(
     Args:
       folder: of the dataset.
       schema: the feature spec.
-      tables: `ads`, and where there are some `users` and `histories`, with the
-        names of columns that the dataset has.
+      tables: `ads`, and where there are some `users`, with the names of columns
+        that the dataset has.
       logs: with columns of features by their keys.
       workspace: where files are made on the way.
 
@@ -70,11 +70,9 @@ def write_columns(
             shown_users,
             len(user_ids),
         )
-        if "histories" in tables:
+        if logs.histories is not None:
             collections.deque(parts.write_tables(), maxlen=0)
-            slices = write_histories(
-                place, tables["histories"], logs.impressions
-            )
+            slices = write_histories(place, logs.histories, logs.impressions)
         else:
             slices = parts.write()
         num_requests = write_impressions(

@@ -19,7 +19,7 @@ from tfadrec.data.intake.beside import (
     arrays_of,
     beside,
 )
-from tfadrec.data.intake.order import order_by
+from tfadrec.data.intake.order import even_bounds, order_by
 from tfadrec.data.intake.parts import Parts
 from tfadrec.data.intake.place import Place
 from tfadrec.data.intake.request_numbers import RequestNumbers
@@ -27,8 +27,6 @@ from tfadrec.data.intake.spilled_table import SpilledTable, array_of
 from tfadrec.data.intake.table_file import TableFile
 
 _LOG = logging.getLogger(__name__)
-#: One row in so many tells where parts begin.
-_SAMPLED = 64
 
 
 def write_impressions(
@@ -106,18 +104,15 @@ def _by_time(
     def key(times: np.ndarray, first: np.ndarray) -> np.ndarray:
         return (times - low) * rows + first if has_room else times
 
-    some = [np.zeros(0, np.int64)]
-    if count > 1:
-        pairs = zip(
+    def keys() -> Iterator[np.ndarray]:
+        for times, first in zip(
             impressions.batches(["timestamp"]),
             requests.batches(["first"]),
             strict=True,
-        )
-        for times, first in pairs:
-            keys = key(array_of(times, "timestamp"), array_of(first, "first"))
-            some.append(keys[::_SAMPLED])
-    sample = np.sort(np.concatenate(some))
-    bounds = sample[np.arange(1, count) * len(sample) // count]
+        ):
+            yield key(array_of(times, "timestamp"), array_of(first, "first"))
+
+    bounds = even_bounds(keys(), count)
     return lambda times, first: np.searchsorted(
         bounds, key(times, first), side="right"
     )

@@ -12,7 +12,7 @@ def decks(
     ads: np.ndarray,
     *,
     negatives_per_positive: int,
-    every_ad_alike: bool,
+    kinds: tuple[np.ndarray, np.ndarray] | None,
     rng: np.random.Generator,
 ) -> np.ndarray:
     """The ads to deal in each period, as many as it has places.
@@ -21,25 +21,27 @@ def decks(
       periods: int64 [n], the period of each purchase, from 0 on, sorted.
       ads: int64 [n], the ad of each purchase, from 0 on.
       negatives_per_positive: k >= 1.
-      every_ad_alike: False holds each ad k times for each of its purchases in
-        the period; True holds the ads of the period equally often, some of them
-        once more than others.
+      kinds: None holds each ad k times for each of its purchases in the period.
+        Else the ads of each period, int64 [m] twice, the period and the ad,
+        which are held equally often, some of them once more than others; pairs
+        may repeat.
       rng: decides the order.
 
     Returns:
       int64 [n * k], period by period, in random order within one.
     """
     places = np.repeat(periods, negatives_per_positive)
-    if every_ad_alike:
+    if kinds is not None:
+        of_kinds, ads = kinds
         span = int(ads.max(initial=0)) + 1
-        pairs = np.unique(periods * span + ads)
-        kinds = pairs[_shuffled(pairs // span, rng)] % span
+        pairs = np.unique(of_kinds * span + ads)
+        ads = pairs[_shuffled(pairs // span, rng)] % span
         num_kinds = np.bincount(pairs // span)
         first_kind = np.cumsum(num_kinds) - num_kinds
         num_places = np.bincount(places)
         first_place = np.cumsum(num_places) - num_places
         turn = np.arange(len(places)) - first_place[places]
-        cards = kinds[first_kind[places] + turn % num_kinds[places]]
+        cards = ads[first_kind[places] + turn % num_kinds[places]]
     else:
         cards = np.repeat(ads, negatives_per_positive)
     return cards[_shuffled(places, rng)]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
 
+from tfadrec.data.intake import limits
 from tfadrec.data.intake.feature_parser import FeatureParser
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
@@ -25,20 +26,32 @@ class LogReader:
       spec: the section's file.
       where: what the section is called.
       workspace: where rows go that are many.
+      unit: what one row is, in the plural; `where` by default.
     """
 
     def __init__(
-        self, spec: TableSpec, where: str, workspace: Workspace
+        self,
+        spec: TableSpec,
+        where: str,
+        workspace: Workspace,
+        *,
+        unit: str = "",
     ) -> None:
         self._spec, self._where = spec, where
-        self._settlement = Settlement(spec.file, where)
+        self._unit = unit or where
+        self._settlement = Settlement(spec.file, self._unit)
         self._parser = FeatureParser(spec.features)
         self._kept = SpilledTable(workspace)
 
-    def batches(self, size: int | None) -> Iterator[RawRows]:
-        """The rows to check, of which every batch is to be added."""
+    def batches(self, *, whole: bool = False) -> Iterator[RawRows]:
+        """The rows to check, of which every batch is to be added.
+
+        Args:
+          whole: whether all rows are to come together.
+        """
         begun, read = time.monotonic(), 0
-        for rows in read_batches(self._spec, self._where, size=size):
+        size = None if whole else limits.BATCH_ROWS
+        for rows in read_batches(self._spec, self._unit, size=size):
             yield rows
             read += len(rows) + rows.left_out
             speed = read / max(time.monotonic() - begun, 1e-3)

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from tfadrec.core.near_one import near_one
 from tfadrec.data.columns import as_mask, rows_of
+from tfadrec.data.intake.coded_tables import joined
 from tfadrec.data.intake.order import kth_smallest
 from tfadrec.data.intake.spilled_table import SpilledTable, array_of
 from tfadrec.data.intake.user_rows import ids_in
@@ -104,57 +105,62 @@ def _by_counts(
     impressions: SpilledTable, rng: np.random.Generator
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
     """Rows by the clicks on their ads around them, both with a name."""
-    table = impressions.table(_columns(impressions))
-    codes, clicked, weights = _arrays(table, ids_in([impressions], "ad_id"))
-    rows = _some(len(codes), rng)
-    counts = clicks_around(
-        codes, array_of(table, "timestamp"), clicked, weights, rows
-    )
+    ads = ids_in([impressions], "ad_id")
+    columns = _columns(impressions)
+    picked = np.sort(_some(len(impressions), rng))
+    ranked = _picked(impressions, picked, columns)
+    codes, clicked, weights = _arrays(ranked, ads)
+    times = array_of(ranked, "timestamp")
+    counts = np.zeros((2, len(codes)))
+    for batch in impressions.batches(columns):
+        clicks = batch.filter(pc.greater(batch["clicked"], 0))
+        on, _, of = _arrays(clicks, ads)
+        at = array_of(clicks, "timestamp")
+        counts += clicks_around(on, at, of, codes, times)
     for name, scores in zip(
         ("purchases before the impression", "purchases after it"),
         counts,
         strict=True,
     ):
-        yield name, clicked[rows], scores, weights[rows]
+        yield name, clicked, scores, weights
 
 
 def clicks_around(
+    clicked: np.ndarray,
+    clicked_at: np.ndarray,
+    weights: np.ndarray,
     ads: np.ndarray,
     times: np.ndarray,
-    clicked: np.ndarray,
-    weights: np.ndarray,
-    rows: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> np.ndarray:
     """The clicks on each row's ad before and after the row's time.
 
     Args:
-      ads: int64 [n], from 0 on.
-      times: int64 [n].
-      clicked: bool [n].
-      weights: float64 [n], how many clicks each clicked row stands for.
-      rows: int64 [m], the rows to count for.
+      clicked: int64 [n], the ad of each click, from 0 on.
+      clicked_at: int64 [n], its time.
+      weights: float64 [n], how many clicks it stands for.
+      ads: int64 [m], the ads of the rows to count for.
+      times: int64 [m], their times.
 
     Returns:
-      float64 [m] twice; clicks at the very time of the row count for neither.
+      float64 [2, m]; clicks at the very time of the row count for neither.
     """
-    ads_clicked, times_clicked = ads[clicked], times[clicked]
-    ordered = np.sort(times_clicked)
+    ordered = np.sort(clicked_at)
     span = len(ordered) + 1
     # The number of clicks before a time stands in for the time.
-    keys = ads_clicked * span + np.searchsorted(ordered, times_clicked)
+    keys = clicked * span + np.searchsorted(ordered, clicked_at)
     order = np.argsort(keys)
     keys = keys[order]
-    sums = np.concatenate([[0.0], np.cumsum(weights[clicked][order])])
+    sums = np.concatenate([[0.0], np.cumsum(weights[order])])
 
     def up_to(key):
         return sums[np.searchsorted(keys, key)]
 
-    start = ads[rows] * span
-    first = np.searchsorted(ordered, times[rows])
-    last = np.searchsorted(ordered, times[rows], side="right")
+    start = ads * span
+    first = np.searchsorted(ordered, times)
+    last = np.searchsorted(ordered, times, side="right")
     before = up_to(start + first) - up_to(start)
     after = up_to(start + span) - up_to(start + last)
-    return before, after
+    return np.stack([before, after])
 
 
 def click_rates(shown: np.ndarray, clicks: np.ndarray) -> np.ndarray:
@@ -201,6 +207,19 @@ def weighted_auc(
     # Is Stochastically Larger than the Other", the variance of U.
     error = np.sqrt((positives + negatives + 1) / (12 * positives * negatives))
     return float(auc), float(error)
+
+
+def _picked(
+    impressions: SpilledTable, rows: np.ndarray, columns: list[str]
+) -> pa.Table:
+    """Some rows by their numbers, which ascend."""
+    found = []
+    before = 0
+    for batch in impressions.batches(columns):
+        begin, end = np.searchsorted(rows, [before, before + len(batch)])
+        found.append(batch.take(pa.array(rows[begin:end] - before)))
+        before += len(batch)
+    return joined(found)
 
 
 def _columns(impressions: SpilledTable) -> list[str]:

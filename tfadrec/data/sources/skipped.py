@@ -11,6 +11,7 @@ from tfadrec.core.schema import SKIPPED
 from tfadrec.data.columns import distinct, rows_of
 from tfadrec.data.intake import limits
 from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.intake.order import even_bounds
 from tfadrec.data.intake.parts import Parts
 from tfadrec.data.intake.spilled_table import SpilledTable, array_of
 from tfadrec.data.intake.workspace import Workspace
@@ -19,8 +20,6 @@ from tfadrec.data.sources.table_spec import TableConfig
 _SETTING = "events.skipped"
 #: A user, an ad and a time, about.
 _ROW_BYTES = 40
-#: One row in so many tells where parts begin.
-_SAMPLED = 64
 #: Of keys, so many that few keys share them.
 _FIRST_BITS = 24
 #: Odd numbers with bits all over.
@@ -143,12 +142,13 @@ def _told(
     columns = ["user_id", "ad_id", "timestamp"]
     rows = len(impressions) + len(events)
     count = limits.parts_of(rows, rows * _ROW_BYTES)
-    times = [
-        array_of(batch, "timestamp")[::_SAMPLED]
-        for batch in impressions.batches(["timestamp"])
-    ]
-    some = np.sort(np.concatenate(times))
-    bounds = some[np.arange(1, count) * len(some) // count]
+    bounds = even_bounds(
+        (
+            array_of(batch, "timestamp")
+            for batch in impressions.batches(["timestamp"])
+        ),
+        count,
+    )
 
     def dealt(table: SpilledTable) -> Parts:
         def part_of(batch: pa.Table) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -10,12 +11,9 @@ import pyarrow.compute as pc
 from tfadrec.core.schema import SCHEMA_FILE, Schema
 from tfadrec.data.columns import Column, as_codes, chunks_of, filter_lists
 from tfadrec.data.dataset_files import DatasetFiles
-from tfadrec.data.intake import checks, limits
-from tfadrec.data.intake.feature_columns import (
-    describe_features,
-    parse_features,
-)
-from tfadrec.data.intake.first_values import first_values
+from tfadrec.data.intake import checks
+from tfadrec.data.intake.feature_columns import describe_features
+from tfadrec.data.intake.first_values import FirstValues
 from tfadrec.data.intake.keep_schema import KeepSchema
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.rate_columns import with_spilled_rates
@@ -32,12 +30,7 @@ from tfadrec.data.sources.skipped import add_skipped
 from tfadrec.data.sources.table_config import read_config
 from tfadrec.data.sources.table_histories import note_no_histories
 from tfadrec.data.sources.table_impressions import read_impressions
-from tfadrec.data.sources.table_rows import (
-    log_columns,
-    read_rows,
-    repeated,
-    settled,
-)
+from tfadrec.data.sources.table_rows import log_columns, repeated
 from tfadrec.data.sources.table_spec import TableConfig, TableSpec
 
 
@@ -90,19 +83,21 @@ def _prepare(
     workspace: Workspace,
 ) -> Summary:
     """Reads and checks all files, then encodes and writes what is kept."""
-    ads = _ads(settings, ledger)
+    ads = _ads(settings, ledger, workspace)
     catalogue = ads["ad_id"].combine_chunks()
-    users = _users(settings, ledger)
+    users = _users(settings, ledger, workspace)
     events = _events(settings, catalogue, ledger, workspace)
     impressions, histories = read_impressions(
         settings, catalogue, ledger, workspace
     )
     if settings.sampling is not None:
-        purchases = impressions.table()
-        sampled = with_negatives(
-            purchases, catalogue, ledger=ledger, **settings.sampling
+        impressions = with_negatives(
+            impressions,
+            catalogue,
+            ledger=ledger,
+            workspace=workspace,
+            **settings.sampling,
         )
-        impressions = SpilledTable.of(sampled, workspace)
     for note in popularity_notes(
         impressions, sampled=settings.sampling is not None
     ):
@@ -174,13 +169,25 @@ def _schema_of(dataset: str | pathlib.Path) -> KeepSchema:
     return KeepSchema(Schema.from_json(text.decode()), str(dataset))
 
 
+class _Entries:
+    """The entries of a column of lists, as a column."""
+
+    def __init__(self, lists: Column) -> None:
+        self._lists = lists
+        self.type = lists.type.value_type
+
+    def iterchunks(self) -> Iterator[pa.Array]:
+        """Its values."""
+        return (lists.flatten() for lists in chunks_of(self._lists))
+
+
 def _event_types(
-    events: SpilledTable | None, histories: pa.Table | None
+    events: SpilledTable | None, histories: SpilledTable | None
 ) -> list[Column]:
     """The types of all events, where something tells them."""
     found: list[Column] = [] if events is None else [events["event_type"]]
     if histories is not None and "types" in histories.column_names:
-        found.append(histories["types"].combine_chunks().flatten())
+        found.append(_Entries(histories["types"]))
     return found
 
 
@@ -195,65 +202,83 @@ def _distinct(types: list[Column]) -> tuple[str, ...]:
     return tuple(sorted(found)) or ("click",)
 
 
-def _ads(settings: TableConfig, ledger: Ledger) -> pa.Table:
+def _ads(
+    settings: TableConfig, ledger: Ledger, workspace: Workspace
+) -> pa.Table:
     spec = settings.ads
     named = spec.columns
-    rows = read_rows(spec, "ad rows" if spec.deduplicate else "ads")
-    ad_ids = checks.ids(rows, named["ad_id"].column, settings.ad_id_type)
-    nothing = repeated("", rows)
-    title, description = (
-        checks.texts(rows, named[n].column) if n in named else nothing
-        for n in ("title", "description")
-    )
-    if "tags" in named:
-        tag = named["tags"]
-        tags = checks.lists(rows, tag.column, tag.separator)
-    else:
-        tags = pc.split_pattern(nothing, " ")
-        tags = filter_lists(tags, np.zeros(len(rows), bool))
-    columns = {
-        "ad_id": ad_ids,
-        "title": title,
-        "description": description,
-        "tags": tags,
-    }
-    return _one_row_each(rows, spec, columns, "ad", ledger)
+
+    def read(rows: RawRows) -> dict[str, pa.Array]:
+        ad_ids = checks.ids(rows, named["ad_id"].column, settings.ad_id_type)
+        nothing = repeated("", rows)
+        title, description = (
+            checks.texts(rows, named[n].column) if n in named else nothing
+            for n in ("title", "description")
+        )
+        if "tags" in named:
+            tag = named["tags"]
+            tags = checks.lists(rows, tag.column, tag.separator)
+        else:
+            tags = pc.split_pattern(nothing, " ")
+            tags = filter_lists(tags, np.zeros(len(rows), bool))
+        return {
+            "ad_id": ad_ids,
+            "title": title,
+            "description": description,
+            "tags": tags,
+        }
+
+    return _one_row_each(read, spec, "ad", ledger, workspace)
 
 
-def _users(settings: TableConfig, ledger: Ledger) -> pa.Table | None:
+def _users(
+    settings: TableConfig, ledger: Ledger, workspace: Workspace
+) -> pa.Table | None:
     spec = settings.users
     if spec is None:
         return None
-    rows = read_rows(spec, "user rows" if spec.deduplicate else "users")
     column = spec.columns["user_id"].column
-    columns = {"user_id": checks.ids(rows, column, settings.user_id_type)}
-    return _one_row_each(rows, spec, columns, "user", ledger)
+
+    def read(rows: RawRows) -> dict[str, pa.Array]:
+        return {"user_id": checks.ids(rows, column, settings.user_id_type)}
+
+    return _one_row_each(read, spec, "user", ledger, workspace)
 
 
 def _one_row_each(
-    rows: RawRows,
+    read: Callable[[RawRows], dict[str, pa.Array]],
     spec: TableSpec,
-    columns: dict[str, pa.Array],
     what: str,
     ledger: Ledger,
+    workspace: Workspace,
 ) -> pa.Table:
     """One row for each ad or user, with its features."""
     key = f"{what}_id"
+    unit = f"{what} rows" if spec.deduplicate else f"{what}s"
+    reader = LogReader(spec, f"{what}s", workspace, unit=unit)
+    firsts = FirstValues(key)
+    number = 0
+    for rows in reader.batches(whole=not spec.deduplicate):
+        columns = read(rows)
+        if not spec.deduplicate:
+            checks.first_of_each(rows, columns[key], what)
+        table = reader.add(rows, columns | reader.features(rows))
+        number += len(table)
+        if spec.deduplicate:
+            firsts.add(table)
+        else:
+            reader.keep(table)
+    kept = reader.close(ledger)
     if not spec.deduplicate:
-        checks.first_of_each(rows, columns[key], what)
-    columns |= parse_features(rows, spec.features, ledger)
-    kept = settled(rows, spec, f"{what}s", ledger)
-    table = pa.table(columns).filter(kept)
-    if spec.deduplicate:
-        found, apart = first_values(table, key)
-        told = ", ".join(f"{name} of {count}" for name, count in apart.items())
-        ledger.note(
-            f"{spec.file}: {len(table)} {what} rows describe {len(found)} "
-            f"{what}s; the first value of each column is used"
-            f"{f' (rows disagree on {told})' if told else ''}"
-        )
-        return found
-    return table
+        return kept.table()
+    found = firsts.table()
+    told = ", ".join(f"{n} of {count}" for n, count in firsts.apart().items())
+    ledger.note(
+        f"{spec.file}: {number} {what} rows describe {len(found)} "
+        f"{what}s; the first value of each column is used"
+        f"{f' (rows disagree on {told})' if told else ''}"
+    )
+    return found
 
 
 def _events(
@@ -267,7 +292,7 @@ def _events(
         return None
     reader = LogReader(spec, "events", workspace)
     kind = spec.columns["event_type"]
-    for rows in reader.batches(limits.BATCH_ROWS):
+    for rows in reader.batches():
         columns = log_columns(rows, spec, settings, catalogue)
         if kind.constant is not None:
             types = as_codes(repeated(kind.constant, rows))

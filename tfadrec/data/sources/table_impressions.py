@@ -5,14 +5,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
-from tfadrec.data.intake import checks, limits
+from tfadrec.data.intake import checks
+from tfadrec.data.intake.id_hashes import draws_of
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.spilled_table import SpilledTable
 from tfadrec.data.intake.times import YEAR_10000
 from tfadrec.data.intake.workspace import Workspace
+from tfadrec.data.sources.history_reader import HistoryReader
 from tfadrec.data.sources.log_reader import LogReader
-from tfadrec.data.sources.table_histories import read_histories
 from tfadrec.data.sources.table_rows import log_columns
 from tfadrec.data.sources.table_spec import (
     ColumnSpec,
@@ -27,25 +28,22 @@ def read_impressions(
     catalogue: pa.Array,
     ledger: Ledger,
     workspace: Workspace,
-) -> tuple[SpilledTable, pa.Table | None]:
+) -> tuple[SpilledTable, SpilledTable | None]:
     """The impressions, and the histories where they come along.
-
-    Histories, and splits that are drawn by request, are read in one batch.
 
     Raises:
       InputError: where the file cannot be used.
     """
     spec = settings.impressions
     named = spec.columns
-    split = named.get("split")
-    by_request = split and split.shares and "request_id" in named
-    is_whole = "history" in named or by_request
     reader = LogReader(spec, "impressions", workspace)
     rng = np.random.default_rng(0)
     counts = _Counts(spec)
     histories = None
+    if "history" in named:
+        histories = HistoryReader(settings, catalogue, workspace)
     has_weight = "weight" not in named
-    for rows in reader.batches(None if is_whole else limits.BATCH_ROWS):
+    for rows in reader.batches():
         columns = _columns(rows, settings, catalogue, rng)
         places = {}
         if "position" in named:
@@ -53,15 +51,14 @@ def read_impressions(
             place = checks.positions(rows, named["position"].column)
             places = {"candidate.position": place.cast(pa.string())}
         columns |= reader.features(rows) | places
-        if "history" in named:
-            histories = read_histories(rows, settings, catalogue, ledger)
+        numbers = None if histories is None else histories.add(rows)
         table = reader.add(rows, columns)
-        if histories is not None:
-            number = pa.array(np.arange(len(table)))
-            table = table.append_column("history", number)
+        if numbers is not None:
+            table = table.append_column("history", pa.array(numbers))
         if not has_weight:
             has_weight = bool(pc.any(pc.greater(table["weight"], 0)).as_py())
         reader.keep(counts.weighted(table) if spec.counts else table)
+    found = None if histories is None else histories.close(ledger)
     impressions = reader.close(ledger)
     if not has_weight:
         raise InputError(
@@ -71,7 +68,7 @@ def read_impressions(
         )
     if spec.counts:
         counts.close(ledger)
-    return impressions, histories
+    return impressions, found
 
 
 def _columns(
@@ -144,15 +141,16 @@ def _splits(
 ) -> pa.Array:
     """The split of each row, read off a column or drawn.
 
-    A split is drawn for each request as a whole where requests are given.
+    A split is drawn for each request as a whole where requests are given, of
+    its id alone.
     """
     if spec.shares is None:
         return checks.splits(rows, spec.column)
     valid, test = spec.shares
-    places = np.arange(len(rows))
-    if requests is not None:
-        places = requests.indices.to_numpy()
-    draws = rng.random(len(rows))[places]
+    if requests is None:
+        draws = rng.random(len(rows))
+    else:
+        draws = draws_of(requests.dictionary)[requests.indices.to_numpy()]
     names = np.array(["train", "valid", "test"])
     drawn = np.searchsorted([1 - valid - test, 1 - test], draws, side="right")
     return pa.array(names[drawn], pa.string())

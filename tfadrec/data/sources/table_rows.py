@@ -8,18 +8,11 @@ import pyarrow as pa
 from tfadrec.core.schema import IdType
 from tfadrec.data.columns import with_decimal_points
 from tfadrec.data.intake import checks, read_table
-from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.sources.table_spec import TableConfig, TableSpec
 
 #: The column of a time that all rows have; no file has a column of that name.
 _CONSTANT = "\0time"
-
-
-def read_rows(spec: TableSpec, unit: str) -> RawRows:
-    """All rows of a file that are wanted, see `read_batches`."""
-    (rows,) = read_batches(spec, unit, size=None)
-    return rows
 
 
 def read_batches(
@@ -55,24 +48,6 @@ def read_batches(
         for condition in spec.where:
             rows.leave_out(~condition.wanted(rows))
         yield rows
-
-
-def settled(
-    rows: RawRows, spec: TableSpec, where: str, ledger: Ledger
-) -> np.ndarray:
-    """Books the rows of a section, of which enough must be kept.
-
-    Returns:
-      bool [n], True for a kept row.
-
-    Raises:
-      InputError: where more are refused than the section allows.
-    """
-    return rows.settle(
-        ledger,
-        max_rejected=spec.max_rejected,
-        allow=f"{where}.max_rejected",
-    )
 
 
 def repeated(value: str, rows: RawRows) -> pa.Array:

@@ -1,0 +1,113 @@
+"""Values of JSON as columns of Arrow."""
+
+import json
+from typing import Any
+
+import pyarrow as pa
+
+_INT64 = range(-(2**63), 2**63)
+
+
+class JsonKind:
+    """What the values of one key are, which may come in pieces.
+
+    Values are as Arrow has them where all of them are alike, else texts. So all
+    are seen before the first column is made.
+
+    Example:
+      kind = JsonKind()
+      for values in pieces:
+          kind.add(values)
+      columns = [kind.column(values) for values in pieces]
+    """
+
+    def __init__(self) -> None:
+        self._values, self._entries = _Types(), _Types()
+        #: Whether lists hold no lists or objects, and objects numbers alone.
+        self._plain = self._weights = True
+
+    def add(self, values: list[Any]) -> None:
+        """Takes note of some values; missing ones are None."""
+        found = self._values.add(values)
+        if list in found:
+            flat = _flat(values)
+            self._plain &= not {list, dict} & self._entries.add(flat)
+        if dict in found:
+            self._weights = self._weights and all(map(_is_weights, values))
+
+    def column(self, values: list[Any]) -> pa.Array:
+        """Some of the values, typed as all of them are."""
+        kinds = self._values.found
+        if kinds == {bool}:
+            return pa.array(values, pa.bool_())
+        if kinds <= {str}:
+            return pa.array(values, pa.string())
+        if kinds == {int} and self._values.in_int64:
+            return pa.array(values, pa.int64())
+        if self._values.are_floats:
+            return pa.array(_floats(values), pa.float64())
+        if kinds == {list} and self._plain:
+            return self._lists(values)
+        if kinds == {dict} and self._weights:
+            pairs = [None if v is None else list(v.items()) for v in values]
+            return pa.array(pairs, pa.map_(pa.string(), pa.float64()))
+        return pa.array([_text(value) for value in values], pa.string())
+
+    def _lists(self, values: list[list[Any] | None]) -> pa.Array:
+        if self._entries.are_floats:
+            floats = [v and _floats(v) for v in values]
+            return pa.array(floats, pa.list_(pa.float64()))
+        texts = [v and [_text(entry) for entry in v] for v in values]
+        return pa.array(texts, pa.list_(pa.string()))
+
+
+class _Types:
+    """The types of values that were seen.
+
+    Attributes:
+      found: all but that of None.
+      in_int64: whether all integers are of 64 bits.
+    """
+
+    def __init__(self) -> None:
+        self.found: set[type] = set()
+        self.in_int64 = True
+        self._is_exact = True
+
+    def add(self, values: list[Any]) -> set[type]:
+        """The types of these."""
+        found = set(map(type, values)) - {type(None)}
+        self.found |= found
+        if int in found:
+            integers = [v for v in values if type(v) is int]
+            ends = min(integers), max(integers)
+            self.in_int64 &= all(end in _INT64 for end in ends)
+            self._is_exact &= all(abs(end) <= 2**53 for end in ends)
+        return found
+
+    @property
+    def are_floats(self) -> bool:
+        """Whether there are floats, and no integer loses digits as one."""
+        alike = self.found <= {int, float} and float in self.found
+        return alike and self._is_exact
+
+
+def _floats(values: list[Any]) -> list[float | None]:
+    return [None if v is None else float(v) for v in values]
+
+
+def _flat(values: list[Any]) -> list[Any]:
+    return [e for v in values if type(v) is list for e in v]
+
+
+def _is_weights(value: Any) -> bool:
+    return type(value) is not dict or all(
+        type(entry) in (int, float) and abs(entry) < 2**53
+        for entry in value.values()
+    )
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)
