@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -116,7 +117,9 @@ def measure(
         )
         metrics[task] = of_part(rows, k)
         if is_binary:
-            reliability[task] = _reliability(labels[rows], logits[rows])
+            reliability[task] = _reliability(
+                labels[rows], logits[rows], _weights(dataset, rows)
+            )
         for name, part in parts.items():
             slices[name][task] = of_part(part & rows, k)
     return Evaluation(metrics, slices, reliability, scores)
@@ -151,7 +154,6 @@ def _measure(
         return dict.fromkeys(names, float("nan")) | {"count": 0, "positives": 0}
     y, z = labels[part], logits[part]
     users = dataset.impressions.users[part]
-    requests = dataset.impressions.requests[part]
     w = _weights(dataset, part)
     values = (
         ranking.auc(y, z, w),
@@ -160,10 +162,7 @@ def _measure(
         ranking.log_loss(y, z, w),
         ranking.normalized_entropy(y, z, w),
         ranking.calibration_ratio(y, z, w),
-        ranking.ndcg(y, z, requests, k),
-        ranking.mrr(y, z, requests),
-        top.hit_rate(y, z, requests, k),
-        top.recall(y, z, requests, k),
+        *_in_requests(dataset, y, z, part, k),
         top.pr_auc(y, z, w),
         probabilities.relative_information_gain(y, z, w),
         probabilities.brier_score(y, z, w),
@@ -174,6 +173,34 @@ def _measure(
         "count": len(y),
         "positives": int(np.count_nonzero(y)),
     }
+
+
+def _in_requests(
+    dataset: Dataset,
+    y: NDArray,
+    z: NDArray,
+    part: NDArray[np.bool_],
+    k: int,
+) -> tuple[float, ...]:
+    """NDCG, MRR, hits and recall; nan of counted rows, which had no order."""
+    rows = dataset.impressions
+    requests = rows.requests[part]
+    if rows.weights is not None and _has_twice(requests, rows.ads[part]):
+        return (math.nan,) * 4
+    return (
+        ranking.ndcg(y, z, requests, k),
+        ranking.mrr(y, z, requests),
+        top.hit_rate(y, z, requests, k),
+        top.recall(y, z, requests, k),
+    )
+
+
+def _has_twice(requests: NDArray, ads: NDArray) -> bool:
+    """Whether a request has an ad that the catalogue knows more than once."""
+    order = np.lexsort((ads, requests))
+    order = order[ads[order] > 0]
+    same = (np.diff(requests[order]) == 0) & (np.diff(ads[order]) == 0)
+    return bool(same.any())
 
 
 def _measure_real(
@@ -207,22 +234,16 @@ def _is_binary(model: Any, task: str) -> bool:
 
 
 def _reliability(
-    labels: NDArray, logits: NDArray
+    labels: NDArray, logits: NDArray, weights: NDArray | None
 ) -> tuple[ReliabilityBin, ...]:
-    """Ten bins of equal count, fewer where there are fewer rows, or none.
-
-    Rows with equal logits share their mean label, so a tie that is cut by a
-    bin's edge is not cut by the order of the rows.
-    """
+    """Ten bins of equal weight, fewer where there are fewer rows, or none."""
     if not len(labels):
         return ()
-    _, tie, sizes = np.unique(logits, return_inverse=True, return_counts=True)
-    rates = (np.bincount(tie, labels) / sizes)[tie]
-    probs = ranking.sigmoid(logits.astype(np.float64))
-    order = np.argsort(logits, kind="stable")
+    found = probabilities.reliability(labels, logits, weights, bins=_BINS)
+    total = len(labels) if weights is None else weights.sum()
     return tuple(
-        ReliabilityBin(
-            float(probs[rows].mean()), float(rates[rows].mean()), len(rows)
+        ReliabilityBin(predicted, observed, round(share * total))
+        for predicted, observed, share in zip(
+            *(values.tolist() for values in found), strict=True
         )
-        for rows in np.array_split(order, min(_BINS, len(order)))
     )
