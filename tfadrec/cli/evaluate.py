@@ -155,7 +155,9 @@ def evaluate(
             verdicts=said[name],
             differences=differences,
             fairness=fairness[name],
+            choices=choices,
             before=about.before,
+            calibration=about.calibration,
             after=[*curves, *about.after],
         )
     click.echo(f"{evaluation.rows_line('test', facts)}\n")
