@@ -97,8 +97,9 @@ def tell(names, parts, values, won) -> None:
     print(f"shap {shap.__version__}; {len(parts)} rows, {len(names)} features")
     for name, part, value in zip(names, parts.T, values.T, strict=True):
         print(
-            f"  {name:24} mean size {np.abs(part).mean():.4f}, Shapley "
-            f"{np.abs(value).mean():.4f}, apart {np.abs(part - value).mean():.4f}"
+            f"  {name:24} mean size {np.abs(part).mean():.4f}, "
+            f"Shapley {np.abs(value).mean():.4f}, "
+            f"apart {np.abs(part - value).mean():.4f}"
         )
     apart = np.abs(parts - values).sum(axis=1) / np.abs(values).sum(axis=1)
     alike = [
@@ -109,8 +110,8 @@ def tell(names, parts, values, won) -> None:
     print(
         f"correlation within a row: mean {np.mean(alike):.4f}, lowest "
         f"{np.min(alike):.4f}; apart by {np.median(apart):.1%} of the values' "
-        f"size (median); the largest is the same in {first.mean():.0%}; sums off "
-        f"by {np.abs(parts.sum(axis=1) - change).max():.1e} and "
+        f"size (median); the largest is the same in {first.mean():.0%}; "
+        f"sums off by {np.abs(parts.sum(axis=1) - change).max():.1e} and "
         f"{np.abs(values.sum(axis=1) - change).max():.1e} at most"
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +35,7 @@ def evaluate(
     batch_size: int = 4096,
     k: int = 10,
     calibration: Calibration | None = None,
+    columns: Sequence[str] = (),
 ) -> Evaluation:
     """Predicts every impression once and measures the predictions.
 
@@ -57,6 +58,7 @@ def evaluate(
       batch_size: impressions per prediction step, >= 1.
       k: ranks that count in NDCG, >= 1.
       calibration: of the model; None to measure its logits as they are.
+      columns: whose groups are slices as well, see `groups.groups_of`.
 
     Returns:
       The metrics of all that is predicted, by slice, and the reliability bins.
@@ -74,7 +76,9 @@ def evaluate(
     if calibration is not None:
         predictions = calibration.of_rows(predictions, dataset)
     real = {task for task in predictions if not _is_binary(model, task)}
-    return measure(predictions, dataset, real=real, train=train, k=k)
+    return measure(
+        predictions, dataset, real=real, train=train, k=k, columns=columns
+    )
 
 
 @takes(dataset="dataset", train="dataset")
@@ -85,6 +89,7 @@ def measure(
     real: Collection[str] = (),
     train: Dataset | None = None,
     k: int = 10,
+    columns: Sequence[str] = (),
 ) -> Evaluation:
     """What `evaluate` says of predictions that are already there.
 
@@ -94,11 +99,12 @@ def measure(
       real: the tasks whose labels are amounts.
       train: see `evaluate`.
       k: likewise.
+      columns: likewise.
 
     Raises:
       InputError: see `evaluate`.
     """
-    parts = slices_of(dataset, train)
+    parts = slices_of(dataset, train, columns)
     metrics, reliability, scores = {}, {}, {}
     slices: dict[str, dict[str, dict[str, float]]] = {p: {} for p in parts}
     for task, logits in predictions.items():
