@@ -1,3 +1,4 @@
+import dataclasses
 import html.parser
 
 import pytest
@@ -196,6 +197,21 @@ def test_every_task_has_tables_and_a_plot(tmp_path, model, random_dataset):
     labels = [v for k, v in page.attributes if k == "aria-label"]
     assert labels == [f"Reliability of one, {task}" for task in tasks]
     assert page.tags.count("circle") == 20
+
+
+def test_many_slices_are_in_several_tables(tmp_path, evaluations):
+    """Ten columns: six and four, the first of which is in both."""
+    (one, *_) = evaluations[HOSTILE]
+    slices = {f"hour={n}": one.metrics for n in range(9)}
+    path = tmp_path / "report.html"
+    many = dataclasses.replace(one, slices=slices)
+    write_report(path, "Plain", {"ranker": [many]})
+    page = Page(path.read_text(encoding="utf-8"))
+    first, second = page.tables
+    assert first[0] == ["clicked", "all", *list(slices)[:5]]
+    assert second[0] == ["clicked", *list(slices)[5:]]
+    assert first[1][0] == second[1][0] == "auc"
+    assert str(many).count("normalized_entropy") == 2
 
 
 def test_choices_are_shown(tmp_path, evaluations):

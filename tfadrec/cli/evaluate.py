@@ -1,7 +1,7 @@
 """`tfadrec evaluate`: runs' metrics on rows that they have not seen."""
 
 import pathlib
-from typing import get_args
+from typing import Any, get_args
 
 import click
 
@@ -16,6 +16,7 @@ from tfadrec.cli.outcome import Outcome
 from tfadrec.cli.retriever import evaluate_retrievers
 from tfadrec.core.config import Model, RunConfig
 from tfadrec.core.errors import InputError
+from tfadrec.core.nearest import nearest
 from tfadrec.runs.before import check_run
 from tfadrec.runs.models import models_of
 
@@ -129,8 +130,11 @@ def evaluate(
     for path in reports.values():
         check_page(path)
     measured = Measured(data, allow_import, explained, columns, sliced)
+    gated = [part.strip() for part in gate_parts.split(",")]
     for name in names:
         measured.add(name)
+        if must_not_lose is not None:
+            _check_gated(gated, measured.evaluations[name])
         click.echo(f"Run {name}\n\n{measured.evaluations[name]}\n")
     baselines = measured.baselines()
     facts = measured.facts()
@@ -193,7 +197,7 @@ def evaluate(
             differences,
             must_not_lose,
             metric=metric or measured.metrics[names[0]],
-            parts=[part.strip() for part in gate_parts.split(",")],
+            parts=gated,
         )
     for result in gates:
         click.echo(result.line)
@@ -261,6 +265,16 @@ def _check_explained(records: dict[str, dict[str, str]]) -> None:
                 f"{name}, the average of several. Leave out --explain, or that "
                 "run."
             )
+
+
+def _check_gated(parts: list[str], found: Any) -> None:
+    """Refuses a gate in parts that there are not before more is measured."""
+    known = ["all", *found.slices]
+    if unknown := [part for part in parts if part not in known]:
+        raise InputError(
+            f"a gate is of all and of slices: {', '.join(known)}. Received: "
+            f"--in {', '.join(unknown)}.{nearest(unknown, known)}"
+        )
 
 
 def _code(states: list[str]) -> int:

@@ -142,7 +142,7 @@ def _binary(dataset: Dataset) -> Iterator[tuple[str, NDArray[np.bool_]]]:
 
 
 def _in_order(ids: NDArray) -> NDArray[np.float64]:
-    """The places of ids in their order, by code; texts of numbers as numbers."""
+    """The places of ids in their order, by code; numbers in text by size."""
     try:
         values = np.asarray(ids, np.float64)
     except ValueError:

@@ -21,7 +21,8 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 66rem;
   background: var(--paper); }
 h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; margin: 0.5rem 0 1rem; }
+table { border-collapse: separate; border-spacing: 0;
+  margin: 0.5rem 0 1rem; }
 th, td { padding: 0.2rem 0.8rem; border-bottom: 1px solid var(--line);
   text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 table.text td { white-space: normal; max-width: 30rem; }
@@ -30,6 +31,9 @@ th:first-child, td:first-child, table.text td, table.text th {
   text-align: left; }
 th:first-child, td:first-child { position: sticky; left: 0;
   background: var(--paper); }
+@media (max-width: 40rem) { th:first-child, td:first-child {
+  white-space: normal; min-width: 5rem; max-width: 8rem;
+  overflow-wrap: anywhere; } }
 pre { overflow-x: auto; padding: 0.6rem; border: 1px solid var(--line); }
 figure { display: inline-block; margin: 0 1rem 1rem 0; max-width: 100%;
   vertical-align: top; }

@@ -14,6 +14,7 @@ from tfadrec.evaluation.fairness import Fairness
 from tfadrec.evaluation.page import table, write_page
 from tfadrec.evaluation.reliability_bin import ReliabilityBin
 from tfadrec.evaluation.standings import standings_rows
+from tfadrec.evaluation.table import in_parts
 
 
 def write_report(
@@ -53,7 +54,7 @@ def write_report(
       choices: model -> what the first ad of each request brings, as `choices`
         gives it.
       before: parts of HTML that come before the comparison.
-      calibration: parts of HTML that come after the reliability plots.
+      calibration: parts of HTML to take the place of the reliability plots.
       after: parts of HTML that come after the slices.
 
     Raises:
@@ -82,14 +83,16 @@ def write_report(
         "(across) against the observed rate (up); on the diagonal, predictions "
         "are right on average. The first seed of each model.</p>"
     )
-    for name, evaluation in firsts.items():
-        for task, bins in evaluation.reliability.items():
-            body.append(_plot(f"{name}, {task}", bins))
-    body += calibration
+    body += calibration or [
+        _plot(f"{name}, {task}", bins)
+        for name, evaluation in firsts.items()
+        for task, bins in evaluation.reliability.items()
+    ]
     body.append("<h2>Slices</h2><p>The first seed of each model.</p>")
     for name, evaluation in firsts.items():
         body.append(f"<h3>{escape(name)}</h3>")
-        body += [table(evaluation.rows(task)) for task in evaluation.metrics]
+        for task in evaluation.metrics:
+            body += map(table, in_parts(evaluation.rows(task)))
     if choices:
         body += ["<h2>What the first ad of a request brings</h2>"]
         body.append(table(choices_rows(choices)))

@@ -79,7 +79,7 @@ def calibration_section(raw: Evaluation, calibrated: Evaluation) -> list[str]:
       calibrated: of the calibrated ones, on the same rows.
     """
     both = {"before": raw, "after": calibrated}
-    body = ["<h3>Before and after</h3>"]
+    body = ["<p>Before and after the run's calibration:</p>"]
     for task, bins in raw.reliability.items():
         shown = {
             name: [(b.predicted, b.observed) for b in e.reliability[task]]
