@@ -312,6 +312,11 @@ def test_a_gate_has_exit_codes(run, tmp_path, monkeypatch):
     result = call("evaluate", run, "--must-not-lose", "0.1")
     assert result.exit_code == 2
     assert "a gate compares runs with the first one." in result.stderr
+    gates = ["--must-not-lose", "0", "--in", "all,warm_adz"]
+    result = call("evaluate", run, other, *gates)
+    assert result.exit_code == 2
+    assert "Did you mean warm_ads?" in result.stderr
+    assert f"Run {other}" not in result.stdout  # nothing more is measured
 
 
 @pytest.mark.parametrize(
