@@ -23,17 +23,19 @@ h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
 .scroll { overflow-x: auto; }
 table { border-collapse: separate; border-spacing: 0;
   margin: 0.5rem 0 1rem; }
-th, td { padding: 0.2rem 0.8rem; border-bottom: 1px solid var(--line);
-  text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+th, td { padding: 0.2rem 0.8rem; text-align: right;
+  font-variant-numeric: tabular-nums; white-space: nowrap; }
+td { border-top: 1px solid var(--line); }
+tr:last-child td { border-bottom: 1px solid var(--line); }
 table.text td { white-space: normal; max-width: 30rem; }
 table.text { width: max-content; }
 th:first-child, td:first-child, table.text td, table.text th {
   text-align: left; }
 th:first-child, td:first-child { position: sticky; left: 0;
-  background: var(--paper); }
-@media (max-width: 40rem) { th:first-child, td:first-child {
-  white-space: normal; min-width: 5rem; max-width: 8rem;
-  overflow-wrap: anywhere; } }
+  background: var(--paper); background-clip: padding-box; }
+@media screen and (max-width: 40rem) { th:first-child, td:first-child {
+  white-space: normal; min-width: 5rem; max-width: 10rem;
+  overflow-wrap: break-word; } }
 pre { overflow-x: auto; padding: 0.6rem; border: 1px solid var(--line); }
 figure { display: inline-block; margin: 0 1rem 1rem 0; max-width: 100%;
   vertical-align: top; }
@@ -62,6 +64,7 @@ p, figcaption { color: var(--soft); }
   font-size: 10pt; } .scroll, pre { overflow: visible; }
   table.text { width: auto; } table { font-size: 8pt; }
   th, td { padding: 0.1rem 0.3rem; }
+  th:first-child, td:first-child { position: static; }
   td, th, pre { white-space: pre-wrap; } }
 """
 #: The rule by which a page of version 0.1.0 is told.
