@@ -47,8 +47,7 @@ def _ad_age(dataset: Dataset) -> Groups:
     everything = (dataset if origin is None else origin.whole).impressions
     rows = dataset.impressions
     first = np.full(len(dataset.catalogue) + 1, np.iinfo(np.int64).max)
-    for some in (everything, rows):
-        np.minimum.at(first, some.ads, some.times)
+    np.minimum.at(first, everything.ads, everything.times)
     days = (rows.times - first[rows.ads]) / _DAY
     return quarters(np.where(rows.ads == 0, np.nan, days))
 
