@@ -173,7 +173,8 @@ def test_a_column_is_checked_before_anything_is_measured(run):
 
 
 def test_evaluate(run):
-    result = call("evaluate", run, "--fairness", "ad.category", "--json")
+    options = ("--fairness", "ad.category", "--slice", "hour", "--json")
+    result = call("evaluate", run, *options)
     assert result.exit_code == 0, result.output
     (of_run,) = said(result)["runs"].values()
     (by,) = of_run["fairness"]
@@ -185,11 +186,15 @@ def test_evaluate(run):
     metrics = said(result)["metrics"]["clicked"]
     assert 0 <= metrics["auc"] <= 1
     assert metrics["count"] == len(small.run().test)
+    hours = {n: s for n, s in of_run["slices"].items() if "hour=" in n}
+    counts = [found["clicked"]["count"] for found in hours.values()]
+    assert sum(counts) == metrics["count"]
     page = (run / "report.html").read_text()
     assert page.startswith("<!")
     assert re.findall(r"<h2>(.*?)</h2>", page) == [
-        *("Data", "Learning", "Comparison", "Beside the baselines"),
-        *("Calibration", "Slices", "Exposure and error by group"),
+        *("Data", "Learning", "Beside the baselines", "Calibration"),
+        *("Slices", "What the first ad of a request brings"),
+        "Exposure and error by group",
         *("ROC and precision", "Ads", "Settings", "Facts"),
     ]
     assert "auc" in result.stdout
@@ -307,6 +312,11 @@ def test_a_gate_has_exit_codes(run, tmp_path, monkeypatch):
     result = call("evaluate", run, "--must-not-lose", "0.1")
     assert result.exit_code == 2
     assert "a gate compares runs with the first one." in result.stderr
+    gates = ["--must-not-lose", "0", "--in", "all,warm_adz"]
+    result = call("evaluate", run, other, *gates)
+    assert result.exit_code == 2
+    assert "Did you mean warm_ads?" in result.stderr
+    assert f"Run {other}" not in result.stdout  # nothing more is measured
 
 
 @pytest.mark.parametrize(

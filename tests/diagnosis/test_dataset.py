@@ -128,6 +128,38 @@ def split(dataset, splits):
     return changed(dataset, splits=np.array(splits, object))
 
 
+def with_the_answer_alone(dataset):
+    """Of a log whose clicks are the only events."""
+    answered = with_the_answer(dataset)
+    rows = answered.impressions
+    clicked = rows.labels["clicked"] == 1
+    starts = np.where(clicked, rows.history_ends - 1, rows.history_ends)
+    return changed(answered, history_starts=starts)
+
+
+def in_the_order_of_the_label(dataset):
+    """A user per row, whose id is a number in text, by a file sorted so."""
+    clicked = dataset.impressions.labels["clicked"]
+    places = np.argsort(np.argsort(-clicked, kind="stable"))
+    ids, users = np.unique(places.astype(str), return_inverse=True)
+    with_ids = dataclasses.replace(
+        dataset, user_ids=ids.astype(object), users={}
+    )
+    return changed(
+        dataclasses.replace(
+            with_ids,
+            events=dataclasses.replace(dataset.events, users=None),
+            schema=without_users(dataset.schema),
+        ),
+        users=users.astype(np.int32) + 1,
+    )
+
+
+def without_users(schema):
+    features = tuple(f for f in schema.features if f.entity != "user")
+    return dataclasses.replace(schema, features=features)
+
+
 def by_chance(dataset):
     halves = np.arange(ROWS) % 2
     return split(dataset, np.where(halves, "train", "test"))
@@ -255,6 +287,8 @@ PLANTED = [
     (sampled_ads, "leaking_id", "ad id", "error"),
     (with_the_future, "future_event", "history", "error"),
     (with_the_answer, "answer_in_history", "history", "error"),
+    (with_the_answer_alone, "answer_in_history", "history", "error"),
+    (in_the_order_of_the_label, "leaking_id", "user id", "error"),
     (by_chance, "split_request", "split", "error"),
     (by_request_at_random, "split_time", "split", "warning"),
     (read_twice, "duplicate", "impressions", "warning"),

@@ -152,13 +152,52 @@ def test_reliability_bins_hold_equally_many_rows_in_order(
     dataset = random_dataset(403)
     bins = evaluate(model, dataset).reliability["clicked"]
     logits = np.sort(dataset.logits["clicked"].astype(np.float32))
-    assert [b.count for b in bins] == [41] * 3 + [40] * 7
+    counts = [b.count for b in bins]
+    assert (sum(counts), set(counts)) == (403, {40, 41})
     assert bins[0].predicted == pytest.approx(
-        np.mean(1 / (1 + np.exp(-logits[:41].astype(np.float64))))
+        np.mean(1 / (1 + np.exp(-logits[: counts[0]].astype(np.float64))))
     )
     clicks = sum(b.observed * b.count for b in bins)
     assert clicks == pytest.approx(dataset.impressions.labels["clicked"].sum())
     assert all(a.predicted < b.predicted for a, b in itertools.pairwise(bins))
+
+
+def test_counted_rows_have_no_order_in_a_request(model, make_dataset):
+    """Two ads with clicks and rows without: 3 of 100 and 1 of 50."""
+    counts = {
+        "labels": {"clicked": [1, 0, 1, 0]},
+        "logits": {"clicked": [-2.0, -2.0, -3.0, -3.0]},
+        **{"users": [1] * 4, "requests": [0] * 4, "lengths": [1] * 4},
+        "weights": np.array([3.0, 97.0, 1.0, 49.0]),
+    }
+    of_counts, of_rows = (
+        evaluate(model, make_dataset(ads=ads, **counts)).metrics["clicked"]
+        for ads in ([1, 1, 2, 2], [1, 2, 3, 0])
+    )
+    for name in ("ndcg@10", "mrr", "hit@10", "recall@10"):
+        assert math.isnan(of_counts[name])
+        assert 0 < of_rows[name] <= 1
+    assert of_counts["auc"] == of_rows["auc"]
+
+
+def test_reliability_of_counted_rows_is_that_of_the_rows_they_stand_for(
+    model, random_dataset
+):
+    """Three for each row, and then two for the first half and none after."""
+    dataset = random_dataset(400)
+    plain = evaluate(model, dataset).reliability["clicked"]
+    dataset.impressions.weights = np.full(400, 3.0)
+    bins = evaluate(model, dataset).reliability["clicked"]
+    assert [b.count for b in bins] == [3 * b.count for b in plain]
+    assert [b.observed for b in bins] == [
+        pytest.approx(b.observed) for b in plain
+    ]
+    dataset.impressions.weights = np.where(np.arange(400) < 200, 2.0, 0.0)
+    bins = evaluate(model, dataset).reliability["clicked"]
+    assert [b.count for b in bins] == [40] * 10
+    clicks = sum(b.observed * b.count for b in bins)
+    first = dataset.impressions.labels["clicked"][:200]
+    assert clicks == pytest.approx(2 * first.sum())
 
 
 def test_reliability_of_constant_predictions_is_the_base_rate(
@@ -240,6 +279,7 @@ def test_a_weight_is_so_many_rows(model, make_dataset, random_dataset):
     rows = random_dataset(60)
     counts = np.random.default_rng(1).integers(1, 4, 60)
     shown = rows.impressions
+    shown.requests, shown.ads = np.arange(60) // 3, np.arange(60) % 3 + 1
     columns = {
         "users": shown.users,
         "requests": shown.requests,

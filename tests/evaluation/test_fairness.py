@@ -9,7 +9,7 @@ from tests.diagnosis.test_dataset import clean
 from tfadrec.core.errors import InputError
 from tfadrec.data import Impressions
 from tfadrec.evaluation import measure, measure_fairness
-from tfadrec.evaluation.fairness.groups import groups_of
+from tfadrec.evaluation.groups import groups_of
 
 
 @pytest.fixture(scope="module")

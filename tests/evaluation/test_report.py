@@ -1,3 +1,4 @@
+import dataclasses
 import html.parser
 
 import pytest
@@ -168,10 +169,15 @@ def test_a_page_of_version_1_is_replaced(tmp_path, evaluations):
 
 def test_parts_stand_before_and_after(tmp_path, evaluations):
     path = tmp_path / "report.html"
-    parts = {"before": ["<h2>First</h2>"], "after": ["<h2>Last</h2>"]}
+    parts = {
+        "before": ["<h2>First</h2>"],
+        "calibration": ["<h2>Calibrated</h2>"],
+        "after": ["<h2>Last</h2>"],
+    }
     write_report(path, "Whole", evaluations, **parts)
     text = path.read_text(encoding="utf-8")
-    places = [text.index(f"<h2>{h}</h2>") for h in ("First", "Slices", "Last")]
+    order = ("First", "Calibration", "Calibrated", "Slices", "Last")
+    places = [text.index(f"<h2>{h}</h2>") for h in order]
     assert places == sorted(places)
 
 
@@ -186,10 +192,38 @@ def test_every_task_has_tables_and_a_plot(tmp_path, model, random_dataset):
     page = Page(path.read_text(encoding="utf-8"))
     assert page.open == []
     tasks = ["clicked", "converted", "converted_if_clicked"]
-    assert [table[0][0] for table in page.tables] == tasks * 2
+    # One evaluation alone is compared with none.
+    assert [table[0][0] for table in page.tables] == tasks
     labels = [v for k, v in page.attributes if k == "aria-label"]
     assert labels == [f"Reliability of one, {task}" for task in tasks]
     assert page.tags.count("circle") == 20
+
+
+def test_many_slices_are_in_several_tables(tmp_path, evaluations):
+    """Ten columns: six and four, the first of which is in both."""
+    (one, *_) = evaluations[HOSTILE]
+    slices = {f"hour={n}": one.metrics for n in range(9)}
+    path = tmp_path / "report.html"
+    many = dataclasses.replace(one, slices=slices)
+    write_report(path, "Plain", {"ranker": [many]})
+    page = Page(path.read_text(encoding="utf-8"))
+    first, second = page.tables
+    assert first[0] == ["clicked", "all", *list(slices)[:5]]
+    assert second[0] == ["clicked", *list(slices)[5:]]
+    assert first[1][0] == second[1][0] == "auc"
+    assert str(many).count("normalized_entropy") == 2
+
+
+def test_choices_are_shown(tmp_path, evaluations):
+    path = tmp_path / "report.html"
+    brought = {"log": {"ctr@1": 0.25}, "ranker": {"ctr@1": float("nan")}}
+    write_report(path, "Plain", evaluations, choices=brought)
+    page = Page(path.read_text(encoding="utf-8"))
+    assert page.tables[-1] == [
+        ["choices by", "ctr@1"],
+        ["log", "0.2500"],
+        ["ranker", "nan"],
+    ]
 
 
 def test_nothing_to_report_is_refused(tmp_path):

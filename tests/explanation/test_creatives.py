@@ -1,6 +1,8 @@
 """Copies of an ad, and tokens, read by a tiny language model."""
 
+import dataclasses
 import importlib
+import itertools
 import types
 
 import numpy as np
@@ -71,12 +73,18 @@ def test_no_copies(run):
         rank_creatives(run, "u2", "a3", "a b")
 
 
-def test_parts_of_tokens_add_up(deep, rows):
+def tuned_encoder():
+    """The tiny encoder, of which all layers train."""
     frozen = tiny_encoder.encoder()
     tuned = BertAdEncoder.from_config({**frozen.get_config(), "tuning": "full"})
     tuned.build(None)
     for name, weight in frozen._named.items():
         tuned._named[name].assign(weight)
+    return tuned
+
+
+def test_parts_of_tokens_add_up(deep, rows):
+    tuned = tuned_encoder()
     model = tiny_encoder.tokenizer(), tuned
     asked = Question.of_user(deep, rows, rows.user_ids[2], "a3")
     found = explain_tokens(deep, asked, "a b c h", model)
@@ -88,3 +96,41 @@ def test_parts_of_tokens_add_up(deep, rows):
     total = sum(part for _, part in found["tokens"])
     assert found["without"] + total == pytest.approx(logit, abs=0.02)
     assert np.ptp([part for _, part in found["tokens"]]) > 0
+
+
+@pytest.mark.slow
+def test_tokens_that_are_named_count_more_than_others(deep, rows):
+    """Two of eight tokens masked: the largest parts, and all pairs on average.
+
+    The interval is that of a mean over texts.
+    """
+    tokenizer, encoder = tiny_encoder.tokenizer(), tuned_encoder()
+    asked = Question.of_user(deep, rows, rows.user_ids[2], "a3")
+    generator = np.random.default_rng(0)
+    pairs = list(itertools.combinations(range(8), 2))
+    gains, others = [], []
+    for _ in range(24):
+        text = " ".join(generator.choice(list("abcdefgh"), 8))
+        found = explain_tokens(deep, asked, text, (tokenizer, encoder))
+        sizes = [abs(part) for _, part in found["tokens"]]
+        tokens = tokenizer([text] * (len(pairs) + 1))
+        first = len(tokenizer.framing_ids()[0])
+        for row, pair in enumerate(pairs, start=1):
+            tokens["token_ids"][row, [first + place for place in pair]] = (
+                tokenizer.mask_id or tokenizer.pad_id
+            )
+        vectors = encoder(tokens)[:, None, :]
+        many = asked.repeat(len(pairs) + 1)
+        many = dataclasses.replace(many, ads={**many.ads, "text": vectors})
+        logits = many.score(deep)["clicked"].numpy()
+        moves = np.abs(logits[1:] - logits[0])
+        named = tuple(sorted(np.argsort(sizes)[-2:]))
+        others.append(moves.mean())
+        gains.append(moves[pairs.index(named)] - moves.mean())
+    error = np.std(gains, ddof=1) / np.sqrt(len(gains))
+    low, high = np.mean(gains) + np.array([-1.96, 1.96]) * error
+    print(
+        f"any two move by {np.mean(others):.5f}, those that are named by "
+        f"{low:.5f} to {high:.5f} more"
+    )
+    assert low > 0

@@ -122,6 +122,15 @@ def test_wrong_calls_are_one_line(options, message):
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("who", [("nobody", "a000000"), ("u000000", "none")])
+def test_ids_are_looked_at_before_tensorflow_is_loaded(monkeypatch, who):
+    monkeypatch.setattr("tfadrec.cli.explain.load_tensorflow", pytest.fail)
+    user, ad = who
+    result = call("explain", small.run_folder(), "--user", user, "--ad", ad)
+    assert result.exit_code == 2
+    assert "which the dataset does not have" in result.stderr
+
+
 def test_no_such_run(tmp_path):
     result = call("explain", tmp_path / "none", "--user", "u", "--ad", "a")
     assert result.exit_code == 2

@@ -103,3 +103,16 @@ def test_ads_and_surprises():
     assert cells[2:5] == ["40", "1.0000", f"{predicted:.4f}"]
     # The surest miss is the highest score without a click.
     assert f"{sigmoid(float(logits[-1])):.4f}" in page
+
+
+def test_ads_of_counted_rows_have_the_rates_of_their_counts():
+    """Of 100 impressions three were clicked, of 50 five: by row it is half."""
+    dataset = made.dataset(
+        [1, 1, 2, 2], [1, 0, 1, 0], weights=np.array([3.0, 97.0, 5.0, 45.0])
+    )
+    found = measure({"clicked": np.zeros(4, np.float32)}, dataset)
+    page = "".join(ads_section(found, dataset, "clicked"))
+    most = re.search(r"<h3>Ads most clicked.*?</table>", page, re.S)[0]
+    cells = re.findall(r"<td>(.*?)</td>", most)
+    assert cells[:5] == ["2", "", "50", "0.1000", "0.5000"]
+    assert cells[5:] == ["1", "", "100", "0.0300", "0.5000"]

@@ -11,10 +11,12 @@ from tfadrec.cli.command import (
     load_tensorflow,
     moved_data_option,
 )
+from tfadrec.cli.measured import Measured
 from tfadrec.cli.outcome import Outcome
 from tfadrec.cli.retriever import evaluate_retrievers
 from tfadrec.core.config import Model, RunConfig
 from tfadrec.core.errors import InputError
+from tfadrec.core.nearest import nearest
 from tfadrec.runs.before import check_run
 from tfadrec.runs.models import models_of
 
@@ -58,6 +60,15 @@ _LOST, _OPEN = 3, 4
     metavar="COLUMN",
     help="Show exposure and error by its values. May be repeated.",
 )
+@click.option(
+    "--slice",
+    "sliced",
+    multiple=True,
+    metavar="COLUMN",
+    help="Measure and compare by its values too: a column, history_length, "
+    "ad_age, hour, text_length, script, or several with + between them. May be "
+    "repeated.",
+)
 @moved_data_option
 @allow_import_option
 def evaluate(
@@ -69,6 +80,7 @@ def evaluate(
     revenue: str | None,
     cost: str | None,
     columns: tuple[str, ...],
+    sliced: tuple[str, ...],
     data: str | None,
     allow_import: tuple[str, ...],
 ) -> Outcome:
@@ -90,13 +102,14 @@ def evaluate(
       tfadrec evaluate runs/a
       tfadrec evaluate runs/a runs/b
       tfadrec evaluate runs/a --fairness brand --fairness user.age
+      tfadrec evaluate runs/a runs/b --slice hour --slice brand+ad_age
       tfadrec evaluate runs/live runs/new --must-not-lose 0.001 \\
         --in all,cold_ads
     """
     names = list(dict.fromkeys(runs))
     kinds = _kinds(names, data, allow_import)
     if kinds == {"retriever"} and must_not_lose is None:
-        _check_unmeasured(explained, revenue, cost, columns)
+        _check_unmeasured(explained, revenue, cost, columns, sliced)
         return Outcome(evaluate_retrievers(names, data, allow_import))
     records = {name: check_run(name, data, allow_import) for name in names}
     _check_datasets(records)
@@ -116,9 +129,12 @@ def evaluate(
     reports = {name: pathlib.Path(name, "report.html") for name in names}
     for path in reports.values():
         check_page(path)
-    measured = _Measured(data, allow_import, explained, columns)
+    measured = Measured(data, allow_import, explained, columns, sliced)
+    gated = [part.strip() for part in gate_parts.split(",")]
     for name in names:
         measured.add(name)
+        if must_not_lose is not None:
+            _check_gated(gated, measured.evaluations[name])
         click.echo(f"Run {name}\n\n{measured.evaluations[name]}\n")
     baselines = measured.baselines()
     facts = measured.facts()
@@ -155,7 +171,9 @@ def evaluate(
             verdicts=said[name],
             differences=differences,
             fairness=fairness[name],
+            choices=choices,
             before=about.before,
+            calibration=about.calibration,
             after=[*curves, *about.after],
         )
     click.echo(f"{evaluation.rows_line('test', facts)}\n")
@@ -179,7 +197,7 @@ def evaluate(
             differences,
             must_not_lose,
             metric=metric or measured.metrics[names[0]],
-            parts=[part.strip() for part in gate_parts.split(",")],
+            parts=gated,
         )
     for result in gates:
         click.echo(result.line)
@@ -221,6 +239,7 @@ def _check_unmeasured(
     revenue: str | None,
     cost: str | None,
     columns: tuple[str, ...],
+    sliced: tuple[str, ...],
 ) -> None:
     """Refuses options that are about a ranker's scores."""
     options = {
@@ -228,6 +247,7 @@ def _check_unmeasured(
         "--revenue": revenue is not None,
         "--cost": cost is not None,
         "--fairness": columns,
+        "--slice": sliced,
     }
     if given := [name for name, asked in options.items() if asked]:
         raise InputError(
@@ -247,6 +267,16 @@ def _check_explained(records: dict[str, dict[str, str]]) -> None:
             )
 
 
+def _check_gated(parts: list[str], found: Any) -> None:
+    """Refuses a gate in parts that there are not before more is measured."""
+    known = ["all", *found.slices]
+    if unknown := [part for part in parts if part not in known]:
+        raise InputError(
+            f"a gate is of all and of slices: {', '.join(known)}. Received: "
+            f"--in {', '.join(unknown)}.{nearest(unknown, known)}"
+        )
+
+
 def _code(states: list[str]) -> int:
     if "lost" in states:
         return _LOST
@@ -263,128 +293,3 @@ def _check_datasets(records: dict[str, dict[str, str]]) -> None:
                 f"{first}, made with {of_first['data']}, and {name}, made with "
                 f"{record['data']}, which differs. Evaluate them one by one."
             )
-
-
-class _Measured:
-    """Runs on the same rows, of which only the first one's rows are kept."""
-
-    def __init__(
-        self,
-        data: str | None,
-        allow_import: tuple[str, ...],
-        explained: bool,
-        columns: tuple[str, ...],
-    ) -> None:
-        self._data, self._allow_import = data, allow_import
-        self._explained, self._columns = explained, columns
-        self.evaluations: dict[str, Any] = {}
-        self.about: dict[str, Any] = {}
-        self.metrics: dict[str, str] = {}
-        self._train: Any = None
-        self._test: Any = None
-        self._tasks: dict[str, bool] = {}
-        self._vectors: Any = None
-
-    @property
-    def test(self):
-        """The rows."""
-        return self._test
-
-    def add(self, name: str) -> None:
-        """Measures a run.
-
-        Raises:
-          InputError: where it has no test rows, or others than the first run,
-            or a column of `--fairness` is none of theirs.
-        """
-        from tfadrec import evaluation, report, training
-        from tfadrec.evaluation.fairness.groups import groups_of
-
-        run = training.load_run(
-            name, data=self._data, allow_import=self._allow_import
-        )
-        if not len(run.test):
-            raise InputError(
-                "a run is measured on rows that it has not seen. Received: "
-                f"{name}, which was fitted on all rows of its dataset. Fit it "
-                "on a part, as of data.split_by_time."
-            )
-        if self._test is None:
-            self._train, self._test = run.learned, run.test
-        rows, others = run.test.impressions, self.test.impressions
-        if rows.times.tolist() != others.times.tolist():
-            raise InputError(
-                "runs are compared on the same test rows. Received: "
-                f"{len(self.test)} rows of {next(iter(self.evaluations))} and "
-                f"{len(run.test)} others of {name}: their settings `data` "
-                "split the dataset in different ways. Evaluate them one by one."
-            )
-        for column in self._columns:
-            groups_of(run.test, column)
-        self._tasks |= {
-            t: loss.is_binary for t, loss in run.ranker.task_losses.items()
-        }
-        if self._vectors is None:
-            self._vectors = run.ranker.ad_tower.vectors("text")
-        self.metrics[name] = run.monitor
-        self.evaluations[name] = evaluation.evaluate(
-            run.ranker,
-            run.test,
-            train=run.learned,
-            calibration=run.calibration,
-        )
-        self.about[name] = report.about_run(
-            run, self.evaluations[name], explained=self._explained
-        )
-
-    def baselines(self):
-        """The baselines of all tasks; text vectors are those of a ranker."""
-        from tfadrec import evaluation
-
-        train, test = self._with_vectors()
-        return evaluation.evaluate_baselines(train, test, self._tasks)
-
-    def differences(self, models: dict[str, list[str]]):
-        """Of every model and the first one.
-
-        Args:
-          models: name -> its runs.
-        """
-        from tfadrec import evaluation
-
-        if len(models) < 2:
-            return []
-        return evaluation.differences(
-            {
-                name: [self.evaluations[run] for run in runs]
-                for name, runs in models.items()
-            },
-            self.test,
-            train=self._train,
-        )
-
-    def choices(self, baselines, **labels):
-        """What the first ad of each request brings, by model.
-
-        Args:
-          baselines: name -> evaluation.
-          **labels: see `evaluation.choices`.
-        """
-        from tfadrec import evaluation
-
-        train, test = self._with_vectors()
-        models = {**baselines, **self.evaluations}
-        return evaluation.choices(models, test, train, **labels)
-
-    def _with_vectors(self):
-        """Training and test rows, with the text vectors of a ranker."""
-        catalogue = self.test.catalogue
-        if self._vectors is not None:
-            catalogue = catalogue.with_vectors("text", self._vectors)
-        return [r.with_catalogue(catalogue) for r in (self._train, self.test)]
-
-    def facts(self) -> dict[str, Any]:
-        """Of the rows."""
-        from tfadrec import evaluation
-
-        return evaluation.rows_facts(self.test, next(iter(self._tasks)))

@@ -11,7 +11,7 @@ from tfadrec.cli.command import (
     moved_data_option,
 )
 from tfadrec.core.errors import InputError
-from tfadrec.runs.before import check_question, check_run
+from tfadrec.runs.before import check_explained, check_run
 
 
 @click.command(cls=Command)
@@ -75,7 +75,7 @@ def explain(
             "without --user and --ad. Name both."
         )
     if user is not None and ad is not None:
-        check_question(record, data, user, [ad])
+        check_explained(record, data, user, ad)
     load_tensorflow()
     from tfadrec import explanation, training
 

@@ -41,9 +41,12 @@ def leaking_ids(dataset: Dataset) -> Iterator[Finding]:
     """Ids that tell a label: by their rate, or by their order."""
     rows = dataset.impressions
     for label, marks in _binary(dataset):
-        for name, ids in (("ad", rows.ads), ("user", rows.users)):
+        for name, ids, known in (
+            ("ad", rows.ads, dataset.catalogue.ad_ids),
+            ("user", rows.users, dataset.user_ids),
+        ):
             rate = _rate_auc(codes(ids), marks)
-            order = _either_way(ids.astype(np.float64), marks)
+            order = _either_way(_in_order(known)[ids], marks)
             auc = max(rate, order)
             if auc >= _TELLS:
                 how = "its rate" if rate >= order else "the order of ids"
@@ -76,11 +79,12 @@ def future_events(dataset: Dataset) -> Iterator[Finding]:
                 f"{late.sum()} of {len(filled)} rows",
                 "Give the events their own times, in the same time zone.",
             )
+    answered = np.zeros(len(rows.ads))
+    answered[filled] = events.ads[newest] == rows.ads[filled]
     for label, marks in _binary(dataset):
-        answered = events.ads[newest] == rows.ads[filled]
-        if not 0 < answered.sum() < len(answered):
-            continue
-        tells = _auc(answered.astype(float), marks[filled])
+        tells = _auc(answered, marks)
+        if 0 < marks[filled].sum() < len(filled):
+            tells = max(tells, _auc(answered[filled], marks[filled]))
         if tells >= _TELLS:
             yield Finding(
                 "answer_in_history",
@@ -135,6 +139,16 @@ def _binary(dataset: Dataset) -> Iterator[tuple[str, NDArray[np.bool_]]]:
             and min(marks.sum(), (~marks).sum()) >= _FEWEST
         ):
             yield name, marks
+
+
+def _in_order(ids: NDArray) -> NDArray[np.float64]:
+    """The places of ids in their order, by code; numbers in text by size."""
+    try:
+        values = np.asarray(ids, np.float64)
+    except ValueError:
+        values = np.arange(len(ids), dtype=np.float64)
+    _, places = np.unique(values, return_inverse=True)
+    return np.append(0.0, places + 1.0)
 
 
 def _best_auc(values: NDArray, marks: NDArray[np.bool_]) -> float:

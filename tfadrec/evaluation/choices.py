@@ -90,12 +90,16 @@ def choices(
 
 def choices_text(found: Mapping[str, Mapping[str, float]]) -> str:
     """An aligned table of what `choices` has found."""
+    return align(choices_rows(found))
+
+
+def choices_rows(found: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
+    """The cells of `choices_text`, header first."""
     names = list(next(iter(found.values())))
-    rows = [["choices by", *names]] + [
+    return [["choices by", *names]] + [
         [model, *(f"{values[name]:.4f}" for name in names)]
         for model, values in found.items()
     ]
-    return align(rows)
 
 
 def _of_policy(

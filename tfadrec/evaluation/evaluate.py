@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Mapping
+import math
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +35,7 @@ def evaluate(
     batch_size: int = 4096,
     k: int = 10,
     calibration: Calibration | None = None,
+    columns: Sequence[str] = (),
 ) -> Evaluation:
     """Predicts every impression once and measures the predictions.
 
@@ -56,6 +58,7 @@ def evaluate(
       batch_size: impressions per prediction step, >= 1.
       k: ranks that count in NDCG, >= 1.
       calibration: of the model; None to measure its logits as they are.
+      columns: whose groups are slices as well, see `groups.groups_of`.
 
     Returns:
       The metrics of all that is predicted, by slice, and the reliability bins.
@@ -73,7 +76,9 @@ def evaluate(
     if calibration is not None:
         predictions = calibration.of_rows(predictions, dataset)
     real = {task for task in predictions if not _is_binary(model, task)}
-    return measure(predictions, dataset, real=real, train=train, k=k)
+    return measure(
+        predictions, dataset, real=real, train=train, k=k, columns=columns
+    )
 
 
 @takes(dataset="dataset", train="dataset")
@@ -84,6 +89,7 @@ def measure(
     real: Collection[str] = (),
     train: Dataset | None = None,
     k: int = 10,
+    columns: Sequence[str] = (),
 ) -> Evaluation:
     """What `evaluate` says of predictions that are already there.
 
@@ -93,11 +99,12 @@ def measure(
       real: the tasks whose labels are amounts.
       train: see `evaluate`.
       k: likewise.
+      columns: likewise.
 
     Raises:
       InputError: see `evaluate`.
     """
-    parts = slices_of(dataset, train)
+    parts = slices_of(dataset, train, columns)
     metrics, reliability, scores = {}, {}, {}
     slices: dict[str, dict[str, dict[str, float]]] = {p: {} for p in parts}
     for task, logits in predictions.items():
@@ -116,7 +123,9 @@ def measure(
         )
         metrics[task] = of_part(rows, k)
         if is_binary:
-            reliability[task] = _reliability(labels[rows], logits[rows])
+            reliability[task] = _reliability(
+                labels[rows], logits[rows], _weights(dataset, rows)
+            )
         for name, part in parts.items():
             slices[name][task] = of_part(part & rows, k)
     return Evaluation(metrics, slices, reliability, scores)
@@ -151,7 +160,6 @@ def _measure(
         return dict.fromkeys(names, float("nan")) | {"count": 0, "positives": 0}
     y, z = labels[part], logits[part]
     users = dataset.impressions.users[part]
-    requests = dataset.impressions.requests[part]
     w = _weights(dataset, part)
     values = (
         ranking.auc(y, z, w),
@@ -160,10 +168,7 @@ def _measure(
         ranking.log_loss(y, z, w),
         ranking.normalized_entropy(y, z, w),
         ranking.calibration_ratio(y, z, w),
-        ranking.ndcg(y, z, requests, k),
-        ranking.mrr(y, z, requests),
-        top.hit_rate(y, z, requests, k),
-        top.recall(y, z, requests, k),
+        *_in_requests(dataset, y, z, part, k),
         top.pr_auc(y, z, w),
         probabilities.relative_information_gain(y, z, w),
         probabilities.brier_score(y, z, w),
@@ -174,6 +179,34 @@ def _measure(
         "count": len(y),
         "positives": int(np.count_nonzero(y)),
     }
+
+
+def _in_requests(
+    dataset: Dataset,
+    y: NDArray,
+    z: NDArray,
+    part: NDArray[np.bool_],
+    k: int,
+) -> tuple[float, ...]:
+    """NDCG, MRR, hits and recall; nan of counted rows, which had no order."""
+    rows = dataset.impressions
+    requests = rows.requests[part]
+    if rows.weights is not None and _has_twice(requests, rows.ads[part]):
+        return (math.nan,) * 4
+    return (
+        ranking.ndcg(y, z, requests, k),
+        ranking.mrr(y, z, requests),
+        top.hit_rate(y, z, requests, k),
+        top.recall(y, z, requests, k),
+    )
+
+
+def _has_twice(requests: NDArray, ads: NDArray) -> bool:
+    """Whether a request has an ad that the catalogue knows more than once."""
+    order = np.lexsort((ads, requests))
+    order = order[ads[order] > 0]
+    same = (np.diff(requests[order]) == 0) & (np.diff(ads[order]) == 0)
+    return bool(same.any())
 
 
 def _measure_real(
@@ -207,22 +240,16 @@ def _is_binary(model: Any, task: str) -> bool:
 
 
 def _reliability(
-    labels: NDArray, logits: NDArray
+    labels: NDArray, logits: NDArray, weights: NDArray | None
 ) -> tuple[ReliabilityBin, ...]:
-    """Ten bins of equal count, fewer where there are fewer rows, or none.
-
-    Rows with equal logits share their mean label, so a tie that is cut by a
-    bin's edge is not cut by the order of the rows.
-    """
+    """Ten bins of equal weight, fewer where there are fewer rows, or none."""
     if not len(labels):
         return ()
-    _, tie, sizes = np.unique(logits, return_inverse=True, return_counts=True)
-    rates = (np.bincount(tie, labels) / sizes)[tie]
-    probs = ranking.sigmoid(logits.astype(np.float64))
-    order = np.argsort(logits, kind="stable")
+    found = probabilities.reliability(labels, logits, weights, bins=_BINS)
+    total = len(labels) if weights is None else weights.sum()
     return tuple(
-        ReliabilityBin(
-            float(probs[rows].mean()), float(rates[rows].mean()), len(rows)
+        ReliabilityBin(predicted, observed, round(share * total))
+        for predicted, observed, share in zip(
+            *(values.tolist() for values in found), strict=True
         )
-        for rows in np.array_split(order, min(_BINS, len(order)))
     )

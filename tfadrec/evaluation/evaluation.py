@@ -8,7 +8,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tfadrec.evaluation.reliability_bin import ReliabilityBin
-from tfadrec.evaluation.table import COUNTS, align, format_metric
+from tfadrec.evaluation.table import (
+    COUNTS,
+    align,
+    format_metric,
+    in_parts,
+)
 
 #: A metric's value by its name.
 Metrics = Mapping[str, float]
@@ -65,8 +70,12 @@ class Evaluation:
         ]
 
     def table(self) -> str:
-        """One aligned text table per task."""
-        return "\n\n".join(align(self.rows(task)) for task in self.metrics)
+        """An aligned text table per task, or several where slices are many."""
+        return "\n\n".join(
+            align(part)
+            for task in self.metrics
+            for part in in_parts(self.rows(task))
+        )
 
     def __str__(self) -> str:
         return self.table()

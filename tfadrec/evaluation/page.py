@@ -21,12 +21,21 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 66rem;
   background: var(--paper); }
 h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; margin: 0.5rem 0 1rem; }
-th, td { padding: 0.2rem 0.8rem; border-bottom: 1px solid var(--line);
-  text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-table.text td { white-space: normal; }
+table { border-collapse: separate; border-spacing: 0;
+  margin: 0.5rem 0 1rem; }
+th, td { padding: 0.2rem 0.8rem; text-align: right;
+  font-variant-numeric: tabular-nums; white-space: nowrap; }
+td { border-top: 1px solid var(--line); }
+tr:last-child td { border-bottom: 1px solid var(--line); }
+table.text td { white-space: normal; max-width: 30rem; }
+table.text { width: max-content; }
 th:first-child, td:first-child, table.text td, table.text th {
   text-align: left; }
+th:first-child, td:first-child { position: sticky; left: 0;
+  background: var(--paper); background-clip: padding-box; }
+@media screen and (max-width: 40rem) { th:first-child, td:first-child {
+  white-space: normal; min-width: 5rem; max-width: 10rem;
+  overflow-wrap: break-word; } }
 pre { overflow-x: auto; padding: 0.6rem; border: 1px solid var(--line); }
 figure { display: inline-block; margin: 0 1rem 1rem 0; max-width: 100%;
   vertical-align: top; }
@@ -49,10 +58,13 @@ svg text { font-size: 11px; fill: var(--soft); }
 p, figcaption { color: var(--soft); }
 @media print { :root { color-scheme: light; --paper: #fff; --ink: #000;
   --soft: #333; --line: #999; --c0: #0b62c4; --c1: #b3500b; --c2: #2b7a3a;
-  --c3: #7b4fb0; } h2, h3 { break-after: avoid; }
-  figure, tr { break-inside: avoid; } body { margin: 0; max-width: none;
+  --c3: #7b4fb0; } h2, h3, p:has(+ figure), p:has(+ .scroll) {
+  break-after: avoid; } figure, tr, .scroll { break-inside: avoid; }
+  figure.chart { width: 46%; } body { margin: 0; max-width: none;
   font-size: 10pt; } .scroll, pre { overflow: visible; }
-  table { font-size: 8pt; } th, td { padding: 0.1rem 0.3rem; }
+  table.text { width: auto; } table { font-size: 8pt; }
+  th, td { padding: 0.1rem 0.3rem; }
+  th:first-child, td:first-child { position: static; }
   td, th, pre { white-space: pre-wrap; } }
 """
 #: The rule by which a page of version 0.1.0 is told.
@@ -122,7 +134,10 @@ def table(rows: Sequence[Sequence[str]], kind: str = "numbers") -> str:
       kind: `numbers`, to the right but for the first column, or `text`.
     """
     head, *rest = rows
-    lines = [_row("th", head), *(_row("td", row) for row in rest)]
+    lines = [
+        f"<thead>{_row('th', head)}</thead>",
+        *(_row("td", row) for row in rest),
+    ]
     inner = "\n".join(lines)
     return (
         f'<div class="scroll"><table class="{kind}">\n{inner}\n</table></div>'

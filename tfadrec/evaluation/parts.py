@@ -1,10 +1,13 @@
 """Which rows a task is measured on, and the slices of a dataset."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from tfadrec.core.errors import InputError
 from tfadrec.data.dataset import Dataset
+from tfadrec.evaluation.groups import groups_of
 from tfadrec.models.ad_ranker import CONVERTED_IF_CLICKED
 
 #: An ad with fewer training impressions is cold.
@@ -36,12 +39,13 @@ def labels_of(
 
 
 def slices_of(
-    dataset: Dataset, train: Dataset | None
+    dataset: Dataset, train: Dataset | None, columns: Sequence[str] = ()
 ) -> dict[str, NDArray[np.bool_]]:
     """The slices by name, bool [n] each; see `evaluate`.
 
     Raises:
-      InputError: where the two datasets have different catalogues.
+      InputError: where the two datasets have different catalogues, or there is
+        no such column.
     """
     parts = {}
     if train is not None:
@@ -62,4 +66,9 @@ def slices_of(
         cold = (shown[ads] < COLD_BELOW) | (ads == 0)
         parts = {"cold_ads": cold, "warm_ads": ~cold}
     empty = np.asarray(dataset.impressions.history_lengths) == 0
-    return parts | {"empty_history": empty, "with_history": ~empty}
+    parts |= {"empty_history": empty, "with_history": ~empty}
+    for column in columns:
+        names, groups = groups_of(dataset, column)
+        for place, name in enumerate(names):
+            parts[f"{column}={name}"] = groups == place
+    return parts

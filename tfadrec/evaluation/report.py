@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from tfadrec.evaluation.choices import choices_rows
 from tfadrec.evaluation.compare import FOOTNOTE, comparison_rows
 from tfadrec.evaluation.comparison import Difference, difference_rows
 from tfadrec.evaluation.comparison.table import footnotes
@@ -13,6 +14,7 @@ from tfadrec.evaluation.fairness import Fairness
 from tfadrec.evaluation.page import table, write_page
 from tfadrec.evaluation.reliability_bin import ReliabilityBin
 from tfadrec.evaluation.standings import standings_rows
+from tfadrec.evaluation.table import in_parts
 
 
 def write_report(
@@ -25,13 +27,16 @@ def write_report(
     verdicts: Sequence[str] = (),
     differences: Sequence[Difference] = (),
     fairness: Sequence[Fairness] = (),
+    choices: Mapping[str, Mapping[str, float]] | None = None,
     before: Sequence[str] = (),
+    calibration: Sequence[str] = (),
     after: Sequence[str] = (),
 ) -> None:
     """Writes one HTML file without scripts or outside resources.
 
-    It holds the comparison of `compare`, and of every model's first evaluation
-    the reliability plot and the slices. All text is escaped.
+    It holds the comparison of `compare` where there are several evaluations,
+    and of every model's first evaluation the reliability plot and the slices.
+    All text is escaped.
 
     Args:
       path: the file; its folders are made. A report that nobody has changed
@@ -46,16 +51,21 @@ def write_report(
       verdicts: lines to show above it.
       differences: of models on the same rows, as `differences` gives them.
       fairness: of the model, by columns.
+      choices: model -> what the first ad of each request brings, as `choices`
+        gives it.
       before: parts of HTML that come before the comparison.
+      calibration: parts of HTML to take the place of the reliability plots.
       after: parts of HTML that come after the slices.
 
     Raises:
       InputError: where a model has no evaluation, there is no model, or another
         file is in the way.
     """
-    body = [*before, "<h2>Comparison</h2>"]
-    body += [table(rows) for rows in comparison_rows(evaluations)]
-    body.append(f"<p>{escape(FOOTNOTE)}</p>")
+    body = list(before)
+    tables = comparison_rows(evaluations)
+    if sum(map(len, evaluations.values())) > 1:
+        body += ["<h2>Comparison</h2>", *map(table, tables)]
+        body.append(f"<p>{escape(FOOTNOTE)}</p>")
     firsts = {name: runs[0] for name, runs in evaluations.items()}
     if baselines:
         body.append("<h2>Beside the baselines</h2>")
@@ -73,13 +83,19 @@ def write_report(
         "(across) against the observed rate (up); on the diagonal, predictions "
         "are right on average. The first seed of each model.</p>"
     )
-    for name, evaluation in firsts.items():
-        for task, bins in evaluation.reliability.items():
-            body.append(_plot(f"{name}, {task}", bins))
+    body += calibration or [
+        _plot(f"{name}, {task}", bins)
+        for name, evaluation in firsts.items()
+        for task, bins in evaluation.reliability.items()
+    ]
     body.append("<h2>Slices</h2><p>The first seed of each model.</p>")
     for name, evaluation in firsts.items():
         body.append(f"<h3>{escape(name)}</h3>")
-        body += [table(evaluation.rows(task)) for task in evaluation.metrics]
+        for task in evaluation.metrics:
+            body += map(table, in_parts(evaluation.rows(task)))
+    if choices:
+        body += ["<h2>What the first ad of a request brings</h2>"]
+        body.append(table(choices_rows(choices)))
     if fairness:
         body.append("<h2>Exposure and error by group</h2>")
     for by in fairness:

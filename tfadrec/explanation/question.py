@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
-from tfadrec.core.nearest import nearest
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.features import counted, missing_like
+from tfadrec.data.known_id import check_known_id
 from tfadrec.explanation.scopes import Scopes
 from tfadrec.explanation.tensors import (
     NO_FEATURES,
@@ -93,17 +93,8 @@ class Question:
         """
         user, ad = dataset.schema.user_id(user), dataset.schema.ad_id(ad)
         ids = dataset.catalogue.ad_ids
-        for what, given, known in (
-            ("user", user, dataset.user_ids),
-            ("ad", ad, ids),
-        ):
-            if given not in set(known.tolist()):
-                near = nearest([given], map(str, known[:10_000]))
-                raise InputError(
-                    f"an explanation is of a known {what}. Received: "
-                    f"{given!r}, which the dataset does not have. Name one "
-                    f"of it, such as {known[0]}.{near}"
-                )
+        check_known_id("user", user, dataset.user_ids)
+        check_known_id("ad", ad, ids)
         request = _tensors(request_for_user(dataset, user))
         reader = RequestReader(dataset)
         inputs, history = reader.read_user(request)

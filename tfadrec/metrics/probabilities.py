@@ -96,6 +96,31 @@ def calibration_error(
     Returns:
       A value in [0, 1].
     """
+    predicted, observed, share = reliability(labels, logits, weights, bins=bins)
+    return float(share @ np.abs(predicted - observed))
+
+
+def reliability(
+    labels: ArrayLike,
+    logits: ArrayLike,
+    weights: ArrayLike | None = None,
+    *,
+    bins: int,
+) -> tuple[Floats, Floats, Floats]:
+    """What was predicted and what came of it, by bins of equal weight.
+
+    The bins are those of `calibration_error`.
+
+    Args:
+      labels: [n], 0 or 1.
+      logits: [n], log odds of a click.
+      weights: [n], how many rows each stands for; None = one.
+      bins: >= 1; fewer where there are fewer rows.
+
+    Returns:
+      The mean prediction, the rate and the share of the weight of each bin that
+      has some, [b] each, from the lowest predictions to the highest.
+    """
     if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
         raise InputError(
             f"`bins` must be an integer >= 1. Received: {bins!r}. Take "
@@ -111,8 +136,15 @@ def calibration_error(
     each = rows.weights[order]
     middle = (np.cumsum(each) - each / 2) / each.sum()
     place = np.minimum((middle * bins).astype(np.int64), bins - 1)
-    gaps = np.bincount(place, each * (rows.probs - rates[tie])[order], bins)
-    return float(np.abs(gaps).sum() / each.sum())
+    mass = np.bincount(place, each, bins)
+    predicted = np.bincount(place, each * rows.probs[order], bins)
+    observed = np.bincount(place, each * rates[tie][order], bins)
+    some = mass > 0
+    return (
+        predicted[some] / mass[some],
+        observed[some] / mass[some],
+        mass[some] / each.sum(),
+    )
 
 
 def predicted_over_observed(

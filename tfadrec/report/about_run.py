@@ -18,10 +18,12 @@ class AboutRun:
 
     Args:
       before: what comes before the metrics: data, and how it learned.
-      after: what comes after them: calibration, ads, explanations, settings.
+      calibration: reliability before and after its calibration, if it has one.
+      after: what comes after the metrics: ads, explanations, settings.
     """
 
     before: list[str]
+    calibration: list[str]
     after: list[str]
 
 
@@ -37,15 +39,16 @@ def about_run(
         predictions of each of 200 rows.
     """
     task = run.ranker.tasks[0]
-    after = []
+    calibration, after = [], []
     if run.calibration is not None:
-        raw = evaluate(run.ranker, run.test, train=run.train)
-        after += calibration_section(raw, evaluation)
+        raw = evaluate(run.ranker, run.test)
+        calibration = calibration_section(raw, evaluation)
     if task in evaluation.reliability:
         after += ads_section(evaluation, run.test, task)
     if explained:
         after += explanations_section(explain_run(run))
     return AboutRun(
         [*rows_section(run, task), *learning_section(run)],
+        calibration,
         [*after, *settings_section(run)],
     )

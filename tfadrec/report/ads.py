@@ -23,16 +23,17 @@ def ads_section(evaluation: Evaluation, rows: Dataset, task: str) -> list[str]:
     """
     labels = np.asarray(rows.impressions.labels[task], np.float64)
     probs = sigmoid(evaluation.scores[task].astype(np.float64))
-    ads = rows.impressions.ads
+    ads, weights = rows.impressions.ads, rows.impressions.weights
+    w = np.ones(len(ads)) if weights is None else weights
     size = len(rows.catalogue) + 1
-    shown = np.bincount(ads, minlength=size)
-    hits = np.bincount(ads, labels, size)
-    expected = np.bincount(ads, probs, size)
-    spread = np.sqrt(np.bincount(ads, probs * (1 - probs), size))
+    shown = np.bincount(ads, w, size)
+    hits = np.bincount(ads, w * labels, size)
+    expected = np.bincount(ads, w * probs, size)
+    spread = np.sqrt(np.bincount(ads, w * probs * (1 - probs), size))
     shown[0] = 0  # of ads that the catalogue does not have
     usual = np.median(shown[shown > 0]) if shown.any() else 0
     places = np.flatnonzero((shown > 0) & (shown >= min(_FEWEST, usual)))
-    rate = hits / np.maximum(shown, 1)
+    rate = hits / np.where(shown > 0, shown, 1)
     surprise = (hits - expected) / np.maximum(spread, 1e-9)
     body = ["<h2>Ads</h2>"]
     for heading, keys in (
@@ -46,7 +47,7 @@ def ads_section(evaluation: Evaluation, rows: Dataset, task: str) -> list[str]:
             [
                 str(rows.catalogue.ad_ids[ad - 1]),
                 rows.catalogue.titles[ad - 1],
-                f"{shown[ad]:,}",
+                f"{shown[ad]:,.0f}",
                 f"{rate[ad]:.4f}",
                 f"{expected[ad] / shown[ad]:.4f}",
             ]

@@ -79,7 +79,7 @@ def calibration_section(raw: Evaluation, calibrated: Evaluation) -> list[str]:
       calibrated: of the calibrated ones, on the same rows.
     """
     both = {"before": raw, "after": calibrated}
-    body = ["<h2>Calibration, before and after</h2>"]
+    body = ["<p>Before and after the run's calibration:</p>"]
     for task, bins in raw.reliability.items():
         shown = {
             name: [(b.predicted, b.observed) for b in e.reliability[task]]
@@ -96,6 +96,7 @@ def calibration_section(raw: Evaluation, calibrated: Evaluation) -> list[str]:
                 up="observed",
                 x_range=(0.0, most or 1.0),
                 y_range=(0.0, most or 1.0),
+                dots=True,
             )
         )
         measured = [

@@ -15,8 +15,10 @@ from tfadrec.core.no_answer import no_answer
 from tfadrec.core.schema import Schema
 from tfadrec.data.copy.encode_catalogue import vectors_folder
 from tfadrec.data.dataset_files import DatasetFiles
+from tfadrec.data.encoded import column_files
 from tfadrec.data.files import open_filesystem
 from tfadrec.data.intake.join_datasets import check_grows
+from tfadrec.data.known_id import check_known_id
 from tfadrec.runs.check import check_field, check_schema, check_sections
 from tfadrec.runs.choices import options
 from tfadrec.runs.custom import modules_named
@@ -231,6 +233,34 @@ def check_question(
     schema.user_id(user_id)
     for ad_id in exclude:
         schema.ad_id(ad_id)
+
+
+def check_explained(
+    record: Mapping[str, str],
+    data: str | pathlib.Path | None,
+    user_id: str,
+    ad_id: str,
+) -> None:
+    """Refuses to explain a score of a user or an ad that a run does not know.
+
+    Of datasets without files of their ids only the ids' type is looked at.
+
+    Args:
+      record: of the run, as `check_run` gives it.
+      data: the dataset folder in place of that of the record.
+      user_id: that of the user.
+      ad_id: that of the ad.
+
+    Raises:
+      InputError: where the dataset does not have one of them.
+    """
+    files = DatasetFiles(record["data"] if data is None else data)
+    schema = files.schema()
+    user, ad = schema.user_id(user_id), schema.ad_id(ad_id)
+    users = column_files.saved_user_ids(files)
+    if users is not None:
+        check_known_id("user", user, users)
+        check_known_id("ad", ad, files.table("ads")["ad_id"].to_numpy())
 
 
 def check_run_field(

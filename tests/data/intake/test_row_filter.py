@@ -174,7 +174,7 @@ def rows_of(number, refused=()):
 def test_left_out_rows_are_counted():
     rows = rows_of(10, refused=[0])
     rows.broken = ((99, "short", "text"),)
-    rows.leave_out(rows["x"].to_numpy() < 3)  # Row 0 is refused already.
+    rows.leave_out(rows["x"].to_numpy() < 3, "x")  # Row 0 is refused already.
     assert rows["x"].to_pylist() == [0, 3, 4, 5, 6, 7, 8, 9]
     ledger = Ledger()
     assert rows.settle(ledger).tolist() == [False] + [True] * 7
@@ -190,8 +190,11 @@ def test_left_out_rows_are_counted():
 
 def test_no_row_is_wanted():
     rows = rows_of(3)
-    rows.leave_out(np.ones(3, bool))
-    with pytest.raises(InputError, match="`where` must leave rows of f"):
+    rows.table = rows.table.append_column("y", [list("abc")])
+    rows.leave_out(np.arange(3) < 2, "x")
+    rows.leave_out(np.ones(1, bool), "y")
+    such = "with x '0' or y 'c'"
+    with pytest.raises(InputError, match=f"leave rows of f.* {such}"):
         rows.settle(Ledger(), needed=False)
 
 
@@ -218,7 +221,7 @@ def test_the_share_that_may_be_refused(number, refused, limit, stops):
 
 def test_rows_that_are_left_out_do_not_count_for_the_share():
     rows = rows_of(20, [0])
-    rows.leave_out(rows["x"].to_numpy() == 19)
+    rows.leave_out(rows["x"].to_numpy() == 19, "x")
     with pytest.raises(InputError, match="Received: 1 of 19;"):
         rows.settle(Ledger(), max_rejected=0.05)
 

@@ -137,6 +137,17 @@ def test_values_are_those_of_the_evaluation():
     assert "one seed each" in text
 
 
+def test_one_user_tells_no_interval():
+    rng = np.random.default_rng(0)
+    dataset, (a, b) = few(
+        rng.random(40) < 0.4, rng.normal(size=[2, 40]), users=[1] * 40
+    )
+    found = differences({"a": [a], "b": [b]}, dataset, replicates=20)
+    text = differences_text(found)
+    assert "too few users" in text
+    assert "nan" not in text
+
+
 def test_less_log_loss_is_better():
     rng = np.random.default_rng(0)
     truth = rng.normal(size=2000)

@@ -42,6 +42,17 @@ def save_user_ids(user_ids: pa.Array, folder: pathlib.Path) -> None:
     pq.write_table(ids, folder / f"{_USER_IDS}.parquet")
 
 
+def saved_user_ids(files: DatasetFiles) -> np.ndarray | None:
+    """The ids of a folder's users, [U]; None where it has no file of them.
+
+    Raises:
+      InputError: where the file is not what was written.
+    """
+    if f"{_USER_IDS}.parquet" not in files.listed:
+        return None
+    return files.table(_USER_IDS)["user_id"].to_numpy()
+
+
 def saved_impressions(folder: pathlib.Path, schema: Schema) -> Impressions:
     """The impressions whose arrays were written to a dataset's folder."""
     arrays = {
@@ -69,12 +80,12 @@ def load(files: DatasetFiles, schema: Schema) -> Encoded | None:
     Raises:
       InputError: where a file is not what was written.
     """
-    if f"{_USER_IDS}.parquet" not in files.listed:
+    users = saved_user_ids(files)
+    if users is None:
         return None
     for table in _SOURCES:
         if f"{table}.parquet" in files.listed:
             files.check(f"{table}.parquet")
-    user_ids = files.table(_USER_IDS)["user_id"]
     arrays = {}
     for file in files.listed:
         path = pathlib.PurePosixPath(file)
@@ -82,9 +93,7 @@ def load(files: DatasetFiles, schema: Schema) -> Encoded | None:
             array = files.array(file)
             arrays[path.stem] = array[:-1] if is_gathered(path.stem) else array
     try:
-        encoded = Encoded.from_arrays(
-            user_ids.to_numpy(), arrays, schema.labels
-        )
+        encoded = Encoded.from_arrays(users, arrays, schema.labels)
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"a dataset's {_FOLDER} must be all that models read. Received: "

@@ -26,6 +26,7 @@ class RawRows:
     Attributes:
       doubts: what holds of the whole file only if it holds of all its rows.
       left_out: how many rows were taken out.
+      unwanted: column -> the first value for which one was.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class RawRows:
         self.notes = tuple(notes)
         self.doubts: tuple[str, ...] = ()
         self.left_out = 0
+        self.unwanted: dict[str, str] = {}
         self._reasons: list[str] = []
         self._codes = np.zeros(len(table), np.int32)
 
@@ -73,13 +75,18 @@ class RawRows:
             self._reasons.append(reason)
             self._codes[fresh] = len(self._reasons)
 
-    def leave_out(self, unwanted: np.ndarray) -> None:
+    def leave_out(self, unwanted: np.ndarray, column: str) -> None:
         """Takes rows out that are not refused, but not wanted either.
 
         Args:
           unwanted: bool [n]; rows that are refused already stay so.
+          column: whose values are not wanted.
         """
         unwanted = unwanted & self.kept
+        if not unwanted.any():
+            return
+        first = self.table[column].slice(int(unwanted.argmax()), 1)
+        self.unwanted.setdefault(column, shown(first)[0])
         self.left_out += int(unwanted.sum())
         self.table = self.table.filter(pa.array(~unwanted))
         self.lines = self.lines[~unwanted]

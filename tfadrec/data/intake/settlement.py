@@ -63,6 +63,8 @@ class Settlement:
     def __init__(self, source: str, unit: str) -> None:
         self._source, self._unit = source, unit
         self._read = self._kept = self._left_out = 0
+        #: Column -> the first value that its condition left out.
+        self._unwanted: dict[str, str] = {}
         self._rejects: list[pa.Table] = []
         self._reasons: collections.Counter[str] = collections.Counter()
         #: Reason -> the first line that was refused for it, and its row.
@@ -85,6 +87,7 @@ class Settlement:
         kept = rows.kept
         self._read += len(rows) + len(rows.broken) + rows.left_out
         self._left_out += rows.left_out
+        self._unwanted = rows.unwanted | self._unwanted
         self._kept += int(kept.sum())
         self._notes |= dict.fromkeys(rows.notes)
         if kept.any():
@@ -114,9 +117,11 @@ class Settlement:
         """
         refused = self._reasons.total()
         if self._left_out and not self._kept and not refused:
+            such = [f"{c} {_short(v)!r}" for c, v in self._unwanted.items()]
             raise InputError(
                 f"`where` must leave {self._unit} of {self._source}. Received: "
-                f"{self._read:,} rows, none of which meets it. Correct it."
+                f"{self._read:,} rows, none of which meets it, such as those "
+                f"with {' or '.join(such)}. Correct it."
             )
         ledger.book(
             self._source,

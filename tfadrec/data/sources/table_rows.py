@@ -46,7 +46,7 @@ def read_batches(
                 values = with_decimal_points(rows[name])
                 rows.table = rows.table.set_column(place, name, values)
         for condition in spec.where:
-            rows.leave_out(~condition.wanted(rows))
+            rows.leave_out(~condition.wanted(rows), condition.column)
         yield rows
 
 

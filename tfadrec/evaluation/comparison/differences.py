@@ -38,6 +38,7 @@ def differences(
     train: Dataset | None = None,
     metrics: Sequence[str] = ("auc", "gauc", "log_loss", "rmse"),
     parts: Sequence[str] | None = None,
+    columns: Sequence[str] = (),
     by: Unit = "user",
     replicates: int = REPLICATES,
     seed: int = 0,
@@ -68,6 +69,7 @@ def differences(
       metrics: those to compare, where a task has them: auc, gauc, log_loss,
         rmse, mae.
       parts: `all` and names of slices; None for all of them.
+      columns: whose groups are slices as well, see `evaluate`.
       by: `user`, or `request` where users do not come again.
       replicates: samples, >= 2.
       seed: of the samples.
@@ -83,7 +85,7 @@ def differences(
     _check(models, dataset, metrics, replicates)
     units, num_units = units_of(dataset.impressions, by)
     everything = {"all": np.ones(len(dataset), bool)}
-    masks = everything | slices_of(dataset, train)
+    masks = everything | slices_of(dataset, train, columns)
     masks = {name: masks[name] for name in _chosen(parts, masks)}
     found = []
     for task in _tasks(models):

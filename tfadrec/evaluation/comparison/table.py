@@ -80,9 +80,11 @@ def _pairs(differences):
 
 
 def _row(found: Difference) -> list[str]:
+    begin = [f"{found.metric}, {found.part}", f"{found.difference:+.4f}"]
+    if math.isnan(found.low):
+        return [*begin, "too few users", *[""] * 5]
     return [
-        f"{found.metric}, {found.part}",
-        f"{found.difference:+.4f}",
+        *begin,
         f"{found.low:+.4f} to {found.high:+.4f}",
         f"{found.rows_error:.4f}",
         "" if math.isnan(found.seeds_error) else f"{found.seeds_error:.4f}",

@@ -35,10 +35,11 @@ class Gap:
     def line(self) -> str:
         """It in words."""
         return (
-            f"{self.measure}: {self.highest} above {self.lowest} by "
-            f"{self.difference:.4f} ({self.difference_low:.4f} to "
-            f"{self.difference_high:.4f}), ratio {self.ratio:.3f} "
-            f"({self.ratio_low:.3f} to {self.ratio_high:.3f})"
+            f'{self.measure}: highest in "{self.highest}", lowest in '
+            f'"{self.lowest}"; difference {self.difference:.4f} '
+            f"({self.difference_low:.4f} to {self.difference_high:.4f}), "
+            f"ratio {self.ratio:.3f} ({self.ratio_low:.3f} to "
+            f"{self.ratio_high:.3f})"
         )
 
     def to_dict(self) -> dict[str, Any]:

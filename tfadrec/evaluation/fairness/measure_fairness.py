@@ -14,7 +14,7 @@ from tfadrec.evaluation.comparison.resampling import resample, units_of
 from tfadrec.evaluation.evaluation import Evaluation
 from tfadrec.evaluation.fairness.fairness import Fairness
 from tfadrec.evaluation.fairness.gap import Gap
-from tfadrec.evaluation.fairness.groups import groups_of
+from tfadrec.evaluation.groups import groups_of
 from tfadrec.metrics import ranking, top
 
 _TASK = "clicked"

@@ -1,4 +1,6 @@
-"""The groups that the values of a column make of rows."""
+"""The groups that the values of columns make of rows."""
+
+import functools
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,18 +9,22 @@ from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
 from tfadrec.core.nearest import nearest
 from tfadrec.data.dataset import Dataset
+from tfadrec.evaluation.derived_groups import (
+    DERIVED,
+    MISSING,
+    Groups,
+    quarters,
+)
 
 #: A value with less than that of the rows is one of the others.
 _LEAST_SHARE = 0.01
-#: Numbers are parted into so many groups of equally many rows.
-_PARTS = 4
-_MISSING, _OTHERS = "missing", "others"
+_OTHERS = "others"
+#: Between columns that are crossed.
+_CROSS = "+"
 
 
-def groups_of(
-    dataset: Dataset, column: str
-) -> tuple[list[str], NDArray[np.int64]]:
-    """The groups of a column.
+def groups_of(dataset: Dataset, column: str) -> Groups:
+    """The groups of a column, or of several that are crossed.
 
     A category's values are groups; those with less than 1 % of the rows are
     together `others`. Numbers make four groups of as many rows each. Rows of
@@ -27,7 +33,8 @@ def groups_of(
     Args:
       dataset: the rows.
       column: a category or number of ads, users, requests or candidates, by its
-        name, that of its tensor, or `entity.name`.
+        name, that of its tensor, or `entity.name`; or one of `DERIVED`; or
+        several with + between them.
 
     Returns:
       The groups' names, and the group of each row, [n].
@@ -35,16 +42,28 @@ def groups_of(
     Raises:
       InputError: where there is no such column.
     """
+    columns = column.split(_CROSS)
+    return functools.reduce(
+        _crossed, (_often(*_of_column(dataset, c.strip())) for c in columns)
+    )
+
+
+def _of_column(dataset: Dataset, column: str) -> Groups:
+    """All groups of one column, of which the first is what is missing."""
     feature = _feature(dataset, column)
+    if feature is None:
+        return DERIVED[column](dataset)
     values = _values(dataset, feature)
     if values.dtype.kind == "f":
-        names, codes = _of_numbers(dataset, feature, values)
-    else:
-        names = _names(feature)
-        codes = values.astype(np.int64)
+        return quarters(values, functools.partial(_in_units, feature))
+    return _names(feature), values.astype(np.int64)
+
+
+def _often(names: list[str], codes: NDArray[np.int64]) -> Groups:
+    """Those of many rows, and the others."""
     counts = np.bincount(codes, minlength=len(names))
     often = counts >= max(1, _LEAST_SHARE * len(codes))
-    often[0] |= counts[0] > 0
+    often[0] |= names[0] == MISSING and counts[0] > 0
     kept = np.flatnonzero(often)
     place = np.full(len(names), len(kept))
     place[kept] = np.arange(len(kept))
@@ -53,7 +72,13 @@ def groups_of(
     return shown + [_OTHERS] * bool((found == len(kept)).any()), found
 
 
-def _feature(dataset: Dataset, column: str) -> Feature:
+def _crossed(one: Groups, other: Groups) -> Groups:
+    names = [f"{a} & {b}" for a in one[0] for b in other[0]]
+    return _often(names, one[1] * len(other[0]) + other[1])
+
+
+def _feature(dataset: Dataset, column: str) -> Feature | None:
+    """The feature of that name; None for what is derived."""
     features = [
         f
         for f in dataset.schema.of("ad", "user", "context", "candidate")
@@ -64,12 +89,14 @@ def _feature(dataset: Dataset, column: str) -> Feature:
         for f in features
         if column in (f.name, f.tensor, f"{f.entity}.{f.name}")
     ]
+    if not found and column in DERIVED:
+        return None
     if len(found) != 1:
-        known = [f"{f.entity}.{f.name}" for f in features]
+        known = [*(f"{f.entity}.{f.name}" for f in features), *DERIVED]
         raise InputError(
-            "fairness is measured by a category or number of ads, users, "
-            f"requests or candidates, one of {', '.join(known) or 'none'}. "
-            f"Received: {column!r}{', which are several' if found else ''}."
+            "rows are grouped by a category or number of ads, users, requests "
+            f"or candidates, one of {', '.join(known)}. Received: {column!r}"
+            f"{', which are several' if found else ''}."
             f"{nearest([column], known)}"
         )
     return found[0]
@@ -93,25 +120,13 @@ def _names(feature: Feature) -> list[str]:
         bounds = [f"{bound:g}" for bound in feature.bounds]
         ends = zip(["", *bounds], [*bounds, ""], strict=True)
         parts = (f"{low} to {high}".strip() for low, high in ends)
-        return [_MISSING, *parts]
+        return [MISSING, *parts]
     if feature.buckets:
-        return [_MISSING, *(f"bucket {n}" for n in range(feature.buckets))]
-    return [_MISSING, *feature.vocabulary]
+        return [MISSING, *(f"bucket {n}" for n in range(feature.buckets))]
+    return [MISSING, *feature.vocabulary]
 
 
-def _of_numbers(
-    dataset: Dataset, feature: Feature, values: NDArray
-) -> tuple[list[str], NDArray[np.int64]]:
-    """Four groups of numbers, named by their ends in the column's unit."""
-    known = values[~np.isnan(values)]
-    if not len(known):
-        return [_MISSING], np.zeros(len(values), np.int64)
-    shares = np.arange(1, _PARTS) / _PARTS
-    edges = np.unique(np.quantile(known, shares, method="inverted_cdf"))
-    codes = np.searchsorted(edges, values, side="left") + 1
-    raw = edges.astype(np.float64) * feature.std + feature.mean
-    if feature.log1p:
-        raw = np.sign(raw) * np.expm1(np.abs(raw))
-    ends = [f"{edge:.4g}" for edge in raw]
-    names = [_MISSING, *(f"to {end}" for end in ends), f"above {ends[-1]}"]
-    return names, np.where(np.isnan(values), 0, codes)
+def _in_units(feature: Feature, edges: NDArray) -> NDArray:
+    """Encoded numbers in the column's unit."""
+    raw = edges * feature.std + feature.mean
+    return np.sign(raw) * np.expm1(np.abs(raw)) if feature.log1p else raw
