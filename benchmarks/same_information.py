@@ -4,12 +4,13 @@
     tfadrec prepare table --config examples/online_retail.yaml --out data/retail
     python benchmarks/same_information.py data/retail --users 0.1 --seeds 3
 
-All read the ids, the ad copy by MiniLM, the categories and numbers of ads and of
-requests, and the newest 50 events. DeepCTR's DIN has the 64 main directions of the
-text vectors as embeddings of candidate and history; it has no place for ages.
-LightGBM has them all as columns: how like the ad's text is to the history's, where
-the ad itself stands in it, ages, counts and rates of training rows, ids, and the main
-directions of both texts. Of each, the validation rows choose the epoch or the trees.
+All read the ids, the ad copy by MiniLM, the categories and numbers of ads and
+of requests, and the newest 50 events. DeepCTR's DIN has the 64 main directions
+of the text vectors as embeddings of candidate and history; it has no place for
+ages. LightGBM has them all as columns: how like the ad's text is to the
+history's, where the ad itself stands in it, ages, counts and rates of training
+rows, ids, and the main directions of both texts. Of each, the validation rows
+choose the epoch or the trees.
 """
 
 import argparse

@@ -2,8 +2,8 @@
 
     python benchmarks/seeds.py data/LOG [SEEDS]
 
-Validation rows; ten seeds unless fewer are asked for. What `train` says at its end
-stands behind each seed.
+Validation rows; ten seeds unless fewer are asked for. What `train` says at its
+end stands behind each seed.
 """
 
 import sys
