@@ -23,6 +23,7 @@ def make(
     time: int,
     *,
     context: Mapping[str, int | None] | None = None,
+    vectors: Mapping[str, np.ndarray] | None = None,
     optimizer="adagrad",
     **arguments,
 ):
@@ -33,29 +34,46 @@ def make(
       sizes: number of codes of `user`, of `ad`, and of each category of an ad.
       time: T.
       context: name -> number of codes, or None where it is numeric.
+      vectors: name -> float [codes, D], given embeddings of ads, which stay.
       optimizer: any Keras optimiser.
       **arguments: of the model, for other values than DeepCTR's defaults.
     """
     prepare(name)
+    import tf_keras as keras
     from deepctr import models
     from deepctr.feature_column import DenseFeat, SparseFeat, VarLenSparseFeat
 
-    of_ads = [name for name in sizes if name != "user"]
-    columns = [SparseFeat(k, size, WIDTH) for k, size in sizes.items()]
+    def ids(name, size):
+        return SparseFeat(name, size, WIDTH, embedding_name=name)
+
+    def given(name, table):
+        start = keras.initializers.Constant(table)
+        return SparseFeat(
+            *(name, *table.shape),
+            embeddings_initializer=start,
+            embedding_name=name,
+            trainable=False,
+        )
+
+    columns = [ids(name, size) for name, size in sizes.items()]
+    columns += [given(name, table) for name, table in (vectors or {}).items()]
+    of_ads = [column for column in columns if column.name != "user"]
     columns += [
         DenseFeat(k, 1) if size is None else SparseFeat(k, size, WIDTH)
         for k, size in (context or {}).items()
     ]
     columns += [
         VarLenSparseFeat(
-            SparseFeat(f"hist_{k}", sizes[k], WIDTH, embedding_name=k),
+            column._replace(name=f"hist_{column.name}"),
             maxlen=time,
             length_name="seq_length",
         )
-        for k in of_ads
+        for column in of_ads
     ]
     model = getattr(models, name)(
-        columns, of_ads, **{**_ARGUMENTS[name], **arguments}
+        columns,
+        [column.name for column in of_ads],
+        **{**_ARGUMENTS[name], **arguments},
     )
     model.compile(optimizer, "binary_crossentropy")
     return model

@@ -12,8 +12,8 @@ _RANK = 3
 
 def folded(batch, time):
     return {
-        "history": normal(batch, time, 1 + _RANK),
-        "candidates": normal(batch, 2, 1 + _RANK),
+        "history": normal(batch, time, 2 + _RANK),
+        "candidates": normal(batch, 2, 2 + _RANK),
         "mask": mask_of(batch, time),
         "event_types": rows(batch, time, high=3),
     }
@@ -64,11 +64,13 @@ CASES = {
         float32="dropout",
     ),
     "FoldIn": Case(
-        lambda **kwargs: layers.FoldIn(3, rank=_RANK, skipped=2, **kwargs),
+        lambda **kwargs: layers.FoldIn(
+            3, rank=_RANK, text_rank=1, skipped=2, **kwargs
+        ),
         folded,
         {
-            "history": spec(None, 1 + _RANK),
-            "candidates": spec(None, 1 + _RANK),
+            "history": spec(None, 2 + _RANK),
+            "candidates": spec(None, 2 + _RANK),
             "mask": spec(None, dtype=tf.bool),
             "event_types": spec(None, dtype=tf.int32),
         },

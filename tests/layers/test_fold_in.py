@@ -6,21 +6,21 @@ from tfadrec.layers import FoldIn
 VALUES = np.array([0.5, -1.0, 2.0], np.float32)
 
 
-def layer_of(rank):
-    layer = FoldIn(3, rank=rank)
+def layer_of(rank, text_rank=0):
+    layer = FoldIn(3, rank=rank, text_rank=text_rank)
     layer.build()
     layer.values.assign(VALUES)
-    layer.penalties.assign([4.0, *[0.7] * rank])
+    layer.penalties.assign([4.0, 2.0, *[0.7] * rank, *[9.0] * text_rank])
     return layer
 
 
 def test_a_user_is_the_ridge_regression_of_what_he_thought():
     random = np.random.default_rng(0)
-    history = random.normal(size=(2, 4, 3)).astype(np.float32)
-    candidates = random.normal(size=(2, 5, 3)).astype(np.float32)
+    history = random.normal(size=(2, 4, 4)).astype(np.float32)
+    candidates = random.normal(size=(2, 5, 4)).astype(np.float32)
     types = np.array([[1, 2, 2, 9], [2, 1, 0, 0]], np.int32)
     length = [4, 2]
-    found = layer_of(2)(
+    found = layer_of(2, 1)(
         {
             "history": history,
             "candidates": candidates,
@@ -29,15 +29,17 @@ def test_a_user_is_the_ridge_regression_of_what_he_thought():
         }
     ).numpy()
     for b, n in enumerate(length):
-        x = np.column_stack([np.ones(n), history[b, :n, 1:]])
+        newest = 2.0 ** -((n - 1 - np.arange(n)) / 5)
+        x = np.column_stack([np.ones(n), newest, history[b, :n, 1:]])
         known = np.where(types[b, :n] < 3, types[b, :n], 0)
         y = VALUES[known] - history[b, :n, 0]
         # The same by penalties as rows of data.
-        rows = np.vstack([x, np.diag(np.sqrt([4.0, 0.7, 0.7]))])
-        user = np.linalg.lstsq(rows, np.append(y, np.zeros(3)), rcond=None)[0]
-        for c, (level, *factors) in enumerate(candidates[b]):
-            expected = level + user[0] + user[1:] @ factors
-            np.testing.assert_allclose(found[b, c], expected, rtol=2e-5)
+        penalties = np.diag(np.sqrt([4.0, 2.0, 0.7, 0.7, 9.0]))
+        rows, told = np.vstack([x, penalties]), np.append(y, np.zeros(5))
+        user = np.linalg.lstsq(rows, told, rcond=None)[0]
+        for c, (level, *factors, text) in enumerate(candidates[b]):
+            parts = [level, *user[:2], user[2:4] @ factors, user[4] * text]
+            np.testing.assert_allclose(found[b, c], parts, rtol=1e-4)
 
 
 def test_without_a_history_there_is_the_level_of_the_ad():
@@ -50,13 +52,15 @@ def test_without_a_history_there_is_the_level_of_the_ad():
             "event_types": np.ones([1, 2], np.int32),
         }
     )
-    np.testing.assert_allclose(found, candidates[..., 0], atol=1e-6)
+    expected = candidates[..., :1] * np.eye(5)[0]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_nothing_is_mixed_in_until_it_is_found():
     layer = layer_of(1)
-    logits, opinions = tf.constant([[1.0, 2.0]]), tf.constant([[5.0, 7.0]])
+    logits = tf.constant([[1.0, 2.0]])
+    opinions = tf.constant([[[5.0, 1.0, 0.0, 0.0, 2.0], [7.0, 0, 0, 0, 0]]])
     np.testing.assert_array_equal(layer.mixed(logits, opinions), logits)
-    layer.mix.assign([0.5, 2.0, 1.0])
-    np.testing.assert_allclose(layer.mixed(logits, opinions), [[11.5, 16.0]])
+    layer.mix.assign([0.5, 2.0, 1.0, 0.0, 0.0, 3.0, 1.0])
+    np.testing.assert_allclose(layer.mixed(logits, opinions), [[18.5, 16.0]])
     assert not layer.trainable_weights

@@ -79,8 +79,8 @@ def test_the_event_of_an_impression_has_its_user_ad_and_time():
     assert codes.tolist() == [4, 1, 2, 0]
 
 
-def ranker(**parts):
-    layer = FoldIn(STARS + 1, rank=2)
+def ranker(text_rank=0, **parts):
+    layer = FoldIn(STARS + 1, rank=2, text_rank=text_rank)
     layer.build()
     return types.SimpleNamespace(
         biased_task="clicked",
@@ -92,9 +92,19 @@ def ranker(**parts):
 
 def test_a_ranker_starts_with_levels_factors_and_worth():
     users, ads, stars, _ = ratings()
-    factors = tf.Variable(tf.zeros([ADS, 3]))
-    tower = types.SimpleNamespace(factors=factors, num_rows=ADS)
-    started = ranker(ad_tower=tower)
+    factors = tf.Variable(tf.zeros([ADS, 5]))
+    # Texts differ along the first of three axes, and less along the last one.
+    texts = np.random.default_rng(1).normal(size=[ADS, 3]) * [3.0, 0.0, 1.0]
+    units = tf.constant(texts, tf.float32)
+    tower = types.SimpleNamespace(
+        factors=factors,
+        num_rows=ADS,
+        text_space=True,
+        encode=lambda wanted: {
+            "ads": {"text_unit": tf.gather(units, wanted["ads"][0])}
+        },
+    )
+    started = ranker(text_rank=2, ad_tower=tower)
     labels = (stars > 2).astype(float)
     # As if nobody had given one star: it is worth a click, as the others.
     kept = stars > 0
@@ -107,23 +117,34 @@ def test_a_ranker_starts_with_levels_factors_and_worth():
     assert (np.diff(values[2:]) > 0.3).all()
     assert np.isfinite(values[1])
     assert factors.numpy().std(axis=0).min() > 0.05
-    assert started.fold_in.penalties.numpy()[0] == 10.0
+    first, second = factors.numpy().T[3:]
+    assert abs(np.corrcoef(first, texts[:, 0])[0, 1]) > 0.98
+    assert abs(np.corrcoef(second, texts[:, 2])[0, 1]) > 0.98
+    penalties = started.fold_in.penalties.numpy()
+    assert penalties[[0, 1, 4, 5]].tolist() == [10.0] * 4
+    assert penalties[2] == penalties[3] != 10.0
 
 
 @pytest.mark.parametrize(
-    ("weight", "is_better", "is_mixed"),
+    ("weights", "is_better", "is_mixed"),
     [
-        (0.8, True, True),
-        (0.0, True, False),
-        (-0.8, True, False),
-        (0.8, False, False),
+        ((0.8, 0.0), True, True),
+        ((0.8, 0.4), True, True),
+        ((0.8, -0.4), True, True),  # the second is left out
+        ((0.0, 0.0), True, False),
+        ((-0.8, 0.0), True, False),
+        ((0.8, 0.0), False, False),
     ],
 )
-def test_opinions_are_mixed_in_as_far_as_they_tell(weight, is_better, is_mixed):
+def test_opinions_are_mixed_in_as_far_as_they_tell(
+    weights, is_better, is_mixed
+):
     random = np.random.default_rng(3)
-    own, told = random.normal(size=(2, 20_000))
-    chances = 1 / (1 + np.exp(-(0.5 * own + weight * told - 0.7)))
-    labels = (random.random(len(own)) < chances).astype(np.float32)
+    own = random.normal(size=20_000)
+    told = np.zeros([len(own), 5])
+    told[:, [0, 3]] = random.normal(size=[len(own), 2])
+    logits = 0.5 * own + told[:, [0, 3]] @ weights - 0.7
+    labels = random.random(len(own)) < 1 / (1 + np.exp(-logits))
     inputs = {
         "history_ads": tf.zeros([len(own), 1], tf.int32),
         "candidate_ads": tf.range(len(own)),
@@ -139,9 +160,17 @@ def test_opinions_are_mixed_in_as_far_as_they_tell(weight, is_better, is_mixed):
     assert is_mixed == mix_opinions(
         mixing,
         lambda: [(inputs, {})],
-        labels,
+        labels.astype(np.float32),
         None,
         lambda mixed, before: is_better,
     )
-    expected = [0.5, weight, -0.7] if is_mixed else [1.0, 0.0, 0.0]
-    np.testing.assert_allclose(mixing.fold_in.mix, expected, atol=0.06)
+    mix = mixing.fold_in.mix.numpy()
+    if not is_mixed:
+        assert mix.tolist() == [1.0, 0, 0, 0, 0, 0, 0]
+        return
+    first, second = np.maximum(weights, 0)
+    np.testing.assert_allclose(
+        mix, [0.5, first, 0, 0, second, 0, -0.7], atol=0.06
+    )
+    if weights[1] < 0:
+        assert mix[4] == 0

@@ -1,7 +1,7 @@
 """A user's opinions so far, folded into what ads are known by."""
 
 from tfadrec.core.door import keras, register, tf
-from tfadrec.core.ranges import Count, Index
+from tfadrec.core.ranges import Count, Extra, Index
 from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.ops import masking, watched
 
@@ -11,53 +11,64 @@ _WANTS = {
     "mask": "bool [B, T]",
     "event_types": "int [B, T]",
 }
+#: What an opinion is the sum of.
+PARTS = ("ad", "user", "newest", "taste", "text")
+#: Events after which one counts half of what it did for a user's newest level.
+_HALF_LIFE = 5.0
 
 
 @register
 class FoldIn(CheckedLayer):
     """What a user would think of candidates: matrix factorisation, folded in.
 
-    An ad i has a level b_i and K factors v_i, that were found before training
-    (see `models.start_factors`). What a user thought of the ads of a history is
-    read off the events' types, of which each is worth y_t. Then the user's
-    level and weights are a ridge regression on the history,
+    An ad i has a level b_i, K factors v_i that were found before training (see
+    `models.start_factors`), and the D main directions w_i of its text. What a
+    user thought of the ads of a history is read off the events' types, of which
+    each is worth y_t. Then the user's level, what it has been of late, and his
+    weights are a ridge regression on the history,
 
-        x_t = [1, v_t];  u = (sum x_t x_t' + P)^-1 sum x_t (y_t - b_t),
+        x_t = [1, r_t, v_t, w_t], r_t = 2^(-(events after t) / 5)
+        u = (sum x_t x_t' + P)^-1 sum x_t (y_t - b_t),
 
-    and an opinion of a candidate is b + u . [1, v]. So a user needs no row in
-    any table: who came a minute ago is known by what he did since. P is
-    diagonal: the penalty of the level, and that of each weight.
+    and an opinion of a candidate is b + u . [1, 1, v, w]. So a user needs no
+    row in any table: who came a minute ago is known by what he did since. P is
+    diagonal: the penalties of both levels, of each factor's weight, and of each
+    direction's.
 
-    `mixed` brings it to a logit z as own z + weight (opinion) + level. These
-    three start at 1, 0 and 0, and are found after training, on validation rows.
+    An opinion is given in its parts, the ad's level, both levels of the user,
+    and what factors and texts say, since each deserves a trust of its own.
+    `mixed` brings them to a logit z as own z + weights . parts + level. These
+    start at 1, 0 and 0, and are found after training, on validation rows.
     Nothing here is trained by gradients: the factors have seen the training
     rows, and a ranker that was trained beside them would lean on that.
 
-    Mask: masked events have no part; without any, the opinion is b. Precision:
-    float32.
+    Mask: masked events have no part; without any, all but the ad's level is 0.
+    Precision: float32.
 
     Args:
       num_event_types: how many types there are, that of the unknown included.
       rank: K >= 1.
+      text_rank: D >= 0.
       skipped: the type of events that were skipped, or 0 where there are none.
 
     Call args:
       inputs: dict of `history`, float [B, T, F], and `candidates`,
-        float [B, C, F], the level and the K = F - 1 factors of ads; `mask`,
-        bool [B, T], True = real, and `event_types`, int32 [B, T].
+        float [B, C, F], the level, the K factors and the D = F - 1 - K
+        directions of ads; `mask`, bool [B, T], True = real, and `event_types`,
+        int32 [B, T].
 
     Returns:
-      float32 [B, C].
+      float32 [B, C, 5], the parts of opinions in the order of `PARTS`.
 
     Raises:
-      ValueError: where a number is below 1.
+      ValueError: where a number is too small.
 
     Example:
       >>> layer = FoldIn(num_event_types=3, rank=2)
       >>> zeros = tf.zeros([2, 4], tf.int32)
       >>> layer({"history": tf.ones([2, 4, 3]), "mask": zeros == 0,
       ...        "candidates": tf.ones([2, 5, 3]), "event_types": zeros}).shape
-      TensorShape([2, 5])
+      TensorShape([2, 5, 5])
 
     Reference:
       Koren, Bell, Volinsky, "Matrix Factorization Techniques for Recommender
@@ -72,18 +83,26 @@ class FoldIn(CheckedLayer):
         num_event_types: Count = 1,
         *,
         rank: Count = 16,
+        text_rank: Extra = 0,
         skipped: Index = 0,
         **kwargs,
     ) -> None:
         super().__init__(autocast=False, **kwargs)
-        if num_event_types < 1 or rank < 1:
+        if num_event_types < 1 or rank < 1 or text_rank < 0:
             raise ValueError(
-                "`num_event_types` and `rank` must be >= 1. Received: "
-                f"num_event_types={num_event_types}, rank={rank}."
+                "`num_event_types` and `rank` must be >= 1, and `text_rank` >= "
+                f"0. Received: num_event_types={num_event_types}, rank={rank}, "
+                f"text_rank={text_rank}."
             )
         self.num_event_types = num_event_types
         self.rank = rank
+        self.text_rank = text_rank
         self.skipped = skipped
+
+    @property
+    def num_factors(self) -> int:
+        """Numbers of an ad beside its level: K + D."""
+        return self.rank + self.text_rank
 
     def build(self, input_shape=None) -> None:
         def weight(name, start):
@@ -97,8 +116,8 @@ class FoldIn(CheckedLayer):
             )
 
         self.values = weight("values", [0.0] * self.num_event_types)
-        self.penalties = weight("penalties", [1.0] * (1 + self.rank))
-        self.mix = weight("mix", [1.0, 0.0, 0.0])
+        self.penalties = weight("penalties", [1.0] * (2 + self.num_factors))
+        self.mix = weight("mix", [1.0] + [0.0] * (len(PARTS) + 1))
         super().build(input_shape)
 
     def call(self, inputs):
@@ -110,27 +129,35 @@ class FoldIn(CheckedLayer):
             tf.cast(inputs["history"], tf.float32), inputs["mask"]
         )
         real = tf.cast(inputs["mask"], tf.float32)[..., None]
-        x = tf.concat([real, history[..., 1:]], axis=-1)  # [B, T, K + 1]
+        after = tf.cumsum(real, axis=1, exclusive=True, reverse=True)
+        newest = real * 0.5 ** (after / _HALF_LIFE)
+        x = tf.concat([real, newest, history[..., 1:]], axis=-1)
         y = (values - history[..., :1]) * real
         curve = tf.matmul(x, x, transpose_a=True)
         curve += tf.linalg.diag(self.penalties)
         slope = tf.matmul(x, y, transpose_a=True)
         user = tf.linalg.cholesky_solve(tf.linalg.cholesky(curve), slope)
+        user = tf.linalg.matrix_transpose(user)  # [B, 1, 2 + K + D]
         candidates = tf.cast(inputs["candidates"], tf.float32)
-        levels, factors = candidates[..., 0], candidates[..., 1:]
-        told = tf.matmul(factors, user[:, 1:])[..., 0]
-        return levels + user[:, :1, 0] + told
+        ad, factors = candidates[..., 0], candidates[..., 1:]
+        levels = [tf.broadcast_to(user[..., i], tf.shape(ad)) for i in (0, 1)]
+        told = tf.split(
+            user[..., 2:] * factors, [self.rank, self.text_rank], axis=-1
+        )
+        told = [tf.reduce_sum(part, axis=-1) for part in told]
+        return tf.stack([ad, *levels, *told], axis=-1)
 
     def mixed(self, logits, opinions):
-        """Logits [B, C] with opinions [B, C] in them."""
-        own, weight, level = tf.unstack(self.mix)
-        return own * logits + weight * opinions + level
+        """Logits [B, C] with opinions [B, C, 5] in them."""
+        told = tf.linalg.matvec(opinions, self.mix[1:-1])
+        return self.mix[0] * logits + told + self.mix[-1]
 
     def get_config(self):
         return {
             **super().get_config(),
             "num_event_types": self.num_event_types,
             "rank": self.rank,
+            "text_rank": self.text_rank,
             "skipped": self.skipped,
         }
 

@@ -24,6 +24,7 @@ from tfadrec.models.candidate_features import CandidateFeatures
 from tfadrec.models.dataset_sizes import (
     DEFAULT_FACTORS,
     DEFAULT_RANK,
+    DIRECTIONS,
     biased_task,
     dataset_sizes,
     folds_in,
@@ -87,7 +88,7 @@ class AdRanker(RankingModel):
        worth to anybody, join the features, and their logits that linear path.
        The heads start at zero then: an untrained ranker ranks as these do.
     6. With a fold-in, what the user would think of a candidate by matrix
-       factorisation is mixed into that logit, as training leaves it: the mix is
+       factorisation is mixed into that logit, except in training: the mix is
        found afterwards, on rows that were not learned.
     7. Rates and counts of candidates join the features as numbers do, and that
        linear path by a `RatePath`.
@@ -113,7 +114,7 @@ class AdRanker(RankingModel):
       text_matching: a `layers.TextMatching`, or None; the ad tower needs a
         `text_rank` for it.
       fold_in: a `layers.FoldIn`, or None; the ad tower needs `num_factors` as
-        many as its `rank`.
+        many as its `rank` and `text_rank` together.
       tasks: names of the labels to predict; `training.fit` monitors the first.
       losses: task -> what `losses.get` takes; binary cross-entropy by default.
         A task of binary labels gives logits; one of real labels, such as a
@@ -227,10 +228,11 @@ class AdRanker(RankingModel):
                 "`text_matching` needs an ad tower with a `text_rank`. "
                 "Received: text_rank=None."
             )
-        if fold_in is not None and ad_tower.num_factors != fold_in.rank:
+        if fold_in and ad_tower.num_factors != fold_in.num_factors:
             raise ValueError(
                 "`fold_in` needs an ad tower of as many factors. Received: "
-                f"rank={fold_in.rank}, num_factors={ad_tower.num_factors}."
+                f"rank={fold_in.rank}, text_rank={fold_in.text_rank}, "
+                f"num_factors={ad_tower.num_factors}."
             )
         self.ad_tower = ad_tower
         self.user_tower = user_tower
@@ -442,7 +444,7 @@ class AdRanker(RankingModel):
             bias += self._rates(inputs)
         raised = self.task_losses[self.biased_task].raised
         raised_logits = raised(logits[self.biased_task], bias)
-        if self.fold_in is not None:
+        if self.fold_in is not None and not training:
             opinions = self.opinions(inputs, history, ads)
             raised_logits = self.fold_in.mixed(raised_logits, opinions)
         logits[self.biased_task] = raised_logits
@@ -461,7 +463,7 @@ class AdRanker(RankingModel):
           ads: see `rank`; `factors` are read.
 
         Returns:
-          float32 [B, C].
+          As from `FoldIn`: float32 [B, C, parts].
         """
         time = tf.shape(inputs["history_events"])[1]
         return self.fold_in(
@@ -606,7 +608,8 @@ class AdRanker(RankingModel):
         if not use_user_id:
             sizes["user_tower"]["num_users"] = 0
         ad_tower = dict(ad_tower or {})
-        if match_texts and (text or has_text_vectors(dataset.catalogue)):
+        reads_vectors = has_text_vectors(dataset.catalogue)
+        if match_texts and (text or reads_vectors):
             ad_tower.setdefault("text_rank", DEFAULT_RANK)
             settings.setdefault(
                 "text_matching",
@@ -615,10 +618,13 @@ class AdRanker(RankingModel):
         if fold_in is None and folds_in(dataset, ad_tower, settings):
             fold_in = DEFAULT_FACTORS
         if fold_in:
-            ad_tower["num_factors"] = fold_in
             settings["fold_in"] = FoldIn(
-                **sizes["fold_in"], rank=fold_in, name="fold_in"
+                **sizes["fold_in"],
+                rank=fold_in,
+                text_rank=DIRECTIONS if match_texts and reads_vectors else 0,
+                name="fold_in",
             )
+            ad_tower["num_factors"] = settings["fold_in"].num_factors
         return cls(
             AdTower(
                 **sizes["ad_tower"],

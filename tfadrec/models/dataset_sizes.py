@@ -9,8 +9,8 @@ from tfadrec import losses
 _AT_CANDIDATE = ("lookup",)
 #: `text_rank` of an ad tower whose ad copy is matched.
 DEFAULT_RANK = 64
-#: `rank` of a `FoldIn`, and `num_factors` of its ad tower.
-DEFAULT_FACTORS = 16
+#: `rank` of a `FoldIn`, and `text_rank` where vectors of ad copy are matched.
+DEFAULT_FACTORS, DIRECTIONS = 16, 16
 #: Opinions are folded in where there are rows enough to find factors by, and
 #: no more ads than a table in every checkpoint is good for.
 _LEAST_ROWS, _MOST_ADS = 10_000, 200_000

@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from tfadrec.core.door import tf
 from tfadrec.models.ad_ranker import AdRanker
+from tfadrec.models.text_units import text_units
 
 _FOLDS = 4
 #: Ridge penalties, as multiples of the mean curvature of a weight.
 _PENALTIES = 10.0 ** np.arange(-2, 4, 0.5)
 #: The share of rows that are late, and how few rows an ad has that is new.
 _LATE, _FEW = 0.25, 10
-#: Ads that are encoded, and rows that are summed up, at once.
+#: Rows that are summed up at once.
 _AT_ONCE = 4096
 
 
@@ -63,16 +63,7 @@ def start_appeal(
         return
     shown, places = np.unique(ads, return_inverse=True)
     tower = ranker.ad_tower
-    read = tf.function(
-        lambda rows: tower.encode({"ads": (rows, ["text_unit"])})["ads"],
-        input_signature=[tf.TensorSpec([None], tf.int32)],
-    )
-    units = np.concatenate(
-        [
-            read(shown[i : i + _AT_ONCE].astype(np.int32))["text_unit"].numpy()
-            for i in range(0, len(shown), _AT_ONCE)
-        ]
-    )
+    units = np.concatenate(list(text_units(tower, shown)))
     tower.text_space.appeal.assign(
         fit_appeal(units, places, users, labels, weights)
     )

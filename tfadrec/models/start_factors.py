@@ -6,11 +6,19 @@ import numpy as np
 
 from tfadrec.core.door import tf
 from tfadrec.core.logistic import fit_weights
+from tfadrec.layers.fold_in import PARTS
 from tfadrec.models.ad_ranker import AdRanker
 from tfadrec.models.factors import LEVEL_PENALTY, Factors, fit_factors
 from tfadrec.models.opinions import CLICKED, FIRST_TYPE, UNCLICKED
+from tfadrec.models.text_units import text_units
+from tfadrec.towers import AdTower
 
-_UNMIXED = np.array([1.0, 0.0, 0.0])
+#: Ads whose texts tell the directions.
+_SAMPLED = 2**14
+#: A part that differs less between rows tells nothing.
+_SAME = 1e-6
+#: Pulls on a weight that is found, and on one that stays at 0.
+_FREE, _HELD = 1e-6, 1e9
 
 
 def start_factors(
@@ -47,13 +55,32 @@ def start_factors(
     )
     if found is None:
         return
-    ranker.ad_tower.factors.assign(
-        np.column_stack([found.levels, found.factors])
+    tower, width = ranker.ad_tower, layer.text_rank
+    tower.factors.assign(
+        np.column_stack(
+            [found.levels, found.factors, _directions(tower, width)]
+        )
     )
     layer.values.assign(
         _of_types(found, np.bincount(codes, minlength=count), layer.skipped)
     )
-    layer.penalties.assign([LEVEL_PENALTY, *[found.penalty] * layer.rank])
+    penalties = np.full(2 + layer.num_factors, LEVEL_PENALTY)
+    penalties[2 : 2 + layer.rank] = found.penalty
+    layer.penalties.assign(penalties)
+
+
+def _directions(tower: AdTower, width: int) -> np.ndarray:
+    """Of ads' texts the parts in which they differ most, [N, width]."""
+    found = np.zeros([tower.num_rows, width], np.float32)
+    if not width or tower.text_space is None:
+        return found
+    some = np.linspace(0, tower.num_rows - 1, min(tower.num_rows, _SAMPLED))
+    units = np.concatenate(list(text_units(tower, some.astype(np.int32))))
+    _, axes = np.linalg.eigh(units.T @ units)
+    axes = axes[:, ::-1][:, :width]  # the largest first
+    told = [u @ axes for u in text_units(tower, np.arange(tower.num_rows))]
+    found[:, : axes.shape[1]] = np.concatenate(told)
+    return found
 
 
 def _of_types(found: Factors, rows: np.ndarray, skipped: int) -> np.ndarray:
@@ -79,11 +106,12 @@ def mix_opinions(
 ) -> bool:
     """Finds how much opinions count beside a trained ranker's own logit.
 
-    That is a logistic regression of three numbers on rows that were not
-    learned: own z + weight (opinion) + level. It is kept where opinions count
-    for something, they raise the likelihood by more than half the logarithm of
-    the number of rows (Schwarz, 1978) above what own and level do alone, and
-    the rows are ranked better.
+    That is a logistic regression on rows that were not learned: own z + weights
+    . parts + level. No part counts against a candidate: one whose weight would
+    be negative is left out. What remains is kept where it raises the likelihood
+    by more than half the logarithm of the number of rows for each part
+    (Schwarz, 1978) above what own and level do alone, and the rows are ranked
+    better.
 
     Args:
       ranker: trained, with a `fold_in`.
@@ -98,26 +126,36 @@ def mix_opinions(
     layer = ranker.fold_in
     assert layer is not None
     task = ranker.biased_task
-    layer.mix.assign(_UNMIXED)
+    unmixed = np.zeros(2 + len(PARTS))
+    unmixed[0] = 1.0
+    layer.mix.assign(unmixed)
     own = ranker.predict(batches())[task].astype(np.float64)
     read = tf.function(lambda inputs: _opinions(ranker, inputs))
     told = np.concatenate(
         [read(batch[0]).numpy() for batch in batches()]
     ).astype(np.float64)
-    if told.std() < 1e-6:
-        return False
     counts = np.ones(len(own)) if weights is None else weights
     columns = np.column_stack([own, told, np.ones(len(own))])
-    alone = np.array([1e-6, 1e9, 1e-6])  # opinions stay without weight
-    base = fit_weights(columns, labels, counts, _UNMIXED, alone)
-    mix = fit_weights(columns, labels, counts, _UNMIXED)
+    is_told = np.array([True, *(told.std(axis=0) >= _SAME), True])
+
+    def fitted(is_read):
+        pulls = np.where(is_read, _FREE, _HELD)
+        found = fit_weights(columns, labels, counts, unmixed, pulls)
+        return np.where(is_read, found, 0.0)
+
+    base = fitted(np.array([True, *[False] * len(PARTS), True]))
+    mix = fitted(is_told)
+    while mix[1:-1].min() < 0:
+        is_told[1 + int(np.argmin(mix[1:-1]))] = False
+        mix = fitted(is_told)
     gain = _likelihood(columns @ mix, labels, counts) - _likelihood(
         columns @ base, labels, counts
     )
+    parts = int(is_told[1:-1].sum())
     is_kept = (
-        mix[0] > 0
-        and mix[1] > 0
-        and gain > np.log(max(counts.sum(), 1)) / 2
+        parts > 0
+        and mix[0] > 0
+        and gain > parts * np.log(max(counts.sum(), 1)) / 2
         and better(columns @ mix, own)
     )
     if is_kept:

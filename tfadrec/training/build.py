@@ -17,7 +17,11 @@ from tfadrec.data.dataset import Dataset
 from tfadrec.data.event_log import EventLog
 from tfadrec.data.impressions import Impressions
 from tfadrec.layers.features.kinds import columns_of
-from tfadrec.models.dataset_sizes import DEFAULT_RANK, has_text_vectors
+from tfadrec.models.dataset_sizes import (
+    DEFAULT_RANK,
+    DIRECTIONS,
+    has_text_vectors,
+)
 from tfadrec.runs.check import check_schema, check_sections, class_of
 from tfadrec.runs.custom import modules_named
 from tfadrec.training.by_size import fold_in_chosen
@@ -193,8 +197,10 @@ def _assemble(
     fold_in = None
     opinions = fold_in_chosen(config, dataset)
     if opinions is not None:
+        if text_matching is not None and encoder is None:
+            opinions = {"text_rank": DIRECTIONS, **opinions}
         fold_in = _make("fold_in", layers.FoldIn, opinions, **sizes["fold_in"])
-        ad_settings["num_factors"] = fold_in.rank
+        ad_settings["num_factors"] = fold_in.num_factors
     ad_tower = _make(
         "ad_tower",
         towers.AdTower,

@@ -6,6 +6,7 @@ import numpy as np
 
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.impressions import Impressions
+from tfadrec.layers.fold_in import PARTS
 from tfadrec.metrics import ranking
 from tfadrec.models import AdRanker, RankingModel
 from tfadrec.models.opinions import opinions
@@ -114,5 +115,6 @@ def mix(
     )
     if progress:
         told = ", ".join(f"{part:.3f}" for part in model.fold_in.mix.numpy())
-        line = f"own, opinions, level: {told}" if is_mixed else "not mixed in"
+        names = ", ".join(("own", *PARTS, "level"))
+        line = f"{names}: {told}" if is_mixed else "not mixed in"
         print(f"opinions: {line}", file=sys.stderr, flush=True)

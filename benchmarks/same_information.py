@@ -1,0 +1,351 @@
+"""The default ranker beside DeepCTR's DIN and LightGBM, which read the same.
+
+    pip install --no-deps deepctr==0.9.4 lightgbm
+    tfadrec prepare table --config examples/online_retail.yaml --out data/retail
+    python benchmarks/same_information.py data/retail --users 0.1 --seeds 3
+
+All read the ids, the ad copy by MiniLM, the categories and numbers of ads and
+of requests, and the newest 50 events. DeepCTR's DIN has the 64 main directions
+of the text vectors as embeddings of candidate and history; it has no place for
+ages. LightGBM has them all as columns: how like the ad's text is to the
+history's, where the ad itself stands in it, ages, counts and rates of training
+rows, ids, and the main directions of both texts. Of each, the validation rows
+choose the epoch or the trees.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+from machine import describe
+
+import tfadrec  # noqa: F401  (chooses the Keras flavour)
+from tfadrec import data, evaluation, training
+from tfadrec.core.config import RunConfig
+from tfadrec.metrics import ranking
+
+_BATCH, _EPOCHS, _PATIENCE, _RATE = 512, 5, 2, 1e-3
+_DIRECTIONS = 64
+#: Of these, what trees read.
+_READ = 16
+_FOLDS = 5
+_METRICS = ("auc", "gauc", "uauc", "log_loss")
+_CONTENDERS = ("ranker", "DeepCTR DIN", "LightGBM")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("dataset", help="a folder that `prepare` wrote")
+    parser.add_argument(
+        "--users", type=float, default=1.0, help="share of users to keep"
+    )
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--contend", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.contend:
+        name, seed = arguments.contend.rsplit(":", 1)
+        parts = _parts(arguments.dataset, arguments.users)
+        print(json.dumps(_contend(name, int(seed), *parts)))
+        return
+    print(describe())
+    jobs = ["baselines:0"]
+    jobs += [f"{n}:{s}" for s in range(arguments.seeds) for n in _CONTENDERS]
+    for job in jobs:
+        command = [sys.executable, __file__, arguments.dataset]
+        command += [f"--users={arguments.users}", f"--contend={job}"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+        for line in done.stdout.decode().splitlines():
+            print(f"{job}: {line}", flush=True)
+
+
+def _parts(path: str, users: float):
+    """The splits, with the same share of users in each."""
+    dataset = data.open_dataset(path)
+    count = len(dataset.user_ids) + 1
+    kept = np.random.default_rng(0).random(count) < users
+    dataset = dataset.select(kept[dataset.impressions.users])
+    dataset = training.with_text(dataset, RunConfig().text)
+    return data.split_by_time(dataset)
+
+
+def _contend(name: str, seed: int, train, valid, test):
+    """Name -> metrics of the validation and of the test rows."""
+    if name == "baselines":
+        return {
+            f"{baseline}, {part}": _told(found)
+            for part, rows in (("valid", valid), ("test", test))
+            for baseline, found in evaluation.evaluate_baselines(
+                train, rows
+            ).items()
+        }
+    begun = time.process_time()
+    contend = {
+        "ranker": _ranker,
+        "DeepCTR DIN": _deepctr,
+        "LightGBM": _lightgbm,
+    }[name]
+    logits = contend(seed, train, valid, test)
+    seconds = round(time.process_time() - begun)
+    found = {}
+    for way, (of_valid, of_test) in logits.items():
+        for part, rows, scores in (
+            ("valid", valid, of_valid),
+            ("test", test, of_test),
+        ):
+            measured = evaluation.measure(
+                {"clicked": scores}, rows, train=train
+            )
+            found[f"{way}, {part}"] = _told(measured)
+    return {"rows": len(train), "seconds": seconds, **found}
+
+
+def _told(measured):
+    found = measured.to_dict()
+    metrics = found["metrics"]["clicked"]
+    cold = found["slices"]["cold_ads"]["clicked"]
+    return {
+        **{name: round(metrics[name], 4) for name in _METRICS},
+        "cold_auc": cold["auc"] and round(cold["auc"], 4),
+        "cold_rows": cold["count"],
+    }
+
+
+def _ranker(seed: int, train, valid, test):
+    """Logits with what the validation rows mixed in, and without."""
+    ranker = training.build_ranker(RunConfig(), train, seed)
+    with tempfile.TemporaryDirectory() as out:
+        training.fit(ranker, train, valid, out, seed=seed)
+
+    def predict():
+        return [
+            ranker.predict(part.batches(4096))["clicked"]
+            for part in (valid, test)
+        ]
+
+    found = {"as fitted": predict()}
+    if ranker.fold_in is not None:
+        mix = ranker.fold_in.mix
+        mix.assign(np.eye(len(mix))[0])
+        found["without opinions"] = predict()
+    return found
+
+
+def _texts(train) -> tuple[np.ndarray, np.ndarray]:
+    """Of ads' centred unit vectors the main directions, and all cosines."""
+    text = train.catalogue.columns["text"].astype(np.float32)
+    text = text - text.mean(axis=0)
+    text /= np.maximum(np.linalg.norm(text, axis=1, keepdims=True), 1e-12)
+    text = np.concatenate([np.zeros_like(text[:1]), text])  # the unknown ad's
+    _, _, axes = np.linalg.svd(text, full_matrices=False)
+    return text @ axes[:_DIRECTIONS].T, text @ text.T
+
+
+def _history(part):
+    """Newest events, right-aligned: their ads, ages and which are real."""
+    rows, events, length = part.impressions, part.events, part.history_length
+    places = rows.history_ends[:, None] - length + np.arange(length)
+    real = places >= rows.history_starts[:, None]
+    places = np.where(real, places, 0)
+    ages = rows.times[:, None] - events.times[places]
+    return np.where(real, events.ads[places], 0), np.where(real, ages, 0), real
+
+
+def _columns(part):
+    """Categories and numbers of ads and of requests: tensor -> column."""
+    found = {}
+    for feature in part.schema.of("ad", "context"):
+        of_ads = feature.entity == "ad"
+        columns = part.catalogue.columns if of_ads else part.impressions.columns
+        values = columns[feature.tensor]
+        if of_ads:
+            values = np.append(np.zeros(1, values.dtype), values)
+            values = values[part.impressions.ads]
+        found[feature.tensor] = values
+    return found
+
+
+def _deepctr(seed: int, train, valid, test):
+    import peers
+    import tf_keras as keras
+
+    text, _ = _texts(train)
+    text /= text.std()
+    sizes = {"user": len(train.user_ids) + 1, "ad": len(train.catalogue) + 1}
+    context = {
+        f.tensor: f.num_codes if f.spec()["kind"] == "category" else None
+        for f in train.schema.of("ad", "context")
+    }
+    numbers = [name for name, size in context.items() if size is None]
+    moments = {
+        name: (np.nanmean(values), np.nanstd(values) + 1e-9)
+        for name, values in _columns(train).items()
+        if name in numbers
+    }
+
+    def inputs(part):
+        ads, _, real = _history(part)
+        lengths = real.sum(axis=1)
+        # DeepCTR wants what is real to stand first.
+        order = np.argsort(~real, axis=1, kind="stable")
+        found = peers.inputs(
+            part.impressions.users,
+            part.impressions.ads,
+            np.take_along_axis(ads, order, axis=1),
+            lengths,
+            {"text": np.arange(sizes["ad"])},
+        )
+        for name, values in _columns(part).items():
+            if name in moments:
+                mean, deviation = moments[name]
+                values = np.nan_to_num((values - mean) / deviation)
+            found[name] = values
+        return found
+
+    steps = len(train) // _BATCH
+    keras.utils.set_random_seed(seed)
+    model = peers.make(
+        "DIN",
+        sizes,
+        train.history_length,
+        context=context,
+        vectors={"text": text},
+        optimizer=keras.optimizers.legacy.Adam(
+            keras.optimizers.schedules.PolynomialDecay(
+                _RATE, _EPOCHS * steps, end_learning_rate=0.0
+            )
+        ),
+        seed=seed,
+    )
+    arrays = [inputs(part) for part in (train, valid, test)]
+    labels = [part.impressions.labels["clicked"] for part in (train, valid)]
+    order = np.random.default_rng(seed)
+    best, weights, since = -np.inf, None, 0
+    for _ in range(_EPOCHS):
+        rows = order.permutation(len(train))[: steps * _BATCH]
+        model.fit(
+            {k: v[rows] for k, v in arrays[0].items()},
+            labels[0][rows],
+            _BATCH,
+            verbose=0,
+            shuffle=False,
+        )
+        scores = model.predict(arrays[1], 4096, verbose=0)[:, 0]
+        auc = ranking.auc(labels[1], scores)
+        print(f"epoch: {auc:.4f}", file=sys.stderr, flush=True)
+        since += 1
+        if auc > best:
+            best, weights, since = auc, model.get_weights(), 0
+        if since >= _PATIENCE:
+            break
+    model.set_weights(weights)
+    return {"DeepCTR DIN": [_logits(model, part) for part in arrays[1:]]}
+
+
+def _logits(model, arrays) -> np.ndarray:
+    rates = model.predict(arrays, 4096, verbose=0)[:, 0].astype(np.float64)
+    rates = np.clip(rates, 1e-7, 1 - 1e-7)
+    return np.log(rates) - np.log1p(-rates)
+
+
+def _lightgbm(seed: int, train, valid, test):
+    import lightgbm
+
+    texts = _texts(train)
+    found, best = {}, -np.inf
+    designs = [_design(train, part, texts) for part in (train, valid, test)]
+    labels = [part.impressions.labels["clicked"] for part in (train, valid)]
+    # Ids as categories may over-fit, so the validation rows choose.
+    for with_ids in (False, True):
+        first = 0 if with_ids else 2
+        booster = lightgbm.train(
+            {
+                "objective": "binary",
+                "metric": "auc",
+                "learning_rate": 0.05,
+                "num_leaves": 63,
+                "min_data_in_leaf": 50,
+                "feature_fraction": 0.8,
+                "bagging_fraction": 0.8,
+                "bagging_freq": 1,
+                "num_threads": 1,
+                "verbose": -1,
+                "seed": seed,
+            },
+            lightgbm.Dataset(
+                designs[0][:, first:],
+                labels[0],
+                categorical_feature=[0, 1] if with_ids else [],
+            ),
+            num_boost_round=1000,
+            valid_sets=[lightgbm.Dataset(designs[1][:, first:], labels[1])],
+            callbacks=[lightgbm.early_stopping(50, verbose=False)],
+        )
+        logits = [
+            booster.predict(design[:, first:], raw_score=True)
+            for design in designs[1:]
+        ]
+        auc = ranking.auc(labels[1], logits[0])
+        print(f"ids {with_ids}: {auc:.4f}", file=sys.stderr, flush=True)
+        if auc > best:
+            best, found = auc, {"LightGBM": logits}
+    return found
+
+
+def _rates(train, part) -> list[np.ndarray]:
+    """Of the rows' users and ads: log count, and smoothed rate, in training.
+
+    A training row is told by four fifths of the rows, without its own: left out
+    alone, it would be told its label by what is missing.
+    """
+    fold = np.random.default_rng(0).integers(0, _FOLDS, len(train))
+    clicked = train.impressions.labels["clicked"]
+    known, asked = train.impressions, part.impressions
+    found = []
+    for codes, own in ((known.users, asked.users), (known.ads, asked.ads)):
+        size = int(max(codes.max(), own.max())) + 1
+        shown = np.zeros([_FOLDS + 1, size])
+        hits = np.zeros([_FOLDS + 1, size])
+        for k in range(_FOLDS + 1):  # the last is told by all
+            rows = fold != k
+            shown[k] = np.bincount(codes[rows], minlength=size)
+            hits[k] = np.bincount(codes[rows], clicked[rows], minlength=size)
+        at = fold if part is train else _FOLDS
+        n, k = shown[at, own], hits[at, own]
+        found += [np.log1p(n), (k + 10 * clicked.mean()) / (n + 10)]
+    return found
+
+
+def _design(train, part, texts) -> np.ndarray:
+    """What LightGBM reads of each row; the first two columns are ids."""
+    rows = part.impressions
+    columns = [rows.users, rows.ads, *_rates(train, part)]
+    ads, ages, real = _history(part)
+    columns.append(rows.history_ends - rows.history_starts)
+    columns.append(np.where(real[:, -1], np.log1p(ages[:, -1]), np.nan))
+    columns += _columns(part).values()
+    directions, cosines = texts
+    alike = np.where(real, cosines[ads, rows.ads[:, None]], -1.0)
+    nearest = np.sort(alike, axis=1)
+    near = np.exp(5 * alike) * real
+    columns += [nearest[:, -1], nearest[:, -5:].mean(axis=1), alike[:, -1]]
+    columns += [_mean(alike, real), _mean(alike, near)]
+    same = (ads == rows.ads[:, None]) & real
+    since = np.where(same, ages, np.inf).min(axis=1)
+    columns += [same.sum(axis=1), np.log1p(since)]
+    columns += [*directions[rows.ads][:, :_READ].T]
+    columns += [_mean(directions[ads, k], real) for k in range(_READ)]
+    return np.column_stack(columns).astype(np.float32)
+
+
+def _mean(values, weights) -> np.ndarray:
+    """Weighted means of rows; 0 where there is no weight."""
+    sums = (values * weights).sum(axis=1)
+    return sums / np.maximum(weights.sum(axis=1), 1e-9)
+
+
+if __name__ == "__main__":
+    main()

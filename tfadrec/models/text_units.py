@@ -1,0 +1,29 @@
+"""The texts of ads as they are matched, block by block."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from tfadrec.core.door import tf
+from tfadrec.towers import AdTower
+
+_AT_ONCE = 4096
+
+
+def text_units(tower: AdTower, rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Centred text vectors of length one, zeros where there is no text.
+
+    Args:
+      tower: built, with a `text_space`.
+      rows: int [n], of the catalogue.
+
+    Yields:
+      float32 [some, W], of up to 4,096 rows at a time.
+    """
+    read = tf.function(
+        lambda some: tower.encode({"ads": (some, ["text_unit"])})["ads"],
+        input_signature=[tf.TensorSpec([None], tf.int32)],
+    )
+    for start in range(0, len(rows), _AT_ONCE):
+        some = rows[start : start + _AT_ONCE].astype(np.int32)
+        yield read(some)["text_unit"].numpy()
