@@ -17,7 +17,7 @@ EQUAL = (
 )
 _LABELS, _DELTAS = "models.config", "/deltas/"
 #: Of folders that are filled file by file; the others are replaced as a whole.
-_FILLED = ("run", "pretraining", "search", "bundle")
+_FILLED = ("run", "pretraining", "search", "bundle", "replay")
 
 
 class World:
