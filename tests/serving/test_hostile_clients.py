@@ -444,13 +444,16 @@ def unread(server, inputs):
     }
     body = {"signature_name": "recommend", "inputs": {**rows, **choice}}
     parts = urllib.parse.urlsplit(server.url)
-    with socket.socket() as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        sock.connect((parts.hostname, parts.port))
-        sock.sendall(post(server, json.dumps(body).encode()))
-        sock.settimeout(60)
-        assert sock.recv(12) == b"HTTP/1.1 200"
-        yield sock
+    for _ in range(5):  # a busy machine is late with the first answer
+        with socket.socket() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            sock.connect((parts.hostname, parts.port))
+            sock.sendall(post(server, json.dumps(body).encode()))
+            sock.settimeout(60)
+            if sock.recv(12) == b"HTTP/1.1 200":
+                yield sock
+                return
+    pytest.fail("no answer in time")
 
 
 def sockets(server):
@@ -466,8 +469,8 @@ def test_an_answer_is_read_in_time(server, inputs, good):
     """Or the connection ends, and what is left of the answer with it."""
     before = sockets(server)
     with unread(server, inputs) as sock:
-        (held,) = sockets(server) - before
-        wait_for(lambda: held not in sockets(server))
+        held = sockets(server) - before
+        wait_for(lambda: not held & sockets(server))
         headers, _, body = rest(sock).partition(b"\r\n\r\n")
     length = headers.split(b"Content-Length: ")[1].split(b"\r")[0]
     assert len(body) < int(length)
