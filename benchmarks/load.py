@@ -31,7 +31,7 @@ import time
 
 import numpy as np
 from machine import describe
-from serving import _dataset, _export, _slate
+from serving import _export, make_dataset, make_slate
 
 _DISTINCT, _ADS, _SWAPS, _PROCESSES = 50, 100, 3, 4
 _TOLERANCE = 1e-5
@@ -59,8 +59,8 @@ def main() -> None:
 def _good_requests(bundle: pathlib.Path):
     from tfadrec import serving
 
-    dataset = _dataset()
-    requests = [_slate(dataset, user, _ADS) for user in range(_DISTINCT)]
+    dataset = make_dataset()
+    requests = [make_slate(dataset, user, _ADS) for user in range(_DISTINCT)]
     ask = serving.open_bundle(bundle)["score_slate"]
     expected = [ask(**request)["pctr"].tolist() for request in requests]
     bodies = [

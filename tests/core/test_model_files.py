@@ -117,6 +117,8 @@ def header(path, text, length=None):
         ("[" * 100_000, None),
         ('{"x": {"data_offsets": [0, 1000]}}', None),
         ('{"x": {"data_offsets": [5, 2]}}', None),
+        # Or a small file would hold the weights of a large model.
+        ('{"x":{"data_offsets":[0,4]},"y":{"data_offsets":[0,4]}}1234', 55),
         ('{"x": 7}', None),
         ("[]", None),
     ],

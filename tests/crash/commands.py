@@ -18,10 +18,14 @@ WEIGHTS = {
     "calibrate": 10,
     "pretrain": 4,
     "update": 2,
+    "follow": 2,
     "retrieve": 4,
     "distil": 2,
     "replay": 2,
     "export": 2,
+    "delta": 2,
+    "apply": 10,
+    "add": 2,
     "monitor": 10,
     "index": 2,
     "promote": 2,
@@ -33,6 +37,9 @@ FURNITURE = {
     "evaluate": {"run": "train/out"},
     "calibrate": {"run": "train/out"},
     "export": {"run": "train/out"},
+    "delta": {"out": "shop/out"},
+    "apply": {"shop": "delta/out"},
+    "add": {"out": "shop/out"},
     "index": {"run": "train/out"},
     "monitor": {"out": "export/out"},
     "canary": {"run": "train/out", "out": "export/out"},
@@ -40,12 +47,17 @@ FURNITURE = {
     "rollback": {"out": "promote/out"},
 }
 #: Others have nothing to do once they have done it, and say so.
-DONE = {"promote": "is both", "rollback": "which has none"}
+DONE = {
+    "promote": "is both",
+    "rollback": "which has none",
+    "apply": "a version is written once",
+}
 #: What may be there from an earlier call of the same command.
 OLDER = {"prepare": "old", "encode": "encode", "export": "export"}
 #: All of them, each after those that it needs.
 ORDER = ["old", "first", *WEIGHTS]
 ORDER.insert(ORDER.index("promote"), "canary")
+ORDER.insert(ORDER.index("delta"), "shop")
 
 #: Two steps to an epoch: what counts is what is written after them.
 _EPOCHS = "epochs: 2, steps_per_epoch: 2"
@@ -101,6 +113,8 @@ def write_inputs(folder, whole):
         _write_log(folder / str(rows), rows)
     for day in (0, 1):
         write_day(folder / f"day{day}", day)
+    (folder / "days").mkdir()
+    (folder / "days" / "1").symlink_to(folder / "day1" / "data")
 
 
 def write_requests(folder, bundle):
@@ -154,6 +168,22 @@ def command(name, inputs, whole, home):
         "update": (
             *("update", whole / "first/out", *out),
             *("--data", inputs / "day1/data", "--epochs", 1),
+        ),
+        "follow": (
+            *("update", whole / "first/out", "--follow", inputs / "days"),
+            *("--once", *out),
+        ),
+        "shop": ("export", whole / "first/out", *out),
+        "delta": (
+            *("export", whole / "update/out", *out),
+            *("--since", home / "out/1"),
+        ),
+        "apply": (
+            *("apply-delta", home / "shop/1", home / "shop/deltas/2", *out),
+        ),
+        "add": (
+            *("index", home / "out", *first_day),
+            *("--add", inputs / "day1/data/ads.parquet"),
         ),
         "calibrate": ("calibrate", home / "run"),
         "retrieve": ("train", *data, *settings("find"), *out),

@@ -15,9 +15,9 @@ EQUAL = (
     *("variables.index", "variables.data-00000-of-00001"),
     *("tf_serving_warmup_requests", "m.html"),
 )
-_LABELS = "models.config"
+_LABELS, _DELTAS = "models.config", "/deltas/"
 #: Of folders that are filled file by file; the others are replaced as a whole.
-_FILLED = ("run", "pretraining", "search", "bundle")
+_FILLED = ("run", "pretraining", "search", "bundle", "replay")
 
 
 class World:
@@ -75,7 +75,8 @@ class World:
         for page in home.rglob("*.html"):
             assert _is_own(page.read_bytes(), None), page
         for version in home.glob("out/[0-9]*"):
-            assert (version / "saved_model.pb").is_file()
+            # A follower's runs have numbers as well.
+            assert name == "follow" or (version / "saved_model.pb").is_file()
         if name == "prepare" and (home / "out").exists():
             self._is_one_of(home, f"out/{NAME}", ("old", "prepare"))
         if name == "monitor" and (home / "m.prom").exists():
@@ -94,6 +95,12 @@ class World:
         self.check(name, home)
         assert left_behind(home) == []
         expected, found = sums(self.whole / name), sums(home)
+        if name == "delta":
+            # A call that wrote a version and no delta is followed by a version
+            # and its delta.
+            expected = {k: v for k, v in expected.items() if _DELTAS not in k}
+            newest = max(home.glob("out/[0-9]*"), key=lambda each: each.name)
+            assert (home / f"out{_DELTAS}{newest.name}" / NAME).is_file()
         assert expected == {k: found.get(k) for k in expected}
         if name in ("promote", "rollback"):
             self._is_one_of(home, f"out/{_LABELS}", (name,))

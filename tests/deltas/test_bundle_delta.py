@@ -137,6 +137,30 @@ def test_a_delta_whose_pieces_are_wrong_is_refused(bundle, tmp_path):
         assert not (tmp_path / "made").exists()
 
 
+@pytest.mark.parametrize(
+    "name", ["base.json", "target.json", "pieces/come/new", "bytes/come/new"]
+)
+def test_a_delta_without_all_of_its_files_is_refused(bundle, tmp_path, name):
+    """Though its own list has none: a pipe in that place would wait."""
+    delta = write_delta(bundle / "1", bundle / "2", tmp_path / "delta")
+    (delta / name).unlink()
+    rewrite_sums(delta)
+    os.mkfifo(delta / name)
+    with pytest.raises(InputError, match=f"where {name} is not"):
+        apply_delta(bundle / "1", delta, tmp_path / "made")
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_delta_that_would_fill_a_disk_is_refused(bundle, tmp_path):
+    delta = write_delta(bundle / "1", bundle / "2", tmp_path / "delta")
+    piece = [0, TABLE.nbytes, 0]
+    pieces = np.array([piece] * 100_000, "<i8")  # 25 GB
+    (delta / "pieces/variables/data").write_bytes(pieces.tobytes())
+    rewrite_sums(delta)
+    with pytest.raises(InputError, match="pieces/variables/data is not"):
+        apply_delta(bundle / "1", delta, tmp_path / "made")
+
+
 def rewrite_sums(folder):
     (folder / NAME).unlink()
     Manifest.of(folder, "bundle delta").write(folder)

@@ -13,6 +13,7 @@ import os
 import queue
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -28,6 +29,8 @@ KIB = 2 * 2**20
 #: Of a process that other work keeps waiting.
 _PATIENCE = 120
 FEW = 8
+#: What libraries write to standard error beside the one line.
+NOISE = (b"panicked at", b"Warning: ", b"Traceback")
 #: Of all kinds together, as a slow test.
 MANY = int(os.environ.get("TFADREC_FUZZ", "2000"))
 
@@ -66,13 +69,21 @@ def test_a_few_files_of_each_kind(kind, tmp_path):
 
 
 class Worker:
-    """`tests.fuzz.calls` in a process of its own, begun again when it ends."""
+    """`tests.fuzz.calls` in a process of its own, begun again when it ends.
 
-    def __init__(self):
+    Args:
+      errors: a file for its standard error.
+    """
+
+    def __init__(self, errors):
         self._process = None
+        self._errors, self._read = errors, 0
 
     def ask(self, call, folder):
-        """What a call came to; `code` is 4 for an abort, and 5 for a hang."""
+        """What a call came to; `code` is 4 for an abort, and 5 for a hang.
+
+        Standard error since the call before comes with it, as `said`.
+        """
         if self._process is None:
             self._begin()
         self._process.stdin.write(json.dumps([call, str(folder)]) + "\n")
@@ -85,7 +96,9 @@ class Worker:
         if line is None:
             self.close()
             return {"code": 4, "lines": ["the process has ended"]}
-        return json.loads(line[1:])
+        said = os.pread(self._errors.fileno(), 2**20, self._read)
+        self._read += len(said)
+        return {**json.loads(line[1:]), "said": said}
 
     def close(self):
         if self._process is not None:
@@ -102,7 +115,7 @@ class Worker:
             [sys.executable, "-m", "tests.fuzz.calls"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self._errors,
             text=True,
             cwd=ROOT,
         )
@@ -122,7 +135,6 @@ class Worker:
 def test_many_of_each_kind(kind, tmp_path):
     kind.fill(tmp_path)
     counts = dict.fromkeys((0, 1, 2), 0)
-    worker = Worker()
 
     @hypothesis.settings(
         max_examples=max(1, MANY // len(SLOW)),
@@ -140,8 +152,12 @@ def test_many_of_each_kind(kind, tmp_path):
         check(found["code"], found["lines"], shown)
         assert found["seconds"] < SECONDS, shown
         assert found["kib"] < KIB, shown
+        assert not any(word in found["said"] for word in NOISE), shown
         counts[found["code"]] += 1
 
-    with contextlib.closing(worker):
+    with (
+        tempfile.TemporaryFile() as errors,
+        contextlib.closing(Worker(errors)) as worker,
+    ):
         holds()
     print(f"{name_of(kind)}: {counts}")

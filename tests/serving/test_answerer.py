@@ -6,8 +6,11 @@ import time
 import types
 
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 
+from tfadrec.serving.preview import rest
 from tfadrec.serving.preview.answerer import Answerer
+from tfadrec.serving.preview.connections import Connections
 from tfadrec.serving.preview.limits import Limits
 from tfadrec.serving.preview.request_error import RequestError
 
@@ -92,6 +95,30 @@ def test_what_takes_too_long_gives_its_place_back_at_its_end():
 
     assert asyncio.run(ask()) == "done"
     slow.close()
+
+
+def test_bodies_are_parsed_beside_the_event_loop(monkeypatch):
+    """So that others are answered while one is parsed."""
+    threads = []
+
+    def read_body(raw, limits):
+        threads.append(threading.current_thread())
+        raise RequestError("INVALID_ARGUMENT", bytes(raw).decode())
+
+    monkeypatch.setattr(rest, "read_body", read_body)
+    one = answerer(waiting=1)
+    one.versions.find = lambda *_: None
+    app = rest.make_app(one, Connections(one.limits), "/metrics")
+
+    async def ask():
+        async with TestClient(TestServer(app)) as client:
+            answer = await client.post("/v1/models/a:predict", data=b"{}")
+            return answer.status, await answer.json()
+
+    assert asyncio.run(ask()) == (400, {"error": "{}"})
+    one.close()
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 def test_a_token():

@@ -1,6 +1,7 @@
 """What stands beside a bundle, read as a server reads it."""
 
 import json
+import os
 import re
 
 import numpy as np
@@ -439,3 +440,7 @@ def test_requests_are_watched_with_what_the_bundle_tells(tmp_path):
     result = call()
     assert result.exit_code == 2
     assert "take the place of a file of metrics alone" in result.stderr
+    page.unlink()
+    os.mkfifo(page)  # or a device, which root would replace by a file
+    assert call().exit_code == 2
+    assert page.is_fifo()

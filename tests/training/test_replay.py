@@ -138,3 +138,16 @@ def test_a_replay_of_several_rankers_is_refused(world, tmp_path):
     with pytest.raises(InputError, match="`fit` with ensemble and refit"):
         training.replay(world, several, tmp_path / "x")
     assert not (tmp_path / "x").exists()
+
+
+def test_the_folder_of_another_replay_or_of_others_is_refused(
+    world, replayed, tmp_path
+):
+    """Its stretches are of other lengths, or of other rows."""
+    _, out = replayed
+    for name, value in (("days", 0.5), ("first", 0.7), ("rehearse", 0.5)):
+        with pytest.raises(InputError, match=f"begun with another {name}"):
+            training.replay(world, CONFIG, out, **{**SETTINGS, name: value})
+    (tmp_path / "thesis").write_text("years")
+    with pytest.raises(InputError, match="also holds thesis"):
+        training.replay(world, CONFIG, tmp_path, **SETTINGS)

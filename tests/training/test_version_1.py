@@ -7,6 +7,7 @@ and the logits that 0.1.0 gave to all of its rows.
 import json
 import pathlib
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -53,4 +54,19 @@ def test_a_run_is_not_read_with_a_dataset_that_has_changed(run):
     schema = run.parent / "data" / "schema.json"
     schema.write_text(schema.read_text().replace('"b0"', '"b9"'))
     with pytest.raises(InputError, match="has changed since"):
+        load_run(run)
+
+
+def test_a_model_larger_than_its_file_is_refused(run):
+    """Before 16 GB are asked for."""
+    file = run / "model.keras"
+    with zipfile.ZipFile(file) as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    few, many = b'"num_ads": 8', b'"num_ads": 1000000000'
+    assert few in held["config.json"]
+    held["config.json"] = held["config.json"].replace(few, many)
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in held.items():
+            archive.writestr(name, content)
+    with pytest.raises(InputError, match="would hold more than"):
         load_run(run)

@@ -10,6 +10,7 @@ import click
 
 from tfadrec.cli.outcome import Outcome
 from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.core.muted import muted
 from tfadrec.core.one_line import one_line
 from tfadrec.core.read_yaml import yaml_bytes
 
@@ -112,18 +113,11 @@ def moved_data_option(command):
 def load_tensorflow() -> None:
     """Imports TensorFlow without what its C++ core writes about the devices.
 
-    It does so on the file descriptor, before any logging can be set up.
+    It does so before any logging can be set up.
     """
     # What it merely notes while it works; warnings stay.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with open(os.devnull, "wb") as nothing:
-        os.dup2(nothing.fileno(), 2)
-    try:
+    with muted():
         import tensorflow
 
         tensorflow.config.list_physical_devices()
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)

@@ -114,8 +114,9 @@ def _check_prometheus(path: str) -> None:
     if file.is_file():
         with file.open(encoding="utf-8", errors="replace") as stream:
             text = stream.read(len(BEGINNING))
-    is_elsewhere = not file.absolute().parent.is_dir() or file.is_dir()
-    if is_elsewhere or text != BEGINNING:
+    is_other = file.exists() and not file.is_file()  # a device, or a folder
+    is_elsewhere = not file.absolute().parent.is_dir()
+    if is_other or is_elsewhere or text != BEGINNING:
         raise InputError(
             "the metrics take the place of a file of metrics alone, in a "
             f"folder that is there. Received: {path}. Name another file."

@@ -12,6 +12,7 @@ from tfadrec.core.work_folder import WorkFolder
 
 #: What every export writes beside the versions.
 MODELS = "models.config"
+_MODEL = "saved_model.pb"
 #: The kind of the folder of a version.
 VERSION = "bundle version"
 
@@ -37,10 +38,11 @@ def version_folder(path: pathlib.Path, version: int) -> OwnedFolder:
 def require_whole(version: pathlib.Path) -> None:
     """Refuses a version whose files are not as they were exported.
 
-    Without a manifest, as in a bundle of version 0.1.0, nothing is checked.
+    Without a manifest, as in a bundle of version 0.1.0, none is compared.
 
     Raises:
-      InputError: with the name of the first such file.
+      InputError: with the name of the first such file, or where there is no
+        SavedModel.
     """
     manifest = Manifest.in_folder(version)
     damaged = manifest and first_damaged(version, sorted(manifest.files))
@@ -49,6 +51,12 @@ def require_whole(version: pathlib.Path) -> None:
             "a bundle's files must be as they were exported. Received: "
             f"{version}, where {damaged} is not. Export the run again, and "
             "remove that version."
+        )
+    if not (version / _MODEL).is_file():
+        raise InputError(
+            f"a bundle's version is a SavedModel. Received: {version}, where "
+            f"{_MODEL} is no file. Export the run again, and remove that "
+            "version."
         )
 
 
@@ -68,7 +76,7 @@ def newest_version(path: str | os.PathLike[str]) -> pathlib.Path:
       InputError: where there is no bundle.
     """
     path = pathlib.Path(path)
-    if (path / "saved_model.pb").is_file():
+    if (path / _MODEL).is_file():
         return path
     return path / str(existing_versions(path)[-1])
 
@@ -131,7 +139,7 @@ def existing_versions(path: pathlib.Path) -> list[int]:
     Raises:
       InputError: where there is none, or the folder is a version itself.
     """
-    if (path / "saved_model.pb").is_file():
+    if (path / _MODEL).is_file():
         raise InputError(
             "a bundle is the folder of its versions. Received: "
             f"{path}, a version. Name {path.parent}."

@@ -151,6 +151,8 @@ def _count(path: pathlib.Path) -> int:
             if not 0 <= begin <= end <= held:
                 raise ValueError(f"{name} lies outside of it")
             total += end - begin
+        if total > held:
+            raise ValueError("its tensors overlap")
         # No type has less than a byte, and not all tensors have four.
         return total
     except (

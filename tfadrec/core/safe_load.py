@@ -84,12 +84,12 @@ def load_model(
     Raises:
       InputError: where the file is damaged, or holds anything else.
     """
-    config, weights, count = _checked(path, allow_import)
+    config, weights, most = _checked(path, allow_import)
     try:
         # In a scope of its own a layer that stands twice is one layer.
         with (
             keras.src.saving.serialization_lib.ObjectSharingScope(),
-            bounded_variables(_MOST_EACH * count + _MOST_OTHERS),
+            bounded_variables(most),
         ):
             model = keras.saving.deserialize_keras_object(config)
         if not isinstance(model, keras.Model):
@@ -125,15 +125,24 @@ def check_model(
     _checked(path, allow_import)
 
 
+def most_numbers(weights: bytes) -> int:
+    """How many numbers the variables of a model may hold together.
+
+    Args:
+      weights: of its file, which `check_model` lets pass.
+    """
+    return _MOST_EACH * _check_weights(weights) + _MOST_OTHERS
+
+
 def _checked(
     path: str | os.PathLike[str], allow_import: Collection[str]
 ) -> tuple[Any, bytes, int]:
-    """Configuration, weights and their number, of what may be loaded."""
+    """Configuration and weights of what may be loaded, and `most_numbers`."""
     try:
         config, weights = _read(pathlib.Path(path))
         import_allowed(allow_import)
         _check_config(config, allow_import)
-        return config, weights, _check_weights(weights)
+        return config, weights, most_numbers(weights)
     except InputError:
         raise
     except _OtherModuleError as error:

@@ -97,7 +97,7 @@ class DatasetFiles:
             if isinstance(self._filesystem, pyarrow.fs.LocalFileSystem):
                 self.check(name)
                 path = f"{self._folder}/{name}"
-                found = np.asarray(np.load(path, mmap_mode="c"))
+                found = np.asarray(np.lib.format.open_memmap(path, mode="c"))
             else:
                 found = np.load(io.BytesIO(self.read(name)))
             if not found.ndim:
@@ -105,7 +105,7 @@ class DatasetFiles:
             return found
         except InputError:
             raise
-        except (OSError, ValueError, EOFError) as error:
+        except Exception as error:  # NumPy's reader raises anything.
             raise self._unreadable(name, error) from error
 
     def schema(self) -> Schema:

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -88,6 +89,7 @@ def apply_delta(
     damaged = first_damaged(delta, sorted(found.files))
     if damaged:
         raise _damaged(delta, damaged)
+    _check_listed(delta, found, (_BASE, _TARGET))
     old = version_path(old)
     base, target = (
         Manifest.from_json((delta / name).read_bytes(), str(delta / name))
@@ -106,6 +108,8 @@ def apply_delta(
             f"{out}, which is there. Name another folder with --out."
         )
     changed = _changed(base, target)
+    for part in (_PIECES, _OWN):
+        _check_listed(delta, found, [f"{part}/{name}" for name in changed])
     with folder.replacing() as fresh:
         for name, facts in target.files.items():
             file = fresh / name
@@ -113,7 +117,7 @@ def apply_delta(
             content = _bytes_of(old / name)
             if name in changed:
                 pieces = np.fromfile(delta / _PIECES / name, "<i8")
-                if pieces.size % 3 or (pieces < 0).any():
+                if not _make_up(pieces, facts[0]):
                     raise _damaged(delta, f"{_PIECES}/{name}")
                 own = _bytes_of(delta / _OWN / name)
                 _put_together(file, content, pieces.reshape(-1, 3), own)
@@ -122,6 +126,15 @@ def apply_delta(
             if facts_of_file(file) != facts:
                 raise _damaged(delta, name)
     return folder.path
+
+
+def _make_up(pieces: np.ndarray, size: int) -> bool:
+    """Whether pieces come to a file of that size, or they might fill a disk."""
+    return (
+        pieces.size % 3 == 0
+        and bool((pieces >= 0).all())
+        and pieces.reshape(-1, 3)[:, 1:].sum(dtype=np.float64) == size
+    )
 
 
 def _put_together(
@@ -160,6 +173,15 @@ def _bytes_of(file: pathlib.Path) -> np.ndarray:
     if not file.is_file() or not file.stat().st_size:
         return np.zeros(0, np.uint8)
     return np.asarray(np.memmap(file, np.uint8, "r"))
+
+
+def _check_listed(
+    delta: pathlib.Path, manifest: Manifest, names: Iterable[str]
+) -> None:
+    """Refuses a delta that lacks files; all that are listed are there."""
+    for name in names:
+        if name not in manifest.files:
+            raise _damaged(delta, name)
 
 
 def _damaged(delta: pathlib.Path, name: str) -> InputError:

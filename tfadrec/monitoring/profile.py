@@ -132,7 +132,7 @@ class Profile:
                 f"training rows. Received: {folder}, which has no {FILE}. "
                 "Export the run again."
             ) from error
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except Exception as error:  # An archive of arrays raises anything.
             raise InputError(
                 f"{FILE} and {IDS_FILE} must be as they were exported. "
                 f"Received: {folder}, where they cannot be read ({error!r}). "

@@ -20,7 +20,7 @@ from tfadrec.core.takes import takes
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.features import decode
 from tfadrec.serving.ad_adder import IDS
-from tfadrec.serving.deployment import label_canary
+from tfadrec.serving.deployment import check_deployment, label_canary
 from tfadrec.serving.write_model import write_model
 
 #: What tells of the export alone.
@@ -48,11 +48,23 @@ def add_ads(
 
     Raises:
       InputError: where there is no bundle, a file is not as it was exported, or
-        the bundle takes no ads.
+        the bundle takes no ads, or another process is writing to it.
     """
     folder = bundle_folder(bundle)
-    number = existing_versions(folder.path)[-1]
-    old = version_path(folder.path / str(number))
+    existing_versions(folder.path)  # or to hold it would make it
+    with folder.held():
+        check_deployment(folder.path)
+        number = 1 + existing_versions(folder.path)[-1]
+        count = _write_version(folder.path, number, catalogue, schema)
+        label_canary(folder, number)
+    return folder.path / str(number), count
+
+
+def _write_version(
+    path: pathlib.Path, number: int, catalogue: Catalogue, schema: Schema
+) -> int:
+    """Writes the version of a number, of the one before; how many ads join."""
+    old = version_path(path / str(number - 1))
     loaded = tf.saved_model.load(old)
     manifest = Manifest.in_folder(old)
     if manifest is None or not hasattr(loaded, "add_ads"):
@@ -63,18 +75,14 @@ def add_ads(
         )
     signatures = dict(loaded.signatures)
     count = _add(loaded, catalogue, schema)
-    with (
-        folder.held(),
-        version_folder(folder.path, number + 1).replacing() as fresh,
-    ):
+    with version_folder(path, number).replacing() as fresh:
         write_model(loaded, fresh, signatures)
         with as_os_errors():
             for name in sorted(manifest.files):
                 if not (fresh / name).exists() and name not in _OF_EXPORT:
                     (fresh / name).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copy2(old / name, fresh / name)
-    label_canary(folder, number + 1)
-    return folder.path / str(number + 1), count
+    return count
 
 
 def _add(loaded, catalogue: Catalogue, schema: Schema) -> int:

@@ -168,13 +168,12 @@ def label_canary(folder: WorkFolder, version: int) -> None:
     """Labels a version canary in `models.config`; nothing else changes.
 
     Args:
-      folder: of versions; not held.
+      folder: of versions, which is held.
       version: one that is there.
     """
-    with folder.held():
-        check_deployment(folder.path)
-        labels = {"stable": version, **read_labels(folder.path)}
-        _write_labels(folder, {**labels, "canary": version})
+    check_deployment(folder.path)
+    labels = {"stable": version, **read_labels(folder.path)}
+    _write_labels(folder, {**labels, "canary": version})
 
 
 def write_labels(path: str | pathlib.Path, labels: Mapping[str, int]) -> None:

@@ -107,10 +107,11 @@ def read_parts(
     codes = np.full(len(dataset), _UNSEEN, np.uint8)
     if (run / _ROWS).exists():
         try:
-            codes = np.load(run / _ROWS, allow_pickle=False)
+            # Mapped, it cannot be larger than its file.
+            codes = np.array(np.lib.format.open_memmap(run / _ROWS, mode="r"))
             if codes.shape != (len(dataset),) or codes.dtype != np.uint8:
                 raise ValueError(f"{codes.dtype} {codes.shape}")
-        except (OSError, ValueError) as error:
+        except Exception as error:  # NumPy's reader raises anything.
             raise InputError(
                 "a run's rows.npy must say what each row of its dataset was "
                 f"used for. Received: {run / _ROWS}, which does not. Fit again."

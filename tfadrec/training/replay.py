@@ -2,22 +2,25 @@
 
 import dataclasses
 import itertools
+import json
 import logging
 import pathlib
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError
-from tfadrec.core.owned_folder import local_path
+from tfadrec.core.read_json import read_json
+from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.intake.slice_dataset import slice_dataset
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.metrics import ranking
 from tfadrec.runs.folder import JOINED
+from tfadrec.runs.record import fingerprint
 from tfadrec.training.by_size import chosen_by_size
 from tfadrec.training.fit import check_goal
 from tfadrec.training.grow_vocabulary import grow_vocabulary
@@ -30,6 +33,10 @@ _DAY = 86_400
 _BATCH = 4096
 #: The ways to come to the ranker that meets a day.
 WAYS = ("frozen", "updated", "retrained")
+#: What a replay was begun with.
+_RECORD = "replay.json"
+#: Datasets and runs, which have lists of their own files.
+_MADE = ("day-*", "frozen", "frozen/*", "updated-*", "retrained-*")
 
 
 def replay(
@@ -73,7 +80,8 @@ def replay(
 
     Raises:
       InputError: where an argument is out of range, the settings ask for an
-        ensemble or a refit, or the first task has real labels.
+        ensemble or a refit, or the first task has real labels; where `out`
+        holds another replay, or anything else.
     """
     if not 0 < first < 1 or not 0 < days < np.inf:
         raise InputError(
@@ -86,12 +94,67 @@ def replay(
             "a replay follows one ranker from day to day. Received: `fit` with "
             f"{' and '.join(several)}. Leave that out."
         )
-    out = local_path(out, "a replay", "folder")
-    bounds = _bounds(open_dataset(data), days, first)
-    folders = [
-        _stretch(data, out / f"day-{number:03}", since, until)
-        for number, (since, until) in enumerate(bounds)
-    ]
+    folder = WorkFolder(out, "replay", others=_MADE)
+    dataset = open_dataset(data)
+    bounds = _bounds(dataset, days, first)
+    record = {
+        "fingerprint": fingerprint(dataset),
+        "days": days,
+        "first": first,
+        "epochs": epochs,
+        "rehearse": rehearse,
+    }
+    with folder.held():
+        _claim(folder, record)
+        folders = [
+            _stretch(data, folder.path / f"day-{number:03}", since, until)
+            for number, (since, until) in enumerate(bounds)
+        ]
+        return _replayed(
+            *(config, folder.path, bounds, folders, epochs, rehearse),
+            allow_import,
+        )
+
+
+def _claim(folder: WorkFolder, record: Mapping[str, Any]) -> None:
+    """Writes what a replay is begun with, or compares it.
+
+    Raises:
+      InputError: where the folder is of another replay.
+    """
+    if not folder.is_own(_RECORD):
+        folder.write_text(_RECORD, json.dumps(record, indent=1))
+        return
+    found = read_json(folder.path / _RECORD)
+    others = [name for name in record if found.get(name) != record[name]]
+    if others:
+        raise InputError(
+            "a replay goes on with what it was begun with. Received: "
+            f"{folder.out}, begun with another {', '.join(others)}. Name "
+            "another folder, or remove this one."
+        )
+
+
+def _replayed(
+    config: RunConfig,
+    out: pathlib.Path,
+    bounds: Sequence[tuple[int | None, int | None]],
+    folders: Sequence[pathlib.Path],
+    epochs: int,
+    rehearse: float,
+    allow_import: Collection[str],
+) -> list[dict[str, Any]]:
+    """See `replay`; its folder is held.
+
+    Args:
+      config: see `replay`.
+      out: likewise.
+      bounds: the first and the last moment of each stretch.
+      folders: their datasets.
+      epochs: see `replay`.
+      rehearse: likewise.
+      allow_import: likewise.
+    """
     settings: dict[str, Any] = {
         "progress": False,
         "allow_import": allow_import,

@@ -18,7 +18,8 @@ import h5py
 import numpy as np
 
 from tfadrec import models
-from tfadrec.core.safe_load import load_model
+from tfadrec.core.bounded_variables import bounded_variables
+from tfadrec.core.safe_load import load_model, most_numbers
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.files import open_filesystem
 
@@ -53,8 +54,9 @@ def load_ranker(path: pathlib.Path, dataset: Dataset) -> models.AdRanker:
     catalogue = before["ad_tower"]["config"]["catalogue"]
     config["config"] = _today(before, tensors)
     config["compile_config"] = None
-    ranker = models.AdRanker.from_config(config["config"])
-    ranker.build()
+    with bounded_variables(most_numbers(held[_WEIGHTS])):
+        ranker = models.AdRanker.from_config(config["config"])
+        ranker.build()
     with tempfile.TemporaryDirectory() as folder:
         fresh = pathlib.Path(folder, "fresh.keras")
         ranker.save(fresh)

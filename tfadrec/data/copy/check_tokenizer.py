@@ -21,9 +21,10 @@ _MOST_ID = 1 << 24
 _MOST_REPEATS = 1000
 #: Characters of a word, each beginning of which WordPiece looks for.
 _MOST_WORD = 1000
-#: Repetitions without an end in one branch: the time of a match that fails
-#: grows with the length of the text to that power.
-_MOST_OPEN = 4
+#: Repetitions without an end in one branch, of which known tokenizers have two.
+#: The time of a search that fails grows with the length of the text to that
+#: power, and once more as it begins anywhere: a second for 1,000 characters.
+_MOST_OPEN = 2
 _TOKEN = re.compile(
     r"\\[pP]\{[^}]*\}|\\.|\[(?:\\.|\[:\w+:\]|[^\]\\])*\]|\(\?[imsx-]*:|\(\?[=!<>]+"
     r"|\(|\)|\||[*+?][?+]?|\{\d*,?\d*\}[?+]?|.",

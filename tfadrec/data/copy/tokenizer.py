@@ -13,6 +13,7 @@ import numpy as np
 from tfadrec.core import pretrained
 from tfadrec.core.errors import InputError
 from tfadrec.core.model_files import require_whole
+from tfadrec.core.muted import muted
 from tfadrec.core.read_json import read_json
 from tfadrec.data.copy.check_tokenizer import check_tokenizer
 from tfadrec.data.copy.clean_text import Step, clean_text, require_steps
@@ -117,14 +118,15 @@ class Tokenizer:
             f" in {folder}. Save the model's tokenizer there.",
         ):
             _check_files(folder)
-            loaded = transformers.AutoTokenizer.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False
-            )
-            backend = loaded.backend_tokenizer
-            check_tokenizer(json.loads(backend.to_str()))
-            backend.no_padding()  # to any length
-            backend.no_truncation()
-            backend.encode("a")
+            with muted():  # a panic of Rust has lines of its own
+                loaded = transformers.AutoTokenizer.from_pretrained(
+                    folder, local_files_only=True, trust_remote_code=False
+                )
+                backend = loaded.backend_tokenizer
+                check_tokenizer(json.loads(backend.to_str()))
+                backend.no_padding()  # to any length
+                backend.no_truncation()
+                backend.encode("a")
         made = cls(
             backend,
             pad_id=loaded.pad_token_id or 0,
