@@ -53,7 +53,8 @@ def refused(result, *words):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("own")
-    result = train(folder, settings(), *ALLOW)
+    with small.untraced():
+        result = train(folder, settings(), *ALLOW)
     assert result.exit_code == 0, result.output
     return folder / "run"
 
