@@ -88,7 +88,7 @@ def test_the_group_lists_every_command():
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(untraced, tmp_path):
     """A copy of the finished run, so that a report can be written into it."""
     return shutil.copytree(small.run_folder(), tmp_path / "run")
 

@@ -367,7 +367,10 @@ def test_a_user_without_impressions_and_one_who_is_unknown():
     assert without_candidates(world.dataset.schema, request) == request
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "policy",
+    ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)],
+)
 def test_half_precision_is_served(policy):
     """Near the ranker, whose own numbers depend on the size of the batch."""
     found = dataset()

@@ -30,7 +30,10 @@ def made(tmp_path_factory):
         words = sorted({word for t in ads.titles for word in t.lower().split()})
         make_bert(folder / "bert", ["[PAD]", "[UNK]", *words[:40]])
         config = settings(folder, {"class": "top_layers", "k": 1})
-        training.train(small.world(), config, folder / "run", progress=False)
+        with small.untraced():
+            training.train(
+                small.world(), config, folder / "run", progress=False
+            )
         yield folder
 
 
