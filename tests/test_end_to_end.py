@@ -100,7 +100,7 @@ def replay(request):
     request.getfixturevalue("few_calls" if request.param else "no_replay")
 
 
-@pytest.mark.usefixtures("replay", "untraced")
+@pytest.mark.usefixtures("replay")
 def test_from_log_files_to_equal_served_scores(tmp_path, monkeypatch):
     monkeypatch.setenv("TFADREC_CACHE", str(tmp_path / "cache"))
     make_logs(tmp_path)

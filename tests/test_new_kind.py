@@ -125,7 +125,7 @@ def signatures(request, monkeypatch):
     monkeypatch.setattr("tfadrec.serving.bundle.write_warm_up", lambda *_: None)
 
 
-@pytest.mark.usefixtures("flag", "no_replay", "signatures", "untraced")
+@pytest.mark.usefixtures("flag", "no_replay", "signatures")
 def test_a_kind_more(tmp_path):
     sources.prepare_table(write(tmp_path), tmp_path / "data")
     config = small.config(

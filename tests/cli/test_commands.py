@@ -101,7 +101,7 @@ def test_prepare_synthetic(tmp_path):
     assert len(result.stdout.splitlines()) > 1
 
 
-def test_train(untraced, tmp_path):
+def test_train(tmp_path):
     """Prints the best epoch by the metric that was asked for."""
     settings = tmp_path / "small.yaml"
     settings.write_text(

@@ -53,8 +53,7 @@ def refused(result, *words):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("own")
-    with small.untraced():
-        result = train(folder, settings(), *ALLOW)
+    result = train(folder, settings(), *ALLOW)
     assert result.exit_code == 0, result.output
     return folder / "run"
 

@@ -83,8 +83,8 @@ def run():
 def untraced():
     """What Keras models do inside is done op by op.
 
-    A graph of a training step takes seconds to trace: for a few steps that
-    makes a test several times as long. `trained` is of a graph.
+    A graph of a training step takes seconds to trace, and a step op by op a
+    tenth of one or more: it is for a few steps. `trained` is of a graph.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keras.Model, "run_eagerly", True)

@@ -75,8 +75,7 @@ def trained(optimizer):
         small.config(), optimizer=OPTIMIZERS[optimizer]
     )
     ranker = training.build_ranker(config, dataset)
-    with small.untraced():
-        ranker.fit(dataset.batches(64, seed=0), steps_per_epoch=8, verbose=0)
+    ranker.fit(dataset.batches(64, seed=0), steps_per_epoch=8, verbose=0)
     return ranker, dataset, rows
 
 
@@ -151,7 +150,7 @@ def test_it_ranks_as_before_and_has_the_columns_of_the_new():
 
 
 @pytest.mark.parametrize("optimizer", EVERY)
-def test_training_goes_on(optimizer, untraced, tmp_path):
+def test_training_goes_on(optimizer, tmp_path):
     """From the steps so far, also after a save and a reload."""
     ranker, dataset, _ = trained(optimizer)
     more = training.grow_vocabulary(ranker, dataset, grown())
@@ -194,14 +193,16 @@ def test_what_does_not_grow():
         training.grow_vocabulary(ranker, dataset, other)
 
 
-def test_features_of_all_entities(untraced, tmp_path):
+def test_features_of_all_entities(tmp_path):
     """Columns of new ads are there; users' come with the batches."""
     everything = rich_dataset.make(tmp_path, users=12)
     dataset, (ads, _) = without_some(everything)
     assert len(dataset.user_ids) < 12
     ranker = training.build_ranker(small.config(), dataset)
+    ranker.run_eagerly = True  # tracing so many features takes seconds
     ranker.fit(dataset.batches(32, seed=0), steps_per_epoch=4, verbose=0)
     more = training.grow_vocabulary(ranker, dataset, everything)
+    more.run_eagerly = True
     for variable, other in pairs(ranker, more):
         if "_table" not in variable.name and "id/" not in variable.name:
             np.testing.assert_array_equal(variable, other, variable.name)
@@ -233,9 +234,7 @@ def test_features_of_all_entities(untraced, tmp_path):
     )
 
 
-def test_values_and_event_types_that_come_after_the_known_ones(
-    untraced, tmp_path
-):
+def test_values_and_event_types_that_come_after_the_known_ones(tmp_path):
     """Their rows are new in every table; all other numbers stay."""
     one = rich_dataset.make(tmp_path / "one", users=8)
     features = tuple(
@@ -252,6 +251,7 @@ def test_values_and_event_types_that_come_after_the_known_ones(
     )
     more_values = data.open_dataset(tmp_path / "more").with_history_length(4)
     ranker = training.build_ranker(small.config(), one)
+    ranker.run_eagerly = True
     ranker.fit(one.batches(32, seed=0), steps_per_epoch=3, verbose=0)
     more = training.grow_vocabulary(ranker, one, more_values)
     grown_tables = 0
@@ -292,10 +292,11 @@ def test_values_and_event_types_that_come_after_the_known_ones(
     ]
     assert 3 < same.sum() < len(one)
     np.testing.assert_array_equal(*scores)
+    more.run_eagerly = True
     more.fit(more_values.batches(32, seed=1), steps_per_epoch=1, verbose=0)
 
 
-def test_a_later_day_that_is_prepared_like_the_first(untraced, tmp_path):
+def test_a_later_day_that_is_prepared_like_the_first(tmp_path):
     """New rows move the mean of a number, unless the first one is kept."""
     rows = [f"u{i % 4},a{i % 2},{i},{i % 3 % 2},{i % 24}" for i in range(60)]
     header = "user,ad,time,click,hour"

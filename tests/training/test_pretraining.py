@@ -65,17 +65,8 @@ def pretrain(out, name="masked", dataset=None, **changes):
 
 
 @functools.cache
-def traced(name):
-    return pretrain(small.folder() / f"pretrained-{name}", name)
-
-
-@functools.cache
 def done(name):
-    """One of them is of a graph."""
-    if name == "masked":
-        return traced(name)
-    with small.untraced():
-        return pretrain(small.folder() / f"op-by-op-{name}", name)
+    return pretrain(small.folder() / f"pretrained-{name}", name)
 
 
 def weights(folder):
@@ -208,7 +199,7 @@ def test_killed_and_resumed_ends_with_equal_weights(name, tmp_path):
             with pytest.raises(KilledError):
                 pretrain(out, name)
         assert not (out / "model").exists()
-    found, expected = pretrain(out, name), traced(name)
+    found, expected = pretrain(out, name), done(name)
     assert found.history == expected.history
     assert found.before == expected.before
     ours, theirs = weights(found.folder), weights(expected.folder)
@@ -228,9 +219,7 @@ def test_a_finished_run_is_read_again(monkeypatch):
     assert again == expected
 
 
-def test_training_ends_early_and_keeps_the_best(
-    untraced, tmp_path, monkeypatch
-):
+def test_training_ends_early_and_keeps_the_best(tmp_path, monkeypatch):
     """Two epochs without a lower held-out loss after the second."""
     told = iter([5.0, 2.0, 1.0, 1.5, 1.2, 0.5])
     monkeypatch.setattr(
@@ -397,9 +386,7 @@ def test_another_run_is_refused(tmp_path):
         pretrain(folder, epochs=4)
 
 
-def test_pairs_come_from_the_time_of_the_training_rows(
-    untraced, monkeypatch, tmp_path
-):
+def test_pairs_come_from_the_time_of_the_training_rows(monkeypatch, tmp_path):
     """No event is looked at from the first validation row on."""
     from tfadrec.data.copy.near_events import NearEvents
 

@@ -35,15 +35,14 @@ def folder(tmp_path_factory):
     settings = out / "run.yaml"
     settings.write_text(YAML)
     config = RunConfig.from_yaml(YAML)
-    with small.untraced():
-        run = training.train_retriever(
-            small.world(), config, out / "run", until=1, progress=False
-        )
-        assert len(run.history) == 1
-        result, told = call(
-            *("train", "--data", small.world(), "--config", settings),
-            *("--out", out / "run"),
-        )
+    run = training.train_retriever(
+        small.world(), config, out / "run", until=1, progress=False
+    )
+    assert len(run.history) == 1
+    result, told = call(
+        *("train", "--data", small.world(), "--config", settings),
+        *("--out", out / "run"),
+    )
     assert result.exit_code == 0, result.output
     assert told["history"][0] == run.history[0]
     assert len(told["history"]) == 2
