@@ -41,8 +41,13 @@ class Case:
     float32: str = ""
 
 
-def check(case: Case) -> None:
-    """Every check of this file but those of what is saved."""
+def check(case: Case, *, compiled: bool = True) -> None:
+    """Every check of this file but those of what is saved.
+
+    Args:
+      case: of the layer.
+      compiled: whether XLA's answers are compared, too.
+    """
     layer = _made(case)
     inputs = case.inputs(5, 4)
     expected = outputs_of(layer, inputs)
@@ -51,8 +56,15 @@ def check(case: Case) -> None:
     _check_padding(case, layer, inputs, expected)
     _check_gradients(case, layer, inputs)
     _check_names_and_values(case, layer, inputs)
-    _check_xla(case, layer, inputs, expected)
+    if compiled:
+        _check_xla(case, layer, inputs, expected)
     _check_precision(case, layer, inputs, expected)
+
+
+def check_compiled(case: Case) -> None:
+    """That of XLA alone."""
+    layer, inputs = _made(case), case.inputs(5, 4)
+    _check_xla(case, layer, inputs, outputs_of(layer, inputs))
 
 
 def check_saved(

@@ -1,10 +1,18 @@
 """What every test shares."""
 
+import os
 import pathlib
 import sys
 
 import hypothesis
 import pytest
+
+# XLA's kernels are run once here, and need not be fast.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 "
+    "--xla_llvm_disable_expensive_passes=true",
+)
 
 import tfadrec  # noqa: F401  (chooses the Keras flavour before TensorFlow)
 
@@ -57,6 +65,15 @@ def pytest_xdist_make_scheduler(config, log):
             return "serving" if file.startswith("tests/serving/") else file
 
     return Scheduling(config, log)
+
+
+@pytest.fixture
+def untraced():
+    """Keras models train and predict op by op: see `small.untraced`."""
+    from tests.training import small
+
+    with small.untraced():
+        yield
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """The map of the house: who may import whom, read from the source."""
 
 import ast
+import functools
+import itertools
 import pathlib
 import re
 
@@ -147,9 +149,27 @@ def package_of(file):
     return parts[0] if len(parts) > 1 else None
 
 
+#: The files of each package are one test: a test of each would be thousands.
+of_each_package = pytest.mark.parametrize(
+    "files",
+    [list(files) for _, files in itertools.groupby(FILES, package_of)],
+    ids=lambda files: str(package_of(files[0])),
+)
+
+
+@functools.cache
+def tree(file):
+    return ast.parse(file.read_text("utf-8"))
+
+
+@functools.cache
+def nodes(file):
+    return list(ast.walk(tree(file)))
+
+
 def imports(file):
     """Every module that a file imports, also inside functions."""
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+    for node in nodes(file):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -163,56 +183,61 @@ def test_every_package_is_on_the_map():
     assert packages <= set(MAY_IMPORT)
 
 
-@pytest.mark.parametrize("file", FILES, ids=place)
-def test_imports_point_down(file):
-    package = package_of(file)
-    for module in imports(file):
+def imported(files):
+    """Each file, and each module that it imports."""
+    return [(file, module) for file in files for module in imports(file)]
+
+
+@of_each_package
+def test_imports_point_down(files):
+    package = package_of(files[0])
+    for file, module in imported(files):
         parts = module.split(".")
         if parts[0] != "tfadrec" or package is None:
             continue
         if parts[1:] == ["__version__"]:
             continue
-        assert parts[1] in MAY_IMPORT[package] | {package}, module
+        assert parts[1] in MAY_IMPORT[package] | {package}, (file, module)
 
 
-@pytest.mark.parametrize(
-    "file", [f for f in FILES if package_of(f) == "data"], ids=place
-)
-def test_imports_point_down_between_the_rooms_of_data(file):
+def test_imports_point_down_between_the_rooms_of_data():
     rooms = {path.name for path in (ROOT / "data").iterdir() if path.is_dir()}
-    room = file.parent.name
-    for module in imports(file):
+    for file, module in imported(f for f in FILES if package_of(f) == "data"):
+        room = file.parent.name
         parts = module.split(".")
         if parts[:2] != ["tfadrec", "data"] or len(parts) < 3:
             continue
         if room in DATA_ROOMS:
-            assert parts[2] in DATA_ROOMS[room] | {room}, module
+            assert parts[2] in DATA_ROOMS[room] | {room}, (file, module)
         elif file.name != "__init__.py":
             below = {"encoded", "features", "sources"}
-            assert parts[2] in below or parts[2] not in rooms, module
+            assert parts[2] in below or parts[2] not in rooms, (file, module)
 
 
-@pytest.mark.parametrize("file", FILES, ids=place)
-def test_one_door_per_giant(file):
-    for module in imports(file):
+@of_each_package
+def test_one_door_per_giant(files):
+    for file, module in imported(files):
         giant, _, rest = module.partition(".")
         if giant in DOORS:
-            assert place(file).startswith(DOORS[giant] or ("nowhere",)), module
-        assert not (giant == "tensorflow" and rest.startswith("keras")), module
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-        assert not (
-            isinstance(node, ast.Attribute)
-            and node.attr == "keras"
-            and isinstance(node.value, ast.Name)
-            and node.value.id == "tf"
-        ), "tf.keras"
+            allowed = DOORS[giant] or ("nowhere",)
+            assert place(file).startswith(allowed), (file, module)
+        is_keras = giant == "tensorflow" and rest.startswith("keras")
+        assert not is_keras, (file, module)
+    for file in files:
+        for node in nodes(file):
+            assert not (
+                isinstance(node, ast.Attribute)
+                and node.attr == "keras"
+                and isinstance(node.value, ast.Name)
+                and node.value.id == "tf"
+            ), (file, "tf.keras")
 
 
 def test_one_reader_of_yaml_and_one_of_json():
     """Both bound what a file may ask for."""
     parsed = {"yaml": set(), "json": set()}
     for file in FILES:
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        for node in nodes(file):
             value = getattr(node, "value", None)
             if (
                 isinstance(node, ast.Attribute)
@@ -224,29 +249,27 @@ def test_one_reader_of_yaml_and_one_of_json():
     assert parsed["json"] <= {"core/read_json.py"} | PARSERS
 
 
-@pytest.mark.parametrize("file", FILES, ids=place)
-def test_one_public_class_per_file(file):
-    classes = [
-        node.name
-        for node in ast.parse(file.read_text("utf-8")).body
-        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
-    ]
-    if place(file) in OTHER_CLASSES:
-        assert classes == OTHER_CLASSES[place(file)]
-        return
-    assert len(classes) <= 1
-    if classes:
-        snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", classes[0])
-        snake = re.sub(r"(?<=[A-Z])(?=[A-Z][a-z])", "_", snake)
-        assert file.stem == snake.lower(), classes[0]
+@of_each_package
+def test_one_public_class_per_file(files):
+    for file in files:
+        classes = [
+            node.name
+            for node in tree(file).body
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+        ]
+        if place(file) in OTHER_CLASSES:
+            assert classes == OTHER_CLASSES[place(file)], file
+            continue
+        assert len(classes) <= 1, file
+        if classes:
+            snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", classes[0])
+            snake = re.sub(r"(?<=[A-Z])(?=[A-Z][a-z])", "_", snake)
+            assert file.stem == snake.lower(), (file, classes[0])
 
 
-@pytest.mark.parametrize(
-    "folder", sorted({file.parent for file in FILES}), ids=place
-)
-def test_every_folder_says_what_it_is(folder):
-    source = (folder / "__init__.py").read_text("utf-8")
-    assert ast.get_docstring(ast.parse(source))
+def test_every_folder_says_what_it_is():
+    for folder in {file.parent for file in FILES}:
+        assert ast.get_docstring(tree(folder / "__init__.py")), folder
 
 
 def test_the_list_of_other_classes_is_not_stale():
@@ -259,15 +282,17 @@ def test_the_list_of_other_classes_is_not_stale():
 REPLACING = {"data/copy/text_vectors.py", "tuning/trial.py"}
 
 
-@pytest.mark.parametrize("file", FILES, ids=place)
-def test_one_rule_for_whose_files_are_replaced(file):
-    calls = {
-        f"{node.value.id}.{node.attr}"
-        for node in ast.walk(ast.parse(file.read_text("utf-8")))
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-    } & {"os.replace", "os.rename", "shutil.rmtree", "shutil.move"}
-    if package_of(file) != "core" and place(file) not in REPLACING:
-        assert not calls
+@of_each_package
+def test_one_rule_for_whose_files_are_replaced(files):
+    for file in files:
+        calls = {
+            f"{node.value.id}.{node.attr}"
+            for node in nodes(file)
+            if isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+        } & {"os.replace", "os.rename", "shutil.rmtree", "shutil.move"}
+        if package_of(file) != "core" and place(file) not in REPLACING:
+            assert not calls, file
 
 
 def test_files_are_replaced_in_known_places():

@@ -129,7 +129,9 @@ def signatures(request, monkeypatch):
 def test_a_kind_more(tmp_path):
     sources.prepare_table(write(tmp_path), tmp_path / "data")
     config = small.config(
-        fit={"epochs": 4, "steps_per_epoch": 20}, data={"history_length": 0}
+        optimizer={"learning_rate": 0.1},
+        fit={"epochs": 2, "steps_per_epoch": 9},
+        data={"history_length": 0},
     )
     run = training.train(
         tmp_path / "data", config, tmp_path / "run", progress=False

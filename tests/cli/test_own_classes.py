@@ -91,7 +91,7 @@ def test_load_run_says_what_to_pass(trained):
         training.load_run(trained)
 
 
-def test_evaluate_and_recommend(trained):
+def test_evaluate_and_recommend(untraced, trained):
     result = call("evaluate", trained, *ALLOW)
     assert result.exit_code == 0, result.output
     result = call("recommend", trained, "--user", "user1", *ALLOW)

@@ -122,7 +122,7 @@ def test_the_seed_is_the_order(dataset):
 )
 def test_a_stream_is_taken_up_at_any_step(dataset, batch_size):
     whole = numbers(dataset.batches(batch_size, seed=3), 14)
-    for first in range(8):
+    for first in (1, 4, 7):
         rest = dataset.batches(batch_size, seed=3, first_step=first)
         assert numbers(rest, 14 - first) == whole[first:]
 
@@ -326,7 +326,7 @@ def test_a_stream_of_requests_is_taken_up_at_any_step(
 ):
     dataset = by_request(dataset, sizes)
     whole = real(dataset.batches(batch_size, by="request", seed=3), 9)
-    for first in (1, 2, 3, 5, 8):
+    for first in (1, 3, 8):
         rest = dataset.batches(
             batch_size, by="request", seed=3, first_step=first
         )

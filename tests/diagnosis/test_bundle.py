@@ -14,7 +14,7 @@ from tfadrec.diagnosis import bundle_checks, examine_bundle
 
 @pytest.fixture(scope="module")
 def version():
-    return worlds.bundle("words") / "1"
+    return worlds.exported("words", replayed=True)[0] / "1"
 
 
 @pytest.fixture(scope="module")

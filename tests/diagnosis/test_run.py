@@ -20,7 +20,7 @@ from tfadrec.runs.folder import MODEL
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(untraced, tmp_path):
     """The small run, with a ranker of its own that a test may spoil."""
     return training.load_run(small.run_folder())
 

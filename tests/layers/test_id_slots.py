@@ -58,8 +58,14 @@ class Reference:
         return [self.row(key) for key in keys]
 
 
-@pytest.mark.parametrize("eviction", ["least_frequent", "oldest"])
-@pytest.mark.parametrize("admission", [1, 3])
+@pytest.mark.parametrize(
+    ("admission", "eviction"),
+    [
+        *((1, "least_frequent"), (3, "oldest")),
+        pytest.param(1, "oldest", marks=pytest.mark.slow),
+        pytest.param(3, "least_frequent", marks=pytest.mark.slow),
+    ],
+)
 def test_follows_the_reference(eviction, admission):
     random = np.random.default_rng(admission)
     slots = IdSlots(24, ways=4, admission=admission, eviction=eviction)

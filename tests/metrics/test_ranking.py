@@ -39,7 +39,7 @@ def test_auc_is_scikit_learns(rate, ties):
 
 @pytest.mark.parametrize(("rate", "ties"), CASES)
 def test_group_auc_is_a_loop_over_users(rate, ties):
-    labels, logits, users = sample(4_000, rate, 2, ties)
+    labels, logits, users = sample(1_000, rate, 2, ties)
     total = weight = 0.0
     for user in np.unique(users):
         mine = users == user
@@ -56,7 +56,7 @@ def test_group_auc_is_a_loop_over_users(rate, ties):
 @pytest.mark.parametrize(("rate", "ties"), CASES)
 @pytest.mark.parametrize("k", [1, 3, 10])
 def test_ndcg_is_scikit_learns_per_request(rate, ties, k):
-    labels, logits, requests = sample(4_000, rate, 3, ties)
+    labels, logits, requests = sample(1_000, rate, 3, ties)
     values = [
         sklearn.metrics.ndcg_score([labels[mine]], [logits[mine]], k=k)
         for mine in (requests == r for r in np.unique(requests))
@@ -69,7 +69,7 @@ def test_ndcg_is_scikit_learns_per_request(rate, ties, k):
 
 @pytest.mark.parametrize("rate", [0.01, 0.3])
 def test_mrr_is_a_loop_over_requests(rate):
-    labels, logits, requests = sample(4_000, rate, 4, ties=False)
+    labels, logits, requests = sample(1_000, rate, 4, ties=False)
     values = []
     for request in np.unique(requests):
         mine = requests == request
@@ -213,7 +213,7 @@ def test_calibration_ratio_by_hand():
 
 @pytest.mark.parametrize(("rate", "ties"), CASES)
 def test_uauc_is_a_loop_over_users(rate, ties):
-    labels, logits, users = sample(4_000, rate, 9, ties)
+    labels, logits, users = sample(1_000, rate, 9, ties)
     values = [
         sklearn.metrics.roc_auc_score(labels[mine], logits[mine])
         for mine in (users == user for user in np.unique(users))

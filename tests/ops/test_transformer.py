@@ -1,5 +1,6 @@
 """The transformer's parts against NumPy and the standard library."""
 
+import itertools
 import math
 
 import numpy as np
@@ -222,10 +223,27 @@ def attention_inputs(random, per_query):
     return query, key, value, mask, random.normal(size=(1, 2, 4, 5))
 
 
-@pytest.mark.parametrize("per_query", [False, True])
-@pytest.mark.parametrize("is_plain", [False, True])
-@pytest.mark.parametrize("dtype", PRECISIONS)
-@pytest.mark.parametrize("jit_compile", [False, True])
+#: Compiled in the default run: each precision, and each form of mask and bias.
+COMPILED = {
+    *(("float32", False, False), ("float32", True, True)),
+    *(("float16", True, False), ("bfloat16", False, True)),
+}
+
+
+@pytest.mark.parametrize(
+    ("jit_compile", "dtype", "is_plain", "per_query"),
+    [
+        pytest.param(
+            jit_compile,
+            *case,
+            marks=pytest.mark.slow
+            if jit_compile and case not in COMPILED
+            else (),
+        )
+        for jit_compile in (False, True)
+        for case in itertools.product(PRECISIONS, (False, True), (False, True))
+    ],
+)
 def test_attention(random, per_query, is_plain, dtype, jit_compile):
     *qkv, mask, bias = attention_inputs(random, per_query)
     scale = 8**-0.5 * 2**0.5 if is_plain else 1.0

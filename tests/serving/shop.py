@@ -181,9 +181,13 @@ def ranker_of(found):
     return ranker
 
 
-@functools.cache
 def shop(policy="float32"):
     """The dataset, a ranker of it, and the answers of its service."""
+    return _shop(policy)
+
+
+@functools.cache
+def _shop(policy):  # so that a default and the same by name are one
     found = dataset()
     with precision(policy):
         return served(found, ranker_of(found))

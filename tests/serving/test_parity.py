@@ -16,12 +16,17 @@ from tfadrec.serving.scores import Scores
 
 
 @pytest.mark.parametrize(
-    "name", ["words", pytest.param("numbers", marks=pytest.mark.slow)]
+    "name",
+    [
+        "shop",
+        pytest.param("words", marks=pytest.mark.slow),
+        pytest.param("numbers", marks=pytest.mark.slow),
+    ],
 )
 def test_the_report(name):
     path, _ = worlds.exported(name, replayed=True)
     report = json.loads((path / "1/parity.json").read_text())
-    dataset = getattr(worlds, name)().dataset
+    dataset = worlds.of(name).dataset
     assert report["rows"] == min(256, len(dataset)) > 100
     assert report["tensorflow"] == tf.__version__
     assert report["ops_outside_core"] == {}
@@ -32,7 +37,7 @@ def test_the_report(name):
         for case in ("plain", "merged")
     }
     # New ads' texts are magnified: their model has random weights.
-    ranker = getattr(worlds, name)().ranker
+    ranker = worlds.of(name).ranker
     assert report["bound"] == parity.bound_of_texts(ranker) < 0.02
     for case, difference in report["differences"].items():
         bound = report["bound"] if "new_ads" in case else 1e-5

@@ -408,7 +408,10 @@ def test_many_at_a_time(server, good, expected):
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory):
-    """A server with a token, of a bundle to which versions are added."""
+    """A server with a token, of a bundle to which versions are added.
+
+    In the default run, that of `test_hostile_clients` has both, and is ended.
+    """
     path = tmp_path_factory.mktemp("guarded") / "numbers"
     shutil.copytree(worlds.bundle("numbers"), path)
     environment = {**os.environ, "TFADREC_TOKEN": "sesame"}
@@ -425,6 +428,7 @@ def inside(guarded):
         yield lambda at="": connection.ask(at=at, headers=headers)
 
 
+@pytest.mark.slow
 def test_the_token(guarded, inside):
     with servers.Connection(guarded.url) as outside:
         for wrong in ({}, {"Authorization": "Bearer sesam"}):
@@ -443,6 +447,7 @@ def test_the_token(guarded, inside):
         assert client.status() == {1: "AVAILABLE"}
 
 
+@pytest.mark.slow
 def test_a_newer_version_is_picked_up(guarded, inside):
     """Also one that cannot be loaded until all of it is copied."""
     (guarded.path / "2").mkdir()
@@ -470,6 +475,7 @@ def test_a_newer_version_is_picked_up(guarded, inside):
         assert answer["model_spec"]["version"] == version
 
 
+@pytest.mark.slow
 def test_a_body_that_does_not_end(guarded):
     path = urllib.parse.urlsplit(guarded.url).path
     begun = time.monotonic()
@@ -482,6 +488,7 @@ def test_a_body_that_does_not_end(guarded):
     assert 4 < time.monotonic() - begun < 20
 
 
+@pytest.mark.slow
 def test_sigterm_ends_it_cleanly(guarded):
     """The last test of this server."""
     guarded.process.send_signal(signal.SIGTERM)

@@ -1,10 +1,10 @@
-"""Two datasets and a ranker for each, with weights that tell things apart.
+"""Datasets and a ranker for each, with weights that tell things apart.
 
 `words` has string ids, a categorical context, ad copy with an encoder, and a
 ranker of clicks and conversions that searches histories by the kind of an ad;
 `numbers` has integer
 ids, a numeric context far from zero, more ads than `recommend` scores at a
-time, and a ranker of clicks.
+time, and a ranker of clicks. `shop` is described in its own module.
 """
 
 import dataclasses
@@ -16,6 +16,7 @@ import pytest
 import tokenizers
 import yaml
 
+from tests.serving import shop
 from tests.training import small
 from tfadrec import data, layers, serving, training
 from tfadrec.core.door import tf
@@ -165,10 +166,14 @@ def _served(dataset, config, tokenizer=None, encoder=None):
 
 @functools.cache
 def exported(name, replayed):
-    """The folder of versions of one of the two, and its replay's answers."""
-    world = {"words": words, "numbers": numbers}[name]()
+    """The folder of versions of a world, and its replay's answers."""
     kind = "replayed" if replayed else "plain"
-    return export(world, small.folder() / kind / name, replayed)
+    return export(of(name), small.folder() / kind / name, replayed)
+
+
+def of(name):
+    """One of the three."""
+    return {"words": words, "numbers": numbers, "shop": shop.shop}[name]()
 
 
 def export(world, path, replayed=True):
@@ -207,8 +212,8 @@ def export(world, path, replayed=True):
 
 
 def bundle(name):
-    """The folder of versions of one of the two; only `words` are replayed."""
-    return exported(name, replayed=name == "words")[0]
+    """The folder of versions of a world, exported without a replay."""
+    return exported(name, replayed=False)[0]
 
 
 @functools.cache

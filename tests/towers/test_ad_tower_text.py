@@ -102,7 +102,7 @@ def assert_as_plain(tower, found):
     ("tuning", "by_xla"),
     [
         ("full", False),
-        (top_layers(1), False),
+        pytest.param(top_layers(1), False, marks=pytest.mark.slow),
         pytest.param("full", True, marks=pytest.mark.slow),
     ],
     ids=str,

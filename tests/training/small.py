@@ -4,13 +4,17 @@ Made once and shared by the tests of training, serving and the command line.
 """
 
 import atexit
+import contextlib
 import functools
 import pathlib
 import shutil
 import tempfile
 
+import pytest
+
 from tfadrec import training
 from tfadrec.core.config import RunConfig
+from tfadrec.core.door import keras
 from tfadrec.data.sources import prepare_synthetic
 from tfadrec.runs.folder import run_folder as folder_of
 
@@ -73,6 +77,18 @@ def run_folder():
 def run():
     """The run, read back from its folder."""
     return training.load_run(run_folder())
+
+
+@contextlib.contextmanager
+def untraced():
+    """What Keras models do inside is done op by op.
+
+    A graph of a training step takes seconds to trace, and a step op by op a
+    tenth of one or more: it is for a few steps. `trained` is of a graph.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.Model, "run_eagerly", True)
+        yield
 
 
 def rewrite(run, name, text):

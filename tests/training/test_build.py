@@ -81,7 +81,9 @@ def test_pieces_that_can_be_left_out(dataset):
     [("interaction", n) for n in interaction.__all__ if n != "CTRHead"]
     + [("multitask", n) for n in multitask.__all__],
 )
+@pytest.mark.slow
 def test_every_class_fits_in(dataset, section, name):
+    """As it is by default; `test_every_layer` has small ones in each run."""
     ranker = build(dataset, **{section: {"class": name}})
     assert type(getattr(ranker, section)).__name__ == name
     inputs, _ = next(iter(dataset.batches(8)))

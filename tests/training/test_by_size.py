@@ -38,7 +38,7 @@ def test_what_is_given_stays():
     assert chosen_by_size({"epochs": 3}, rows)["batch_size"] == 64
 
 
-def test_the_choice_is_written_into_the_run(tmp_path):
+def test_the_choice_is_written_into_the_run(untraced, tmp_path):
     """And the same settings, with nothing chosen, go on with it."""
     asked = small.config(fit={"epochs": 1, "steps_per_epoch": 1})
     del asked.fit["batch_size"]

@@ -147,7 +147,7 @@ def test_early_stopping(
     assert best_epoch(history, monitor) == best
 
 
-def test_every_task_is_measured(parts, tmp_path):
+def test_every_task_is_measured(untraced, parts, tmp_path):
     """The first under plain names, the others under their own."""
     settings = small.config(ranker={"tasks": ["clicked", "converted"]})
     ranker = training.build_ranker(settings, parts[0])
@@ -223,7 +223,7 @@ def test_bad_arguments(parts, tmp_path, arguments, message):
     assert not (tmp_path / "out").exists()
 
 
-def test_the_learning_rate_falls_to_zero(parts, tmp_path):
+def test_the_learning_rate_falls_to_zero(untraced, parts, tmp_path):
     """Plain descent from one gradient tells the rate of its step."""
     ranker = training.build_ranker(small.config(), parts[0])
     rates = []
@@ -246,7 +246,7 @@ def test_the_learning_rate_falls_to_zero(parts, tmp_path):
         assert float(ranker.optimizer.learning_rate) == pytest.approx(0.6)
 
 
-def test_a_schedule_is_left_alone(parts, tmp_path):
+def test_a_schedule_is_left_alone(untraced, parts, tmp_path):
     ranker = training.build_ranker(small.config(), parts[0])
     schedule = keras.optimizers.schedules.PolynomialDecay(0.1, 4, 0.05)
     ranker.compile(keras.optimizers.SGD(schedule))

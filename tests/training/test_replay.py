@@ -14,7 +14,7 @@ ads: {file: ads.csv, ad_id: ad, title: ad}
 impressions: {file: log.csv, user_id: user, ad_id: ad, timestamp: time,
               clicked: click}
 """
-DAYS, A_DAY = 3, 120
+DAYS, A_DAY, BATCH = 3, 120, 24
 WAYS = ("frozen", "updated", "retrained")
 
 
@@ -41,8 +41,8 @@ def world(tmp_path_factory):
 
 
 CONFIG = small.config(
-    fit={"epochs": 3, "batch_size": 8, "steps_per_epoch": None},
-    optimizer={"learning_rate": 0.05},
+    fit={"epochs": 3, "batch_size": BATCH, "steps_per_epoch": None},
+    optimizer={"learning_rate": 0.15},
 )
 SETTINGS = {"first": 1 / DAYS, "days": 1.0, "epochs": 4}
 
@@ -77,11 +77,11 @@ def test_what_it_cost(replayed):
     """Four passes of 80 % of a day and of what was held out the day before."""
     found, _ = replayed
     rows = int(0.8 * A_DAY) + int(0.2 * A_DAY)
-    assert found[1]["updated"]["examples"] == 4 * (rows // 8) * 8
+    assert found[1]["updated"]["examples"] == 4 * (rows // BATCH) * BATCH
     # Three passes over both days but for the last one's held-out rows.
     again = A_DAY + int(0.8 * A_DAY)
     assert found[1]["retrained"]["examples"] in (
-        epochs * (again // 8) * 8 for epochs in (1, 2, 3)
+        epochs * (again // BATCH) * BATCH for epochs in (1, 2, 3)
     )
     assert found[1]["updated"]["seconds"] > 0
 

@@ -167,7 +167,7 @@ def test_a_folder_with_other_things_is_refused(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-def test_settings_that_failed_do_not_claim_the_folder(tmp_path):
+def test_settings_that_failed_do_not_claim_the_folder(untraced, tmp_path):
     """A typing error is mended without removing anything."""
     out = tmp_path / "run"
     for sections in (
@@ -373,7 +373,7 @@ def test_no_run(tmp_path, name):
         training.load_run(tmp_path / name)
 
 
-def test_the_example_of_clicks_and_conversions_runs(tmp_path):
+def test_the_example_of_clicks_and_conversions_runs(untraced, tmp_path):
     """From its file to metrics of both tasks, cut short."""
     example = RunConfig.from_yaml(
         (EXAMPLES / "multitask.yaml").read_text("utf-8")

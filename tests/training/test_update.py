@@ -54,7 +54,8 @@ def days(tmp_path_factory):
     folder = tmp_path_factory.mktemp("days")
     datasets = [write_day(folder / f"day{day}", day) for day in range(3)]
     config = small.config(**CONFIG)
-    training.train(datasets[0], config, folder / "run", progress=False)
+    with small.untraced():
+        training.train(datasets[0], config, folder / "run", progress=False)
     return folder / "run", datasets
 
 
@@ -63,7 +64,8 @@ def updated(days, tmp_path_factory):
     """The run after the second day."""
     run, datasets = days
     out = tmp_path_factory.mktemp("updated") / "run"
-    return training.update(run, datasets[1], out, progress=False), out
+    with small.untraced():
+        return training.update(run, datasets[1], out, progress=False), out
 
 
 def test_all_that_is_new_joins(days, updated):
@@ -99,7 +101,7 @@ def test_rows_are_learned_once(days, updated):
     assert steps == before.ranker.optimizer.iterations.numpy() + learned
 
 
-def test_a_share_is_rehearsed(days, tmp_path):
+def test_a_share_is_rehearsed(days, untraced, tmp_path):
     run, datasets = days
     before = training.load_run(run)
     result = training.update(
@@ -145,7 +147,7 @@ def test_a_killed_update_goes_on(days, tmp_path, monkeypatch):
         np.testing.assert_array_equal(one, other)
 
 
-def test_the_command_and_the_day_after(days, updated, tmp_path):
+def test_the_command_and_the_day_after(days, updated, untraced, tmp_path):
     _, datasets = days
     result, out = updated
     folders = map(str, (out, datasets[2], tmp_path / "run"))

@@ -95,7 +95,7 @@ PAGE = st.recursive(
 )
 
 
-@hypothesis.settings(max_examples=200)
+@hypothesis.settings(max_examples=80)
 @hypothesis.given(st.lists(PAGE, max_size=3).map("".join))
 def test_well_formed_html_is_read_as_a_parser_does(page):
     parser = Shown()

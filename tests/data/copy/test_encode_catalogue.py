@@ -25,6 +25,9 @@ ADS = {
 TEXTS = ["a b. d. e, f", "", "c", ""]
 
 
+pytestmark = pytest.mark.usefixtures("op_by_op")
+
+
 def write(path, **changed):
     columns = {**ADS, **changed}
     pq.write_table(

@@ -173,7 +173,7 @@ EACH = pytest.mark.parametrize("name", BACKENDS)
     ],
 )
 def test_real_and_random_texts(name):
-    check(name, [*real_texts(), *random_texts(1000, 1)])
+    check(name, [*real_texts(), *random_texts(400, 1)])
 
 
 @pytest.mark.slow

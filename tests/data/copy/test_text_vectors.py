@@ -30,7 +30,7 @@ def tokenizer():
 
 
 @pytest.fixture
-def encoded(monkeypatch):
+def encoded(op_by_op, monkeypatch):
     """The number of texts in each call of the encoder."""
     counts = []
     traced = module._traced
@@ -221,7 +221,9 @@ def test_a_damaged_part_is_made_again(
     assert path.read_bytes() == before
 
 
-def test_a_folder_where_a_part_should_be(tmp_path, tokenizer, encoder):
+def test_a_folder_where_a_part_should_be(
+    op_by_op, tmp_path, tokenizer, encoder
+):
     text_vectors(TEXTS, tokenizer, encoder, cache=tmp_path)
     (path,) = tmp_path.rglob("part-*.parquet")
     path.unlink()
@@ -257,25 +259,28 @@ def test_batches_at_once(monkeypatch):
         assert module._batches_at_once() == expected
 
 
+@pytest.mark.parametrize("most", [0, module._MAX_CONSTANT_BYTES])
 def test_large_weights_stay_variables(
-    tmp_path, tokenizer, encoder, monkeypatch
+    tmp_path, tokenizer, encoder, monkeypatch, most
 ):
     """A graph with more than 2 GB of constants would be none."""
-    monkeypatch.setattr(module, "_MAX_CONSTANT_BYTES", 0)
+    monkeypatch.setattr(module, "_MAX_CONSTANT_BYTES", most)
     vectors = text_vectors(TEXTS, tokenizer, encoder, cache=tmp_path)
     np.testing.assert_allclose(
         vectors, one_by_one(TEXTS, tokenizer, encoder), atol=1e-5
     )
 
 
-def test_no_scratch_stays(tmp_path, tokenizer, encoder):
+def test_no_scratch_stays(op_by_op, tmp_path, tokenizer, encoder):
     text_vectors(TEXTS, tokenizer, encoder, cache=tmp_path)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) == 1
     assert files[0].name.startswith("part-")
 
 
-def test_the_default_folder(tmp_path, monkeypatch, tokenizer, encoder):
+def test_the_default_folder(
+    op_by_op, tmp_path, monkeypatch, tokenizer, encoder
+):
     monkeypatch.setenv("TFADREC_CACHE", str(tmp_path))
     text_vectors(TEXTS, tokenizer, encoder)
     assert len(list((tmp_path / "text_vectors").rglob("part-*"))) == 1
@@ -289,7 +294,9 @@ def test_nothing_to_encode(texts, tmp_path, tokenizer, encoder, encoded):
 
 
 @pytest.mark.parametrize("progress", [True, False])
-def test_progress(progress, tmp_path, tokenizer, encoder, capfd, monkeypatch):
+def test_progress(
+    op_by_op, progress, tmp_path, tokenizer, encoder, capfd, monkeypatch
+):
     monkeypatch.setattr("tfadrec.core.progress.LINE_SECONDS", 0)
     kwargs = {"cache": tmp_path, "progress": progress}
     text_vectors(TEXTS, tokenizer, encoder, **kwargs)

@@ -1,5 +1,6 @@
 """What holds for every language model, against transformers' own output."""
 
+import itertools
 import re
 
 import numpy as np
@@ -61,8 +62,22 @@ def test_equal_to_transformers(kind, batch):
     np.testing.assert_allclose(encoder(kind)(batch)[:5], means, atol=1e-5)
 
 
-@pytest.mark.parametrize("pooling", ["mean", "cls", "last_token", "attention"])
-@pytest.mark.parametrize("kind", KINDS)
+#: In the default run, each kind of model and each pooling once.
+POOLED = {
+    *(("bert", "cls"), ("bert", "attention")),
+    *(("gpt2", "last_token"), ("t5", "mean")),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "pooling"),
+    [
+        pytest.param(*pair, marks=() if pair in POOLED else pytest.mark.slow)
+        for pair in itertools.product(
+            CONFIGS, ("mean", "cls", "last_token", "attention")
+        )
+    ],
+)
 def test_padding_on_either_side_is_the_bare_text(kind, pooling, batch):
     made = encoder(kind, pooling=pooling)
     lengths = batch["token_mask"].sum(1)

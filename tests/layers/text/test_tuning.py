@@ -24,13 +24,21 @@ from tfadrec.layers.text.tuning import as_tuning, tuning_config
 from tfadrec.layers.text.tuning.bottlenecks import Bottlenecks
 from tfadrec.layers.text.tuning.low_rank import LowRank
 
-#: The last one is T5 with another feed-forward layer.
-KINDS = [
-    pytest.param(kind, marks=pytest.mark.slow) if "gated" in kind else kind
-    for kind in CONFIGS
-]
 ALL = ("query", "key", "value", "output", "expand", "contract")
 ADALORA = {"final_rank": 1, "last_step": 9}
+
+
+def of_each_kind(*cases):
+    """Each case and each kind of model once; the other pairs are slow."""
+    kinds = list(CONFIGS)
+    quick = {(n % len(cases), kinds[n % 3]) for n in range(max(3, len(cases)))}
+    return [
+        pytest.param(
+            kind, *case, marks=() if (n, kind) in quick else pytest.mark.slow
+        )
+        for n, case in enumerate(cases)
+        for kind in kinds
+    ]
 
 
 @pytest.mark.parametrize(
@@ -88,16 +96,15 @@ def test_bad_settings(make, message):
 
 
 @pytest.mark.parametrize(
-    ("way", "per_block"),
-    [
+    ("kind", "way", "per_block"),
+    of_each_kind(
         (lora(2), 4),
         (lora(2, targets=ALL), 12),
         (lora(2, **ADALORA), 6),
         (adapter(3), 8),
         (prefix(3), 2),
-    ],
+    ),
 )
-@pytest.mark.parametrize("kind", KINDS)
 def test_what_is_trained(kind, way, per_block, batch):
     made = encoder(kind, tuning=way)
     names = {variable.name for variable in made.trainable_weights}
@@ -121,8 +128,10 @@ def test_numbers_of_weights():
     assert made.num_weights()["trainable"] == 2 * 2 * 3 * 12
 
 
-@pytest.mark.parametrize("way", [lora(2, 3.0), lora(2, **ADALORA), adapter(3)])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("kind", "way"),
+    of_each_kind((lora(2, 3.0),), (lora(2, **ADALORA),), (adapter(3),)),
+)
 def test_new_ones_change_nothing(kind, way, batch):
     made = ENCODERS[kind](CONFIGS[kind], tuning=way)
     made.build(None)
@@ -141,9 +150,9 @@ MATRICES = {
 
 
 @pytest.mark.parametrize(
-    "way", [lora(2, 3.0, ALL), lora(2, 3.0, ALL, **ADALORA)]
+    ("kind", "way"),
+    of_each_kind((lora(2, 3.0, ALL),), (lora(2, 3.0, ALL, **ADALORA),)),
 )
-@pytest.mark.parametrize("kind", KINDS)
 def test_lora_merges(kind, way, batch):
     made = encoder(kind, tuning=way, pooling="attention")
     if way.final_rank:
