@@ -1,17 +1,18 @@
 """What finds the ads that users click: a retriever, and what others have.
 
-    python benchmarks/retrieval.py DATA [SEEDS] [EPOCHS]
+    python benchmarks/retrieval.py DATA [SEEDS] [EPOCHS] [VECTORS]
 
-DATA is a prepared dataset with times. On its test rows, the newest tenth, each
-click is to be found among all ads; once more for the clicks on ads that have no
-training rows. Beside `models.AdRetriever` at its defaults:
+DATA is a prepared dataset with times, and VECTORS what `tfadrec encode-ads` made of
+its ads. On its test rows each click is to be found among all ads that are not in
+the user's history; once more for the clicks on ads that have no training rows.
+Beside `models.AdRetriever` at its defaults:
 
 - `two_tower`: the retrieval tutorial of tensorflow-recommenders: embeddings
   of 32 numbers for users and ads, in-batch softmax by `tfrs.tasks.Retrieval`,
   Adagrad at 0.1, batches of 8192;
 - `als`: Hu, Koren and Volinsky (2008) with exact solutions: 64 factors, a
-  confidence of 1 + 40 clicks, a penalty of 0.1 (the best of three on the
-  validation rows), 15 passes;
+  confidence of 1 + 40 clicks, the best of three penalties on the validation
+  rows, 15 passes; a user is the least squares of the history;
 - `item_to_item` and `popularity` of `evaluation.evaluate_retrieval`.
 """
 
@@ -19,6 +20,7 @@ import os
 import sys
 
 import numpy as np
+import scipy.sparse
 from machine import describe
 
 _KS, _FACTORS, _PASSES, _ALPHA = (10, 50), 64, 15, 40.0
@@ -34,7 +36,12 @@ def main() -> None:
     print(describe(), flush=True)
     from tfadrec import data
 
-    train, valid, test = data.split_by_time(data.open_dataset(folder))
+    dataset = data.open_dataset(folder)
+    if len(sys.argv) > 4:
+        vectors = np.load(f"{sys.argv[4]}/vectors.npy")
+        catalogue = dataset.catalogue.with_vectors("text", vectors)
+        dataset = dataset.with_catalogue(catalogue)
+    train, valid, test = data.split_by_time(dataset)
     train, valid, test = (_clicks(part) for part in (train, valid, test))
     is_new = ~np.isin(test.impressions.ads, train.impressions.ads)
     parts = {"all": test, "without training rows": test.select(is_new)}
@@ -90,7 +97,7 @@ def _measured(scores_of, rows) -> dict[str, float]:
     found = []
     for inputs, *_ in rows.batches(_BLOCK):
         plain = {name: values.numpy() for name, values in inputs.items()}
-        scores = np.asarray(scores_of(plain))[:, 1:]
+        scores = _without_history(np.asarray(scores_of(plain)), plain)[:, 1:]
         found.append(retrieval.places(scores, plain["candidate_ads"] - 1))
     higher, equal = map(np.concatenate, zip(*found, strict=True))
     return {
@@ -99,6 +106,16 @@ def _measured(scores_of, rows) -> dict[str, float]:
         )
         for name, k in (("recall", 50), ("ndcg", 10))
     }
+
+
+def _without_history(scores, inputs):
+    """Last what a user knows, but for what is to be found."""
+    rows = np.arange(len(scores))
+    wanted = scores[rows, inputs["candidate_ads"]]
+    scores = np.array(scores, np.float32)
+    scores[rows[:, None], inputs["history_ads"]] = scores.min() - 1
+    scores[rows, inputs["candidate_ads"]] = wanted
+    return scores
 
 
 def _retriever(train, valid, seed, epochs):
@@ -163,7 +180,23 @@ def _als(clicks, penalty, seed):
     for _ in range(_PASSES):
         _solve(sides[0], ads, users, penalty)
         _solve(sides[1], users, ads, penalty)
-    return lambda inputs: users[inputs["user_id"]] @ ads.T
+    ads[0] = 0  # the unknown ad, which padding is, too
+
+    def scores(inputs):
+        history = inputs["history_ads"]
+        is_real = (
+            np.arange(history.shape[1]) < inputs["history_length"][:, None]
+        )
+        rows, places = np.nonzero(is_real & (history > 0))
+        own = scipy.sparse.csr_matrix(
+            (np.ones(len(rows)), (rows, history[rows, places])),
+            (len(history), len(ads)),
+        )
+        found = np.zeros((len(history), _FACTORS))
+        _solve(own, ads, found, penalty)
+        return found @ ads.T
+
+    return scores
 
 
 def _solve(counts, fixed, free, penalty) -> None:
