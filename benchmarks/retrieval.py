@@ -2,10 +2,10 @@
 
     python benchmarks/retrieval.py DATA [SEEDS] [EPOCHS] [VECTORS]
 
-DATA is a prepared dataset with times, and VECTORS what `tfadrec encode-ads` made of
-its ads. On its test rows each click is to be found among all ads that are not in
-the user's history; once more for the clicks on ads that have no training rows.
-Beside `models.AdRetriever` at its defaults:
+DATA is a prepared dataset with times, and VECTORS what `tfadrec encode-ads`
+made of its ads. On its test rows each click is to be found among all ads that
+are not in the user's history; once more for the clicks on ads that have no
+training rows. Beside `models.AdRetriever` at its defaults:
 
 - `two_tower`: the retrieval tutorial of tensorflow-recommenders: embeddings
   of 32 numbers for users and ads, in-batch softmax by `tfrs.tasks.Retrieval`,
@@ -155,16 +155,16 @@ def _two_tower(train, seed, epochs):
             self.task = tfrs.tasks.Retrieval()
 
         def compute_loss(self, pair, training=False):
-            return self.task(self.users(pair[0]), self.ads(pair[1]))
+            return self.task(self.users(pair["user"]), self.ads(pair["ad"]))
 
     model = TwoTower()
     model.compile(keras.optimizers.legacy.Adagrad(0.1))
     impressions = train.impressions
     pairs = tf.data.Dataset.from_tensor_slices(
-        (impressions.users, impressions.ads)
+        {"user": impressions.users, "ad": impressions.ads}
     )
     pairs = pairs.shuffle(100_000, seed).batch(8192)
-    model.fit(pairs.map(lambda u, a: ((u, a),)), epochs=epochs, verbose=0)
+    model.fit(pairs, epochs=epochs, verbose=0)
     matrix = ads.embeddings.numpy().T
     table = users.embeddings.numpy()
     return lambda inputs: table[inputs["user_id"]] @ matrix
