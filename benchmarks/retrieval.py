@@ -52,7 +52,7 @@ def main() -> None:
     }
     told: dict[tuple[str, str], list[dict[str, float]]] = {}
     for seed in range(seeds):
-        for name, scores in _contenders(train, valid, seed, epochs).items():
+        for name, scores in _contenders(train, valid, seed, epochs):
             for part, rows in parts.items():
                 figures = _measured(scores, rows)
                 told.setdefault((part, name), []).append(figures)
@@ -72,7 +72,7 @@ def _clicks(rows):
 
 
 def _contenders(train, valid, seed, epochs):
-    """Name -> inputs of a batch to scores of all ads, [B, N + 1]."""
+    """Names, and from inputs of a batch to scores of all ads, [B, N + 1]."""
     from tfadrec.core.door import keras
     from tfadrec.evaluation import retrieval
     from tfadrec.models.catalogue_scores import catalogue_scores
@@ -82,13 +82,12 @@ def _contenders(train, valid, seed, epochs):
     tuned = [(_als(clicks, penalty, seed), penalty) for penalty in _PENALTIES]
     als = max(tuned, key=lambda each: _measured(each[0], valid)["ndcg@10"])
     print(f"als: a penalty of {als[1]}", flush=True)
-    return {
-        "popularity": retrieval._of_popularity(train),
-        "item_to_item": retrieval._of_item_to_item(train),
-        "als": als[0],
-        "two_tower": _two_tower(train, seed, epochs),
-        "AdRetriever": catalogue_scores(_retriever(train, valid, seed, epochs)),
-    }
+    yield "popularity", retrieval._of_popularity(train)
+    yield "item_to_item", retrieval._of_item_to_item(train)
+    yield "als", als[0]
+    yield "two_tower", _two_tower(train, seed, epochs)
+    found = _retriever(train, valid, seed, epochs)
+    yield "AdRetriever", catalogue_scores(found)
 
 
 def _measured(scores_of, rows) -> dict[str, float]:
