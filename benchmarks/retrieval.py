@@ -5,7 +5,8 @@
 DATA is a prepared dataset with times, and VECTORS what `tfadrec encode-ads`
 made of its ads. On its test rows each click is to be found among all ads that
 are not in the user's history; once more for the clicks on ads that have no
-training rows. Beside `models.AdRetriever` at its defaults:
+training rows. Beside `models.AdRetriever` at its defaults
+and with batches as `train` makes them:
 
 - `two_tower`: the retrieval tutorial of tensorflow-recommenders: embeddings
   of 32 numbers for users and ads, in-batch softmax by `tfrs.tasks.Retrieval`,
@@ -25,7 +26,7 @@ from machine import describe
 
 _KS, _FACTORS, _PASSES, _ALPHA = (10, 50), 64, 15, 40.0
 _PENALTIES = (0.1, 1.0, 10.0)
-_BATCH, _BLOCK = 512, 256
+_BLOCK = 256
 
 
 def main() -> None:
@@ -121,14 +122,16 @@ def _retriever(train, valid, seed, epochs):
     """The epoch of the highest recall on the validation rows."""
     from tfadrec import models, optimizers
     from tfadrec.models.catalogue_scores import catalogue_scores
+    from tfadrec.training.by_size import batch_size_for
 
+    size = batch_size_for(len(train))
     retriever = models.AdRetriever.for_dataset(train)
     retriever.compile(optimizers.LazyAdam(0.002))
     best = (-1.0, retriever.get_weights())
     for epoch in range(epochs):
         retriever.fit(
-            train.batches(_BATCH, seed=100 * seed + epoch),
-            steps_per_epoch=max(1, len(train) // _BATCH),
+            train.batches(size, seed=100 * seed + epoch),
+            steps_per_epoch=len(train) // size,
             verbose=0,
         )
         recall = _measured(catalogue_scores(retriever), valid)["recall@50"]

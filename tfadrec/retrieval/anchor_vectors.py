@@ -97,7 +97,11 @@ class AnchorVectors(tf.Module):
         # One column more on each side: what is the same for all ads of a user,
         # and what an ad is worth to anybody.
         self._said = _Network(random, *_range(said, spread), width + 1)
-        self._event = _Network(random, *_range(events), _HIDDEN, width + 1)
+        # One scale for all of a vector: small numbers in it tell little.
+        scale = events.std() + 1e-6 if len(events) else 1.0
+        self._event = _Network(
+            random, *_range(events, scale), _HIDDEN, width + 1
+        )
         self._ad = _Network(
             random, *_range(features), _HIDDEN, _HIDDEN, width + 1
         )
@@ -177,7 +181,7 @@ class _Network(tf.Module):
 def _range(sample, scale=None):
     """The mean of rows, and how far they are from it where that is not told."""
     if not len(sample):
-        return np.zeros(sample.shape[1]), 1.0
+        return np.zeros(sample.shape[1]), scale
     if scale is None:
         scale = sample.std(axis=0) + 1e-6
     return sample.mean(axis=0), scale
@@ -195,8 +199,9 @@ def _fixed(values):
 
 
 def _dense(random, inputs, units):
-    """A kernel as He et al. begin with, and a bias."""
-    kernel = random.normal(0, (2 / inputs) ** 0.5, (inputs, units))
+    """A kernel as Glorot and Bengio begin with, and a bias."""
+    spread = (2 / (inputs + units)) ** 0.5
+    kernel = random.normal(0, spread, (inputs, units))
     return (
         tf.Variable(kernel.astype(np.float32)),
         tf.Variable(np.zeros(units, np.float32)),
