@@ -120,7 +120,10 @@ def test_an_encoder_that_looks_at_candidates_is_refused():
 
 
 def test_new_ads_are_found_by_their_copy():
-    """Popularity cannot tell them apart; one in four is of the taste."""
+    """Popularity cannot tell them apart; one in four is of the taste.
+
+    Copy that is alike has vectors that are alike before anything is learned.
+    """
     train, test = tastes.parts()
     retriever = made(train)
     retriever.compile(optimizers.LazyAdam(0.02))
@@ -129,7 +132,7 @@ def test_new_ads_are_found_by_their_copy():
         train.batches(64, seed=0), steps_per_epoch=40, epochs=1, verbose=0
     )
     found = evaluation.evaluate_retrieval(retriever, test, train, ks=(15,))
-    assert before["retriever"]["recall@15"] < 0.5
+    assert before["retriever"]["recall@15"] > 0.9
     assert found["retriever"]["recall@15"] > 0.95
     assert found["popularity"]["recall@15"] == 0
     assert found["item_to_item"]["recall@15"] < 0.1
