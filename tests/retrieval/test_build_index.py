@@ -53,7 +53,7 @@ def test_the_recall_is_that_of_searches():
 
 
 def test_what_no_query_looks_at_parts_no_rows():
-    """Of 45 lists 14 are read for the same recall where it does."""
+    """By plain distance 32 of 45 lists would be read for the same recall."""
     random = np.random.default_rng(2)
     vectors, queries = clustered(500, 6, 20, 0.3), clustered(64, 6, 20, 0.3)
     vectors[:, 3:] = 20 * random.normal(size=(500, 3))
@@ -61,7 +61,7 @@ def test_what_no_query_looks_at_parts_no_rows():
     index = retrieval.build_index(
         vectors, queries=queries, recall=0.9, k=10, exact_rows=100
     )
-    assert index.probes <= 8
+    assert index.probes <= 12
 
 
 def test_few_rows_are_all_scored():
