@@ -1,17 +1,19 @@
 """What finds the ads that users click: a retriever, and what others have.
 
-    python benchmarks/retrieval.py DATA [SEEDS] [EPOCHS]
+    python benchmarks/retrieval.py DATA [SEEDS] [EPOCHS] [VECTORS]
 
-DATA is a prepared dataset with times. On its test rows, the newest tenth, each
-click is to be found among all ads; once more for the clicks on ads that have no
-training rows. Beside `models.AdRetriever` at its defaults:
+DATA is a prepared dataset with times, and VECTORS what `tfadrec encode-ads`
+made of its ads. On its test rows each click is to be found among all ads that
+are not in the user's history; once more for the clicks on ads that have no
+training rows. Beside `models.AdRetriever` at its defaults
+and with batches as `train` makes them:
 
 - `two_tower`: the retrieval tutorial of tensorflow-recommenders: embeddings
   of 32 numbers for users and ads, in-batch softmax by `tfrs.tasks.Retrieval`,
   Adagrad at 0.1, batches of 8192;
 - `als`: Hu, Koren and Volinsky (2008) with exact solutions: 64 factors, a
-  confidence of 1 + 40 clicks, a penalty of 0.1 (the best of three on the
-  validation rows), 15 passes;
+  confidence of 1 + 40 clicks, the best of three penalties on the validation
+  rows, 15 passes; a user is the least squares of the history;
 - `item_to_item` and `popularity` of `evaluation.evaluate_retrieval`.
 """
 
@@ -19,11 +21,12 @@ import os
 import sys
 
 import numpy as np
+import scipy.sparse
 from machine import describe
 
 _KS, _FACTORS, _PASSES, _ALPHA = (10, 50), 64, 15, 40.0
 _PENALTIES = (0.1, 1.0, 10.0)
-_BATCH, _BLOCK = 512, 256
+_BLOCK = 256
 
 
 def main() -> None:
@@ -34,7 +37,12 @@ def main() -> None:
     print(describe(), flush=True)
     from tfadrec import data
 
-    train, valid, test = data.split_by_time(data.open_dataset(folder))
+    dataset = data.open_dataset(folder)
+    if len(sys.argv) > 4:
+        vectors = np.load(f"{sys.argv[4]}/vectors.npy")
+        catalogue = dataset.catalogue.with_vectors("text", vectors)
+        dataset = dataset.with_catalogue(catalogue)
+    train, valid, test = data.split_by_time(dataset)
     train, valid, test = (_clicks(part) for part in (train, valid, test))
     is_new = ~np.isin(test.impressions.ads, train.impressions.ads)
     parts = {"all": test, "without training rows": test.select(is_new)}
@@ -45,7 +53,7 @@ def main() -> None:
     }
     told: dict[tuple[str, str], list[dict[str, float]]] = {}
     for seed in range(seeds):
-        for name, scores in _contenders(train, valid, seed, epochs).items():
+        for name, scores in _contenders(train, valid, seed, epochs):
             for part, rows in parts.items():
                 figures = _measured(scores, rows)
                 told.setdefault((part, name), []).append(figures)
@@ -65,7 +73,7 @@ def _clicks(rows):
 
 
 def _contenders(train, valid, seed, epochs):
-    """Name -> inputs of a batch to scores of all ads, [B, N + 1]."""
+    """Names, and from inputs of a batch to scores of all ads, [B, N + 1]."""
     from tfadrec.core.door import keras
     from tfadrec.evaluation import retrieval
     from tfadrec.models.catalogue_scores import catalogue_scores
@@ -75,13 +83,12 @@ def _contenders(train, valid, seed, epochs):
     tuned = [(_als(clicks, penalty, seed), penalty) for penalty in _PENALTIES]
     als = max(tuned, key=lambda each: _measured(each[0], valid)["ndcg@10"])
     print(f"als: a penalty of {als[1]}", flush=True)
-    return {
-        "popularity": retrieval._of_popularity(train),
-        "item_to_item": retrieval._of_item_to_item(train),
-        "als": als[0],
-        "two_tower": _two_tower(train, seed, epochs),
-        "AdRetriever": catalogue_scores(_retriever(train, valid, seed, epochs)),
-    }
+    yield "popularity", retrieval._of_popularity(train)
+    yield "item_to_item", retrieval._of_item_to_item(train)
+    yield "als", als[0]
+    yield "two_tower", _two_tower(train, seed, epochs)
+    found = _retriever(train, valid, seed, epochs)
+    yield "AdRetriever", catalogue_scores(found)
 
 
 def _measured(scores_of, rows) -> dict[str, float]:
@@ -90,7 +97,7 @@ def _measured(scores_of, rows) -> dict[str, float]:
     found = []
     for inputs, *_ in rows.batches(_BLOCK):
         plain = {name: values.numpy() for name, values in inputs.items()}
-        scores = np.asarray(scores_of(plain))[:, 1:]
+        scores = _without_history(np.asarray(scores_of(plain)), plain)[:, 1:]
         found.append(retrieval.places(scores, plain["candidate_ads"] - 1))
     higher, equal = map(np.concatenate, zip(*found, strict=True))
     return {
@@ -101,18 +108,30 @@ def _measured(scores_of, rows) -> dict[str, float]:
     }
 
 
+def _without_history(scores, inputs):
+    """Last what a user knows, but for what is to be found."""
+    rows = np.arange(len(scores))
+    wanted = scores[rows, inputs["candidate_ads"]]
+    scores = np.array(scores, np.float32)
+    scores[rows[:, None], inputs["history_ads"]] = scores.min() - 1
+    scores[rows, inputs["candidate_ads"]] = wanted
+    return scores
+
+
 def _retriever(train, valid, seed, epochs):
     """The epoch of the highest recall on the validation rows."""
     from tfadrec import models, optimizers
     from tfadrec.models.catalogue_scores import catalogue_scores
+    from tfadrec.training.by_size import batch_size_for
 
+    size = batch_size_for(len(train))
     retriever = models.AdRetriever.for_dataset(train)
     retriever.compile(optimizers.LazyAdam(0.002))
     best = (-1.0, retriever.get_weights())
     for epoch in range(epochs):
         retriever.fit(
-            train.batches(_BATCH, seed=100 * seed + epoch),
-            steps_per_epoch=max(1, len(train) // _BATCH),
+            train.batches(size, seed=100 * seed + epoch),
+            steps_per_epoch=len(train) // size,
             verbose=0,
         )
         recall = _measured(catalogue_scores(retriever), valid)["recall@50"]
@@ -138,16 +157,16 @@ def _two_tower(train, seed, epochs):
             self.task = tfrs.tasks.Retrieval()
 
         def compute_loss(self, pair, training=False):
-            return self.task(self.users(pair[0]), self.ads(pair[1]))
+            return self.task(self.users(pair["user"]), self.ads(pair["ad"]))
 
     model = TwoTower()
     model.compile(keras.optimizers.legacy.Adagrad(0.1))
     impressions = train.impressions
     pairs = tf.data.Dataset.from_tensor_slices(
-        (impressions.users, impressions.ads)
+        {"user": impressions.users, "ad": impressions.ads}
     )
     pairs = pairs.shuffle(100_000, seed).batch(8192)
-    model.fit(pairs.map(lambda u, a: ((u, a),)), epochs=epochs, verbose=0)
+    model.fit(pairs, epochs=epochs, verbose=0)
     matrix = ads.embeddings.numpy().T
     table = users.embeddings.numpy()
     return lambda inputs: table[inputs["user_id"]] @ matrix
@@ -163,7 +182,23 @@ def _als(clicks, penalty, seed):
     for _ in range(_PASSES):
         _solve(sides[0], ads, users, penalty)
         _solve(sides[1], users, ads, penalty)
-    return lambda inputs: users[inputs["user_id"]] @ ads.T
+    ads[0] = 0  # the unknown ad, which padding is, too
+
+    def scores(inputs):
+        history = inputs["history_ads"]
+        is_real = (
+            np.arange(history.shape[1]) < inputs["history_length"][:, None]
+        )
+        rows, places = np.nonzero(is_real & (history > 0))
+        own = scipy.sparse.csr_matrix(
+            (np.ones(len(rows)), (rows, history[rows, places])),
+            (len(history), len(ads)),
+        )
+        found = np.zeros((len(history), _FACTORS))
+        _solve(own, ads, found, penalty)
+        return found @ ads.T
+
+    return scores
 
 
 def _solve(counts, fixed, free, penalty) -> None:

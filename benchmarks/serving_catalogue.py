@@ -1,6 +1,7 @@
 """What a large catalogue costs to export, to load and to recommend from.
 
-    python benchmarks/serving_catalogue.py [ADS] [WORLD] [FOUND_BY] [USERS]
+    python benchmarks/serving_catalogue.py \
+        [ADS] [WORLD] [FOUND_BY] [USERS] [CANDIDATES]
 
 A ranker with a DIN, ids, a brand, a price and a vector of 64 floats per ad, in
 one of two worlds. `random`: all features, histories and weights are drawn at
@@ -34,6 +35,7 @@ from machine import describe, spread
 _MILLION = 1_000_000
 _VECTOR, _WIDTH, _LENGTH, _CENTRES = 64, 32, 50, 300
 _LEARNED, _TESTED, _EACH, _CALLS, _SEED = 2000, 200, 100, 100, 0
+_CANDIDATES = 2000
 _BATCH, _STEPS = 512, 400
 
 _CHILD = """
@@ -140,6 +142,7 @@ def main() -> None:
     world = arguments.get(2, "random")
     found_by = arguments.get(3, "anchors")
     users = int(arguments.get(4, _TESTED))
+    candidates = int(arguments.get(5, _CANDIDATES))
     print(describe(), flush=True)
     from tfadrec import serving
     from tfadrec.core.door import keras
@@ -160,8 +163,8 @@ def main() -> None:
         _learn(ranker, learned)
     retriever = _retriever(learned) if found_by == "clicks" else None
     print(
-        f"{ads:,} ads, {world}, found by {found_by}; before the export "
-        f"{_peak():.1f} GB",
+        f"{ads:,} ads, {world}, {candidates} candidates found by {found_by}; "
+        f"before the export {_peak():.1f} GB",
         flush=True,
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -172,6 +175,7 @@ def main() -> None:
             f"{folder}/catalogue",
             native=True,
             retriever=retriever,
+            candidates=candidates,
             anchors=learned if found_by == "anchors" else None,
         )
         took = time.perf_counter() - begun[0]

@@ -306,6 +306,7 @@ PUBLIC = {
     ],
     "tfadrec.retrieval": [
         "AnchorVectors",
+        "Known",
         "RowFilter",
         "VectorIndex",
         "ad_features",

@@ -52,6 +52,18 @@ def test_the_recall_is_that_of_searches():
     assert probes[1] < 110 / 2
 
 
+def test_what_no_query_looks_at_parts_no_rows():
+    """By plain distance 32 of 45 lists would be read for the same recall."""
+    random = np.random.default_rng(2)
+    vectors, queries = clustered(500, 6, 20, 0.3), clustered(64, 6, 20, 0.3)
+    vectors[:, 3:] = 20 * random.normal(size=(500, 3))
+    queries[:, 3:] = 0
+    index = retrieval.build_index(
+        vectors, queries=queries, recall=0.9, k=10, exact_rows=100
+    )
+    assert index.probes <= 12
+
+
 def test_few_rows_are_all_scored():
     vectors = clustered(50, 4, 3, 1.0)
     rows, _ = retrieval.build_index(vectors).search(vectors[:2], 49)

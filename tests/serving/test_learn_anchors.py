@@ -26,7 +26,8 @@ def found(rounds):
     side = scorer.read_user(request)
     scores = scorer.rank_alike(*side, tf.range(worlds.NUM_ADS + 1)).numpy()
     best = 1 + np.argsort(-scores[:, 1:], axis=1)[:, :10]
-    queries = vectors.users(scorer.rank_alike(*side, vectors.anchors))
+    known = learn_anchors.known_of(scorer, side, vectors.anchors)
+    queries = vectors.users(known)
     guesses = queries.numpy() @ catalogue_vectors(scorer, vectors).T
     given = 1 + np.argsort(-guesses[:, 1:], axis=1)[:, :50]
     pairs = zip(best, given, strict=True)

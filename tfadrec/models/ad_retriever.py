@@ -30,6 +30,11 @@ class AdRetriever(tfrs.models.Model):
     so that the ads of a catalogue are found by the largest inner products. An
     ad without training rows has its text and features in y_a.
 
+    To what the user tower makes of a history h_1 .. h_n, x_u adds the vectors
+    of its ads, n^(-1/2) sum_t y_{h_t} (Kabbur et al., 2013, with their alpha of
+    1/2). So ads that are alike find each other from the first step on, and also
+    where clicks are few.
+
     Its loss is the softmax over the clicked ads of a batch. An ad is among
     these as often as it is clicked, so the log of its share q_a of the clicks
     is taken away (Yi et al., 2019, section 3.2, with a q that they estimate on
@@ -72,6 +77,8 @@ class AdRetriever(tfrs.models.Model):
       ... )
 
     Reference:
+      Kabbur, Ning and Karypis, "FISM: Factored Item Similarity Models for Top-N
+      Recommender Systems", KDD 2013.
       Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network",
       2015, arXiv:1503.02531.
       Yi et al., "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item
@@ -146,21 +153,24 @@ class AdRetriever(tfrs.models.Model):
         vectors = history["vector"]
         # An encoder that looks at candidates answers for each of the two.
         shape = [tf.shape(vectors)[0], 2, vectors.shape[-1]]
-        user = self.user_tower(
+        encoded = self.user_tower(
             {
                 **inputs,
                 "history_vectors": vectors,
                 "target": tf.zeros(shape, vectors.dtype),
             },
             training=training,
-        )["user"]
+        )
+        user = encoded["user"]
         if user.shape[1] != 1:
             raise ValueError(
                 "a retriever's encoder must not look at candidates. Received: "
                 f"{type(self.user_tower.encoder).__name__}. Choose GRU, LSTM, "
                 "Transformer or HSTU."
             )
-        return _with_last(user[:, 0], tf.ones(tf.shape(user)[:1]))
+        like = _sum_of(vectors, encoded["mask"])
+        user = tf.cast(user[:, 0], tf.float32) + like
+        return _with_last(user, tf.ones(tf.shape(user)[:1]))
 
     def catalogue_vectors(self) -> np.ndarray:
         """The vectors of all ads, float32 [N + 1, D + 1], by row."""
@@ -310,6 +320,14 @@ class AdRetriever(tfrs.models.Model):
             for name in ("ad_tower", "user_tower")
         }
         return cls(**{**config, **made})
+
+
+def _sum_of(vectors, mask):
+    """Of real vectors [B, T, D], by the root of their number, float32."""
+    # Padding may hold anything, also NaN.
+    real = tf.where(mask[..., None], tf.cast(vectors, tf.float32), 0)
+    count = tf.reduce_sum(tf.cast(mask, tf.float32), axis=1, keepdims=True)
+    return tf.reduce_sum(real, axis=1) * tf.math.rsqrt(tf.maximum(count, 1))
 
 
 def _with_last(vectors, last):

@@ -1,6 +1,10 @@
 """Retrieval: the rows of a catalogue whose vectors fit a user's best."""
 
-from tfadrec.retrieval.anchor_vectors import AnchorVectors, ad_features
+from tfadrec.retrieval.anchor_vectors import (
+    AnchorVectors,
+    Known,
+    ad_features,
+)
 from tfadrec.retrieval.build_index import build_index
 from tfadrec.retrieval.k_means import assign, k_means
 from tfadrec.retrieval.row_filter import RowFilter
@@ -8,6 +12,7 @@ from tfadrec.retrieval.vector_index import VectorIndex
 
 __all__ = [
     "AnchorVectors",
+    "Known",
     "RowFilter",
     "VectorIndex",
     "ad_features",

@@ -12,6 +12,8 @@ from tfadrec.retrieval.vector_index import VectorIndex
 EXACT_ROWS = 20_000
 #: Queries that tell how many lists are to be read.
 _QUERIES = 256
+#: Of the mean square of the queries' numbers, what each direction has besides.
+_LEAST = 0.01
 #: Queries that are compared with all rows at a time: bounds the memory.
 _AT_ONCE = 16
 
@@ -28,15 +30,17 @@ def build_index(
 ) -> VectorIndex:
     """Makes an index, and reads as many lists as the wanted recall needs.
 
-    There are 2 sqrt(N) lists. Recall is the share of a query's k best rows that
+    There are 2 sqrt(N) lists, of rows that have much the same inner products
+    with the queries. Recall is the share of a query's k best rows that
     lie in the lists that it reads, on average over the queries, so it is known
     without a search.
 
     Args:
       vectors: float32 [N + 1, D] by row, row 0 the unknown one.
       columns: see `RowFilter`.
-      queries: float32 [Q, D] to learn from how many lists are read, such as
-        vectors of users; rows of the index by default.
+      queries: float32 [Q, D], Q >= 1, to learn from what rows are alike and
+        how many lists are read, such as vectors of users; rows of the index by
+        default.
       recall: the least share that is found of what scoring all rows finds, in
         (0, 1].
       k: how many rows that share is of.
@@ -54,11 +58,14 @@ def build_index(
     if count <= exact_rows:
         return VectorIndex(vectors, columns=columns)
     random = np.random.default_rng(seed)
-    centroids = k_means(vectors[1:], round(2 * count**0.5), seed=seed)
-    lists = assign(vectors, centroids)
     if queries is None:
         queries = vectors[1 + random.choice(count, min(count, _QUERIES))]
     queries = queries[:_QUERIES]
+    metric = _metric(queries)
+    turned = vectors @ metric
+    centroids = k_means(turned[1:], round(2 * count**0.5), seed=seed)
+    lists = assign(turned, centroids)
+    centroids = centroids @ np.linalg.inv(metric)
     found = recalls(queries, vectors, centroids, lists, k)
     probes = 1 + int(np.argmax(found >= recall))
     return VectorIndex(
@@ -68,6 +75,24 @@ def build_index(
         lists=lists,
         probes=probes,
     )
+
+
+def _metric(queries: np.ndarray) -> np.ndarray:
+    """What turns rows so that they are as far apart as their scores are.
+
+    With L L' = mean_q q q', |(a - b) L|^2 is the mean of (q . a - q . b)^2.
+
+    Args:
+      queries: float32 [Q, D].
+
+    Returns:
+      float32 [D, D], which has an inverse.
+    """
+    moment = queries.T.astype(np.float64) @ queries / len(queries)
+    width = len(moment)
+    # A direction that no query has counts a little.
+    moment += (_LEAST * np.trace(moment) / width + 1e-12) * np.eye(width)
+    return np.linalg.cholesky(moment).astype(np.float32)
 
 
 def recalls(

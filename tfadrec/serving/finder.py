@@ -12,8 +12,8 @@ from tfadrec.retrieval import build_index
 from tfadrec.serving.catalogue_column import catalogue_column
 from tfadrec.serving.readers.codes import Codes
 from tfadrec.serving.requests import replay
-from tfadrec.serving.scorer import Scorer, Tensors
-from tfadrec.serving.user_vectors import UserSide, Vectors
+from tfadrec.serving.scorer import Scorer, Tensors, UserSide
+from tfadrec.serving.user_vectors import Vectors
 
 #: Before the name of a feature in the input that filters by it.
 ALLOW = "allow_"

@@ -6,20 +6,20 @@ import numpy as np
 
 from tfadrec.core.door import keras, tf
 from tfadrec.data.dataset import Dataset
-from tfadrec.retrieval import AnchorVectors, ad_features
+from tfadrec.retrieval import AnchorVectors, Known, ad_features
 from tfadrec.serving.requests import replay
-from tfadrec.serving.scorer import Scorer
+from tfadrec.serving.scorer import Scorer, UserSide
 
 #: Ads that tell what a user likes; of a catalogue of fewer, all of them.
-ANCHORS = 256
-_WIDTH = 32
+ANCHORS = 128
+_WIDTH = 64
 #: Users that are ranked for, and how many of them have other ads at random.
-_USERS, _BLOCK, _ADS = 512, 64, 1792
+_USERS, _BLOCK, _ADS = 1024, 64, 1920
 #: The ads that are found for so many users are ranked for all of them, so many
 #: of each user.
 _FOUND_BLOCK, _FOUND = 16, 64
 #: Ads of a step, steps of a round, and the rate at the start of a round.
-_STEP, _STEPS, _RATE = 512, 1500, 0.003
+_STEP, _STEPS, _RATE = 512, 2000, 0.003
 #: Ads that are ranked, and that are read, at a time: bounds the memory.
 _CHUNK, _READ = 512, 65536
 
@@ -27,7 +27,7 @@ _CHUNK, _READ = 512, 65536
 class _Ranked(NamedTuple):
     """Some users, some ads, and what the ranker says of these."""
 
-    anchors: np.ndarray  # float32 [B, P]
+    known: Known
     features: np.ndarray  # float32 [n, F]
     logits: np.ndarray  # float32 [B, n]
 
@@ -53,30 +53,29 @@ def learn_anchors(
     """
     random = np.random.default_rng(seed)
     total = int(scorer.ads.num_rows) - 1
-    users = _Users(scorer, dataset)
 
     def drawn(count):
         rows = 1 + random.choice(total, min(total, count), replace=False)
         return rows.astype(np.int32)
 
     anchors = drawn(ANCHORS)
+    users = _Users(scorer, dataset, anchors)
     blocks = []
     for start in range(0, len(users), _BLOCK):
         ads = drawn(_ADS)
-        logits = users.rank(start, _BLOCK, np.concatenate([anchors, ads]))
-        known, logits = np.split(logits, [len(anchors)], axis=1)
-        blocks.append(_Ranked(known, features_of(scorer, ads), logits))
-    vectors = _start(anchors, blocks, seed)
+        blocks.append(users.rank(start, _BLOCK, ads))
+    features = np.concatenate([block.features for block in blocks])
+    vectors = AnchorVectors(
+        anchors, users.known, features, width=_WIDTH, seed=seed
+    )
     _teach(vectors, [blocks], random)
-    said = np.concatenate([block.anchors for block in blocks])
     found: list[_Ranked] = []
     for _ in range(rounds - 1):
         ads = catalogue_vectors(scorer, vectors)
         for start in range(0, len(users), _FOUND_BLOCK):
-            known = said[start : start + _FOUND_BLOCK]
+            known = _part(users.known, start, _FOUND_BLOCK)
             rows = _best(vectors.users(known).numpy(), ads, _FOUND)
-            logits = users.rank(start, _FOUND_BLOCK, rows)
-            found.append(_Ranked(known, features_of(scorer, rows), logits))
+            found.append(users.rank(start, _FOUND_BLOCK, rows))
         _teach(vectors, [blocks, found], random)
     return vectors
 
@@ -95,6 +94,19 @@ def catalogue_vectors(scorer: Scorer, vectors: AnchorVectors) -> np.ndarray:
     )
 
 
+def known_of(scorer: Scorer, side: UserSide, anchors: tf.Tensor) -> Known:
+    """What is known of users.
+
+    Args:
+      scorer: the ranker.
+      side: what `Scorer.read_user` gives of them.
+      anchors: int32 [P] rows.
+    """
+    user = scorer.encode_side(*side)
+    events = tf.cast(user["events"], tf.float32)
+    return Known(scorer.rank_alike(*side, anchors), events, user["mask"])
+
+
 def features_of(scorer: Scorer, rows: np.ndarray) -> np.ndarray:
     """What is known of ads, float32 [n, F], by their rows [n]."""
     return ad_features(scorer.ads.of_rows(tf.constant(rows))).numpy()
@@ -103,48 +115,47 @@ def features_of(scorer: Scorer, rows: np.ndarray) -> np.ndarray:
 class _Users:
     """Users of some rows, taken evenly, for whom ads are ranked."""
 
-    def __init__(self, scorer: Scorer, dataset: Dataset) -> None:
+    def __init__(
+        self, scorer: Scorer, dataset: Dataset, anchors: np.ndarray
+    ) -> None:
         count = min(len(dataset), _USERS)
         rows = np.linspace(0, len(dataset) - 1, count).astype(np.int64)
         request = scorer.requests.as_tensors(replay(dataset, rows))
-        self._read = scorer.read_user(request)
+        self._scorer = scorer
+        self._side = scorer.read_user(request)
         self._rank = tf.function(
             scorer.rank_alike, reduce_retracing=True, autograph=False
         )
         self._count = count
+        ask = tf.function(known_of, reduce_retracing=True, autograph=False)
+        parts = [
+            ask(scorer, _part(self._side, start, _BLOCK), anchors)
+            for start in range(0, count, _BLOCK)
+        ]
+        self.known = Known(
+            *(np.concatenate(values) for values in zip(*parts, strict=True))
+        )
 
     def __len__(self) -> int:
         return self._count
 
-    def rank(self, start: int, count: int, rows: np.ndarray) -> np.ndarray:
-        """What orders ads for `count` users from `start` on, [count, n]."""
-        some = tf.nest.map_structure(
-            lambda values: values[start : start + count], self._read
-        )
+    def rank(self, start: int, count: int, rows: np.ndarray) -> _Ranked:
+        """Ads as they are ranked for `count` users from `start` on."""
+        some = _part(self._side, start, count)
         parts = [
             self._rank(*some, tf.constant(rows[first : first + _CHUNK]))
             for first in range(0, len(rows), _CHUNK)
         ]
-        return tf.concat(parts, axis=1).numpy()
+        return _Ranked(
+            _part(self.known, start, count),
+            features_of(self._scorer, rows),
+            tf.concat(parts, axis=1).numpy(),
+        )
 
 
-def _start(
-    anchors: np.ndarray, blocks: list[_Ranked], seed: int
-) -> AnchorVectors:
-    """Vectors with first weights."""
-    known = np.concatenate([block.anchors for block in blocks])
-    known = known - known.mean(axis=1, keepdims=True)
-    spread = max(float(known.std()), 1e-6)
-    features = np.concatenate([block.features for block in blocks])
-    return AnchorVectors(
-        anchors,
-        known.mean(axis=0) / spread,
-        spread,
-        features.mean(axis=0),
-        features.std(axis=0) + 1e-6,
-        width=_WIDTH,
-        seed=seed,
-    )
+def _part(values, start, count):
+    """`count` users from `start` on, of any structure."""
+    return tf.nest.map_structure(lambda v: v[start : start + count], values)
 
 
 def _teach(
@@ -159,10 +170,10 @@ def _teach(
     optimizer.build(weights)
 
     @tf.function(reduce_retracing=True, autograph=False)
-    def step(anchors, features, logits):
+    def step(known, features, logits):
         with tf.GradientTape() as tape:
-            guess = vectors.score(anchors, features)
-            gaps = guess - vectors.levels(logits, anchors)
+            guess = vectors.score(known, features)
+            gaps = guess - vectors.levels(logits, known.said)
             loss = tf.reduce_mean(tf.square(gaps))
         gradients = tape.gradient(loss, weights)
         optimizer.apply_gradients(zip(gradients, weights, strict=True))
@@ -173,7 +184,7 @@ def _teach(
         count = len(block.features)
         ads = random.choice(count, min(count, _STEP), replace=False)
         step(
-            tf.constant(block.anchors),
+            Known(*map(tf.constant, block.known)),
             tf.constant(block.features[ads]),
             tf.constant(block.logits[:, ads]),
         )

@@ -14,6 +14,8 @@ from tfadrec.serving.scores import Scores
 from tfadrec.serving.untracked import Untracked
 
 Tensors = dict[str, tf.Tensor]
+#: What `Scorer.read_user` gives of a request.
+UserSide = tuple[Tensors, Tensors]
 
 
 class Scorer(tf.Module):
@@ -73,7 +75,7 @@ class Scorer(tf.Module):
 
     def read_user(
         self, request: Mapping[str, tf.Tensor], new: NewAds | None = None
-    ) -> tuple[Tensors, Tensors]:
+    ) -> UserSide:
         """The user's side as the ranker reads it, and the encoded history.
 
         Args:
@@ -149,9 +151,12 @@ class Scorer(tf.Module):
         Returns:
           The user tower's dict.
         """
-        inputs, history = self.read_user(request)
+        return self.encode_side(*self.read_user(request))
+
+    def encode_side(self, inputs: Tensors, history: Tensors) -> Tensors:
+        """The same of what `read_user` gives."""
         # An encoder that looks at candidates answers for both of them.
-        slate = [tf.shape(request["user_id"])[0], 2]
+        slate = [tf.shape(inputs["user_id"])[0], 2]
         vectors = tf.zeros([*slate, self.ads.width], history["vector"].dtype)
         nothing = {"vector": vectors}
         for kind in self._ranker.value.ad_tower.kind:

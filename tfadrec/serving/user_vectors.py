@@ -12,12 +12,9 @@ from tfadrec.data.dataset import Dataset
 from tfadrec.models import AdRetriever
 from tfadrec.retrieval import AnchorVectors, ad_features
 from tfadrec.serving.catalogue_tables import catalogue_tables
-from tfadrec.serving.learn_anchors import catalogue_vectors
-from tfadrec.serving.scorer import Scorer, Tensors
+from tfadrec.serving.learn_anchors import catalogue_vectors, known_of
+from tfadrec.serving.scorer import Scorer, Tensors, UserSide
 from tfadrec.serving.untracked import Untracked
-
-#: What `Scorer.read_user` gives of a request.
-UserSide = tuple[Tensors, Tensors]
 
 
 class Vectors(Protocol):
@@ -90,7 +87,7 @@ class TowerVectors(tf.Module):
 
 
 class RankerVectors(tf.Module):
-    """Those of what a ranker says of a few ads.
+    """Those that imitate a ranker.
 
     Args:
       vectors: learned of this scorer.
@@ -112,7 +109,7 @@ class RankerVectors(tf.Module):
     ) -> tf.Tensor:
         """See `Vectors`."""
         anchors = self._vectors.anchors.read_value()
-        return self._vectors.users(self._scorer.rank_alike(*side, anchors))
+        return self._vectors.users(known_of(self._scorer, side, anchors))
 
     def ads(self, parts: Tensors) -> tf.Tensor:
         """See `Vectors`."""
