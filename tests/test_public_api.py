@@ -306,7 +306,7 @@ PUBLIC = {
     ],
     "tfadrec.retrieval": [
         "AnchorVectors",
-        "Known",
+        "KnownUsers",
         "RowFilter",
         "VectorIndex",
         "ad_features",

@@ -45,7 +45,9 @@ def test_preparing_says_what_it_does(tmp_path, caplog):
     told = [re.sub(r"[0-9,]+ rows/s", "? rows/s", m) for m in caplog.messages]
     assert told == [
         "Reading ads.csv",
+        "Reading ads.csv: 9 rows, ? rows/s",
         "Reading users.csv",
+        "Reading users.csv: 7 rows, ? rows/s",
         "Reading events.csv",
         "Reading events.csv: 70 rows, ? rows/s",
         "Reading log.csv",

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from tfadrec.retrieval import AnchorVectors, Known
+from tfadrec.retrieval import AnchorVectors, KnownUsers
 
 RANDOM = np.random.default_rng(0)
 FEATURES = RANDOM.normal(5, 3, (20, 7)).astype(np.float32)
 
 
 def known(users=6):
-    return Known(
+    return KnownUsers(
         RANDOM.normal(2, 3, (users, 8)).astype(np.float32),
         RANDOM.normal(1, 2, (users, 4, 5)).astype(np.float32),
         np.arange(4) < np.arange(users)[:, None],

@@ -2,17 +2,17 @@
 
 from tfadrec.retrieval.anchor_vectors import (
     AnchorVectors,
-    Known,
     ad_features,
 )
 from tfadrec.retrieval.build_index import build_index
 from tfadrec.retrieval.k_means import assign, k_means
+from tfadrec.retrieval.known_users import KnownUsers
 from tfadrec.retrieval.row_filter import RowFilter
 from tfadrec.retrieval.vector_index import VectorIndex
 
 __all__ = [
     "AnchorVectors",
-    "Known",
+    "KnownUsers",
     "RowFilter",
     "VectorIndex",
     "ad_features",

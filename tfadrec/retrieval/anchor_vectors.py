@@ -2,30 +2,16 @@
 
 import itertools
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 
 from tfadrec.core.door import tf
+from tfadrec.retrieval.known_users import KnownUsers
 
 #: The sum of an ad's fields, which are read in its place.
 _SUM = "vector"
 #: Units of a hidden layer.
 _HIDDEN = 128
-
-
-class Known(NamedTuple):
-    """What is known of some users.
-
-    Attributes:
-      said: float32 [B, P], what a ranker says of the anchors.
-      events: float32 [B, T, D], the events of their histories.
-      mask: bool [B, T], True = real.
-    """
-
-    said: tf.Tensor
-    events: tf.Tensor
-    mask: tf.Tensor
 
 
 def ad_features(parts: Mapping[str, tf.Tensor]) -> tf.Tensor:
@@ -81,7 +67,7 @@ class AnchorVectors(tf.Module):
     def __init__(
         self,
         anchors: np.ndarray,
-        known: Known,
+        known: KnownUsers,
         features: np.ndarray,
         *,
         width: int,
@@ -115,7 +101,7 @@ class AnchorVectors(tf.Module):
         """Logits [B, n] of users, beside what is said of the anchors [B, P]."""
         return (logits - _mean(said)) / self._spread
 
-    def score(self, known: Known, features: tf.Tensor) -> tf.Tensor:
+    def score(self, known: KnownUsers, features: tf.Tensor) -> tf.Tensor:
         """What `levels` of ads is guessed to be, float32 [B, n].
 
         Args:
@@ -127,7 +113,7 @@ class AnchorVectors(tf.Module):
         user = tf.concat([user[:, :-1], tf.ones_like(same)], axis=1)
         return tf.matmul(user, self.ads(features), transpose_b=True) + same
 
-    def users(self, known: Known) -> tf.Tensor:
+    def users(self, known: KnownUsers) -> tf.Tensor:
         """Users' vectors, float32 [B, W + 1]."""
         user = self._of_user(known)[:, :-1]
         return tf.concat([user, tf.ones_like(user[:, :1])], axis=1)

@@ -6,7 +6,7 @@ import numpy as np
 
 from tfadrec.core.door import keras, tf
 from tfadrec.data.dataset import Dataset
-from tfadrec.retrieval import AnchorVectors, Known, ad_features
+from tfadrec.retrieval import AnchorVectors, KnownUsers, ad_features
 from tfadrec.serving.requests import replay
 from tfadrec.serving.scorer import Scorer, UserSide
 
@@ -27,7 +27,7 @@ _CHUNK, _READ = 512, 65536
 class _Ranked(NamedTuple):
     """Some users, some ads, and what the ranker says of these."""
 
-    known: Known
+    known: KnownUsers
     features: np.ndarray  # float32 [n, F]
     logits: np.ndarray  # float32 [B, n]
 
@@ -94,7 +94,7 @@ def catalogue_vectors(scorer: Scorer, vectors: AnchorVectors) -> np.ndarray:
     )
 
 
-def known_of(scorer: Scorer, side: UserSide, anchors: tf.Tensor) -> Known:
+def known_of(scorer: Scorer, side: UserSide, anchors: tf.Tensor) -> KnownUsers:
     """What is known of users.
 
     Args:
@@ -104,7 +104,7 @@ def known_of(scorer: Scorer, side: UserSide, anchors: tf.Tensor) -> Known:
     """
     user = scorer.encode_side(*side)
     events = tf.cast(user["events"], tf.float32)
-    return Known(scorer.rank_alike(*side, anchors), events, user["mask"])
+    return KnownUsers(scorer.rank_alike(*side, anchors), events, user["mask"])
 
 
 def features_of(scorer: Scorer, rows: np.ndarray) -> np.ndarray:
@@ -132,7 +132,7 @@ class _Users:
             ask(scorer, _part(self._side, start, _BLOCK), anchors)
             for start in range(0, count, _BLOCK)
         ]
-        self.known = Known(
+        self.known = KnownUsers(
             *(np.concatenate(values) for values in zip(*parts, strict=True))
         )
 
@@ -184,7 +184,7 @@ def _teach(
         count = len(block.features)
         ads = random.choice(count, min(count, _STEP), replace=False)
         step(
-            Known(*map(tf.constant, block.known)),
+            KnownUsers(*map(tf.constant, block.known)),
             tf.constant(block.features[ads]),
             tf.constant(block.logits[:, ads]),
         )
