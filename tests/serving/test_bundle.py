@@ -88,7 +88,7 @@ def answers_in_c(name, requests, folder):
 
 
 @pytest.mark.parametrize(
-    "name", ["words", pytest.param("numbers", marks=pytest.mark.slow)]
+    "name", ["numbers", pytest.param("words", marks=pytest.mark.slow)]
 )
 def test_a_process_without_this_package_scores_the_same(
     requests, name, tmp_path
