@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from tfadrec.core.errors import InputError
 
 
@@ -54,7 +56,7 @@ class Measured:
         if self._test is None:
             self._train, self._test = run.learned, run.test
         rows, others = run.test.impressions, self.test.impressions
-        if rows.times.tolist() != others.times.tolist():
+        if not _are_same(rows, others):
             raise InputError(
                 "runs are compared on the same test rows. Received: "
                 f"{len(self.test)} rows of {next(iter(self.evaluations))} and "
@@ -132,3 +134,11 @@ class Measured:
         from tfadrec import evaluation
 
         return evaluation.rows_facts(self.test, next(iter(self._tasks)))
+
+
+def _are_same(rows, others) -> bool:
+    """Whether impressions of one dataset are the same."""
+    return all(
+        np.array_equal(getattr(rows, name), getattr(others, name))
+        for name in ("times", "users", "ads")
+    )
