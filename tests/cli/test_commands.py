@@ -269,7 +269,9 @@ def test_doctor(run):
         {"kind": "dataset", "findings": []},
     )
     assert "Nothing was found." in result.stdout
-    assert call("doctor", run / "tensorboard").exit_code == 2
+    result = call("doctor", run / "tensorboard")
+    assert result.exit_code == 2
+    assert "tensorboard, which is none of them. Name the" in result.stderr
 
 
 def test_runs_that_differ_in_the_seed_are_one_model(run, tmp_path):

@@ -16,6 +16,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.core.schema import SCHEMA_FILE
 from tfadrec.data.dataset_files import DatasetFiles
 from tfadrec.runs.before import check_run
+from tfadrec.runs.folder import RECORD
 
 #: Something was found that is more than a note.
 _FOUND = 3
@@ -97,4 +98,10 @@ def _kind(path: pathlib.Path) -> Kind:
         return "search"
     if (path / _MODEL).is_file() or version_numbers(path):
         return "bundle"
-    return "run"
+    if (path / RECORD).is_file():
+        return "run"
+    raise InputError(
+        "a dataset, a run, a bundle or a search is examined, each a folder. "
+        f"Received: {path}, which is none of them. Name the folder that "
+        "`tfadrec prepare`, `train`, `export` or `tune` wrote."
+    )

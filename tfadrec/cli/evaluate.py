@@ -28,7 +28,7 @@ _LOST, _OPEN = 3, 4
 @click.argument("runs", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--must-not-lose",
-    type=float,
+    type=click.FloatRange(0),
     metavar="MARGIN",
     help="The most that later runs may lose against the first one.",
 )
