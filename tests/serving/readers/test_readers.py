@@ -261,3 +261,17 @@ def test_numbers_by_hand():
     of = feature("number", bounds=(1.0, 5.0))
     reader, raw = raw_of(of, [0.9, 1.0, 4.9, 5.0, np.nan])
     np.testing.assert_array_equal(reader.read(raw)["x"], [1, 2, 2, 3, 0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "read"), [("rate", [-20, 20, 1]), ("count", [0, 44, 1])]
+)
+def test_a_rate_is_no_further_off_than_a_log_can_tell(kind, read):
+    bare = Feature("x", "candidate", kind, tensor="x", column="x")
+    described = KINDS[kind].describe(bare, None, {}, ids=("ad_id",))
+    raw = tf.constant([-1e30, 1e30, 1], tf.float64)
+    found = READERS[kind](described).read({"x": raw})["x"]
+    assert found.numpy().tolist() == read
+    column = pa.array([-1e30, 1e30, 1])
+    encoded = KINDS[kind].encode(column, described)["x"]
+    assert encoded.tolist() == read

@@ -12,3 +12,4 @@ class Count(Rate):
     """
 
     settings: ClassVar = {"days": 0}
+    limits: ClassVar = (0.0, 44.0)

@@ -30,6 +30,9 @@ class Rate(Number):
     settings: ClassVar = {"days": 0, "prior": 10}
     references: ClassVar = ("of",)
     counted: ClassVar = True
+    #: What the value can be at most, of as many impressions as there ever are:
+    #: a request's that is further off counts as this far.
+    limits: ClassVar = (-20.0, 20.0)
 
     def describe(self, feature, column, known, *, days=0, prior=10, ids=()):
         """See `Kind.describe`."""
@@ -61,6 +64,12 @@ class Rate(Number):
                     f"numbers in buckets. Received: {name!r}, a "
                     f"{known[name].kind}, for {feature.name!r}."
                 )
+        low, high = self.limits
         return dataclasses.replace(
-            feature, ids=tuple(ids), days=float(days), prior=float(prior)
+            feature,
+            ids=tuple(ids),
+            days=float(days),
+            prior=float(prior),
+            low=low,
+            high=high,
         )
