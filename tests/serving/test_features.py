@@ -270,6 +270,29 @@ def test_recommend_knows_nothing_of_candidates():
         )
 
 
+@pytest.mark.parametrize("signature", ["score_slate", "recommend_from"])
+def test_one_value_is_not_meant_for_all_candidates(signature):
+    world = shop()
+    found = world.dataset
+    request = {
+        **serving.request_for_user(found, found.user_ids[2]),
+        "candidate_ads": found.catalogue.ad_ids[None, 2:6],
+        "bid": np.array([[0.5]]),
+        "position": np.array([["0", "1", "2", "0"]], object),
+    }
+    if signature == "recommend_from":
+        request |= {
+            "bids": np.ones([1, 4], np.float32),
+            "exclude_ads": found.catalogue.ad_ids[None, :0],
+            "exclude_history": [False],
+            "k": [5],
+        }
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="a value for each"
+    ):
+        world.ask[signature](**request)
+
+
 def test_recommend_from_reads_the_candidates_own_features():
     """Of an ad that comes twice, the place of more worth is answered."""
     world = shop()

@@ -189,10 +189,24 @@ class RequestReader(tf.Module):
 
         Returns:
           Tensors [B, C, ...] by name, as the ranker reads them.
+
+        Raises:
+          tf.errors.InvalidArgumentError: where a feature has other axes than
+            `candidate_ads`.
         """
+        rule = "features of candidates must have a value for each candidate"
+        checks = [
+            tf.debugging.assert_equal(
+                tf.shape(request[name])[:2],
+                tf.shape(request["candidate_ads"]),
+                message=rule,
+            )
+            for name in _specs(self._of_candidates, [])
+        ]
         inputs: dict[str, tf.Tensor] = {}
-        for reader in self._of_candidates:
-            inputs |= reader.read(request)
+        with tf.control_dependencies(checks):
+            for reader in self._of_candidates:
+                inputs |= reader.read(request)
         return inputs
 
     def no_candidates(self, leading: tf.Tensor) -> dict[str, tf.Tensor]:
