@@ -58,10 +58,12 @@ _CONFIGS = {
     "all kinds": _ALL,
 }
 _PREPARE = """
-import json, sys, time
-from tfadrec.data.sources import prepare_table
-prepare_table(sys.argv[1], sys.argv[2])
-print(json.dumps(time.process_time()))
+import json, resource, subprocess, sys
+command = [sys.executable, "-m", "tfadrec", "prepare", "table"]
+given = ["--config", sys.argv[1], "--out", sys.argv[2]]
+subprocess.run([*command, *given], stdout=subprocess.DEVNULL, check=True)
+usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps(usage.ru_utime + usage.ru_stime))
 """
 _BATCHES = """
 import json, sys, time
