@@ -117,6 +117,9 @@ def test_equal_choices_are_no_gap(dataset):
     for name in ("exposure", "opportunity"):
         assert gaps[name].difference == pytest.approx(0, abs=1e-12)
         assert gaps[name].ratio == pytest.approx(1)
+        assert gaps[name].line == (
+            f"{name}: equal in all groups; difference 0.0000 (0.0000 to 0.0000)"
+        )
 
 
 def test_numbers_make_four_groups(dataset):

@@ -1,7 +1,7 @@
 """`tfadrec evaluate`: runs' metrics on rows that they have not seen."""
 
 import pathlib
-from typing import Any, get_args
+from typing import get_args
 
 import click
 
@@ -12,14 +12,18 @@ from tfadrec.cli.command import (
     moved_data_option,
 )
 from tfadrec.cli.measured import Measured
+from tfadrec.cli.number import Number
 from tfadrec.cli.outcome import Outcome
 from tfadrec.cli.retriever import evaluate_retrievers
 from tfadrec.core.config import Model, RunConfig
 from tfadrec.core.errors import InputError
 from tfadrec.core.nearest import nearest
+from tfadrec.data.dataset_files import DatasetFiles
 from tfadrec.runs.before import check_run
 from tfadrec.runs.models import models_of
 
+#: What a gate may be by.
+_COMPARED = ("auc", "gauc", "log_loss", "rmse")
 #: A gate that does not hold, and one of which the rows do not tell.
 _LOST, _OPEN = 3, 4
 
@@ -28,22 +32,21 @@ _LOST, _OPEN = 3, 4
 @click.argument("runs", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--must-not-lose",
-    type=click.FloatRange(0),
+    type=Number(0),
     metavar="MARGIN",
     help="The most that later runs may lose against the first one.",
 )
 @click.option(
     "--in",
     "gate_parts",
-    default="all",
-    show_default=True,
     metavar="PARTS",
-    help="Where they must not: all and names of slices, with commas.",
+    help="Where they must not: all and names of slices, with commas  "
+    "[default: all]",
 )
 @click.option(
     "--metric",
-    help="By what: auc, gauc, log_loss, rmse  [default: what the first run "
-    "was chosen by]",
+    type=click.Choice(_COMPARED),
+    help="By what they must not  [default: what the first run was chosen by]",
 )
 @click.option(
     "--explain",
@@ -74,7 +77,7 @@ _LOST, _OPEN = 3, 4
 def evaluate(
     runs: tuple[str, ...],
     must_not_lose: float | None,
-    gate_parts: str,
+    gate_parts: str | None,
     metric: str | None,
     explained: bool,
     revenue: str | None,
@@ -115,13 +118,9 @@ def evaluate(
     _check_datasets(records)
     if explained:
         _check_explained(records)
+    _check_labels(records[names[0]], data, revenue, cost)
     models = models_of(records)
-    if must_not_lose is not None and len(models) < 2:
-        raise InputError(
-            "a gate compares runs with the first one. Received: "
-            f"--must-not-lose {must_not_lose} with one run. Name the run that "
-            "is live first, and the new one after it."
-        )
+    gated = _gated(must_not_lose, gate_parts, metric, models)
     load_tensorflow()
     from tfadrec import evaluation, report
     from tfadrec.evaluation.page import check_page
@@ -130,11 +129,12 @@ def evaluate(
     for path in reports.values():
         check_page(path)
     measured = Measured(data, allow_import, explained, columns, sliced)
-    gated = [part.strip() for part in gate_parts.split(",")]
     for name in names:
-        measured.add(name)
-        if must_not_lose is not None:
-            _check_gated(gated, measured.evaluations[name])
+        run = measured.load(name)
+        if gated and name == names[0]:
+            metric = metric or run.monitor
+            _check_gate(metric, gated, measured.compared(run))
+        measured.add(name, run)
         click.echo(f"Run {name}\n\n{measured.evaluations[name]}\n")
     baselines = measured.baselines()
     facts = measured.facts()
@@ -267,14 +267,61 @@ def _check_explained(records: dict[str, dict[str, str]]) -> None:
             )
 
 
-def _check_gated(parts: list[str], found: Any) -> None:
-    """Refuses a gate in parts that there are not before more is measured."""
-    known = ["all", *found.slices]
+def _gated(
+    margin: float | None,
+    parts: str | None,
+    metric: str | None,
+    models: dict[str, list[str]],
+) -> list[str]:
+    """The parts that a gate is of; none where none is asked for."""
+    if margin is None:
+        if parts is not None or metric is not None:
+            raise InputError(
+                "--in and --metric say of what a gate is. Received: "
+                f"{'--metric' if parts is None else '--in'} without "
+                "--must-not-lose. Name the most that may be lost, or leave it "
+                "out."
+            )
+        return []
+    if len(models) < 2:
+        raise InputError(
+            "a gate compares runs with the first one. Received: "
+            f"--must-not-lose {margin} with one run. Name the run that "
+            "is live first, and the new one after it."
+        )
+    return [part.strip() for part in (parts or "all").split(",")]
+
+
+def _check_gate(
+    metric: str, parts: list[str], compared: tuple[list[str], list[str]]
+) -> None:
+    """Refuses a gate of what is not compared before anything is measured.
+
+    Args:
+      metric: that of the gate.
+      parts: those of the gate.
+      compared: the metrics and the parts that there are.
+    """
+    metrics, known = compared
+    if metric not in metrics:
+        raise InputError(
+            f"these runs are compared by {', '.join(metrics)}. Received: a "
+            f"gate by {metric}. Name one of them with --metric."
+        )
     if unknown := [part for part in parts if part not in known]:
         raise InputError(
             f"a gate is of all and of slices: {', '.join(known)}. Received: "
             f"--in {', '.join(unknown)}.{nearest(unknown, known)}"
         )
+
+
+def _check_labels(
+    record: dict[str, str], data: str | None, *names: str | None
+) -> None:
+    """Refuses amounts that are no labels before anything is loaded."""
+    schema = DatasetFiles(data or record["data"]).schema()
+    for name in filter(None, names):
+        schema.label(name)
 
 
 def _code(states: list[str]) -> int:

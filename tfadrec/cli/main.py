@@ -48,7 +48,9 @@ def main() -> None:
       tfadrec serve saved_models/a
       tfadrec monitor saved_models/a --requests log.jsonl
 
-    Exit codes: 0 done, 1 the work failed, 2 the call or its input was wrong.
+    Exit codes: 0 done, 1 the work failed, 2 the call or its input was wrong;
+    of doctor, evaluate and monitor also 3 for a bad answer, and 4 for too few
+    rows to tell.
     """
 
 

@@ -34,14 +34,15 @@ class Measured:
         """The rows."""
         return self._test
 
-    def add(self, name: str) -> None:
-        """Measures a run.
+    def load(self, name: str) -> Any:
+        """Reads a run, and looks whether it can be measured as is asked.
 
         Raises:
           InputError: where it has no test rows, or others than the first run,
-            or a column of `--fairness` or `--slice` is none of theirs.
+            or a column of `--fairness` or `--slice` is none of theirs, or it
+            has no clicks to choose by.
         """
-        from tfadrec import evaluation, report, training
+        from tfadrec import training
         from tfadrec.evaluation.groups import groups_of
 
         run = training.load_run(
@@ -65,6 +66,30 @@ class Measured:
             )
         for column in (*self._columns, *self._sliced):
             groups_of(run.test, column)
+        if self._columns and "clicked" not in run.ranker.task_losses:
+            raise InputError(
+                "--fairness is of choices by clicks. Received: "
+                f"{name}, which predicts {', '.join(run.ranker.task_losses)}. "
+                "Leave it out, or name a model of clicks."
+            )
+        return run
+
+    def compared(self, run: Any) -> tuple[list[str], list[str]]:
+        """The metrics of a run's first task, and the parts of its rows.
+
+        They are what runs are compared by.
+        """
+        from tfadrec.evaluation.parts import slices_of
+
+        first = next(iter(run.ranker.task_losses.values()))
+        metrics = ["auc", "gauc", "log_loss"] if first.is_binary else ["rmse"]
+        parts = slices_of(run.test, run.learned, self._sliced)
+        return metrics, ["all", *parts]
+
+    def add(self, name: str, run: Any) -> None:
+        """Measures a run that `load` has read."""
+        from tfadrec import evaluation, report
+
         self._tasks |= {
             t: loss.is_binary for t, loss in run.ranker.task_losses.items()
         }

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from tfadrec.cli.command import Command, load_tensorflow
+from tfadrec.cli.number import Number
 from tfadrec.core.bundle_folder import existing_versions
 from tfadrec.core.errors import InputError
 
@@ -43,7 +44,7 @@ _TOKEN_BYTES = 4096
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(0.1, 3600),
+    type=Number(0.1, 3600),
     default=30.0,
     show_default=True,
     help="Seconds that a request may take.",
@@ -71,7 +72,7 @@ _TOKEN_BYTES = 4096
 )
 @click.option(
     "--client-timeout",
-    type=click.FloatRange(0.1, 3600),
+    type=Number(0.1, 3600),
     default=10.0,
     show_default=True,
     help="Seconds in which a client has to send headers, and read an answer.",

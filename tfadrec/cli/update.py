@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tfadrec.cli.command import Command, allow_import_option, load_tensorflow
+from tfadrec.cli.number import Number
 from tfadrec.core.errors import InputError
 from tfadrec.runs.before import check_run, check_update
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--every",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     default=60.0,
     show_default=True,
     help="Seconds until the followed folder is looked at again.",

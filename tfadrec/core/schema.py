@@ -9,6 +9,7 @@ from tfadrec.core.check_types import check_types
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import ENTITIES, Entity, Feature
 from tfadrec.core.names import tensor_names
+from tfadrec.core.nearest import nearest
 from tfadrec.core.read_json import parse_json
 
 IdType = Literal["string", "int64"]
@@ -114,6 +115,21 @@ class Schema:
             f"{what} must be a feature of ads of kind {kind}, one of "
             f"{', '.join(f.name for f in known) or 'none'}. Received: {name!r}."
         )
+
+    def label(self, name: str) -> str:
+        """A label by its name.
+
+        Raises:
+          InputError: where there is none of that name, with those there are.
+        """
+        if name not in self.labels:
+            raise InputError(
+                "what an ad brought and cost are labels of the dataset. "
+                f"Received: {name!r}, labels {', '.join(self.labels)}."
+                f"{nearest([name], self.labels)} Name one, or prepare the log "
+                "with it."
+            )
+        return name
 
     @property
     def skipped(self) -> int:

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from tfadrec.core.errors import InputError
 from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 from tfadrec.evaluation.baselines import SmoothedRate
@@ -63,7 +62,7 @@ def choices(
       InputError: for a label that is not there.
     """
     amounts = {
-        name: _label(dataset, label)
+        name: dataset.impressions.labels[dataset.schema.label(label)]
         for name, label in (("revenue", revenue), ("cost", cost))
         if label is not None
     }
@@ -149,14 +148,3 @@ def _quality(dataset: Dataset, train: Dataset, weight: float) -> NDArray | None:
     cosines = np.nan_to_num(largest_cosines(dataset))
     relevance = np.clip((1 + cosines) / 2, 0, 1)
     return policy.quality(relevance, rate / (rate + mean), weight)
-
-
-def _label(dataset: Dataset, name: str) -> NDArray:
-    labels = dataset.impressions.labels
-    if name not in labels:
-        raise InputError(
-            "revenue and cost are labels of the dataset. Received: "
-            f"{name!r}, labels {', '.join(labels)}. Name one, or prepare the "
-            "log with it."
-        )
-    return labels[name]

@@ -128,13 +128,42 @@ def test_values_are_those_of_the_evaluation():
         metrics = [e.metrics["clicked"][d.metric] for e in (b, a)]
         assert [d.value, d.reference_value] == pytest.approx(metrics, rel=1e-9)
         assert d.low < d.difference < d.high
-        # No slice is left out here, so two tests share a correction.
-        assert d.p_holm == pytest.approx(min(1, 2 * d.p))
+        # Nobody has a history, so `empty_history` is `all`: one hypothesis.
+        assert d.p_holm == d.p
     text = differences_text(found)
     assert "b against a, clicked" in text
     assert "with_history" not in text
     assert "slices by metric: 0 better, 0 worse, 3 open" in text
     assert "one seed each" in text
+
+
+def test_slices_of_the_same_rows_are_one_hypothesis():
+    """Three ads make four sets of rows with `all`; `history` repeats it."""
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=600)
+    dataset = rows.dataset(
+        np.arange(600) % 3 + 1,
+        rng.random(600) < 1 / (1 + np.exp(-truth)),
+        users=np.repeat(np.arange(1, 101), 6),
+        brands=[0, 1, 2, 2],
+    )
+    models = {"a": [measure({"clicked": 0 * truth}, dataset)]} | {
+        name: [measure({"clicked": truth * size}, dataset)]
+        for name, size in (("b", 0.2), ("c", 0.05))
+    }
+    found = differences(
+        models, dataset, metrics=["log_loss"], columns=["brand"], replicates=20
+    )
+    parts = {d.part for d in found if not math.isnan(d.p)}
+    assert parts == {"all", "empty_history", *(f"brand={b}" for b in B)}
+    distinct = [d for d in found if d.part in parts - {"empty_history"}]
+    assert [d.p_holm for d in distinct] == holm([d.p for d in distinct])
+    of_all = {(d.model, d.part): d.p_holm for d in found}
+    for model in "bc":
+        assert of_all[model, "all"] == of_all[model, "empty_history"]
+
+
+B = ("missing", "x", "y")
 
 
 def test_one_user_tells_no_interval():

@@ -30,7 +30,8 @@ class Difference:
       rows_error: the standard error that comes from the choice of rows.
       seeds_error: the standard error that comes from the choice of seeds.
       p: the two-sided p-value of no difference.
-      p_holm: the same, corrected for all slices and models of a metric.
+      p_holm: the same, corrected for all models and distinct slices of a
+        metric.
       detectable: the smallest true difference, of either sign, that 80 % of
         such tests would find at the level of 5 %.
     """

@@ -93,6 +93,7 @@ def differences(
         compared = [m for m in metrics if _has(models, task, m)]
         is_binary = _has(models, task, "auc")
         masked = {name: mask & known for name, mask in masks.items()}
+        same = {n: np.packbits(mask).tobytes() for n, mask in masked.items()}
         sampled = _sample(
             {n: [e.scores[task] for e in runs] for n, runs in models.items()},
             {
@@ -116,7 +117,7 @@ def differences(
                     list(models)[1:], list(models)[:1]
                 )
             ]
-            found += with_holm(pairs)
+            found += with_holm(pairs, same)
     return found
 
 

@@ -1,7 +1,7 @@
 """Samples of two models' metrics to a difference with its interval."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 from scipy import stats
@@ -71,12 +71,23 @@ def difference_of(
     )
 
 
-def with_holm(pairs: Sequence[Difference]) -> list[Difference]:
-    """The differences of a metric, with p-values corrected for their number."""
-    corrected = holm([pair.p for pair in pairs])
+def with_holm(
+    pairs: Sequence[Difference], rows: Mapping[str, Hashable]
+) -> list[Difference]:
+    """The differences of a metric, with p-values corrected for their number.
+
+    Parts that have the same rows are one hypothesis.
+
+    Args:
+      pairs: the differences.
+      rows: part -> what tells its rows from others.
+    """
+    tested = {(pair.model, rows[pair.part]): pair.p for pair in pairs}
+    corrected = holm(list(tested.values()))
+    p_holm = dict(zip(tested, corrected, strict=True))
     return [
-        dataclasses.replace(pair, p_holm=p)
-        for pair, p in zip(pairs, corrected, strict=True)
+        dataclasses.replace(pair, p_holm=p_holm[pair.model, rows[pair.part]])
+        for pair in pairs
     ]
 
 

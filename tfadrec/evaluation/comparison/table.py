@@ -9,8 +9,8 @@ from tfadrec.evaluation.table import align
 #: Printed below every table of differences.
 FOOTNOTE = (
     "95 % intervals of the difference over resampled users; p (Holm) is "
-    "corrected for the slices and models of a metric; detectable: what such "
-    "rows find in 4 of 5 cases"
+    "corrected for the slices and models of a metric, slices of the same rows "
+    "being one; detectable: what such rows find in 4 of 5 cases"
 )
 #: Printed where no model has several seeds.
 ONE_SEED = (

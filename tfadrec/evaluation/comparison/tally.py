@@ -1,5 +1,6 @@
 """Models compared on more rows than any memory holds."""
 
+import hashlib
 import itertools
 import zlib
 from collections.abc import Mapping, Sequence
@@ -89,6 +90,8 @@ class Tally:
         #: (part, model) -> rows by class, bin and unit.
         self._counts = {key: np.zeros([2, bins, units]) for key in keys}
         self._losses = {key: np.zeros(units) for key in keys}
+        #: Part -> a digest of which rows are its.
+        self._digests = {part: hashlib.sha256() for part in self._parts}
         self.rows = 0
 
     def add(
@@ -125,6 +128,8 @@ class Tally:
         }
         if not len(labels):
             return
+        for part, mask in masks.items():
+            self._digests[part].update(np.packbits(mask).tobytes())
         units = units_of(users, self._units)
         for name, given in scores.items():
             clicks, values = checks.clicks_and_scores(labels, given)
@@ -175,6 +180,7 @@ class Tally:
             key: Sampled([float(statistic(once)[0])], drawn[key])
             for key, statistic in statistics.items()
         }
+        same = {part: own.digest() for part, own in self._digests.items()}
         reference, *others = self._models
         found = []
         for metric in _METRICS:
@@ -186,7 +192,7 @@ class Tally:
                 for part in self._parts
                 for name in others
             ]
-            found += with_holm(pairs)
+            found += with_holm(pairs, same)
         return found
 
     def _freedom(self, part: str) -> float:

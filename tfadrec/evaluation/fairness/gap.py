@@ -33,11 +33,22 @@ class Gap:
 
     @property
     def line(self) -> str:
-        """It in words."""
+        """It in words; groups that are equal as shown are called so."""
+        # Zero is added, as it takes the sign away from what is rounded to it.
+        shown, low, high = (
+            f"{round(number, 4) + 0.0:.4f}"
+            for number in (
+                self.difference,
+                self.difference_low,
+                self.difference_high,
+            )
+        )
+        difference = f"difference {shown} ({low} to {high})"
+        if float(shown) == 0:
+            return f"{self.measure}: equal in all groups; {difference}"
         return (
             f'{self.measure}: highest in "{self.highest}", lowest in '
-            f'"{self.lowest}"; difference {self.difference:.4f} '
-            f"({self.difference_low:.4f} to {self.difference_high:.4f}), "
+            f'"{self.lowest}"; {difference}, '
             f"ratio {self.ratio:.3f} ({self.ratio_low:.3f} to "
             f"{self.ratio_high:.3f})"
         )
