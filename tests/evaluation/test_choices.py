@@ -46,6 +46,7 @@ def test_by_hand():
         "roi@1": pytest.approx(8 / 5 - 1),
         "coverage@1": 0.5,
         "gini@1": 0.5,
+        "diversity@1": 0.5,
         "aqm@1": found["good"]["aqm@1"],
         # Both logits are 1, and both are clicked.
         "calibration@1": pytest.approx(1 / (1 + np.exp(-1)), rel=1e-6),

@@ -122,6 +122,25 @@ def test_equal_choices_are_no_gap(dataset):
         )
 
 
+def test_one_user_tells_no_interval(dataset, evaluated):
+    """Of his group and of gaps of it; of the others there are intervals."""
+    rows = dataset.impressions
+    places = np.where(rows.users == rows.users[0], 2, 1).astype(np.int32)
+    columns = {**rows.columns, "place": places}
+    alone = dataclasses.replace(
+        dataset, impressions=dataclasses.replace(rows, columns=columns)
+    )
+    one, many = groups_of(alone, "place")[0][::-1]
+    found = measure_fairness(evaluated, alone, "place", replicates=20)
+    assert found.groups[one]["rows"] == np.sum(places == 2)
+    assert np.isnan(list(found.intervals[one].values())).all()
+    assert not np.isnan(list(found.intervals[many].values())).any()
+    for gap in found.gaps:
+        assert np.isnan([gap.difference_low, gap.ratio_high]).all()
+        assert "(a group of one user tells no interval)" in gap.line
+        assert "nan" not in gap.line
+
+
 def test_numbers_make_four_groups(dataset):
     """Named in the column's own unit, nan apart."""
     hours = np.array(dataset.impressions.columns["hour"])

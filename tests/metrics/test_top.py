@@ -65,6 +65,13 @@ def test_nothing_to_find():
     assert math.isnan(top.pr_auc([0, 0], [0.0, 1.0]))
 
 
+def test_diversity():
+    """Of 1, 2 and 1 of 4: 1 - (1 + 4 + 1) / 16."""
+    assert exposure.diversity([1, 2, 0, 1]) == 1 - 6 / 16
+    assert exposure.diversity([0, 7]) == 0
+    assert math.isnan(exposure.diversity([0, 0]))
+
+
 def test_coverage_and_gini():
     assert exposure.coverage([0, 2, 1, 0]) == 0.5
     assert exposure.gini([3, 3, 3]) == pytest.approx(0)

@@ -194,6 +194,32 @@ def test_calibration_on_labels_that_come_late(profile, log, tmp_path):
     assert found == {("score", "calibration")}
 
 
+def test_no_click_at_all(profile, log, rows, tmp_path):
+    """Of 600 users with 120 clicks predicted an alarm, of a single one none.
+
+    That one clicks nothing with a chance of 1 less his largest score.
+    """
+    labels = tmp_path / "labels.jsonl"
+    lines = [{"id": f"r{n}", "labels": [0]} for n in range(600)]
+    labels.write_text("\n".join(map(json.dumps, lines)))
+
+    def calibration(change):
+        scores = {"scores": lambda n: [float(SCORES[n % len(SCORES)])]}
+        (found,) = watch(profile, log(change, **scores), labels, window=600)
+        (measure,) = [m for m in found.measures if m.name == "calibration"]
+        alpha = 1 / 2000 / len(found.measures)
+        return measure, np.log(2 / alpha)
+
+    predicted = SCORES[np.arange(600) % len(SCORES)].sum()
+    measure, _ = calibration(lambda row, n: row.update(user_id=f"u{n}"))
+    assert measure.value == pytest.approx(predicted)
+    assert measure.is_alarm
+    measure, least = calibration(every("user_id", rows[0]["user_id"]))
+    evidence = -np.log(1 - SCORES.max())
+    assert measure.high == pytest.approx(predicted * least / evidence)
+    assert not measure.is_alarm
+
+
 def test_windows(profile, log):
     """The rest is measured where it is no less than 200."""
     found = list(watch(profile, log(count=1099), window=500))

@@ -53,9 +53,10 @@ def choices(
     Returns:
       Model -> metric -> value: `ctr@k`, with conversions `cvr@k` (of clicks),
       `revenue@k` and `cost@k` of a choice, `roi@k`, `coverage@k` (the share of
-      the catalogue that is chosen), `gini@k` (of its exposures), `aqm@k`, and
-      `calibration@k`, predicted over observed clicks of the chosen ads: above 1
-      where the ads that are chosen are those that the model overrates.
+      the catalogue that is chosen), `gini@k` and `diversity@k` (of its
+      exposures), `aqm@k`, and `calibration@k`, predicted over observed clicks
+      of the chosen ads: above 1 where the ads that are chosen are those that
+      the model overrates.
       Nothing where no request has more than k rows, or clicks are no task.
 
     Raises:
@@ -125,6 +126,7 @@ def _of_policy(
     )[1:]
     found["coverage"] = exposure.coverage(exposures)
     found["gini"] = exposure.gini(exposures)
+    found["diversity"] = exposure.diversity(exposures)
     if quality is not None:
         found["aqm"] = policy.per_choice(chosen, quality)
     return {f"{name}@{k}": value for name, value in found.items()}

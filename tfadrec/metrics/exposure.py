@@ -44,6 +44,30 @@ def gini(exposures: ArrayLike) -> float:
     return float((places * counts).sum() / (n * total))
 
 
+def diversity(exposures: ArrayLike) -> float:
+    """The chance that two exposures are of different ads.
+
+    D = 1 - sum_i p_i^2, p_i being an ad's share of what is shown.
+
+    Args:
+      exposures: [ads], how often each ad of the catalogue is shown, >= 0.
+
+    Returns:
+      A value in [0, 1 - 1 / ads]; nan where nothing is shown.
+
+    Raises:
+      InputError: where there is no ad, or a number is not finite and >= 0.
+
+    Reference:
+      Simpson, "Measurement of Diversity", Nature 163, 1949.
+    """
+    counts = _counts(exposures)
+    total = counts.sum()
+    if not total:
+        return float("nan")
+    return float(1 - np.square(counts / total).sum())
+
+
 def _counts(exposures: ArrayLike) -> NDArray:
     counts = np.asarray(exposures, np.float64)
     if counts.ndim != 1 or not len(counts):

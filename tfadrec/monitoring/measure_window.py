@@ -141,9 +141,12 @@ def _calibration(scored: Sequence[Request], labels: Labels) -> Iterator[Test]:
     scores = np.concatenate([r.scores for r in known if r.scores is not None])
     users = np.concatenate([r.score_users for r in known])
     there = ~np.isnan(clicked)
-    if not clicked[there].any():
+    if not there.any():
         return
     probs = np.clip(scores[there], 1e-7, 1 - 1e-7)
+    if not clicked[there].any():
+        yield functools.partial(_no_click, probs, users[there])
+        return
 
     def of_ratio(alpha: float) -> Measure:
         ratio, _, high = probabilities.predicted_over_observed(
@@ -165,6 +168,23 @@ def _calibration(scored: Sequence[Request], labels: Labels) -> Iterator[Test]:
         )
 
     yield of_ratio
+
+
+def _no_click(probs: NDArray, users: NDArray, alpha: float) -> Measure:
+    """Predicted clicks where none came, as if one had.
+
+    A user u clicks nothing with a chance of 1 - max p_u at most, however his
+    rows depend on each other, and all users with the product of these.
+    """
+    names, place = np.unique(users, return_inverse=True)
+    largest = np.zeros(len(names))
+    np.maximum.at(largest, place, probs)
+    evidence = -np.log1p(-largest).sum()
+    value = float(probs.sum())
+    bound = max(value * np.log(2 / alpha) / evidence, 1 + LEAST_RATIO)
+    return Measure(
+        SCORE, "calibration", value, -np.inf, float(bound), len(probs)
+    )
 
 
 def fits(request: Request, labels: Labels) -> bool:

@@ -1,6 +1,7 @@
 """How far the groups of a column are apart in one measure."""
 
 import dataclasses
+import math
 from typing import Any
 
 
@@ -34,25 +35,29 @@ class Gap:
     @property
     def line(self) -> str:
         """It in words; groups that are equal as shown are called so."""
-        # Zero is added, as it takes the sign away from what is rounded to it.
-        shown, low, high = (
-            f"{round(number, 4) + 0.0:.4f}"
-            for number in (
-                self.difference,
-                self.difference_low,
-                self.difference_high,
+        difference = f"difference {_shown(self.difference)}"
+        if math.isnan(self.difference_low):
+            tells = "a group of one user tells no interval"
+        else:
+            low, high = self.difference_low, self.difference_high
+            tells = f"{_shown(low)} to {_shown(high)}"
+        if float(_shown(self.difference)) == 0:
+            return (
+                f"{self.measure}: equal in all groups; {difference} ({tells})"
             )
-        )
-        difference = f"difference {shown} ({low} to {high})"
-        if float(shown) == 0:
-            return f"{self.measure}: equal in all groups; {difference}"
-        return (
+        line = (
             f'{self.measure}: highest in "{self.highest}", lowest in '
-            f'"{self.lowest}"; {difference}, '
-            f"ratio {self.ratio:.3f} ({self.ratio_low:.3f} to "
-            f"{self.ratio_high:.3f})"
+            f'"{self.lowest}"; {difference} ({tells}), ratio {self.ratio:.3f}'
         )
+        if math.isnan(self.ratio_low):
+            return line
+        return f"{line} ({self.ratio_low:.3f} to {self.ratio_high:.3f})"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
         return dataclasses.asdict(self)
+
+
+def _shown(number: float) -> str:
+    """Four digits; zero is added, as -0.0000 says nothing more."""
+    return f"{round(number, 4) + 0.0:.4f}"

@@ -43,9 +43,10 @@ def measure_fairness(
     highest, as Fairlearn has them. Requests with k ads or fewer leave no choice
     and are left out of both.
 
-    Intervals are percentiles over samples of users (see `resampling`). Those of
-    a gap are of the two groups that are furthest apart here: with many groups
-    these are so by chance as well.
+    Intervals are percentiles over samples of users (see `resampling`); a group
+    of a single user has none, and a gap of such a group neither. Those of a gap
+    are of the two groups that are furthest apart here: with many groups these
+    are so by chance as well.
 
     Args:
       evaluation: what `evaluate` or `measure` made of the dataset.
@@ -80,6 +81,13 @@ def measure_fairness(
     ones = np.ones([rows.num_units, 1])
     values = {key: float(made[key](ones)[0]) for key in made}
     samples = resample(made, rows.num_units, len(dataset), replicates, seed)
+    for place, name in enumerate(names):
+        if rows.units_in(groups == place) < 2:
+            samples |= {
+                (name, measure): np.full(replicates, np.nan)
+                for group, measure in made
+                if group == name
+            }
     found, intervals = {}, {}
     for name in names:
         found[name] = {
@@ -112,6 +120,10 @@ class _Rows:
             rows.requests, return_inverse=True, return_counts=True
         )[1:]
         self._is_open = sizes[place] > k
+
+    def units_in(self, part: NDArray[np.bool_]) -> int:
+        """How many users are in a part."""
+        return len(np.unique(self._units[part]))
 
     def statistics(
         self, part: NDArray[np.bool_]
