@@ -319,6 +319,17 @@ def test_every_changed_bit_is_found(begun, name, mend):
             training.load_run(begun)
 
 
+def test_rows_of_one_class_are_no_calibration(tmp_path):
+    """And one that is there stays."""
+    run = small.run()
+    clicked = run.valid.impressions.labels["clicked"] == 1
+    alone = dataclasses.replace(run, valid=run.valid.select(~clicked))
+    (tmp_path / "calibration.json").write_text("{}")
+    with pytest.raises(InputError, match="'valid', in whose rows none of clic"):
+        training.calibrate(alone, tmp_path)
+    assert (tmp_path / "calibration.json").read_text() == "{}"
+
+
 def test_a_model_that_is_removed_is_made_again(begun):
     """Byte by byte the same, whenever it was written."""
     before = (begun / "model.keras").read_bytes()

@@ -317,9 +317,17 @@ def calibrate(
       The run with that calibration.
 
     Raises:
-      InputError: for a method, a field or rows that there are not.
+      InputError: for a method, a field or rows that there are not, or where no
+        task has labels of both values in these rows.
     """
     found = _calibration(run, method, field, on)
+    if not found.tasks:
+        raise InputError(
+            "a calibration learns from labels that are 0 and 1 in its rows. "
+            f"Received: {on!r}, in whose rows none of "
+            f"{', '.join(run.ranker.task_losses)} is both. Name other rows, or "
+            "take more of them."
+        )
     folder = run_folder(out)
     with folder.held():
         found.save(folder)
