@@ -6,6 +6,7 @@ import pytest
 from tests.evaluation import rows
 from tfadrec.core.errors import InputError
 from tfadrec.evaluation import Tally, differences, measure
+from tfadrec.evaluation.comparison.holm import holm
 from tfadrec.evaluation.comparison.tally import units_of
 from tfadrec.metrics import ranking
 
@@ -80,8 +81,9 @@ def test_the_bound_of_the_auc_holds(world):
 def test_parts_and_weights(world):
     users, labels, logits = world
     mask = users % 2 == 0
-    tally = Tally(list(logits), parts=["even"], bins=4096)
-    tally.add(labels, logits, users, weights=1.0 + mask, parts={"even": mask})
+    tally = Tally(list(logits), parts=["even", "same"], bins=4096)
+    parts = {"even": mask, "same": mask}
+    tally.add(labels, logits, users, weights=1.0 + mask, parts=parts)
     found = {(d.part, d.metric): d for d in tally.differences(10)}
     assert found["all", "log_loss"].value == pytest.approx(
         ranking.log_loss(labels, logits["new"], 1.0 + mask)
@@ -89,6 +91,10 @@ def test_parts_and_weights(world):
     assert found["even", "auc"].value == pytest.approx(
         ranking.auc(labels[mask], logits["new"][mask]), abs=1e-4
     )
+    # Parts of the same rows are one hypothesis.
+    every, even, same = (found[part, "auc"] for part in ("all", *parts))
+    assert [every.p_holm, even.p_holm] == holm([every.p, even.p])
+    assert same.p_holm == even.p_holm
 
 
 def test_groups_of_users():
