@@ -1,7 +1,7 @@
 """`tfadrec evaluate`: runs' metrics on rows that they have not seen."""
 
 import pathlib
-from typing import get_args
+from typing import Any, get_args
 
 import click
 
@@ -112,7 +112,17 @@ def evaluate(
     names = list(dict.fromkeys(runs))
     kinds = _kinds(names, data, allow_import)
     if kinds == {"retriever"} and must_not_lose is None:
-        _check_unmeasured(explained, revenue, cost, columns, sliced)
+        _check_unmeasured(
+            {
+                "--in": gate_parts,
+                "--metric": metric,
+                "--explain": explained,
+                "--revenue": revenue,
+                "--cost": cost,
+                "--fairness": columns,
+                "--slice": sliced,
+            }
+        )
         return Outcome(evaluate_retrievers(names, data, allow_import))
     records = {name: check_run(name, data, allow_import) for name in names}
     _check_datasets(records)
@@ -132,8 +142,7 @@ def evaluate(
     for name in names:
         run = measured.load(name)
         if gated and name == names[0]:
-            metric = metric or run.monitor
-            _check_gate(metric, gated, measured.compared(run))
+            _check_gate(metric or run.monitor, gated, measured.compared(run))
         measured.add(name, run)
         click.echo(f"Run {name}\n\n{measured.evaluations[name]}\n")
     baselines = measured.baselines()
@@ -234,21 +243,8 @@ def _kinds(
     return {RunConfig.from_yaml(record["config"]).model for record in records}
 
 
-def _check_unmeasured(
-    explained: bool,
-    revenue: str | None,
-    cost: str | None,
-    columns: tuple[str, ...],
-    sliced: tuple[str, ...],
-) -> None:
+def _check_unmeasured(options: dict[str, Any]) -> None:
     """Refuses options that are about a ranker's scores."""
-    options = {
-        "--explain": explained,
-        "--revenue": revenue is not None,
-        "--cost": cost is not None,
-        "--fairness": columns,
-        "--slice": sliced,
-    }
     if given := [name for name, asked in options.items() if asked]:
         raise InputError(
             "a retriever is measured by recall and NDCG alone. Received: "
