@@ -3,7 +3,11 @@
 import pytest
 
 from tests.evaluation import rows
-from tfadrec.cli.evaluate import _check_explained, _check_gate
+from tfadrec.cli.evaluate import (
+    _check_explained,
+    _check_gate,
+    _check_unmeasured,
+)
 from tfadrec.cli.measured import _are_same
 from tfadrec.core.errors import InputError
 
@@ -14,6 +18,12 @@ def test_averages_are_not_explained():
     runs["b"] = {"config": "fit: {ensemble: 3}"}
     with pytest.raises(InputError, match=r"--explain with b, .* Leave out"):
         _check_explained(runs)
+
+
+def test_retrievers_have_no_scores_to_look_at():
+    _check_unmeasured({"--metric": None, "--explain": False, "--slice": ()})
+    with pytest.raises(InputError, match=r"Received: --in and --slice\. Leave"):
+        _check_unmeasured({"--in": "all", "--cost": None, "--slice": ("x",)})
 
 
 @pytest.mark.parametrize(
