@@ -325,7 +325,7 @@ def test_rows_of_one_class_are_no_calibration(tmp_path):
     clicked = run.valid.impressions.labels["clicked"] == 1
     alone = dataclasses.replace(run, valid=run.valid.select(~clicked))
     (tmp_path / "calibration.json").write_text("{}")
-    with pytest.raises(InputError, match="'valid', in whose rows none of clic"):
+    with pytest.raises(InputError, match="'valid', in whose rows no task"):
         training.calibrate(alone, tmp_path)
     assert (tmp_path / "calibration.json").read_text() == "{}"
 

@@ -144,6 +144,7 @@ def evaluate(
         if gated and name == names[0]:
             _check_gate(metric or run.monitor, gated, measured.compared(run))
         measured.add(name, run)
+        del run  # so that the next one is loaded without it
         click.echo(f"Run {name}\n\n{measured.evaluations[name]}\n")
     baselines = measured.baselines()
     facts = measured.facts()

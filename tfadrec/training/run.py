@@ -323,10 +323,10 @@ def calibrate(
     found = _calibration(run, method, field, on)
     if not found.tasks:
         raise InputError(
-            "a calibration learns from labels that are 0 and 1 in its rows. "
-            f"Received: {on!r}, in whose rows none of "
-            f"{', '.join(run.ranker.task_losses)} is both. Name other rows, or "
-            "take more of them."
+            "a calibration learns from labels of 0 and labels of 1. Received: "
+            f"{on!r}, in whose rows no task has both: "
+            f"{', '.join(run.ranker.task_losses)}. Name other rows, or take "
+            "more of them."
         )
     folder = run_folder(out)
     with folder.held():
