@@ -108,10 +108,6 @@ def _nan(inputs, random):
     return _put(inputs, name, random, value)
 
 
-def _infinite(inputs, random):
-    return _put(inputs, "scroll" if "scroll" in inputs else None, random, 1e999)
-
-
 def _huge_number(inputs, random):
     name = _pick(inputs, random, ["user_id", "history_ages", "candidate_ads"])
     value = [2**70, -(2**70), 2**63, 10**400][random.integers(4)]
@@ -206,7 +202,6 @@ _IN_VALUES = [
     _missing,
     _unknown,
     _nan,
-    _infinite,
     _huge_number,
     _wrong_length,
     _negative,

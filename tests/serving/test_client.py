@@ -100,10 +100,22 @@ def test_wrong_requests(address, arrays):
     for request, line in (
         (without, "no device"),
         ({**good, "history_length": [-1, 0, 0]}, "Received: -1"),
-        ({**good, "scroll": [np.inf, 0, 0]}, "must be finite"),
     ):
         with pytest.raises(InputError, match=line):
             client.predict("score_slate", **request)
+
+
+def test_a_number_that_is_not_finite_is_missing(address, arrays):
+    """By REST, which writes them as Infinity, and by gRPC."""
+    client = serving.Client(address, "numbers")
+    missing, infinite, known = (
+        client.predict(
+            "score_slate", **{**arrays["score_slate"], "scroll": scroll}
+        )["score"]
+        for scroll in ([np.nan] * 3, [np.inf, -np.inf, 1e101], [1e9] * 3)
+    )
+    np.testing.assert_array_equal(infinite, missing)
+    assert (known != missing).any()
 
 
 @pytest.mark.parametrize("scheme", ["http", "grpc"])

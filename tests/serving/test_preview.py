@@ -227,7 +227,6 @@ def test_grpc_refuses_with_one_line(stubs, arrays, expected):
         (unlike(more=good["user_id"]), "'more'"),
         (unlike(user_id=good["user_id"].astype(np.int32)), "must be int64"),
         (unlike(history_length=np.array([-1, 0, 0], np.int32)), "-1"),
-        (unlike(scroll=np.array([np.inf, 0, 0])), "finite"),
         (unlike(user_id=good["user_id"][:2]), "as many rows"),
         (huge, "at most"),
         (negative, "must have a shape"),

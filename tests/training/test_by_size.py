@@ -11,6 +11,7 @@ from tfadrec import training
 from tfadrec.core.config import RunConfig
 from tfadrec.training.by_size import (
     batch_size_for,
+    batch_size_of,
     chosen_by_size,
     fold_in_chosen,
 )
@@ -29,6 +30,41 @@ from tfadrec.training.by_size import (
 )
 def test_the_batch_is_a_power_of_two_within_bounds(examples, expected):
     assert batch_size_for(examples) == expected
+
+
+@dataclasses.dataclass
+class Requests:
+    """Rows in requests of one size."""
+
+    requests: int
+    size: int
+
+    def __len__(self):
+        return self.requests * self.size
+
+    def slates(self):
+        return types.SimpleNamespace(sizes=[self.size] * self.requests)
+
+
+@pytest.mark.parametrize(
+    ("requests", "size", "expected"),
+    [
+        (17_920, 1, 256),  # 70 steps either way
+        (2_240, 8, 32),  # 17,920 rows, 70 steps either way
+        (64, 10, 8),  # 640 rows, 64 a step: 10 steps, and 8 of requests
+        (400, 50, 4),  # 20,000 rows, 256 a step: 78 steps, and 100
+        (10, 100, 1),  # 64 rows are less than one request
+        (10**6, 4, 128),
+    ],
+)
+def test_a_batch_of_requests_has_as_many_rows(requests, size, expected):
+    rows = Requests(requests, size)
+    assert batch_size_of(rows, "request") == expected
+    of_rows = batch_size_of(rows, "row")
+    assert of_rows == batch_size_for(len(rows))
+    steps = len(rows) / of_rows
+    # Rounded to a power of two; a request is the least that a step can have.
+    assert requests / expected >= min(steps / 2**0.5, requests)
 
 
 def test_what_is_given_stays():

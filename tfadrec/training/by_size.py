@@ -22,8 +22,7 @@ def chosen_by_size(fit: Mapping[str, Any], train: Dataset) -> dict[str, Any]:
     """
     chosen = dict(fit)
     if chosen.get("batch_size") is None:
-        examples = count_examples(train, chosen.get("by", "row"))
-        chosen["batch_size"] = batch_size_for(examples)
+        chosen["batch_size"] = batch_size_of(train, chosen.get("by", "row"))
     return chosen
 
 
@@ -45,13 +44,33 @@ def fold_in_chosen(
     return {"rank": DEFAULT_FACTORS} if suits else None
 
 
+def batch_size_of(train: Dataset, by: str) -> int:
+    """The batch size that rows call for, in rows or in requests.
+
+    A batch of requests holds about as many rows as one of rows would, so a pass
+    has about as many steps either way.
+
+    Args:
+      train: the rows to learn from.
+      by: `row` or `request`.
+
+    Returns:
+      A power of two: as `batch_size_for` tells for the rows, or of requests the
+      one nearest to that over the mean number of rows of a request, at least 1.
+    """
+    rows = batch_size_for(len(train))
+    if by == "row":
+        return rows
+    return 2 ** max(0, _octaves(rows * count_examples(train, by) / len(train)))
+
+
 def count_examples(train: Dataset, by: str) -> int:
     """How many rows, or requests, a pass has."""
     return len(train) if by == "row" else len(train.slates().sizes)
 
 
 def batch_size_for(examples: int) -> int:
-    """The batch size that a number of rows, or of requests, calls for.
+    """The batch size that a number of rows, or of pairs, calls for.
 
     A log of few rows gives few steps, in which little is learned: so its
     batches are smaller. It is the power of two nearest to a 70th of the
@@ -64,5 +83,10 @@ def batch_size_for(examples: int) -> int:
       >>> [batch_size_for(n) for n in (12, 8_000, 15_000, 80_000)]
       [64, 128, 256, 512]
     """
-    exponent = round(math.log2(max(examples / _STEPS, 1)))
+    exponent = _octaves(max(examples / _STEPS, 1))
     return min(max(2**exponent, _LEAST), _MOST)
+
+
+def _octaves(size: float) -> int:
+    """The whole power of two that is nearest, in octaves."""
+    return round(math.log2(size))

@@ -17,7 +17,7 @@ from tfadrec.metrics import ranking
 from tfadrec.models import RankingModel
 from tfadrec.runs.check import check_sections
 from tfadrec.runs.folder import run_folder
-from tfadrec.training.by_size import batch_size_for, count_examples
+from tfadrec.training.by_size import batch_size_of, count_examples
 from tfadrec.training.fitted import write_run
 from tfadrec.training.run_epochs import run_epochs
 from tfadrec.training.without_steps import METRICS, PREDICT_BATCH, mix, start
@@ -66,7 +66,8 @@ def fit(
         `AdRanker` also for `model.keras` and what `load_run` needs to find the
         dataset again, so that it is a run.
       batch_size: rows, or requests, per step, >= 1; None for what
-        `batch_size_for` tells, from 64 of small logs to 512.
+        `batch_size_of` tells: 64 rows of small logs to 512, or requests of
+        about as many rows.
       by: `row`, or `request` to train on requests with all of their ads, as
         losses that compare the ads of a request need; see `Dataset.batches`.
       epochs: how often to measure at most, >= 1.
@@ -168,7 +169,7 @@ def fit_in(
             check_labels(model, rows)
             _warn_of_one_class(model, rows, what)
     examples = count_examples(train, by)
-    batch_size = batch_size or batch_size_for(examples)
+    batch_size = batch_size or batch_size_of(train, by)
     _check_shares(model, batch_size)
     steps = steps_per_epoch or max(1, examples // batch_size)
     if not model.built:

@@ -333,6 +333,11 @@ def test_numbers_of_any_size_come_in_under_half_precision(policy):
         (FEATURES, 0, r"`width` must be >= 1\. Received: width=0"),
         ([], 4, r"of the kinds category, .*Received: no feature"),
         ([spec("a", "numeric")], 4, r"kinds category, .*Received: numeric"),
+        ("x", 8, r"list of what `Feature\.spec\(\)` gives.*Received: 'x'\."),
+        (["x"], 8, r"list of what `Feature\.spec\(\)` gives.*Received: 'x'\."),
+        (spec("a", "number"), 8, "must be a list .*Received: {'name': 'a'"),
+        (None, 8, r"must be a list of .*Received: None\."),
+        ([{"name": "a"}], 8, "with at least a name and a kind"),
     ],
 )
 def test_bad_arguments(features, width, message):

@@ -54,8 +54,8 @@ class FeatureFields(CheckedLayer):
       float [..., N, D]; flat, [..., F], in the order of the features.
 
     Raises:
-      ValueError: where there is no feature, one is of an unknown kind, or the
-        width is below 1.
+      ValueError: where there is no feature, one is no spec or of an unknown
+        kind, or the width is below 1.
 
     Example:
       >>> brand = {"name": "brand", "kind": "category", "num_codes": 4}
@@ -78,14 +78,9 @@ class FeatureFields(CheckedLayer):
         **kwargs,
     ) -> None:
         super().__init__(autocast=False, **kwargs)  # as each field is
+        _check_features(features)
         if width < 1:
             raise ValueError(f"`width` must be >= 1. Received: width={width}.")
-        kinds = [feature["kind"] for feature in features]
-        if not kinds or not set(kinds) <= set(FIELDS):
-            raise ValueError(
-                f"`features` must be of the kinds {', '.join(FIELDS)}. "
-                f"Received: {', '.join(kinds) or 'no feature'}."
-            )
         self.features = [dict(feature) for feature in features]
         # Keras wraps a dict attribute.
         self.wants = types.MappingProxyType(_columns_read(self.features))
@@ -289,6 +284,26 @@ class FeatureFields(CheckedLayer):
             "initializer": self.initializer,
             "flat": self.flat,
         }
+
+
+def _check_features(features: Any) -> None:
+    """Refuses anything but specs of features."""
+    is_list = isinstance(features, list | tuple)
+    for spec in features if is_list else [features]:
+        is_spec = isinstance(spec, Mapping) and {"name", "kind"} <= set(spec)
+        if not is_list or not is_spec:
+            raise ValueError(
+                "`features` must be a list of what `Feature.spec()` gives, "
+                "dicts with at least a name and a kind. Received: "
+                f"{spec!r:.80}. Write [feature.spec() for feature in "
+                "dataset.schema.of(entity)]."
+            )
+    kinds = [spec["kind"] for spec in features]
+    if not kinds or not set(kinds) <= set(FIELDS):
+        raise ValueError(
+            f"`features` must be of the kinds {', '.join(FIELDS)}. "
+            f"Received: {', '.join(map(str, kinds)) or 'no feature'}."
+        )
 
 
 def _columns_read(features: Sequence[Mapping[str, Any]]) -> dict[str, str]:

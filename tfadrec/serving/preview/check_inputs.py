@@ -98,8 +98,6 @@ def _check_input(name, values, spec, limits) -> None:
         shape = ", ".join("?" if n < 0 else str(n) for n in sizes)
         refuse(f"`{name}` must be of shape [{shape}]", f"{list(values.shape)}")
     check_size(name, values.shape, limits)
-    if values.dtype.kind == "f" and np.isinf(values).any():
-        refuse(f"numbers of `{name}` must be finite", "an infinite one")
     # A serialised example is no text.
     if dtype == tf.string and name != "examples":
         try:

@@ -147,7 +147,7 @@ def _numbers(name, level, dtype):
             wrong = next(v for v in level if not low <= v <= high)
             refuse(f"`{name}` must be {dtype.name}", quote(wrong))
     try:
-        # What a float32 cannot hold becomes infinite, which is refused later.
+        # What a float32 cannot hold becomes infinite, which counts as missing.
         with np.errstate(over="ignore"):
             return np.array(level).astype(dtype.as_numpy_dtype)
     except OverflowError:
