@@ -10,6 +10,7 @@ from tests.data import dataset_folder, rich_dataset
 from tfadrec import layers, models
 from tfadrec.core.door import keras, tf
 from tfadrec.core.feature import Feature
+from tfadrec.data.features import KINDS
 from tfadrec.data.open_dataset import open_dataset
 
 
@@ -71,6 +72,49 @@ def test_every_column_of_the_dataset_matters(dataset):
     assert len(tables) == 7
     assert len(changed) == 6 + 4 + 7 + 7
     np.testing.assert_array_equal(logits(ranker, dataset), before)
+
+
+def test_a_traced_step_trains_every_feature(tmp_path):
+    """In a graph, without XLA: the loss is finite, and all weights move."""
+    tables = rich_dataset.tables(requests=60)
+    rates = np.linspace(-1, 1, len(tables["impressions"]))
+    shown = tables["impressions"].append_column("ad_rate", [rates])
+    more = (
+        Feature("ad rate", "candidate", "rate", ids=("ad_id",), prior=10.0),
+        Feature(
+            "value",
+            "candidate",
+            "expression",
+            of=("bid", "price"),
+            expression="a / (b + 1)",
+            scales=((0.5, 0.3, 0.0), (5.0, 2.0, 0.0)),
+        ),
+    )
+    # One of each kind, and what they read.
+    kept = {"brand", "tags!", "price", "price bucket", "image", "by brand"}
+    kept |= {"brand x price", "likes", "taste", "searched", "hour", "bid"}
+    few = [f for f in rich_dataset.FEATURES if f.name in kept]
+    schema = rich_dataset.schema(features=(*few, *more))
+    folder = dataset_folder.write(
+        tmp_path, {**tables, "impressions": shown}, schema
+    )
+    dataset = open_dataset(folder).with_history_length(4)
+    assert {f.kind for f in dataset.schema.features} == set(KINDS) - {"count"}
+    ranker = models.AdRanker.for_dataset(
+        dataset,
+        layers.TargetAttention(),
+        ad_tower={"width": 4},
+        hidden_units=(4,),
+    )
+    ranker.build()
+    ranker.compile(keras.optimizers.SGD(1.0), jit_compile=False)
+    before = [variable.numpy() for variable in ranker.trainable_weights]
+    [batch] = dataset.batches(10**6)
+    step = tf.function(ranker.train_step, jit_compile=False)
+    assert np.isfinite(step(batch)["loss"])
+    for variable, start in zip(ranker.trainable_weights, before, strict=True):
+        assert np.isfinite(variable).all(), variable.name
+        assert (variable.numpy() != start).any(), variable.name
 
 
 def test_derived_features_are_read_as_well(dataset):

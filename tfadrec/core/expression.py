@@ -1,6 +1,7 @@
 """Formulas of numbers, as settings give them: `log(a / b)`."""
 
 import ast
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tfadrec.core.errors import InputError
@@ -59,6 +60,44 @@ def parse(text: str, count: int) -> Any:
     if not _is_allowed(tree, letters):
         raise InputError(f"{rule}. Received: {text!r}.")
     return tree
+
+
+def evaluate(
+    tree: Any, values: Mapping[str, Any], library: Mapping[str, Callable]
+) -> Any:
+    """The value of a formula, by the functions of NumPy or of TensorFlow.
+
+    Args:
+      tree: as from `parse`.
+      values: floats [...] by letter.
+      library: the functions and operators by name, and `where`, `is_nan` and
+        `float`, which makes floats of booleans and of a number.
+
+    Returns:
+      Floats [...]; nan or infinite where it is not defined.
+    """
+
+    def of(part: Any) -> Any:
+        return evaluate(part, values, library)
+
+    if isinstance(tree, ast.Constant):
+        return library["float"](tree.value)
+    if isinstance(tree, ast.Name):
+        return values[tree.id]
+    if isinstance(tree, ast.UnaryOp):
+        return -of(tree.operand)
+    if isinstance(tree, ast.Call):
+        name: Any = tree.func
+        return library[name.id](*map(of, tree.args))
+    if isinstance(tree, ast.Compare):
+        left, right = of(tree.left), of(tree.comparators[0])
+        is_true = library[OPERATORS[type(tree.ops[0])]](left, right)
+        # A comparison with what is missing is missing.
+        unknown = library["is_nan"](left) | library["is_nan"](right)
+        return library["where"](
+            unknown, float("nan"), library["float"](is_true)
+        )
+    return library[OPERATORS[type(tree.op)]](of(tree.left), of(tree.right))
 
 
 def _is_allowed(tree: ast.AST, letters: str) -> bool:

@@ -47,7 +47,8 @@ def test_columns_are_parsed_and_faults_are_noted_once():
     assert columns["user.brand"].to_pylist() == ["a", None, "b", None, None]
     # The refused row's value is not counted.
     assert ledger.notes == [
-        "file: 2 of 3 values of price are no numbers and count as missing, "
+        "file: 2 of 3 values of price are no numbers, or beyond "
+        "±1e100, and count as missing, "
         "such as 'x' in line 2"
     ]
 

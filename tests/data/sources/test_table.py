@@ -143,7 +143,8 @@ def test_every_column(tmp_path):
         "impressions": (2, 2, 0),
     }
     assert summary.notes == (
-        "ads.csv: 1 of 2 values of price are no numbers and count as missing, "
+        "ads.csv: 1 of 2 values of price are no numbers, or beyond "
+        "±1e100, and count as missing, "
         "such as 'free' in line 4",
         "1 ads have neither title nor description; they are known by their "
         "other columns",

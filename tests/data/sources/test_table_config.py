@@ -240,7 +240,12 @@ FEATURES = [
     ({**GOOD, "ads": {**ADS, "features": "brand"}}, "the kind of each feature"),
     (
         {**GOOD, "ads": {**ADS, "features": {2019: "number"}}},
-        "the name of a feature must be text. Received: 2019 in ads.features",
+        "the name of a feature must be text, and not empty. Received: 2019 in "
+        "ads.features",
+    ),
+    (
+        {**GOOD, "ads": {**ADS, "features": {"": "number"}}},
+        r"Received: '' in ads.features\. Give it a name",
     ),
     (
         ads(brand="categry"),

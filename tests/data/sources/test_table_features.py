@@ -191,11 +191,13 @@ def test_features_of_every_entity(tmp_path):
     # One revenue is above 0.
     assert (summary.sizes["revenue"], summary.sizes["clicked"]) == (1, 1)
     assert summary.notes[:-1] == (
-        "ads.csv: 1 of 3 values of price are no numbers and count as missing, "
+        "ads.csv: 1 of 3 values of price are no numbers, or beyond "
+        "±1e100, and count as missing, "
         "such as 'free' in line 4",
         "ads.csv: 1 of 3 values of vector are no vectors of the column's width "
         "and count as missing, such as '1 1 1' in line 4",
-        "users.csv: 1 of 2 values of age are no numbers and count as missing, "
+        "users.csv: 1 of 2 values of age are no numbers, or beyond "
+        "±1e100, and count as missing, "
         "such as 'old' in line 3",
         "users.csv: 1 of 2 values of clicks hold entries that are no "
         "`key:number`, which are left out, such as 'hats' in line 3",

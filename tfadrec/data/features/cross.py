@@ -61,8 +61,15 @@ def require_reach(feature: Feature, read: Feature | None, name: str) -> None:
     reach = REACH[feature.entity]
     if read is None or read.entity not in reach:
         what = "unknown" if read is None else f"of the {read.entity}"
+        mend = f"Name a feature of the {' or '.join(reach)}"
+        pair = {feature.entity, read.entity if read else ""}
+        if pair <= set(REACH["candidate"]):
+            mend = (
+                "What is of several entities is the candidate's: move "
+                f"{feature.name!r} to impressions.candidate_features"
+            )
         raise InputError(
             f"a feature of the {feature.entity} can read features of the "
             f"{' or '.join(reach)}. Received: {name!r}, which is {what}, for "
-            f"the {feature.kind} {feature.name!r}."
+            f"the {feature.kind} {feature.name!r}. {mend}."
         )

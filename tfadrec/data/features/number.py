@@ -49,10 +49,12 @@ class Number(Kind):
     """
 
     settings: ClassVar = {"log1p": False, "bounds": (), "buckets": 0}
-    unreadable: ClassVar = "are no numbers and count as missing"
+    unreadable: ClassVar = (
+        "are no numbers, or beyond ±1e100, and count as missing"
+    )
     mend: ClassVar = (
-        'Where numbers are written as 0,5, add `decimal: ","` to the file\'s '
-        "section"
+        "Give numbers within ±1e100; where they are written as 0,5, add "
+        '`decimal: ","` to the file\'s section'
     )
 
     def parse(self, column, separator, settings):

@@ -7,13 +7,11 @@ import pyarrow as pa
 
 from tfadrec.core.feature import Feature
 from tfadrec.core.schema import Schema
-from tfadrec.data.columns import as_codes, rows_of
+from tfadrec.data.columns import as_codes
 from tfadrec.data.features import KINDS, as_of, counted
+from tfadrec.data.intake.of_rows import ID_OF, of_rows
 from tfadrec.data.intake.spilled_table import SpilledTable
 from tfadrec.data.intake.workspace import Workspace
-
-#: entity -> the id by which its rows are found in the impressions.
-_ID_OF = {"ad": "ad_id", "user": "user_id"}
 
 
 def with_rates(
@@ -46,7 +44,7 @@ def with_spilled_rates(
     if not features:
         return impressions
     keys = {f.tensor: f"{f.entity}.{f.name}" for f in schema.features}
-    wanted = {"request_id", "timestamp", "clicked", "weight", *_ID_OF.values()}
+    wanted = {"request_id", "timestamp", "clicked", "weight", *ID_OF.values()}
     for feature in features:
         wanted |= {keys[name] for name in feature.of}
     read = [n for n in impressions.column_names if n in wanted]
@@ -125,15 +123,9 @@ def _codes(
     tables: Mapping[str, pa.Table],
 ) -> list[np.ndarray]:
     """The code of each feature for each impression, int32 [n]."""
-    found = []
-    for feature in features:
-        table = tables.get(feature.entity, impressions)
-        key = f"{feature.entity}.{feature.name}"
-        codes = KINDS[feature.kind].encode(table[key], feature)[feature.tensor]
-        if table is not impressions:
-            name = _ID_OF[feature.entity]
-            places = rows_of(impressions[name], table[name].combine_chunks())
-            # Of an id that the table lacks nothing is known.
-            codes = np.append(0, codes)[places]
-        found.append(codes)
-    return found
+
+    def read(column: pa.ChunkedArray, feature: Feature) -> np.ndarray:
+        return KINDS[feature.kind].encode(column, feature)[feature.tensor]
+
+    # Of an id that the table lacks nothing is known.
+    return [of_rows(f, impressions, tables, read, 0) for f in features]

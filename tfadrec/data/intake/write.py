@@ -16,6 +16,7 @@ from tfadrec.core.owned_folder import OwnedFolder
 from tfadrec.core.schema import SCHEMA_FILE, Schema
 from tfadrec.data.intake.coded_tables import with_codes
 from tfadrec.data.intake.feature_columns import named_columns
+from tfadrec.data.intake.feature_notes import note_features
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.logs import Logs
 from tfadrec.data.intake.request_rows import request_rows
@@ -165,6 +166,17 @@ def write_spilled(
         events = SpilledTable.of(_no_events(schema), workspace)
     _note_ads(ads, ledger)
     _note_one_class(impressions, schema, ledger)
+    note_features(
+        schema.features,
+        {
+            "ad": ads,
+            "user": users,
+            "context": impressions,
+            "candidate": impressions,
+            "event": events,
+        },
+        ledger,
+    )
     seen = ids_in([impressions, events], "user_id")
     if users is not None:
         _note_users(seen, users["user_id"], ledger)

@@ -94,8 +94,9 @@ def _of_key(
         place = f"{where}.{key}.{name}"
         if not isinstance(name, str) or not name:
             raise InputError(
-                f"the name of a feature must be text. Received: {name!r} in "
-                f"{where}.{key}. Put it in quotes."
+                "the name of a feature must be text, and not empty. Received: "
+                f"{name!r} in {where}.{key}. "
+                f"{'Give it a name' if name == '' else 'Put it in quotes'}."
             )
         like = (
             columns.get("tags") if where == "ads" and name == "tags" else None

@@ -29,7 +29,7 @@ class CategoriesReader(Reader):
 
     def read(self, raw):
         """See `Reader.read`."""
-        name = self.feature.tensor
+        raw, name = self.together(raw), self.feature.tensor
         columns = {name: self._codes(raw[name])}
         keep = columns[name] > 0
         if self.feature.weighted:

@@ -26,7 +26,7 @@ class LookupReader(Reader):
 
     def read(self, raw):
         """See `Reader.read`."""
-        keys, values = self._names()
+        raw, (keys, values) = self.together(raw), self._names()
         columns = {
             keys: self._codes(raw[keys]),
             values: standardised(raw[values], self.feature),

@@ -48,6 +48,29 @@ class Reader(tf.Module):
         """
         raise NotImplementedError
 
+    def together(self, raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The feature's own inputs, which must have one shape.
+
+        Args:
+          raw: as for `read`.
+
+        Raises:
+          tf.errors.InvalidArgumentError: where they have several.
+        """
+        first, *others = names = [
+            f"{self.feature.tensor}{suffix}" for suffix in self.parts()
+        ]
+        checks = [
+            tf.debugging.assert_equal(
+                tf.shape(raw[name]),
+                tf.shape(raw[first]),
+                message=f"`{name}` must have an entry for each of `{first}`",
+            )
+            for name in others
+        ]
+        with tf.control_dependencies(checks):
+            return {name: tf.identity(raw[name]) for name in names}
+
     def is_given(self, raw: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Where there is a value, known or not; bool [...].
 

@@ -1,0 +1,242 @@
+"""What prepare says of features from which nothing can be learned."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tfadrec.core.expression import LETTERS, evaluate, parse
+from tfadrec.core.feature import Feature
+from tfadrec.data.columns import Column, as_array, chunks_of, is_list
+from tfadrec.data.features import KINDS, maps
+from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.intake.of_rows import of_rows
+from tfadrec.data.intake.spilled_table import SpilledTable
+
+Table = pa.Table | SpilledTable
+#: Rows that are looked at first: most features differ in them already.
+_FEW = 4096
+
+
+def note_features(
+    features: Sequence[Feature],
+    tables: Mapping[str, Table | None],
+    ledger: Ledger,
+) -> None:
+    """Notes features without a value, or with the same one in all rows.
+
+    Args:
+      features: of a schema.
+      tables: by entity, with typed columns by the features' keys; None where
+        there is no such table.
+      ledger: is told a line for each such feature.
+    """
+    known = {feature.tensor: feature for feature in features}
+    for feature in features:
+        table = tables[feature.entity]
+        if table is None or not len(table):
+            continue
+        check = _CHECKS.get(feature.kind, _check_column)
+        fault = check(feature, known, tables)
+        if fault:
+            ledger.note(f"the {feature.entity}'s {feature.name!r} {fault}")
+
+
+def _check_column(
+    feature: Feature,
+    known: Mapping[str, Feature],
+    tables: Mapping[str, Table | None],
+) -> str:
+    """What is wrong with a column as it was read, or ""."""
+    kind, nothing = KINDS[feature.kind], "so nothing can be learned of it"
+    if not kind.is_parsed:
+        return ""
+    column = _column(feature, tables)
+    if not any(kind.has_value(chunk).any() for chunk in chunks_of(column)):
+        return (
+            f"has no value in any row, {nothing}; check its column, or leave "
+            "it out"
+        )
+    value = _only_value(column)
+    if value is not None:
+        return (
+            f"is {value!r} in all rows, {nothing}; check its column, or leave "
+            "it out"
+        )
+    if feature.buckets:
+        return ""
+    unknown = "so all of them count as unknown"
+    if not feature.share:
+        if feature.vocabulary or "min_count" not in kind.settings:
+            return ""
+        return (
+            f"has no value as often as `min_count` asks, {unknown}; lower "
+            "`min_count`"
+        )
+    if _are_in(column, pa.array(feature.vocabulary, pa.string())):
+        return ""
+    return (
+        f"has no value of {known[feature.share].name!r}, whose vocabulary it "
+        f"reads, {unknown}; check both columns"
+    )
+
+
+def _check_overlap(
+    feature: Feature,
+    known: Mapping[str, Feature],
+    tables: Mapping[str, Table | None],
+) -> str:
+    """What is wrong with an overlap, or ""."""
+    first, second = (_column(known[name], tables) for name in feature.of)
+    values = pa.chunked_array(
+        [_entries(chunk).unique() for chunk in chunks_of(second)], pa.string()
+    ).unique()
+    if _are_in(first, values.drop_null()):
+        return ""
+    names = " and ".join(repr(known[name].name) for name in feature.of)
+    return (
+        f"is of {names}, which have no value in common, so nothing can be "
+        "learned of it; check how both are written"
+    )
+
+
+def _check_expression(
+    feature: Feature,
+    known: Mapping[str, Feature],
+    tables: Mapping[str, Table | None],
+) -> str:
+    """What is wrong with an expression, or ""."""
+    read = [known[name] for name in feature.of]
+    found, count = np.zeros(0), 0
+    for rows in _pieces(feature, read, tables):
+        count = max(count, len(rows))
+        found = np.unique(
+            np.append(found, _values(feature, read, rows, tables))
+        )
+        # All that is missing is one value, nan.
+        if len(found) > 1:
+            return ""
+    if count < 2:
+        return ""
+    value = f"is {found[0]:g} in all rows"
+    if np.isnan(found[0]):
+        value = "has no value in any row"
+    return f"{value}, so nothing can be learned of it; check its formula"
+
+
+_CHECKS: Mapping[str, Callable[..., str]] = {
+    "overlap": _check_overlap,
+    "expression": _check_expression,
+}
+
+
+def _key(feature: Feature) -> str:
+    return f"{feature.entity}.{feature.name}"
+
+
+def _column(feature: Feature, tables: Mapping[str, Table | None]) -> Column:
+    table = tables[feature.entity]
+    assert table is not None
+    return table[_key(feature)]
+
+
+def _entries(chunk: pa.Array) -> pa.Array:
+    """The texts of a column, of lists and maps those of all."""
+    listed = pa.types.is_map(chunk.type) or is_list(chunk.type)
+    return (maps.entries(chunk)[0] if listed else chunk).cast(pa.string())
+
+
+def _are_in(column: Column, values: pa.Array) -> bool:
+    """Whether a column has one of some values."""
+    return any(
+        pc.any(pc.is_in(_entries(chunk), value_set=values)).as_py()
+        for chunk in chunks_of(column)
+    )
+
+
+def _only_value(column: Column) -> object | None:
+    """What all rows of a column have; None where that is not one value."""
+    first, count = None, 0
+    if pa.types.is_nested(column.type):
+        return None
+    for chunk in chunks_of(column):
+        if chunk.null_count:
+            return None
+        if first is None and len(chunk):
+            first = chunk[0]
+        if not pc.all(pc.equal(chunk, first)).as_py():
+            return None
+        count += len(chunk)
+    return first.as_py() if first is not None and count > 1 else None
+
+
+def _pieces(
+    feature: Feature,
+    read: Sequence[Feature],
+    tables: Mapping[str, Table | None],
+) -> Iterator[pa.Table]:
+    """The rows that an expression has a value for, the first ones twice."""
+    table = tables[feature.entity]
+    assert table is not None
+    wanted = {"ad_id", "user_id", *map(_key, read)}
+    names = [name for name in table.column_names if name in wanted]
+    whole = isinstance(table, pa.Table)
+    for batch in [table.select(names)] if whole else table.batches(names):
+        yield batch.slice(0, _FEW)
+        yield batch
+
+
+def _values(
+    feature: Feature,
+    read: Sequence[Feature],
+    rows: pa.Table,
+    tables: Mapping[str, Table | None],
+) -> np.ndarray:
+    """The formula's value for each row, nan where there is none."""
+
+    def clipped(column: Column, number: Feature) -> np.ndarray:
+        values = as_array(column).cast(pa.float64())
+        return np.clip(
+            values.to_numpy(zero_copy_only=False), number.low, number.high
+        )
+
+    beside = {}
+    if feature.entity == "candidate":
+        beside = {name: tables[name] for name in ("ad", "user")}
+    numbers = [
+        of_rows(number, rows, beside, clipped, np.nan) for number in read
+    ]
+    with np.errstate(all="ignore"):
+        found = evaluate(
+            parse(feature.expression, len(read)),
+            dict(zip(LETTERS, numbers, strict=False)),
+            _NUMPY,
+        )
+    found = np.broadcast_to(found, len(rows))
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+#: What `evaluate` needs of a library.
+_NUMPY: Mapping[str, Callable] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.divide,
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "==": np.equal,
+    "abs": np.abs,
+    "exp": np.exp,
+    "log": np.log,
+    "log1p": np.log1p,
+    "max": np.maximum,
+    "min": np.minimum,
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "sqrt": np.sqrt,
+    "where": np.where,
+    "is_nan": np.isnan,
+    "float": np.float64,
+}
