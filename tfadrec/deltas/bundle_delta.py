@@ -154,7 +154,8 @@ def _manifest(folder: pathlib.Path, kind: str) -> Manifest:
     if manifest is None or manifest.kind != kind:
         raise InputError(
             f"a {kind} has a {NAME} that says so. Received: {folder}, which "
-            "has none. Name a folder that `tfadrec export` wrote."
+            "has none. Name a folder that `tfadrec export` wrote; a bundle of "
+            "version 0.1.0 has none, so send the new version as a whole."
         )
     return manifest
 

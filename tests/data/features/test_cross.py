@@ -36,14 +36,17 @@ def test_a_pair_and_a_triple():
             ("brand", "gender"),
             {},
             "a feature of the ad can read features of the ad. Received: "
-            "'gender', which is of the user, for the cross 'x'",
+            "'gender', which is of the user, for the cross 'x'. What is of "
+            "several entities is the candidate's: move 'x' to impressions."
+            "candidate_features",
         ),
         (
             "candidate",
             ("brand", "page"),
             {},
             "can read features of the ad or user or context or candidate. "
-            "Received: 'page', which is of the event",
+            "Received: 'page', which is of the event, for the cross 'x'. Name "
+            "a feature of the ad or user or context or candidate",
         ),
         ("ad", ("brand", "none"), {}, "Received: 'none', which is unknown"),
         ("ad", ("brand", "price"), {"buckets": 0}, "`buckets` must be an int"),

@@ -413,6 +413,12 @@ def test_a_purchase_lends_its_weight_to_its_negatives(tmp_path):
         ),
         (
             "users",
+            {"x": {"kind": "number", "column": "brand"}},
+            "Give numbers within ±1e100; where they are written as 0,5, add "
+            "`decimal",
+        ),
+        (
+            "users",
             {"x": {"kind": "vector", "column": "brand"}},
             "the user's 'x': a vector must have values that can be read. "
             "Received: 2 values of brand, .* such as 'Y' in line 2.* Name the "

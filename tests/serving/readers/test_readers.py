@@ -241,6 +241,21 @@ def test_what_is_given(case, values, is_given):
     np.testing.assert_array_equal(reader.is_given(raw), is_given)
 
 
+@pytest.mark.parametrize(
+    ("case", "name"), [("weighted", "x_weights"), ("lookup", "x_values")]
+)
+@pytest.mark.parametrize("length", [1, 4])
+def test_parts_of_a_list_have_one_length(case, name, length):
+    """One weight for three values would count for all of them."""
+    reader, raw = raw_of(CASES[case][0], [[("a", 1.0)] * 3])
+    raw[name] = tf.ones([1, length], raw[name].dtype)
+    with pytest.raises(
+        tf.errors.InvalidArgumentError,
+        match=rf"`{name}` must have an entry for each of `x",
+    ):
+        reader.read(raw)
+
+
 def test_entries_that_count_for_nothing_take_no_place():
     """Derived by hand: the first two known entries of each list."""
     of = feature("categories", vocabulary=("a", "b", "c"), width=2)

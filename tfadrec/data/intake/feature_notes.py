@@ -1,6 +1,7 @@
 """What prepare says of features from which nothing can be learned."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,7 @@ from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.of_rows import of_rows
 from tfadrec.data.intake.spilled_table import SpilledTable
 
-Table = pa.Table | SpilledTable
+Table: TypeAlias = pa.Table | SpilledTable
 #: Rows that are looked at first: most features differ in them already.
 _FEW = 4096
 
@@ -181,8 +182,8 @@ def _pieces(
     assert table is not None
     wanted = {"ad_id", "user_id", *map(_key, read)}
     names = [name for name in table.column_names if name in wanted]
-    whole = isinstance(table, pa.Table)
-    for batch in [table.select(names)] if whole else table.batches(names):
+    batches = [table] if isinstance(table, pa.Table) else table.batches(names)
+    for batch in batches:
         yield batch.slice(0, _FEW)
         yield batch
 
