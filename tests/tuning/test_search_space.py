@@ -1,9 +1,11 @@
 """What a space asks of keras-tuner, and what settings come of it."""
 
+import dataclasses
 import json
 
 import pytest
 
+from tests.data import rich_dataset
 from tests.training import small
 from tfadrec import training, tuning
 from tfadrec.core.config import RunConfig
@@ -161,6 +163,22 @@ def test_the_default_space_holds_the_default_settings():
     # That of logs that are not small.
     assert config.fit["batch_size"] == batch_size_for(100_000)
     assert ranker.optimizer.get_config() == plain.optimizer.get_config()
+
+
+def test_settings_of_features_of_all_entities(tmp_path):
+    """How often a value is dropped, and the category that is looked for."""
+    shares = {"choice": [0.02, 0.25]}
+    parts = ("ad_tower", "user_tower", "ranker")
+    sections = {part: {"feature_dropout": shares} for part in parts}
+    sections["ad_tower"]["category"] = {"choice": ["brand", None]}
+    space = SearchSpace.from_yaml(SearchSpace(sections).to_yaml())
+    values = {f"{part}__feature_dropout": 0.25 for part in parts}
+    config, _ = drawn(space, **values, ad_tower__category="brand")
+    config = dataclasses.replace(config, text=None)
+    ranker = training.build_ranker(config, rich_dataset.make(tmp_path))
+    found = (ranker.ad_tower, ranker.user_tower, ranker)
+    assert [part.feature_dropout for part in found] == [0.25] * 3
+    assert ranker.ad_tower.category == "brand"
 
 
 def test_ways_of_tuning_the_language_model():

@@ -61,7 +61,8 @@ def batch_size_of(train: Dataset, by: str) -> int:
     rows = batch_size_for(len(train))
     if by == "row":
         return rows
-    return 2 ** max(0, _octaves(rows * count_examples(train, by) / len(train)))
+    of_request = len(train) / max(1, count_examples(train, by))
+    return 2 ** _octaves(max(1.0, rows / max(1.0, of_request)))
 
 
 def count_examples(train: Dataset, by: str) -> int:
