@@ -12,11 +12,10 @@ from tfadrec.cli.command import (
     load_tensorflow,
     moved_data_option,
 )
-from tfadrec.core.bundle_folder import version_path
 from tfadrec.core.errors import InputError
 from tfadrec.core.manifest import Manifest
 from tfadrec.core.read_json import read_json
-from tfadrec.deltas import write_delta
+from tfadrec.deltas.bundle_delta import base_of_delta, write_delta
 from tfadrec.runs.before import check_export, check_retriever, check_run
 
 
@@ -152,7 +151,7 @@ def export(
     )
     check_export(record, place, catalogue)
     # The newest one by now, as the new one is the newest later.
-    older = None if since is None else version_path(since)
+    older = None if since is None else base_of_delta(since)
     load_tensorflow()
     from tfadrec import explanation, serving, training
     from tfadrec.data import open_dataset, read_catalogue

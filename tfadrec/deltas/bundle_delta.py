@@ -19,6 +19,21 @@ _BASE, _TARGET = "base.json", "target.json"
 _PIECES, _OWN = "pieces", "bytes"
 
 
+def base_of_delta(old: str | os.PathLike[str]) -> pathlib.Path:
+    """The version that a delta changes, where there can be one.
+
+    Args:
+      old: see `write_delta`.
+
+    Raises:
+      InputError: where it is no version, has no manifest, or its files are not
+        as they were exported.
+    """
+    version = version_path(old)
+    _manifest(version, VERSION)
+    return version
+
+
 def write_delta(
     old: str | os.PathLike[str],
     new: str | os.PathLike[str],
@@ -42,7 +57,7 @@ def write_delta(
       InputError: where one is no version, or its files are not as they were
         exported, or `out` holds something else.
     """
-    old, new = version_path(old), version_path(new)
+    old, new = base_of_delta(old), version_path(new)
     base, target = _manifest(old, VERSION), _manifest(new, VERSION)
     folder = OwnedFolder(out, _KIND)
     with folder.replacing() as fresh:

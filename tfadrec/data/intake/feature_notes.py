@@ -62,8 +62,8 @@ def _check_column(
     value = _only_value(column)
     if value is not None:
         return (
-            f"is {value!r} in all rows, {nothing}; check its column, or leave "
-            "it out"
+            f"is {value!r:.60} in all rows, {nothing}; check its column, or "
+            "leave it out"
         )
     if feature.buckets:
         return ""
