@@ -275,7 +275,7 @@ def test_malformed_requests(connection, server, good, expected):
             signature = SIGNATURES[number // 10 % len(SIGNATURES)]
             found = connection.predict(signature, good[signature])
             assert_equal(found, expected[signature])
-    assert len(kinds) == 29
+    assert len(kinds) == 28
     assert server.process.poll() is None
 
 
