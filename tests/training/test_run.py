@@ -274,6 +274,22 @@ def test_a_spoilt_record(begun, text):
         again(begun)
 
 
+def test_a_record_that_names_an_address(begun, monkeypatch):
+    """Nobody is asked, unless the user names the address."""
+    record = json.loads((begun / "run.json").read_text())
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "tfadrec.data.dataset_files.open_filesystem",
+            lambda path: pytest.fail(f"asked {path}"),
+        )
+        for address in ("gs://a/data", "s3://a/data", "http://10.0.0.1/data"):
+            record["data"] = address
+            small.rewrite(begun, "run.json", json.dumps(record))
+            with pytest.raises(InputError, match=f"this machine.*{address}"):
+                training.load_run(begun)
+    assert len(training.load_run(begun, data=small.world()).test)
+
+
 @pytest.mark.parametrize("spoil", ["other", "cut", "flipped", "other model"])
 def test_a_spoilt_model(begun, spoil):
     (begun / "manifest.json").unlink()

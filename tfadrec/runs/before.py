@@ -23,7 +23,7 @@ from tfadrec.runs.check import check_field, check_schema, check_sections
 from tfadrec.runs.choices import options
 from tfadrec.runs.custom import modules_named
 from tfadrec.runs.folder import JOINED, MODEL, run_folder
-from tfadrec.runs.record import check_claim, read_record
+from tfadrec.runs.record import check_claim, place_of_data, read_record
 
 
 def data_path(data: str | pathlib.Path) -> str:
@@ -129,7 +129,7 @@ def check_run(
       The run's record.
 
     Raises:
-      InputError: with what is missing.
+      InputError: with what is missing, or where the record names an address.
     """
     run = pathlib.Path(run)
     if not (run / MODEL).is_file():
@@ -143,7 +143,7 @@ def check_run(
     config = settings.sections()
     if modules_named(config):
         check_sections(config, allow_import)
-    place = record["data"] if data is None else data
+    place = place_of_data(run, record) if data is None else data
     if not place:
         raise InputError(
             "a run that `training.fit` wrote knows its dataset where that was "

@@ -128,6 +128,29 @@ def read_record(run: pathlib.Path) -> dict[str, str]:
         ) from error
 
 
+def place_of_data(run: pathlib.Path, record: Mapping[str, str]) -> str:
+    """The dataset folder that a run's record names, on this machine.
+
+    Only who names an address on the command line may have one opened: a file
+    that others wrote would choose whom this machine asks, and waits for.
+
+    Args:
+      run: the folder.
+      record: of `read_record`.
+
+    Raises:
+      InputError: where it names an address.
+    """
+    place = record["data"]
+    if "://" in place:
+        raise InputError(
+            "a run's run.json names a dataset folder on this machine. "
+            f"Received: {run}, made with {place[:200]}. Name that with --data, "
+            "in Python with data=, or train on a copy of it."
+        )
+    return place
+
+
 def fingerprint(dataset: Dataset) -> str:
     """Changes where anything does that a model can read of a dataset.
 

@@ -13,7 +13,7 @@ from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.intake.join_datasets import join_datasets
 from tfadrec.runs.before import data_path
 from tfadrec.runs.folder import JOINED, PLACE, require_intact, run_folder
-from tfadrec.runs.record import read_record
+from tfadrec.runs.record import place_of_data, read_record
 from tfadrec.training.following.source import Source
 from tfadrec.training.run import Run
 from tfadrec.training.update import update
@@ -114,7 +114,8 @@ def _take(
             return None
         told = {"run": began, "place": found[0], "learned": False}
         _write_place(folder, told)
-        join_datasets(read_record(before)["data"], found[1], joined)
+        rows = place_of_data(before, read_record(before))
+        join_datasets(rows, found[1], joined)
         return told
 
 
