@@ -191,12 +191,13 @@ class WorkFolder:
         while True:
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
-                lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
             except (FileExistsError, NotADirectoryError) as error:
                 if os.path.isdir(self.path):
                     continue
                 raise self._no_folder() from error
-            except FileNotFoundError:
+            try:
+                lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+            except (FileNotFoundError, NotADirectoryError):
                 continue  # another call has just removed it
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -191,8 +191,41 @@ def test_a_folder_of_datasets(tmp_path):
     assert source.next("c") is None
     with pytest.raises(InputError, match="what is followed is a folder"):
         FolderSource(tmp_path / "no")
+    with pytest.raises(InputError, match="Not a directory"):
+        FolderSource(tmp_path / "aa.txt")
     with pytest.raises(InputError, match="belong together"):
         FolderSource(tmp_path, "config.yaml")
+
+
+def test_a_folder_that_is_a_link_and_vanishes(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    source = FolderSource(tmp_path / "link")
+    (tmp_path / "real/a").mkdir()
+    assert source.next(None) == ("a", tmp_path / "link/a")
+    shutil.rmtree(tmp_path / "real")
+    with pytest.raises(InputError, match="link, where there is none"):
+        source.next("a")
+
+
+def test_the_folder_of_its_runs(stub, tmp_path):
+    """A link stays one; where it is gone, all is learned again."""
+    out = tmp_path / "link"
+    out.symlink_to("real")
+    assert learn(stub, Lines(tmp_path, 1), out) == ["000001"]
+    assert out.is_symlink()
+    kept = contents(tmp_path / "real")
+    shutil.rmtree(tmp_path / "real")
+    assert learn(stub, Lines(tmp_path, 1), out) == ["000001"]
+    assert contents(tmp_path / "real") == kept
+    for place, error in (
+        (tmp_path / "day", InputError),  # a file
+        (pathlib.Path("/proc/no"), OSError),  # where no folder can be made
+    ):
+        with pytest.raises(error) as told:
+            learn(stub, Lines(tmp_path, 1), place)
+        assert str(place) in str(told.value)
+        assert "\n" not in str(told.value)
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ class FolderSource:
       prepared: the dataset folder to write each file's rows to; with `config`.
 
     Raises:
-      InputError: where there is no such folder.
+      InputError: where there is no such folder, at first or later.
     """
 
     def __init__(
@@ -36,18 +36,14 @@ class FolderSource:
                 f"config={config!r}, prepared={prepared!r}."
             )
         self._folder = pathlib.Path(folder)
-        if not self._folder.is_dir():
-            raise InputError(
-                "what is followed is a folder. Received: "
-                f"{folder}, which is none. Make it, or name another one."
-            )
         self._config, self._prepared = config, prepared
+        self._entries()
 
     def next(self, place: str | None) -> tuple[str, pathlib.Path] | None:
         """See `Source`."""
         later = [
             path
-            for path in self._folder.iterdir()
+            for path in self._entries()
             if not path.name.startswith(".")
             and (place is None or path.name > place)
             and (path.is_dir() if self._config is None else path.is_file())
@@ -59,3 +55,13 @@ class FolderSource:
             return path.name, path
         prepare_table(self._config, self._prepared, log=path)
         return path.name, pathlib.Path(self._prepared)
+
+    def _entries(self) -> list[pathlib.Path]:
+        try:
+            return list(self._folder.iterdir())
+        except OSError as error:
+            raise InputError(
+                "what is followed is a folder. Received: "
+                f"{self._folder}, where there is none that can be read "
+                f"({error.strerror}). Make it, or name another one."
+            ) from error
