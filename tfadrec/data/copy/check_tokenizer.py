@@ -5,11 +5,11 @@ that it reads without a word. What is known of that kind is told by the JSON.
 """
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tfadrec.data.copy.check_charsmap import longest_replacement
+from tfadrec.data.copy.check_expression import check_expression
 
 #: Characters that a normaliser may make of one. Known tokenizers double some.
 _MOST_GROWTH = 64
@@ -18,18 +18,8 @@ _MOST_PARTS = 100
 _MOST_CONTENT = 256
 #: A vocabulary has a row of the embedding table for each id.
 _MOST_ID = 1 << 24
-_MOST_REPEATS = 1000
 #: Characters of a word, each beginning of which WordPiece looks for.
 _MOST_WORD = 1000
-#: Repetitions without an end in one branch, of which known tokenizers have two.
-#: The time of a search that fails grows with the length of the text to that
-#: power, and once more as it begins anywhere: a second for 1,000 characters.
-_MOST_OPEN = 2
-_TOKEN = re.compile(
-    r"\\[pP]\{[^}]*\}|\\.|\[(?:\\.|\[:\w+:\]|[^\]\\])*\]|\(\?[imsx-]*:|\(\?[=!<>]+"
-    r"|\(|\)|\||[*+?][?+]?|\{\d*,?\d*\}[?+]?|.",
-    re.DOTALL,
-)
 
 
 def check_tokenizer(told: Any) -> None:
@@ -61,7 +51,7 @@ def check_tokenizer(told: Any) -> None:
         for part in _parts(told.get(name)):
             pattern = part.get("pattern")
             if isinstance(pattern, Mapping) and "Regex" in pattern:
-                _check_expression(pattern["Regex"])
+                check_expression(pattern["Regex"])
     for part in _parts(told.get("post_processor")):
         _check_template(part, ids)
 
@@ -137,49 +127,6 @@ def _growth(part: Mapping[str, Any]) -> float:
     if isinstance(text, str) and text:
         return max(1, content / len(text))
     return 1 + content  # it may be put between any two characters
-
-
-def _check_expression(expression: Any) -> None:
-    """Refuses what may take a time that grows exponentially with a text."""
-    if not isinstance(expression, str):
-        raise ValueError("a regular expression of it is no text")
-    shown = f"the regular expression {expression[:60]!r}"
-    #: Of each open group: whether it may match in several ways, and how many
-    #: repetitions without an end it has.
-    groups: list[list[Any]] = [[False, 0]]
-    closed: list[Any] | None = None
-    for token in _TOKEN.findall(expression):
-        if re.fullmatch(r"\\(?:[1-9k]|g)", token):
-            raise ValueError(f"{shown} refers to what it has matched")
-        repeats = re.fullmatch(r"[*+][?+]?|\{(\d*)(,?)(\d*)\}[?+]?", token)
-        if token.startswith("("):
-            groups.append([False, 0])
-            closed = None
-        elif token == ")":
-            if len(groups) == 1:
-                raise ValueError(f"{shown} closes what is not open")
-            closed = groups.pop()
-            groups[-1][0] |= closed[0]
-            groups[-1][1] += closed[1]
-        elif token == "|":
-            groups[-1] = [True, 0]
-            closed = None
-        elif repeats:
-            low, comma, high = repeats.groups()
-            if max(int(low or 0), int(high or 0)) > _MOST_REPEATS:
-                raise ValueError(f"{shown} repeats too often")
-            is_many = comma is None or bool(comma) or int(low or 0) > 1
-            if is_many and closed is not None and any(closed):
-                raise ValueError(f"{shown} repeats a choice or a repetition")
-            if comma is None or (comma and not high):
-                groups[-1][1] += 1
-                if groups[-1][1] > _MOST_OPEN:
-                    raise ValueError(f"{shown} repeats too many things")
-            groups[-1][0] |= comma is None or bool(comma)
-            closed = None
-        else:
-            groups[-1][0] |= re.fullmatch(r"\?[?+]?", token) is not None
-            closed = None
 
 
 def _check_template(part: Mapping[str, Any], ids: set[int]) -> None:
