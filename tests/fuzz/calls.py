@@ -64,9 +64,19 @@ def language_model(folder):
     tokenizer(["a b c", "", "x" * 100])
 
 
+def tokenizer(folder):
+    from tfadrec import data
+
+    made = data.Tokenizer.from_pretrained(folder, max_tokens=8)
+    made(["a b c", "", "x" * 100, "a" * 2000 + "1", " \n" * 500])
+
+
 CALLS = {
     call.__name__: call
-    for call in (prepare, settings, dataset, space, run, language_model)
+    for call in (
+        *(prepare, settings, dataset, space, run, language_model),
+        tokenizer,
+    )
 }
 
 

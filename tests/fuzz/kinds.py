@@ -8,6 +8,7 @@ import zipfile
 import hypothesis.strategies as st
 import pyarrow as pa
 import pyarrow.parquet as pq
+import tokenizers
 import yaml
 
 from tests.data import tiny_encoder
@@ -63,7 +64,10 @@ RUN = {
 }
 SPACE = {
     "encoder": {"class": {"choice": ["DIN", "BST"]}},
-    "optimizer": {"learning_rate": {"float": {"min": 1e-4, "max": 1e-2}}},
+    "optimizer": {
+        "class": "LazyAdam",
+        "learning_rate": {"float": {"min": 1e-4, "max": 1e-2}},
+    },
     "ad_tower": {"width": {"int": {"min": 1, "max": 8}, "default": 2}},
 }
 
@@ -116,6 +120,10 @@ class Kind:
         """Writes the good folder."""
         write(folder)
 
+    def good(self):
+        """Good files of it, as `strategy` names them, that `fill` lacks."""
+        return []
+
     def put(self, folder, name, data):
         """Writes a changed file beside good ones, and removes what was made."""
         shutil.rmtree(folder / "out", ignore_errors=True)
@@ -123,6 +131,11 @@ class Kind:
 
 
 class TableConfig(Kind):
+    def good(self):
+        return [
+            ("t.yaml", yaml.safe_dump(t).encode()) for t in (TABLE, SAMPLED)
+        ]
+
     def strategy(self):
         return as_yaml([TABLE, SAMPLED]).map(lambda data: ("t.yaml", data))
 
@@ -137,6 +150,9 @@ class Csv(Kind):
 
 
 class Parquet(Kind):
+    def good(self):
+        return [("log.parquet", data) for data in parquet()]
+
     def fill(self, folder):
         config = yaml.safe_dump(TABLE).replace("log.csv", "log.parquet")
         write(folder, **{"t.yaml": config.encode()})
@@ -152,6 +168,9 @@ class RunConfig(Kind):
         write(folder)
         assert calls.outcome("prepare", folder)[0] == 0
         (folder / "out").rename(folder / "data")
+
+    def good(self):
+        return [("run.yaml", yaml.safe_dump(RUN).encode())]
 
     def strategy(self):
         return as_yaml([RUN]).map(lambda data: ("run.yaml", data))
@@ -192,6 +211,9 @@ class Space(Kind):
 
     def fill(self, folder):
         pass
+
+    def good(self):
+        return [("space.yaml", yaml.safe_dump(SPACE).encode())]
 
     def strategy(self):
         return as_yaml([SPACE]).map(lambda data: ("space.yaml", data))
@@ -279,6 +301,62 @@ class ModelFolder(Kind):
         )
 
 
+class TokenizerFile(Kind):
+    """Of a folder whose weights are not read."""
+
+    call = "tokenizer"
+
+    def fill(self, folder):
+        shutil.copytree(language_model(), folder, dirs_exist_ok=True)
+
+    def good(self):
+        return [
+            ("tokenizer.json", made.to_str().encode())
+            for made in tokenizers_of_models()
+        ]
+
+    def strategy(self):
+        seeds = [json.loads(made.to_str()) for made in tokenizers_of_models()]
+        return changed_json(seeds).map(lambda data: ("tokenizer.json", data))
+
+
+def tokenizers_of_models():
+    """Of BERT's kind, GPT-2's, and T5's."""
+    words = {word: i for i, word in enumerate(tiny_encoder.WORDS)}
+    split, normal = tokenizers.pre_tokenizers, tokenizers.normalizers
+    bert = tokenizers.Tokenizer(
+        tokenizers.models.WordPiece(words, unk_token="[UNK]")
+    )
+    bert.normalizer = normal.BertNormalizer()
+    bert.pre_tokenizer = split.BertPreTokenizer()
+    bert.post_processor = tokenizers.processors.TemplateProcessing(
+        single="a $A b", special_tokens=[("a", 2), ("b", 3)]
+    )
+    letters = sorted(split.ByteLevel.alphabet())
+    gpt = tokenizers.Tokenizer(
+        tokenizers.models.BPE(
+            {each: i for i, each in enumerate([*letters, "ab"])}, [("a", "b")]
+        )
+    )
+    gpt.pre_tokenizer = split.Sequence(
+        [
+            split.Split(
+                tokenizers.Regex(r"\p{N}{1,3}| ?\p{L}+|\s+(?!\S)|\s+"),
+                "isolated",
+            ),
+            split.ByteLevel(use_regex=False),
+        ]
+    )
+    t5 = tokenizers.Tokenizer(
+        tokenizers.models.Unigram([(word, -1.0) for word in words], 1, False)
+    )
+    t5.normalizer = normal.Sequence(
+        [normal.Replace(tokenizers.Regex(" {2,}"), " "), normal.NFKC()]
+    )
+    t5.pre_tokenizer = split.Metaspace()
+    return bert, gpt, t5
+
+
 def prepared():
     made = small.folder() / "fuzz"
     if not made.exists():
@@ -302,4 +380,11 @@ QUICK = [
     DatasetFiles(),
     Unlisted(),
 ]
-SLOW = [*QUICK, Space(), RunFiles(), SignedRun(), ModelFolder()]
+SLOW = [
+    *QUICK,
+    Space(),
+    RunFiles(),
+    SignedRun(),
+    ModelFolder(),
+    TokenizerFile(),
+]

@@ -48,6 +48,7 @@ def check(code, lines, shown):
 @pytest.mark.parametrize("kind", QUICK, ids=name_of)
 def test_a_few_files_of_each_kind(kind, tmp_path):
     kind.fill(tmp_path)
+    check_good(kind, tmp_path, calls.outcome)
 
     @hypothesis.settings(max_examples=FEW)
     @hypothesis.given(kind.strategy())
@@ -66,6 +67,15 @@ def test_a_few_files_of_each_kind(kind, tmp_path):
         kind.put(tmp_path, name, kept)
 
     holds()
+
+
+def check_good(kind, folder, ask):
+    """Good files are read: or what is changed in them would test nothing."""
+    for name, data in kind.good() or [(None, b"")]:
+        if name is not None:
+            kind.put(folder, name, data)
+        code, lines = ask(kind.call, folder)
+        assert (code, lines) == (0, []), (name, code, lines)
 
 
 class Worker:
@@ -99,6 +109,11 @@ class Worker:
         said = os.pread(self._errors.fileno(), 2**20, self._read)
         self._read += len(said)
         return {**json.loads(line[1:]), "said": said}
+
+    def outcome(self, call, folder):
+        """As `calls.outcome`."""
+        found = self.ask(call, folder)
+        return found["code"], found["lines"]
 
     def close(self):
         if self._process is not None:
@@ -159,5 +174,6 @@ def test_many_of_each_kind(kind, tmp_path):
         tempfile.TemporaryFile() as errors,
         contextlib.closing(Worker(errors)) as worker,
     ):
+        check_good(kind, tmp_path, worker.outcome)
         holds()
     print(f"{name_of(kind)}: {counts}")
