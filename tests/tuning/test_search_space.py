@@ -225,6 +225,10 @@ def test_ways_of_tuning_the_language_model():
             r"`encoder` \(DIN, BST\) takes .*Received: num_hedas.",
         ),
         (
+            {"encoder": {"class": None, "hidden_units": [4]}},
+            "`encoder` takes no settings. Received: hidden_units.",
+        ),
+        (
             {"encoder": {"class": {"choice": ["DIN", "DUN"]}}},
             "`encoder` needs a class, one of BST, .*Received: class='DUN'.",
         ),

@@ -135,7 +135,7 @@ def _check(
     others = {k: v for k, v in settings.items() if k != "class"}
     what = ", ".join(name for name in takers if name)
     told = f"`{section}` ({what})" if what else f"`{section}`"
-    if takers:
+    if takers or "class" in settings:
         accepted = {k: a for taken in takers.values() for k, a in taken.items()}
         refuse_unknown(told, accepted, others)
     for key, setting in others.items():
