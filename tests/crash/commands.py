@@ -7,8 +7,8 @@ from tests.test_end_to_end import make_bert
 from tests.training import small, test_retriever_run
 from tests.training.test_update import write_day
 
-#: How often each is ended: cheap ones, of which most of the time is spent in
-#: writing, come more often.
+#: How often each is ended, after all of them once: cheap ones, of which most of
+#: the time is spent in writing, come more often.
 WEIGHTS = {
     "prepare": 30,
     "encode": 10,

@@ -32,6 +32,8 @@ class World:
         self.inputs = folder / "inputs"
         commands.write_inputs(self.inputs, self.whole)
         self.forks = Forks()
+        #: Of a processor, that all commands have taken so far.
+        self.seconds = 0.0
         self.ended = {}
         for name in commands.ORDER:
             home = self.whole / name
@@ -58,7 +60,13 @@ class World:
     def run(self, name, home, **options):
         """Runs a command; see `Forks.run`."""
         line = commands.command(name, self.inputs, self.whole, home)
-        return self.forks.run(line, home, **options)
+        ended = self.forks.run(line, home, **options)
+        self.seconds += ended.seconds
+        return ended
+
+    def tell(self, name, number, of):
+        """Says how far it is: whoever waits sees it with `-s`."""
+        print(f"{number}/{of} {name} {self.seconds:.0f} s", flush=True)
 
     def is_done(self, name, ended):
         """Whether a call has done its work, or found it done."""
