@@ -16,6 +16,7 @@ _OF_ALL: Mapping[str, Any] = {
     "eos_token_id": 0,
 }
 _TOKEN = "_token_id"
+_RATE = "drop"
 _MOST = 1 << 31
 
 
@@ -28,7 +29,8 @@ def settings_of(
 
     Configs hold much else, such as labels and what tasks a model was trained
     for, which is left out. A value must be of the type of the class' own
-    default; sizes are at least 1 and numbers finite and not negative.
+    default; sizes are at least 1, numbers finite and not negative, and rates of
+    dropout below 1.
 
     Args:
       config: the content of a config.json.
@@ -73,7 +75,6 @@ def _rule_broken(name: str, value: Any, default: Any) -> str:
         return "" if is_right else f"a whole number >= {least}"
     if default is None and isinstance(value, str | bool):
         return ""  # of a head, which is not made
-    is_right = (
-        type(value) in (int, float) and math.isfinite(value) and value >= 0
-    )
-    return "" if is_right else "a number >= 0"
+    below = 1 if _RATE in name else math.inf
+    is_right = type(value) in (int, float) and 0 <= value < below
+    return "" if is_right else f"a number in [0, {below})"
