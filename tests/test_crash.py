@@ -6,7 +6,7 @@ is left. Commands are ended up to three times in a row before they complete.
 
     TFADREC_CRASHES=200 python -m pytest tests/test_crash.py -m slow -n0 -s
 
-With 200 it takes some 16 minutes of a processor, and says how far it is.
+With 200 it takes some 17 minutes of a processor, and says how far it is.
 """
 
 import collections
