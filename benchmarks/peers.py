@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from tfadrec.metrics import ranking
+
 #: Width of each of DeepCTR's embeddings.
 WIDTH = 16
 
@@ -77,6 +79,70 @@ def make(
     )
     model.compile(optimizer, "binary_crossentropy")
     return model
+
+
+def adam(rate: float, steps: int):
+    """Adam at a rate that falls linearly to zero over some steps."""
+    import tf_keras as keras
+
+    return keras.optimizers.legacy.Adam(
+        keras.optimizers.schedules.PolynomialDecay(
+            rate, steps, end_learning_rate=0.0
+        )
+    )
+
+
+def fit(
+    model,
+    train: tuple[Mapping[str, np.ndarray], np.ndarray],
+    valid: tuple[Mapping[str, np.ndarray], np.ndarray],
+    *,
+    batch_size: int,
+    epochs: int,
+    patience: int,
+    seed: int,
+) -> list[float]:
+    """Trains a model, and leaves it as it was after its best epoch.
+
+    Args:
+      model: as from `make`.
+      train: inputs and labels; each epoch reads full batches, in another order.
+      valid: the same of the rows whose AUC chooses the epoch.
+      batch_size: rows of a step.
+      epochs: at most.
+      patience: epochs without a better AUC after which training ends.
+      seed: of the orders.
+
+    Returns:
+      The AUC on the validation rows after each epoch.
+    """
+    order = np.random.default_rng(seed)
+    kept = len(train[1]) // batch_size * batch_size
+    weights, aucs = None, []
+    for _ in range(epochs):
+        rows = order.permutation(len(train[1]))[:kept]
+        model.fit(
+            {name: values[rows] for name, values in train[0].items()},
+            train[1][rows],
+            batch_size,
+            verbose=0,
+            shuffle=False,
+        )
+        aucs.append(ranking.auc(valid[1], logits(model, valid[0])))
+        best = int(np.argmax(aucs))
+        if best == len(aucs) - 1:
+            weights = model.get_weights()
+        if len(aucs) - 1 - best >= patience:
+            break
+    model.set_weights(weights)
+    return aucs
+
+
+def logits(model, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Logits of a model that gives probabilities, float64 [n]."""
+    rates = model.predict(arrays, 4096, verbose=0)[:, 0].astype(np.float64)
+    rates = np.clip(rates, 1e-7, 1 - 1e-7)
+    return np.log(rates) - np.log1p(-rates)
 
 
 def inputs(

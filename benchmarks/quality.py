@@ -191,7 +191,6 @@ def _peer(name: str, seed: int, train, valid, test):
     import tf_keras as keras
 
     arrays = [_arrays(part) for part in (train, valid, test)]
-    steps = len(train) // _BATCH
     peers.prepare(name)
     keras.utils.set_random_seed(seed)
     model = peers.make(
@@ -202,36 +201,20 @@ def _peer(name: str, seed: int, train, valid, test):
             f.tensor: f.num_codes if f.spec()["kind"] == "category" else None
             for f in _plain(train.schema)
         },
-        optimizer=keras.optimizers.legacy.Adam(
-            keras.optimizers.schedules.PolynomialDecay(
-                _RATE, _EPOCHS * steps, end_learning_rate=0.0
-            )
-        ),
+        optimizer=peers.adam(_RATE, _EPOCHS * (len(train) // _BATCH)),
         seed=seed,
     )
-    order = np.random.default_rng(seed)
     labels = [part.impressions.labels["clicked"] for part in (train, valid)]
-    best, weights, since = -np.inf, None, 0
-    for _ in range(_EPOCHS):
-        rows = order.permutation(len(train))[: steps * _BATCH]
-        model.fit(
-            {k: v[rows] for k, v in arrays[0].items()},
-            labels[0][rows],
-            _BATCH,
-            verbose=0,
-            shuffle=False,
-        )
-        scores = model.predict(arrays[1], 4096, verbose=0)[:, 0]
-        auc = ranking.auc(labels[1], scores)
-        since += 1
-        if auc > best:
-            best, weights, since = auc, model.get_weights(), 0
-        if since >= _PATIENCE:
-            break
-    model.set_weights(weights)
-    found = model.predict(arrays[2], 4096, verbose=0)[:, 0].astype(np.float64)
-    found = np.clip(found, 1e-7, 1 - 1e-7)
-    return np.log(found) - np.log1p(-found)
+    peers.fit(
+        model,
+        (arrays[0], labels[0]),
+        (arrays[1], labels[1]),
+        batch_size=_BATCH,
+        epochs=_EPOCHS,
+        patience=_PATIENCE,
+        seed=seed,
+    )
+    return peers.logits(model, arrays[2])
 
 
 def _arrays(part) -> dict[str, np.ndarray]:

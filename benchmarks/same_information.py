@@ -1,16 +1,17 @@
 """The default ranker beside DeepCTR's DIN and LightGBM, which read the same.
 
     pip install --no-deps deepctr==0.9.4 lightgbm
-    tfadrec prepare table --config examples/online_retail.yaml --out data/retail
-    python benchmarks/same_information.py data/retail --users 0.1 --seeds 3
+    python benchmarks/sample_users.py examples/online_retail.yaml 0.06 sample
+    tfadrec prepare table --config sample/online_retail.yaml --out data/sample
+    python benchmarks/same_information.py data/sample --seeds 3
 
-All read the ids, the ad copy by MiniLM, the categories and numbers of ads and
-of requests, and the newest 50 events. DeepCTR's DIN has the 64 main directions
-of the text vectors as embeddings of candidate and history; it has no place for
-ages. LightGBM has them all as columns: how like the ad's text is to the
-history's, where the ad itself stands in it, ages, counts and rates of training
-rows, ids, and the main directions of both texts. Of each, the validation rows
-choose the epoch or the trees.
+All read the ids, the ad copy by MiniLM, the categories, numbers, rates and
+counts of ads and of requests, and the newest 50 events. DeepCTR's DIN has the
+64 main directions of the text vectors as embeddings of candidate and history;
+it has no place for ages. LightGBM has them all as columns: how like the ad's
+text is to the history's, where the ad itself stands in it, ages, counts and
+rates of training rows, ids, and the main directions of both texts. Of each, the
+validation rows choose the epoch or the trees.
 """
 
 import argparse
@@ -26,7 +27,6 @@ from machine import describe
 import tfadrec  # noqa: F401  (chooses the Keras flavour)
 from tfadrec import data, evaluation, training
 from tfadrec.core.config import RunConfig
-from tfadrec.metrics import ranking
 
 _BATCH, _EPOCHS, _PATIENCE, _RATE = 512, 5, 2, 1e-3
 _DIRECTIONS = 64
@@ -40,67 +40,51 @@ _CONTENDERS = ("ranker", "DeepCTR DIN", "LightGBM")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("dataset", help="a folder that `prepare` wrote")
-    parser.add_argument(
-        "--users", type=float, default=1.0, help="share of users to keep"
-    )
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument(
+        "--rows",
+        choices=("valid", "test"),
+        default="valid",
+        help="which rows are measured",
+    )
     parser.add_argument("--contend", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.contend:
         name, seed = arguments.contend.rsplit(":", 1)
-        parts = _parts(arguments.dataset, arguments.users)
-        print(json.dumps(_contend(name, int(seed), *parts)))
+        dataset = data.open_dataset(arguments.dataset)
+        dataset = training.with_text(dataset, RunConfig().text)
+        train, valid, test = data.split_by_time(dataset)
+        rows = valid if arguments.rows == "valid" else test
+        print(json.dumps(_contend(name, int(seed), train, valid, rows)))
         return
     print(describe())
     jobs = ["baselines:0"]
     jobs += [f"{n}:{s}" for s in range(arguments.seeds) for n in _CONTENDERS]
     for job in jobs:
         command = [sys.executable, __file__, arguments.dataset]
-        command += [f"--users={arguments.users}", f"--contend={job}"]
+        command += [f"--rows={arguments.rows}", f"--contend={job}"]
         done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
         for line in done.stdout.decode().splitlines():
             print(f"{job}: {line}", flush=True)
 
 
-def _parts(path: str, users: float):
-    """The splits, with the same share of users in each."""
-    dataset = data.open_dataset(path)
-    count = len(dataset.user_ids) + 1
-    kept = np.random.default_rng(0).random(count) < users
-    dataset = dataset.select(kept[dataset.impressions.users])
-    dataset = training.with_text(dataset, RunConfig().text)
-    return data.split_by_time(dataset)
-
-
-def _contend(name: str, seed: int, train, valid, test):
-    """Name -> metrics of the validation and of the test rows."""
+def _contend(name: str, seed: int, train, valid, rows):
+    """Metrics on the rows."""
     if name == "baselines":
-        return {
-            f"{baseline}, {part}": _told(found)
-            for part, rows in (("valid", valid), ("test", test))
-            for baseline, found in evaluation.evaluate_baselines(
-                train, rows
-            ).items()
-        }
+        baselines = evaluation.evaluate_baselines(train, rows)
+        return {name: _told(found) for name, found in baselines.items()}
     begun = time.process_time()
     contend = {
         "ranker": _ranker,
         "DeepCTR DIN": _deepctr,
         "LightGBM": _lightgbm,
     }[name]
-    logits = contend(seed, train, valid, test)
-    seconds = round(time.process_time() - begun)
-    found = {}
-    for way, (of_valid, of_test) in logits.items():
-        for part, rows, scores in (
-            ("valid", valid, of_valid),
-            ("test", test, of_test),
-        ):
-            measured = evaluation.measure(
-                {"clicked": scores}, rows, train=train
-            )
-            found[f"{way}, {part}"] = _told(measured)
-    return {"rows": len(train), "seconds": seconds, **found}
+    logits = contend(seed, train, valid, rows)
+    found = {"rows": len(rows), "seconds": round(time.process_time() - begun)}
+    for way, scores in logits.items():
+        measured = evaluation.measure({"clicked": scores}, rows, train=train)
+        found[way] = _told(measured)
+    return found
 
 
 def _told(measured):
@@ -114,22 +98,19 @@ def _told(measured):
     }
 
 
-def _ranker(seed: int, train, valid, test):
+def _ranker(seed: int, train, valid, rows):
     """Logits with what the validation rows mixed in, and without."""
     ranker = training.build_ranker(RunConfig(), train, seed)
     with tempfile.TemporaryDirectory() as out:
         training.fit(ranker, train, valid, out, seed=seed)
 
     def predict():
-        return [
-            ranker.predict(part.batches(4096))["clicked"]
-            for part in (valid, test)
-        ]
+        return ranker.predict(rows.batches(4096))["clicked"]
 
     found = {"as fitted": predict()}
     if ranker.fold_in is not None:
         mix = ranker.fold_in.mix
-        mix.assign(np.eye(len(mix))[0])
+        mix.assign(np.eye(mix.shape[0])[0])
         found["without opinions"] = predict()
     return found
 
@@ -154,10 +135,20 @@ def _history(part):
     return np.where(real, events.ads[places], 0), np.where(real, ages, 0), real
 
 
+def _read(schema):
+    """Categories and numbers of ads, requests and candidates."""
+    kinds = ("category", "number", "rate", "count")
+    return [
+        feature
+        for feature in schema.of("ad", "context", "candidate")
+        if feature.spec()["kind"] in kinds
+    ]
+
+
 def _columns(part):
-    """Categories and numbers of ads and of requests: tensor -> column."""
+    """Their columns: tensor -> column [n]."""
     found = {}
-    for feature in part.schema.of("ad", "context"):
+    for feature in _read(part.schema):
         of_ads = feature.entity == "ad"
         columns = part.catalogue.columns if of_ads else part.impressions.columns
         values = columns[feature.tensor]
@@ -168,7 +159,7 @@ def _columns(part):
     return found
 
 
-def _deepctr(seed: int, train, valid, test):
+def _deepctr(seed: int, train, valid, rows):
     import peers
     import tf_keras as keras
 
@@ -177,7 +168,7 @@ def _deepctr(seed: int, train, valid, test):
     sizes = {"user": len(train.user_ids) + 1, "ad": len(train.catalogue) + 1}
     context = {
         f.tensor: f.num_codes if f.spec()["kind"] == "category" else None
-        for f in train.schema.of("ad", "context")
+        for f in _read(train.schema)
     }
     numbers = [name for name, size in context.items() if size is None]
     moments = {
@@ -205,7 +196,6 @@ def _deepctr(seed: int, train, valid, test):
             found[name] = values
         return found
 
-    steps = len(train) // _BATCH
     keras.utils.set_random_seed(seed)
     model = peers.make(
         "DIN",
@@ -213,50 +203,32 @@ def _deepctr(seed: int, train, valid, test):
         train.history_length,
         context=context,
         vectors={"text": text},
-        optimizer=keras.optimizers.legacy.Adam(
-            keras.optimizers.schedules.PolynomialDecay(
-                _RATE, _EPOCHS * steps, end_learning_rate=0.0
-            )
-        ),
+        optimizer=peers.adam(_RATE, _EPOCHS * (len(train) // _BATCH)),
         seed=seed,
     )
-    arrays = [inputs(part) for part in (train, valid, test)]
-    labels = [part.impressions.labels["clicked"] for part in (train, valid)]
-    order = np.random.default_rng(seed)
-    best, weights, since = -np.inf, None, 0
-    for _ in range(_EPOCHS):
-        rows = order.permutation(len(train))[: steps * _BATCH]
-        model.fit(
-            {k: v[rows] for k, v in arrays[0].items()},
-            labels[0][rows],
-            _BATCH,
-            verbose=0,
-            shuffle=False,
-        )
-        scores = model.predict(arrays[1], 4096, verbose=0)[:, 0]
-        auc = ranking.auc(labels[1], scores)
-        print(f"epoch: {auc:.4f}", file=sys.stderr, flush=True)
-        since += 1
-        if auc > best:
-            best, weights, since = auc, model.get_weights(), 0
-        if since >= _PATIENCE:
-            break
-    model.set_weights(weights)
-    return {"DeepCTR DIN": [_logits(model, part) for part in arrays[1:]]}
+
+    def labelled(part):
+        return inputs(part), part.impressions.labels["clicked"]
+
+    aucs = peers.fit(
+        model,
+        labelled(train),
+        labelled(valid),
+        batch_size=_BATCH,
+        epochs=_EPOCHS,
+        patience=_PATIENCE,
+        seed=seed,
+    )
+    print(f"epochs: {aucs}", file=sys.stderr, flush=True)
+    return {"DeepCTR DIN": peers.logits(model, inputs(rows))}
 
 
-def _logits(model, arrays) -> np.ndarray:
-    rates = model.predict(arrays, 4096, verbose=0)[:, 0].astype(np.float64)
-    rates = np.clip(rates, 1e-7, 1 - 1e-7)
-    return np.log(rates) - np.log1p(-rates)
-
-
-def _lightgbm(seed: int, train, valid, test):
+def _lightgbm(seed: int, train, valid, rows):
     import lightgbm
 
     texts = _texts(train)
     found, best = {}, -np.inf
-    designs = [_design(train, part, texts) for part in (train, valid, test)]
+    designs = [_design(train, part, texts) for part in (train, valid, rows)]
     labels = [part.impressions.labels["clicked"] for part in (train, valid)]
     # Ids as categories may over-fit, so the validation rows choose.
     for with_ids in (False, True):
@@ -284,13 +256,10 @@ def _lightgbm(seed: int, train, valid, test):
             valid_sets=[lightgbm.Dataset(designs[1][:, first:], labels[1])],
             callbacks=[lightgbm.early_stopping(50, verbose=False)],
         )
-        logits = [
-            booster.predict(design[:, first:], raw_score=True)
-            for design in designs[1:]
-        ]
-        auc = ranking.auc(labels[1], logits[0])
+        auc = booster.best_score["valid_0"]["auc"]
         print(f"ids {with_ids}: {auc:.4f}", file=sys.stderr, flush=True)
         if auc > best:
+            logits = booster.predict(designs[2][:, first:], raw_score=True)
             best, found = auc, {"LightGBM": logits}
     return found
 

@@ -17,6 +17,14 @@ RATES = {
     "ad by hour": {"kind": "rate", "of": ["ad_id", "hour"], "prior": 1},
     "shown": {"kind": "count", "of": "ad_id"},
     "shown to user": {"kind": "count", "of": ["ad_id", "user_id"], "days": 0.5},
+    "done": {"kind": "count", "of": ["user_id", "ad_id"], "among": "events"},
+    "brand done": {"kind": "count", "of": "brand", "among": "events"},
+    "done lately": {
+        "kind": "count",
+        "of": ["user_id", "brand"],
+        "among": "events",
+        "days": 2,
+    },
 }
 CONFIG = {
     "ads": {
@@ -28,6 +36,15 @@ CONFIG = {
         "file": "users.csv",
         "user_id": "user",
         "features": {"city": "category"},
+    },
+    # And an event of type `skipped` for each row without a click.
+    "events": {
+        "file": "log.csv",
+        "where": {"click": "1"},
+        "user_id": "user",
+        "ad_id": "ad",
+        "timestamp": "time",
+        "event_type": {"constant": "click"},
     },
     "impressions": {
         "file": "log.csv",
@@ -110,6 +127,8 @@ def value(name, row, now, log):
     ]
     if key is None:
         own = []
+    if settings.get("among") == "events":
+        return math.log(1 + sum(r["click"] for r in own))
     shown = sum(r["weight"] for r in own)
     if settings["kind"] == "count":
         return math.log(1 + shown)

@@ -31,7 +31,7 @@ class Feature:
     - `expression`: a formula of the numbers `of`.
     - `rate`: the click rate of a key, `ids` and the categories `of` together,
       as of the impression's moment.
-    - `count`: how often the key was shown before.
+    - `count`: how often the key was shown before, or stood in events.
 
     Args:
       name: the column's name, any text.
@@ -56,7 +56,8 @@ class Feature:
       of: the tensors of the features that a derived one reads; where a schema
         is made, their names.
       ids: of a rate or count, those of `ad_id` and `user_id` that its key has.
-      days: of a rate or count, how far back impressions count; 0 for all.
+      days: of a rate or count, how far back rows count; 0 for all.
+      among: of a count, what is counted: `impressions` or `events`.
       prior: of a rate, the impressions that the rate of all counts for.
       measure: of an overlap: `count` (of common values), `share` (of the first
         list's values) or `jaccard` (common values over all).
@@ -87,6 +88,7 @@ class Feature:
     of: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()
     days: float = 0.0
+    among: str = "impressions"
     prior: float = 0.0
     measure: str = ""
     expression: str = ""

@@ -68,8 +68,10 @@ def test_a_number_in_buckets_is_part_of_a_key(tmp_path):
 
 def test_the_tables_are_as_of_the_end_of_the_log(tmp_path):
     log = rows()
-    dataset = prepare(tmp_path, log)
     end = max(r["time"] for r in log) + 1
+    for row in log:  # events end before impressions do
+        row["click"] *= row["time"] < end - 1
+    dataset = prepare(tmp_path, log)
     schema = dataset.schema
     hours = np.searchsorted([2, 4], [float(r["hour"]) for r in log], "right")
     names = {
@@ -85,6 +87,8 @@ def test_the_tables_are_as_of_the_end_of_the_log(tmp_path):
         }
         wanted = {}
         for row, hour in zip(log, hours, strict=True):
+            if feature.among == "events" and not row["click"]:
+                continue
             parts = {
                 "ad_id": row["ad"],
                 "user_id": row["user"],
@@ -130,6 +134,19 @@ def test_days_that_are_joined_count_as_one_log(tmp_path):
         )
 
 
+def test_what_is_joined_counts_the_same(tmp_path):
+    for name, among in (("one", "impressions"), ("two", "events")):
+        (tmp_path / name).mkdir()
+        count = {"kind": "count", "of": "ad_id", "among": among}
+        features = {"candidate_features": {"shown": count}}
+        prepare(tmp_path / name, impressions=features)
+    with pytest.raises(InputError, match="'shown' must have the among 'impre"):
+        join_datasets(
+            *(tmp_path / name / "out" for name in ("one", "two")),
+            tmp_path / "both",
+        )
+
+
 def test_nothing_and_one_row():
     nothing, one = np.zeros(0, np.int64), np.ones(1, np.int64)
     for found in as_of.counts_as_of(*[nothing] * 5):
@@ -169,6 +186,18 @@ def test_keys_of_large_numbers_stay_apart():
         ),
         ({"kind": "count", "of": "ad_id", "prior": 2}, "A count has: of, days"),
         ({"kind": "rate", "of": "price"}, "categories, and numbers in buckets"),
+        (
+            {"kind": "count", "of": "ad_id", "among": "clicks"},
+            "impressions, ev",
+        ),
+        (
+            {"kind": "count", "of": "city_now", "among": "events"},
+            "of ads and users, .*'city_now' of the context",
+        ),
+        (
+            {"kind": "rate", "of": "ad_id", "among": "events"},
+            "A rate has: of, ",
+        ),
     ],
 )
 def test_what_a_rate_cannot_be(tmp_path, feature, message):
@@ -177,7 +206,8 @@ def test_what_a_rate_cannot_be(tmp_path, feature, message):
         prepare(
             tmp_path,
             impressions={
-                "features": price,
+                "features": price
+                | {"city_now": {"kind": "category", "column": "hour"}},
                 "candidate_features": {"x": feature},
             },
         )

@@ -12,7 +12,8 @@ from tfadrec.core.errors import InputError
 from tfadrec.core.schema import Schema
 from tfadrec.data.dataset_files import DatasetFiles
 from tfadrec.data.encoded.column_writer import ColumnWriter, is_gathered
-from tfadrec.data.encoded.encoded import Encoded, impressions_of
+from tfadrec.data.encoded.encoded import Encoded, events_of, impressions_of
+from tfadrec.data.event_log import EventLog
 from tfadrec.data.impressions import Impressions
 
 #: Another encoding would have a folder of another name, so that versions
@@ -53,13 +54,20 @@ def saved_user_ids(files: DatasetFiles) -> np.ndarray | None:
     return files.table(_USER_IDS)["user_id"].to_numpy()
 
 
-def saved_impressions(folder: pathlib.Path, schema: Schema) -> Impressions:
-    """The impressions whose arrays were written to a dataset's folder."""
+def saved_logs(
+    folder: pathlib.Path, schema: Schema
+) -> tuple[EventLog, Impressions]:
+    """Events and impressions whose arrays were written to a folder."""
     arrays = {
-        path.stem: np.load(path, mmap_mode="r")
-        for path in (folder / _FOLDER).glob("impressions.*.npy")
+        path.stem: _without_spare(path.stem, np.load(path, mmap_mode="r"))
+        for part in ("events", "impressions")
+        for path in (folder / _FOLDER).glob(f"{part}.*.npy")
     }
-    return impressions_of(arrays, schema.labels)
+    return events_of(arrays), impressions_of(arrays, schema.labels)
+
+
+def _without_spare(name: str, array: np.ndarray) -> np.ndarray:
+    return array[:-1] if is_gathered(name) else array
 
 
 def load(files: DatasetFiles, schema: Schema) -> Encoded | None:
@@ -90,8 +98,7 @@ def load(files: DatasetFiles, schema: Schema) -> Encoded | None:
     for file in files.listed:
         path = pathlib.PurePosixPath(file)
         if path.parent.name == _FOLDER and path.suffix == ".npy":
-            array = files.array(file)
-            arrays[path.stem] = array[:-1] if is_gathered(path.stem) else array
+            arrays[path.stem] = _without_spare(path.stem, files.array(file))
     try:
         encoded = Encoded.from_arrays(users, arrays, schema.labels)
     except (KeyError, TypeError, AttributeError) as error:

@@ -69,7 +69,7 @@ def encode_tables(schema: Schema, tables: Mapping[str, pa.Table]) -> Encoded:
         history_starts=starts,
         history_ends=ends,
     )
-    rates = encode_rates(schema, tables["ads"], of_users, shown)
+    rates = encode_rates(schema, tables["ads"], of_users, shown, log)
     return Encoded(
         user_ids.to_numpy(zero_copy_only=False), of_users, log, shown, rates
     )
@@ -80,6 +80,7 @@ def encode_rates(
     ads: pa.Table,
     of_users: Mapping[str, np.ndarray],
     shown: Impressions,
+    log: EventLog,
 ) -> dict[str, RateTable]:
     """What rates and counts are at the end of a log, see `rate_tables`.
 
@@ -88,11 +89,12 @@ def encode_rates(
       ads: the catalogue.
       of_users: as from `encode_users`.
       shown: all impressions.
+      log: all events.
     """
     if not counted(schema.features):
         return {}
     of_ads = encode(ads, schema.of("ad"))
-    return rate_tables(schema, shown, of_ads, of_users)
+    return rate_tables(schema, shown, log, of_ads, of_users)
 
 
 def encode_events(

@@ -59,13 +59,23 @@ class Encoded:
         return cls(
             user_ids=user_ids,
             users=parts["users"],
-            events=EventLog(
-                **{"users": None, "times": None, "columns": {}}
-                | parts["events"]
-            ),
+            events=events_of(arrays),
             impressions=impressions_of(arrays, labels),
             rates={k: RateTable(**v) for k, v in parts["rates"].items()},
         )
+
+
+def events_of(arrays: Mapping[str, np.ndarray]) -> EventLog:
+    """The log that `arrays_of_events` made arrays of.
+
+    Args:
+      arrays: of the log, and perhaps others.
+
+    Raises:
+      KeyError: where an array is missing.
+    """
+    missing: dict[str, Any] = {"users": None, "times": None, "columns": {}}
+    return EventLog(**missing | _nested(arrays)["events"])
 
 
 def impressions_of(

@@ -1,5 +1,7 @@
 """What was known at the moment of each row: counts of the rows before it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,11 +23,15 @@ def group_of(codes: list[np.ndarray]) -> np.ndarray:
         return codes[0].astype(np.int64)
     keys = np.zeros(len(codes[0]), np.int64)
     is_known = np.ones(len(keys), bool)
+    size = 1
     for part in codes:
-        _, places = np.unique(part, return_inverse=True)
-        # Distinct combinations so far, so that products stay small.
-        _, keys = np.unique(keys, return_inverse=True)
-        keys = keys * (places.max(initial=0) + 1) + places
+        width = int(part.max(initial=0)) + 1
+        if size * width >= 2**62:
+            # As few numbers as there are combinations so far.
+            distinct, keys = np.unique(keys, return_inverse=True)
+            size = len(distinct)
+        keys = keys * width + part
+        size *= width
         is_known &= part > 0
     _, groups = np.unique(keys, return_inverse=True)
     return np.where(is_known, groups + 1, 0)
@@ -69,28 +75,57 @@ def counts_as_of(
     Returns:
       Two arrays [n].
     """
-    if not len(groups):
-        return np.zeros(0), np.zeros(0)
-    first = times.min()
-    span = int(known.max() - first) + 1
+    shown, clicked = sums_before(
+        groups, times, groups, known, (weights, weights * clicks), days
+    )
+    return shown, clicked
+
+
+def sums_before(
+    asked: np.ndarray,
+    times: np.ndarray,
+    groups: np.ndarray,
+    known: np.ndarray,
+    values: Sequence[Floats],
+    days: float = 0.0,
+) -> list[Floats]:
+    """Sums over the rows of a group that were known before some moments.
+
+    Args:
+      asked: int64 [n] >= 0, the group of each moment; of group 0 nothing is
+        known.
+      times: int64 [n] seconds, the moments.
+      groups: int64 [m] >= 0, of the rows.
+      known: int64 [m] seconds, when each row was known.
+      values: arrays [m], to be summed.
+      days: how far back rows count; 0 for all of them.
+
+    Returns:
+      An array [n] for each of `values`.
+    """
+    if not len(asked) or not len(groups):
+        return [np.zeros(len(asked)) for _ in values]
+    first = min(times.min(), known.min())
+    span = int(max(times.max(), known.max()) - first) + 1
     window = int(days * DAY) or span
     # One number that sorts by group and then by time.
-    starts = groups * span
-    keys = starts + (known - first)
+    keys = groups * span + (known - first)
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
-    # Asked in that order, as near places are found sooner.
-    now = (starts + (times - first))[order]
+    starts = asked * span
+    now = starts + (times - first)
+    # Asked in order, as near places are found sooner.
+    turn = np.argsort(now, kind="stable")
+    starts, now = starts[turn], now[turn]
     end = np.searchsorted(keys, now)
-    begin = np.searchsorted(keys, np.maximum(now - window, starts[order]))
-    is_known = groups > 0
-    counts = []
-    for values in (weights, weights * clicks):
-        total = np.append(0.0, np.cumsum(values[order]))
-        found = np.empty(len(keys))
-        found[order] = total[end] - total[begin]
-        counts.append(np.where(is_known, found, 0.0))
-    return counts[0], counts[1]
+    begin = np.searchsorted(keys, np.maximum(now - window, starts))
+    sums = []
+    for each in values:
+        total = np.append(0.0, np.cumsum(each[order]))
+        found = np.empty(len(now))
+        found[turn] = total[end] - total[begin]
+        sums.append(np.where(asked > 0, found, 0.0))
+    return sums
 
 
 def rate_of(shown: Floats, clicked: Floats) -> Floats:

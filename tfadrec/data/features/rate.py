@@ -10,6 +10,8 @@ from tfadrec.data.features.number import LARGEST, Number
 #: What a key may be made of beside categories.
 IDS = ("ad_id", "user_id")
 _MOST_KEYS = 3
+#: What may be counted.
+_AMONG = ("impressions", "events")
 
 
 class Rate(Number):
@@ -34,7 +36,17 @@ class Rate(Number):
     #: a request's that is further off counts as this far.
     limits: ClassVar = (-20.0, 20.0)
 
-    def describe(self, feature, column, known, *, days=0, prior=10, ids=()):
+    def describe(
+        self,
+        feature,
+        column,
+        known,
+        *,
+        days=0,
+        prior=10,
+        ids=(),
+        among="impressions",
+    ):
         """See `Kind.describe`."""
         if feature.entity != "candidate":
             raise InputError(
@@ -50,6 +62,11 @@ class Rate(Number):
                     f"{'> 0' if least is None else '>= 0'}. Received: "
                     f"{value!r} for {feature.name!r}."
                 )
+        if among not in _AMONG:
+            raise InputError(
+                f"`among` must be one of {', '.join(_AMONG)}. Received: "
+                f"{among!r} for {feature.name!r}."
+            )
         if not 1 <= len(feature.of) + len(ids) <= _MOST_KEYS:
             raise InputError(
                 f"a {feature.kind} is of one to {_MOST_KEYS} of "
@@ -64,12 +81,20 @@ class Rate(Number):
                     f"numbers in buckets. Received: {name!r}, a "
                     f"{known[name].kind}, for {feature.name!r}."
                 )
+            entity = known[name].entity
+            if among == "events" and entity not in ("ad", "user"):
+                raise InputError(
+                    f"a {feature.kind} among events is of ads and users, and "
+                    f"of their categories. Received: {name!r} of the {entity} "
+                    f"for {feature.name!r}."
+                )
         low, high = self.limits
         return dataclasses.replace(
             feature,
             ids=tuple(ids),
             days=float(days),
             prior=float(prior),
+            among=among,
             low=low,
             high=high,
         )

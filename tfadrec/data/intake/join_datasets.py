@@ -42,6 +42,7 @@ _FIXED = (
     "ids",
     "days",
     "prior",
+    "among",
 )
 
 
@@ -102,9 +103,7 @@ def join_datasets(
         name: _joined(name, tables[name], str(then), ledger) for name in names
     }
     joined = {n: keyed_columns(table, schema) for n, table in joined.items()}
-    joined["impressions"] = with_rates(
-        schema, joined["impressions"], joined["ads"], joined.get("users")
-    )
+    joined["impressions"] = with_rates(schema, **joined)
     return write_dataset(
         out, schema=schema, histories=histories, ledger=ledger, **joined
     )

@@ -20,7 +20,15 @@ from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.spilled_table import SpilledTable
 
 #: Settings that stand in the schema as they were given.
-_AS_GIVEN = ("log1p", "expression", "measure", "ids", "days", "prior")
+_AS_GIVEN = (
+    "log1p",
+    "expression",
+    "measure",
+    "ids",
+    "days",
+    "prior",
+    "among",
+)
 _BUCKETED = ("category", "categories", "cross")
 
 

@@ -1,4 +1,4 @@
-"""A feature's values for each impression, whatever it is a feature of."""
+"""A feature's values for each row of a log, whatever it is a feature of."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ import pyarrow as pa
 from tfadrec.core.feature import Feature
 from tfadrec.data.columns import rows_of
 
-#: entity -> the id by which its rows are found in the impressions.
+#: entity -> the id by which its rows are found in a log.
 ID_OF = {"ad": "ad_id", "user": "user_id"}
 
 
@@ -25,8 +25,8 @@ def of_rows(
     Args:
       feature: any.
       rows: [n], with typed columns of features by their keys, and ids.
-      tables: by entity, the tables of ads and users where the rows are
-        impressions; what has none is read off the rows.
+      tables: by entity, the tables of ads and users where the rows are of a
+        log; what has none is read off the rows.
       read: a typed column and its feature to numbers.
       missing: what a row has whose id the table lacks.
     """

@@ -79,8 +79,8 @@ def write_columns(
             place, logs.impressions, shown_users, logs.requests, slices
         )
     if counted(schema.features):
-        shown = column_files.saved_impressions(folder, schema)
-        rates = encode_rates(schema, tables["ads"], of_users, shown)
+        log, shown = column_files.saved_logs(folder, schema)
+        rates = encode_rates(schema, tables["ads"], of_users, shown, log)
         with column_files.writing(folder) as writer:
             writer.append(arrays_of_rates(rates))
     return num_requests

@@ -25,6 +25,7 @@ from tfadrec.data.intake.workspace import Workspace
 from tfadrec.data.intake.write import check_out, workspace_of, write_spilled
 from tfadrec.data.sources.log_reader import LogReader
 from tfadrec.data.sources.popularity_check import popularity_notes
+from tfadrec.data.sources.repeats import with_repeats, with_repeats_like
 from tfadrec.data.sources.sampling import with_negatives
 from tfadrec.data.sources.skipped import add_skipped
 from tfadrec.data.sources.table_config import read_config
@@ -64,6 +65,7 @@ def prepare_table(
     keep = None
     if like is not None:
         keep = _schema_of(like)
+        settings = with_repeats_like(settings, keep.schema)
         keep.require_same(settings.features)
         keep.require_labels(settings.labels)
         settings = dataclasses.replace(
@@ -87,6 +89,8 @@ def _prepare(
     catalogue = ads["ad_id"].combine_chunks()
     users = _users(settings, ledger, workspace)
     events = _events(settings, catalogue, ledger, workspace)
+    if keep is None:
+        settings = with_repeats(settings, events, ledger)
     impressions, histories = read_impressions(
         settings, catalogue, ledger, workspace
     )
@@ -140,7 +144,7 @@ def _prepare(
         users=users,
         events=events,
         impressions=with_spilled_rates(
-            schema, impressions, ads, users, workspace
+            schema, impressions, events, ads, users, workspace
         ),
         requests=requests,
         histories=histories,

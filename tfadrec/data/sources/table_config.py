@@ -28,6 +28,7 @@ from tfadrec.data.sources.label_config import (
     read_negatives_kept,
 )
 from tfadrec.data.sources.periods import PERIODS
+from tfadrec.data.sources.repeats import check_repeats, counts_events
 from tfadrec.data.sources.sampling import MOST_NEGATIVES
 from tfadrec.data.sources.skipped import check_skipped
 from tfadrec.data.sources.table_spec import TableConfig, TableSpec
@@ -65,6 +66,7 @@ _KEYS = {
         "timestamp",
         "event_type",
         "skipped",
+        "repeats",
         *FEATURE_KEYS["events"],
     ),
     "impressions": (
@@ -152,6 +154,7 @@ def read_config(path: str | pathlib.Path) -> TableConfig:
     _check_histories(config)
     check_skipped(config)
     _check_rates(config)
+    check_repeats(config)
     in_order(config.features)
     return config
 
@@ -189,8 +192,12 @@ def _table(content: Any, where: str, folder: pathlib.Path) -> TableSpec:
         if section.get(key) is not None
     }
     deduplicate = section.get("deduplicate", False)
-    skipped = section.get("skipped")
-    for key, value in (("deduplicate", deduplicate), ("skipped", skipped)):
+    skipped, repeats = section.get("skipped"), section.get("repeats")
+    for key, value in (
+        ("deduplicate", deduplicate),
+        ("skipped", skipped),
+        ("repeats", repeats),
+    ):
         if value is not None and not isinstance(value, bool):
             raise InputError(
                 f"{where}.{key} must be true or false. Received: {value!r}. "
@@ -208,6 +215,7 @@ def _table(content: Any, where: str, folder: pathlib.Path) -> TableSpec:
         counts=read_counts(section),
         deduplicate=bool(deduplicate),
         skipped=skipped,
+        repeats=repeats,
         **read_file_settings(section, where),
     )
     check_header(spec, where)
@@ -249,7 +257,11 @@ def _one_of(section: Mapping[str, Any], key: str, allowed: tuple[str, ...]):
 
 def _check_rates(config: TableConfig) -> None:
     """Rates and counts are of real impressions, in the order of time."""
-    names = [f.name for f in config.features if KINDS[f.kind].counted]
+    names = [
+        f.name
+        for f in config.features
+        if KINDS[f.kind].counted and not counts_events(f)
+    ]
     reason = ""
     if config.sampling is not None:
         reason = "`sampling`, which decides how often an ad is shown"

@@ -94,6 +94,8 @@ class TableSpec:
         described by the first value of each column.
       skipped: of events, whether ads that were shown and not clicked are
         events as well; None where the file does not say so.
+      repeats: of events, whether features count them before each impression;
+        None where the file does not say so.
     """
 
     file: str
@@ -105,6 +107,7 @@ class TableSpec:
     counts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     deduplicate: bool = False
     skipped: bool | None = None
+    repeats: bool | None = None
     encoding: str | None = None
     quoting: bool = True
     decimal: str = "."

@@ -1,0 +1,139 @@
+"""How often users did what, before each impression."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from tfadrec.core.feature import Feature
+from tfadrec.core.schema import SKIPPED, Schema
+from tfadrec.data.columns import as_codes, rows_of
+from tfadrec.data.features import as_of
+from tfadrec.data.intake import limits
+from tfadrec.data.intake.coded_tables import joined
+from tfadrec.data.intake.id_hashes import hashes_of
+from tfadrec.data.intake.parts import Parts
+from tfadrec.data.intake.rate_keys import RateKeys, key_of
+from tfadrec.data.intake.spilled_table import SpilledTable
+from tfadrec.data.intake.workspace import Workspace
+
+_PAIR = ("ad_id", "user_id")
+_SHOWN = (*_PAIR, "timestamp")
+_DONE = (*_SHOWN, "event_type")
+
+
+def event_counts(
+    features: Sequence[Feature],
+    keys: RateKeys,
+    impressions: pa.Table,
+    events: pa.Table,
+) -> dict[str, np.ndarray]:
+    """The columns of counts among events: log(1 + n), float64 [n] by keys.
+
+    Only events of an earlier second than the impression count, and none of an
+    ad that was skipped.
+
+    Args:
+      features: counts among events.
+      keys: of these impressions.
+      impressions: ad_id, user_id and timestamp.
+      events: the same, and event_type.
+    """
+    if not features:
+        return {}
+    done = _not_skipped(events)
+    moments, times = (t["timestamp"].to_numpy() for t in (impressions, done))
+    ones = np.ones(len(done))
+    columns = {}
+    for feature in features:
+        asked, groups = keys.groups(feature, impressions, done)
+        (number,) = as_of.sums_before(
+            asked, moments, groups, times, [ones], feature.days
+        )
+        columns[key_of(feature)] = np.log1p(number)
+    return columns
+
+
+def spilled_event_counts(
+    schema: Schema,
+    features: Sequence[Feature],
+    impressions: SpilledTable,
+    events: SpilledTable,
+    ads: pa.Table,
+    users: pa.Table | None,
+    workspace: Workspace,
+) -> SpilledTable:
+    """The same of logs that may be larger than memory.
+
+    Where each key has the user in it, a part of the users is in memory at a
+    time, and otherwise all.
+
+    Returns:
+      A table with the batches of the impressions.
+    """
+    by_user = all("user_id" in feature.ids for feature in features)
+    count = _parts(impressions, events) if by_user else 1
+    shown = _dealt(impressions, _SHOWN, count, workspace)
+    done = _dealt(events, _DONE, count, workspace)
+
+    def of_parts() -> Iterator[pa.Table]:
+        for number in range(count):
+            part = shown.part(number)
+            keys = RateKeys(schema, part, ads, users)
+            yield pa.table(
+                event_counts(features, keys, part, done.part(number))
+            )
+
+    return shown.back(of_parts())
+
+
+def repeated_events(events: SpilledTable) -> tuple[int, int]:
+    """How many events are of an ad that their user met in an earlier second.
+
+    Of a log that is larger than memory, a part of the users is looked at.
+
+    Args:
+      events: ad_id, user_id, timestamp and event_type.
+
+    Returns:
+      Their number, and that of all events that were looked at, of which none is
+      of a skipped ad.
+    """
+    count = _parts(events)
+    done = _not_skipped(
+        joined(
+            batch.filter(pa.array(_part_of(batch, count) == 0))
+            for batch in events.batches(_DONE)
+        )
+    )
+    codes = [as_codes(done[name]).indices.to_numpy() + 1 for name in _PAIR]
+    pairs, times = as_of.group_of(codes), done["timestamp"].to_numpy()
+    ones = np.ones(len(done))
+    (before,) = as_of.sums_before(pairs, times, pairs, times, [ones])
+    return int((before > 0).sum()), len(done)
+
+
+def _not_skipped(events: pa.Table) -> pa.Table:
+    skipped = rows_of(events["event_type"], pa.array([SKIPPED])) > 0
+    return events.filter(pa.array(~skipped))
+
+
+def _parts(*logs: SpilledTable) -> int:
+    return limits.parts_of(
+        sum(len(log) for log in logs), sum(log.nbytes for log in logs)
+    )
+
+
+def _dealt(
+    log: SpilledTable, columns: Sequence[str], count: int, workspace: Workspace
+) -> Parts:
+    """The rows of a log in parts by their users."""
+    numbered = ((b, _part_of(b, count)) for b in log.batches(columns))
+    return Parts(numbered, count, workspace)
+
+
+def _part_of(batch: pa.Table, count: int) -> np.ndarray:
+    """A number below `count` for the user of each row, int64 [n]."""
+    coded = as_codes(batch["user_id"])
+    hashes = hashes_of(coded.dictionary.cast(pa.string()))
+    return (hashes % count).astype(np.int64)[coded.indices.to_numpy()]
