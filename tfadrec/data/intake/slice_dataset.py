@@ -13,6 +13,7 @@ from tfadrec.core.schema import Schema
 from tfadrec.data.columns import as_array, is_list
 from tfadrec.data.dataset_files import DatasetFiles
 from tfadrec.data.features import maps
+from tfadrec.data.intake.feature_columns import keyed_columns
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.summary import Summary
 from tfadrec.data.intake.write import write_dataset
@@ -68,12 +69,13 @@ def slice_dataset(
     if schema.of("user"):
         people = [shown["user_id"], events["user_id"]]
         tables["users"] = _named(files.table("users"), "user_id", people)
+    known = _known(schema, tables, types)
     return write_dataset(
         out,
-        schema=_known(schema, tables, types),
+        schema=known,
         histories=histories,
         ledger=Ledger(),
-        **tables,
+        **{n: keyed_columns(table, known) for n, table in tables.items()},
     )
 
 
