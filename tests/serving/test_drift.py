@@ -185,7 +185,7 @@ def test_a_server_tells_of_a_shift(rows):
     """Of a window of training rows, and of one in which a number has moved."""
     path = worlds.bundle("numbers")
     with (
-        servers.preview(path, "--window", 200, rest_only=True) as server,
+        servers.preview(path, "--window", 200) as server,
         servers.Connection(server.url) as connection,
     ):
         root = server.url.partition("/v1/")[0]

@@ -74,6 +74,7 @@ _LOST, _OPEN = 3, 4
 )
 @click.option(
     "--by",
+    "unit",
     type=click.Choice(["user", "request"]),
     default="user",
     show_default=True,
@@ -92,7 +93,7 @@ def evaluate(
     cost: str | None,
     columns: tuple[str, ...],
     sliced: tuple[str, ...],
-    by: str,
+    unit: str,
     data: str | None,
     allow_import: tuple[str, ...],
 ) -> Outcome:
@@ -130,7 +131,7 @@ def evaluate(
                 "--cost": cost,
                 "--fairness": columns,
                 "--slice": sliced,
-                "--by request": by == "request",
+                "--by request": unit == "request",
             }
         )
         return Outcome(evaluate_retrievers(names, data, allow_import))
@@ -168,7 +169,7 @@ def evaluate(
         )
         for name, found in measured.evaluations.items()
     }
-    differences = measured.differences(models, by)
+    differences = measured.differences(models, unit)
     fairness = {
         name: [
             evaluation.measure_fairness(found, measured.test, column)
