@@ -307,10 +307,12 @@ def test_a_gate_has_exit_codes(run, tmp_path, monkeypatch):
     """3 and 4 where it does not hold, and 2 for a gate of one run."""
     other = shutil.copytree(run, tmp_path / "other")
     module = "tfadrec.evaluation.comparison.gate_result.GateResult.state"
-    for state, code in (("lost", 3), ("open", 4)):
+    for state, code, by in (("lost", 3, "user"), ("open", 4, "request")):
         monkeypatch.setattr(module, state)
-        result = call("evaluate", run, other, "--must-not-lose", "0")
+        gate = ["--must-not-lose", "0", "--by", by]
+        result = call("evaluate", run, other, *gate)
         assert result.exit_code == code
+        assert f"over resampled {by}s" in result.stdout
         assert f"Gate {state}: {other} must not lose 0 of" in result.stdout
     result = call("evaluate", run, "--must-not-lose", "0.1")
     assert result.exit_code == 2

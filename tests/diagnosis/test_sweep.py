@@ -62,7 +62,7 @@ def test_nothing_is_wrong_with_a_good_search(tmp_path):
         ),
         (GOOD[:2], ("few_trials", "trials", "note")),
         (
-            [trial(n, 0.7 + 1e-6 * n) for n in range(5)],
+            [trial(n, 0.7 + 1e-6 * n, 0.0001) for n in range(5)],
             ("same_scores", "val_auc", "warning"),
         ),
         # 0.00012 is 2.6 % of the way in logs, and nearly none without.

@@ -7,6 +7,7 @@ from tests.data import rich_dataset
 from tfadrec.monitoring import Profile, measure_window
 from tfadrec.monitoring.observed import Observed
 from tfadrec.monitoring.reference import Reference
+from tfadrec.monitoring.tally import Tally
 
 TRAINED, WINDOW, ROWS_OF_USER = 20_000, 10_000, 5
 NUMBERS, CATEGORIES = 12, 8
@@ -49,7 +50,11 @@ def profile_of(random):
 
 def alarms(profile, random, shift=0.0):
     found, _ = draw(random, WINDOW, shift)
-    measures = measure_window.measure(profile, found)
+    tallies = {
+        name: Tally.of(profile.references[name].bins, observed)
+        for name, observed in found.items()
+    }
+    measures = measure_window.measure(profile, tallies)
     assert len(measures) == 2 * (NUMBERS + CATEGORIES) + NUMBERS
     return [m.line for m in measures if m.is_alarm]
 

@@ -11,13 +11,15 @@ from aiohttp.test_utils import TestClient, TestServer
 from tfadrec.serving.preview import rest
 from tfadrec.serving.preview.answerer import Answerer
 from tfadrec.serving.preview.connections import Connections
+from tfadrec.serving.preview.drift import Drift
 from tfadrec.serving.preview.limits import Limits
 from tfadrec.serving.preview.request_error import RequestError
 
 
 def answerer(token=None, **limits):
     model = types.SimpleNamespace(name="a")
-    return Answerer(model, Limits(**limits), threads=1, token=token)
+    drift = Drift(model, 200)
+    return Answerer(model, Limits(**limits), 1, drift, token)
 
 
 def test_what_is_too_much_is_sent_away():

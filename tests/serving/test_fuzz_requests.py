@@ -24,6 +24,7 @@ from tfadrec.core.door import tf
 from tfadrec.serving.preview import json_tensors, rpc
 from tfadrec.serving.preview.answerer import Answerer
 from tfadrec.serving.preview.body import read_body, unpack
+from tfadrec.serving.preview.drift import Drift
 from tfadrec.serving.preview.limits import Limits
 from tfadrec.serving.preview.request_error import HTTP_STATUS, RequestError
 from tfadrec.serving.preview.servable import Servable
@@ -38,7 +39,7 @@ LIMITS = Limits(body=2**20, items=2**17)
 def answerer():
     servable = Servable(worlds.bundle("numbers") / "1")
     model = types.SimpleNamespace(name="numbers", find=lambda *_: servable)
-    made = Answerer(model, LIMITS, threads=1)
+    made = Answerer(model, LIMITS, 1, Drift(model, 200))
     made.servable = servable
     yield made
     made.close()

@@ -72,6 +72,15 @@ _LOST, _OPEN = 3, 4
     "ad_age, hour, text_length, script, or several with + between them. May be "
     "repeated.",
 )
+@click.option(
+    "--by",
+    "unit",
+    type=click.Choice(["user", "request"]),
+    default="user",
+    show_default=True,
+    help="What intervals of comparisons are drawn by; request where users do "
+    "not come again.",
+)
 @moved_data_option
 @allow_import_option
 def evaluate(
@@ -84,6 +93,7 @@ def evaluate(
     cost: str | None,
     columns: tuple[str, ...],
     sliced: tuple[str, ...],
+    unit: str,
     data: str | None,
     allow_import: tuple[str, ...],
 ) -> Outcome:
@@ -121,6 +131,7 @@ def evaluate(
                 "--cost": cost,
                 "--fairness": columns,
                 "--slice": sliced,
+                "--by request": unit == "request",
             }
         )
         return Outcome(evaluate_retrievers(names, data, allow_import))
@@ -158,7 +169,7 @@ def evaluate(
         )
         for name, found in measured.evaluations.items()
     }
-    differences = measured.differences(models)
+    differences = measured.differences(models, unit)
     fairness = {
         name: [
             evaluation.measure_fairness(found, measured.test, column)

@@ -114,11 +114,12 @@ class Measured:
         train, test = self._with_vectors()
         return evaluation.evaluate_baselines(train, test, self._tasks)
 
-    def differences(self, models: dict[str, list[str]]):
+    def differences(self, models: dict[str, list[str]], by: Any):
         """Of every model and the first one.
 
         Args:
           models: name -> its runs.
+          by: `user` or `request`.
         """
         from tfadrec import evaluation
 
@@ -132,6 +133,7 @@ class Measured:
             self.test,
             train=self._train,
             columns=self._sliced,
+            by=by,
         )
 
     def choices(self, baselines, **labels):

@@ -82,6 +82,13 @@ _TOKEN_BYTES = 4096
     type=click.IntRange(1, 256),
     help="Requests worked on at a time  [default: one per core]",
 )
+@click.option(
+    "--window",
+    type=click.IntRange(min=200),
+    default=10_000,
+    show_default=True,
+    help="Users whose requests are compared with the training rows, together.",
+)
 def serve(
     bundle: str,
     host: str,
@@ -94,6 +101,7 @@ def serve(
     max_connections: int,
     client_timeout: float,
     threads: int | None,
+    window: int,
 ) -> dict[str, Any]:
     """Try a bundle where TensorFlow Serving is not installed.
 
@@ -131,6 +139,7 @@ def serve(
             client_seconds=client_timeout,
         ),
         threads=threads,
+        window=window,
     )
     click.echo(f"{requests} requests.")
     return {"requests": requests}

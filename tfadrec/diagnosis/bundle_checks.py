@@ -15,9 +15,9 @@ from tfadrec.data.dataset import Dataset
 from tfadrec.diagnosis.finding import Finding
 from tfadrec.diagnosis.logits import saturated
 from tfadrec.monitoring import Profile
-from tfadrec.monitoring.measure_window import measure_window
 from tfadrec.monitoring.profile import FILE
 from tfadrec.monitoring.request import Request
+from tfadrec.monitoring.window import Window
 from tfadrec.native import warm_up_file
 from tfadrec.serving.bundle import open_bundle
 from tfadrec.serving.op_lint import foreign_ops
@@ -175,8 +175,9 @@ def skew(
     request = Request("rows", None, as_rows(rows), answers["score"], users)
     labels = rows.impressions.labels.get("clicked")
     known = {} if labels is None else {"rows": labels.astype(np.float64)}
-    window = measure_window(profile, profile.signals(), [request], known, 1)
-    for alarm in window.alarms:
+    window = Window(profile, profile.signals(), known)
+    window.add(request)
+    for alarm in window.measured(1).alarms:
         yield Finding(
             _NAMES.get(alarm.name, "train_serve_skew"),
             "warning",

@@ -3,7 +3,7 @@
 import collections
 import math
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tfadrec.core.errors import InputError
@@ -66,17 +66,17 @@ def unfinished(board: Board) -> Iterator[Finding]:
 
 def scores_that_do_not_vary(board: Board) -> Iterator[Finding]:
     """An objective that no setting moves, or no more than a seed does."""
-    scores = [trial["score"] for trial in _scored(board)]
-    if len(scores) < _FEWEST:
+    scored = _scored(board)
+    if len(scored) < _FEWEST:
         return
-    spread = max(scores) - min(scores)
+    spread = _spread(scored)
     if spread < _SAME:
         yield Finding(
             "same_scores",
             "warning",
             board["objective"],
             "all trials have the same score",
-            f"{len(scores)} trials within {spread:.1g}",
+            f"{len(scored)} trials within {spread:.1g}",
             "Does what is chosen reach the model, and has it rows to learn?",
         )
         return
@@ -94,14 +94,14 @@ def scores_that_do_not_vary(board: Board) -> Iterator[Finding]:
 
 
 def best_at_border(board: Board, space: str) -> Iterator[Finding]:
-    """A best value at the end of what was searched.
+    """A best value at the end of what was searched; none where all are alike.
 
     Args:
       board: the leaderboard.
       space: as YAML; of a space that is a function nothing is known.
     """
     scored = _scored(board)
-    if len(scored) < _FEWEST:
+    if len(scored) < _FEWEST or _spread(scored) < _SAME:
         return
     for name, (low, high, log, count) in _ranges(space).items():
         value = scored[0]["values"].get(name)
@@ -145,6 +145,12 @@ def of_sweep(folder: pathlib.Path) -> Iterator[Iterator[Finding]]:
 def _scored(board: Board) -> list[Mapping[str, Any]]:
     """The trials with a score, best first."""
     return [t for t in board["trials"] if t["score"] is not None]
+
+
+def _spread(scored: Sequence[Mapping[str, Any]]) -> float:
+    """How far apart the scores of trials are."""
+    scores = [trial["score"] for trial in scored]
+    return max(scores) - min(scores)
 
 
 def _ranges(space: str) -> dict[str, tuple[float, float, bool, float]]:

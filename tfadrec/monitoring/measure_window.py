@@ -1,4 +1,4 @@
-"""Requests of a window to measures, with bounds that hold without drift."""
+"""Counts of a window to measures, with bounds that hold without drift."""
 
 import functools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 from tfadrec.metrics import probabilities
 from tfadrec.monitoring.bins import gaps, psi
 from tfadrec.monitoring.measure import Measure
-from tfadrec.monitoring.measured_window import MeasuredWindow
-from tfadrec.monitoring.observed import Observed
-from tfadrec.monitoring.profile import SCORE, Profile, observed_scores
+from tfadrec.monitoring.profile import SCORE, Profile
 from tfadrec.monitoring.reference import Reference
 from tfadrec.monitoring.request import Request
-from tfadrec.monitoring.signal import Signal
+from tfadrec.monitoring.tally import Tally
 
 #: The chance of any false alarm in a window, over all of its measures.
 FALSE_ALARMS = 1 / 2000
@@ -28,72 +26,28 @@ Test = Callable[[float], Measure]
 Labels = Mapping[str, NDArray[np.float64]]
 
 
-def measure_window(
-    profile: Profile,
-    signals: Sequence[Signal],
-    requests: Sequence[Request],
-    labels: Labels,
-    number: int,
-) -> MeasuredWindow:
-    """Measures some requests.
-
-    Args:
-      profile: of the bundle.
-      signals: of the profile.
-      requests: of the window.
-      labels: of the score, as far as they are known.
-      number: of the window.
-    """
-    rows = [row for request in requests for row in request.rows]
-    observed = {signal.name: signal.observe(rows) for signal in signals}
-    scores = [r.scores for r in requests if r.scores is not None]
-    if scores and SCORE in profile.references:
-        observed[SCORE] = observed_scores(np.concatenate(scores))
-    times = [request.time for request in requests if request.time is not None]
-    return MeasuredWindow(
-        number,
-        len(rows),
-        min(times, default=None),
-        max(times, default=None),
-        measure(
-            profile,
-            observed,
-            left_out={s.name for s in signals if s.may_be_left_out},
-            others=list(_calibration(requests, labels)),
-        ),
-        {
-            name: {
-                "missing": float(found.missing.mean()),
-                "unknown": float(found.unknown.mean()),
-            }
-            for name, found in observed.items()
-            if len(found.rows)
-        },
-    )
-
-
 def measure(
     profile: Profile,
-    observed: Mapping[str, Observed],
+    tallies: Mapping[str, Tally],
     *,
     left_out: Collection[str] = (),
     others: Sequence[Test] = (),
 ) -> tuple[Measure, ...]:
-    """Measures the values of some requests.
+    """Measures what was counted of some requests.
 
     Each measure has its share of `FALSE_ALARMS` (Bonferroni), so all of them
     together alarm without drift in one of 2,000 windows at most.
 
     Args:
       profile: of the bundle.
-      observed: by signal, of those that the profile has.
+      tallies: by signal, of those that the profile has.
       left_out: the signals whose missing values are no sign.
       others: measures of something else.
     """
     tests = list(others)
-    for name, found in observed.items():
+    for name, found in tallies.items():
         reference = profile.references[name]
-        if len(found.rows) and name not in left_out and name != SCORE:
+        if found.slots and name not in left_out and name != SCORE:
             tests.append(functools.partial(_blank, name, reference, found))
         tests += _drift(name, reference, found)
     alpha = FALSE_ALARMS / max(len(tests), 1)
@@ -101,40 +55,44 @@ def measure(
 
 
 def _blank(
-    name: str, reference: Reference, found: Observed, alpha: float
+    name: str, reference: Reference, found: Tally, alpha: float
 ) -> Measure:
-    slots = len(found.rows)
+    slots = found.slots
     bound = max(
         reference.blank_bound(slots, alpha), reference.blank + LEAST_SHARE
     )
-    share = float(found.blank.mean())
+    share = (found.missing + found.unknown) / slots
     return Measure(name, "blank", share, -np.inf, bound, slots)
 
 
-def _drift(name: str, reference: Reference, found: Observed) -> Iterator[Test]:
-    values = found.given
-    if not len(values) or not sum(reference.counts):
+def _drift(name: str, reference: Reference, found: Tally) -> Iterator[Test]:
+    counts, given = found.counts, found.given
+    if not given or not sum(reference.counts):
         return
-    counts = reference.bins.counts(values)
     before = np.asarray(reference.counts)
 
     def of_psi(alpha: float) -> Measure:
-        bound = max(reference.psi_bound(len(values), alpha), LEAST_PSI)
+        bound = max(reference.psi_bound(given, alpha), LEAST_PSI)
         value = float(psi(counts, before))
-        return Measure(name, "psi", value, -np.inf, bound, len(values))
+        return Measure(name, "psi", value, -np.inf, bound, given)
 
     def of_gap(alpha: float) -> Measure:
-        bound = max(reference.gap_bound(len(values), alpha), LEAST_GAP)
+        bound = max(reference.gap_bound(given, alpha), LEAST_GAP)
         value = float(np.abs(gaps(counts, before)).max(initial=0))
-        return Measure(name, "ks", value, -np.inf, bound, len(values))
+        return Measure(name, "ks", value, -np.inf, bound, given)
 
     yield of_psi
     if reference.bins.edges:
         yield of_gap
 
 
-def _calibration(scored: Sequence[Request], labels: Labels) -> Iterator[Test]:
-    known = [r for r in scored if fits(r, labels)]
+def calibration(known: Sequence[Request], labels: Labels) -> Iterator[Test]:
+    """Predicted over observed labels, where one is known.
+
+    Args:
+      known: requests that `labels` fit.
+      labels: of their scores.
+    """
     if not known:
         return
     clicked = np.concatenate([labels[r.name] for r in known])

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.read_json import parse_json
-from tfadrec.monitoring.measure_window import fits, measure_window
+from tfadrec.monitoring.measure_window import fits
 from tfadrec.monitoring.measured_window import MeasuredWindow
 from tfadrec.monitoring.profile import Profile
 from tfadrec.monitoring.request import Request
+from tfadrec.monitoring.window import Window
 
 #: Requests of a window at least: fewer tell nothing.
 LEAST = 200
@@ -58,18 +59,16 @@ def watch(
         )
     signals = profile.signals()
     known = {} if labels is None else read_labels(labels)
-    number, waiting, count = 0, [], 0
+    number, fresh = 1, Window(profile, signals, known)
     is_labelled = not known
     for request in read_requests(requests):
         is_labelled = is_labelled or fits(request, known)
-        waiting.append(request)
-        count += len(request.rows)
-        if count >= window:
-            number += 1
-            yield measure_window(profile, signals, waiting, known, number)
-            waiting, count = [], 0
-    if count >= LEAST:
-        yield measure_window(profile, signals, waiting, known, number + 1)
+        fresh.add(request)
+        if fresh.requests >= window:
+            yield fresh.measured(number)
+            number, fresh = number + 1, Window(profile, signals, known)
+    if fresh.requests >= LEAST:
+        yield fresh.measured(number)
     if not is_labelled:
         raise InputError(
             "labels are of the scores of logged requests, one of each. "

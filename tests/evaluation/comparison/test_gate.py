@@ -11,7 +11,7 @@ def found(low, high, metric="auc", part="all", detectable=0.02):
     nan = float("nan")
     return Difference(
         *("new", "live", "clicked", part, metric, 0.7 + value, 0.7),
-        *(low, high, 0.01, nan, 0.5, 0.5, detectable),
+        *(low, high, 0.01, nan, 0.5, 0.5, detectable, "user", part),
     )
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import math
 from typing import Any, Literal
 
+from tfadrec.evaluation.comparison.resampling import Unit
 from tfadrec.evaluation.standings import SHOWN
 
 #: The chance of an error that a verdict allows.
@@ -34,6 +35,8 @@ class Difference:
         metric.
       detectable: the smallest true difference, of either sign, that 80 % of
         such tests would find at the level of 5 %.
+      by: what was drawn for the interval, `user` or `request`.
+      rows_of: the first part that has the same rows, mostly `part` itself.
     """
 
     model: str
@@ -50,6 +53,8 @@ class Difference:
     p: float
     p_holm: float
     detectable: float
+    by: Unit
+    rows_of: str
 
     @property
     def difference(self) -> float:

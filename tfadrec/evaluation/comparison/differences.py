@@ -111,7 +111,10 @@ def differences(
         }
         for metric in compared:
             pairs = [
-                difference_of(task, metric, part, names, sampled, freedom[part])
+                difference_of(
+                    *(task, metric, part, names),
+                    *(sampled, freedom[part], by),
+                )
                 for part in masked
                 for names in itertools.product(
                     list(models)[1:], list(models)[:1]

@@ -9,6 +9,7 @@ from scipy import stats
 from tfadrec.evaluation.comparison.compared_rows import Floats
 from tfadrec.evaluation.comparison.difference import ALPHA, Difference
 from tfadrec.evaluation.comparison.holm import holm
+from tfadrec.evaluation.comparison.resampling import Unit
 
 #: The share of true differences of the detectable size that are found.
 POWER = 0.8
@@ -31,6 +32,7 @@ def difference_of(
     names: tuple[str, str],
     sampled: Mapping[tuple[str, str, str], Sampled],
     freedom: float,
+    by: Unit,
 ) -> Difference:
     """A model against another, with both spreads; see `differences`.
 
@@ -41,6 +43,7 @@ def difference_of(
       names: of the model and of the reference.
       sampled: by part, metric and model.
       freedom: degrees of freedom of the rows.
+      by: what was drawn.
     """
     nan = float("nan")
     nothing = Sampled([nan], np.array([nan]))
@@ -68,6 +71,8 @@ def difference_of(
         p=_p_value(value - other, error, freedom),
         p_holm=nan,
         detectable=wide + far,
+        by=by,
+        rows_of=part,
     )
 
 
@@ -85,8 +90,15 @@ def with_holm(
     tested = {(pair.model, rows[pair.part]): pair.p for pair in pairs}
     corrected = holm(list(tested.values()))
     p_holm = dict(zip(tested, corrected, strict=True))
+    first: dict[Hashable, str] = {}
+    for pair in pairs:
+        first.setdefault(rows[pair.part], pair.part)
     return [
-        dataclasses.replace(pair, p_holm=p_holm[pair.model, rows[pair.part]])
+        dataclasses.replace(
+            pair,
+            p_holm=p_holm[pair.model, rows[pair.part]],
+            rows_of=first[rows[pair.part]],
+        )
         for pair in pairs
     ]
 

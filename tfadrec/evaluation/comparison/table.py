@@ -8,9 +8,14 @@ from tfadrec.evaluation.table import align
 
 #: Printed below every table of differences.
 FOOTNOTE = (
-    "95 % intervals of the difference over resampled users; p (Holm) is "
+    "95 % intervals of the difference over resampled {unit}s; p (Holm) is "
     "corrected for the slices and models of a metric, slices of the same rows "
     "being one; detectable: what such rows find in 4 of 5 cases"
+)
+#: Printed where requests are what is drawn.
+BY_REQUEST = (
+    "requests count as independent: where users come again, intervals are too "
+    "short"
 )
 #: Printed where no model has several seeds.
 ONE_SEED = (
@@ -57,7 +62,11 @@ def differences_text(differences: Sequence[Difference]) -> str:
         difference_rows(differences), _pairs(differences), strict=True
     ):
         own = [d for d in differences if (d.model, d.task) == (model, task)]
-        slices = [d for d in own if d.part != "all" and d.p_holm == d.p_holm]
+        slices = [
+            d
+            for d in own
+            if d.part == d.rows_of != "all" and not math.isnan(d.p_holm)
+        ]
         counted = ", ".join(
             f"{sum(d.verdict == verdict for d in slices)} {verdict}"
             for verdict in ("better", "worse", "open")
@@ -68,7 +77,10 @@ def differences_text(differences: Sequence[Difference]) -> str:
 
 def footnotes(differences: Sequence[Difference]) -> list[str]:
     """What a reader of the table has to know."""
-    lines = [FOOTNOTE]
+    units = {d.by for d in differences}
+    lines = [FOOTNOTE.format(unit=unit) for unit in sorted(units)]
+    if "request" in units:
+        lines.append(BY_REQUEST)
     if all(math.isnan(d.seeds_error) for d in differences):
         lines.append(ONE_SEED)
     return lines
@@ -82,7 +94,7 @@ def _pairs(differences):
 def _row(found: Difference) -> list[str]:
     begin = [f"{found.metric}, {found.part}", f"{found.difference:+.4f}"]
     if math.isnan(found.low):
-        return [*begin, "too few users", *[""] * 5]
+        return [*begin, f"too few {found.by}s", *[""] * 5]
     return [
         *begin,
         f"{found.low:+.4f} to {found.high:+.4f}",

@@ -187,7 +187,7 @@ class Tally:
             pairs = [
                 difference_of(
                     *(self._task, metric, part, (name, reference)),
-                    *(sampled, self._freedom(part)),
+                    *(sampled, self._freedom(part), "user"),
                 )
                 for part in self._parts
                 for name in others

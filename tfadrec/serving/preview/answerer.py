@@ -14,6 +14,7 @@ from tfadrec.serving.preview.check_inputs import (
     check_names,
     refuse,
 )
+from tfadrec.serving.preview.drift import Drift
 from tfadrec.serving.preview.limits import Limits
 from tfadrec.serving.preview.metrics import Metrics
 from tfadrec.serving.preview.request_error import RequestError, quote
@@ -30,6 +31,7 @@ class Answerer:
       versions: the model.
       limits: of a request.
       threads: how many requests are worked on at a time.
+      drift: what is told of each request that was answered.
       token: what a caller has to know; None lets everybody in.
     """
 
@@ -38,9 +40,10 @@ class Answerer:
         versions: Versions,
         limits: Limits,
         threads: int,
+        drift: Drift,
         token: str | None = None,
     ) -> None:
-        self.versions, self.limits = versions, limits
+        self.versions, self.limits, self.drift = versions, limits, drift
         self.bodies = Budget(limits.bodies)
         self.metrics = Metrics(versions.name)
         self._token = token
@@ -141,7 +144,9 @@ class Answerer:
         left = end - time.monotonic()
         if left <= 0:
             raise self._late()
-        return servable.run(signature, inputs, left)
+        outputs = servable.run(signature, inputs, left)
+        self.drift.add(servable, inputs, outputs)
+        return outputs
 
     def close(self) -> None:
         """Waits for what is being worked on."""

@@ -63,6 +63,14 @@ def write_answer(outputs: Mapping[str, np.ndarray], by_row: bool) -> bytes:
     return json.dumps({"predictions": rows}).encode()
 
 
+def plain(values: np.ndarray) -> Any:
+    """An array in lists, its bytes as text."""
+    if values.dtype != object:
+        return values.tolist()
+    texts = [v.decode("utf-8", "replace") for v in values.flat]
+    return _nested(texts, values.shape)
+
+
 def _is_base64(value) -> bool:
     return isinstance(value, dict) and set(value) == {"b64"}
 
@@ -155,13 +163,14 @@ def _numbers(name, level, dtype):
 
 
 def _plain(name: str, values: np.ndarray) -> Any:
-    if values.dtype != object:
-        return values.tolist()
     # The server's rule for what is no text.
-    if name.endswith("_bytes"):
+    if values.dtype == object and name.endswith("_bytes"):
         texts = [{"b64": base64.b64encode(v).decode()} for v in values.flat]
-    else:
-        texts = [v.decode("utf-8", "replace") for v in values.flat]
-    flat = np.empty(values.size, object)
-    flat[:] = texts
-    return flat.reshape(values.shape).tolist()
+        return _nested(texts, values.shape)
+    return plain(values)
+
+
+def _nested(entries: list[Any], shape: tuple[int, ...]) -> Any:
+    flat = np.empty(len(entries), object)
+    flat[:] = entries
+    return flat.reshape(shape).tolist()

@@ -181,7 +181,10 @@ class _Handlers:
         return web.json_response({"status": "ok"})
 
     async def metrics(self, request: web.Request) -> web.Response:
-        return web.Response(text=self._answerer.metrics.page())
+        answerer = self._answerer
+        return web.Response(
+            text=answerer.metrics.page() + answerer.drift.page()
+        )
 
     def _find(self, request: web.Request) -> Servable:
         at = request.match_info

@@ -39,14 +39,16 @@ class Servable:
       InputError: where a file is not as it was exported.
 
     Attributes:
+      folder: likewise.
       version: its number.
       signatures: name -> `SignatureDef`, of those that can be called.
       definitions: name -> `SignatureDef`, of all.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.version = int(pathlib.Path(folder).name)
-        require_whole(pathlib.Path(folder))
+        self.folder = pathlib.Path(folder)
+        self.version = int(self.folder.name)
+        require_whole(self.folder)
         with tf.Graph().as_default() as graph:
             self._session = tf.compat.v1.Session(graph=graph)
             meta = _load(self._session, ["serve"], str(folder))

@@ -16,6 +16,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.serving.preview import rest
 from tfadrec.serving.preview.answerer import Answerer
 from tfadrec.serving.preview.connections import Connections
+from tfadrec.serving.preview.drift import Drift
 from tfadrec.serving.preview.limits import Limits
 from tfadrec.serving.preview.log import LOG, handle_fault, say, set_up_logging
 from tfadrec.serving.preview.versions import Versions
@@ -39,6 +40,7 @@ def serve(
     token: str | None = None,
     limits: Limits = Limits(),  # noqa: B008 (it is frozen)
     threads: int | None = None,
+    window: int = 10_000,
 ) -> int:
     """Answers requests until SIGTERM or SIGINT.
 
@@ -52,6 +54,8 @@ def serve(
       limits: of a request.
       threads: how many requests are worked on at a time; as many as there are
         cores by default.
+      window: the users whose requests are measured together, >= 200: whether
+        they are like the rows that the newest version was trained on.
 
     Returns:
       The number of requests.
@@ -69,7 +73,11 @@ def serve(
     gc.freeze()
     versions = Versions(path)
     answerer = Answerer(
-        versions, limits, threads or len(os.sched_getaffinity(0)), token
+        versions,
+        limits,
+        threads or len(os.sched_getaffinity(0)),
+        Drift(versions, window),
+        token,
     )
     run = functools.partial(_run, answerer, host, port)
     asyncio.run(run(rpc, 8500 if grpc_port is None else grpc_port))
@@ -123,7 +131,7 @@ async def _run(answerer, host, port, rpc, grpc_port) -> None:
     )
     await runner.setup()
     late = asyncio.create_task(connections.watch())
-    listener = served = watcher = None
+    listener = served = watcher = measuring = None
     try:
         assert runner.server is not None
         listener = await _listen(connections.factory(runner.server), host, port)
@@ -141,6 +149,7 @@ async def _run(answerer, host, port, rpc, grpc_port) -> None:
             lines.append(f"gRPC: {shown}:{grpc_port}")
         say("\n".join(lines))
         watcher = versions.watch(_POLL_SECONDS)
+        measuring = answerer.drift.start()
         await stop.wait()
         say("Stopping.")
     finally:
@@ -152,8 +161,10 @@ async def _run(answerer, host, port, rpc, grpc_port) -> None:
         await asyncio.gather(*ends)
         late.cancel()
         versions.stop()
-        if watcher is not None:
-            watcher.join()
+        answerer.drift.stop()
+        for thread in (watcher, measuring):
+            if thread is not None:
+                thread.join()
         answerer.close()
 
 
