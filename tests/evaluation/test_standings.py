@@ -6,6 +6,7 @@ import pytest
 from tests.evaluation import rows
 from tfadrec.evaluation import (
     Evaluation,
+    evaluate_baselines,
     measure,
     rows_facts,
     rows_line,
@@ -159,8 +160,26 @@ def test_what_is_not_defined():
     nan = float("nan")
     (line,) = verdicts("R", click(nan), {"constant": click(nan)}, one)
     assert line.startswith("R cannot be judged: clicked is 1 in all 2 rows")
-    given = of("converted_if_clicked", auc=0.4, gauc=0.5, log_loss=1)
-    assert not verdicts("R", given, {"constant": click(0.5)}, one)
+    two = rows.dataset([1] * 100, [0, 1] * 50)
+    (line,) = verdicts("R", click(0.9, nan), {"c": click(0.5)}, two, "gauc")
+    assert line.startswith("R cannot be judged by gauc of clicked, which these")
+
+
+def test_conversions_after_a_click_are_judged_by_the_clicked_rows():
+    """100 clicks with 50 conversions among 300 rows: see `HALF`."""
+    converted = [0, 1] * 50 + [0] * 200
+    dataset = rows.dataset(
+        [1] * 300, [1] * 100 + [0] * 200, labels={"converted": converted}
+    )
+    given = of("converted_if_clicked", auc=0.61, gauc=0.5, log_loss=0.7)
+    (line,) = verdicts("R", given, {}, dataset)
+    told = CHANCE.format("0.6100").replace("clicked AUC", "{} AUC")
+    assert line.startswith(told.format("converted_if_clicked"))
+    found = evaluate_baselines(
+        dataset, dataset, {"clicked": True, "converted": True}
+    )["constant"].metrics["converted_if_clicked"]
+    assert found["count"] == 100
+    assert found["log_loss"] == pytest.approx(np.log(2))
 
 
 def test_the_rows():

@@ -12,7 +12,7 @@ from tfadrec import data, training
 from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
 from tfadrec.metrics import ranking
-from tfadrec.training.fit import _warn_of_one_class
+from tfadrec.training.fit import _warn_of_one_class, check_told
 from tfadrec.training.saved_state import best_epoch, read_history
 
 
@@ -347,6 +347,26 @@ def test_ways_to_fit_that_do_not_go_together(
     ranker = with_losses(rich, losses, tasks)
     with pytest.raises(InputError, match=message):
         training.fit(ranker, *rich[:2], tmp_path, progress=False, **arguments)
+
+
+def test_a_metric_that_validation_rows_do_not_tell_is_refused(
+    ranker, parts, tmp_path
+):
+    """With a row a user no user has both; with one value there is a warning."""
+    train, valid = parts[:2]
+    rows = dataclasses.replace(
+        valid.impressions,
+        users=np.arange(1, len(valid) + 1, dtype=np.int32),
+        labels=dict(valid.impressions.labels),
+    )
+    alone = dataclasses.replace(valid, impressions=rows)
+    with pytest.raises(InputError, match="no user has both values of clicked"):
+        fitted(ranker, (train, alone), tmp_path, monitor="val_gauc")
+    assert not (tmp_path / "state.json").exists()
+    check_told(ranker, alone, "val_auc")
+    check_told(ranker, valid, "val_gauc")
+    rows.labels["clicked"] = np.ones(len(valid), np.float32)
+    check_told(ranker, alone, "val_gauc")
 
 
 def test_what_comes_before_the_first_step_of_a_mirrored_ranker(

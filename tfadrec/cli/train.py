@@ -96,17 +96,24 @@ def _help_to_train(
 
 
 def _beside_baselines(run) -> dict[str, Any]:
-    """Measures and shows ranker and baselines on the validation rows."""
+    """Measures and shows ranker and baselines on the validation rows.
+
+    A calibration has learned from these rows, and the baselines have not: so
+    the ranker is measured without it.
+    """
     from tfadrec import evaluation
 
     tasks = {t: loss.is_binary for t, loss in run.ranker.task_losses.items()}
-    found = evaluation.evaluate(
-        run.chosen, run.valid, train=run.train, calibration=run.calibration
-    )
+    found = evaluation.evaluate(run.chosen, run.valid, train=run.train)
     baselines = evaluation.evaluate_baselines(run.train, run.valid, tasks)
     facts = evaluation.rows_facts(run.valid, run.ranker.tasks[0])
     click.echo(f"\n{evaluation.rows_line('validation', facts)}\n")
     click.echo(evaluation.standings({**baselines, "the ranker": found}) + "\n")
+    if run.calibration is not None:
+        click.echo(
+            "The ranker is shown before its calibration, which was learned "
+            "from these rows.\n"
+        )
     return {
         "rows": facts,
         "baselines": {n: e.to_dict()["metrics"] for n, e in baselines.items()},

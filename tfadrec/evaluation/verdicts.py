@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tfadrec.core.one_class import one_class
 from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 from tfadrec.evaluation.comparison import differences
 from tfadrec.evaluation.evaluation import Evaluation
+from tfadrec.evaluation.parts import labels_of
 from tfadrec.evaluation.standings import SHOWN
 
 #: Standard errors around 0.5 in which an AUC is chance.
@@ -25,12 +27,13 @@ def verdicts(
 ) -> list[str]:
     """What is wrong with a ranker, a line per task; none where it is ahead.
 
-    A binary task whose label has one value alone in these rows cannot be
-    judged. One whose AUC is below 0.5 plus two standard errors cannot be told
-    from chance. The error is that of the Mann-Whitney statistic without any
-    effect, sqrt((p + q + 1) / (12 p q)) for p clicks and q non-clicks. Else the
-    ranker is compared with the best baseline: it is ahead where the 95 %
-    interval of their difference, over resampled users, lies above 0.
+    A binary task whose label has one value alone in the rows that it is known
+    of cannot be judged, nor one by a metric that they do not tell. One whose
+    AUC is below 0.5 plus two standard errors cannot be told from chance. The
+    error is that of the Mann-Whitney statistic without any effect,
+    sqrt((p + q + 1) / (12 p q)) for p clicks and q non-clicks. Else the ranker
+    is compared with the best baseline: it is ahead where the 95 % interval of
+    their difference, over resampled users, lies above 0.
 
     Args:
       name: of the ranker.
@@ -50,7 +53,8 @@ def verdicts(
             if task in found.metrics
         }
         others = {n: v for n, v in others.items() if v == v}
-        single = compared != "rmse" and _one_class(task, dataset)
+        labels, weights = _known(task, dataset)
+        single = compared != "rmse" and one_class(task, labels, weights, "rows")
         if single:
             lines.append(
                 f"{name} cannot be judged: {single}, where it has no AUC. "
@@ -59,12 +63,19 @@ def verdicts(
             )
             continue
         if compared != "rmse":
-            margin = _chance_margin(task, dataset)
+            margin = _chance_margin(labels, weights)
             if metrics["auc"] <= 0.5 + margin:
                 lines.append(
                     f"{name} cannot be told from chance: {task} AUC "
-                    f"{metrics['auc']:.4f} on {len(dataset):,} rows, where "
+                    f"{metrics['auc']:.4f} on {len(labels):,} rows, where "
                     f"chance reaches {0.5 + margin:.4f}."
+                )
+                continue
+            if own != own and metrics["auc"] == metrics["auc"]:
+                lines.append(
+                    f"{name} cannot be judged by {compared} of {task}, which "
+                    "these rows do not tell: no user has rows of both values. "
+                    "Monitor auc: `fit: {monitor: val_auc}`."
                 )
                 continue
         if not others or own != own:
@@ -89,21 +100,16 @@ def verdicts(
     return lines
 
 
-def _one_class(task: str, dataset: Dataset) -> str:
-    """That a binary label has one value alone in these rows, else ""."""
-    rows = dataset.impressions
-    if task not in rows.labels:  # converted_if_clicked
-        return ""
-    return one_class(task, rows.labels[task], rows.weights, "rows")
+def _known(task: str, dataset: Dataset) -> tuple[NDArray, NDArray]:
+    """The labels and the weights of the rows that a task is known of."""
+    labels, known = labels_of(dataset, task)
+    weights = dataset.impressions.weights
+    weights = np.ones(len(labels)) if weights is None else weights
+    return labels[known], weights[known]
 
 
-def _chance_margin(task: str, dataset: Dataset) -> float:
+def _chance_margin(labels: NDArray, weights: NDArray) -> float:
     """How far from 0.5 an AUC is by chance; nan with one class only."""
-    rows = dataset.impressions
-    if task not in rows.labels:  # converted_if_clicked has no baseline
-        return float("nan")
-    labels = rows.labels[task]
-    weights = np.ones(len(labels)) if rows.weights is None else rows.weights
     clicks = float(weights[labels == 1].sum())
     others = float(weights[labels != 1].sum())
     if not (clicks and others):

@@ -168,6 +168,8 @@ def fit_in(
         if rows is not None:
             check_labels(model, rows)
             _warn_of_one_class(model, rows, what)
+    if valid is not None:
+        check_told(model, valid, monitor)
     examples = count_examples(train, by)
     batch_size = batch_size or batch_size_of(train, by)
     _check_shares(model, batch_size)
@@ -333,6 +335,36 @@ def check_labels(model: RankingModel, dataset: Dataset) -> None:
                 f"labels: `ranker: {{losses: {{{task}: squared}}}}`, or huber, "
                 "or ziln for amounts that are mostly 0."
             )
+
+
+def check_told(model: RankingModel, valid: Dataset, monitor: str) -> None:
+    """Refuses to choose by a metric that validation rows do not tell.
+
+    Args:
+      model: any model.
+      valid: the rows, whose labels are those of its losses.
+      monitor: see `fit`.
+
+    Raises:
+      InputError: for a metric within users where no user has both values of
+        the first task.
+    """
+    if monitor not in ("val_gauc", "val_uauc"):
+        return
+    rows, task = valid.impressions, model.tasks[0]
+    counted = np.ones(len(rows.users)) if rows.weights is None else rows.weights
+    users = [
+        rows.users[(counted > 0) & (rows.labels[task] == value)]
+        for value in (0, 1)
+    ]
+    # Rows of one value tell no other metric either: of these is warned.
+    if all(map(len, users)) and not len(np.intersect1d(*users)):
+        raise InputError(
+            "`monitor` must be a metric that the validation rows tell. "
+            f"Received: {monitor!r} with {len(rows.users):,} rows, of which no "
+            f"user has both values of {task}. Take `fit: {{monitor: "
+            "val_auc}`, or more rows by `data: {valid: …}`."
+        )
 
 
 def _warn_of_one_class(

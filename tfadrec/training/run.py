@@ -33,7 +33,7 @@ from tfadrec.runs.task import Task, read_task
 from tfadrec.training import version_1
 from tfadrec.training.build import build_ranker, check_builds
 from tfadrec.training.by_size import chosen_by_size, fold_in_chosen
-from tfadrec.training.fit import check_goal, check_labels
+from tfadrec.training.fit import check_goal, check_labels, check_told
 from tfadrec.training.fitted import read_parts, save_model_of
 from tfadrec.training.members import fit_members, with_valid
 from tfadrec.training.saved_state import best_epoch, read_history
@@ -168,6 +168,7 @@ def _train(
         "config": config.to_yaml(),
     }
     dataset, parts = split_parts(dataset, config)
+    check_told(ranker, parts[1], config.fit.get("monitor", "val_auc"))
     config = dataclasses.replace(
         config,
         fit=chosen_by_size(config.fit, parts[0]),
