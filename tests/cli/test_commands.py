@@ -254,6 +254,26 @@ def test_calibrate(run):
     assert "Did you mean category?" in wrong.stderr
 
 
+def test_a_calibration_that_does_harm_is_not_written(run, monkeypatch):
+    file = run / "calibration.json"
+    for kept in (None, str(file)):
+        if kept:
+            assert call("calibrate", run).exit_code == 0
+            before = file.read_text()
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                "tfadrec.calibration.cross_fitted",
+                lambda raw, rows, **_: {t: z + 9 for t, z in raw.items()},
+            )
+            result = call("calibrate", run, "--method", "beta", "--json")
+        assert result.exit_code == 3, result.output
+        assert "It does harm" in result.stdout
+        assert said(result)["calibration"] == kept
+        assert file.exists() == bool(kept)
+    assert file.read_text() == before
+    assert call("calibrate", run, "--remove").exit_code == 0
+
+
 def test_doctor(run):
     """Of the run, which has learned next to nothing, and of its dataset."""
     result = call("doctor", run, "--json")

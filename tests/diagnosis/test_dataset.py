@@ -8,7 +8,7 @@ import pytest
 from tfadrec.core.feature import Feature
 from tfadrec.core.schema import Schema
 from tfadrec.data import Catalogue, Dataset, EventLog, Impressions
-from tfadrec.diagnosis import examine_dataset, rows_checks
+from tfadrec.diagnosis import examine_dataset, histories, rows_checks
 
 ROWS, USERS, ADS, DAY = 2400, 200, 40, 86_400
 FEATURES = (
@@ -320,6 +320,7 @@ PLANTED = [
 BESIDES = {
     "told_by_what_is_missing": {"unknown"},
     "sampled_ads": {"duplicate"},
+    "in_the_order_of_the_label": {"single_rows"},
     "drawn_from_the_whole_log": {"duplicate"},
     "by_chance": {"split_time"},
     "day_and_month_swapped": {"future_event"},
@@ -370,6 +371,29 @@ def test_what_explains_itself_is_a_note(dataset):
         found = [(f.name, f.level) for f in examine_dataset(logged)]
         assert [f for f in found if f[0] != "duplicate"] == expected
     assert "duplicate" not in [f.name for f in examine_dataset(counted)]
+
+
+def test_rows_that_tell_nothing_of_users_are_noted(dataset):
+    """A log without events, and one of a row a user."""
+    none = dataclasses.replace(
+        dataset.events,
+        ads=np.zeros(0, np.int32),
+        types=np.zeros(0, np.int32),
+        times=np.zeros(0, np.int64),
+    )
+    nothing = np.zeros(ROWS, np.int64)
+    bare = dataclasses.replace(
+        changed(dataset, history_starts=nothing, history_ends=nothing),
+        events=none,
+    )
+    assert [(f.name, f.level) for f in examine_dataset(bare)] == [
+        ("no_history", "note")
+    ]
+    users = np.arange(1, ROWS + 1, dtype=np.int32)
+    alone = changed(dataset, users=users)
+    assert [(f.name, f.level) for f in histories.single_rows(alone)] == [
+        ("single_rows", "note")
+    ]
 
 
 def test_the_worst_comes_first(dataset):

@@ -95,6 +95,33 @@ def test_a_head_that_is_cut_off(run):
     assert "history" in names
 
 
+def test_rows_that_cannot_tell_of_histories_and_users(run, monkeypatch):
+    """Dealt values are taken for others, as derived ones of no event may be."""
+    monkeypatch.setattr(reading, "_is_like", lambda *_: False)
+    head = [v for v in run.ranker.trainable_variables if "head" in v.name]
+    kernels = [v for v in head if v.shape.rank == 2]
+    kernels[-1].assign(np.zeros(kernels[-1].shape))
+    # The small ranker reads no user id: the request's features stand for it.
+    dealt = reading._groups
+    monkeypatch.setattr(
+        reading,
+        "_groups",
+        lambda found: {**dealt(found), "user id": dealt(found)["candidate"]},
+    )
+
+    def ignored(**columns):
+        rows = dataclasses.replace(run.test.impressions, **columns)
+        test = dataclasses.replace(run.test, impressions=rows)
+        scored = Scored.of_run(dataclasses.replace(run, test=test))
+        where = {w for _, w, _ in found(reading.ignored_inputs, scored)}
+        return where & {"history", "user id"}
+
+    nothing = np.zeros(len(run.test), np.int64)
+    assert ignored() == {"history", "user id"}
+    assert ignored(history_starts=nothing, history_ends=nothing) == {"user id"}
+    assert ignored(users=nothing.astype(np.int32)) == {"history"}
+
+
 def test_weights_that_read_histories_where_there_are_none(run):
     rows = dataclasses.replace(
         run.train.impressions,
@@ -136,6 +163,13 @@ def test_a_calibration_mends(run, monkeypatch):
     assert found(run_checks.calibration_off, Scored.of_run(run)) == [
         ("calibration_off", "clicked", "warning")
     ]
+    wrong = TaskCalibration("platt", Platt(1.0, -4.0))
+    harmed = dataclasses.replace(
+        run, calibration=Calibration({"clicked": wrong})
+    )
+    (finding,) = run_checks.calibration_off(Scored.of_run(harmed), "runs/a")
+    for option in ("--remove", "--on test"):
+        assert f"`tfadrec calibrate runs/a {option}`" in finding.mend
     down = TaskCalibration("platt", Platt(1.0, -2.0))
     mended = dataclasses.replace(
         run, calibration=Calibration({"clicked": down})

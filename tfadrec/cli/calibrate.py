@@ -12,8 +12,12 @@ from tfadrec.cli.command import (
     load_tensorflow,
     moved_data_option,
 )
+from tfadrec.cli.outcome import Outcome
 from tfadrec.runs.before import check_run, check_run_field
 from tfadrec.runs.folder import CALIBRATION, run_folder
+
+#: It does harm on rows that it has not learned from.
+_HARM = 3
 
 
 @click.command(cls=Command)
@@ -47,7 +51,7 @@ def calibrate(
     remove: bool,
     data: str | None,
     allow_import: tuple[str, ...],
-) -> dict[str, Any]:
+) -> Outcome:
     """Learn how RUN's logits have to be bent, and keep that in its folder.
 
     The ranker stays as it is. `evaluate`, `recommend` and `export` read
@@ -55,7 +59,8 @@ def calibrate(
     probabilities. The measures that are shown are those of the other rows: of
     test where it learns from validation rows. Below them it says what the
     calibration is worth on users that it has not learned from, fifth by fifth,
-    and with --field what the field is worth beside the curve alone.
+    and with --field what the field is worth beside the curve alone. Where that
+    is surely a loss, nothing is written, and the exit code is 3.
 
     \b
     Example:
@@ -72,10 +77,14 @@ def calibrate(
         with folder.held():
             Calibration.remove(folder)
         click.echo(f"{run} has no calibration.")
-        return {"run": run, "calibration": None}
+        return Outcome({"run": run, "calibration": None})
     from tfadrec import evaluation, training
 
     loaded = training.load_run(run, data=data, allow_import=allow_import)
+    gains = _held_out(loaded, method, field, on)
+    told = {"held_out": [gain.to_dict() for gain in gains]}
+    if any(gain.verdict == "worse" for gain in gains):
+        return _left_out(run, gains, told)
     found = training.calibrate(loaded, run, method=method, field=field, on=on)
     measured_on = "test" if on == "valid" and len(loaded.test) else "valid"
     rows = loaded.test if measured_on == "test" else loaded.valid
@@ -86,18 +95,35 @@ def calibrate(
         ),
     }
     click.echo(f"{measured_on} rows\n\n{evaluation.probabilities_text(both)}\n")
-    gains = _held_out(loaded, method, field, on)
     for gain in gains:
         click.echo(_line(gain))
     file = pathlib.Path(run, CALIBRATION)
     click.echo(f"Calibration: {file}\nNext: tfadrec export {run}")
-    return {
-        "run": run,
-        "calibration": str(file),
-        "rows": measured_on,
-        "held_out": [gain.to_dict() for gain in gains],
-        **{name: e.to_dict()["metrics"] for name, e in both.items()},
-    }
+    return Outcome(
+        {
+            "run": run,
+            "calibration": str(file),
+            "rows": measured_on,
+            **told,
+            **{name: e.to_dict()["metrics"] for name, e in both.items()},
+        }
+    )
+
+
+def _left_out(run: str, gains: list[Any], told: dict[str, Any]) -> Outcome:
+    """Says that nothing was written, and why."""
+    for gain in gains:
+        click.echo(_line(gain))
+    file = pathlib.Path(run, CALIBRATION)
+    kept = f"{run} has no calibration."
+    if file.exists():
+        kept = f"{file} stays as it was; --remove takes it away."
+    click.echo(
+        f"Nothing was written: {kept} In Python `training.calibrate` writes "
+        "it all the same."
+    )
+    kept_file = str(file) if file.exists() else None
+    return Outcome({"run": run, "calibration": kept_file, **told}, _HARM)
 
 
 def _held_out(run: Any, method: Any, field: str | None, on: str) -> list[Any]:

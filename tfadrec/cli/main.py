@@ -49,8 +49,8 @@ def main() -> None:
       tfadrec monitor saved_models/a --requests log.jsonl
 
     Exit codes: 0 done, 1 the work failed, 2 the call or its input was wrong;
-    of doctor, evaluate and monitor also 3 for a bad answer, and 4 for too few
-    rows to tell.
+    of calibrate, doctor, evaluate and monitor also 3 for a bad answer, and 4
+    for too few rows to tell.
     """
 
 

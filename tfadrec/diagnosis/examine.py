@@ -27,6 +27,7 @@ OF_DATASETS = (
     leaks.split_leaks,
     sampler.sampler_leaks,
     histories.wrong_histories,
+    histories.single_rows,
     rows_checks.duplicates,
     rows_checks.copied_ads,
     text_checks.cut_texts,
@@ -63,14 +64,16 @@ def examine_run_folder(
     written = list(flavour.keras_flavour(pathlib.Path(folder)))
     if any(finding.level == "error" for finding in written):
         return in_order([written])  # which cannot be loaded
-    return in_order([written, examine_run(load_run(folder, **settings))])
+    run = load_run(folder, **settings)
+    return in_order([written, examine_run(run, str(folder))])
 
 
-def examine_run(run: Run) -> list[Finding]:
+def examine_run(run: Run, folder: str = "RUN") -> list[Finding]:
     """What is wrong with a run and with its dataset, the worst first.
 
     Args:
       run: of `training.load_run`.
+      folder: its folder, as commands that are proposed are to name it.
     """
     from tfadrec.diagnosis import reading, run_checks
     from tfadrec.diagnosis.scored import Scored
@@ -81,7 +84,6 @@ def examine_run(run: Run) -> list[Finding]:
         reading.read_padding,
         run_checks.saturated_logits,
         run_checks.equal_tasks,
-        run_checks.calibration_off,
         run_checks.no_better_than_chance,
     )
     return in_order(
@@ -89,6 +91,7 @@ def examine_run(run: Run) -> list[Finding]:
             [run_checks.broken_weights(run), run_checks.training_steps(run)],
             [text_checks.cut_tokens(run)],
             (check(scored) for check in of_scores),
+            [run_checks.calibration_off(scored, folder)],
             (check(run.dataset) for check in OF_DATASETS),
         )
     )

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tfadrec.core.door import tf
+from tfadrec.data.dataset import Dataset
 from tfadrec.diagnosis.finding import Finding
 from tfadrec.diagnosis.scored import Scored
 from tfadrec.explanation.deals import Deal, deals
@@ -24,9 +25,11 @@ def ignored_inputs(scored: Scored) -> Iterator[Finding]:
     """History, text, context and users that might as well be anybody's.
 
     Their values are dealt to other rows. Where no logit moves, the ranker does
-    not read them.
+    not read them. Rows without a history cannot tell of it, nor rows of users
+    of whom nothing was learned of their ids.
     """
     rows = scored.rows.select(np.arange(min(_ROWS, len(scored.rows))))
+    untold = _untold(scored, rows)
     inputs, *_ = next(iter(rows.batches(len(rows))))
     order = np.roll(np.arange(len(rows)), 1)
     moved: dict[str, float] = {}
@@ -37,7 +40,7 @@ def ignored_inputs(scored: Scored) -> Iterator[Finding]:
             dealt = asked
             for deal in together:
                 dealt = deal(dealt, order)
-            if _is_like(asked, dealt):
+            if name in untold or _is_like(asked, dealt):
                 continue
             after = dealt.score(ranker)
             found = max(
@@ -101,6 +104,17 @@ def _groups(found: Mapping[str, Deal]) -> dict[str, list[Deal]]:
         own = [d for name, d in found.items() if name.startswith(f"{entity}.")]
         groups |= {entity: own} if own else {}
     return groups
+
+
+def _untold(scored: Scored, rows: Dataset) -> set[str]:
+    """What these rows cannot tell of."""
+    users = rows.impressions.users
+    learned = scored.run.learned.impressions.users
+    told = {
+        "history": rows.impressions.history_lengths.any(),
+        "user id": np.isin(users[users > 0], learned).any(),
+    }
+    return {name for name, is_told in told.items() if not is_told}
 
 
 def _is_like(one: Question, other: Question) -> bool:

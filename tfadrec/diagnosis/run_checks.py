@@ -162,9 +162,25 @@ def equal_tasks(scored: Scored) -> Iterator[Finding]:
                 )
 
 
-def calibration_off(scored: Scored) -> Iterator[Finding]:
-    """Predicted clicks that are not as many as observed ones."""
+def calibration_off(scored: Scored, folder: str = "RUN") -> Iterator[Finding]:
+    """Predicted clicks that are not as many as observed ones.
+
+    Args:
+      scored: rows of a run.
+      folder: the run's, to be named.
+    """
     rows = scored.rows
+    mend = f"Calibrate: `tfadrec calibrate {folder}`."
+    if scored.run.calibration is not None:
+        mend = (
+            "The run's calibration does not hold here: take it away, `tfadrec "
+            f"calibrate {folder} --remove`"
+        )
+        if len(scored.run.test):
+            mend += (
+                f", or learn it here: `tfadrec calibrate {folder} --on test`"
+            )
+        mend += "."
     for task, logits in scored.calibrated.items():
         labels = rows.impressions.labels.get(task)
         if labels is None:
@@ -182,7 +198,7 @@ def calibration_off(scored: Scored) -> Iterator[Finding]:
                 task,
                 "predicted and observed labels are not as many",
                 f"ratio {ratio:.2f}, 95 % {low:.2f} to {high:.2f}",
-                "Calibrate: `tfadrec calibrate RUN`.",
+                mend,
             )
 
 

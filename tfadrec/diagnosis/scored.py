@@ -23,12 +23,14 @@ class Scored:
       rows: impressions that it has not learned from, one at least.
       logits: task -> [n].
       calibrated: task -> [n]; the same as `logits` without a calibration.
+      run: whose ranker it is.
     """
 
     ranker: Ranker
     rows: Dataset
     logits: Mapping[str, NDArray]
     calibrated: Mapping[str, NDArray]
+    run: Run
 
     @classmethod
     def of_run(cls, run: Run) -> "Scored":
@@ -47,6 +49,7 @@ class Scored:
             rows,
             {task: found[task] for task in binary},
             {task: mended[task] for task in binary},
+            run,
         )
 
     @property
