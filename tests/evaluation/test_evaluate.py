@@ -54,6 +54,25 @@ def test_metrics_are_those_of_the_whole_dataset(model, random_dataset):
     assert list(evaluation.slices) == ["empty_history", "with_history"]
 
 
+def test_hits_among_more_ranks_than_a_request_has_ads_are_not_told(
+    model, make_dataset
+):
+    dataset = make_dataset(
+        labels={"clicked": [1, 0, 1, 0]},
+        logits={"clicked": [2.0, 1.0, 0.0, 1.0]},
+        requests=[0, 0, 1, 1],
+        users=[1] * 4,
+        ads=[1, 2, 1, 2],
+        lengths=[0] * 4,
+    )
+    of_one = evaluate(model, dataset, k=1).metrics["clicked"]
+    assert of_one["hit@1"] == of_one["recall@1"] == 0.5
+    of_all = evaluate(model, dataset, k=2).metrics["clicked"]
+    assert math.isnan(of_all["hit@2"])
+    assert math.isnan(of_all["recall@2"])
+    assert of_all["mrr"] == 0.75
+
+
 def test_slices_by_training_impressions_and_history(
     model, make_dataset, random_dataset
 ):
@@ -171,10 +190,10 @@ def test_counted_rows_have_no_order_in_a_request(model, make_dataset):
         "weights": np.array([3.0, 97.0, 1.0, 49.0]),
     }
     of_counts, of_rows = (
-        evaluate(model, make_dataset(ads=ads, **counts)).metrics["clicked"]
+        evaluate(model, make_dataset(ads=ads, **counts), k=2).metrics["clicked"]
         for ads in ([1, 1, 2, 2], [1, 2, 3, 0])
     )
-    for name in ("ndcg@10", "mrr", "hit@10", "recall@10"):
+    for name in ("ndcg@2", "mrr", "hit@2", "recall@2"):
         assert math.isnan(of_counts[name])
         assert 0 < of_rows[name] <= 1
     assert of_counts["auc"] == of_rows["auc"]

@@ -197,6 +197,7 @@ def test_every_task_has_tables_and_a_plot(tmp_path, model, random_dataset):
     labels = [v for k, v in page.attributes if k == "aria-label"]
     assert labels == [f"Reliability of one, {task}" for task in tasks]
     assert page.tags.count("circle") == 20
+    assert "first seed" not in path.read_text(encoding="utf-8")
 
 
 def test_many_slices_are_in_several_tables(tmp_path, evaluations):

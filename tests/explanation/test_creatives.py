@@ -11,7 +11,7 @@ import pytest
 from tests.data import tiny_encoder
 from tfadrec.core.errors import InputError
 from tfadrec.data import ad_text
-from tfadrec.explanation import Question, rank_creatives
+from tfadrec.explanation import Question, creatives_text, rank_creatives
 from tfadrec.explanation.explain_tokens import explain_tokens
 from tfadrec.layers.text import BertAdEncoder
 
@@ -26,6 +26,14 @@ def run(deep, rows, model, monkeypatch):
     module = importlib.import_module("tfadrec.explanation.rank_creatives")
     monkeypatch.setattr(module, "language_model", lambda run: model)
     return types.SimpleNamespace(ranker=deep, dataset=rows)
+
+
+def test_a_copy_without_a_word_is_refused_and_a_gain_is_named():
+    nobody = types.SimpleNamespace()
+    with pytest.raises(InputError, match=r"Received: ' ', number 2 of 2\."):
+        rank_creatives(nobody, 1, 1, ["New", " "])
+    copy = {"rank": 1, "copy": "New", "logit": 0.5, "gain": 0.25, "words": []}
+    assert "over its title +0.2500" in creatives_text([copy])
 
 
 @pytest.mark.slow

@@ -180,13 +180,11 @@ def evaluate(
     choices = measured.choices(baselines, revenue=revenue, cost=cost)
     for name, found in measured.evaluations.items():
         about = measured.about[name]
-        curves = report.curves_section(
-            {"ranker": found}, measured.test, baselines
-        )
+        curves = report.curves_section({name: found}, measured.test, baselines)
         evaluation.write_report(
             reports[name],
             f"Run {name}",
-            {"ranker": [found]},
+            {name: [found]},
             facts=facts,
             baselines=baselines,
             verdicts=said[name],

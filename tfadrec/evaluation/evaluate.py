@@ -56,7 +56,8 @@ def evaluate(
       dataset: the impressions to measure on, with the labels of all tasks.
       train: the impressions the model was fitted on, over the same catalogue.
       batch_size: impressions per prediction step, >= 1.
-      k: ranks that count in NDCG, >= 1.
+      k: ranks that count in NDCG, hits and recall, >= 1; the latter two are nan
+        where no request has more ads.
       calibration: of the model; None to measure its logits as they are.
       columns: whose groups are slices as well, see `groups.groups_of`.
 
@@ -188,16 +189,25 @@ def _in_requests(
     part: NDArray[np.bool_],
     k: int,
 ) -> tuple[float, ...]:
-    """NDCG, MRR, hits and recall; nan of counted rows, which had no order."""
+    """NDCG, MRR, hits and recall; nan of counted rows, which had no order.
+
+    Hits and recall are nan as well where no request has more than k ads: all of
+    them would be 1.
+    """
     rows = dataset.impressions
     requests = rows.requests[part]
     if rows.weights is not None and _has_twice(requests, rows.ads[part]):
         return (math.nan,) * 4
+    within = (math.nan,) * 2  # where all ads are among the first k
+    if np.unique(requests, return_counts=True)[1].max() > k:
+        within = (
+            top.hit_rate(y, z, requests, k),
+            top.recall(y, z, requests, k),
+        )
     return (
         ranking.ndcg(y, z, requests, k),
         ranking.mrr(y, z, requests),
-        top.hit_rate(y, z, requests, k),
-        top.recall(y, z, requests, k),
+        *within,
     )
 
 

@@ -67,6 +67,9 @@ def write_report(
         body += ["<h2>Comparison</h2>", *map(table, tables)]
         body.append(f"<p>{escape(FOOTNOTE)}</p>")
     firsts = {name: runs[0] for name, runs in evaluations.items()}
+    first = ""
+    if any(len(runs) > 1 for runs in evaluations.values()):
+        first = "The first seed of each model."
     if baselines:
         body.append("<h2>Beside the baselines</h2>")
         body += [f"<p><strong>{escape(v)}</strong></p>" for v in verdicts]
@@ -81,14 +84,14 @@ def write_report(
     body.append(
         "<p>Ten bins of equally many impressions, by predicted probability "
         "(across) against the observed rate (up); on the diagonal, predictions "
-        "are right on average. The first seed of each model.</p>"
+        f"are right on average. {first}</p>"
     )
     body += calibration or [
         _plot(f"{name}, {task}", bins)
         for name, evaluation in firsts.items()
         for task, bins in evaluation.reliability.items()
     ]
-    body.append("<h2>Slices</h2><p>The first seed of each model.</p>")
+    body.append("<h2>Slices</h2>" + (f"<p>{first}</p>" if first else ""))
     for name, evaluation in firsts.items():
         body.append(f"<h3>{escape(name)}</h3>")
         for task in evaluation.metrics:

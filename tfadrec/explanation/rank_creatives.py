@@ -47,13 +47,14 @@ def rank_creatives(
       without it, the first 24 of a copy) and `near` (see `near_ads`).
 
     Raises:
-      InputError: where there is no copy, user, ad or task, or the ranker reads
-        no ad copy.
+      InputError: where there is no copy, user, ad or task, a copy is empty, or
+        the ranker reads no ad copy.
     """
     if not copies or isinstance(copies, str):
         raise InputError(
             f"`copies` must be a list of texts. Received: {copies!r}."
         )
+    _check_copies(copies)
     model = language_model(run)
     task = task or run.ranker.tasks[0]
     catalogue = run.dataset.catalogue
@@ -85,10 +86,8 @@ def rank_creatives(
     found: list[dict[str, Any]] = []
     for place in np.argsort(-scores, kind="stable"):
         words = copies[place].split()[:_MOST_WORDS]
-        worth: list[float] = []
-        if words:
-            shorter = [_without(copies[place], n) for n in range(len(words))]
-            worth = (scores[place] - logits(asked_of(shorter))).tolist()
+        shorter = [_without(copies[place], n) for n in range(len(words))]
+        worth = (scores[place] - logits(asked_of(shorter))).tolist()
         found.append(
             {
                 "rank": len(found) + 1,
@@ -100,6 +99,16 @@ def rank_creatives(
             }
         )
     return found
+
+
+def _check_copies(copies: Sequence[str]) -> None:
+    """Refuses copies without a word."""
+    for place, copy in enumerate(copies, start=1):
+        if not copy.split():
+            raise InputError(
+                "a copy is a text to show in place of a title. Received: "
+                f"{copy!r}, number {place} of {len(copies)}. Leave it out."
+            )
 
 
 def _without(text: str, place: int) -> str:

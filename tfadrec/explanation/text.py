@@ -58,7 +58,7 @@ def creatives_text(found: Sequence[Mapping[str, Any]]) -> str:
     for copy in found:
         lines.append(
             f"{copy['rank']:>3}  logit {copy['logit']:+.4f}  "
-            f"{copy['gain']:+.4f}  {_quoted(copy['copy'])}"
+            f"over its title {copy['gain']:+.4f}  {_quoted(copy['copy'])}"
         )
         words = ", ".join(f"{word} {part:+.3f}" for word, part in copy["words"])
         lines.append(f"     {words}")

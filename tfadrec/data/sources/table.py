@@ -278,7 +278,7 @@ def _one_row_each(
     found = firsts.table()
     told = ", ".join(f"{n} of {count}" for n, count in firsts.apart().items())
     ledger.note(
-        f"{spec.file}: {number} {what} rows describe {len(found)} "
+        f"{spec.file}: {number:,} {what} rows describe {len(found):,} "
         f"{what}s; the first value of each column is used"
         f"{f' (rows disagree on {told})' if told else ''}"
     )
