@@ -129,6 +129,39 @@ def test_what_cannot_be_read_is_missing(profile, log):
     assert "history_ads" not in shares
 
 
+def test_an_input_that_vanishes_is_missing(profile, log):
+    """But none of an empty history, and of candidates where none is sent."""
+
+    def change(row, n):
+        del row["hour"], row["bid"], row["history_ads"], row["history_dwell"]
+        if n % 2:
+            row["history_length"] = 0
+        else:
+            row["candidate_ads"] = ["a1", "a2"]
+
+    (found,) = watch(profile, log(change), window=600)
+    blank = {m.signal: m for m in found.measures if m.name == "blank"}
+    for name in ("hour", "bid", "history_ads", "history_dwell"):
+        assert blank[name].value == 1
+        assert blank[name].is_alarm
+    assert (blank["hour"].count, blank["bid"].count) == (600, 900)
+
+    def recommend(row, n):
+        for name in ("candidate_ads", *(f.tensor for f in candidates)):
+            row.pop(name, None)
+
+    candidates = shop.dataset().schema.of("candidate")
+    assert alarms(profile, log(recommend)) == set()
+
+    def no_history(row, n):
+        for name in [name for name in row if name.startswith("history_")]:
+            del row[name]
+
+    found = alarms(profile, log(no_history))
+    names = ("ads", "events", "ages", "length", "dwell")
+    assert {(f"history_{name}", "blank") for name in names} <= found
+
+
 def test_users_features_may_be_left_out(profile, log):
     """The bundle has its own, so their absence is no sign."""
 
@@ -136,6 +169,11 @@ def test_users_features_may_be_left_out(profile, log):
         row |= {"age": float("nan"), "city": "", "likes": []}
 
     assert alarms(profile, log(change)) == set()
+
+    def leave_out(row, n):
+        del row["age"], row["city"], row["likes"]
+
+    assert alarms(profile, log(leave_out)) == set()
 
 
 def test_inputs_are_read_as_instances_are(profile, tmp_path, rows):

@@ -53,9 +53,10 @@ class Signal:
         return self.kind in ("number", "vector")
 
     def observe(self, rows: Sequence[Row]) -> Observed:
-        """Its values in some requests; none of those that lack the input.
+        """Its values in some requests.
 
-        What cannot be read is missing.
+        What cannot be read is missing, and so is each value of a request that
+        lacks the input.
 
         Args:
           rows: of users, [n].
@@ -70,7 +71,7 @@ class Signal:
 
     def _in_row(self, row: Row) -> list[Any]:
         if self.name not in row:
-            return []
+            return [None] * self._lacking(row)
         value = row[self.name]
         if self.place == "history":
             events = value if isinstance(value, list) else []
@@ -86,6 +87,16 @@ class Signal:
         entries = ([e for e in each if e not in _NO_TEXT] for each in lists)
         return [entry for each in entries for entry in each or [""]]
 
+    def _lacking(self, row: Row) -> int:
+        """How many values a row would have that lacks the input."""
+        if self.place == "candidate":  # a call for the best ads has none
+            ads = row.get("candidate_ads", [])
+            return len(ads) if isinstance(ads, list) else 1
+        length = row.get("history_length")
+        if self.place == "history" and isinstance(length, int):
+            return min(max(length, 0), self.length)
+        return 1
+
     def _is_many(self, value: Any) -> bool:
         """Whether that is a slate, and not one candidate's value."""
         if self.kind in ("categories", "vector"):
@@ -97,7 +108,8 @@ class Signal:
         if self.kind == "id":
             assert self.ids is not None
             known = self.ids.has(values)
-            return Observed(rows, known.astype(np.int64), nothing, ~known)
+            missing = np.array([value is None for value in values], bool)
+            return Observed(rows, known.astype(np.int64), missing, ~known)
         if self.kind in ("category", "categories"):
             assert self.feature is not None
             texts = [_text(value) for value in values]
