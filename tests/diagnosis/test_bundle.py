@@ -10,6 +10,7 @@ import pytest
 from tests.serving import worlds
 from tfadrec.core.errors import InputError
 from tfadrec.diagnosis import bundle_checks, examine_bundle
+from tfadrec.monitoring.measure import Measure
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,15 @@ def skewed(version, rows):
 @pytest.mark.slow
 def test_rows_of_the_training_are_like_them(version, rows):
     assert skewed(version, rows) == set()
+
+
+def test_histories_that_grow_are_called_so():
+    def said(signal, name):
+        return bundle_checks.mend(Measure(signal, name, 1.0, 0.0, 0.5, 9))
+
+    assert "young log grow" in said("history_ages", "psi")
+    assert "made as it was" in said("age", "psi")
+    assert "Calibrate" in said("score", "calibration")
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import pytest
 
 from tests.serving import shop
 from tfadrec.core.errors import InputError
-from tfadrec.monitoring import Profile, watch
+from tfadrec.monitoring import Profile, Watch
 from tfadrec.monitoring.known_ids import KnownIds
 from tfadrec.serving.watched_rows import as_rows
 
@@ -62,13 +62,13 @@ def log(tmp_path, rows):
 def alarms(profile, log, labels=None, window=600):
     return {
         (m.signal, m.name)
-        for found in watch(profile, log, labels, window=window)
+        for found in Watch(profile, log, labels, window=window)
         for m in found.alarms
     }
 
 
 def test_the_rows_themselves_are_no_drift(profile, log):
-    (found,) = watch(profile, log(), window=600)
+    (found,) = Watch(profile, log(), window=600)
     assert found.alarms == []
     assert found.requests == 600
     assert (found.begin, found.end) == (1_700_000_000, 1_700_000_599)
@@ -122,7 +122,7 @@ def test_what_cannot_be_read_is_missing(profile, log):
         row |= {"history_ads": "x", "history_length": "y", "likes": 3}
         row |= {"face": None, "hour": {"a": 1}, "history_dwell": None}
 
-    (found,) = watch(profile, log(change), window=600)
+    (found,) = Watch(profile, log(change), window=600)
     shares = {name: each["missing"] for name, each in found.shares.items()}
     assert shares["history_length"] == shares["hour"] == shares["face"] == 1
     assert found.shares["likes"]["unknown"] == 1
@@ -139,7 +139,7 @@ def test_an_input_that_vanishes_is_missing(profile, log):
         else:
             row["candidate_ads"] = ["a1", "a2"]
 
-    (found,) = watch(profile, log(change), window=600)
+    (found,) = Watch(profile, log(change), window=600)
     blank = {m.signal: m for m in found.measures if m.name == "blank"}
     for name in ("hour", "bid", "history_ads", "history_dwell"):
         assert blank[name].value == 1
@@ -185,7 +185,7 @@ def test_inputs_are_read_as_instances_are(profile, tmp_path, rows):
     body = {"signature_name": "score_slate", "inputs": columns}
     file = tmp_path / "log"
     file.write_text((json.dumps(body) + "\n\n") * 100)
-    (found,) = watch(profile, file, window=200)
+    (found,) = Watch(profile, file, window=200)
     assert found.requests == 200
     assert found.begin is None
     assert found.shares["candidate_ads"]["unknown"] == 0.25
@@ -221,12 +221,13 @@ def test_calibration_on_labels_that_come_late(profile, log, tmp_path):
         file.write_text("\n".join(map(json.dumps, lines)))
         return file
 
-    (found,) = watch(profile, requests, write(clicked), window=1200)
+    (found,) = Watch(profile, requests, write(clicked), window=1200)
     (measure,) = [m for m in found.measures if m.name == "calibration"]
     predicted = SCORES[np.arange(600, 1200) % len(SCORES)].sum()
     assert measure.value == pytest.approx(predicted / clicked[600:].sum())
     assert measure.count == 600
     assert not measure.is_alarm
+    assert "600 labels of 1,200 scores, 0 alarms" in found.line
     twice = clicked | (random.random(1200) < 0.25)
     found = alarms(profile, requests, write(twice), window=1200)
     assert found == {("score", "calibration")}
@@ -243,7 +244,7 @@ def test_no_click_at_all(profile, log, rows, tmp_path):
 
     def calibration(change):
         scores = {"scores": lambda n: [float(SCORES[n % len(SCORES)])]}
-        (found,) = watch(profile, log(change, **scores), labels, window=600)
+        (found,) = Watch(profile, log(change, **scores), labels, window=600)
         (measure,) = [m for m in found.measures if m.name == "calibration"]
         alpha = 1 / 2000 / len(found.measures)
         return measure, np.log(2 / alpha)
@@ -260,9 +261,10 @@ def test_no_click_at_all(profile, log, rows, tmp_path):
 
 def test_windows(profile, log):
     """The rest is measured where it is no less than 200."""
-    found = list(watch(profile, log(count=1099), window=500))
-    assert [w.requests for w in found] == [500, 500]
-    found = list(watch(profile, log(count=1200), window=500))
+    watched = Watch(profile, log(count=1099), window=500)
+    assert [w.requests for w in watched] == [500, 500]
+    assert watched.left == 99
+    found = list(Watch(profile, log(count=1200), window=500))
     assert [w.requests for w in found] == [500, 500, 200]
     assert [w.number for w in found] == [1, 2, 3]
     bound = {(m.signal, m.name): m.high for m in found[0].measures}
@@ -306,7 +308,7 @@ def test_lines_that_are_no_requests(profile, tmp_path, text, message):
     file = tmp_path / "log.jsonl"
     file.write_text(text)
     with pytest.raises(InputError, match=message):
-        list(watch(profile, file))
+        list(Watch(profile, file))
 
 
 @pytest.mark.parametrize(
@@ -323,7 +325,7 @@ def test_lines_that_are_no_labels(profile, log, tmp_path, text):
     file = tmp_path / "labels.jsonl"
     file.write_text(text)
     with pytest.raises(InputError, match="a line of labels"):
-        list(watch(profile, log(), file))
+        list(Watch(profile, log(), file))
 
 
 @pytest.mark.parametrize("fault", ["other ids", "other numbers", "no scores"])
@@ -336,16 +338,25 @@ def test_labels_of_no_request(profile, log, tmp_path, fault):
     file = tmp_path / "labels.jsonl"
     file.write_text(json.dumps(line))
     with pytest.raises(InputError, match=r"none of 1 has the `id`"):
-        list(watch(profile, log(count=3, **scores), file))
-    file.write_text("")  # nothing is known yet
-    assert not list(watch(profile, log(count=3, **scores), file))
+        list(Watch(profile, log(count=3, **scores), file))
+    # No window comes before it.
+    with pytest.raises(InputError, match=r"none of 1 has the `id`"):
+        next(iter(Watch(profile, log(count=400, **scores), file, window=200)))
+
+
+@pytest.mark.parametrize("labels", ["", "null", "NaN", "null, NaN"])
+def test_labels_of_which_none_is_known(profile, log, tmp_path, labels):
+    file = tmp_path / "labels.jsonl"
+    file.write_text(labels and f'{{"id": "r1", "labels": [{labels}]}}')
+    with pytest.raises(InputError, match=r"known.*where none is"):
+        list(Watch(profile, log(count=3), file))
 
 
 def test_numbers_beyond_all_floats_are_missing(profile, log):
-    (found,) = watch(profile, log(lambda row, n: row.update(bid=10**400), 200))
+    (found,) = Watch(profile, log(lambda row, n: row.update(bid=10**400), 200))
     assert found.shares["bid"] == {"missing": 1.0, "unknown": 0.0}
 
 
 def test_a_window_is_not_too_small(profile, log):
     with pytest.raises(InputError, match="at least 200"):
-        list(watch(profile, log(), window=199))
+        list(Watch(profile, log(), window=199))

@@ -416,7 +416,12 @@ def test_requests_are_watched_with_what_the_bundle_tells(tmp_path):
     log, page = tmp_path / "log.jsonl", tmp_path / "numbers.prom"
     request = serving.replay(worlds.numbers().dataset, np.arange(400))
     inputs = {name: values.tolist() for name, values in request.items()}
-    log.write_text(json.dumps({"inputs": inputs, "id": "a"}))
+    half = {name: values[:150] for name, values in inputs.items()}
+    calls = (
+        {"inputs": inputs, "id": "a"},
+        {"inputs": half | {"devise": [""] * 150}},
+    )
+    log.write_text("\n".join(map(json.dumps, calls)))
     again = ["monitor", path, "--requests", log, "--window", 200, "--json"]
     out = tmp_path / "page.html"
     more = ["--prometheus", page, "--out", out]
@@ -424,7 +429,11 @@ def test_requests_are_watched_with_what_the_bundle_tells(tmp_path):
     def call():
         return CliRunner().invoke(main, list(map(str, again + more)))
 
-    assert call().exit_code == 0
+    result = call()
+    assert result.exit_code == 0, result.output
+    assert "The last 150 requests were not measured" in result.stdout
+    assert "No input is called 'devise'. Inputs are bids, " in result.stdout
+    assert json.loads(result.stdout.splitlines()[-1])["left"] == 150
     log.write_text(json.dumps({"inputs": inputs | {"device": ["tv"] * 400}}))
     result = call()
     assert result.exit_code == 3, result.output
@@ -434,6 +443,7 @@ def test_requests_are_watched_with_what_the_bundle_tells(tmp_path):
     told = 'model_name="numbers",signal="device"'
     assert f"unknown_share{{{told}}} 1.0\n" in page.read_text()
     assert '#c22"><title>device: blank 1.0000' in out.read_text()
+    assert "<li>device: blank 1.0000, without" in out.read_text()
     log.write_text("")
     assert call().exit_code == 4
     page.write_text("mine")
@@ -441,6 +451,9 @@ def test_requests_are_watched_with_what_the_bundle_tells(tmp_path):
     assert result.exit_code == 2
     assert "take the place of a file of metrics alone" in result.stderr
     page.unlink()
+    more[1] = tmp_path / "m.txt"
+    assert "files that end in .prom alone" in call().stderr
+    more[1] = page
     os.mkfifo(page)  # or a device, which root would replace by a file
     assert call().exit_code == 2
     assert page.is_fifo()

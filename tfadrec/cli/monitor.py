@@ -70,6 +70,7 @@ def monitor(
     load_tensorflow()
     from tfadrec import monitoring, serving
     from tfadrec.evaluation.page import check_page, write_page
+    from tfadrec.serving.input_names import input_names
 
     if prometheus is not None:
         _check_prometheus(prometheus)
@@ -78,7 +79,8 @@ def monitor(
     version = serving.version_path(bundle)
     profile = monitoring.Profile.load(version)
     found = []
-    for measured in monitoring.watch(profile, requests, labels, window=window):
+    log = monitoring.Watch(profile, requests, labels, window=window)
+    for measured in log:
         click.echo(measured.line)
         for alarm in measured.alarms:
             click.echo(f"  ALARM {alarm.line}")
@@ -88,6 +90,18 @@ def monitor(
             "The log has fewer than 200 requests, which tell nothing. Wait for "
             "more of them."
         )
+    elif log.left:
+        click.echo(
+            f"The last {log.left:,} requests were not measured: a window has "
+            "at least 200."
+        )
+    inputs = input_names(version)
+    unknown = sorted(log.inputs - inputs)
+    if unknown:
+        click.echo(
+            f"No input is called {', '.join(map(repr, unknown))}. Inputs are "
+            f"{', '.join(sorted(inputs))}."
+        )
     name = version.absolute().parent.name
     if found and prometheus is not None:
         page = monitoring.prometheus_page(name, found[-1])
@@ -96,7 +110,11 @@ def monitor(
         write_page(out, f"Requests to {name}", monitoring.picture(found))
     code = 0 if found else _OPEN
     return Outcome(
-        {"windows": [measured.to_dict() for measured in found]},
+        {
+            "windows": [measured.to_dict() for measured in found],
+            "left": log.left,
+            "unknown_inputs": unknown,
+        },
         _ALARM if any(measured.alarms for measured in found) else code,
     )
 
@@ -105,11 +123,17 @@ def _check_prometheus(path: str) -> None:
     """Refuses a file that this command has not written.
 
     Raises:
-      InputError: where there is one, or no folder to write to.
+      InputError: where there is one, no folder to write to, or a name that the
+        collector passes over.
     """
     from tfadrec.monitoring.prometheus import BEGINNING
 
     file = pathlib.Path(path)
+    if file.suffix != ".prom":
+        raise InputError(
+            "node_exporter reads files that end in .prom alone. Received: "
+            f"{path}. Name the file FILE.prom."
+        )
     text = BEGINNING
     if file.is_file():
         with file.open(encoding="utf-8", errors="replace") as stream:

@@ -15,6 +15,7 @@ from tfadrec.data.dataset import Dataset
 from tfadrec.diagnosis.finding import Finding
 from tfadrec.diagnosis.logits import saturated
 from tfadrec.monitoring import Profile
+from tfadrec.monitoring.measure import Measure
 from tfadrec.monitoring.profile import FILE
 from tfadrec.monitoring.request import Request
 from tfadrec.monitoring.window import Window
@@ -184,10 +185,20 @@ def skew(
             alarm.signal,
             "rows are not what the bundle was trained on",
             alarm.line.partition(": ")[2],
-            "Calibrate, and export again."
-            if alarm.name in _NAMES
-            else "Is the value made as it was for training? Else train again.",
+            mend(alarm),
         )
+
+
+def mend(alarm: Measure) -> str:
+    """What to do about rows that are not like those of training."""
+    if alarm.name in _NAMES:
+        return "Calibrate, and export again."
+    if alarm.signal in ("history_length", "history_ages"):
+        return (
+            "Histories of a young log grow, and then this is no fault: see "
+            "docs/monitoring.md. Else are they made as they were for training?"
+        )
+    return "Is the value made as it was for training? Else train again."
 
 
 def _odd_answers(answers: Answers) -> Iterator[Finding]:

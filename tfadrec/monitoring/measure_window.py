@@ -146,9 +146,10 @@ def _no_click(probs: NDArray, users: NDArray, alpha: float) -> Measure:
 
 
 def fits(request: Request, labels: Labels) -> bool:
-    """Whether there is a label of each of a request's scores."""
+    """Whether labels are of a request's scores, and one of them is known."""
     return (
         request.scores is not None
         and request.name in labels
         and len(labels[request.name]) == len(request.scores)
+        and not np.isnan(labels[request.name]).all()
     )

@@ -20,6 +20,9 @@ class MeasuredWindow:
       end: of the last one.
       measures: all of them.
       shares: signal -> `missing` and `unknown`, the shares of its values.
+      scores: how many were answered.
+      labels: of how many of these one is known; None where there were no
+        labels at all.
     """
 
     number: int
@@ -28,6 +31,8 @@ class MeasuredWindow:
     end: float | None
     measures: tuple[Measure, ...]
     shares: Mapping[str, Mapping[str, float]]
+    scores: int = 0
+    labels: int | None = None
 
     @property
     def alarms(self) -> list[Measure]:
@@ -40,9 +45,14 @@ class MeasuredWindow:
         times = ""
         if self.begin is not None and self.end is not None:
             times = f", {_moment(self.begin)} to {_moment(self.end)} (UTC)"
+        labels = ""
+        if self.labels is not None:
+            labels = f"{self.labels:,} labels of {self.scores:,} scores, "
+        count = len(self.alarms)
         return (
-            f"Window {self.number}: {self.requests:,} requests{times}, "
-            f"{len(self.alarms)} alarms of {len(self.measures)} measures"
+            f"Window {self.number}: {self.requests:,} requests{times}, {labels}"
+            f"{count} alarm{'s' if count != 1 else ''} of "
+            f"{len(self.measures)} measures"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,6 +65,8 @@ class MeasuredWindow:
             "alarms": len(self.alarms),
             "measures": [m.to_dict() for m in self.measures],
             "shares": {k: dict(v) for k, v in self.shares.items()},
+            "scores": self.scores,
+            "labels": self.labels,
         }
 
 

@@ -1,6 +1,6 @@
 """Windows one after the other, as parts of a page."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 
 from tfadrec.monitoring.measure import Measure
@@ -30,9 +30,17 @@ def picture(windows: Sequence[MeasuredWindow]) -> list[str]:
         for key, points in series.items()
     }
     order = sorted(series, key=lambda key: -alarms[key])
-    parts = [f"<p>{escape(window.line)}</p>" for window in windows]
+    parts = [part for window in windows for part in _told(window)]
     parts.append("<h2>Measures by window</h2>")
     return parts + [_plot(key, series[key], len(windows)) for key in order]
+
+
+def _told(window: MeasuredWindow) -> Iterator[str]:
+    """A window in words, with its alarms."""
+    yield f"<p>{escape(window.line)}</p>"
+    if window.alarms:
+        lines = (f"<li>{escape(alarm.line)}</li>" for alarm in window.alarms)
+        yield f"<ul>{''.join(lines)}</ul>"
 
 
 def _plot(

@@ -19,13 +19,7 @@ from tfadrec.monitoring.window import Window
 LEAST = 200
 
 
-def watch(
-    profile: Profile,
-    requests: str | os.PathLike[str],
-    labels: str | os.PathLike[str] | None = None,
-    *,
-    window: int = 10_000,
-) -> Iterator[MeasuredWindow]:
+class Watch:
     """Measures a log of requests, window by window.
 
     One line is one call: the body that a client sends to REST, as `inputs` or
@@ -44,45 +38,84 @@ def watch(
       window: the users of a window, >= 200. The last window may have fewer, but
         for 200.
 
-    Yields:
-      What was measured. Bounds are those of the window's own size.
+    Attributes:
+      inputs: the names that requests had, as far as the log was read.
+      left: users who asked after the last window, too few for one, once all of
+        the log was read.
 
     Raises:
-      InputError: where a file cannot be read, a line is no request or no
-        labels, no line has a user, none of the labels is of a request, or the
-        window is too small.
+      InputError: where the window is too small; while windows are read, where a
+        file cannot be read, a line is no request or no labels, no line has a
+        user, or no label is known of a score of the log.
     """
-    if window < LEAST:
-        raise InputError(
-            f"a window has at least {LEAST} requests. Received: "
-            f"window={window}."
-        )
-    signals = profile.signals()
-    known = {} if labels is None else read_labels(labels)
-    number, fresh = 1, Window(profile, signals, known)
-    is_labelled = not known
-    for request in read_requests(requests):
-        is_labelled = is_labelled or fits(request, known)
-        fresh.add(request)
-        if fresh.requests >= window:
-            yield fresh.measured(number)
-            number, fresh = number + 1, Window(profile, signals, known)
-    if fresh.requests >= LEAST:
-        yield fresh.measured(number)
-    if not is_labelled:
-        raise InputError(
-            "labels are of the scores of logged requests, one of each. "
-            f"Received: {labels}, where none of {len(known):,} has the `id` of "
-            f"a request of {requests}, and as many labels as it has `scores`. "
-            "Name the log that the labels are of."
-        )
+
+    def __init__(
+        self,
+        profile: Profile,
+        requests: str | os.PathLike[str],
+        labels: str | os.PathLike[str] | None = None,
+        *,
+        window: int = 10_000,
+    ) -> None:
+        if window < LEAST:
+            raise InputError(
+                f"a window has at least {LEAST} requests. Received: "
+                f"window={window}."
+            )
+        self._profile, self._size = profile, window
+        self._requests, self._labels = requests, labels
+        self.inputs: set[str] = set()
+        self.left = 0
+
+    def __iter__(self) -> Iterator[MeasuredWindow]:
+        """What was measured. Bounds are those of the window's own size."""
+        signals, labels = self._profile.signals(), self._read_labels()
+        number, fresh = 1, Window(self._profile, signals, labels)
+        held: list[MeasuredWindow] = []  # until a label is of the log
+        is_labelled = not labels
+        for request in read_requests(self._requests):
+            self.inputs.update(*request.rows)
+            fresh.add(request)
+            is_labelled = is_labelled or fits(request, labels)
+            if fresh.requests >= self._size:
+                held.append(fresh.measured(number))
+                number += 1
+                fresh = Window(self._profile, signals, labels)
+            if is_labelled:
+                yield from held
+                held = []
+        if not is_labelled:
+            raise InputError(
+                "labels are of the scores of logged requests, one of each. "
+                f"Received: {self._labels}, where none of {len(labels):,} has "
+                f"the `id` of a request of {self._requests}, as many labels as "
+                "it has `scores`, and one of them that is known. Name the log "
+                "that the labels are of."
+            )
+        if fresh.requests >= LEAST:
+            held.append(fresh.measured(number))
+        else:
+            self.left = fresh.requests
+        yield from held
+
+    def _read_labels(self) -> dict[str, NDArray[np.float64]]:
+        if self._labels is None:
+            return {}
+        labels = read_labels(self._labels)
+        if all(np.isnan(values).all() for values in labels.values()):
+            raise InputError(
+                "labels are 0 and 1 where they are known. Received: "
+                f"{self._labels}, where none is. Leave the labels out until "
+                "there are some."
+            )
+        return labels
 
 
 def read_requests(path: str | os.PathLike[str]) -> Iterator[Request]:
     """The requests of a log in which a user asks.
 
     Raises:
-      InputError: see `watch`.
+      InputError: see `Watch`.
     """
     passed_over, is_asked = 0, False
     for place, line in _lines(path, "requests"):
@@ -119,7 +152,7 @@ def read_labels(
     """Request -> labels, nan where one is not known.
 
     Raises:
-      InputError: see `watch`.
+      InputError: see `Watch`.
     """
     found: dict[str, NDArray[np.float64]] = {}
     for place, line in _lines(path, "labels"):

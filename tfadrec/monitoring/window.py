@@ -45,6 +45,7 @@ class Window:
         self._scores: list[NDArray[np.float64]] = []
         self._tallies: dict[str, Tally] = {}
         self._labelled: list[Request] = []
+        self._scored = 0
         self._times: list[float] = []  # the first and the last one
 
     def add(self, request: Request) -> None:
@@ -53,6 +54,7 @@ class Window:
         self._rows += request.rows
         if request.scores is not None:
             self._scores.append(request.scores)
+            self._scored += len(request.scores)
         if fits(request, self._labels):
             self._labelled.append(dataclasses.replace(request, rows=()))
         if request.time is not None:
@@ -82,7 +84,16 @@ class Window:
                 others=list(calibration(self._labelled, self._labels)),
             ),
             {name: t.shares for name, t in self._tallies.items() if t.slots},
+            self._scored,
+            self._count_labels(),
         )
+
+    def _count_labels(self) -> int | None:
+        """How many are known of the scores; None where none was given."""
+        if not self._labels:
+            return None
+        known = (~np.isnan(self._labels[r.name]) for r in self._labelled)
+        return sum(int(each.sum()) for each in known)
 
     def _count(self) -> None:
         """Counts what is kept."""

@@ -1,0 +1,22 @@
+"""What the inputs of a bundle are called."""
+
+import pathlib
+
+from tensorflow.core.protobuf import saved_model_pb2
+
+
+def input_names(folder: pathlib.Path) -> set[str]:
+    """The inputs of all signatures of a version.
+
+    Args:
+      folder: holds saved_model.pb.
+    """
+    model = saved_model_pb2.SavedModel.FromString(
+        (folder / "saved_model.pb").read_bytes()
+    )
+    return {
+        name
+        for meta in model.meta_graphs
+        for signature in meta.signature_def.values()
+        for name in signature.inputs
+    }
