@@ -78,6 +78,7 @@ def monitor(
         check_page(out)
     version = serving.version_path(bundle)
     profile = monitoring.Profile.load(version)
+    inputs = input_names(version)
     found = []
     log = monitoring.Watch(profile, requests, labels, window=window)
     for measured in log:
@@ -95,7 +96,6 @@ def monitor(
             f"The last {log.left:,} requests were not measured: a window has "
             "at least 200."
         )
-    inputs = input_names(version)
     unknown = sorted(log.inputs - inputs)
     if unknown:
         click.echo(
