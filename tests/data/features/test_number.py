@@ -135,6 +135,8 @@ def test_buckets_hold_equal_counts():
     feature = describe("number", column, buckets=4)
     codes = encode(column, feature)["x"]
     assert np.bincount(codes).tolist() == [0, 25, 25, 25, 25]
+    # By this `join_datasets` tells such bounds from those that were given.
+    assert (feature.buckets, feature.num_codes) == (4, 5)
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,9 @@ def describe_number(
         cuts = np.quantile(known, shares) if len(known) else np.zeros(1)
         bounds = np.unique(cuts).tolist()
     edges = _bounds(feature, bounds)
-    feature = dataclasses.replace(feature, log1p=log1p, bounds=edges)
+    feature = dataclasses.replace(
+        feature, log1p=log1p, bounds=edges, buckets=buckets
+    )
     if edges:
         return feature
     return dataclasses.replace(
