@@ -64,6 +64,12 @@ def parse(text: str, count: int) -> Any:
     return tree
 
 
+def letters_of(tree: Any) -> set[str]:
+    """The letters that a formula, as from `parse`, uses."""
+    names = {p.id for p in ast.walk(tree) if isinstance(p, ast.Name)}
+    return names & set(LETTERS)
+
+
 def evaluate(
     tree: Any, values: Mapping[str, Any], library: Mapping[str, Callable]
 ) -> Any:

@@ -33,7 +33,10 @@ GOOD = {
     "candidate.worth": (
         "expression",
         None,
-        {"of": ("bid", "price", "age"), "settings": {"expression": "a * b"}},
+        {
+            "of": ("bid", "price", "age"),
+            "settings": {"expression": "a * b + c"},
+        },
     ),
     "event.query": (
         "category",

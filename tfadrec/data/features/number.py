@@ -122,6 +122,12 @@ def describe_number(
             f"`log1p` must be true or false. Received: {log1p!r} for "
             f"{feature.name!r}."
         )
+    if log1p and (buckets or bounds):
+        raise InputError(
+            "numbers in buckets are the same on a logarithmic scale. Received: "
+            f"`log1p` with `{'buckets' if buckets else 'bounds'}` for "
+            f"{feature.name!r}. Leave `log1p` out."
+        )
     if buckets:
         if type(buckets) is not int or not 2 <= buckets <= 10_000 or bounds:
             raise InputError(
@@ -175,7 +181,8 @@ def _statistics(
     if not std > _ROUNDING * abs(mean):
         std = 1.0
     limits = np.array([mean - _FAR * std, mean + _FAR * std])
-    low, high = _unscaled(limits, log1p).tolist()
+    with np.errstate(over="ignore"):
+        low, high = _unscaled(limits, log1p).tolist()
     return {
         "low": max(min(ends), low),
         "high": min(max(ends), high),
@@ -281,7 +288,7 @@ def _unscaled(values: np.ndarray, log1p: bool) -> np.ndarray:
 
 def _bounds(feature: Feature, bounds) -> tuple[float, ...]:
     numbers = isinstance(bounds, list | tuple) and all(
-        isinstance(b, int | float) and abs(b) <= LARGEST for b in bounds
+        type(b) in (int, float) and abs(b) <= LARGEST for b in bounds
     )
     if not numbers or any(a >= b for a, b in itertools.pairwise(bounds)):
         raise InputError(
