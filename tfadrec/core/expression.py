@@ -89,7 +89,8 @@ def evaluate(
         return evaluate(part, values, library)
 
     if isinstance(tree, ast.Constant):
-        return library["float"](np.float64(tree.value))
+        number: Any = tree.value
+        return library["float"](np.float64(number))
     if isinstance(tree, ast.Name):
         return values[tree.id]
     if isinstance(tree, ast.UnaryOp):
