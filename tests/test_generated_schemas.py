@@ -152,7 +152,8 @@ class World:
                 if kind == "category" and given != "ad.first":
                     of = ["ad.first", given]
                     features["crossed"] = {"kind": "cross", "of": of}
-                    features["again"] = {"kind": "overlap", "of": [given] * 2}
+                    twin = self.twin(named, f"{entity}.", name)
+                    features["again"] = {"kind": "overlap", "of": [given, twin]}
                 if kind == "number" and plain:
                     features["formula"] = {
                         "kind": "expression",
@@ -160,7 +161,17 @@ class World:
                         "expression": "log(a) / (a - 1)",
                     }
                 if kind == "categories" and "share" not in settings:
-                    features["both"] = {"kind": "overlap", "of": [given, given]}
+                    twin = self.twin(named, f"{entity}.", name)
+                    features["both"] = {"kind": "overlap", "of": [given, twin]}
+
+    def twin(self, named, place, name):
+        """A feature of the same column that shares the vocabulary of another.
+
+        Gives what it is called.
+        """
+        own = {k: v for k, v in named[name].items() if k != "buckets"}
+        named[f"{name} too"] = {**own, "share": place + name}
+        return f"{place}{name} too"
 
     def write(self, folder):
         random = self.random

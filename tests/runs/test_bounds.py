@@ -6,7 +6,7 @@ import pytest
 
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError
-from tfadrec.core.ranges import MOST
+from tfadrec.core.ranges import MOST, refuse_huge
 from tfadrec.runs.check import check_sections
 from tfadrec.runs.sections import arguments_of, classes_of, has_classes
 from tfadrec.tuning.search_space import SearchSpace
@@ -92,6 +92,11 @@ def test_the_largest_and_one_more(section, key, most):
         InputError, match=rf"`{section}\.{key}` must be .*{most}"
     ):
         check(section, None, most + 1, key)
+
+
+def test_nan_is_no_number():
+    with pytest.raises(InputError, match=r"`x\.y` must be a number"):
+        refuse_huge("x", {"y": [1.0, float("nan")]})
 
 
 @pytest.mark.parametrize(

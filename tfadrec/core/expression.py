@@ -4,6 +4,8 @@ import ast
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from tfadrec.core.errors import InputError
 
 #: Names that stand for the numbers that a formula reads, in their order.
@@ -62,6 +64,12 @@ def parse(text: str, count: int) -> Any:
     return tree
 
 
+def letters_of(tree: Any) -> set[str]:
+    """The letters that a formula, as from `parse`, uses."""
+    names = {p.id for p in ast.walk(tree) if isinstance(p, ast.Name)}
+    return names & set(LETTERS)
+
+
 def evaluate(
     tree: Any, values: Mapping[str, Any], library: Mapping[str, Callable]
 ) -> Any:
@@ -81,7 +89,8 @@ def evaluate(
         return evaluate(part, values, library)
 
     if isinstance(tree, ast.Constant):
-        return library["float"](tree.value)
+        number: Any = tree.value
+        return library["float"](np.float64(number))
     if isinstance(tree, ast.Name):
         return values[tree.id]
     if isinstance(tree, ast.UnaryOp):
@@ -95,7 +104,7 @@ def evaluate(
         # A comparison with what is missing is missing.
         unknown = library["is_nan"](left) | library["is_nan"](right)
         return library["where"](
-            unknown, float("nan"), library["float"](is_true)
+            unknown, library["float"](float("nan")), library["float"](is_true)
         )
     return library[OPERATORS[type(tree.op)]](of(tree.left), of(tree.right))
 

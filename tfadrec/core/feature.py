@@ -43,7 +43,7 @@ class Feature:
         that of the tensor.
       vocabulary: the known values of a category, distinct.
       buckets: the number of hash buckets that take the place of a vocabulary;
-        0 for none.
+        0 for none; of a number, of how many of equal counts `bounds` were made.
       bounds: of a number, ascending: value x falls into bucket i, where i
         bounds are <= x.
       log1p: whether a number x is read as sign(x) log(1 + |x|).

@@ -4,6 +4,7 @@ So a wrong value is refused before the class that it is for is imported. The
 constructors check what they are given themselves.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -68,6 +69,10 @@ def refuse_huge(place: str, value: Any) -> None:
     elif isinstance(value, list | tuple):
         for each in value:
             refuse_huge(place, each)
+    elif isinstance(value, float) and math.isnan(value):
+        raise InputError(
+            f"`{place}` must be a number. Received: nan, which is none."
+        )
     elif isinstance(value, int | float) and not abs(value) <= MOST:
         raise InputError(
             f"`{place}` must be no number beyond ±{MOST}. Received: {value!r}."

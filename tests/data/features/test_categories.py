@@ -89,6 +89,12 @@ def test_a_shared_vocabulary():
     assert (feature.vocabulary, feature.buckets) == ((), 7)
 
 
+@pytest.mark.parametrize("weighted", ["no", 0, None])
+def test_weighted_is_true_or_false(weighted):
+    with pytest.raises(InputError, match="`weighted` must be true or false"):
+        parse("categories", ["a:1"], weighted=weighted)
+
+
 @pytest.mark.parametrize("max_values", [0, 10_001, 2.0, True])
 def test_bad_max_values(max_values):
     column, _ = parse("categories", ["a"])

@@ -75,6 +75,18 @@ def test_a_shared_vocabulary():
         ),
         ({"buckets": 1.5}, "`buckets` must be an integer .* Received: 1.5"),
         ({"buckets": True}, "`buckets` must be an integer .* Received: True"),
+        (
+            {"buckets": 9, "min_count": 2},
+            "`min_count` with `buckets` for 'x'. Leave one of them out",
+        ),
+        (
+            {"share": "brand", "min_count": 2},
+            "'x' has the codes of 'brand'. .* Leave `min_count` out",
+        ),
+        (
+            {"share": "brand", "buckets": 9},
+            "Received: `buckets` with `share`. Leave `buckets` out",
+        ),
         ({"min_count": 0}, "`min_count` must be an integer from 1 .*: 0 for"),
         ({"share": "price"}, "category only. Received: 'price', which is numb"),
         ({"share": "none"}, "category only. Received: 'none', which is unkno"),

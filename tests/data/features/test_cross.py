@@ -30,6 +30,7 @@ def test_a_pair_and_a_triple():
     [
         ("ad", ("brand",), {}, "a cross is of two or three features"),
         ("ad", ("brand",) * 4, {}, "a cross is of two or three features"),
+        ("ad", ("brand", "brand"), {}, "'brand' twice for the cross 'x'"),
         ("ad", ("brand", "year"), {}, "a cross is of categories, or of numb"),
         (
             "ad",

@@ -33,6 +33,13 @@ def test_a_formula_knows_the_scales_of_its_numbers():
         (("band",), "a", "ad", "not in buckets. Received: 'band', a number"),
         (("none",), "a", "ad", "Received: 'none', which is unknown"),
         (("income",), "a", "ad", "'income', which is of the user"),
+        (("price",), "1 + 1", "ad", "'1 \\+ 1' without 'a', 'price'"),
+        (
+            ("price", "income"),
+            "a",
+            "candidate",
+            "without 'b', 'income', for 'x'. Leave 'income' out of `of`",
+        ),
         (("price",), "a / b", "ad", "made of a, numbers, .* Received: 'a / b'"),
         (("price",), "", "ad", "in at most 200 letters. Received: ''"),
         (("price",), 3, "ad", "in at most 200 letters. Received: 3"),

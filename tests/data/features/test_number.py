@@ -88,6 +88,35 @@ def test_one_outlier_does_not_stretch_the_range():
     assert (feature.low, feature.high) == (0.0, 1.0)
 
 
+@pytest.mark.parametrize(
+    ("values", "outliers"),
+    [
+        # A bid in 7,071 that is a million: 84 deviations with itself.
+        (np.random.default_rng(0).uniform(0.1, 13.5, 7070), [1e6]),
+        # In 40 rows none is more than 6.2 deviations away, whatever it is.
+        (np.arange(38.0), [1e99, -1e99]),
+        # Most rows have no click at all.
+        (np.append(np.zeros(900), np.arange(99) % 9 + 1.0), [1e9]),
+    ],
+)
+def test_outliers_do_not_count(values, outliers):
+    column, _ = parse("number", [*values, *outliers])
+    feature = describe("number", column)
+    assert (feature.low, feature.high) == (values.min(), values.max())
+    assert feature.mean == pytest.approx(values.mean())
+    assert feature.std == pytest.approx(values.std())
+    assert encode(column, feature)["x"].std() == pytest.approx(1, rel=0.2)
+
+
+def test_what_is_rare_is_read_as_ten_deviations():
+    # One in 1,001 is 1: 1 / 1001 with a deviation of about 1 / 31.6.
+    column, _ = parse("number", [0.0] * 1000 + [1.0])
+    feature = describe("number", column)
+    assert encode(column, feature)["x"].max() == pytest.approx(10)
+    feature = describe("number", column, log1p=True)
+    assert encode(column, feature)["x"].max() == pytest.approx(10)
+
+
 def test_bounds():
     column, _ = parse("number", [0.0, 1.0, 1.5, 2.0, None])
     feature = describe("number", column, bounds=[1, 2.0])
@@ -106,6 +135,8 @@ def test_buckets_hold_equal_counts():
     feature = describe("number", column, buckets=4)
     codes = encode(column, feature)["x"]
     assert np.bincount(codes).tolist() == [0, 25, 25, 25, 25]
+    # By this `join_datasets` tells such bounds from those that were given.
+    assert (feature.buckets, feature.num_codes) == (4, 5)
 
 
 @pytest.mark.parametrize(
@@ -117,6 +148,9 @@ def test_buckets_hold_equal_counts():
         ({"bounds": [2, 1]}, "`bounds` must be ascending numbers"),
         ({"bounds": [1, 1]}, "`bounds` must be ascending numbers"),
         ({"bounds": 3}, "`bounds` must be ascending numbers. Received: 3"),
+        ({"bounds": [True, 5]}, "`bounds` must be ascending numbers"),
+        ({"bounds": [1], "log1p": True}, "`log1p` with `bounds` for 'x'"),
+        ({"buckets": 3, "log1p": True}, "with `buckets` .* Leave `log1p` out"),
         ({"bounds": ["a"]}, "`bounds` must be ascending numbers"),
         ({"bounds": [math.nan]}, "`bounds` must be ascending numbers"),
     ],
@@ -141,7 +175,7 @@ def test_the_largest_number_is_not_lost_in_rounding():
 
 
 def test_statistics_of_blocks_are_those_of_all_numbers(monkeypatch):
-    values = np.random.default_rng(0).lognormal(5, 3, 1001)
+    values = np.random.default_rng(0).lognormal(5, 1, 1001)
     values[::50] = np.nan
     chunks = pa.chunked_array([values[:7], values[7:700], values[700:]])
     whole = describe("number", pa.chunked_array([values]))

@@ -58,6 +58,7 @@ def test_features_that_have_one_name():
     [
         (("terms",), {}, "an overlap is of two features"),
         (("terms", "none"), {}, "Received: 'none', which is unknown"),
+        (("topics", "topics"), {}, "'topics' twice for the overlap 'x'"),
         (("own", "topics"), {}, "that share a vocabulary. Received: 'own'"),
         (("age", "topics"), {}, r"Received: 'age' \(number\) and 'topics'"),
         (("terms", "topics"), {"measure": "all"}, "`measure` must be one of"),

@@ -126,11 +126,11 @@ def test_described_features_keep_the_order_of_the_specs():
         ),
         (
             [spec("a", share="b")],
-            "'b' for 'a', which names no feature. Name one of a, ad.a.",
+            "'b' for 'a', which names no feature. Name one of a.",
         ),
         (
             [*SPECS[2:], spec("x", share="brand")],
-            "'brand' for 'x', which names several: user.brand, ad.brand.",
+            "'brand' for 'x', which names several. Name one of user.brand, ad.",
         ),
         (
             [spec("a", share="b"), spec("b", share="c"), spec("c", share="a")],

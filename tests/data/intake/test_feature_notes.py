@@ -1,4 +1,4 @@
-"""What is said of features from which nothing can be learned."""
+"""What is said of features that say nothing, or of which some is cut."""
 
 import pyarrow as pa
 import pytest
@@ -33,7 +33,10 @@ GOOD = {
     "candidate.worth": (
         "expression",
         None,
-        {"of": ("bid", "price", "age"), "settings": {"expression": "a * b"}},
+        {
+            "of": ("bid", "price", "age"),
+            "settings": {"expression": "a * b + c"},
+        },
     ),
     "event.query": (
         "category",
@@ -63,8 +66,8 @@ def notes(changes=None, large=False):
         if column is not None:
             shown = entity in ("context", "candidate")
             tables["shown" if shown else entity][key] = column
-    if not len(tables["event"].get("event.query", ["one"])):
-        tables["event"]["user_id"] = pa.array([], TEXTS)
+    users = ["u"] * len(tables["event"]["event.query"])
+    tables["event"]["user_id"] = pa.array(users, TEXTS)
     made = {name: pa.table(columns) for name, columns in tables.items()}
     if large:
         made |= {n: spilled.spilled(made[n]) for n in ("event", "shown")}
@@ -81,6 +84,27 @@ def notes(changes=None, large=False):
     ledger = Ledger()
     note_features(schema.features, by_entity, ledger)
     return ledger.notes
+
+
+def test_what_is_cut():
+    few = {"settings": {"max_values": 1}}
+    lists = pa.array([["run", "sun"], ["sun"], []], LISTS)
+    found = notes(
+        {
+            "ad.topics": ("categories", lists, few),
+            "event.query": (
+                "category",
+                pa.array(["run"] * 40 + [None], TEXTS),
+                {"share": "topics"},
+            ),
+            "event.paid": ("number", pa.array([*range(40), 1e6])),
+        }
+    )
+    assert found == [
+        "the event's 'paid': 1 of 41 numbers lie outside [0, 39] and are cut "
+        "to it",
+        "the ad's 'topics': 1 of 3 lists have more than 1 values and are cut",
+    ]
 
 
 NOTHING = "so nothing can be learned of it; check"

@@ -255,6 +255,20 @@ def test_histories_of_their_own(tmp_path):
     assert not (tmp_path / "x").exists()
 
 
+def test_bounds_of_equal_counts_stay_those_of_the_first(tmp_path):
+    folders = []
+    for name, bound in (("one", 0.4), ("two", 0.7)):
+        features = (
+            Feature("device", "context", "category", vocabulary=("pc",)),
+            Feature("scroll", "context", "number", bounds=(bound,), buckets=2),
+        )
+        schema = dataset_folder.schema(features=features)
+        folders.append(small(tmp_path / name, schema))
+    join_datasets(*folders, tmp_path / "whole")
+    whole = open_dataset(tmp_path / "whole").schema
+    assert whole.features[1].bounds == (0.4,)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -270,6 +284,15 @@ def test_histories_of_their_own(tmp_path):
                 )
             },
             "'device' must have the buckets 0, .* Received: 4",
+        ),
+        (
+            {
+                "features": (
+                    Feature("device", "context", "category"),
+                    Feature("scroll", "context", "number", bounds=(1.0,)),
+                )
+            },
+            r"'scroll' must have the bounds \(\), .* Received: \(1.0,\)",
         ),
     ],
 )

@@ -181,6 +181,14 @@ def test_keys_of_large_numbers_stay_apart():
             "`days` must be a number",
         ),
         (
+            {"kind": "rate", "of": "ad_id", "days": 1e-9},
+            "`days` must be 0, for all impressions, or a second at least",
+        ),
+        (
+            {"kind": "rate", "of": ["ad_id", "ad_id"]},
+            "`of` must name each feature once. Received: 'ad_id' twice",
+        ),
+        (
             {"kind": "rate", "of": "ad_id", "prior": 0},
             "`prior` must be a number",
         ),

@@ -273,6 +273,10 @@ FEATURES = [
         " A category has: column, share, buckets, min_count.",
     ),
     (
+        ads(brand={"kind": "expression", "buckets": 9}),
+        "Received: 'buckets'. An expression has: of, expression.",
+    ),
+    (
         ads(brand={"kind": "category", "separator": ","}),
         "settings of its kind. Received: 'separator'",
     ),
@@ -304,7 +308,7 @@ FEATURES = [
     (
         ads(brand={"kind": "category", "share": "other"}),
         "`of` and `share` must name one other feature each. Received: 'other' "
-        "for 'brand', which names no feature. Name one of brand, ad.brand.",
+        "for 'brand', which names no feature. Name one of brand.",
     ),
     (
         {
@@ -315,7 +319,8 @@ FEATURES = [
                 "features": {"brand": "category"},
             },
         },
-        "Received: 'brand' for 'x', which names several: ad.brand, user.brand",
+        "Received: 'brand' for 'x', which names several. Name one of ad.brand, "
+        "user.brand.",
     ),
     (
         ads(
@@ -355,7 +360,8 @@ LABELS = [
     ),
     (
         log(labels={"r": {"type": "real", "positive": 1, "negative": 0}}),
-        "labels.r must say both which values of a binary label are `positive`",
+        "labels.r is of real numbers, which are read as they are. .* Leave "
+        "positive and negative out, or write `type: binary`",
     ),
     (
         log(clicked={"column": "x", "positive": [], "negative": "nein"}),

@@ -43,7 +43,13 @@ class Categories(Kind):
 
     def parse(self, column, separator, settings):
         """See `Kind.parse`."""
-        if pa.types.is_map(column.type) or settings.get("weighted"):
+        weighted = settings.get("weighted", False)
+        if not isinstance(weighted, bool):
+            raise InputError(
+                "`weighted` must be true or false, without quotes. Received: "
+                f"{weighted!r}."
+            )
+        if pa.types.is_map(column.type) or weighted:
             return maps.parse(column, separator)
         lists = as_lists(column, separator, stripped=True)
         return lists, np.zeros(len(column), bool)

@@ -1,11 +1,12 @@
 """The hashed pair or triple of categories."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import ClassVar
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
-from tfadrec.data.features.kind import Kind
+from tfadrec.data.features.kind import Kind, kind_named
 
 #: The entities whose features one of each entity can be crossed with.
 REACH = {
@@ -41,15 +42,30 @@ class Cross(Kind):
                 "a cross is of two or three features. Received: of="
                 f"{list(feature.of)} for {feature.name!r}."
             )
+        require_distinct(feature, feature.of)
         for name in feature.of:
             require_reach(feature, known.get(name), name)
             if known[name].spec()["kind"] != "category":
                 raise InputError(
                     "a cross is of categories, or of numbers in buckets. "
-                    f"Received: {name!r}, a {known[name].kind}, for "
+                    f"Received: {name!r}, {kind_named(known[name].kind)}, for "
                     f"{feature.name!r}."
                 )
         return dataclasses.replace(feature, buckets=buckets)
+
+
+def require_distinct(feature: Feature, of: Sequence[str]) -> None:
+    """Refuses a derived feature that reads the same one twice.
+
+    Raises:
+      InputError: where it does.
+    """
+    for place, name in enumerate(of):
+        if name in of[:place]:
+            raise InputError(
+                f"`of` must name each feature once. Received: {name!r} twice "
+                f"for the {feature.kind} {feature.name!r}. Leave one out."
+            )
 
 
 def require_reach(feature: Feature, read: Feature | None, name: str) -> None:

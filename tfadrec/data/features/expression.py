@@ -4,9 +4,9 @@ import dataclasses
 from typing import ClassVar
 
 from tfadrec.core.errors import InputError
-from tfadrec.core.expression import LETTERS, parse
+from tfadrec.core.expression import LETTERS, letters_of, parse
 from tfadrec.data.features.cross import require_reach
-from tfadrec.data.features.kind import Kind
+from tfadrec.data.features.kind import Kind, kind_named
 
 
 class Expression(Kind):
@@ -30,7 +30,14 @@ class Expression(Kind):
                 f"an expression is of 1 to {len(LETTERS)} numbers. Received: "
                 f"of={list(feature.of)} for {feature.name!r}."
             )
-        parse(expression, len(feature.of))
+        used = letters_of(parse(expression, len(feature.of)))
+        for letter, name in zip(LETTERS, feature.of, strict=False):
+            if letter not in used:
+                raise InputError(
+                    "an expression must use all that it is of. Received: "
+                    f"{expression!r} without {letter!r}, {name!r}, for "
+                    f"{feature.name!r}. Leave {name!r} out of `of`."
+                )
         scales = []
         for name in feature.of:
             require_reach(feature, known.get(name), name)
@@ -38,7 +45,7 @@ class Expression(Kind):
             if number.kind != "number" or number.bounds:
                 raise InputError(
                     "an expression is of numbers that are not in buckets. "
-                    f"Received: {name!r}, a {number.kind}, for "
+                    f"Received: {name!r}, {kind_named(number.kind)}, for "
                     f"{feature.name!r}."
                 )
             scales.append((number.mean, number.std, float(number.log1p)))

@@ -12,6 +12,11 @@ from tfadrec.data.columns import Column, as_mask
 Columns = dict[str, np.ndarray]
 
 
+def kind_named(kind: str) -> str:
+    """A kind with its article: `a number`, `an expression`."""
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
 class Kind:
     """One kind of feature: raw columns of files to what a model reads.
 

@@ -5,7 +5,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
-from tfadrec.data.columns import as_array, as_floats, as_lists, lists_of
+from tfadrec.data.columns import (
+    as_array,
+    as_floats,
+    as_lists,
+    is_list,
+    lists_of,
+)
 
 MAP = pa.map_(pa.string(), pa.float64())
 UNREADABLE = "hold entries that are no `key:number`, which are left out"
@@ -76,6 +82,19 @@ def entries(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
     at = pa.array(starts + steps)
     numbers = column.items.take(at).cast(pa.float64())
     return column.keys.take(at), numbers.to_numpy(zero_copy_only=False)
+
+
+def texts(column: pa.Array) -> pa.Array:
+    """The texts of a column, of lists and maps those of all entries."""
+    listed = pa.types.is_map(column.type) or is_list(column.type)
+    return (entries(column)[0] if listed else column).cast(pa.string())
+
+
+def numbers(column: pa.Array) -> np.ndarray:
+    """The numbers of a column or of its maps, float64, nan where missing."""
+    if pa.types.is_map(column.type):
+        return entries(column)[1]
+    return column.cast(pa.float64()).to_numpy(zero_copy_only=False)
 
 
 def lengths(column: pa.Array) -> np.ndarray:

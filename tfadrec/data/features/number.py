@@ -24,9 +24,12 @@ from tfadrec.data.features.kind import Kind
 #: A number further from 0 than this counts as missing: squares of larger ones
 #: leave the range of a double.
 LARGEST = 1e100
-#: How many deviations from the mean a number may be; what is further counts as
-#: this far, so that one outlier of the log cannot drive a logit.
-_DEVIATIONS = 10.0
+#: How far a number may be: in deviations from the mean, what is further counts
+#: as this far, so that one outlier cannot drive a logit; and in widths of the
+#: middle from it, what is further counts for no mean.
+_FAR = 10.0
+#: The share of numbers below the middle, and that above it.
+_TAIL = 0.05
 #: A deviation smaller than this share of the mean is rounding.
 _ROUNDING = 1e-9
 #: Numbers that are summed together, 32 MiB of them.
@@ -38,7 +41,9 @@ class Number(Kind):
 
     With x clipped to the range seen, [low, high], and f(x) = sign(x) log(1 +
     |x|) where `log1p`, else x, a number is read as (f(x) - mean) / std. A
-    column whose values are all alike has the deviation 1.
+    column whose values are all alike has the deviation 1. Numbers that are too
+    far from the others, see `_fences`, count neither for the range nor for mean
+    and deviation, and the range ends at 10 deviations from the mean.
 
     Settings: `log1p`; `bounds`, a list of ascending numbers that cut the range
     into buckets; or `buckets`, how many buckets of equal counts there are to
@@ -117,6 +122,12 @@ def describe_number(
             f"`log1p` must be true or false. Received: {log1p!r} for "
             f"{feature.name!r}."
         )
+    if log1p and (buckets or bounds):
+        raise InputError(
+            "numbers in buckets are the same on a logarithmic scale. Received: "
+            f"`log1p` with `{'buckets' if buckets else 'bounds'}` for "
+            f"{feature.name!r}. Leave `log1p` out."
+        )
     if buckets:
         if type(buckets) is not int or not 2 <= buckets <= 10_000 or bounds:
             raise InputError(
@@ -129,7 +140,9 @@ def describe_number(
         cuts = np.quantile(known, shares) if len(known) else np.zeros(1)
         bounds = np.unique(cuts).tolist()
     edges = _bounds(feature, bounds)
-    feature = dataclasses.replace(feature, log1p=log1p, bounds=edges)
+    feature = dataclasses.replace(
+        feature, log1p=log1p, bounds=edges, buckets=buckets
+    )
     if edges:
         return feature
     return dataclasses.replace(
@@ -141,30 +154,61 @@ def _statistics(
     blocks: Callable[[], Iterable[np.ndarray]], log1p: bool
 ) -> dict[str, Any]:
     """The range, the mean and the deviation of numbers in blocks."""
-    count, total = 0, []
-    for block in blocks():
-        count += len(block)
-        total.append(float(_scale(block, log1p).sum()))
-    if not count:
+
+    def scaled():
+        return (_scale(block, log1p) for block in blocks())
+
+    some = _some_of(scaled())
+    if not len(some):
         # Nothing can be learned of numbers that come later: all are alike.
         return {"low": 0.0, "high": 0.0}
+    least, most = _fences(some)
+    count, total = 0, []
+    ends: list[float] = []
+    for block in blocks():
+        values = _scale(block, log1p)
+        near = (values >= least) & (values <= most)
+        if near.any():
+            count += int(near.sum())
+            total.append(float(values[near].sum()))
+            ends += [float(block[near].min()), float(block[near].max())]
     mean = math.fsum(total) / count
     squares = []
-    for block in blocks():
-        off = _scale(block, log1p) - mean
+    for values in scaled():
+        off = values[(values >= least) & (values <= most)] - mean
         squares.append(float((off * off).sum()))
     std = math.sqrt(math.fsum(squares) / count)
     if not std > _ROUNDING * abs(mean):
         std = 1.0
-    ends: dict[bool, list[float]] = {True: [], False: []}
-    for block in blocks():
-        far = np.abs(_scale(block, log1p) - mean) > _DEVIATIONS * std
-        for is_far in (True, False):
-            some = block[far == is_far]
-            if len(some):
-                ends[is_far] += [float(some.min()), float(some.max())]
-    near = ends[False] or ends[True]
-    return {"low": min(near), "high": max(near), "mean": mean, "std": std}
+    limits = np.array([mean - _FAR * std, mean + _FAR * std])
+    with np.errstate(over="ignore"):
+        low, high = _unscaled(limits, log1p).tolist()
+    return {
+        "low": max(min(ends), low),
+        "high": min(max(ends), high),
+        "mean": mean,
+        "std": std,
+    }
+
+
+def _fences(values: np.ndarray) -> tuple[float, float]:
+    """Beyond which numbers are too far from the others to count.
+
+    The middle spans the median and, of the numbers that are not just that, all
+    but a twentieth at each end, and at least one: most rows may have no click,
+    and one broken row of a small log is not to be believed. The fences stand 10
+    widths of the middle off it. Of one or two other numbers nothing can be
+    told: all count.
+    """
+    median = float(np.quantile(values, 0.5, method="lower"))
+    others = np.sort(values[values != median])
+    cut = int(_TAIL * len(others)) + 1
+    kept = others[cut : len(others) - cut]
+    if not len(kept):
+        return -math.inf, math.inf
+    least, most = min(median, kept[0]), max(median, kept[-1])
+    away = _FAR * (most - least)
+    return float(least - away), float(most + away)
 
 
 def _blocks(arrays: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -224,8 +268,7 @@ def raw_numbers(columns: np.ndarray, feature: Feature) -> np.ndarray:
         return np.where(columns > 0, inside[columns - 1], np.nan)
     # In float64, as a large mean would drown the digits that matter.
     scaled = columns.astype(np.float64) * feature.std + feature.mean
-    if feature.log1p:
-        scaled = np.sign(scaled) * np.expm1(np.abs(scaled))
+    scaled = _unscaled(scaled, feature.log1p)
     # Rounding must not make a number missing.
     return np.clip(scaled, -LARGEST, LARGEST)
 
@@ -239,9 +282,13 @@ def _scale(values: np.ndarray, log1p: bool) -> np.ndarray:
     return np.sign(values) * np.log1p(np.abs(values)) if log1p else values
 
 
+def _unscaled(values: np.ndarray, log1p: bool) -> np.ndarray:
+    return np.sign(values) * np.expm1(np.abs(values)) if log1p else values
+
+
 def _bounds(feature: Feature, bounds) -> tuple[float, ...]:
     numbers = isinstance(bounds, list | tuple) and all(
-        isinstance(b, int | float) and abs(b) <= LARGEST for b in bounds
+        type(b) in (int, float) and abs(b) <= LARGEST for b in bounds
     )
     if not numbers or any(a >= b for a, b in itertools.pairwise(bounds)):
         raise InputError(

@@ -4,7 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 from tfadrec.core.errors import InputError
-from tfadrec.data.features.cross import require_reach
+from tfadrec.data.features.cross import require_distinct, require_reach
 from tfadrec.data.features.kind import Kind
 
 MEASURES = ("share", "count", "jaccard")
@@ -34,6 +34,7 @@ class Overlap(Kind):
                 "an overlap is of two features. Received: of="
                 f"{list(feature.of)} for {feature.name!r}."
             )
+        require_distinct(feature, feature.of)
         for name in feature.of:
             require_reach(feature, known.get(name), name)
         first, second = (known[name] for name in feature.of)

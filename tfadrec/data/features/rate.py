@@ -4,7 +4,9 @@ import dataclasses
 from typing import ClassVar
 
 from tfadrec.core.errors import InputError
-from tfadrec.data.features.cross import require_reach
+from tfadrec.data.features.as_of import DAY
+from tfadrec.data.features.cross import require_distinct, require_reach
+from tfadrec.data.features.kind import kind_named
 from tfadrec.data.features.number import LARGEST, Number
 
 #: What a key may be made of beside categories.
@@ -67,19 +69,25 @@ class Rate(Number):
                 f"`among` must be one of {', '.join(_AMONG)}. Received: "
                 f"{among!r} for {feature.name!r}."
             )
+        require_distinct(feature, [*ids, *feature.of])
         if not 1 <= len(feature.of) + len(ids) <= _MOST_KEYS:
             raise InputError(
                 f"a {feature.kind} is of one to {_MOST_KEYS} of "
                 f"{', '.join(IDS)} and categories. Received: "
                 f"of={[*ids, *feature.of]} for {feature.name!r}."
             )
+        if 0 < days * DAY < 1:
+            raise InputError(
+                "`days` must be 0, for all impressions, or a second at least, "
+                f"1.16e-5. Received: {days!r} for {feature.name!r}."
+            )
         for name in feature.of:
             require_reach(feature, known.get(name), name)
             if known[name].spec()["kind"] != "category":
                 raise InputError(
                     f"a {feature.kind} is of {', '.join(IDS)}, categories, and "
-                    f"numbers in buckets. Received: {name!r}, a "
-                    f"{known[name].kind}, for {feature.name!r}."
+                    f"numbers in buckets. Received: {name!r}, "
+                    f"{kind_named(known[name].kind)}, for {feature.name!r}."
                 )
             entity = known[name].entity
             if among == "events" and entity not in ("ad", "user"):

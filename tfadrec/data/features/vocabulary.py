@@ -53,7 +53,19 @@ def described(
                 f"`{name}` must be an integer from {least} to {most}. "
                 f"Received: {value!r} for {feature.name!r}."
             )
+    if buckets and min_count > 1:
+        raise InputError(
+            "hash buckets have no vocabulary to count values for. Received: "
+            f"`min_count` with `buckets` for {feature.name!r}. Leave one of "
+            "them out."
+        )
     if feature.share:
+        for name, value in (("buckets", buckets), ("min_count", min_count - 1)):
+            if value:
+                raise InputError(
+                    f"{feature.name!r} has the codes of {feature.share!r}. "
+                    f"Received: `{name}` with `share`. Leave `{name}` out."
+                )
         owner = known.get(feature.share)
         if owner is None or owner.kind not in ("category", "categories"):
             raise InputError(

@@ -6,6 +6,7 @@ stand in one table. `named_columns` gives it the name that the schema made.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
@@ -88,7 +89,7 @@ def in_order(specs: Sequence[FeatureSpec]) -> list[FeatureSpec]:
         )
         for spec in specs
     }
-    key_of = {_name_of(spec, names): spec.key for spec in specs}
+    key_of = {_name_of(spec.key, names): spec.key for spec in specs}
     ordered: dict[str, FeatureSpec] = {}
     while waiting:
         ready = [
@@ -140,15 +141,20 @@ def _follow(
     """The one name that all references to a feature have."""
     found = names.get(name, [])
     if len(found) != 1:
-        what = "no feature" if not found else "several: " + ", ".join(found)
+        what, others = "several", found
+        if not found:
+            what = "no feature"
+            keys = itertools.chain(*names.values())
+            others = list(dict.fromkeys(_name_of(key, names) for key in keys))
         raise InputError(
             f"`of` and `share` must name one other feature each. Received: "
             f"{name!r} for {spec.name!r}, which names {what}. Name one of "
-            f"{', '.join(names)}."
+            f"{', '.join(others)}."
         )
-    entity, _, plain = found[0].partition(".")
-    return plain if len(names[plain]) == 1 else f"{entity}.{plain}"
+    return _name_of(found[0], names)
 
 
-def _name_of(spec: FeatureSpec, names: Mapping[str, list[str]]) -> str:
-    return spec.name if len(names[spec.name]) == 1 else spec.key
+def _name_of(key: str, names: Mapping[str, list[str]]) -> str:
+    """The name of a feature alone, where only one entity has it, or its key."""
+    _, _, plain = key.partition(".")
+    return plain if len(names[plain]) == 1 else key

@@ -1,4 +1,4 @@
-"""What prepare says of features from which nothing can be learned."""
+"""What prepare says of features that say nothing, or of which some is cut."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from tfadrec.core.expression import LETTERS, evaluate, parse
 from tfadrec.core.feature import Feature
-from tfadrec.data.columns import Column, as_array, chunks_of, is_list
+from tfadrec.data.columns import Column, as_array, chunks_of
 from tfadrec.data.features import KINDS, maps
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.of_rows import of_rows
@@ -27,21 +27,26 @@ def note_features(
 ) -> None:
     """Notes features without a value, or with the same one in all rows.
 
+    Numbers out of range and lists that are cut are counted.
+
     Args:
       features: of a schema.
       tables: by entity, with typed columns by the features' keys; None where
         there is no such table.
-      ledger: is told a line for each such feature.
+      ledger: is told a line for each of these.
     """
     known = {feature.tensor: feature for feature in features}
     for feature in features:
         table = tables[feature.entity]
         if table is None or not len(table):
             continue
+        named = f"the {feature.entity}'s {feature.name!r}"
         check = _CHECKS.get(feature.kind, _check_column)
-        fault = check(feature, known, tables)
-        if fault:
-            ledger.note(f"the {feature.entity}'s {feature.name!r} {fault}")
+        if fault := check(feature, known, tables):
+            ledger.note(f"{named} {fault}")
+        if KINDS[feature.kind].is_parsed:
+            for cut in _cut(feature, _column(feature, tables)):
+                ledger.note(f"{named}: {cut}")
 
 
 def _check_column(
@@ -83,6 +88,33 @@ def _check_column(
     )
 
 
+def _cut(feature: Feature, column: Column) -> Iterator[str]:
+    """What of a column is not read as it stands."""
+    low, high = feature.low, feature.high
+    if low is not None and high is not None:
+        count = beyond = 0
+        for chunk in chunks_of(column):
+            numbers = maps.numbers(chunk)
+            count += int(np.isfinite(numbers).sum())
+            beyond += int(((numbers < low) | (numbers > high)).sum())
+        if beyond:
+            yield (
+                f"{beyond:,} of {count:,} numbers lie outside "
+                f"[{low:.6g}, {high:.6g}] and are cut to it"
+            )
+    if "max_values" in KINDS[feature.kind].settings:
+        count = beyond = 0
+        for chunk in chunks_of(column):
+            lengths = maps.lengths(chunk)
+            count += len(lengths)
+            beyond += int((lengths > feature.width).sum())
+        if beyond:
+            yield (
+                f"{beyond:,} of {count:,} lists have more than "
+                f"{feature.width} values and are cut"
+            )
+
+
 def _check_overlap(
     feature: Feature,
     known: Mapping[str, Feature],
@@ -91,7 +123,7 @@ def _check_overlap(
     """What is wrong with an overlap, or ""."""
     first, second = (_column(known[name], tables) for name in feature.of)
     values = pa.chunked_array(
-        [_entries(chunk).unique() for chunk in chunks_of(second)], pa.string()
+        [maps.texts(chunk).unique() for chunk in chunks_of(second)], pa.string()
     ).unique()
     if _are_in(first, values.drop_null()):
         return ""
@@ -142,16 +174,10 @@ def _column(feature: Feature, tables: Mapping[str, Table | None]) -> Column:
     return table[_key(feature)]
 
 
-def _entries(chunk: pa.Array) -> pa.Array:
-    """The texts of a column, of lists and maps those of all."""
-    listed = pa.types.is_map(chunk.type) or is_list(chunk.type)
-    return (maps.entries(chunk)[0] if listed else chunk).cast(pa.string())
-
-
 def _are_in(column: Column, values: pa.Array) -> bool:
     """Whether a column has one of some values."""
     return any(
-        pc.any(pc.is_in(_entries(chunk), value_set=values)).as_py()
+        pc.any(pc.is_in(maps.texts(chunk), value_set=values)).as_py()
         for chunk in chunks_of(column)
     )
 

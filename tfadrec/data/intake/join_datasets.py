@@ -54,9 +54,10 @@ def join_datasets(
     """Writes a dataset of all rows of two, with the first one's schema, grown.
 
     Vocabularies and event types keep their codes, and new values come after
-    them; means, deviations and ranges of numbers, and the widths of lists, stay
-    those of the first. So a ranker of the first fits the whole once its tables
-    have more rows (`training.grow_vocabulary`).
+    them; means, deviations and ranges of numbers, the bounds of their buckets
+    of equal counts, and the widths of lists, stay those of the first. So a
+    ranker of the first fits the whole once its tables have more rows
+    (`training.grow_vocabulary`).
 
     Rates and counts are worked out again, over the rows of both.
 
@@ -161,6 +162,8 @@ def _grown_feature(
     one: Feature, two: Feature, first: str, then: str
 ) -> Feature:
     fixed = [*_FIXED, *(["width"] if one.kind == "vector" else [])]
+    if one.kind == "number" and one.buckets:
+        fixed.remove("bounds")  # made of the rows, and the first one's stay
     for what in fixed:
         if getattr(one, what) != getattr(two, what):
             raise InputError(

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
 from tfadrec.core.schema import Schema
-from tfadrec.data.columns import Column, chunks_of, is_list
+from tfadrec.data.columns import Column, chunks_of
 from tfadrec.data.features import maps
 from tfadrec.data.features.value_counts import value_counts
 from tfadrec.data.intake.feature_columns import in_order
@@ -29,6 +29,7 @@ _AS_GIVEN = (
     "prior",
     "among",
 )
+_CODED = ("category", "categories", "lookup")
 _BUCKETED = ("category", "categories", "cross")
 
 
@@ -37,7 +38,7 @@ class KeepSchema:
     """The schema of another dataset, which a new one keeps.
 
     Vocabularies, statistics, the names of tensors, event types and the types
-    of ids stay; what lies outside of them is counted in the ledger.
+    of ids stay; values and types that are new are counted in the ledger.
 
     Args:
       schema: the other dataset's.
@@ -86,7 +87,7 @@ class KeepSchema:
 
         Args:
           tables: hold the typed columns, by the keys of the features.
-          ledger: is told what lies outside.
+          ledger: is told which values are new.
 
         Raises:
           InputError: where a column does not fit.
@@ -98,7 +99,7 @@ class KeepSchema:
             column = columns.get(f"{feature.entity}.{feature.name}")
             if column is not None:
                 self._check(feature, column)
-                for fault in _outside(feature, column):
+                if fault := _unknown(feature, column):
                     ledger.note(
                         f"the {feature.entity}'s {feature.name!r}: {fault}"
                         f", compared with {self.name}"
@@ -190,69 +191,22 @@ def _stated(spec: FeatureSpec, kept: Feature, names: Mapping[str, str]):
         yield "bounds", list(spec.settings["bounds"]), list(kept.bounds)
 
 
-def _outside(feature: Feature, column: Column) -> list[str]:
-    """What of a column is not as it was in the other dataset."""
-    faults = []
-    listed = pa.types.is_map(column.type) or is_list(column.type)
-    if feature.kind in ("category", "categories", "lookup"):
-        faults += _unknown(
-            feature,
-            (maps.entries(c)[0] if listed else c for c in chunks_of(column)),
-        )
-    if feature.kind in ("number", "lookup") and not feature.bounds:
-        faults += _beyond(
-            feature,
-            (
-                maps.entries(c)[1] if listed else _numbers(c)
-                for c in chunks_of(column)
-            ),
-        )
-    if feature.kind in ("categories", "lookup"):
-        lengths = [maps.lengths(chunk) for chunk in chunks_of(column)]
-        long = sum(int((some > feature.width).sum()) for some in lengths)
-        if long:
-            faults.append(
-                f"{long:,} of {sum(map(len, lengths)):,} lists have more than "
-                f"{feature.width} values and are cut"
-            )
-    return faults
-
-
-def _unknown(feature: Feature, chunks: Iterable[pa.Array]) -> list[str]:
-    if feature.buckets:
-        return []
-    names, counts = value_counts(c.cast(pa.string()) for c in chunks)
+def _unknown(feature: Feature, column: Column) -> str:
+    """What is said of values that the other dataset did not have, or ""."""
+    if feature.buckets or feature.kind not in _CODED:
+        return ""
+    names, counts = value_counts(maps.texts(c) for c in chunks_of(column))
     given = pc.fill_null(pc.not_equal(names, ""), False)
     names, counts = names.filter(given), counts.filter(given)
     known = pa.array(feature.vocabulary, pa.string())
     is_new = pc.invert(pc.is_in(names, value_set=known))
     new = counts.filter(is_new)
     if not len(new):
-        return []
-    return [
+        return ""
+    return (
         f"{pc.sum(new).as_py():,} of {pc.sum(counts).as_py():,} values are new "
         f"({_examples(names.filter(is_new), new)}) and count as unknown"
-    ]
-
-
-def _beyond(feature: Feature, chunks: Iterable[np.ndarray]) -> list[str]:
-    if feature.low is None or feature.high is None:
-        return []
-    total = outside = 0
-    for numbers in chunks:
-        given = numbers[np.isfinite(numbers)]
-        total += len(given)
-        outside += int(((given < feature.low) | (given > feature.high)).sum())
-    if not outside:
-        return []
-    return [
-        f"{outside:,} of {total:,} numbers lie outside "
-        f"[{feature.low:.6g}, {feature.high:.6g}] and are cut to it"
-    ]
-
-
-def _numbers(column: pa.Array) -> np.ndarray:
-    return column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    )
 
 
 def _examples(values: pa.Array, counts: pa.Array) -> str:

@@ -7,6 +7,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Entity
 from tfadrec.core.nearest import nearest
 from tfadrec.data.features import KINDS, Kind
+from tfadrec.data.features.kind import kind_named
 from tfadrec.data.features.rate import IDS
 from tfadrec.data.intake.feature_spec import FeatureSpec
 from tfadrec.data.sources.table_spec import ColumnSpec
@@ -143,7 +144,8 @@ def _feature(
         if key != "kind" and key not in allowed:
             raise InputError(
                 f"{where} must have settings of its kind. Received: {key!r}. "
-                f"A {given['kind']} has: {', '.join(allowed)}."
+                f"{kind_named(given['kind']).capitalize()} has: "
+                f"{', '.join(allowed)}."
             )
     if not given.get("buckets", True):
         raise InputError(
@@ -166,7 +168,7 @@ def _feature(
     of = _names(given["of"], f"{where}.of") if "of" in given else ()
     settings = {k: given[k] for k in kind.settings if k in given}
     if kind.counted:
-        settings["ids"] = tuple(name for name in IDS if name in of)
+        settings["ids"] = tuple(sorted(name for name in of if name in IDS))
         of = tuple(name for name in of if name not in IDS)
     return FeatureSpec(
         name=name,

@@ -80,7 +80,13 @@ def _label(name: str, value: Any, where: str) -> LabelSpec:
     spec = LabelSpec(**{"column": name, **plain})
     if not conditions:
         return spec
-    if set(conditions) != set(_SIDES) or spec.type != "binary":
+    if spec.type != "binary":
+        raise InputError(
+            f"{where} is of real numbers, which are read as they are. "
+            f"Received: {value!r}. Leave {' and '.join(conditions)} out, or "
+            "write `type: binary`."
+        )
+    if set(conditions) != set(_SIDES):
         raise InputError(
             f"{where} must say both which values of a binary label are "
             f"`positive` and which are `negative`. Received: {value!r}. Write "

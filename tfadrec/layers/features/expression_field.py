@@ -3,7 +3,7 @@
 from tfadrec.core.door import tf
 from tfadrec.core.expression import LETTERS, parse
 from tfadrec.layers.features.field import Field
-from tfadrec.ops.expression import evaluate
+from tfadrec.ops.expression import evaluate, in_units
 
 
 class ExpressionField(Field):
@@ -24,14 +24,14 @@ class ExpressionField(Field):
         super().build(input_shape)
 
     def call(self, columns):
-        values = {}
-        for letter, name, (mean, std, log1p) in zip(
-            LETTERS, self.feature["of"], self.feature["scales"], strict=False
-        ):
-            value = tf.cast(columns[name], tf.float32) * std + mean
-            if log1p:
-                value = tf.sign(value) * tf.math.expm1(tf.abs(value))
-            values[letter] = value
-        found = evaluate(self._tree, values)
-        found = tf.where(tf.math.is_finite(found), found, float("nan"))
-        return tf.asinh(found)
+        values = {
+            letter: in_units(columns[name], mean, std, bool(log1p))
+            for letter, name, (mean, std, log1p) in zip(
+                LETTERS,
+                self.feature["of"],
+                self.feature["scales"],
+                strict=False,
+            )
+        }
+        found = tf.cast(tf.asinh(evaluate(self._tree, values)), tf.float32)
+        return tf.where(tf.math.is_finite(found), found, float("nan"))
