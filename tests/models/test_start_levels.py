@@ -138,7 +138,7 @@ def test_means_of_few_sales_stay_near_the_truth():
     @tf.function
     def step():
         with tf.GradientTape() as tape:
-            total = tf.reduce_mean(loss(amounts, head(features)))
+            total = tf.reduce_mean(loss(amounts, head(features, training=True)))
         weights = head.trainable_weights
         optimizer.apply_gradients(
             zip(tape.gradient(total, weights), weights, strict=True)

@@ -184,7 +184,9 @@ class CTRHead(CheckedLayer):
         parts = [tf.cast(part, tf.float32) for part in parts]
         logits = self._output(tf.concat(parts, axis=-1))
         if self.is_bounded:
-            logits = kept_between(logits, *map(tf.identity, self._bounds))
+            # A way back is for training: explanations need the true gradient.
+            keep = kept_between if training else tf.clip_by_value
+            logits = keep(logits, *map(tf.identity, self._bounds))
         return tf.squeeze(logits, -1) if self.units == 1 else logits
 
     def get_config(self):
