@@ -4,11 +4,14 @@ Nothing else is told of it, and it is prepared, trained with, saved, exported
 and answered; the export compares served scores with the ranker's own.
 """
 
+import inspect
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from tests.processes import ROOT
 from tests.training import small
 from tfadrec import serving, training
 from tfadrec.core.door import tf
@@ -157,3 +160,9 @@ def test_a_kind_more(tmp_path):
 def test_without_it_the_kind_is_refused(tmp_path):
     with pytest.raises(InputError, match="Received: 'flag'"):
         sources.prepare_table(write(tmp_path), tmp_path / "data")
+
+
+def test_the_page_shows_this_one():
+    page = (ROOT / "docs" / "data.md").read_text()
+    for part in (Flag, FlagReader, FlagField):
+        assert inspect.getsource(part) in page

@@ -8,6 +8,7 @@ import types
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from tfadrec.serving.preview import answerer as answerer_file
 from tfadrec.serving.preview import rest
 from tfadrec.serving.preview.answerer import Answerer
 from tfadrec.serving.preview.connections import Connections
@@ -82,7 +83,7 @@ def test_what_takes_too_long_gives_its_place_back_at_its_end():
     free = threading.Event()
 
     async def ask():
-        with pytest.raises(RequestError, match=r"take 0\.2 s") as error:
+        with pytest.raises(RequestError, match=r"0\.2 s.*first of") as error:
             await slow.work(lambda _: free.wait(30), time.monotonic())
         assert error.value.status == 504
         with pytest.raises(RequestError, match="at most 1 requests"):
@@ -97,6 +98,21 @@ def test_what_takes_too_long_gives_its_place_back_at_its_end():
 
     assert asyncio.run(ask()) == "done"
     slow.close()
+
+
+def test_a_graph_that_takes_too_long_is_told_alike(monkeypatch):
+    def run(*_):
+        raise RequestError("DEADLINE_EXCEEDED", "the graph said: Timed out")
+
+    monkeypatch.setattr(answerer_file, "check_inputs", lambda *_: None)
+    one = answerer()
+    servable = types.SimpleNamespace(
+        signatures={"s": types.SimpleNamespace(inputs={})}, run=run
+    )
+    with pytest.raises(RequestError, match=r"take 30 s.*Ask again") as error:
+        one.predict(servable, "s", lambda _: {}, time.monotonic() + 30)
+    assert error.value.status == 504
+    one.close()
 
 
 def test_bodies_are_parsed_beside_the_event_loop(monkeypatch):

@@ -13,12 +13,14 @@ import pytest
 
 from tests.serving import worlds
 from tfadrec.cli.serve import _token
+from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.serving.preview import log, server, versions
 from tfadrec.serving.preview.body import read_body, unpack
 from tfadrec.serving.preview.budget import Budget
 from tfadrec.serving.preview.limits import Limits
 from tfadrec.serving.preview.request_error import RequestError
+from tfadrec.serving.preview.servable import _reason
 
 DEFAULT = "/monitoring/prometheus/metrics"
 
@@ -278,3 +280,14 @@ def test_what_is_there_before_the_versions_alone_stays(monkeypatch):
             server.serve("anywhere")
     finally:
         gc.unfreeze()
+
+
+def test_an_assertion_is_its_message_alone():
+    @tf.function
+    def refuse(first, second):
+        tf.debugging.assert_equal(first, second, "`a` is [B] `b`")
+
+    with pytest.raises(tf.errors.InvalidArgumentError) as error:
+        refuse(tf.constant([1, 2]), tf.constant([1, 3]))
+    assert _reason(error.value.message) == "`a` is [B] `b`"
+    assert _reason("Bad base64.") == "the graph said: Bad base64."

@@ -339,6 +339,12 @@ def test_by_request_with_losses_that_compare(rich, tmp_path):
             r"is for labels of 0 and 1\. Received: revenue with .*squared",
         ),
         ({}, ["clicked"], {"monitor": "val_rmse"}, "Received: 'val_rmse' for"),
+        (
+            {"clicked": "ziln"},
+            ["clicked"],
+            {},
+            r"ziln is for amounts\. Received: clicked, whose .*name binary",
+        ),
     ],
 )
 def test_ways_to_fit_that_do_not_go_together(

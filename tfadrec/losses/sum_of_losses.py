@@ -76,6 +76,7 @@ class SumOfLosses(TaskLoss):
         self.by_request = any(loss.by_request for loss in members)
         self.is_binary = self._leading.is_binary
         self.is_calibrated = self._leading.is_calibrated
+        self.is_bounded = self._leading.is_bounded
 
     def per_row(self, labels, outputs, mask=None):
         """The loss of each row; see the base class."""
@@ -93,6 +94,14 @@ class SumOfLosses(TaskLoss):
     def score(self, outputs):
         """What rows are ranked by, float32."""
         return self._leading.score(outputs)
+
+    def start(self, labels, weights):
+        """The outputs that are best where all rows have the same."""
+        return self._leading.start(labels, weights)
+
+    def bounds(self, labels, weights):
+        """What outputs are kept between, where the loss is bounded."""
+        return self._leading.bounds(labels, weights)
 
     def get_config(self):
         """The constructor's arguments."""

@@ -1,6 +1,10 @@
 """What every loss of a task is to a ranker."""
 
+import numpy as np
+
 from tfadrec.core.door import keras, tf
+
+_LEAST_RATE = 1e-6
 
 
 class TaskLoss(keras.losses.Loss):
@@ -22,6 +26,8 @@ class TaskLoss(keras.losses.Loss):
       is_calibrated: whether the loss fixes the level of the outputs. Where it
         only orders the rows of a slate, `expected` means nothing until a
         calibrated loss is added.
+      is_bounded: whether labels tell what outputs are kept between, by
+        `bounds`.
     """
 
     num_outputs = 1
@@ -29,6 +35,7 @@ class TaskLoss(keras.losses.Loss):
     by_request = False
     is_binary = True
     is_calibrated = True
+    is_bounded = False
 
     def call(self, y_true, y_pred):
         """The loss of each row, where every row is real; see `per_row`."""
@@ -100,6 +107,37 @@ class TaskLoss(keras.losses.Loss):
         """
         return tf.cast(outputs, tf.float32)
 
+    def start(
+        self, labels: np.ndarray, weights: np.ndarray
+    ) -> np.ndarray | None:
+        """The outputs that are best where all rows have the same.
+
+        Args:
+          labels: float64 [n], of training rows.
+          weights: float64 [n], >= 0 and not 0 for all.
+
+        Returns:
+          float64 [num_outputs]; None where outputs may begin anywhere.
+        """
+        if self.num_outputs > 1 or not self.is_calibrated:
+            return None
+        level = np.average(labels, weights=weights)
+        return np.array([log_odds(level) if self.is_binary else level])
+
+    def bounds(
+        self, labels: np.ndarray, weights: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What outputs are kept between, where the loss `is_bounded`.
+
+        Args:
+          labels: as for `start`.
+          weights: as for `start`.
+
+        Returns:
+          The least and the largest outputs, float64 [num_outputs] each.
+        """
+        raise NotImplementedError
+
     def raised(self, outputs, by):
         """Outputs whose score is higher: that of an ad and a user is added.
 
@@ -132,3 +170,9 @@ class TaskLoss(keras.losses.Loss):
                 f"for each label. Received: outputs of shape {outputs} for "
                 f"labels of shape {labels}. Give outputs of shape {expected}."
             )
+
+
+def log_odds(rate: float) -> float:
+    """log(p / (1 - p)) of a rate, finite where it is 0 or 1."""
+    rate = np.clip(rate, _LEAST_RATE, 1 - _LEAST_RATE)
+    return np.log(rate) - np.log1p(-rate)

@@ -308,6 +308,7 @@ class AdRanker(RankingModel):
                         cross_layers=self.cross_layers,
                         dropout=self.dropout,
                         units=self.task_losses[task].num_outputs,
+                        is_bounded=self.task_losses[task].is_bounded,
                         starts_at_zero=self.text_matching is not None,
                         name=f"{name}_head",
                         dtype=self.dtype_policy,

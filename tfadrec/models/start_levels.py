@@ -6,8 +6,6 @@ import numpy as np
 
 from tfadrec.models.ad_ranker import CONVERTED_IF_CLICKED, AdRanker
 
-_LEAST = 1e-6
-
 
 def start_levels(
     ranker: AdRanker,
@@ -18,11 +16,12 @@ def start_levels(
 
     That is the log-odds of a rate, or the mean of a real label. Where a head
     began at 0 and one row in fifty is clicked, the first steps would go into
-    that one number, by way of all weights that could move it.
+    that one number, by way of all weights that could move it. Where a loss is
+    bounded, the labels tell what its head gives at most, too.
 
     Args:
-      ranker: built and not yet trained. A head of several outputs stays as it
-        is, and one whose loss fixes no level.
+      ranker: built and not yet trained. A head whose loss has no `start` stays
+        as it is.
       labels: task -> [n], of training rows.
       weights: [n] >= 0, how many rows each stands for; None for one.
     """
@@ -30,16 +29,15 @@ def start_levels(
         ranker.tasks, ranker.heads.items(), strict=True
     ):
         loss = ranker.task_losses[task]
-        values, counts = labels[task], weights
+        values = labels[task].astype(np.float64)
+        counts = np.ones(len(values)) if weights is None else weights
         if name == CONVERTED_IF_CLICKED:
             clicked = labels["clicked"] > 0
-            values = values[clicked]
-            counts = None if weights is None else weights[clicked]
-        rows = len(values) if counts is None else np.sum(counts)
-        if loss.num_outputs > 1 or not (loss.is_calibrated and rows):
+            values, counts = values[clicked], counts[clicked]
+        if not np.any(counts):
             continue
-        level = np.average(values.astype(np.float64), weights=counts)
-        if loss.is_binary:
-            level = np.clip(level, _LEAST, 1 - _LEAST)
-            level = np.log(level) - np.log1p(-level)
-        head.start_at(level)
+        outputs = loss.start(values, counts)
+        if outputs is not None:
+            head.start_at(outputs)
+        if loss.is_bounded:
+            head.keep_between(*loss.bounds(values, counts))

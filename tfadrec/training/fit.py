@@ -163,6 +163,7 @@ def fit_in(
             "without an optimiser. Call "
             "`model.compile(optimizers.LazyAdam(1e-3))` first."
         )
+    check_amounts(model, train)
     check_goal(model, by, monitor)
     for rows, what in ((train, "training rows"), (valid, "validation rows")):
         if rows is not None:
@@ -365,6 +366,31 @@ def check_told(model: RankingModel, valid: Dataset, monitor: str) -> None:
             f"user has both values of {task}. Take `fit: {{monitor: "
             "val_auc}`, or more rows by `data: {valid: …}`."
         )
+
+
+def check_amounts(model: RankingModel, dataset: Dataset) -> None:
+    """Refuses losses of amounts for labels of 0 and 1.
+
+    Of all rows to learn from: a day may have a single sale, of an amount of 1.
+
+    Args:
+      model: any model.
+      dataset: whose labels it would learn.
+
+    Raises:
+      InputError: for a loss of amounts whose labels are 0 and 1, both.
+    """
+    for task, loss in model.task_losses.items():
+        labels = dataset.impressions.labels.get(task)
+        if loss.is_binary or labels is None:
+            continue
+        ones = np.count_nonzero(labels == 1)
+        if 0 < ones < len(labels) == ones + np.count_nonzero(labels == 0):
+            raise InputError(
+                f"the loss {loss.name} is for amounts. Received: {task}, whose "
+                f"labels are 0 and 1. Leave {task} out of `losses`, or name "
+                "binary."
+            )
 
 
 def _warn_of_one_class(

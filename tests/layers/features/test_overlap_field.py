@@ -84,3 +84,11 @@ def test_a_category_is_a_list_of_one(measure, listed):
     )
     np.testing.assert_array_equal(found, overlap(measure, user, ads))
     assert found.shape == (5, 3)
+
+
+def test_long_lists():
+    """A comparison of all pairs would take 10 GB."""
+    first = np.arange(1, 30_001)[None]
+    second = np.stack([first, first + 10_000, 0 * first], 1)
+    found = overlap("share", first[:, None], second)
+    np.testing.assert_allclose(found, [[1, 2 / 3, np.nan]], rtol=1e-6)

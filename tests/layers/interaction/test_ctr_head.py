@@ -73,6 +73,25 @@ def test_dropout_only_in_training():
     np.testing.assert_array_equal(no_deep(x, training=True), no_deep(x))
 
 
+def test_bounds_are_saved_and_have_a_way_back_in_training():
+    layer = CTRHead((), cross_layers=0, units=2, is_bounded=True)
+    x = tf.constant([[1.0]])
+    layer(x)
+    layer._output.set_weights([np.array([[3.0, -9.0]]), np.zeros(2)])
+    np.testing.assert_array_equal(layer(x), [[3, -9]])
+    layer.keep_between([-np.inf, -4], [2, np.inf])
+    same = CTRHead.from_config(layer.get_config())
+    same(x)
+    same.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(same(x), [[2, -4]])
+    for training in (True, False):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(same(x, training=training))
+        # Down is the way back from 2, and the way further off from -4.
+        assert tape.gradient(loss, x).numpy().item() == (3.0 if training else 0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -25,27 +25,38 @@ class OverlapField(Field):
             columns[name] if is_list else columns[name][..., None]
             for name, is_list in zip(self.feature["of"], listed, strict=True)
         )
-        same = first[..., :, None] == second[..., None, :]
-        of_first, of_second = _distinct(first), _distinct(second)
-        common = _count(tf.reduce_any(same, -1) & of_first)
-        a, b = _count(of_first), _count(of_second)
+        a, b, either = (
+            _distinct(codes) for codes in (first, second, _both(first, second))
+        )
+        common = a + b - either
         measure = self.feature["measure"]
         if measure == "count":
             value = tf.math.log1p(common)
         elif measure == "share":
             value = tf.math.divide_no_nan(common, a)
         else:
-            value = tf.math.divide_no_nan(common, a + b - common)
+            value = tf.math.divide_no_nan(common, either)
         return tf.where((a > 0) & (b > 0), value, float("nan"))
 
 
+def _both(first, second):
+    """The entries of two lists as one, [..., L1 + L2]."""
+    leading = tf.broadcast_dynamic_shape(
+        tf.shape(first)[:-1], tf.shape(second)[:-1]
+    )
+    lists = [
+        tf.broadcast_to(codes, tf.concat([leading, tf.shape(codes)[-1:]], 0))
+        for codes in (first, second)
+    ]
+    return tf.concat(lists, -1)
+
+
 def _distinct(codes):
-    """Where a value stands for the first time, bool [..., L]; 0 is none."""
-    places = tf.range(tf.shape(codes)[-1])
-    same = codes[..., :, None] == codes[..., None, :]
-    before = same & (places < places[:, None])
-    return (codes > 0) & ~tf.reduce_any(before, -1)
+    """How many values stand in each list, float32 [...]; 0 is none.
 
-
-def _count(mask):
-    return tf.reduce_sum(tf.cast(mask, tf.float32), -1)
+    Sorted, as a comparison of all pairs would be too much of a long list.
+    """
+    codes = tf.sort(codes, axis=-1)
+    differs = codes[..., 1:] > codes[..., :-1]
+    is_new = tf.concat([tf.ones_like(codes[..., :1], tf.bool), differs], -1)
+    return tf.reduce_sum(tf.cast(is_new & (codes > 0), tf.float32), -1)

@@ -1,12 +1,18 @@
 """Features to a logit: crosses beside a deep network."""
 
+import math
 from collections.abc import Sequence
+
+import numpy as np
 
 from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.building import built
 from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.dropout import Dropout
 from tfadrec.layers.interaction.cross_network import CrossNetwork
+from tfadrec.ops.kept_between import kept_between
+
+_NO_BOUNDS = {"least": -math.inf, "largest": math.inf}
 
 
 @register
@@ -29,6 +35,8 @@ class CTRHead(CheckedLayer):
       dropout: share of hidden activations dropped in training, in [0, 1).
       units: how many outputs there are, >= 1.
       starts_at_zero: whether all outputs are zero before training.
+      is_bounded: whether there are weights, not trained, that outputs are kept
+        between; infinite until `keep_between` is called.
 
     Call args:
       inputs: float [..., F].
@@ -59,6 +67,7 @@ class CTRHead(CheckedLayer):
         dropout: float = 0.0,
         units: int = 1,
         starts_at_zero: bool = False,
+        is_bounded: bool = False,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -78,6 +87,7 @@ class CTRHead(CheckedLayer):
         self.hidden_units = tuple(hidden_units)
         self.units = units
         self.starts_at_zero = starts_at_zero
+        self.is_bounded = is_bounded
         self.cross_layers = cross_layers
         self.cross_rank = cross_rank
         self.dropout = dropout
@@ -130,11 +140,37 @@ class CTRHead(CheckedLayer):
             ),
             [None, crossed + deep],
         )
+        self._bounds = [
+            self.add_weight(
+                name,
+                shape=[self.units],
+                dtype="float32",
+                initializer=keras.initializers.Constant(value),
+                trainable=False,
+                experimental_autocast=False,
+            )
+            for name, value in _NO_BOUNDS.items()
+            if self.is_bounded
+        ]
         super().build(input_shape)
 
-    def start_at(self, level: float) -> None:
-        """Has outputs that are zero at the start begin there; it is built."""
-        self._output.bias.assign(tf.fill([self.units], float(level)))
+    def start_at(self, outputs: np.ndarray) -> None:
+        """Has outputs that are zero at the start begin there; it is built.
+
+        Args:
+          outputs: [units].
+        """
+        self._output.bias.assign(outputs)
+
+    def keep_between(self, least: np.ndarray, largest: np.ndarray) -> None:
+        """Sets the bounds of the outputs of a built layer that `is_bounded`.
+
+        Args:
+          least: [units], may be infinite.
+          largest: the same.
+        """
+        for bound, values in zip(self._bounds, (least, largest), strict=True):
+            bound.assign(values)
 
     def call(self, inputs, training=None):
         deep = inputs
@@ -147,6 +183,10 @@ class CTRHead(CheckedLayer):
             parts = [inputs]
         parts = [tf.cast(part, tf.float32) for part in parts]
         logits = self._output(tf.concat(parts, axis=-1))
+        if self.is_bounded:
+            # A way back is for training: explanations need the true gradient.
+            keep = kept_between if training else tf.clip_by_value
+            logits = keep(logits, *map(tf.identity, self._bounds))
         return tf.squeeze(logits, -1) if self.units == 1 else logits
 
     def get_config(self):
@@ -158,4 +198,5 @@ class CTRHead(CheckedLayer):
             "dropout": self.dropout,
             "units": self.units,
             "starts_at_zero": self.starts_at_zero,
+            "is_bounded": self.is_bounded,
         }

@@ -144,7 +144,12 @@ class Answerer:
         left = end - time.monotonic()
         if left <= 0:
             raise self._late()
-        outputs = servable.run(signature, inputs, left)
+        try:
+            outputs = servable.run(signature, inputs, left)
+        except RequestError as error:
+            if error.code == "DEADLINE_EXCEEDED":
+                raise self._late() from error
+            raise
         self.drift.add(servable, inputs, outputs)
         return outputs
 
@@ -156,5 +161,7 @@ class Answerer:
         return RequestError(
             "DEADLINE_EXCEEDED",
             f"an answer may take {self.limits.seconds:g} s. Received: a "
-            "request that takes longer. Send fewer rows or ads.",
+            "request that takes longer. Ask again if it is the first of its "
+            "signature, whose graph is prepared then; else send fewer rows or "
+            "ads.",
         )

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -20,8 +21,14 @@ _CODES = (
 )
 
 
+#: `tf.debugging` puts the names of nodes, and their values, after a message.
+_ASSERTED = re.compile(r"assertion failed: \[(.*?)\](?: \[|$)", re.MULTILINE)
+
+
 def _reason(message: str) -> str:
     """What an op said, without the names of nodes around it."""
+    if asserted := _ASSERTED.search(message):
+        return asserted[1]
     for line in message.split("\n"):
         said = line.removeprefix("Graph execution error:").strip()
         if said and not said.startswith("Detected at node"):
