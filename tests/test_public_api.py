@@ -300,9 +300,9 @@ PUBLIC = {
     "tfadrec.monitoring": [
         "MeasuredWindow",
         "Profile",
+        "Watch",
         "picture",
         "prometheus_page",
-        "watch",
     ],
     "tfadrec.retrieval": [
         "AnchorVectors",

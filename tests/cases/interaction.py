@@ -53,6 +53,7 @@ CASES = {
             dropout=0.37,
             units=2,
             starts_at_zero=True,
+            is_bounded=True,
             **kwargs,
         ),
         lambda batch, time: normal(batch, time, D),

@@ -12,7 +12,7 @@ from tfadrec import data, training
 from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
 from tfadrec.metrics import ranking
-from tfadrec.training.fit import _warn_of_one_class, check_told
+from tfadrec.training.checks import check_told, warn_of_one_class
 from tfadrec.training.saved_state import best_epoch, read_history
 
 
@@ -428,8 +428,8 @@ def test_rows_of_one_class_are_told(ranker, parts, caplog):
         labels={**labels, "clicked": 0 * labels["clicked"]},
     )
     valid = dataclasses.replace(parts[1], impressions=rows)
-    _warn_of_one_class(ranker, parts[0], "training rows")
-    _warn_of_one_class(ranker, valid, "validation rows")
+    warn_of_one_class(ranker, parts[0], "training rows")
+    warn_of_one_class(ranker, valid, "validation rows")
     (line,) = (r.getMessage() for r in caplog.records)
     said = f"clicked is 0 in all {len(valid):,} validation rows: nothing can"
     assert line.startswith(said)

@@ -8,7 +8,6 @@ from typing import Literal, get_args
 import numpy as np
 
 from tfadrec.core.errors import InputError
-from tfadrec.core.one_class import one_class
 from tfadrec.core.ranges import Index, Rows, Steps
 from tfadrec.core.takes import takes
 from tfadrec.core.work_folder import WorkFolder
@@ -18,6 +17,14 @@ from tfadrec.models import RankingModel
 from tfadrec.runs.check import check_sections
 from tfadrec.runs.folder import run_folder
 from tfadrec.training.by_size import batch_size_of, count_examples
+from tfadrec.training.checks import (
+    check_amounts,
+    check_goal,
+    check_labels,
+    check_shares,
+    check_told,
+    warn_of_one_class,
+)
 from tfadrec.training.fitted import write_run
 from tfadrec.training.run_epochs import run_epochs
 from tfadrec.training.without_steps import METRICS, PREDICT_BATCH, mix, start
@@ -168,12 +175,12 @@ def fit_in(
     for rows, what in ((train, "training rows"), (valid, "validation rows")):
         if rows is not None:
             check_labels(model, rows)
-            _warn_of_one_class(model, rows, what)
+            warn_of_one_class(model, rows, what)
     if valid is not None:
         check_told(model, valid, monitor)
     examples = count_examples(train, by)
     batch_size = batch_size or batch_size_of(train, by)
-    _check_shares(model, batch_size)
+    check_shares(model, batch_size)
     steps = steps_per_epoch or max(1, examples // batch_size)
     if not model.built:
         model.build()
@@ -253,158 +260,3 @@ class _Watch:
                 _FAR,
                 logits[np.argmax(np.abs(logits))],
             )
-
-
-def _check_shares(model: RankingModel, batch_size: int) -> None:
-    """Refuses batches that cannot be shared out in equal parts."""
-    replicas = model.distribute_strategy.num_replicas_in_sync
-    if batch_size % replicas:
-        raise InputError(
-            "`batch_size` must be a multiple of the number of replicas, which "
-            f"share a batch out. Received: batch_size={batch_size} of "
-            f"{replicas} replicas. Take {batch_size + -batch_size % replicas}."
-        )
-
-
-def check_goal(
-    model: RankingModel, by: str = "row", monitor: str = "val_auc"
-) -> None:
-    """Refuses what does not go with the losses of a model.
-
-    Args:
-      model: any model.
-      by: see `fit`.
-      monitor: see `fit`.
-
-    Raises:
-      InputError: for rows where a loss compares the ads of a request, or a
-        metric that the first task does not have.
-    """
-    is_binary = model.task_losses[model.tasks[0]].is_binary
-    if is_binary == (monitor == "val_rmse"):
-        raise InputError(
-            "`monitor` must be a metric of the first task: val_rmse for real "
-            f"labels, another for binary ones. Received: {monitor!r} for "
-            f"{model.tasks[0]!r}."
-        )
-    comparing = [
-        f"{loss.name} for {task}"
-        for task, loss in model.task_losses.items()
-        if loss.by_request
-    ]
-    if by == "row" and comparing:
-        raise InputError(
-            "a loss that compares the ads of a request needs `by: request`. "
-            f"Received: by='row' with {', '.join(comparing)}."
-        )
-
-
-def check_labels(model: RankingModel, dataset: Dataset) -> None:
-    """Refuses labels that are not what the losses of a model are for.
-
-    Args:
-      model: any model.
-      dataset: whose labels it would learn.
-
-    Raises:
-      InputError: for a label that the dataset does not have, or that is not 0
-        or 1 where the loss is a binary one, or where all rows have the weight
-        0.
-    """
-    rows = dataset.impressions
-    if rows.weights is not None and len(rows.weights) and not any(rows.weights):
-        raise InputError(
-            "rows to train or to measure on must not all have the weight 0. "
-            f"Received: {len(rows.weights):,} rows that do. Take other shares "
-            "of rows, or mend the weights."
-        )
-    for task, loss in model.task_losses.items():
-        labels = rows.labels.get(task)
-        if labels is None:
-            raise InputError(
-                "tasks must be labels of the dataset, which has "
-                f"{', '.join(rows.labels)}. Received: {task!r}. Correct "
-                "`tasks` of the model."
-            )
-        if not loss.is_binary:
-            continue
-        others = labels[(labels != 0) & (labels != 1)]
-        if len(others):
-            raise InputError(
-                f"the loss {loss.name} is for labels of 0 and 1. Received: "
-                f"{task} with {others[0]:g} and others. Name a loss for real "
-                f"labels: `ranker: {{losses: {{{task}: squared}}}}`, or huber, "
-                "or ziln for amounts that are mostly 0."
-            )
-
-
-def check_told(model: RankingModel, valid: Dataset, monitor: str) -> None:
-    """Refuses to choose by a metric that validation rows do not tell.
-
-    Args:
-      model: any model.
-      valid: the rows, whose labels are those of its losses.
-      monitor: see `fit`.
-
-    Raises:
-      InputError: for a metric within users where no user has both values of
-        the first task.
-    """
-    if monitor not in ("val_gauc", "val_uauc"):
-        return
-    rows, task = valid.impressions, model.tasks[0]
-    counted = np.ones(len(rows.users)) if rows.weights is None else rows.weights
-    users = [
-        rows.users[(counted > 0) & (rows.labels[task] == value)]
-        for value in (0, 1)
-    ]
-    # Rows of one value tell no other metric either: of these is warned.
-    if all(map(len, users)) and not len(np.intersect1d(*users)):
-        raise InputError(
-            "`monitor` must be a metric that the validation rows tell. "
-            f"Received: {monitor!r} with {len(rows.users):,} rows, of which no "
-            f"user has both values of {task}. Take `fit: {{monitor: "
-            "val_auc}`, or more rows by `data: {valid: …}`."
-        )
-
-
-def check_amounts(model: RankingModel, dataset: Dataset) -> None:
-    """Refuses losses of amounts for labels of 0 and 1.
-
-    Of all rows to learn from: a day may have a single sale, of an amount of 1.
-
-    Args:
-      model: any model.
-      dataset: whose labels it would learn.
-
-    Raises:
-      InputError: for a loss of amounts whose labels are 0 and 1, both.
-    """
-    for task, loss in model.task_losses.items():
-        labels = dataset.impressions.labels.get(task)
-        if loss.is_binary or labels is None:
-            continue
-        ones = np.count_nonzero(labels == 1)
-        if 0 < ones < len(labels) == ones + np.count_nonzero(labels == 0):
-            raise InputError(
-                f"the loss {loss.name} is for amounts. Received: {task}, whose "
-                f"labels are 0 and 1. Leave {task} out of `losses`, or name "
-                "binary."
-            )
-
-
-def _warn_of_one_class(
-    model: RankingModel, dataset: Dataset, what: str
-) -> None:
-    """Says where rows tell nothing of a task of labels 0 and 1."""
-    rows = dataset.impressions
-    for task, loss in model.task_losses.items():
-        if loss.is_binary:
-            found = one_class(task, rows.labels[task], rows.weights, what)
-            if found:
-                _LOG.warning(
-                    "%s: nothing can be learned or told of it there. Take "
-                    "other shares by `data: {valid: …, test: …}`, or more "
-                    "rows.",
-                    found,
-                )

@@ -22,7 +22,7 @@ from tfadrec.metrics import ranking
 from tfadrec.runs.folder import JOINED
 from tfadrec.runs.record import fingerprint
 from tfadrec.training.by_size import chosen_by_size
-from tfadrec.training.fit import check_goal
+from tfadrec.training.checks import check_goal
 from tfadrec.training.grow_vocabulary import grow_vocabulary
 from tfadrec.training.members import OF_RUNS
 from tfadrec.training.run import Run, train

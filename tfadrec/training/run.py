@@ -33,7 +33,7 @@ from tfadrec.runs.task import Task, read_task
 from tfadrec.training import version_1
 from tfadrec.training.build import build_ranker, check_builds
 from tfadrec.training.by_size import chosen_by_size, fold_in_chosen
-from tfadrec.training.fit import (
+from tfadrec.training.checks import (
     check_amounts,
     check_goal,
     check_labels,
@@ -164,9 +164,9 @@ def _train(
         check_text(config.text)
     ranker = check_builds(config, schema, allow_import)
     goal = {k: v for k, v in config.fit.items() if k in ("by", "monitor")}
+    check_goal(ranker, **goal)
     dataset = open_dataset(data)
     check_amounts(ranker, dataset)
-    check_goal(ranker, **goal)
     check_labels(ranker, dataset)
     record = {
         "data": data_path(data),

@@ -18,7 +18,8 @@ from tfadrec.models import AdRanker
 from tfadrec.runs.before import check_update, data_path
 from tfadrec.runs.folder import JOINED, run_folder
 from tfadrec.runs.record import begun, fingerprint
-from tfadrec.training.fit import check_labels, fit_in
+from tfadrec.training.checks import check_labels
+from tfadrec.training.fit import fit_in
 from tfadrec.training.fitted import save_model_of
 from tfadrec.training.grow_vocabulary import grow_vocabulary
 from tfadrec.training.members import OF_RUNS
