@@ -12,8 +12,9 @@ from tfadrec.data.features import as_of
 from tfadrec.data.intake import limits
 from tfadrec.data.intake.coded_tables import joined
 from tfadrec.data.intake.id_hashes import hashes_of
+from tfadrec.data.intake.of_rows import key_of
 from tfadrec.data.intake.parts import Parts
-from tfadrec.data.intake.rate_keys import RateKeys, key_of
+from tfadrec.data.intake.rate_keys import RateKeys
 from tfadrec.data.intake.spilled_table import SpilledTable
 from tfadrec.data.intake.workspace import Workspace
 

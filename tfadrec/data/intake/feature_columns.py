@@ -18,6 +18,7 @@ from tfadrec.data.features import KINDS
 from tfadrec.data.intake.feature_parser import FeatureParser
 from tfadrec.data.intake.feature_spec import FeatureSpec
 from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.intake.of_rows import key_of
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.spilled_table import SpilledTable
 
@@ -89,13 +90,13 @@ def in_order(specs: Sequence[FeatureSpec]) -> list[FeatureSpec]:
         )
         for spec in specs
     }
-    key_of = {_name_of(spec.key, names): spec.key for spec in specs}
+    keys = {_name_of(spec.key, names): spec.key for spec in specs}
     ordered: dict[str, FeatureSpec] = {}
     while waiting:
         ready = [
             spec
             for spec in waiting.values()
-            if all(key_of[name] in ordered for name in spec.references)
+            if all(keys[name] in ordered for name in spec.references)
         ]
         if not ready:
             raise InputError(
@@ -110,13 +111,13 @@ def in_order(specs: Sequence[FeatureSpec]) -> list[FeatureSpec]:
 
 def named_columns(table: pa.Table, schema: Schema) -> pa.Table:
     """The table with its features' columns called as the schema says."""
-    names = {f"{f.entity}.{f.name}": f.column for f in schema.features}
+    names = {key_of(f): f.column for f in schema.features}
     return table.rename_columns([names.get(n, n) for n in table.column_names])
 
 
 def keyed_columns(table: pa.Table, schema: Schema) -> pa.Table:
     """A dataset's table with its features' columns called by their keys."""
-    keys = {f.column: f"{f.entity}.{f.name}" for f in schema.features}
+    keys = {f.column: key_of(f) for f in schema.features}
     return table.rename_columns([keys.get(n, n) for n in table.column_names])
 
 

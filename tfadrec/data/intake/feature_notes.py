@@ -12,7 +12,7 @@ from tfadrec.core.feature import Feature
 from tfadrec.data.columns import Column, as_array, chunks_of
 from tfadrec.data.features import KINDS, maps
 from tfadrec.data.intake.ledger import Ledger
-from tfadrec.data.intake.of_rows import of_rows
+from tfadrec.data.intake.of_rows import key_of, of_rows
 from tfadrec.data.intake.spilled_table import SpilledTable
 
 Table: TypeAlias = pa.Table | SpilledTable
@@ -164,14 +164,10 @@ _CHECKS: Mapping[str, Callable[..., str]] = {
 }
 
 
-def _key(feature: Feature) -> str:
-    return f"{feature.entity}.{feature.name}"
-
-
 def _column(feature: Feature, tables: Mapping[str, Table | None]) -> Column:
     table = tables[feature.entity]
     assert table is not None
-    return table[_key(feature)]
+    return table[key_of(feature)]
 
 
 def _are_in(column: Column, values: pa.Array) -> bool:
@@ -206,7 +202,7 @@ def _pieces(
     """The rows that an expression has a value for, the first ones twice."""
     table = tables[feature.entity]
     assert table is not None
-    wanted = {"ad_id", "user_id", *map(_key, read)}
+    wanted = {"ad_id", "user_id", *map(key_of, read)}
     names = [name for name in table.column_names if name in wanted]
     batches = [table] if isinstance(table, pa.Table) else table.batches(names)
     for batch in batches:

@@ -17,6 +17,7 @@ from tfadrec.data.features.value_counts import value_counts
 from tfadrec.data.intake.feature_columns import in_order
 from tfadrec.data.intake.feature_spec import FeatureSpec
 from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.intake.of_rows import key_of
 from tfadrec.data.intake.spilled_table import SpilledTable
 
 #: Settings that stand in the schema as they were given.
@@ -96,7 +97,7 @@ class KeepSchema:
             name: table[name] for table in tables for name in table.column_names
         }
         for feature in self.schema.features:
-            column = columns.get(f"{feature.entity}.{feature.name}")
+            column = columns.get(key_of(feature))
             if column is not None:
                 self._check(feature, column)
                 if fault := _unknown(feature, column):
@@ -167,7 +168,7 @@ class KeepSchema:
 
 def _reference_names(features: Sequence[Feature]) -> dict[str, str]:
     """Tensor -> how features refer to it, as `in_order` gives that."""
-    keys = {f.tensor: f"{f.entity}.{f.name}" for f in features}
+    keys = {f.tensor: key_of(f) for f in features}
     times = collections.Counter([*keys.values(), *(f.name for f in features)])
     return {
         f.tensor: f.name if times[f.name] == 1 else keys[f.tensor]

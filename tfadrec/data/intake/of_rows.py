@@ -31,9 +31,14 @@ def of_rows(
       missing: what a row has whose id the table lacks.
     """
     table = tables.get(feature.entity, rows)
-    values = read(table[f"{feature.entity}.{feature.name}"], feature)
+    values = read(table[key_of(feature)], feature)
     if table is rows:
         return values
     name = ID_OF[feature.entity]
     places = rows_of(rows[name], table[name].combine_chunks())
     return np.append(np.array(missing, values.dtype), values)[places]
+
+
+def key_of(feature: Feature) -> str:
+    """The name of a feature's column until the dataset is written."""
+    return f"{feature.entity}.{feature.name}"

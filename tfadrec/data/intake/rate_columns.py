@@ -10,8 +10,8 @@ from tfadrec.core.schema import Schema
 from tfadrec.data.columns import as_codes
 from tfadrec.data.features import as_of, counted
 from tfadrec.data.intake.event_counts import event_counts, spilled_event_counts
-from tfadrec.data.intake.of_rows import ID_OF
-from tfadrec.data.intake.rate_keys import RateKeys, key_of
+from tfadrec.data.intake.of_rows import ID_OF, key_of
+from tfadrec.data.intake.rate_keys import RateKeys
 from tfadrec.data.intake.spilled_table import SpilledTable
 from tfadrec.data.intake.workspace import Workspace
 

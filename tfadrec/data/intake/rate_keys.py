@@ -63,8 +63,3 @@ class RateKeys:
 
 def _codes_of(column: pa.ChunkedArray, feature: Feature) -> np.ndarray:
     return KINDS[feature.kind].encode(column, feature)[feature.tensor]
-
-
-def key_of(feature: Feature) -> str:
-    """The name of a feature's column until the dataset is written."""
-    return f"{feature.entity}.{feature.name}"
