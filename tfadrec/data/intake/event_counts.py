@@ -101,17 +101,34 @@ def repeated_events(events: SpilledTable) -> tuple[int, int]:
       of a skipped ad.
     """
     count = _parts(events)
-    done = _not_skipped(
-        joined(
-            batch.filter(pa.array(_part_of(batch, count) == 0))
-            for batch in events.batches(_DONE)
-        )
+    batches = events.batches(_DONE)
+    if count > 1:
+        batches = (b.filter(pa.array(_part_of(b, count) == 0)) for b in batches)
+    done = _not_skipped(joined(batches))
+    ads, users = (
+        as_codes(done[name]).indices.to_numpy().astype(np.int64)
+        for name in _PAIR
     )
-    codes = [as_codes(done[name]).indices.to_numpy() + 1 for name in _PAIR]
-    pairs, times = as_of.group_of(codes), done["timestamp"].to_numpy()
-    ones = np.ones(len(done))
-    (before,) = as_of.sums_before(pairs, times, pairs, times, [ones])
+    pairs, times = _often(
+        ads * (users.max(initial=0) + 1) + users, done["timestamp"].to_numpy()
+    )
+    groups = np.unique(pairs, return_inverse=True)[1] + 1
+    ones = np.ones(len(groups))
+    (before,) = as_of.sums_before(groups, times, groups, times, [ones])
     return int((before > 0).sum()), len(done)
+
+
+def _often(
+    pairs: np.ndarray, times: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Those of pairs that come more than once: of a large log often few."""
+    ordered = np.sort(pairs)
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    if not len(twice):
+        return pairs[:0], times[:0]
+    at = np.minimum(np.searchsorted(twice, pairs), len(twice) - 1)
+    is_there = twice[at] == pairs
+    return pairs[is_there], times[is_there]
 
 
 def _not_skipped(events: pa.Table) -> pa.Table:
