@@ -67,10 +67,17 @@ def test_hits_among_more_ranks_than_a_request_has_ads_are_not_told(
     )
     of_one = evaluate(model, dataset, k=1).metrics["clicked"]
     assert of_one["hit@1"] == of_one["recall@1"] == 0.5
-    of_all = evaluate(model, dataset, k=2).metrics["clicked"]
+    evaluation = evaluate(model, dataset, k=2)
+    of_all = evaluation.metrics["clicked"]
     assert math.isnan(of_all["hit@2"])
     assert math.isnan(of_all["recall@2"])
     assert of_all["mrr"] == 0.75
+    names = [row[0] for row in evaluation.rows("clicked")]
+    assert "mrr" in names
+    assert not {"hit@2", "recall@2"} & set(names)
+    assert str(evaluation).endswith(
+        "\n\nUndefined for these rows: hit@2, recall@2."
+    )
 
 
 def test_slices_by_training_impressions_and_history(

@@ -60,21 +60,46 @@ class Evaluation:
         }
 
     def rows(self, task: str) -> list[list[str]]:
-        """Table cells: a header, then a metric per row, a slice per column."""
-        columns = {"all": self.metrics[task]} | {
-            name: tasks[task] for name, tasks in self.slices.items()
-        }
+        """Table cells: a header, then a metric per row, a slice per column.
+
+        Metrics of `undefined` have no row.
+        """
+        columns, undefined = self._columns(task), self.undefined(task)
         return [[task, *columns]] + [
             [name, *(format_metric(name, c[name]) for c in columns.values())]
             for name in self.metrics[task]
+            if name not in undefined
         ]
+
+    def undefined(self, task: str) -> list[str]:
+        """The metrics that are nan over all impressions and in each slice."""
+        columns = self._columns(task).values()
+        return [
+            name
+            for name in self.metrics[task]
+            if all(math.isnan(column[name]) for column in columns)
+        ]
+
+    def undefined_line(self, task: str) -> str:
+        """What the table of `rows` leaves out, or ""."""
+        names = ", ".join(self.undefined(task))
+        return names and f"Undefined for these rows: {names}."
+
+    def _columns(self, task: str) -> dict[str, Metrics]:
+        return {"all": self.metrics[task]} | {
+            name: tasks[task] for name, tasks in self.slices.items()
+        }
 
     def table(self) -> str:
         """An aligned text table per task, or several where slices are many."""
         return "\n\n".join(
-            align(part)
+            part
             for task in self.metrics
-            for part in in_parts(self.rows(task))
+            for part in (
+                *map(align, in_parts(self.rows(task))),
+                self.undefined_line(task),
+            )
+            if part
         )
 
     def __str__(self) -> str:

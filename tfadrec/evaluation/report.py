@@ -96,6 +96,8 @@ def write_report(
         body.append(f"<h3>{escape(name)}</h3>")
         for task in evaluation.metrics:
             body += map(table, in_parts(evaluation.rows(task)))
+            if line := evaluation.undefined_line(task):
+                body.append(f"<p>{escape(line)}</p>")
     if choices:
         body += ["<h2>What the first ad of a request brings</h2>"]
         body.append(table(choices_rows(choices)))
