@@ -162,7 +162,7 @@ class _Log:
 
 
 def _seconds(step, batches, count: int) -> tuple[float, float]:
-    """The time of some steps, and of each, until the last one's loss is there."""
+    """The time until some steps' last loss is there, and of each step."""
     begun = time.perf_counter()
     for batch in itertools.islice(itertools.cycle(batches), count):
         (loss,) = step(batch).values()
