@@ -58,9 +58,10 @@ class _Sizes:
     mark: int = 131_072
     lookups: tuple[int, ...] = (204_800, 1_638_400, 6_553_600)
     seconds: float = 0.6  # of a round
+    xla: tuple[bool, ...] = (False, True)
 
 
-_SMALL = _Sizes((12,), (64, 128), 20_000, 500, 20, 256, (1000,), 0.05)
+_SMALL = _Sizes((12,), (64, 128), 20_000, 500, 20, 256, (1000,), 0.05, (False,))
 
 
 def main() -> None:
@@ -251,7 +252,7 @@ def _mark(sizes: _Sizes, log: _Log) -> None:
         "SIM of 90, DIEN of 10": _long_and_short,
         "SIM of 100": layers.SIM,  # of 50 events by default
     }
-    for policy, name, jit in itertools.product(_POLICIES, made, (False, True)):
+    for policy, name, jit in itertools.product(_POLICIES, made, sizes.xla):
         keras.mixed_precision.set_global_policy(policy)
         ranker = _ranker(made[name](), few, length, jit)
         what = {"part": "mark", "model": name, "policy": policy, "xla": jit}
@@ -386,7 +387,7 @@ def _fed(sizes: _Sizes, log: _Log) -> None:
         step = ranker.make_train_function()
         sources = {"ready": fed.take(2).cache().repeat(), "made": fed}
         for name, source in sources.items():
-            what = {"part": "fed", "batches": name, "T": length, "batch": size}
+            what = {"part": "fed", "by": name, "T": length, "batch": size}
             log.measure(step, [iter(source)], size, sizes.seconds, **what)
     keras.mixed_precision.set_global_policy("float32")
 
