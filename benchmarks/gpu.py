@@ -41,7 +41,7 @@ from machine import describe, spread
 _SEED, _ROUNDS = 0, 5
 _POLICIES = ("mixed_bfloat16", "mixed_float16", "float32")
 #: Samples/s of one A100 80GB: batch 131,072, mixed precision, XLA; 484,361
-#: without XLA, with TF32 462,013 and 381,211.
+#: without XLA, and with TF32 462,013 and 381,211.
 _MARK = 571_728
 _SHORT = 10  # events that DIEN reads
 
