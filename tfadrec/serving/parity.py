@@ -36,8 +36,8 @@ from tfadrec.serving.scores import Scores
 #: `differences.largest`.
 PARITY = 1e-5
 #: The same in half precision, and in TF32, by which GPUs multiply float32:
-#: results then depend on the size of the batch, by which the kernel of a product
-#: is chosen.
+#: results then depend on the size of the batch, by which the kernel of a
+#: product is chosen.
 HALF_PARITY = 0.02
 #: How often a request of one size is timed for the report: a hundred calls are
 #: the fewest of which the 99th percentile leaves one out.
