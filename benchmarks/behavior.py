@@ -149,13 +149,13 @@ def _ranker(name: str, length: int):
     return make_ranker(encoder, arguments, length)
 
 
-def make_catalogue():
-    """Ads that have a category and nothing else."""
+def make_catalogue(ads: int = ADS, kinds: int = CATEGORIES):
+    """Ads that have one of so many categories and nothing else."""
     from tfadrec.core.feature import Feature
     from tfadrec.data.catalogue import Catalogue
 
-    count = ADS - 1
-    names = tuple(map(str, range(1, CATEGORIES)))
+    count = ads - 1
+    names = tuple(map(str, range(1, kinds)))
     name = "category"
     kind = Feature(name, "ad", "category", name, name, vocabulary=names)
     return Catalogue(
@@ -164,7 +164,7 @@ def make_catalogue():
         descriptions=[""] * count,
         tags=[[]] * count,
         features=(kind,),
-        columns={name: categories()[1:]},
+        columns={name: categories(ads, kinds)[1:]},
     )
 
 
@@ -192,9 +192,9 @@ def make_ranker(encoder: str, arguments: dict, length: int):
     return ranker
 
 
-def categories() -> np.ndarray:
+def categories(ads: int = ADS, kinds: int = CATEGORIES) -> np.ndarray:
     random = np.random.default_rng(_SEED)
-    return random.integers(1, CATEGORIES, ADS).astype(np.int32)
+    return random.integers(1, kinds, ads).astype(np.int32)
 
 
 def _rows(count: int, length: int, peer: bool):

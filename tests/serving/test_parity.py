@@ -153,3 +153,16 @@ def test_texts_that_are_encoded_anew_may_differ_as_they_are_magnified(
         ad_tower=types.SimpleNamespace(text_space=space)
     )
     assert parity.bound_of_texts(ranker) == pytest.approx(bound)
+
+
+def test_products_of_a_gpu_are_rounded(monkeypatch):
+    assert parity.bound_of() == parity.PARITY
+    config = parity.tf.config
+    monkeypatch.setattr(config, "list_physical_devices", lambda _: ["a GPU"])
+    assert parity.bound_of() == parity.HALF_PARITY
+    enable = config.experimental.enable_tensor_float_32_execution
+    enable(False)
+    try:
+        assert parity.bound_of() == parity.PARITY
+    finally:
+        enable(True)

@@ -35,8 +35,9 @@ from tfadrec.serving.scores import Scores
 #: The largest difference between a served and a trained score; see
 #: `differences.largest`.
 PARITY = 1e-5
-#: The same in half precision: results then depend on the size of the batch, by
-#: which the kernel of a product is chosen.
+#: The same in half precision, and in TF32, by which GPUs multiply float32:
+#: results then depend on the size of the batch, by which the kernel of a
+#: product is chosen.
 HALF_PARITY = 0.02
 #: How often a request of one size is timed for the report: a hundred calls are
 #: the fewest of which the 99th percentile leaves one out.
@@ -150,10 +151,17 @@ def check_parity(
 
 def bound_of(*layers: Ranker | AdRetriever | TextEncoder | None) -> float:
     """How far scores may differ that depend on what some layers make."""
-    is_exact = all(
+    is_exact = not _has_tf32() and all(
         layer is None or layer.compute_dtype == "float32" for layer in layers
     )
     return PARITY if is_exact else HALF_PARITY
+
+
+def _has_tf32():
+    return bool(
+        tf.config.list_physical_devices("GPU")
+        and tf.config.experimental.tensor_float_32_execution_enabled()
+    )
 
 
 def bound_of_texts(ranker: Ranker) -> float:
