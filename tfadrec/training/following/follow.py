@@ -11,6 +11,7 @@ from tfadrec.core.owned_folder import local_path
 from tfadrec.core.read_json import read_json
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.intake.join_datasets import join_datasets
+from tfadrec.data.intake.write import is_made
 from tfadrec.runs.before import data_path
 from tfadrec.runs.folder import JOINED, PLACE, require_intact, run_folder
 from tfadrec.runs.record import place_of_data, read_record
@@ -107,7 +108,7 @@ def _take(
     with folder.held():
         joined = folder.path / JOINED
         told = _read_place(folder.path)
-        if told is not None and joined.exists():
+        if told is not None and is_made(joined):
             return told
         found = source.next(place)
         if found is None:
