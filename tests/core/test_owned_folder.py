@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -330,6 +331,19 @@ def test_the_folders_of_others_beside_it_stay(out):
     fill(out.parent / "second")
     fill(out)
     assert sorted(os.listdir(out.parent)) == sorted([*others, "out", "second"])
+
+
+def test_whether_a_folder_is_made(out):
+    folder = OwnedFolder(out, "thing")
+    assert not folder.is_made
+    fill(out)
+    with scratch_folder.scratch_folder(out, "thing") as scratch:
+        assert folder.is_made
+        assert scratch.exists()
+        shutil.copytree(scratch, out.parent / "kept")
+    (out.parent / "kept").rename(scratch)  # as of a killed call
+    assert folder.is_made
+    assert alone(out)
 
 
 def test_the_scratch_of_a_call_that_still_runs_stays(out):

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import types
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from tfadrec.cli.main import main
 from tfadrec.core.bundle_folder import version_folder, version_numbers
 from tfadrec.core.errors import InputError
 from tfadrec.core.manifest import NAME, Manifest
+from tfadrec.core.scratch_folder import scratch_folder
 from tfadrec.deltas import apply_delta, write_delta
 
 TABLE = np.random.default_rng(0).normal(size=(4000, 16)).astype("f4")
@@ -159,6 +161,31 @@ def test_a_delta_that_would_fill_a_disk_is_refused(bundle, tmp_path):
     rewrite_sums(delta)
     with pytest.raises(InputError, match="pieces/variables/data is not"):
         apply_delta(bundle / "1", delta, tmp_path / "made")
+
+
+def test_a_version_without_room_is_refused(bundle, tmp_path, monkeypatch):
+    delta = write_delta(bundle / "1", bundle / "2", tmp_path / "delta")
+    room = types.SimpleNamespace(free=TABLE.nbytes)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: room)
+    with pytest.raises(OSError, match=r"26\d,\d+ bytes.* 256,000 are free"):
+        apply_delta(bundle / "1", delta, tmp_path / "a/made")
+    assert not (tmp_path / "a").exists()
+
+
+def test_what_a_killed_export_has_left_is_cleared(bundle, tmp_path):
+    """Its version is there, so the next delta is of another one."""
+    left = []
+    for target in ("2", "3"):
+        with scratch_folder(tmp_path / target, "bundle delta") as scratch:
+            (scratch / "fresh").mkdir()
+            shutil.copytree(scratch, tmp_path / "kept")
+        (tmp_path / "kept").rename(scratch)
+        left.append(scratch)
+    (left[1] / "old").mkdir()
+    write_delta(bundle / "1", bundle / "2", tmp_path / "4")
+    assert not left[0].exists()
+    # That may be the only copy of what was there.
+    assert (left[1] / "old").is_dir()
 
 
 def rewrite_sums(folder):

@@ -193,6 +193,19 @@ def test_wrong_gates(settings, message):
         serving.Gates.of(settings)
 
 
+@pytest.mark.parametrize("text", ["- auc\n", "5\n", "auc\n"])
+def test_gates_that_are_no_mapping(tmp_path, text):
+    gates = tmp_path / "gates.yaml"
+    gates.write_text(text)
+    result = CliRunner().invoke(
+        main,
+        ["promote", "shop", "--data", "none", "--gates", str(gates)],
+    )
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert "a config must be sections" in result.stderr
+
+
 @pytest.mark.slow
 def test_the_commands_on_real_versions(tmp_path):
     """Two versions that are one: no gate but for latency could be missed."""

@@ -65,8 +65,7 @@ def pretraining_folder(out: str | os.PathLike[str]) -> WorkFolder:
 
 
 def replay_folder(out: str | os.PathLike[str]) -> WorkFolder:
-    """The folder of a replay, whose days and runs have manifests of their own.
-    """
+    """The folder of a replay; its days and runs have their own manifests."""
     return WorkFolder(out, "replay", others=_REPLAYED)
 
 

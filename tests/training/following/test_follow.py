@@ -1,6 +1,7 @@
 """Every piece of a log is learned once, whenever the follower is killed."""
 
 import json
+import os
 import pathlib
 import shutil
 
@@ -195,6 +196,15 @@ def test_a_folder_of_datasets(tmp_path):
         FolderSource(tmp_path / "aa.txt")
     with pytest.raises(InputError, match="belong together"):
         FolderSource(tmp_path, "config.yaml")
+
+
+def test_names_that_no_place_can_hold(tmp_path):
+    source = FolderSource(tmp_path)
+    with pytest.raises(InputError, match="from the name of a day on"):
+        source.next(5)
+    os.mkdir(os.fsencode(tmp_path) + b"/day\xff")
+    with pytest.raises(InputError, match=r"Received: 'day\\udcff'"):
+        source.next(None)
 
 
 def test_a_folder_that_is_a_link_and_vanishes(tmp_path):
