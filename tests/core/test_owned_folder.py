@@ -2,12 +2,12 @@
 
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 
 import pytest
 
+from tests.killed import leave
 from tfadrec.core import owned_folder, scratch_folder
 from tfadrec.core.errors import InputError
 from tfadrec.core.exchange import exchange
@@ -340,8 +340,7 @@ def test_whether_a_folder_is_made(out):
     with scratch_folder.scratch_folder(out, "thing") as scratch:
         assert folder.is_made
         assert scratch.exists()
-        shutil.copytree(scratch, out.parent / "kept")
-    (out.parent / "kept").rename(scratch)  # as of a killed call
+    leave(out, "thing")
     assert folder.is_made
     assert alone(out)
 

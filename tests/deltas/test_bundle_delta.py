@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from tests.killed import leave
 from tests.training import small
 from tests.training.test_update import CONFIG, write_day
 from tfadrec import serving, training
@@ -16,7 +17,6 @@ from tfadrec.cli.main import main
 from tfadrec.core.bundle_folder import version_folder, version_numbers
 from tfadrec.core.errors import InputError
 from tfadrec.core.manifest import NAME, Manifest
-from tfadrec.core.scratch_folder import scratch_folder
 from tfadrec.deltas import apply_delta, write_delta
 
 TABLE = np.random.default_rng(0).normal(size=(4000, 16)).astype("f4")
@@ -174,18 +174,17 @@ def test_a_version_without_room_is_refused(bundle, tmp_path, monkeypatch):
 
 def test_what_a_killed_export_has_left_is_cleared(bundle, tmp_path):
     """Its version is there, so the next delta is of another one."""
-    left = []
-    for target in ("2", "3"):
-        with scratch_folder(tmp_path / target, "bundle delta") as scratch:
-            (scratch / "fresh").mkdir()
-            shutil.copytree(scratch, tmp_path / "kept")
-        (tmp_path / "kept").rename(scratch)
-        left.append(scratch)
+    left = [leave(tmp_path / n, "bundle delta") for n in ("2", "3")]
     (left[1] / "old").mkdir()
     write_delta(bundle / "1", bundle / "2", tmp_path / "4")
     assert not left[0].exists()
     # That may be the only copy of what was there.
     assert (left[1] / "old").is_dir()
+    apply_delta(bundle / "1", tmp_path / "4", tmp_path / "made")
+    left = leave(tmp_path / "made", "bundle version")
+    with pytest.raises(InputError, match="a version is written once"):
+        apply_delta(bundle / "1", tmp_path / "4", tmp_path / "made")
+    assert not left.exists()
 
 
 def rewrite_sums(folder):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from tests.killed import leave
 from tests.serving import worlds
 from tests.training import small
 from tfadrec import data, serving
@@ -158,6 +159,17 @@ def test_and_back(bundle, dataset):
     assert "versions: 1" in text  # it stays loaded
     assert serving.roll_back(path) == 1
     assert read_labels(path) == {"stable": 1, "canary": 2}
+
+
+def test_what_a_killed_call_has_left_is_cleared(bundle, dataset):
+    """Also where it had done its work, so that nothing is left to do."""
+    path, *_ = bundle
+    for call in (serving.roll_back, lambda path: promoted(path, dataset)):
+        left = leave(path / "manifest.json", "bundle")
+        with pytest.raises(InputError, match=r"the label previous|is both"):
+            call(path)
+        assert not left.exists()
+        write_labels(path, {"stable": 2, "canary": 2})
 
 
 def test_versions_that_are_not_there(bundle, dataset):

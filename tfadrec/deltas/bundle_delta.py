@@ -122,7 +122,7 @@ def apply_delta(
             "order, or copy the new version as a whole."
         )
     folder = OwnedFolder(out, VERSION)
-    if os.path.lexists(folder.path):
+    if folder.is_made:
         raise InputError(
             "a version is written once. Received: "
             f"{out}, which is there. Name another folder with --out."

@@ -181,6 +181,14 @@ def test_what_is_refused(stub, tmp_path):
         learn(stub, Lines(tmp_path, 1), out)
 
 
+def test_the_folder_of_something_else(stub, tmp_path):
+    for name in ("data", "run"):
+        before = contents(tmp_path / name)
+        with pytest.raises(InputError, match=f"{name}, which (is|also holds)"):
+            learn(stub, Lines(tmp_path, 1), tmp_path / name)
+        assert contents(tmp_path / name) == before
+
+
 def test_a_folder_of_datasets(tmp_path):
     source = FolderSource(tmp_path)
     assert source.next(None) is None
