@@ -29,13 +29,18 @@ def is_full(error: BaseException) -> bool:
 def as_os_errors() -> Iterator[None]:
     """Turns what libraries raise for files that they cannot write.
 
-    TensorFlow and safetensors have errors of their own.
+    TensorFlow and safetensors have errors of their own, tokenizers none.
 
     Raises:
       OSError: in place of their own errors, in one line.
     """
     try:
         yield
-    except (tf.errors.OpError, safetensors.SafetensorError) as error:
+    except OSError:
+        raise
+    except Exception as error:
+        of_files = (tf.errors.OpError, safetensors.SafetensorError)
+        if not (isinstance(error, of_files) or is_full(error)):
+            raise
         text = " ".join(str(getattr(error, "message", error)).split())[:500]
         raise OSError(f"a file cannot be written: {text}") from error
