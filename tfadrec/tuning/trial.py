@@ -85,9 +85,9 @@ def run_trial(
 
 def _copy(source: pathlib.Path, target: pathlib.Path) -> None:
     """A run as it is before the epochs that are still to come."""
+    clear_leftovers(target, "run")
     if target.exists():
         return
-    clear_leftovers(target, "run")
     with scratch_folder(target, "run") as scratch:
         fresh = scratch / FRESH
         shutil.copytree(source, fresh, ignore=shutil.ignore_patterns(MODEL))
