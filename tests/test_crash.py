@@ -178,14 +178,17 @@ def test_a_link_stays_a_link(world, name):
     is_run = name in ("evaluate", "calibrate")
     place = home / ("run" if is_run else "out")
     before = {each.name for each in home.iterdir()}
+    # A bundle is called as its folder is.
+    real = home / "real" / place.name
+    real.parent.mkdir()
     if place.exists():
-        place.rename(home / "real")
-    place.symlink_to("real")
+        place.rename(real)
+    place.symlink_to(f"real/{place.name}")
     complete(world, name, home)
-    assert os.readlink(place) == "real"
+    assert os.readlink(place) == f"real/{place.name}"
     made = {each.name for each in home.iterdir()} - {"cache"}
     pages = {"m.prom", "m.html"} if name == "monitor" else set()
     assert made == before | pages | {place.name, "real"}
     expected = sums(world.whole / name / place.name)
     assert expected
-    assert expected.keys() <= sums(home / "real").keys()
+    assert expected.keys() <= sums(real).keys()

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tests.killed import leave
 from tfadrec.core import owned_folder, scratch_folder
 from tfadrec.core.errors import InputError
 from tfadrec.core.exchange import exchange
@@ -330,6 +331,18 @@ def test_the_folders_of_others_beside_it_stay(out):
     fill(out.parent / "second")
     fill(out)
     assert sorted(os.listdir(out.parent)) == sorted([*others, "out", "second"])
+
+
+def test_whether_a_folder_is_made(out):
+    folder = OwnedFolder(out, "thing")
+    assert not folder.is_made
+    fill(out)
+    with scratch_folder.scratch_folder(out, "thing") as scratch:
+        assert folder.is_made
+        assert scratch.exists()
+    leave(out, "thing")
+    assert folder.is_made
+    assert alone(out)
 
 
 def test_the_scratch_of_a_call_that_still_runs_stays(out):

@@ -3,11 +3,13 @@
 import json
 import os
 import shutil
+import types
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from tests.killed import leave
 from tests.training import small
 from tests.training.test_update import CONFIG, write_day
 from tfadrec import serving, training
@@ -159,6 +161,30 @@ def test_a_delta_that_would_fill_a_disk_is_refused(bundle, tmp_path):
     rewrite_sums(delta)
     with pytest.raises(InputError, match="pieces/variables/data is not"):
         apply_delta(bundle / "1", delta, tmp_path / "made")
+
+
+def test_a_version_without_room_is_refused(bundle, tmp_path, monkeypatch):
+    delta = write_delta(bundle / "1", bundle / "2", tmp_path / "delta")
+    room = types.SimpleNamespace(free=TABLE.nbytes)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: room)
+    with pytest.raises(OSError, match=r"26\d,\d+ bytes.* 256,000 are free"):
+        apply_delta(bundle / "1", delta, tmp_path / "a/made")
+    assert not (tmp_path / "a").exists()
+
+
+def test_what_a_killed_export_has_left_is_cleared(bundle, tmp_path):
+    """Its version is there, so the next delta is of another one."""
+    left = [leave(tmp_path / n, "bundle delta") for n in ("2", "3")]
+    (left[1] / "old").mkdir()
+    write_delta(bundle / "1", bundle / "2", tmp_path / "4")
+    assert not left[0].exists()
+    # That may be the only copy of what was there.
+    assert (left[1] / "old").is_dir()
+    apply_delta(bundle / "1", tmp_path / "4", tmp_path / "made")
+    left = leave(tmp_path / "made", "bundle version")
+    with pytest.raises(InputError, match="a version is written once"):
+        apply_delta(bundle / "1", tmp_path / "4", tmp_path / "made")
+    assert not left.exists()
 
 
 def rewrite_sums(folder):

@@ -6,6 +6,7 @@ import pytest
 
 from tfadrec.core.errors import InputError
 from tfadrec.diagnosis import examine_sweep
+from tfadrec.tuning.files import search_folder
 
 SPACE = """
 optimizer:
@@ -92,6 +93,33 @@ def test_values_at_the_end_of_choices_and_of_integers(tmp_path):
 def test_seeds_that_move_more_than_settings(tmp_path):
     final = {"finalists": [{"trial": "0", "scores": [0.7, 0.6, 0.8]}]}
     assert sweep(tmp_path, GOOD, final) == [("noise", "val_auc", "warning")]
+
+
+@pytest.mark.parametrize(
+    "trials",
+    [
+        5,
+        [1],
+        {"a": 1},
+        [trial(0, "x"), trial(1, 0.5), trial(2, 0.5)],
+        [trial(n, 0.1 * n, rate=0) for n in range(4)],
+        [{}],
+    ],
+)
+def test_a_leaderboard_of_other_values(tmp_path, trials):
+    with pytest.raises(InputError, match="has other values") as told:
+        sweep(tmp_path, trials)
+    assert "\n" not in str(told.value)
+
+
+def test_a_leaderboard_that_was_changed(tmp_path):
+    folder = search_folder(tmp_path / "search")
+    with folder.held():
+        for name in ("search.json", "leaderboard.json"):
+            folder.write_text(name, "{}")
+    (folder.path / "leaderboard.json").write_text("[]")
+    with pytest.raises(InputError, match=r"where leaderboard\.json is not"):
+        examine_sweep(folder.path)
 
 
 def test_a_search_that_has_ended_nothing(tmp_path):

@@ -1,13 +1,14 @@
 """A log of requests beside the rows that a profile was made of."""
 
 import json
+import os
 
 import numpy as np
 import pytest
 
 from tests.serving import shop
 from tfadrec.core.errors import InputError
-from tfadrec.monitoring import Profile, Watch
+from tfadrec.monitoring import Profile, Watch, watch
 from tfadrec.monitoring.known_ids import KnownIds
 from tfadrec.serving.watched_rows import as_rows
 
@@ -302,6 +303,10 @@ def test_a_profile_is_kept(profile, tmp_path):
             "line 1",
         ),
         ('{"instances": [{"user": "a"}]}\n' * 3, "whose 3 lines none does"),
+        (
+            f'{{"inputs": {{"x": {"[" * 800 + "]" * 800}}}, "b64": 1}}',
+            "line 1 of",
+        ),
     ],
 )
 def test_lines_that_are_no_requests(profile, tmp_path, text, message):
@@ -350,6 +355,31 @@ def test_labels_of_which_none_is_known(profile, log, tmp_path, labels):
     file.write_text(labels and f'{{"id": "r1", "labels": [{labels}]}}')
     with pytest.raises(InputError, match=r"known.*where none is"):
         list(Watch(profile, log(count=3), file))
+
+
+@pytest.mark.parametrize("name", ["hour", "candidate_ads"])
+def test_what_is_nested_deeply_is_missing(profile, log, name):
+    """However deep the reader of JSON goes: Python's own stack is shorter."""
+
+    def change(row, n):
+        row[name] = []
+        for _ in range(300 + n):
+            row[name] = [row[name]]
+
+    (found,) = Watch(profile, log(change, 400), window=400)
+    assert found.shares[name] == {"missing": 1.0, "unknown": 0.0}
+
+
+def test_files_that_never_end(profile, log, tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path / "pipe", "/dev/zero", tmp_path):
+        with pytest.raises(InputError, match="a pipe, a device or a folder"):
+            list(Watch(profile, place))
+        with pytest.raises(InputError, match="a pipe, a device or a folder"):
+            list(Watch(profile, log(), place))
+    monkeypatch.setattr(watch, "_LONGEST", 100)
+    with pytest.raises(InputError, match=r"line 1 of .*more"):
+        list(Watch(profile, log()))
 
 
 def test_numbers_beyond_all_floats_are_missing(profile, log):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from tests.killed import leave
 from tests.serving import worlds
 from tests.training import small
 from tfadrec import data, serving
@@ -160,6 +161,17 @@ def test_and_back(bundle, dataset):
     assert read_labels(path) == {"stable": 1, "canary": 2}
 
 
+def test_what_a_killed_call_has_left_is_cleared(bundle, dataset):
+    """Also where it had done its work, so that nothing is left to do."""
+    path, *_ = bundle
+    for call in (serving.roll_back, lambda path: promoted(path, dataset)):
+        left = leave(path / "manifest.json", "bundle")
+        with pytest.raises(InputError, match=r"the label previous|is both"):
+            call(path)
+        assert not left.exists()
+        write_labels(path, {"stable": 2, "canary": 2})
+
+
 def test_versions_that_are_not_there(bundle, dataset):
     path, *_ = bundle
     shutil.rmtree(path / "2")
@@ -191,6 +203,19 @@ def test_rows_that_gates_cannot_be_measured_on(bundle, dataset):
 def test_wrong_gates(settings, message):
     with pytest.raises(InputError, match=message):
         serving.Gates.of(settings)
+
+
+@pytest.mark.parametrize("text", ["- auc\n", "5\n", "auc\n"])
+def test_gates_that_are_no_mapping(tmp_path, text):
+    gates = tmp_path / "gates.yaml"
+    gates.write_text(text)
+    result = CliRunner().invoke(
+        main,
+        ["promote", "shop", "--data", "none", "--gates", str(gates)],
+    )
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert "a config must be sections" in result.stderr
 
 
 @pytest.mark.slow

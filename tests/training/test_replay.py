@@ -7,6 +7,7 @@ from tests.training import small
 from tfadrec import data, evaluation, training
 from tfadrec.core.errors import InputError
 from tfadrec.data.sources import prepare_table
+from tfadrec.runs.before import check_replay
 from tfadrec.training.replay import _bounds as bounds
 
 YAML = """
@@ -138,6 +139,12 @@ def test_a_replay_of_several_rankers_is_refused(world, tmp_path):
     with pytest.raises(InputError, match="`fit` with ensemble and refit"):
         training.replay(world, several, tmp_path / "x")
     assert not (tmp_path / "x").exists()
+
+
+def test_the_command_goes_on_where_it_was(world, replayed):
+    """What it looks at before the work is no hindrance."""
+    _, out = replayed
+    check_replay(world, CONFIG, out)
 
 
 def test_the_folder_of_another_replay_or_of_others_is_refused(

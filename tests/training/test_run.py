@@ -21,6 +21,7 @@ from tfadrec.core.config import RunConfig
 from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
 from tfadrec.data.open_dataset import open_dataset
+from tfadrec.runs.folder import run_folder
 from tfadrec.training.measure_epochs import MeasureEpochs
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
@@ -333,6 +334,16 @@ def test_every_changed_bit_is_found(begun, name, mend):
     if "epoch" not in name:
         with pytest.raises(InputError, match=message):
             training.load_run(begun)
+
+
+def test_a_changed_calibration_is_found(begun):
+    folder = run_folder(begun)
+    with folder.held():
+        folder.write_text("calibration.json", '{"tasks": {}, "field": null}')
+    assert training.load_run(begun).calibration.tasks == {}
+    (begun / "calibration.json").write_text('{"tasks": {}, "field": "x"}')
+    with pytest.raises(InputError, match=r"calibration\.json is not\. Remove"):
+        training.load_run(begun)
 
 
 def test_rows_of_one_class_are_no_calibration(tmp_path):

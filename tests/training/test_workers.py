@@ -1,6 +1,7 @@
 """Several processes train one model as one does, and survive a kill."""
 
 import json
+import math
 import os
 import pathlib
 import random
@@ -60,6 +61,13 @@ def test_the_chief_comes_before_the_workers(monkeypatch):
     [
         ("{", "TF_CONFIG must be JSON with a `cluster`"),
         ("[]", "TF_CONFIG must be JSON"),
+        ("[" * 100_000, "TF_CONFIG must be JSON"),
+        (
+            json.dumps(
+                {"cluster": PAIR, "task": {"type": "worker", "index": math.inf}}
+            ),
+            "TF_CONFIG must be JSON",
+        ),
         (json.dumps({"cluster": PAIR}), "TF_CONFIG must be JSON"),
         (
             json.dumps(

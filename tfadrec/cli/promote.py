@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from tfadrec.cli.command import Command, load_tensorflow, read_yaml_file
+from tfadrec.core.config import read_settings
 from tfadrec.core.errors import TfadrecError
-from tfadrec.core.read_yaml import read_yaml
 from tfadrec.data.dataset_files import DatasetFiles
 
 
@@ -46,13 +46,13 @@ def promote(
     Example:
       tfadrec promote saved_models/a --data data/tuesday
     """
-    settings = read_yaml(read_yaml_file("gates", gates)) if gates else {}
+    settings = read_settings(read_yaml_file("gates", gates)) if gates else {}
     files = DatasetFiles(data)
     load_tensorflow()
     from tfadrec import serving
     from tfadrec.data import open_dataset
 
-    limits = serving.Gates.of(settings or {})
+    limits = serving.Gates.of(settings)
     files.schema()
     outcomes = serving.promote(
         pathlib.Path(bundle), open_dataset(data), limits, rows=rows

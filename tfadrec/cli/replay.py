@@ -11,7 +11,7 @@ from tfadrec.cli.command import (
     read_yaml_file,
 )
 from tfadrec.core.config import RunConfig
-from tfadrec.runs.before import check_training
+from tfadrec.runs.before import check_replay
 
 
 @click.command(cls=Command)
@@ -72,7 +72,7 @@ def replay(
     settings = RunConfig()
     if config is not None:
         settings = RunConfig.from_yaml(read_yaml_file("config", config))
-    check_training(data, settings, f"{out}/frozen", allow_import)
+    check_replay(data, settings, out, allow_import)
     load_tensorflow()
     from tfadrec import evaluation, training
 

@@ -70,6 +70,16 @@ class OwnedFolder:
         clear_leftovers(self.path, self.kind)
         self._owned()
 
+    @property
+    def is_made(self) -> bool:
+        """Whether an earlier call has made it, which may have been killed then.
+
+        What that has left beside the folder is cleared away; what the folder
+        holds is not looked at.
+        """
+        clear_leftovers(self.path, self.kind)
+        return self.path.exists()
+
     @contextlib.contextmanager
     def replacing(self) -> Iterator[pathlib.Path]:
         """An empty folder to write to, which then becomes this one.

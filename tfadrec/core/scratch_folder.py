@@ -55,12 +55,14 @@ def clear_leftovers(target: pathlib.Path, kind: str) -> None:
 def clear_leftovers_in(folder: pathlib.Path, kind: str) -> None:
     """Removes what killed calls have left for new targets in a folder.
 
+    What was to replace something stays for the next call of its own target.
+
     Args:
-      folder: of the targets, none of which replaced anything.
+      folder: of the targets.
       kind: what was written.
     """
     for scratch in _left(folder, f"{_kind_prefix(kind)}*"):
-        if is_scratch(scratch.name):
+        if is_scratch(scratch.name) and not (scratch / OLD).exists():
             _clear(scratch, None)
 
 

@@ -1,7 +1,9 @@
 """A folder that makes a new version of a bundle of an older one."""
 
+import errno
 import os
 import pathlib
+import shutil
 from collections.abc import Iterable
 
 import numpy as np
@@ -10,6 +12,7 @@ from tfadrec.core.bundle_folder import VERSION, version_path
 from tfadrec.core.errors import InputError
 from tfadrec.core.manifest import NAME, Manifest, facts_of_file, first_damaged
 from tfadrec.core.owned_folder import OwnedFolder
+from tfadrec.core.scratch_folder import clear_leftovers_in
 from tfadrec.deltas.pieces import find_pieces, own_bytes
 
 _KIND = "bundle delta"
@@ -60,6 +63,8 @@ def write_delta(
     old, new = base_of_delta(old), version_path(new)
     base, target = _manifest(old, VERSION), _manifest(new, VERSION)
     folder = OwnedFolder(out, _KIND)
+    # A killed export has written a version: the next delta has another name.
+    clear_leftovers_in(folder.path.parent, _KIND)
     with folder.replacing() as fresh:
         (fresh / _BASE).write_bytes((old / NAME).read_bytes())
         (fresh / _TARGET).write_bytes((new / NAME).read_bytes())
@@ -117,11 +122,12 @@ def apply_delta(
             "order, or copy the new version as a whole."
         )
     folder = OwnedFolder(out, VERSION)
-    if os.path.lexists(folder.path):
+    if folder.is_made:
         raise InputError(
             "a version is written once. Received: "
             f"{out}, which is there. Name another folder with --out."
         )
+    _check_room(folder.path, sum(size for size, _ in target.files.values()))
     changed = _changed(base, target)
     for part in (_PIECES, _OWN):
         _check_listed(delta, found, [f"{part}/{name}" for name in changed])
@@ -198,6 +204,19 @@ def _check_listed(
     for name in names:
         if name not in manifest.files:
             raise _damaged(delta, name)
+
+
+def _check_room(out: pathlib.Path, size: int) -> None:
+    """Refuses a version that the disk has no room for, before it is full."""
+    there = next(filter(os.path.exists, out.parents))
+    free = shutil.disk_usage(there).free
+    if size > free:
+        raise OSError(
+            errno.ENOSPC,
+            f"a version of {size:,} bytes needs as much room, and {free:,} "
+            "are free. Received",
+            str(out),
+        )
 
 
 def _damaged(delta: pathlib.Path, name: str) -> InputError:

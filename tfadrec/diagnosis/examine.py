@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Iterable
 from typing import Any
 
+from tfadrec.core.errors import InputError
 from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 from tfadrec.diagnosis import (
@@ -20,6 +21,8 @@ from tfadrec.diagnosis.finding import Finding
 from tfadrec.training import Run, load_run
 
 _LEVELS = ("error", "warning", "note")
+#: What values raise that no search has written.
+_UNFIT = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 OF_DATASETS = (
     leaks.label_copies,
     leaks.leaking_ids,
@@ -125,11 +128,21 @@ def examine_sweep(folder: str | os.PathLike[str]) -> list[Finding]:
       folder: of `tfadrec tune`.
 
     Raises:
-      InputError: where it has ended no trial yet.
+      InputError: where it has ended no trial yet, or its files are not as they
+        were written.
     """
     from tfadrec.diagnosis import sweep_checks
 
-    return in_order(sweep_checks.of_sweep(pathlib.Path(folder)))
+    try:
+        return in_order(sweep_checks.of_sweep(pathlib.Path(folder)))
+    except InputError:
+        raise
+    except _UNFIT as error:
+        raise InputError(
+            "a search is examined by the files that it wrote. Received: "
+            f"{folder}, whose leaderboard has other values ({error!r}). "
+            "Search again."
+        ) from error
 
 
 def in_order(found: Iterable[Iterable[Finding]]) -> list[Finding]:

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.manifest import first_damaged
 from tfadrec.core.read_yaml import read_yaml
 from tfadrec.diagnosis.finding import Finding
-from tfadrec.tuning.files import BOARD, RECORD, read_json
+from tfadrec.tuning.files import BOARD, RECORD, read_json, search_folder
 
 #: Trials that a search needs to tell anything.
 _FEWEST = 3
@@ -127,8 +128,10 @@ def of_sweep(folder: pathlib.Path) -> Iterator[Iterator[Finding]]:
       folder: its own.
 
     Raises:
-      InputError: where it has ended no trial yet.
+      InputError: where it has ended no trial yet, or a file was changed.
     """
+    if damaged := first_damaged(folder, (RECORD, BOARD)):
+        raise search_folder(folder).damaged(damaged)
     record, board = (read_json(folder / name) for name in (RECORD, BOARD))
     if not board.get("trials"):
         raise InputError(

@@ -107,8 +107,9 @@ class Signal:
         nothing = np.zeros(len(values), bool)
         if self.kind == "id":
             assert self.ids is not None
-            known = self.ids.has(values)
-            missing = np.array([value is None for value in values], bool)
+            texts = [_text(value) for value in values]
+            known = self.ids.has(texts)
+            missing = np.array([text == "" for text in texts], bool)
             return Observed(rows, known.astype(np.int64), missing, ~known)
         if self.kind in ("category", "categories"):
             assert self.feature is not None
@@ -136,7 +137,8 @@ _NO_TEXT = ("", None)
 
 
 def _text(value: Any) -> str:
-    return "" if value is None else str(value)
+    is_one = value is not None and not isinstance(value, list | dict)
+    return str(value) if is_one else ""
 
 
 def _number(value: Any) -> float:

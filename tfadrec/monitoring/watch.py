@@ -1,7 +1,9 @@
 """A log of requests, window by window."""
 
+import errno
 import os
 import pathlib
+import stat
 from collections.abc import Iterator
 
 import numpy as np
@@ -17,6 +19,10 @@ from tfadrec.monitoring.window import Window
 
 #: Requests of a window at least: fewer tell nothing.
 LEAST = 200
+#: Characters of a line at most; a body that is served has far fewer.
+_LONGEST = 1 << 26
+#: What a line raises that is of another kind.
+_UNFIT = (LookupError, OverflowError, RecursionError, TypeError, ValueError)
 
 
 class Watch:
@@ -121,13 +127,7 @@ def read_requests(path: str | os.PathLike[str]) -> Iterator[Request]:
     for place, line in _lines(path, "requests"):
         try:
             request = Request.parse(line)
-        except (
-            ValueError,
-            TypeError,
-            IndexError,
-            KeyError,
-            OverflowError,
-        ) as error:
+        except _UNFIT as error:
             raise InputError(
                 "a line of requests is a body of REST, with `inputs` or "
                 f"`instances`, in JSON. Received: {place}, which is not "
@@ -166,7 +166,7 @@ def read_labels(
             if before is not None and len(before) == len(fresh):
                 fresh = np.where(np.isnan(fresh), before, fresh)
             found[name] = fresh
-        except (ValueError, TypeError, KeyError, OverflowError) as error:
+        except _UNFIT as error:
             raise InputError(
                 "a line of labels has the `id` of a request and `labels` of "
                 f"0, 1 and null, in JSON. Received: {place}, which has not "
@@ -179,10 +179,19 @@ def _lines(
     path: str | os.PathLike[str], what: str
 ) -> Iterator[tuple[str, str]]:
     """Lines that are not blank, with their places."""
-    path = pathlib.Path(path)
+    path, number = pathlib.Path(path), 0
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise OSError(errno.EINVAL, "a pipe, a device or a folder")
         with path.open(encoding="utf-8", errors="replace") as file:
-            for number, line in enumerate(file, 1):
+            while line := file.readline(_LONGEST + 1):
+                number += 1
+                if len(line) > _LONGEST:
+                    raise InputError(
+                        f"a line of {what} has at most {_LONGEST:,} "
+                        f"characters. Received: line {number} of {path}, "
+                        "which has more. Take it out."
+                    )
                 if line.strip():
                     yield f"line {number} of {path}", line
     except OSError as error:

@@ -22,7 +22,7 @@ from tfadrec.data.known_id import check_known_id
 from tfadrec.runs.check import check_field, check_schema, check_sections
 from tfadrec.runs.choices import options
 from tfadrec.runs.custom import modules_named
-from tfadrec.runs.folder import JOINED, MODEL, run_folder
+from tfadrec.runs.folder import JOINED, MODEL, replay_folder, run_folder
 from tfadrec.runs.record import check_claim, place_of_data, read_record
 
 
@@ -55,6 +55,36 @@ def check_training(
         lacks, for a folder that is no dataset or holds something else.
       TfadrecError: where the language model cannot be had.
     """
+    schema = _check_settings(data, config, allow_import, model)
+    record = {"data": data_path(data), "config": config.to_yaml()}
+    check_claim(run_folder(out), record)
+    _check_models(config.sections())
+    return schema
+
+
+def check_replay(
+    data: str | pathlib.Path,
+    config: RunConfig,
+    out: str | pathlib.Path,
+    allow_import: Collection[str] = (),
+) -> None:
+    """Refuses a replay that cannot work, or would write over other things.
+
+    Raises:
+      InputError: as `check_training`.
+    """
+    _check_settings(data, config, allow_import, "ranker")
+    replay_folder(out).check()
+    _check_models(config.sections())
+
+
+def _check_settings(
+    data: str | pathlib.Path,
+    config: RunConfig,
+    allow_import: Collection[str],
+    model: str | None,
+) -> Schema:
+    """Refuses settings of a training that cannot work on a dataset."""
     sections = config.sections()
     check_sections(sections, allow_import)
     if model not in (None, config.model):
@@ -68,9 +98,6 @@ def check_training(
             check_run(config.distil, data, allow_import)
     schema = DatasetFiles(data).schema()
     check_schema(sections, schema)
-    record = {"data": data_path(data), "config": config.to_yaml()}
-    check_claim(run_folder(out), record)
-    _check_models(sections)
     return schema
 
 

@@ -27,6 +27,7 @@ _LOGS = ("tensorboard", "tensorboard/*", "wandb", "wandb/*")
 #: What a language model is begun with and what it becomes have manifests of
 #: their own.
 _MODELS = ("begin", "begin/*", "model", "model/*")
+_REPLAYED = ("day-*", "frozen", "frozen/*", "updated-*", "retrained-*")
 _AGAIN = "Remove the run's folder and train again."
 _MENDS = {
     "": _AGAIN,
@@ -61,6 +62,11 @@ def pretraining_folder(out: str | os.PathLike[str]) -> WorkFolder:
         older=_files_of_version_1,
         mends=_MENDS,
     )
+
+
+def replay_folder(out: str | os.PathLike[str]) -> WorkFolder:
+    """The folder of a replay; its days and runs have their own manifests."""
+    return WorkFolder(out, "replay", others=_REPLAYED)
 
 
 def clear_run(run: pathlib.Path) -> None:

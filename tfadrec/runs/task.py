@@ -1,14 +1,22 @@
 """Which of several processes this one is, as `TF_CONFIG` says."""
 
 import dataclasses
-import json
 import os
 from collections.abc import Mapping
 from typing import Any
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.read_json import parse_json
 
 _VARIABLE = "TF_CONFIG"
+#: What a text that holds anything else raises.
+_WRONG = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,14 +56,14 @@ def read_task() -> Task:
     if not text.strip():
         return Task()
     try:
-        found: Any = json.loads(text)
+        found: Any = parse_json(text)
         sizes = {job: len(at) for job, at in found.get("cluster", {}).items()}
         if not sizes:
             return Task()
         job, index = found["task"]["type"], int(found["task"]["index"])
         if not 0 <= index < sizes[job]:
             raise IndexError(index)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except _WRONG as error:
         raise InputError(
             f"{_VARIABLE} must be JSON with a `cluster` and with the `task` in "
             f"it that this process is. Received: {text[:200]!r}. Correct it, "

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tfadrec.core.bundle_folder import bundle_folder
 from tfadrec.core.errors import InputError
 from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
@@ -127,7 +128,11 @@ def roll_back(bundle: str | pathlib.Path) -> int:
 
 
 def _labelled(bundle: pathlib.Path) -> dict[str, int]:
-    """The bundle's labels, all of versions that are there."""
+    """The bundle's labels, all of versions that are there.
+
+    What a killed call has left is cleared away, also where nothing is to do.
+    """
+    bundle_folder(bundle).check()
     labels = read_labels(bundle)
     for label in (STABLE, CANARY):
         if label not in labels:

@@ -17,9 +17,10 @@ from tfadrec.core.read_json import read_json
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.intake.slice_dataset import slice_dataset
+from tfadrec.data.intake.write import is_made
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.metrics import ranking
-from tfadrec.runs.folder import JOINED
+from tfadrec.runs.folder import JOINED, replay_folder
 from tfadrec.runs.record import fingerprint
 from tfadrec.training.by_size import chosen_by_size
 from tfadrec.training.checks import check_goal
@@ -35,8 +36,6 @@ _BATCH = 4096
 WAYS = ("frozen", "updated", "retrained")
 #: What a replay was begun with.
 _RECORD = "replay.json"
-#: Datasets and runs, which have lists of their own files.
-_MADE = ("day-*", "frozen", "frozen/*", "updated-*", "retrained-*")
 
 
 def replay(
@@ -94,7 +93,7 @@ def replay(
             "a replay follows one ranker from day to day. Received: `fit` with "
             f"{' and '.join(several)}. Leave that out."
         )
-    folder = WorkFolder(out, "replay", others=_MADE)
+    folder = replay_folder(out)
     dataset = open_dataset(data)
     bounds = _bounds(dataset, days, first)
     record = {
@@ -264,6 +263,6 @@ def _stretch(
     since: int | None,
     until: int | None,
 ) -> pathlib.Path:
-    if not out.exists():
+    if not is_made(out):
         slice_dataset(data, out, since=since, until=until)
     return out

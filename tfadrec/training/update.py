@@ -12,6 +12,7 @@ from tfadrec.core.import_allowed import import_allowed
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.intake.join_datasets import join_datasets
+from tfadrec.data.intake.write import is_made
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.data.split import split_by_time
 from tfadrec.models import AdRanker
@@ -81,7 +82,7 @@ def update(
     folder = run_folder(out)
     with folder.held():
         whole = folder.path / JOINED
-        if not whole.exists():
+        if not is_made(whole):
             join_datasets(record["data"], data, whole)
         dataset = open_dataset(whole)
         dataset = dataset.with_history_length(before.dataset.history_length)

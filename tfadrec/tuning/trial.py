@@ -1,5 +1,6 @@
 """Starting a trial's process, and waiting for it."""
 
+import errno
 import json
 import os
 import pathlib
@@ -14,6 +15,9 @@ from tfadrec.core.replace_file import replace_text
 from tfadrec.core.scratch_folder import FRESH, clear_leftovers, scratch_folder
 from tfadrec.runs.folder import MODEL, clear_run
 from tfadrec.tuning.files import read_json
+
+#: The exit code of a trial's process that found the disk full.
+DISK_FULL = 74
 
 
 def run_trial(
@@ -33,6 +37,10 @@ def run_trial(
 
     Returns:
       See `trial_process.run_task`.
+
+    Raises:
+      OSError: where the disk is full; the trial has not failed, and is done
+        again.
     """
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(task, indent=1)
@@ -62,6 +70,13 @@ def run_trial(
     finally:
         process.kill()
         process.communicate()  # waits, and closes the pipe
+    if process.returncode == DISK_FULL:
+        raise OSError(
+            errno.ENOSPC,
+            "a trial needs room for its files; free some and search again, "
+            "which goes on",
+            str(folder),
+        )
     return read_json(result) or {
         "error": f"its process ended with code {process.returncode}; see "
         f"{folder / 'log.txt'}"
@@ -70,9 +85,9 @@ def run_trial(
 
 def _copy(source: pathlib.Path, target: pathlib.Path) -> None:
     """A run as it is before the epochs that are still to come."""
+    clear_leftovers(target, "run")
     if target.exists():
         return
-    clear_leftovers(target, "run")
     with scratch_folder(target, "run") as scratch:
         fresh = scratch / FRESH
         shutil.copytree(source, fresh, ignore=shutil.ignore_patterns(MODEL))

@@ -4,6 +4,7 @@ Its argument is a folder with `task.json`. The process writes the run folder
 `run/` and `result.json`, and ends when whoever started it is gone.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -16,6 +17,7 @@ from typing import Any
 from tensorboard.plugins.hparams import api as hparams
 
 from tfadrec.core.config import RunConfig
+from tfadrec.core.disk_errors import is_full
 from tfadrec.core.door import tf
 from tfadrec.core.errors import TfadrecError
 from tfadrec.core.replace_file import replace_text
@@ -25,6 +27,7 @@ from tfadrec.training.run import split_parts, train
 from tfadrec.training.text import with_text
 from tfadrec.tuning.budget import Budget
 from tfadrec.tuning.files import read_json
+from tfadrec.tuning.trial import DISK_FULL
 
 
 def run_task(folder: pathlib.Path) -> dict[str, Any]:
@@ -34,6 +37,9 @@ def run_task(folder: pathlib.Path) -> dict[str, Any]:
       `metrics` of the best epoch, its number `best_epoch`, and `history`; or
       `infeasible` or `error` with one line. With a budget also what the model
       costs, and always `seconds`.
+
+    Raises:
+      Exception: where the disk is full, which is no fault of a trial.
     """
     task = read_json(folder / "task.json")
     begun = time.monotonic()
@@ -41,6 +47,8 @@ def run_task(folder: pathlib.Path) -> dict[str, Any]:
     try:
         result |= _train(folder, task)
     except Exception as error:
+        if is_full(error):
+            raise
         traceback.print_exc()  # into the trial's log
         line = " ".join(str(error).split())
         if not isinstance(error, TfadrecError):
@@ -94,8 +102,15 @@ def _end_with_parent() -> None:
 if __name__ == "__main__":
     threading.Thread(target=_end_with_parent, daemon=True).start()
     trial = pathlib.Path(sys.argv[1])
-    replace_text(trial / "result.json", json.dumps(run_task(trial)))
+    code = 0
+    try:
+        replace_text(trial / "result.json", json.dumps(run_task(trial)))
+    except Exception as error:
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
+        code = DISK_FULL if is_full(error) else 1
     # Threads of TensorFlow have nothing more to do.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)

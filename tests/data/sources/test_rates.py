@@ -181,6 +181,10 @@ def test_keys_of_large_numbers_stay_apart():
             "`days` must be a number",
         ),
         (
+            {"kind": "count", "of": "ad_id", "days": 1e15},
+            "`days` must be a number >= 0, and at most 2,147,483,647",
+        ),
+        (
             {"kind": "rate", "of": "ad_id", "days": 1e-9},
             "`days` must be 0, for all impressions, or a second at least",
         ),

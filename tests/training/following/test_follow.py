@@ -1,6 +1,7 @@
 """Every piece of a log is learned once, whenever the follower is killed."""
 
 import json
+import os
 import pathlib
 import shutil
 
@@ -180,6 +181,14 @@ def test_what_is_refused(stub, tmp_path):
         learn(stub, Lines(tmp_path, 1), out)
 
 
+def test_the_folder_of_something_else(stub, tmp_path):
+    for name in ("data", "run"):
+        before = contents(tmp_path / name)
+        with pytest.raises(InputError, match=f"{name}, which (is|also holds)"):
+            learn(stub, Lines(tmp_path, 1), tmp_path / name)
+        assert contents(tmp_path / name) == before
+
+
 def test_a_folder_of_datasets(tmp_path):
     source = FolderSource(tmp_path)
     assert source.next(None) is None
@@ -195,6 +204,15 @@ def test_a_folder_of_datasets(tmp_path):
         FolderSource(tmp_path / "aa.txt")
     with pytest.raises(InputError, match="belong together"):
         FolderSource(tmp_path, "config.yaml")
+
+
+def test_names_that_no_place_can_hold(tmp_path):
+    source = FolderSource(tmp_path)
+    with pytest.raises(InputError, match="from the name of a day on"):
+        source.next(5)
+    os.mkdir(os.fsencode(tmp_path) + b"/day\xff")
+    with pytest.raises(InputError, match=r"Received: 'day\\udcff'"):
+        source.next(None)
 
 
 def test_a_folder_that_is_a_link_and_vanishes(tmp_path):

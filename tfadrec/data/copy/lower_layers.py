@@ -83,7 +83,7 @@ def lower_layers(
     root = pathlib.Path(cache or fetch.cache_dir() / "lower_layers")
     folder = OwnedFolder(root / _key(tokens, encoder), _CACHE)
     path = folder.path / _TABLE
-    if not (folder.path / NAME).exists():
+    if not (folder.is_made and (folder.path / NAME).exists()):
         with folder.replacing() as fresh:
             _write(fresh / _TABLE, tokens, encoder, batch_size, progress)
     elif first_damaged(folder.path, [_TABLE]):

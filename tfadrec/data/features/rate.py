@@ -4,10 +4,11 @@ import dataclasses
 from typing import ClassVar
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.ranges import MOST
 from tfadrec.data.features.as_of import DAY
 from tfadrec.data.features.cross import require_distinct, require_reach
 from tfadrec.data.features.kind import kind_named
-from tfadrec.data.features.number import LARGEST, Number
+from tfadrec.data.features.number import Number
 
 #: What a key may be made of beside categories.
 IDS = ("ad_id", "user_id")
@@ -57,11 +58,12 @@ class Rate(Number):
                 "impressions.candidate_features."
             )
         for name, value, least in (("days", days, 0), ("prior", prior, None)):
-            is_number = type(value) in (int, float) and value <= LARGEST
+            is_number = type(value) in (int, float) and value <= MOST
             if not is_number or (value <= 0 if least is None else value < 0):
                 raise InputError(
                     f"`{name}` must be a number "
-                    f"{'> 0' if least is None else '>= 0'}. Received: "
+                    f"{'> 0' if least is None else '>= 0'}, and at most "
+                    f"{MOST:,}. Received: "
                     f"{value!r} for {feature.name!r}."
                 )
         if among not in _AMONG:

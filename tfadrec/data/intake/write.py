@@ -53,6 +53,11 @@ def check_out(out: str | pathlib.Path) -> pathlib.Path:
     return folder.path
 
 
+def is_made(out: str | pathlib.Path) -> bool:
+    """Whether a dataset was written there; see `OwnedFolder.is_made`."""
+    return _folder(out).is_made
+
+
 @contextlib.contextmanager
 def workspace_of(out: str | pathlib.Path) -> Iterator[Workspace]:
     """Room for temporary files of a dataset that is being prepared.

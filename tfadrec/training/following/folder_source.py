@@ -41,6 +41,12 @@ class FolderSource:
 
     def next(self, place: str | None) -> tuple[str, pathlib.Path] | None:
         """See `Source`."""
+        if not isinstance(place, str | None):
+            raise InputError(
+                "a folder is followed from the name of a day on. Received: "
+                f"{place!r} as the newest run's place. Remove that run's "
+                "folder: what it has learned is learned again."
+            )
         later = [
             path
             for path in self._entries()
@@ -51,6 +57,11 @@ class FolderSource:
         if not later:
             return None
         path = min(later, key=lambda each: each.name)
+        if not path.name.isprintable():  # place.json holds no halves of letters
+            raise InputError(
+                "a day that is followed has a name of printable letters. "
+                f"Received: {path.name!r}. Rename it."
+            )
         if self._config is None or self._prepared is None:
             return path.name, path
         prepare_table(self._config, self._prepared, log=path)

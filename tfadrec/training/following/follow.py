@@ -7,16 +7,19 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from tfadrec.core.errors import InputError
-from tfadrec.core.owned_folder import local_path
 from tfadrec.core.read_json import read_json
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.intake.join_datasets import join_datasets
+from tfadrec.data.intake.write import is_made
 from tfadrec.runs.before import data_path
 from tfadrec.runs.folder import JOINED, PLACE, require_intact, run_folder
 from tfadrec.runs.record import place_of_data, read_record
 from tfadrec.training.following.source import Source
 from tfadrec.training.run import Run
 from tfadrec.training.update import update
+
+#: Its runs, and the rows of the day that is learned.
+_INSIDE = ("[0-9]" * 6 + "*", "rows", "rows/*")
 
 
 def follow(
@@ -54,9 +57,12 @@ def follow(
       the new run. It ends where the log has no further piece by now.
 
     Raises:
-      InputError: where `out` follows another run, or as `update`.
+      InputError: where `out` follows another run or holds something else, or
+        as `update`.
     """
-    out = local_path(out, "a follower's run", "folder")
+    runs = WorkFolder(out, "folder of a follower", others=_INSIDE)
+    runs.check()
+    out = runs.path
     began = data_path(run)
     before, place, number = pathlib.Path(run), None, 1
     for there in reversed(_runs_in(out)):
@@ -107,7 +113,7 @@ def _take(
     with folder.held():
         joined = folder.path / JOINED
         told = _read_place(folder.path)
-        if told is not None and joined.exists():
+        if told is not None and is_made(joined):
             return told
         found = source.next(place)
         if found is None:

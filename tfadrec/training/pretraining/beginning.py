@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfadrec.core import pretrained
+from tfadrec.core.disk_errors import as_os_errors
 from tfadrec.core.door import keras
 from tfadrec.data.copy.tokenizer import Tokenizer
 from tfadrec.data.copy.train_tokenizer import train_tokenizer
@@ -68,7 +69,7 @@ def begin_with_new(
       InputError: where no tokenizer can be trained on the texts.
     """
     assert isinstance(settings.model, Mapping)
-    if not folder.exists():
+    if not language_model_folder(folder).is_made:
         _make(folder, settings.model, texts)
     keras.utils.set_random_seed(settings.seed)  # also where it was made before
     return Beginning(folder, _load(folder, settings))
@@ -80,7 +81,7 @@ def _make(
     """Writes a model with new weights and a tokenizer of its own."""
     sizes = {"vocabulary_size": 8000, **model}
     kind, asked = sizes.pop("type"), sizes.pop("vocabulary_size")
-    with language_model_folder(folder).replacing() as fresh:
+    with language_model_folder(folder).replacing() as fresh, as_os_errors():
         count = train_tokenizer(
             texts, fresh, model_type=kind, vocabulary_size=asked
         )

@@ -1,0 +1,30 @@
+"""What libraries raise on a full disk ends in one line, with exit code 1."""
+
+import errno
+
+import pytest
+
+from tfadrec.core.disk_errors import as_os_errors, is_full
+from tfadrec.core.door import tf
+
+FULL = [
+    OSError(errno.ENOSPC, "No space"),
+    OSError(errno.EFBIG, "x"),
+    RuntimeError("errno = 28, error message = 'No space left on device'"),
+    Exception("File too large (os error 27)"),  # of the tokenizers' library
+]
+OTHERS = [FileNotFoundError(errno.ENOENT, "x"), ValueError("28"), OSError()]
+
+
+@pytest.mark.parametrize("error", [*FULL, *OTHERS], ids=repr)
+def test_whether_a_disk_is_full(error):
+    assert is_full(error) == (error in FULL)
+    kind = OSError if error in FULL else type(error)
+    with pytest.raises(kind), as_os_errors():
+        raise error
+
+
+def test_errors_of_tensorflow():
+    error = tf.errors.UnknownError(None, None, "no such\n  folder")
+    with pytest.raises(OSError, match="no such folder"), as_os_errors():
+        raise error
