@@ -1,11 +1,15 @@
 """What every test shares."""
 
+import gc
 import os
 import pathlib
 import sys
 
 import hypothesis
 import pytest
+
+# Modules and graphs are many objects, and few of them are garbage.
+gc.set_threshold(20_000, 10, 10)
 
 # XLA's kernels are run once here, and need not be fast.
 os.environ.setdefault(
@@ -36,12 +40,17 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish(session):
-    """AutoGraph leaves the package alone: it has no `if` or `for` on tensors.
+    """Leaves alone what need not be gone through again and again.
 
-    To convert it takes seconds in each process. The processes that tests begin
+    The garbage collector goes through what was imported no more.
+
+    AutoGraph leaves the package alone: it has no `if` or `for` on tensors. To
+    convert it takes seconds in each process. The processes that tests begin
     do convert: a trial of `tests/tuning/test_processes.py` a training, and the
     slow `test_conformance.test_reload_in_a_fresh_process` every layer.
     """
+    gc.collect()
+    gc.freeze()
     if session.items and "tensorflow" in sys.modules:
         from tensorflow.python.autograph.core import config
 
@@ -92,6 +101,29 @@ def no_replay(monkeypatch):
 def few_calls(monkeypatch):
     """Exports that time requests by one call and not by a hundred."""
     monkeypatch.setattr("tfadrec.serving.parity.LATENCY_CALLS", 1)
+
+
+@pytest.fixture
+def few_signatures(monkeypatch):
+    """A function that names what exports have, and there is no warm-up.
+
+    To trace and to save one signature takes half a second and more. The worlds
+    of `tests/serving` are exported with all of them.
+    """
+
+    def name(*few):
+        from tfadrec.serving import RankingService
+
+        traced = RankingService.signatures
+        monkeypatch.setattr(
+            RankingService,
+            "signatures",
+            lambda service, *names: traced(service, *(names or few)),
+        )
+        module = "tfadrec.serving.bundle"
+        monkeypatch.setattr(f"{module}.write_warm_up", lambda *_: None)
+
+    return name
 
 
 @pytest.fixture

@@ -95,12 +95,22 @@ def call(*arguments):
 
 
 @pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.slow)])
-def replay(request):
-    """Whether the export replays rows, as that of `test_parity` always does."""
-    request.getfixturevalue("few_calls" if request.param else "no_replay")
+def whole(request):
+    """Whether it trains in a graph, and exports and replays every signature.
+
+    `tests/cli` trains in one always, and `test_a_bundle_with_every_feature`
+    exports and replays all of them.
+    """
+    if request.param:
+        request.getfixturevalue("few_calls")
+        return
+    for name in ("untraced", "no_replay"):
+        request.getfixturevalue(name)
+    few = request.getfixturevalue("few_signatures")
+    few("serving_default", "recommend")
 
 
-@pytest.mark.usefixtures("replay")
+@pytest.mark.usefixtures("whole")
 def test_from_log_files_to_equal_served_scores(tmp_path, monkeypatch):
     monkeypatch.setenv("TFADREC_CACHE", str(tmp_path / "cache"))
     make_logs(tmp_path)

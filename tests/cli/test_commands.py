@@ -421,18 +421,9 @@ def test_exports_are_versions(no_graph, no_replay, run, tmp_path, monkeypatch):
         assert said(result) == expected
 
 
-def test_export_with_more_ads(no_replay, run, tmp_path, monkeypatch):
-    """Of two, one is new to the run.
-
-    Of the signatures two are traced; `tests/test_end_to_end.py` calls the
-    command with all of them.
-    """
-    traced = serving.RankingService.signatures
-    monkeypatch.setattr(
-        "tfadrec.serving.bundle.RankingService.signatures",
-        lambda service: traced(service, "serving_default", "recommend"),
-    )
-    monkeypatch.setattr("tfadrec.serving.bundle.write_warm_up", lambda *_: None)
+def test_export_with_more_ads(no_replay, few_signatures, run, tmp_path):
+    """Of two, one is new to the run."""
+    few_signatures("serving_default", "recommend")
     table = pq.read_table(small.world() / "ads.parquet").slice(0, 2)
     place = table.column_names.index("ad_id")
     ids = pa.array([table["ad_id"][0].as_py(), "a new ad"])

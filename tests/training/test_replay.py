@@ -50,7 +50,8 @@ SETTINGS = {"first": 1 / DAYS, "days": 1.0, "epochs": 4}
 @pytest.fixture(scope="module")
 def replayed(world, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "replay"
-    return training.replay(world, CONFIG, out, **SETTINGS), out
+    with small.untraced():
+        return training.replay(world, CONFIG, out, **SETTINGS), out
 
 
 def test_every_day_is_scored_and_then_learned(world, replayed):
@@ -87,7 +88,7 @@ def test_what_it_cost(replayed):
 
 
 @pytest.mark.slow
-def test_it_goes_on_where_it_was(world, replayed):
+def test_it_goes_on_where_it_was(world, replayed, untraced):
     found, out = replayed
     runs = sorted(p.name for p in out.iterdir())
     again = training.replay(world, CONFIG, out, **SETTINGS)
