@@ -8,9 +8,6 @@ import sys
 import hypothesis
 import pytest
 
-# Modules and graphs are many objects, and few of them are garbage.
-gc.set_threshold(20_000, 10, 10)
-
 # XLA's kernels are run once here, and need not be fast.
 os.environ.setdefault(
     "XLA_FLAGS",
@@ -18,7 +15,10 @@ os.environ.setdefault(
     "--xla_llvm_disable_expensive_passes=true",
 )
 
-import tfadrec  # noqa: F401  (chooses the Keras flavour before TensorFlow)
+# Modules and graphs are many objects, and few of them are garbage.
+gc.set_threshold(20_000, 10, 10)
+
+import tfadrec  # noqa: F401, E402  (chooses the Keras flavour before TensorFlow)
 
 # The same examples in every run, and no clock: other work shares the machine.
 hypothesis.settings.register_profile(

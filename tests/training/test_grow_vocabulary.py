@@ -201,7 +201,7 @@ def test_features_of_all_entities(tmp_path):
     assert len(dataset.user_ids) < 12
     ranker = training.build_ranker(small.config(), dataset)
     ranker.run_eagerly = True  # tracing so many features takes seconds
-    ranker.fit(dataset.batches(32, seed=0), steps_per_epoch=4, verbose=0)
+    ranker.fit(dataset.batches(32, seed=0), steps_per_epoch=2, verbose=0)
     more = training.grow_vocabulary(ranker, dataset, everything)
     more.run_eagerly = True
     for variable, other in pairs(ranker, more):
@@ -227,7 +227,7 @@ def test_features_of_all_entities(tmp_path):
     )
     for name, column in tables.items():
         np.testing.assert_array_equal(found[name], column)
-    more.fit(everything.batches(32, seed=1), steps_per_epoch=2, verbose=0)
+    more.fit(everything.batches(32, seed=1), steps_per_epoch=1, verbose=0)
     more.save(tmp_path / "more.keras")
     loaded = keras.models.load_model(tmp_path / "more.keras")
     np.testing.assert_array_equal(
@@ -253,7 +253,7 @@ def test_values_and_event_types_that_come_after_the_known_ones(tmp_path):
     more_values = data.open_dataset(tmp_path / "more").with_history_length(4)
     ranker = training.build_ranker(small.config(), one)
     ranker.run_eagerly = True
-    ranker.fit(one.batches(32, seed=0), steps_per_epoch=3, verbose=0)
+    ranker.fit(one.batches(32, seed=0), steps_per_epoch=2, verbose=0)
     more = training.grow_vocabulary(ranker, one, more_values)
     grown_tables = 0
     for variable, other in pairs(ranker, more):
