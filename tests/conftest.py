@@ -49,7 +49,6 @@ def pytest_collection_finish(session):
     do convert: a trial of `tests/tuning/test_processes.py` a training, and the
     slow `test_conformance.test_reload_in_a_fresh_process` every layer.
     """
-    gc.collect()
     gc.freeze()
     if session.items and "tensorflow" in sys.modules:
         from tensorflow.python.autograph.core import config

@@ -1,6 +1,7 @@
 """Every command: help, JSON, exit codes, one-line errors."""
 
 import functools
+import gc
 import json
 import os
 import pathlib
@@ -22,7 +23,7 @@ from tests.data import tiny_encoder
 from tests.training import small
 from tfadrec import serving
 from tfadrec.cli import main
-from tfadrec.cli.command import Command
+from tfadrec.cli.command import Command, _staying
 from tfadrec.core.errors import InputError, TfadrecError
 
 COMMANDS = [
@@ -678,6 +679,19 @@ def test_the_command_line_starts_without_tensorflow():
     )
     done = process("-c", code)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_the_collector_passes_over_an_import_once(monkeypatch, is_there):
+    """What a process has made since must not be kept for good."""
+    frozen = []
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(gc.isenabled()))
+    if not is_there:
+        monkeypatch.delitem(sys.modules, "tensorflow")
+    with _staying():
+        assert gc.isenabled() == is_there
+    assert gc.isenabled()
+    assert len(frozen) == (not is_there)
 
 
 @pytest.mark.slow

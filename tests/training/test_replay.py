@@ -50,8 +50,7 @@ SETTINGS = {"first": 1 / DAYS, "days": 1.0, "epochs": 4}
 @pytest.fixture(scope="module")
 def replayed(world, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "replay"
-    with small.untraced():
-        return training.replay(world, CONFIG, out, **SETTINGS), out
+    return training.replay(world, CONFIG, out, **SETTINGS), out
 
 
 def test_every_day_is_scored_and_then_learned(world, replayed):
@@ -88,7 +87,7 @@ def test_what_it_cost(replayed):
 
 
 @pytest.mark.slow
-def test_it_goes_on_where_it_was(world, replayed, untraced):
+def test_it_goes_on_where_it_was(world, replayed):
     found, out = replayed
     runs = sorted(p.name for p in out.iterdir())
     again = training.replay(world, CONFIG, out, **SETTINGS)
