@@ -96,16 +96,14 @@ def call(*arguments):
 
 @pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.slow)])
 def whole(request):
-    """Whether it trains in a graph, and exports and replays every signature.
+    """Whether every signature is exported, and rows are replayed.
 
-    `tests/cli` trains in one always, and `test_a_bundle_with_every_feature`
-    exports and replays all of them.
+    `test_a_bundle_with_every_feature` does both always.
     """
     if request.param:
         request.getfixturevalue("few_calls")
         return
-    for name in ("untraced", "no_replay"):
-        request.getfixturevalue(name)
+    request.getfixturevalue("no_replay")
     few = request.getfixturevalue("few_signatures")
     few("serving_default", "recommend")
 

@@ -119,7 +119,7 @@ def signatures(request, few_signatures):
         few_signatures("serving_default", "score_new_ads")
 
 
-@pytest.mark.usefixtures("flag", "no_replay", "signatures", "untraced")
+@pytest.mark.usefixtures("flag", "no_replay", "signatures")
 def test_a_kind_more(tmp_path):
     sources.prepare_table(write(tmp_path), tmp_path / "data")
     config = small.config(
