@@ -1,5 +1,6 @@
 """What every test shares."""
 
+import gc
 import os
 import pathlib
 import sys
@@ -14,7 +15,10 @@ os.environ.setdefault(
     "--xla_llvm_disable_expensive_passes=true",
 )
 
-import tfadrec  # noqa: F401  (chooses the Keras flavour before TensorFlow)
+# Modules and graphs are many objects, and few of them are garbage.
+gc.set_threshold(20_000, 10, 10)
+
+import tfadrec  # noqa: F401, E402  (chooses the Keras flavour before TensorFlow)
 
 # The same examples in every run, and no clock: other work shares the machine.
 hypothesis.settings.register_profile(
@@ -36,12 +40,16 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish(session):
-    """AutoGraph leaves the package alone: it has no `if` or `for` on tensors.
+    """Leaves alone what need not be gone through again and again.
 
-    To convert it takes seconds in each process. The processes that tests begin
+    The garbage collector goes through what was imported no more.
+
+    AutoGraph leaves the package alone: it has no `if` or `for` on tensors. To
+    convert it takes seconds in each process. The processes that tests begin
     do convert: a trial of `tests/tuning/test_processes.py` a training, and the
     slow `test_conformance.test_reload_in_a_fresh_process` every layer.
     """
+    gc.freeze()
     if session.items and "tensorflow" in sys.modules:
         from tensorflow.python.autograph.core import config
 
@@ -92,6 +100,29 @@ def no_replay(monkeypatch):
 def few_calls(monkeypatch):
     """Exports that time requests by one call and not by a hundred."""
     monkeypatch.setattr("tfadrec.serving.parity.LATENCY_CALLS", 1)
+
+
+@pytest.fixture
+def few_signatures(monkeypatch):
+    """A function that names what exports have, and there is no warm-up.
+
+    To trace and to save one signature takes half a second and more. The worlds
+    of `tests/serving` are exported with all of them.
+    """
+
+    def name(*few):
+        from tfadrec.serving import RankingService
+
+        traced = RankingService.signatures
+        monkeypatch.setattr(
+            RankingService,
+            "signatures",
+            lambda service, *names: traced(service, *(names or few)),
+        )
+        module = "tfadrec.serving.bundle"
+        monkeypatch.setattr(f"{module}.write_warm_up", lambda *_: None)
+
+    return name
 
 
 @pytest.fixture

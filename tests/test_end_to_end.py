@@ -95,12 +95,20 @@ def call(*arguments):
 
 
 @pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.slow)])
-def replay(request):
-    """Whether the export replays rows, as that of `test_parity` always does."""
-    request.getfixturevalue("few_calls" if request.param else "no_replay")
+def whole(request):
+    """Whether every signature is exported, and rows are replayed.
+
+    `test_a_bundle_with_every_feature` does both always.
+    """
+    if request.param:
+        request.getfixturevalue("few_calls")
+        return
+    request.getfixturevalue("no_replay")
+    few = request.getfixturevalue("few_signatures")
+    few("serving_default", "recommend")
 
 
-@pytest.mark.usefixtures("replay")
+@pytest.mark.usefixtures("whole")
 def test_from_log_files_to_equal_served_scores(tmp_path, monkeypatch):
     monkeypatch.setenv("TFADREC_CACHE", str(tmp_path / "cache"))
     make_logs(tmp_path)

@@ -113,19 +113,10 @@ def write(folder):
 
 
 @pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.slow)])
-def signatures(request, monkeypatch):
-    """Every signature with its warm-up, or two that read all entities' flags.
-
-    To trace and to save one takes half a second and more.
-    """
-    if request.param:
-        return
-    traced = serving.RankingService.signatures
-    monkeypatch.setattr(
-        "tfadrec.serving.bundle.RankingService.signatures",
-        lambda service: traced(service, "serving_default", "score_new_ads"),
-    )
-    monkeypatch.setattr("tfadrec.serving.bundle.write_warm_up", lambda *_: None)
+def signatures(request, few_signatures):
+    """Every signature, or two that read the flags of all entities."""
+    if not request.param:
+        few_signatures("serving_default", "score_new_ads")
 
 
 @pytest.mark.usefixtures("flag", "no_replay", "signatures")

@@ -1,6 +1,7 @@
 """Every command: help, JSON, exit codes, one-line errors."""
 
 import functools
+import gc
 import json
 import os
 import pathlib
@@ -22,7 +23,7 @@ from tests.data import tiny_encoder
 from tests.training import small
 from tfadrec import serving
 from tfadrec.cli import main
-from tfadrec.cli.command import Command
+from tfadrec.cli.command import Command, _staying
 from tfadrec.core.errors import InputError, TfadrecError
 
 COMMANDS = [
@@ -421,18 +422,9 @@ def test_exports_are_versions(no_graph, no_replay, run, tmp_path, monkeypatch):
         assert said(result) == expected
 
 
-def test_export_with_more_ads(no_replay, run, tmp_path, monkeypatch):
-    """Of two, one is new to the run.
-
-    Of the signatures two are traced; `tests/test_end_to_end.py` calls the
-    command with all of them.
-    """
-    traced = serving.RankingService.signatures
-    monkeypatch.setattr(
-        "tfadrec.serving.bundle.RankingService.signatures",
-        lambda service: traced(service, "serving_default", "recommend"),
-    )
-    monkeypatch.setattr("tfadrec.serving.bundle.write_warm_up", lambda *_: None)
+def test_export_with_more_ads(no_replay, few_signatures, run, tmp_path):
+    """Of two, one is new to the run."""
+    few_signatures("serving_default", "recommend")
     table = pq.read_table(small.world() / "ads.parquet").slice(0, 2)
     place = table.column_names.index("ad_id")
     ids = pa.array([table["ad_id"][0].as_py(), "a new ad"])
@@ -687,6 +679,19 @@ def test_the_command_line_starts_without_tensorflow():
     )
     done = process("-c", code)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_the_collector_passes_over_an_import_once(monkeypatch, is_there):
+    """What a process has made since must not be kept for good."""
+    frozen = []
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(gc.isenabled()))
+    if not is_there:
+        monkeypatch.delitem(sys.modules, "tensorflow")
+    with _staying():
+        assert gc.isenabled() == is_there
+    assert gc.isenabled()
+    assert len(frozen) == (not is_there)
 
 
 @pytest.mark.slow

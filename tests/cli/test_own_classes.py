@@ -58,7 +58,7 @@ def trained(tmp_path_factory):
     return folder / "run"
 
 
-def test_a_run_has_them(trained):
+def test_a_run_has_them(untraced, trained):
     run = training.load_run(trained, allow_import=["own_layers"])
     assert type(run.ranker.user_tower.encoder).__module__ == "own_layers"
     assert run.ranker.user_tower.encoder.half_life == 3600

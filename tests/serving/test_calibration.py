@@ -47,8 +47,7 @@ def test_answers_are_calibrated_by_fields_of_ads_and_requests(
     service = serving.RankingService(
         world.ranker, dataset, calibration=calibration
     )
-    signatures = service.signatures("serving_default", "recommend_from")
-    ask = serving.answers(service, signatures)
+    ask = worlds.untraced(service, world, "serving_default", "recommend_from")
     rows = np.arange(len(dataset))
     request = serving.replay(dataset, rows)
     answer = ask["serving_default"](**request)

@@ -55,8 +55,8 @@ def forgetting(world, place):
         dataclasses.replace(catalogue, ad_ids=ids)
     )
     service = serving.RankingService(world.ranker, dataset, **world.text)
-    signatures = service.signatures("score_slate", "score_new_ads")
-    return forgotten, serving.answers(service, signatures)
+    names = ("score_slate", "score_new_ads")
+    return forgotten, worlds.untraced(service, world, *names)
 
 
 def columns_of(world, row, shape=(1, 1)):
@@ -346,7 +346,7 @@ def test_a_tokenizer_of_another_kind_takes_token_ids(caplog):
 
 
 def test_copy_is_cleaned_as_for_training():
-    """By every step, in the graph."""
+    """By every step, op by op; `test_graph_cleaner` traces and saves them."""
     world = worlds.words()
     plain = world.text["tokenizer"]
     steps = ["html", "unicode", "stop_words", "space"]
@@ -362,8 +362,7 @@ def test_copy_is_cleaned_as_for_training():
         tokenizer=tokenizer,
         encoder=world.text["encoder"],
     )
-    signatures = service.signatures("encode_ads_text", "score_new_ads")
-    ask = serving.answers(service, signatures)
+    ask = worlds.untraced(service, world, "encode_ads_text", "score_new_ads")
 
     title = world.dataset.catalogue.titles[0]
     wide = "".join(chr(ord(c) + 0xFEE0) if c > " " else c for c in title)

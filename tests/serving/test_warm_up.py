@@ -53,7 +53,16 @@ def test_every_signature_and_size_is_there(world):
     assert set(sizes) == set(loaded.signatures)
 
 
+@pytest.mark.parametrize(
+    "world",
+    ["words", pytest.param("numbers", marks=pytest.mark.slow)],
+    indirect=True,
+)
 def test_every_request_is_answered(world):
+    """`test_bundle` asks all signatures of `numbers` in TensorFlow's C library.
+
+    Those of `words` are more.
+    """
     loaded = worlds.loaded(world)
     for log in logs(world):
         request = log.predict_log.request

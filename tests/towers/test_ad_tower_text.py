@@ -99,17 +99,19 @@ def assert_as_plain(tower, found):
 
 
 @pytest.mark.parametrize(
-    ("tuning", "by_xla"),
+    ("tuning", "way"),
     [
-        ("full", False),
-        pytest.param(top_layers(1), False, marks=pytest.mark.slow),
-        pytest.param("full", True, marks=pytest.mark.slow),
+        ("full", {"traced": False}),
+        pytest.param("full", {}, marks=pytest.mark.slow),
+        pytest.param(top_layers(1), {}, marks=pytest.mark.slow),
+        pytest.param("full", {"jit_compile": True}, marks=pytest.mark.slow),
     ],
     ids=str,
 )
-def test_gradients_are_those_of_every_row_encoded(tuning, by_xla):
+def test_gradients_are_those_of_every_row_encoded(tuning, way):
+    """Below they are traced by default, with lower layers from a file."""
     tower = make(tuning)
-    found = value_and_gradients(tower, tower_field(tower), jit_compile=by_xla)
+    found = value_and_gradients(tower, tower_field(tower), **way)
     assert_as_plain(tower, found)
 
 

@@ -55,7 +55,8 @@ def fitted(ranker, dataset, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "first"
     train, valid, test = data.split_by_time(dataset)
     fit(ranker, (train, valid), out)
-    return ranker.predict(test.batches(64))["clicked"], out
+    with small.untraced():
+        return ranker.predict(test.batches(64))["clicked"], out
 
 
 def call(*arguments):
@@ -69,7 +70,7 @@ def refused(result, *words):
         assert word in line
 
 
-def test_it_has_the_ranker_and_the_rows(fitted, dataset, model):
+def test_it_has_the_ranker_and_the_rows(fitted, dataset, model, untraced):
     logits, out = fitted
     run = training.load_run(out)
     for name, part in zip(
@@ -97,7 +98,7 @@ def test_it_has_the_ranker_and_the_rows(fitted, dataset, model):
     assert encoder.pooling == "cls"
 
 
-def test_evaluate_and_recommend_read_it(fitted, tmp_path):
+def test_evaluate_and_recommend_read_it(fitted, untraced, tmp_path):
     run = shutil.copytree(fitted[1], tmp_path / "first")
     for arguments in (("evaluate", run), ("recommend", run, "--user", "u1")):
         result = call(*arguments)

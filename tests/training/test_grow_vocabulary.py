@@ -75,7 +75,8 @@ def trained(optimizer):
         small.config(), optimizer=OPTIMIZERS[optimizer]
     )
     ranker = training.build_ranker(config, dataset)
-    ranker.fit(dataset.batches(64, seed=0), steps_per_epoch=8, verbose=0)
+    with small.untraced():
+        ranker.fit(dataset.batches(64, seed=0), steps_per_epoch=4, verbose=0)
     return ranker, dataset, rows
 
 
@@ -150,14 +151,14 @@ def test_it_ranks_as_before_and_has_the_columns_of_the_new():
 
 
 @pytest.mark.parametrize("optimizer", EVERY)
-def test_training_goes_on(optimizer, tmp_path):
+def test_training_goes_on(optimizer, untraced, tmp_path):
     """From the steps so far, also after a save and a reload."""
     ranker, dataset, _ = trained(optimizer)
     more = training.grow_vocabulary(ranker, dataset, grown())
-    assert more.optimizer.iterations.numpy() == 8
+    assert more.optimizer.iterations.numpy() == 4
     kept = more.ad_tower.columns(tf.range(21))["id"].numpy()
-    more.fit(grown().batches(64, seed=1), steps_per_epoch=8, verbose=0)
-    assert more.optimizer.iterations.numpy() == 16
+    more.fit(grown().batches(64, seed=1), steps_per_epoch=4, verbose=0)
+    assert more.optimizer.iterations.numpy() == 8
     learned = more.ad_tower.columns(tf.range(21))["id"].numpy()
     assert abs(learned - kept)[3].max() > 0  # row 3 is new
     more.save(tmp_path / "more.keras")
@@ -200,7 +201,7 @@ def test_features_of_all_entities(tmp_path):
     assert len(dataset.user_ids) < 12
     ranker = training.build_ranker(small.config(), dataset)
     ranker.run_eagerly = True  # tracing so many features takes seconds
-    ranker.fit(dataset.batches(32, seed=0), steps_per_epoch=4, verbose=0)
+    ranker.fit(dataset.batches(32, seed=0), steps_per_epoch=2, verbose=0)
     more = training.grow_vocabulary(ranker, dataset, everything)
     more.run_eagerly = True
     for variable, other in pairs(ranker, more):
@@ -226,7 +227,7 @@ def test_features_of_all_entities(tmp_path):
     )
     for name, column in tables.items():
         np.testing.assert_array_equal(found[name], column)
-    more.fit(everything.batches(32, seed=1), steps_per_epoch=2, verbose=0)
+    more.fit(everything.batches(32, seed=1), steps_per_epoch=1, verbose=0)
     more.save(tmp_path / "more.keras")
     loaded = keras.models.load_model(tmp_path / "more.keras")
     np.testing.assert_array_equal(
@@ -252,7 +253,7 @@ def test_values_and_event_types_that_come_after_the_known_ones(tmp_path):
     more_values = data.open_dataset(tmp_path / "more").with_history_length(4)
     ranker = training.build_ranker(small.config(), one)
     ranker.run_eagerly = True
-    ranker.fit(one.batches(32, seed=0), steps_per_epoch=3, verbose=0)
+    ranker.fit(one.batches(32, seed=0), steps_per_epoch=2, verbose=0)
     more = training.grow_vocabulary(ranker, one, more_values)
     grown_tables = 0
     for variable, other in pairs(ranker, more):
@@ -296,7 +297,7 @@ def test_values_and_event_types_that_come_after_the_known_ones(tmp_path):
     more.fit(more_values.batches(32, seed=1), steps_per_epoch=1, verbose=0)
 
 
-def test_a_later_day_that_is_prepared_like_the_first(tmp_path):
+def test_a_later_day_that_is_prepared_like_the_first(untraced, tmp_path):
     """New rows move the mean of a number, unless the first one is kept."""
     rows = [f"u{i % 4},a{i % 2},{i},{i % 3 % 2},{i % 24}" for i in range(60)]
     header = "user,ad,time,click,hour"
@@ -313,8 +314,9 @@ def test_a_later_day_that_is_prepared_like_the_first(tmp_path):
         return data.open_dataset(tmp_path / out).with_history_length(6)
 
     first = prepared("one", rows)
+    config = small.config(fit={"epochs": 1})
     run = training.train(
-        tmp_path / "one", small.config(), tmp_path / "run", progress=False
+        tmp_path / "one", config, tmp_path / "run", progress=False
     )
     later = [*rows, "u9,a1,99,1,23"]
     with pytest.raises(InputError, match="Received: other features"):

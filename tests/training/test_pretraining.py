@@ -219,7 +219,9 @@ def test_a_finished_run_is_read_again(monkeypatch):
     assert again == expected
 
 
-def test_training_ends_early_and_keeps_the_best(tmp_path, monkeypatch):
+def test_training_ends_early_and_keeps_the_best(
+    untraced, tmp_path, monkeypatch
+):
     """Two epochs without a lower held-out loss after the second."""
     told = iter([5.0, 2.0, 1.0, 1.5, 1.2, 0.5])
     monkeypatch.setattr(
@@ -386,7 +388,9 @@ def test_another_run_is_refused(tmp_path):
         pretrain(folder, epochs=4)
 
 
-def test_pairs_come_from_the_time_of_the_training_rows(monkeypatch, tmp_path):
+def test_pairs_come_from_the_time_of_the_training_rows(
+    untraced, monkeypatch, tmp_path
+):
     """No event is looked at from the first validation row on."""
     from tfadrec.data.copy.near_events import NearEvents
 

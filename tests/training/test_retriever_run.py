@@ -35,9 +35,10 @@ def folder(tmp_path_factory):
     settings = out / "run.yaml"
     settings.write_text(YAML)
     config = RunConfig.from_yaml(YAML)
-    run = training.train_retriever(
-        small.world(), config, out / "run", until=1, progress=False
-    )
+    with small.untraced():
+        run = training.train_retriever(
+            small.world(), config, out / "run", until=1, progress=False
+        )
     assert len(run.history) == 1
     result, told = call(
         *("train", "--data", small.world(), "--config", settings),

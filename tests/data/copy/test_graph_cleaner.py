@@ -66,7 +66,7 @@ def check(texts, steps):
 
 
 # One example is many texts: they cost the graph little more than one.
-@hypothesis.settings(max_examples=25)
+@hypothesis.settings(max_examples=10)
 @hypothesis.given(st.lists(TEXTS, min_size=20, max_size=40))
 def test_any_texts(texts):
     for step in ALL:
