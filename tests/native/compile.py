@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from tests.training import small
 from tfadrec.core.door import tf
 
 List = tf.compat.v1.NameAttrList
@@ -14,16 +15,12 @@ SOURCE = pathlib.Path(__file__).with_name("loader.cc")
 
 
 @functools.cache
-def loader(folders):
-    """The program, compiled once; skips where there is no compiler.
-
-    Args:
-      folders: the fixture `tmp_path_factory`.
-    """
+def loader():
+    """The program; skips where there is no compiler."""
     if shutil.which("g++") is None:
         pytest.skip("there is no g++ to compile TensorFlow's C++ loader with")
     library = pathlib.Path(tf.sysconfig.get_lib())
-    program = folders.mktemp("loader") / "loader"
+    program = small.folder() / "loader"
     command = [
         *("g++", "-O1", str(SOURCE), "-o", str(program), "-w"),
         *tf.sysconfig.get_compile_flags(),

@@ -56,26 +56,23 @@ def in_session(folder, asked):
     return answers
 
 
-def others(folder, asked, folders):
+def others(folder, asked, scratch):
     """Other ways and their answers; the last one needs a compiler."""
     yield "session", in_session(folder, asked)
     yield "C", replay(folder, 1, 0.0)[0]
-    program = compile.loader(folders)
-    yield "C++", compile.answers(program, folder, asked, folders.mktemp("cpp"))
+    yield "C++", compile.answers(compile.loader(), folder, asked, scratch)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*LOGS, "synthetic"])
-def test_every_signature_answers_the_same(
-    name, no_replay, tmp_path_factory, tmp_path
-):
+def test_every_signature_answers_the_same(name, no_replay, tmp_path):
     """The warm-up requests, in Python and without it."""
     folder = exported(name, tmp_path)
     asked = list(warm_up_file.requests(folder / warm_up.FILE))
     ask = serving.open_bundle(folder)
     assert {signature for signature, _ in asked} == set(ask)
     objects = [ask[signature](**request) for signature, request in asked]
-    for way, answers in others(folder, asked, tmp_path_factory):
+    for way, answers in others(folder, asked, tmp_path):
         for (signature, _), found, expected in zip(
             asked, answers, objects, strict=True
         ):

@@ -12,9 +12,9 @@ from tfadrec.serving.scores import Scores
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["words", "numbers"])
-def test_every_signature_answers_in_cpp(name, tmp_path_factory, tmp_path):
+def test_every_signature_answers_in_cpp(name, tmp_path):
     """Every warm-up request, as the exported functions answer it."""
-    loader = compile.loader(tmp_path_factory)
+    loader = compile.loader()
     world = getattr(worlds, name)()
     folder = worlds.bundle(name) / "1"
     asked = list(warm_up_file.requests(folder / warm_up.FILE))
