@@ -1,7 +1,7 @@
 """What a large catalogue costs to export, to load and to recommend from.
 
     python benchmarks/serving_catalogue.py \
-        [ADS] [WORLD] [FOUND_BY] [USERS] [CANDIDATES]
+        [ADS] [WORLD] [FOUND_BY] [USERS] [CANDIDATES] [FOLDER]
 
 A ranker with a DIN, ids, a brand, a price and a vector of 64 floats per ad, in
 one of two worlds. `random`: all features, histories and weights are drawn at
@@ -13,13 +13,13 @@ FOUND_BY says what finds the candidates of `recommend`: `anchors` (what the
 ranker says of some ads, see `serving.learn_anchors`), `clicks` (a retriever
 that has learned from the clicks), or `all` (nothing: all ads are ranked).
 
-The bundle is read back in a process that has TensorFlow alone. There the ten
-best ads of USERS users, of whom neither has learned, are compared with a sort
-of the whole catalogue's scores from `score_slate`, and the 100 ads that
-`retrieve` gives with those of all lists of the index. Latencies in TensorFlow's
-C library are those of `export --check native`.
+Where FOLDER is given, it keeps the ranker, which is not trained again, the
+bundles in `FOLDER/FOUND_BY`, and requests of users of whom nothing has learned.
+What `catalogue_answers.py` says of them follows.
+Latencies in TensorFlow's C library are those of `export --check native`.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -28,111 +28,16 @@ import subprocess
 import sys
 import tempfile
 import time
+import unittest.mock
 
 import numpy as np
-from machine import describe, spread
+from machine import describe
 
 _MILLION = 1_000_000
 _VECTOR, _WIDTH, _LENGTH, _CENTRES = 64, 32, 50, 300
-_LEARNED, _TESTED, _EACH, _CALLS, _SEED = 2000, 200, 100, 100, 0
+_LEARNED, _TESTED, _EACH, _SEED = 2000, 200, 100, 0
 _CANDIDATES = 2000
 _BATCH, _STEPS = 512, 400
-
-_CHILD = """
-import json, re, sys, time
-import numpy as np
-import tensorflow as tf
-
-folder, calls = sys.argv[1], int(sys.argv[2])
-
-def memory(what):  # GB, of this process; rusage would have its parent's
-    status = open("/proc/self/status").read()
-    return int(re.search(what + r":\\s+(\\d+)", status)[1]) / 1e6
-
-base = memory("VmRSS")
-with np.load(sys.argv[3]) as file:
-    users = dict(file)
-ids = users.pop("all_ads")
-start = time.perf_counter()
-bundle = tf.saved_model.load(folder)
-load = time.perf_counter() - start
-loaded = memory("VmRSS") - base
-count = len(users["user_id"])
-
-def tensors(name, request):
-    specs = bundle.signatures[name].structured_input_signature[1]
-    return {
-        k: tf.constant(v.tolist(), specs[k].dtype, v.shape)
-        for k, v in request.items()
-    }
-
-def user(number):
-    return {k: v[number:number + 1] for k, v in users.items()}
-
-def choice(k):
-    return dict(
-        exclude_ads=ids[None, :0], exclude_history=np.array([False]),
-        k=np.array([k]),
-    )
-
-def timed(name, more):
-    requests = [tensors(name, user(n % count) | more) for n in range(calls)]
-    ask = bundle.signatures[name]
-    ask(**requests[0])
-    wall, used = [], []
-    for request in requests:
-        begun = time.perf_counter(), time.process_time()
-        ask(**request)
-        wall.append(time.perf_counter() - begun[0])
-        used.append(time.process_time() - begun[1])
-    return [
-        [1000 * float(x) for x in np.percentile(took, (50, 99))]
-        for took in (wall, used)
-    ]
-
-told = dict(load=load, loaded=loaded)
-slate = ids[None, :500]
-told["recommend"] = timed("recommend", choice(10))
-told["score_slate"] = timed("score_slate", dict(candidate_ads=slate))
-told["recommend_from"] = timed("recommend_from", dict(
-    **choice(10), candidate_ads=slate, bids=np.ones([1, 500])))
-if "retrieve" in bundle.signatures:
-    told["retrieve"] = timed("retrieve", choice(100))
-    ask = bundle.signatures["retrieve"]
-    requests = [
-        tensors("retrieve", user(n) | choice(100)) for n in range(count)
-    ]
-    found = [ask(**request)["ad_ids"].numpy()[0] for request in requests]
-    probes = bundle.finder.index._probes
-    learned = probes.numpy()
-    probes.assign(10**6)
-    best = [ask(**request)["ad_ids"].numpy()[0] for request in requests]
-    probes.assign(learned)
-    told["recall"] = float(np.mean([
-        np.isin(b, f).mean() for b, f in zip(best, found)]))
-ask, score = (bundle.signatures[n] for n in ("recommend", "score_slate"))
-parts = [
-    tensors("score_slate", dict(candidate_ads=part[None]))
-    for part in np.array_split(ids, -(-len(ids) // 20000))
-]
-overlaps = []
-for number in range(count):
-    one = tensors("score_slate", user(number))
-    logits = np.concatenate([
-        score(**one, **part)["logits"].numpy()[0] for part in parts
-    ])
-    found = ask(**tensors("recommend", user(number) | choice(10)))["ad_ids"]
-    found = [v.decode() for v in found.numpy()[0]]
-    least = np.sort(logits)[-10]
-    least -= 1e-5 * max(1, abs(least))
-    overlaps.append(float(np.mean(np.isin(found, ids[logits >= least]))))
-    if number % 20 == 19:
-        print(f"{number + 1} users: {np.mean(overlaps):.4f}", file=sys.stderr,
-              flush=True)
-told["overlaps"] = overlaps
-told["peak"] = memory("VmHWM")
-print(json.dumps(told))
-"""
 
 
 def main() -> None:
@@ -156,73 +61,84 @@ def main() -> None:
             dataset.impressions.users > _LEARNED,
         )
     )
+    scratch = tempfile.TemporaryDirectory()
+    folder = pathlib.Path(arguments.get(6, scratch.name))
+    folder.mkdir(exist_ok=True)
     ranker = _ranker(learned)
-    if world == "random":
+    weights = folder / "ranker.weights.h5"
+    if weights.exists():
+        ranker.load_weights(weights)
+    elif world == "random":
         _draw_weights(ranker)
     else:
         _learn(ranker, learned)
+    ranker.save_weights(weights)
     retriever = _retriever(learned) if found_by == "clicks" else None
     print(
         f"{ads:,} ads, {world}, {candidates} candidates found by {found_by}; "
         f"before the export {_peak():.1f} GB",
         flush=True,
     )
-    with tempfile.TemporaryDirectory() as folder:
-        begun = time.perf_counter(), time.process_time()
+    _export(ranker, learned, folder / found_by, retriever, candidates)
+    user = serving.replay(tested, np.arange(_TESTED) * _EACH)
+    del user["candidate_ads"]
+    plain = {k: _plain(v) for k, v in user.items()}
+    ids = _plain(dataset.catalogue.ad_ids)
+    np.savez(folder / "request.npz", all_ads=ids, **plain)
+    del dataset, learned, tested, ranker, retriever
+    script = pathlib.Path(__file__).with_name("catalogue_answers.py")
+    subprocess.run(
+        [sys.executable, script, folder, found_by, str(users)], check=True
+    )
+
+
+def _export(ranker, learned, folder, retriever, candidates) -> None:
+    from tfadrec import serving
+    from tfadrec.serving import finder, ranking_service
+
+    begun = time.perf_counter(), time.process_time()
+    with (
+        _timed(ranking_service, "learn_anchors"),
+        _timed(finder, "build_index"),
+    ):
         bundle = serving.export_bundle(
             ranker,
-            tested,
-            f"{folder}/catalogue",
+            learned,
+            folder,
             native=True,
             retriever=retriever,
             candidates=candidates,
-            anchors=learned if found_by == "anchors" else None,
+            anchors=learned if folder.name == "anchors" else None,
         )
-        took = time.perf_counter() - begun[0]
-        used = time.process_time() - begun[1]
-        size = sum(p.stat().st_size for p in bundle.rglob("*") if p.is_file())
-        pb = (bundle / "saved_model.pb").stat().st_size
+    took = time.perf_counter() - begun[0]
+    used = time.process_time() - begun[1]
+    size = sum(p.stat().st_size for p in bundle.rglob("*") if p.is_file())
+    pb = (bundle / "saved_model.pb").stat().st_size
+    print(
+        f"export {took:.0f} s, processor {used:.0f} s, peak {_peak():.1f} "
+        f"GB; bundle {size / 1e6:,.0f} MB, its graph {pb / 1e6:,.0f} MB",
+        flush=True,
+    )
+    _print_native(bundle)
+
+
+@contextlib.contextmanager
+def _timed(module, name):
+    """Prints what a function of a module takes when the export calls it."""
+    function = getattr(module, name)
+
+    def call(*args, **kwargs):
+        begun = time.perf_counter(), time.process_time()
+        found = function(*args, **kwargs)
         print(
-            f"export {took:.0f} s, processor {used:.0f} s, peak {_peak():.1f} "
-            f"GB; bundle {size / 1e6:,.0f} MB, its graph {pb / 1e6:,.0f} MB",
+            f"{name}: {time.perf_counter() - begun[0]:.0f} s, processor "
+            f"{time.process_time() - begun[1]:.0f} s",
             flush=True,
         )
-        _print_native(bundle)
-        request = pathlib.Path(folder, "request.npz")
-        user = serving.replay(tested, np.arange(users) * _EACH)
-        del user["candidate_ads"]
-        plain = {k: _plain(v) for k, v in user.items()}
-        np.savez(request, all_ads=_plain(dataset.catalogue.ad_ids), **plain)
-        del dataset, learned, tested, ranker, retriever
-        done = subprocess.run(
-            [sys.executable, "-c", _CHILD, bundle, str(_CALLS), request],
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-    _print_told(json.loads(done.stdout.splitlines()[-1]))
+        return found
 
-
-def _print_told(told) -> None:
-    print(
-        f"load {told['load']:.1f} s; {told['loaded']:.2f} GB more memory; peak "
-        f"{told['peak']:.1f} GB"
-    )
-    for name in ("recommend", "retrieve", "recommend_from", "score_slate"):
-        if name in told:
-            wall, used = told[name]
-            print(
-                f"{name}: p50 {wall[0]:.1f} ms, p99 {wall[1]:.1f} ms; of "
-                f"processor time {used[0]:.1f} and {used[1]:.1f} ms"
-            )
-    if "recall" in told:
-        print(f"recall@100 of the index: {told['recall']:.4f}")
-    overlaps = told["overlaps"]
-    print(
-        f"the share of the ten best of a sort that `recommend` has, of "
-        f"{len(overlaps)} users: {spread(overlaps)}, mean "
-        f"{np.mean(overlaps):.4f}"
-    )
+    with unittest.mock.patch.object(module, name, call):
+        yield
 
 
 def _print_native(bundle: pathlib.Path) -> None:

@@ -34,3 +34,25 @@ def test_rows_of_ids_before_and_after_others_join(ids):
 def test_a_catalogue_without_ads_knows_none():
     ads = KnownAds(np.array([], object), {"vector": np.zeros((1, 2))})
     assert ads.rows(tf.constant([["a", ""]])).numpy().tolist() == [[0, 0]]
+
+
+def test_the_number_of_rows_copies_nothing():
+    """A variable that is gathered from would be copied when it is read."""
+    ads = KnownAds(np.array(["a"], object), {"vector": np.zeros((2, 2))})
+    looked_up = tf.function(
+        lambda: ads.of_rows(ads.rows(tf.constant(["a"])))
+    ).get_concrete_function()
+    inner = {
+        op.inputs[0].name
+        for op in looked_up.graph.get_operations()
+        if op.type == "ResourceGather"
+    }
+    gathered = {
+        id(outer)
+        for outer, placeholder in looked_up.graph.captures
+        if placeholder.name in inner
+    }
+    assert len(gathered) == 3
+    total = tf.function(lambda: ads.num_rows).get_concrete_function()
+    assert total() == 2
+    assert not gathered & {id(outer) for outer, _ in total.graph.captures}
