@@ -258,7 +258,7 @@ def _mark(sizes: _Sizes, log: _Log) -> None:
         what = {"part": "mark", "model": name, "policy": policy, "xla": jit}
         step = _step(ranker, batches[0], jit)
         log.measure(
-            step, batches, sizes.mark, sizes.seconds, mark=_MARK, **what
+            step, batches, sizes.mark, sizes.seconds, **what, mark=_MARK
         )
     keras.mixed_precision.set_global_policy("float32")
 
@@ -299,7 +299,7 @@ def _sweep(sizes: _Sizes, log: _Log) -> None:
         what = {"part": "sweep", "model": name, "T": length, "policy": policy}
         for size in sizes.batches:
             batches = _batches(sizes, length, size)
-            log.measure(step, batches, size, sizes.seconds, batch=size, **what)
+            log.measure(step, batches, size, sizes.seconds, **what, batch=size)
     keras.mixed_precision.set_global_policy("float32")
 
 
