@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from tfadrec.data.intake import limits
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.read_table import Piece
+from tfadrec.data.intake.workspace import Workspace
 from tfadrec.data.sources.checked import Checked
 from tfadrec.data.sources.table_rows import pieces_of, read_batches
 from tfadrec.data.sources.table_spec import TableSpec
@@ -49,7 +50,7 @@ class LogJob:
             self.spec, self.unit, rows=self.batch_rows, room=self.text_bytes
         )
 
-    def read(self, piece: Piece | None = None) -> Iterator[Checked]:
+    def do(self, piece: Piece | None = None) -> Iterator[Checked]:
         """The batches of a piece, or of the log, after all checks.
 
         Raises:
@@ -61,17 +62,20 @@ class LogJob:
 
 
 #: Reads logs: for each job its batches, in order.
-Reading = Callable[[Sequence[LogJob]], list[Iterator[Checked]]]
+Reading = Callable[[Sequence[LogJob], Workspace], list[Iterator[Checked]]]
 
 
-def read_here(jobs: Sequence[LogJob]) -> list[Iterator[Checked]]:
+def read_here(
+    jobs: Sequence[LogJob], workspace: Workspace
+) -> list[Iterator[Checked]]:
     """Reads logs in this process, batch by batch as they are asked for."""
+    del workspace  # Nothing is made on the way.
     return [_with_progress(job) for job in jobs]
 
 
 def _with_progress(job: LogJob) -> Iterator[Checked]:
     begun, read = time.monotonic(), 0
-    for checked in job.read():
+    for checked in job.do():
         read += checked.rows + checked.settlement.left_out
         speed = read / max(time.monotonic() - begun, 1e-3)
         _LOG.info(

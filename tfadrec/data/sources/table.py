@@ -96,7 +96,7 @@ def _prepare(
     jobs = [impressions_job(settings, catalogue)]
     if settings.events is not None:
         jobs.append(events_job(settings.events, settings, catalogue))
-    shown, *done = read(jobs)
+    shown, *done = read(jobs, workspace)
     events = None
     if settings.events is not None:
         events = read_events(settings.events, done[0], ledger, workspace)
@@ -171,7 +171,7 @@ def _entities(
     jobs = [ads_job(settings)]
     if settings.users is not None:
         jobs.append(users_job(settings.users, settings))
-    described, *people = read(jobs)
+    described, *people = read(jobs, workspace)
     ads = one_row_each(settings.ads, "ad", described, ledger, workspace)
     if settings.users is None:
         return ads, None
