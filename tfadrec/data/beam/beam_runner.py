@@ -2,18 +2,19 @@
 
 import logging
 import pathlib
-import types
 import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tfadrec.core.errors import InputError, TfadrecError
 from tfadrec.core.one_line import one_line
-from tfadrec.data.beam.options import is_local, read_options
+from tfadrec.data.beam.options import read_options
 from tfadrec.data.beam.work import Work
 
 _LOG = logging.getLogger(__name__)
 _MOST_CHARACTERS = 400
+#: Runners whose workers see the files of this machine.
+_LOCAL = (None, "DirectRunner", "FnApiRunner", "PrismRunner")
 
 
 class BeamRunner:
@@ -28,7 +29,8 @@ class BeamRunner:
         `--direct_running_mode=multi_processing`.
 
     Raises:
-      InputError: where Apache Beam is not installed, or refuses the options.
+      InputError: where Apache Beam is not installed or refuses the options, or
+        workers would have no folder in common with this machine.
 
     Example:
       with BeamRunner(["--runner=FlinkRunner", ...]) as runner:
@@ -39,8 +41,16 @@ class BeamRunner:
 
     def __init__(self, arguments: Sequence[str] = ()) -> None:
         self._options = read_options(arguments)
+        known = self._options.get_all_options()
+        self._name, self._place = known["runner"], known["temp_location"]
         self._shared: list[str] = []
         self._pipeline()
+        if self._name not in _LOCAL and not self._place:
+            raise InputError(
+                "workers on other machines hand over what they find in a "
+                f"folder that they and this one see. Received: {self._name} "
+                "without --temp_location. Add it."
+            )
 
     def __enter__(self) -> "BeamRunner":
         return self
@@ -88,12 +98,10 @@ class BeamRunner:
 
     def _pipeline(self) -> Any:
         import apache_beam
-        from apache_beam.options.pipeline_options import StandardOptions
 
-        name = self._options.view_as(StandardOptions).runner
         runner = None
         try:
-            if name in (None, "DirectRunner"):
+            if self._name in (None, "DirectRunner"):
                 runner = _runner_of_this_machine(self._options)
             return apache_beam.Pipeline(runner, options=self._options)
         except (ValueError, ImportError) as error:
@@ -107,13 +115,11 @@ class BeamRunner:
         """A new folder that the workers see."""
         from apache_beam.io.filesystems import FileSystems
 
-        place = self._options.get_all_options()["temp_location"]
-        if place:
-            folder = FileSystems.join(place, f"tfadrec-{uuid.uuid4().hex}")
+        folder = str(scratch.absolute())
+        if self._place:
+            name = f"tfadrec-{uuid.uuid4().hex}"
+            folder = FileSystems.join(self._place, name)
             self._shared.append(folder)
-        else:
-            assert is_local(self._options)
-            folder = str(scratch.absolute())
         FileSystems.mkdirs(folder)
         return folder
 

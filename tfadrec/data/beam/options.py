@@ -2,14 +2,14 @@
 
 import contextlib
 import io
+import logging
+import types
 from collections.abc import Sequence
 from typing import Any
 
 from tfadrec.core.errors import InputError
 
-#: Runners whose workers see the files of this machine.
-LOCAL = ("DirectRunner", "FnApiRunner", "PrismRunner")
-#: Those that hand on options that Beam itself does not know.
+#: Runners that hand on options which Beam itself does not know.
 _OTHERS_OPTIONS = ("PortableRunner", "FlinkRunner", "SparkRunner")
 
 
@@ -26,41 +26,33 @@ def read_options(arguments: Sequence[str]) -> Any:
       InputError: where Apache Beam is not installed, or does not know an
         option or its value.
     """
-    options_of, worker_class = _option_classes()
+    beam = _module()
     for argument in arguments:
         if not argument.startswith("--"):
             raise _refusal(argument, "which is no --name=value")
     told = io.StringIO()
     try:
         with contextlib.redirect_stderr(told):
-            options = options_of(list(arguments))
-            known = options.get_all_options()
+            options = beam.PipelineOptions(list(arguments))
             given = options.get_all_options(retain_unknown_options=True)
     except SystemExit as error:
         reason = told.getvalue().strip().rpartition("error: ")[2]
         raise _refusal(" ".join(arguments), reason) from error
-    if known["default_sdk_harness_log_level"] is None:
-        # Workers else tell of each of their connections.
-        worker = options.view_as(worker_class)
-        worker.default_sdk_harness_log_level = "WARNING"
+    known = beam.PipelineOptions([]).get_all_options()
     unknown = [name for name in given if name not in known]
-    if unknown and known["runner"] not in _OTHERS_OPTIONS:
+    if unknown and given["runner"] not in _OTHERS_OPTIONS:
         raise _refusal(f"--{unknown[0]}", "which Beam does not know")
-    if not is_local(options) and not known["temp_location"]:
-        raise _refusal(
-            f"--runner={known['runner']} alone",
-            "whose workers hand over what they found through a folder that "
-            "they and this machine see: add --temp_location",
-        )
+    worker = options.view_as(beam.WorkerOptions)
+    if worker.default_sdk_harness_log_level is None:
+        # Workers else tell of each of their connections.
+        worker.default_sdk_harness_log_level = "WARNING"
     return options
 
 
-def is_local(options: Any) -> bool:
-    """Whether the workers of a pipeline see the files of this machine."""
-    return (options.get_all_options()["runner"] or LOCAL[0]) in LOCAL
-
-
-def _option_classes() -> tuple[Any, Any]:
+def _module() -> types.ModuleType:
+    """Beam's module of options, imported without what it tells on the way."""
+    silent = logging.NullHandler()
+    logging.root.addHandler(silent)
     try:
         from apache_beam.options import pipeline_options
     except ImportError as error:
@@ -69,7 +61,9 @@ def _option_classes() -> tuple[Any, Any]:
             f"without it ({error}). Install it with `pip install "
             "'tfadrec[beam]'`."
         ) from error
-    return pipeline_options.PipelineOptions, pipeline_options.WorkerOptions
+    finally:
+        logging.root.removeHandler(silent)
+    return pipeline_options
 
 
 def _refusal(received: str, why: str) -> InputError:

@@ -178,7 +178,7 @@ def pieces_of(
         if kind == "Parquet":
             yield from pieces_of_parquet(filesystem, inner, rows)
         is_packed = bool(_suffixes(path) & _PACKED)
-        if kind != "text" or is_packed or info.size <= room:
+        if kind != "text" or is_packed or (info.size or 0) <= room:
             return
         parser = _text_parser(
             path, unit, columns, name, delimiter, header, quoting, encoding
