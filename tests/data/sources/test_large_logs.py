@@ -2,6 +2,7 @@
 
 import pyarrow.parquet as pq
 import pytest
+
 from tests.data.large_log import (
     HISTORIES,
     OFF_THE_LOG,
@@ -9,7 +10,6 @@ from tests.data.large_log import (
     tables,
     write,
 )
-
 from tfadrec.core.errors import InputError
 from tfadrec.data.intake import limits
 from tfadrec.data.sources import prepare_table

@@ -4,8 +4,8 @@ import dataclasses
 import pickle
 
 import pytest
-from tests.data.large_log import HISTORIES, OFF_THE_LOG, SAMPLED, write
 
+from tests.data.large_log import HISTORIES, OFF_THE_LOG, SAMPLED, write
 from tfadrec.core.errors import InputError
 from tfadrec.data.sources import prepare_table
 

@@ -45,6 +45,7 @@ class BeamRunner:
         self._name, self._place = known["runner"], known["temp_location"]
         self._shared: list[str] = []
         self._pipeline()
+        self._know_files()
         if self._name not in _LOCAL and not self._place:
             raise InputError(
                 "workers on other machines hand over what they find in a "
@@ -58,8 +59,11 @@ class BeamRunner:
     def __exit__(self, *error: object) -> None:
         from apache_beam.io.filesystems import FileSystems
 
-        if self._shared:
-            FileSystems.delete(self._shared)
+        for folder in self._shared:
+            # All that is in it; only some filesystems then have a folder yet.
+            FileSystems.delete([f"{folder}/"])
+            if FileSystems.exists(folder):
+                FileSystems.delete([folder])
 
     def run(
         self, works: Sequence[Work], scratch: pathlib.Path
@@ -96,6 +100,15 @@ class BeamRunner:
             paths[number].append(path)
         return [_found(of_work) for of_work in paths]
 
+    def _know_files(self) -> None:
+        """Makes the files that Beam can open known to this process."""
+        from apache_beam.io.filesystems import FileSystems
+
+        from tfadrec.data.beam.filesystems import register
+
+        FileSystems.set_options(self._options)
+        register()
+
     def _pipeline(self) -> Any:
         import apache_beam
 
@@ -119,8 +132,9 @@ class BeamRunner:
         if self._place:
             name = f"tfadrec-{uuid.uuid4().hex}"
             folder = FileSystems.join(self._place, name)
-            self._shared.append(folder)
         FileSystems.mkdirs(folder)
+        if self._place:
+            self._shared.append(folder)
         return folder
 
 

@@ -1,5 +1,6 @@
 """The steps of a pipeline. A worker imports this file, and so Beam."""
 
+import functools
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +9,7 @@ import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 
 from tfadrec.core.errors import TfadrecError
+from tfadrec.data.beam.filesystems import register
 from tfadrec.data.beam.shared_files import read_values, write_values
 from tfadrec.data.beam.work import Work
 
@@ -41,15 +43,20 @@ def add_steps(pipeline: beam.Pipeline, folder: str, count: int) -> None:
 
 
 class _Step(beam.DoFn):
-    """Knows the works, which are read once per worker."""
+    """Knows the works, which a worker reads once."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._works: list[Work] = []
 
     def setup(self) -> None:
-        path = FileSystems.join(self._folder, WORKS)
-        self._works = list(read_values(path))
+        self._works = _works_in(self._folder)
+
+
+@functools.lru_cache(maxsize=1)
+def _works_in(folder: str) -> list[Work]:
+    register()
+    return list(read_values(FileSystems.join(folder, WORKS)))
 
 
 class _Cut(_Step):
