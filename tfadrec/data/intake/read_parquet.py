@@ -1,6 +1,5 @@
 """Reading Parquet files, whose columns have types of their own."""
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -15,25 +14,11 @@ from tfadrec.data.intake.file_checks import (
     empty_file,
     require_columns,
 )
+from tfadrec.data.intake.parquet_piece import ParquetPiece
 from tfadrec.data.intake.raw_rows import RawRows
 
 #: Rows that are decoded together.
 _SCANNED_ROWS = 1 << 17
-
-
-@dataclasses.dataclass(frozen=True)
-class ParquetPiece:
-    """Groups of rows of one file that can be read by themselves.
-
-    Args:
-      file: its number among the files of the folder.
-      groups: their numbers in the file.
-      rows: of all files before them.
-    """
-
-    file: int
-    groups: tuple[int, ...]
-    rows: int
 
 
 def read_parquet(

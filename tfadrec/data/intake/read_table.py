@@ -14,18 +14,15 @@ from tfadrec.data.files import open_filesystem, require_files
 from tfadrec.data.intake.file_checks import one_line, refuse_kind
 from tfadrec.data.intake.json_lines import SUFFIXES, read_json_lines
 from tfadrec.data.intake.looks_like import is_plain, looks_like
+from tfadrec.data.intake.parquet_piece import ParquetPiece
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.read_parquet import (
-    ParquetPiece,
     pieces_of_parquet,
     read_parquet,
 )
-from tfadrec.data.intake.read_text import (
-    TextPiece,
-    pieces_of_text,
-    read_text,
-)
+from tfadrec.data.intake.read_text import pieces_of_text, read_text
 from tfadrec.data.intake.text_parser import TextParser
+from tfadrec.data.intake.text_piece import TextPiece
 
 _LOG = logging.getLogger(__name__)
 #: A part of a file that can be read by itself.

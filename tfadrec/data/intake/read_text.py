@@ -1,6 +1,5 @@
 """Reading delimited text piece by piece."""
 
-import dataclasses
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -10,24 +9,8 @@ from tfadrec.data.intake import limits
 from tfadrec.data.intake.file_checks import empty_file, refuse_other_kinds
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.text_parser import TextParser
+from tfadrec.data.intake.text_piece import TextPiece
 from tfadrec.data.intake.text_pieces import text_pieces
-
-
-@dataclasses.dataclass(frozen=True)
-class TextPiece:
-    """Whole rows of a text file that can be read by themselves.
-
-    Args:
-      begin: the byte of the file where they begin.
-      size: their bytes.
-      lines: of the file before them.
-      names: of all columns; none where no row comes before.
-    """
-
-    begin: int
-    size: int
-    lines: int
-    names: tuple[str, ...]
 
 
 def read_text(
