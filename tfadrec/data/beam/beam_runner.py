@@ -88,6 +88,7 @@ class BeamRunner:
         write_values(f"{folder}/{WORKS}", works)
         pipeline = self._pipeline()
         add_steps(pipeline, folder, len(works))
+        _LOG.info("Working in a pipeline of %s", self._name or "DirectRunner")
         try:
             state = pipeline.run().wait_until_finish()
         except Exception as error:
