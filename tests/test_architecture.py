@@ -62,6 +62,7 @@ DATA_ROOMS = {
     },
     "intake": {"columns", "dataset_files", "encoded", "features", "files"},
     "sources": {"columns", "dataset_files", "features", "intake", "files"},
+    "beam": {"copy", "intake", "sources"},
     "copy": {
         "catalogue",
         "dataset",
@@ -79,6 +80,7 @@ DOORS = {
     "transformers": ("layers/text/", "data/"),
     "tensorflow_recommenders": ("models/", "layers/interaction/"),
     "keras_tuner": ("tuning/",),
+    "apache_beam": ("data/beam/",),
 }
 
 #: Files whose public classes are not one, named as the file.

@@ -560,6 +560,10 @@ BAD = [
     ("prepare table --config no.yaml --out out", "no.yaml"),
     ("prepare table --config table.yaml --out out", "must name"),
     ("prepare table --config good.yaml --like no --out out", "schema.json"),
+    (
+        "prepare table --config good.yaml --out out stray",
+        "stray without `--runner beam`",
+    ),
     ("prepare synthetic --out out --seed -1", "seed=-1"),
     ("prepare synthetic --out .", "Received"),
 ]

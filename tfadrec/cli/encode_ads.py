@@ -1,10 +1,12 @@
 """`tfadrec encode-ads`: a catalogue to a table of text vectors."""
 
 import contextlib
+import functools
 from typing import Any
 
 import click
 
+from tfadrec.cli.beam import beam_options, beam_runner
 from tfadrec.cli.command import Command, load_tensorflow
 from tfadrec.runs.before import check_encoding
 
@@ -45,13 +47,22 @@ from tfadrec.runs.before import check_encoding
 @click.option(
     "--out", required=True, type=click.Path(), help="The folder to write to."
 )
+@beam_options
 def encode_ads(
-    data: str, model: str, pooling: str, max_tokens: int, dtype: str, out: str
+    data: str,
+    model: str,
+    pooling: str,
+    max_tokens: int,
+    dtype: str,
+    out: str,
+    runner: str,
+    beam_arguments: tuple[str, ...],
 ) -> dict[str, Any]:
     """Turn ad copy into vectors: OUT/vectors.parquet and OUT/vectors.npy.
 
     An ad with the same copy as in an earlier call is not encoded again, and a
-    killed call goes on where it stopped.
+    killed call goes on where it stopped. With --runner beam, workers of a
+    pipeline of Apache Beam encode; its options come after `--`.
 
     \b
     Example:
@@ -59,23 +70,20 @@ def encode_ads(
     """
     text = {"model": model, "pooling": pooling, "max_tokens": max_tokens}
     check_encoding(data, text, out)
-    load_tensorflow()
-    import tensorflow as tf
-
-    # A batch per core is faster than all cores on one batch. It is refused, and
-    # does no harm, where this process has used TensorFlow before.
-    with contextlib.suppress(RuntimeError):
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-    from tfadrec.data import Tokenizer, encode_catalogue
-    from tfadrec.layers.text import load_encoder
-
     policy = {"float32": "float32", "bfloat16": "mixed_bfloat16"}[dtype]
-    found = encode_catalogue(
-        data,
-        out,
-        Tokenizer.from_pretrained(model, max_tokens=max_tokens),
-        load_encoder(model, pooling=pooling, dtype=policy),
-    )
+    load = functools.partial(_load, model, pooling, max_tokens, policy)
+    with beam_runner(runner, beam_arguments) as beam:
+        encode_parts = None
+        if beam is not None:
+            from tfadrec.data.beam.encoding import encode_in
+
+            encode_parts = encode_in(beam, load)
+        tokenizer, encoder = load()
+        from tfadrec.data import encode_catalogue
+
+        found = encode_catalogue(
+            data, out, tokenizer, encoder, encode_parts=encode_parts
+        )
     click.echo(
         f"{found['ads']:,} ads; {found['encoded']:,} texts encoded, the others "
         f"known; {found['cut']:,} ads cut at {max_tokens} tokens; "
@@ -83,3 +91,21 @@ def encode_ads(
     )
     click.echo(f"Vectors: {found['parquet']} and {found['npy']}")
     return found
+
+
+def _load(model: str, pooling: str, max_tokens: int, policy: str):
+    """The tokenizer and the encoder, in this process or in a worker."""
+    load_tensorflow()
+    import tensorflow as tf
+
+    # A batch per core is faster than all cores on one batch. It is refused, and
+    # does no harm, where this process has used TensorFlow before.
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+    from tfadrec.data import Tokenizer
+    from tfadrec.layers.text import load_encoder
+
+    return (
+        Tokenizer.from_pretrained(model, max_tokens=max_tokens),
+        load_encoder(model, pooling=pooling, dtype=policy),
+    )

@@ -6,6 +6,7 @@ from typing import Any
 import click
 import pyarrow as pa
 
+from tfadrec.cli.beam import beam_options, beam_runner
 from tfadrec.cli.command import Command
 from tfadrec.cli.heartbeat import heartbeat
 from tfadrec.data import sources
@@ -71,15 +72,32 @@ def mind(news: str, behaviors: str, out: str) -> dict[str, Any]:
     help="A dataset whose vocabularies and statistics are kept.",
 )
 @_out
-def table(config: str, like: str | None, out: str) -> dict[str, Any]:
+@beam_options
+def table(
+    config: str,
+    like: str | None,
+    out: str,
+    runner: str,
+    beam_arguments: tuple[str, ...],
+) -> dict[str, Any]:
     """CSV, TSV, JSON Lines or Parquet files with a column mapping.
+
+    With --runner beam, files are read and checked in a pipeline of Apache Beam,
+    whose options come after `--`.
 
     \b
     Example:
       tfadrec prepare table --config examples/online_retail.yaml \\
         --out data/retail
     """
-    return _run(sources.prepare_table, config, out, like=like)
+    with beam_runner(runner, beam_arguments) as beam:
+        if beam is None:
+            return _run(sources.prepare_table, config, out, like=like)
+        from tfadrec.data.beam.reading import read_in
+
+        return _run(
+            sources.prepare_table, config, out, like=like, read=read_in(beam)
+        )
 
 
 @prepare.command(cls=Command)

@@ -292,9 +292,9 @@ def test_rows_of_many_lines_are_noted():
 
 def test_a_few_rows_of_two_lines_are_not_noted():
     few = b'a,b\n1,"x\ny"\n' + b"1,2\n" * 97
-    assert parse_text(few, "rows", name="x.csv").notes == ()
+    assert parse_text(few, "rows", name="x.csv").spans.notes("x.csv") == ()
     more = few.replace(b"1,2\n", b'1,"\n2"\n', 1)
-    (note,) = parse_text(more, "rows", name="x.csv").notes
+    (note,) = parse_text(more, "rows", name="x.csv").spans.notes("x.csv")
     assert "the row in line 2 has 2 lines" in note
 
 

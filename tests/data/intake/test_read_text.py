@@ -5,9 +5,9 @@ import pytest
 
 from tfadrec.core.errors import InputError
 from tfadrec.data.intake import limits
-from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.intake.line_spans import LineSpans
 from tfadrec.data.intake.quotes import end_of_rows
-from tfadrec.data.intake.read_table import read_batches
+from tfadrec.data.intake.read_table import pieces_of, read_batches
 
 LONG = "\n".join(["", *map(str, range(12)), ""])
 
@@ -33,15 +33,15 @@ def texts():
     yield "broken", b"\xef\xbb\xbf" + bad
 
 
-def rows_of(path, size):
-    ledger, found = Ledger(), []
-    notes, broken = [], []
-    for rows in read_batches(path, "rows", ["q"], size=size):
-        notes += rows.notes
+def rows_of(batches):
+    """The rows, those that are broken, and what is to be said of the file."""
+    found, broken, spans = [], [], LineSpans()
+    for rows in batches:
+        spans.merge(rows.spans or LineSpans())
         broken += rows.refused()
         values = rows.table.rename_columns(["p", "q", "r"]).to_pylist()
         found += zip(rows.lines.tolist(), values, strict=True)
-    return found, broken, notes, ledger
+    return found, broken, spans.notes("x.csv")
 
 
 @pytest.mark.parametrize("room", [40, 700])
@@ -49,9 +49,21 @@ def rows_of(path, size):
 def test_pieces_are_read_as_the_whole(tmp_path, monkeypatch, name, text, room):
     path = tmp_path / "x.csv"
     path.write_bytes(text)
-    whole = rows_of(path, None)[:3]
+    whole = rows_of(read_batches(path, "rows", ["q"], size=None))
+    pieces = list(
+        pieces_of(path, "rows", ["q"], rows=1, room=room, name="x.csv")
+    )
+    assert len(pieces) > (4 if room == 40 and name != "stray" else 0)
+    # Each of them by itself, in any order.
+    apart = {
+        number: list(
+            read_batches(path, "rows", ["q"], size=None, piece=pieces[number])
+        )
+        for number in reversed(range(len(pieces)))
+    }
+    assert rows_of(b for n in sorted(apart) for b in apart[n]) == whole
     monkeypatch.setattr(limits, "TEXT_BYTES", room)
-    assert rows_of(path, 5)[:3] == whole
+    assert rows_of(read_batches(path, "rows", ["q"], size=5)) == whole
     assert len(whole[0]) > 10
     # The row of 14 lines is noted.
     assert bool(whole[2]) == (name != "broken")

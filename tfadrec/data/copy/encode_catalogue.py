@@ -14,6 +14,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.core.owned_folder import OwnedFolder
 from tfadrec.core.schema import SCHEMA_FILE
 from tfadrec.data.copy.text_vectors import (
+    EncodeParts,
     TextEncoder,
     text_key,
     vectors_and_count,
@@ -34,6 +35,7 @@ def encode_catalogue(
     cache: str | os.PathLike[str] | None = None,
     batch_tokens: int = 4096,
     progress: bool = True,
+    encode_parts: EncodeParts | None = None,
 ) -> dict[str, Any]:
     """Writes the vector of every ad's copy, encoding only what is new.
 
@@ -55,6 +57,7 @@ def encode_catalogue(
       cache: as in `text_vectors`.
       batch_tokens: as in `text_vectors`.
       progress: whether a progress bar is shown on standard error.
+      encode_parts: makes the vectors of new texts elsewhere; None for here.
 
     Returns:
       A dict with `ads`, `encoded` (distinct texts that were), `cut` (ads that
@@ -82,6 +85,7 @@ def encode_catalogue(
         cache=cache,
         batch_tokens=batch_tokens,
         progress=progress,
+        encode_parts=encode_parts,
     )
     seconds = time.monotonic() - begun
     with folder.replacing() as fresh:

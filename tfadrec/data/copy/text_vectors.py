@@ -7,7 +7,7 @@ import logging
 import os
 import pathlib
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent import futures
 from typing import Any, Protocol
 
@@ -33,6 +33,11 @@ _CACHE = "cache of vectors"
 _MAX_CONSTANT_BYTES = 2**30
 
 Inputs = Mapping[str, np.ndarray]
+#: Makes the vectors of parts, each float32 [n, D], of their texts and of the
+#: path of a new folder that is removed when it is done.
+EncodeParts = Callable[
+    [Sequence[Sequence[str]], pathlib.Path], Iterable[np.ndarray]
+]
 
 
 class TextEncoder(Protocol):
@@ -151,8 +156,12 @@ def vectors_and_count(
     cache: str | os.PathLike[str] | None,
     batch_tokens: int,
     progress: bool,
+    encode_parts: EncodeParts | None = None,
 ) -> tuple[np.ndarray, int]:
-    """What `text_vectors` gives, and the number of texts that it encoded."""
+    """What `text_vectors` gives, and the number of texts that it encoded.
+
+    The vectors of new texts are made by `encode_parts` where that is given.
+    """
     tokenizer.check_fits(encoder.vocabulary_size, encoder.max_tokens)
     root = pathlib.Path(cache or fetch.cache_dir() / "text_vectors")
     folder = root / _model_key(tokenizer, encoder)
@@ -171,7 +180,11 @@ def vectors_and_count(
     if not todo:
         return vectors, 0
     with Progress(len(todo), "Encoding ad text", "texts", show=progress) as bar:
-        for part, made in _encode(todo, tokenizer, encoder, batch_tokens, bar):
+        if encode_parts is None:
+            found = _encode(todo, tokenizer, encoder, batch_tokens, bar)
+        else:
+            found = _elsewhere(todo, encode_parts, folder, bar)
+        for part, made in found:
             _write_part(folder, part, made)
             for text, vector in zip(part, made, strict=True):
                 vectors[rows[text]] = vector
@@ -202,8 +215,7 @@ def _encode(
 
     with futures.ThreadPoolExecutor(_batches_at_once()) as pool:
         try:
-            for start in range(0, len(texts), _TEXTS_PER_PART):
-                part = texts[start : start + _TEXTS_PER_PART]
+            for part in _parts(texts):
                 batches = _batches(part, tokenizer, batch_tokens)
                 begun.append(
                     (part, [(c, pool.submit(encode, x)) for c, x in batches])
@@ -213,6 +225,42 @@ def _encode(
             yield finish()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _parts(texts: Sequence[str]) -> list[Sequence[str]]:
+    starts = range(0, len(texts), _TEXTS_PER_PART)
+    return [texts[start : start + _TEXTS_PER_PART] for start in starts]
+
+
+def _elsewhere(
+    texts: Sequence[str],
+    encode_parts: EncodeParts,
+    folder: pathlib.Path,
+    bar: Progress,
+) -> Iterator[tuple[Sequence[str], np.ndarray]]:
+    """Parts of the texts, with vectors that others make."""
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = _parts(texts)
+    with scratch_folder(folder / _CACHE, _CACHE) as scratch:
+        vectors = encode_parts(parts, scratch / "parts")
+        for part, made in zip(parts, vectors, strict=True):
+            bar.update(len(part))
+            yield part, made
+
+
+def part_encoder(
+    tokenizer: Tokenizer, encoder: TextEncoder, batch_tokens: int
+) -> Callable[[Sequence[str]], np.ndarray]:
+    """Makes vectors of a part, float32 [n, D], as `text_vectors` does."""
+    encode = _traced(encoder)
+
+    def vectors(part: Sequence[str]) -> np.ndarray:
+        made = np.empty((len(part), encoder.width), np.float32)
+        for chosen, batch in _batches(part, tokenizer, batch_tokens):
+            made[chosen] = encode(batch)
+        return made
+
+    return vectors
 
 
 def _batches_at_once() -> int:

@@ -43,6 +43,11 @@ class FeatureParser:
         """
         return {read.spec.key: read.parse(rows) for read in self._read}
 
+    def merge(self, later: "FeatureParser") -> None:
+        """Adds what another parser of the same features read of later rows."""
+        for read, more in zip(self._read, later._read, strict=True):
+            read.merge(more)
+
     def close(self, ledger: Ledger) -> None:
         """Notes what could not be read.
 
@@ -86,6 +91,15 @@ class _Read:
         self._given += int((broken | readable).sum())
         self._readable += int(readable.sum())
         return column
+
+    def merge(self, later: "_Read") -> None:
+        """Adds what was read of later rows."""
+        if not self._broken:
+            self._sample = later._sample
+        self._source = later._source
+        self._broken += later._broken
+        self._given += later._given
+        self._readable += later._readable
 
     def note(self) -> str:
         """What is to be said of values that cannot be read, or "".

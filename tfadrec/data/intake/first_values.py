@@ -18,7 +18,7 @@ class FirstValues:
     Example:
       firsts = FirstValues("ad_id")
       for batch in batches:
-          firsts.add(batch)
+          firsts.merge(FirstValues.of(batch, "ad_id"))
       ads = firsts.table()
     """
 
@@ -28,9 +28,22 @@ class FirstValues:
         #: Column -> whether the rows of a key have unlike values.
         self._apart: dict[str, np.ndarray] = {}
 
-    def add(self, rows: pa.Table) -> None:
-        """Takes note of rows, which come after those before."""
+    @classmethod
+    def of(cls, rows: pa.Table, key: str) -> "FirstValues":
+        """Those of some rows."""
+        found = cls(key)
+        found._add(rows, {})
+        return found
+
+    def merge(self, later: "FirstValues") -> None:
+        """Takes note of rows that come after those before."""
+        self._add(later.table(), later._apart)
+
+    def _add(self, rows: pa.Table, apart_there: dict[str, np.ndarray]) -> None:
+        """Adds rows, and the keys of which unlike values are known already."""
+        before = 0
         if self._found is not None:
+            before = len(self._found)
             rows = pa.concat_tables([self._found, rows])
         key = as_array(rows[self._key])
         codes = key.dictionary_encode().indices.to_numpy()
@@ -49,9 +62,11 @@ class FirstValues:
             firsts = column.take(pa.array(places[codes[given]]))
             differs = as_mask(pc.not_equal(values, firsts))
             apart = np.zeros(len(first), bool)
-            before = self._apart.get(name, apart[:0])
-            apart[: len(before)] = before
+            known = self._apart.get(name, apart[:0])
+            apart[: len(known)] = known
             apart[codes[given][differs]] = True
+            if name in apart_there:
+                apart[codes[before:][apart_there[name]]] = True
             self._apart[name] = apart
         self._found = pa.table(columns)
 

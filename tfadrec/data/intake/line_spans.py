@@ -41,6 +41,13 @@ class LineSpans:
         self._long = self._long or first(spans > _MANY_LINES)
         self._several = self._several or first(spans > 1)
 
+    def merge(self, later: "LineSpans") -> None:
+        """Adds the rows of the next piece, which were counted by themselves."""
+        self._lines += later._lines
+        self._inside += later._inside
+        self._long = self._long or later._long
+        self._several = self._several or later._several
+
     def notes(self, name: str) -> tuple[str, ...]:
         """What is to be said of values that hold many line ends.
 

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from tfadrec.data.intake.ledger import Ledger
+from tfadrec.data.intake.line_spans import LineSpans
 from tfadrec.data.intake.settlement import Settlement
 
 
@@ -21,7 +22,7 @@ class RawRows:
       table: [n] rows, as they were read.
       lines: int64 [n], the line in `source` where each row begins, from 1.
       broken: (line, reason, text) of rows that have no columns to speak of.
-      notes: what the user should know of the file, for the ledger.
+      spans: the lines of rows of text, of which the ledger is told.
 
     Attributes:
       doubts: what holds of the whole file only if it holds of all its rows.
@@ -36,14 +37,14 @@ class RawRows:
         table: pa.Table,
         lines: np.ndarray,
         broken: Sequence[tuple[int, str, str]] = (),
-        notes: Sequence[str] = (),
+        spans: LineSpans | None = None,
     ):
         self.source = source
         self.unit = unit
         self.table = table
         self.lines = lines
         self.broken = tuple(broken)
-        self.notes = tuple(notes)
+        self.spans = spans
         self.doubts: tuple[str, ...] = ()
         self.left_out = 0
         self.unwanted: dict[str, str] = {}
@@ -107,7 +108,7 @@ class RawRows:
         return sorted(rejects, key=lambda reject: reject[0])
 
     def cut(self, size: int) -> Iterator["RawRows"]:
-        """The same rows in batches; the notes are those of the first one."""
+        """The same rows in batches; the first one has the spans of all."""
         broken = sorted(self.broken, key=lambda row: row[0])
         for begin in range(0, max(1, len(self)), size):
             end = begin + size
@@ -121,7 +122,7 @@ class RawRows:
                 self.table.slice(begin, size),
                 self.lines[begin:end],
                 here,
-                () if begin else self.notes,
+                None if begin else self.spans,
             )
             rows._reasons = list(self._reasons)
             rows._codes = self._codes[begin:end]

@@ -14,6 +14,7 @@ from tfadrec.data.intake.file_checks import (
     empty_file,
     require_columns,
 )
+from tfadrec.data.intake.parquet_piece import ParquetPiece
 from tfadrec.data.intake.raw_rows import RawRows
 
 #: Rows that are decoded together.
@@ -27,6 +28,7 @@ def read_parquet(
     unit: str,
     columns: Sequence[str],
     size: int | None = None,
+    piece: ParquetPiece | None = None,
 ) -> Iterator[RawRows]:
     """Reads a Parquet file, or a folder of them, in batches.
 
@@ -40,6 +42,7 @@ def read_parquet(
       unit: what one row is, in the plural.
       columns: the columns wanted, all where there are none.
       size: of a batch, about; None for all rows in one.
+      piece: what is read of the file; None for all of it.
 
     Raises:
       InputError: where the file is empty or lacks a column.
@@ -50,8 +53,8 @@ def read_parquet(
     if size is None:
         tables = iter([dataset.read(columns=wanted)])
     else:
-        tables = _batches(dataset, wanted, size)
-    begin = 1
+        tables = _batches(dataset, wanted, size, piece)
+    begin = 1 if piece is None else 1 + piece.rows
     for table in tables:
         yield _rows(table, name, unit, begin)
         begin += len(table)
@@ -59,13 +62,47 @@ def read_parquet(
         raise empty_file(name, unit)
 
 
+def pieces_of_parquet(
+    filesystem: pyarrow.fs.FileSystem, inner: str, size: int
+) -> Iterator[ParquetPiece]:
+    """Cuts a Parquet file, or a folder of them, by the groups of its rows.
+
+    Args:
+      filesystem: where the file is.
+      inner: its path there.
+      size: rows of a piece, about; a group of more is one.
+    """
+    dataset = pq.ParquetDataset(inner, filesystem=filesystem)
+    before = 0
+    for number, fragment in enumerate(dataset.fragments):
+        groups: list[int] = []
+        rows = 0
+        for group in fragment.row_groups:
+            if groups and rows + group.num_rows > size:
+                yield ParquetPiece(number, tuple(groups), before)
+                before += rows
+                groups, rows = [], 0
+            groups.append(group.id)
+            rows += group.num_rows
+        if groups:
+            yield ParquetPiece(number, tuple(groups), before)
+        before += rows
+
+
 def _batches(
-    dataset: pq.ParquetDataset, columns: Sequence[str] | None, size: int
+    dataset: pq.ParquetDataset,
+    columns: Sequence[str] | None,
+    size: int,
+    piece: ParquetPiece | None,
 ) -> Iterator[pa.Table]:
     """All rows, in batches of about so many; one file is read at a time."""
     waiting: list[pa.RecordBatch] = []
     rows = room = 0
-    for fragment in dataset.fragments:
+    fragments = dataset.fragments
+    if piece is not None:
+        whole = fragments[piece.file]
+        fragments = [whole.subset(row_group_ids=list(piece.groups))]
+    for fragment in fragments:
         for batch in fragment.to_batches(
             schema=dataset.schema,
             columns=columns,

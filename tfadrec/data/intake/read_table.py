@@ -14,11 +14,21 @@ from tfadrec.data.files import open_filesystem, require_files
 from tfadrec.data.intake.file_checks import one_line, refuse_kind
 from tfadrec.data.intake.json_lines import SUFFIXES, read_json_lines
 from tfadrec.data.intake.looks_like import is_plain, looks_like
+from tfadrec.data.intake.parquet_piece import ParquetPiece
 from tfadrec.data.intake.raw_rows import RawRows
-from tfadrec.data.intake.read_parquet import read_parquet
-from tfadrec.data.intake.read_text import read_text
+from tfadrec.data.intake.read_parquet import (
+    pieces_of_parquet,
+    read_parquet,
+)
+from tfadrec.data.intake.read_text import pieces_of_text, read_text
+from tfadrec.data.intake.text_parser import TextParser
+from tfadrec.data.intake.text_piece import TextPiece
 
 _LOG = logging.getLogger(__name__)
+#: A part of a file that can be read by itself.
+Piece = TextPiece | ParquetPiece
+#: Files that Arrow unpacks while it reads them.
+_PACKED = frozenset((".gz", ".bz2", ".lz4", ".zst"))
 
 
 def read_table(
@@ -43,6 +53,7 @@ def read_batches(
     header: bool = True,
     quoting: bool = True,
     encoding: str | None = None,
+    piece: Piece | None = None,
 ) -> Iterator[RawRows]:
     """Reads a file of rows in batches.
 
@@ -63,6 +74,7 @@ def read_batches(
       header: whether the first line of text holds the names of the columns.
       quoting: whether `"` in text holds values together, line ends included.
       encoding: of text and JSON Lines; UTF-8 by default.
+      piece: what is read of the file, see `pieces_of`; None for all of it.
 
     Yields:
       The rows: text columns as strings, others in their own type.
@@ -73,15 +85,12 @@ def read_batches(
     """
     name = name or str(path)
     _LOG.info("Reading %s", name)
-    suffixes = set(pathlib.PurePosixPath(str(path).lower()).suffixes)
     filesystem, inner = open_filesystem(path)
     textual = {
         "delimiter": delimiter,
         "columns": None if header else columns,
         "quoting": None if quoting else quoting,
     }
-    if delimiter is None:
-        delimiter = "\t" if {".tsv", ".tab"} & suffixes else ","
 
     def batches() -> Iterator[RawRows]:
         info = filesystem.get_file_info(inner)
@@ -91,14 +100,15 @@ def read_batches(
                 "not. Check the path."
             )
         require_files(filesystem, info, name)
-        if info.type == pyarrow.fs.FileType.Directory or ".parquet" in suffixes:
-            _refuse_settings({**textual, "encoding": encoding}, name, "Parquet")
+        kind = _kind(path, info)
+        if kind == "Parquet":
+            _refuse_settings({**textual, "encoding": encoding}, name, kind)
+            assert not isinstance(piece, TextPiece)
             yield from read_parquet(
-                filesystem, inner, name, unit, columns, size
+                filesystem, inner, name, unit, columns, size, piece
             )
-            return
-        if suffixes & SUFFIXES:
-            _refuse_settings(textual, name, "JSON Lines")
+        elif kind == "JSON Lines":
+            _refuse_settings(textual, name, kind)
             yield from read_json_lines(
                 lambda: filesystem.open_input_stream(inner),
                 size,
@@ -107,21 +117,118 @@ def read_batches(
                 name=name,
                 encoding=encoding or "utf-8",
             )
-            return
-        with filesystem.open_input_stream(inner) as stream:
-            yield from read_text(
-                stream,
-                size,
-                unit,
-                columns,
-                name=name,
-                delimiter=delimiter,
-                header=header,
-                quoting=quoting,
-                encoding=encoding or "utf-8",
+        else:
+            assert not isinstance(piece, ParquetPiece)
+            parser = _text_parser(
+                path, unit, columns, name, delimiter, header, quoting, encoding
             )
+            # A stream is unpacked; a file can be entered in its midst.
+            is_whole = piece is None
+            with (
+                filesystem.open_input_stream(inner)
+                if is_whole
+                else filesystem.open_input_file(inner)
+            ) as stream:
+                yield from read_text(stream, size, parser, piece)
 
     yield from _readable(batches(), filesystem, inner, unit, name)
+
+
+def pieces_of(
+    path: str | pathlib.Path,
+    unit: str,
+    columns: Sequence[str] = (),
+    *,
+    rows: int,
+    room: int,
+    name: str,
+    delimiter: str | None = None,
+    header: bool = True,
+    quoting: bool = True,
+    encoding: str | None = None,
+) -> Iterator[Piece | None]:
+    """Cuts a file into pieces that can be read by themselves.
+
+    JSON Lines, packed text, and text that is in memory as a whole are one
+    piece, and so is what cannot be read: who reads it says so.
+
+    Args:
+      path: see `read_batches`, and so all that is not told here.
+      unit: as there.
+      columns: as there.
+      rows: of a piece of Parquet, about.
+      room: bytes of a piece of text, about.
+      name: as there.
+      delimiter: as there.
+      header: as there.
+      quoting: as there.
+      encoding: as there.
+
+    Yields:
+      The pieces in order; None for one that is the whole file.
+    """
+    filesystem, inner = open_filesystem(path)
+
+    def cut() -> Iterator[Piece]:
+        info = filesystem.get_file_info(inner)
+        kind = _kind(path, info)
+        if kind == "Parquet":
+            yield from pieces_of_parquet(filesystem, inner, rows)
+        is_packed = bool(_suffixes(path) & _PACKED)
+        if kind != "text" or is_packed or (info.size or 0) <= room:
+            return
+        parser = _text_parser(
+            path, unit, columns, name, delimiter, header, quoting, encoding
+        )
+        if parser.can_be_pieces:
+            with filesystem.open_input_file(inner) as stream:
+                yield from pieces_of_text(stream, room, parser)
+
+    is_cut = False
+    try:
+        for piece in cut():
+            is_cut = True
+            yield piece
+    except (OSError, ValueError, pa.ArrowException):
+        if is_cut:
+            raise
+    if not is_cut:
+        yield None
+
+
+def _kind(path: str | pathlib.Path, info: pyarrow.fs.FileInfo) -> str:
+    """`Parquet`, `JSON Lines` or `text`, as a file is called."""
+    suffixes = _suffixes(path)
+    if info.type == pyarrow.fs.FileType.Directory or ".parquet" in suffixes:
+        return "Parquet"
+    return "JSON Lines" if suffixes & SUFFIXES else "text"
+
+
+def _suffixes(path: str | pathlib.Path) -> set[str]:
+    return set(pathlib.PurePosixPath(str(path).lower()).suffixes)
+
+
+def _text_parser(
+    path: str | pathlib.Path,
+    unit: str,
+    columns: Sequence[str],
+    name: str,
+    delimiter: str | None,
+    header: bool,
+    quoting: bool,
+    encoding: str | None,
+) -> TextParser:
+    if delimiter is None:
+        delimiter = "\t" if {".tsv", ".tab"} & _suffixes(path) else ","
+    return TextParser(
+        unit,
+        columns,
+        name=name,
+        delimiter=delimiter,
+        header=header,
+        quoting=quoting,
+        encoding=encoding or "utf-8",
+    )
 
 
 def _readable(

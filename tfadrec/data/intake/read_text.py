@@ -1,74 +1,74 @@
 """Reading delimited text piece by piece."""
 
-import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pyarrow as pa
 
+from tfadrec.core.errors import InputError
 from tfadrec.data.intake import limits
 from tfadrec.data.intake.file_checks import empty_file, refuse_other_kinds
-from tfadrec.data.intake.quotes import end_of_rows
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.text_parser import TextParser
-from tfadrec.data.intake.text_pieces import can_be_cut, text_pieces
+from tfadrec.data.intake.text_piece import TextPiece
+from tfadrec.data.intake.text_pieces import text_pieces
 
 
 def read_text(
     stream: pa.NativeFile,
     size: int | None,
-    unit: str,
-    columns: Sequence[str],
-    *,
-    name: str,
-    delimiter: str,
-    header: bool,
-    quoting: bool,
-    encoding: str,
+    parser: TextParser,
+    piece: TextPiece | None = None,
 ) -> Iterator[RawRows]:
     """The rows of a text file in batches.
 
     Args:
       stream: the file.
       size: of a batch, at most; None for all rows in one.
-      unit: see `TextParser`, and so the others.
-      columns: as above.
-      name: as above.
-      delimiter: as above.
-      header: as above.
-      quoting: as above.
-      encoding: as above.
+      parser: of the file, before its first piece.
+      piece: what is read of the file, which can be entered anywhere; None for
+        all of it.
 
     Raises:
       InputError: where the file is empty, lacks a column or ends in a quote.
     """
-    parser = TextParser(
-        unit,
-        columns,
-        name=name,
-        delimiter=delimiter,
-        header=header,
-        quoting=quoting,
-        encoding=encoding,
-    )
     room: int | None = limits.TEXT_BYTES
-    one = len(delimiter.encode()) == 1
-    if size is None or not can_be_cut(encoding) or not one:
+    if size is None or not parser.can_be_pieces:
         room = None
-    last: RawRows | None = None
-    is_first = True
-    end = functools.partial(end_of_rows, delimiter=delimiter, quoting=quoting)
-    for piece in text_pieces(stream, room, end):
-        if is_first:
-            refuse_other_kinds(piece, unit, name, encoding)
-        is_first = False
-        rows = parser.parse(piece)
-        batches = [] if rows is None else rows.cut(size or max(1, len(rows)))
-        for batch in batches:
-            if last is not None:
-                yield last
-            last = batch
-    if last is None:
-        raise empty_file(name, unit)
-    # What is to be said of the file is known in the end.
-    last.notes = parser.notes()
-    yield last
+    if piece is not None:
+        parser.go_on(piece.lines, piece.names)
+        stream.seek(piece.begin)
+        stream, room = pa.BufferReader(stream.read(piece.size)), None
+    is_begin = piece is None or not piece.begin
+    is_empty = piece is None
+    for data in text_pieces(stream, room, parser.end_of_rows):
+        if is_begin:
+            refuse_other_kinds(data, parser.unit, parser.name, parser.encoding)
+        is_begin = False
+        rows = parser.parse(data)
+        if rows is not None:
+            is_empty = False
+            yield from rows.cut(size or max(1, len(rows)))
+    if is_empty:
+        raise empty_file(parser.name, parser.unit)
+
+
+def pieces_of_text(
+    stream: pa.NativeFile, room: int, parser: TextParser
+) -> Iterator[TextPiece]:
+    """Cuts a text into pieces, for which it is read but not parsed.
+
+    Args:
+      stream: the file, which `can_be_pieces`.
+      room: bytes of a piece, about.
+      parser: of the file, before its first piece.
+    """
+    begin = 0
+    for data in text_pieces(stream, room, parser.end_of_rows):
+        if data or not begin:
+            yield TextPiece(begin, len(data), *parser.place)
+        begin += len(data)
+        try:
+            parser.skip(data)
+        except InputError:
+            # Who reads the piece says so.
+            return

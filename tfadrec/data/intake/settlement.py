@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from tfadrec.core.errors import InputError
 from tfadrec.data.intake.ledger import Ledger, as_rejects
+from tfadrec.data.intake.line_spans import LineSpans
 
 if TYPE_CHECKING:
     from tfadrec.data.intake.raw_rows import RawRows
@@ -69,8 +70,18 @@ class Settlement:
         self._reasons: collections.Counter[str] = collections.Counter()
         #: Reason -> the first line that was refused for it, and its row.
         self._first: dict[str, tuple[int, str]] = {}
-        self._notes: dict[str, None] = {}
+        self._spans = LineSpans()
         self._doubts: list[set[str]] = []
+
+    @property
+    def kept(self) -> int:
+        """How many rows are kept so far."""
+        return self._kept
+
+    @property
+    def left_out(self) -> int:
+        """How many rows were not wanted so far."""
+        return self._left_out
 
     def add(self, rows: "RawRows") -> np.ndarray:
         """Counts the rows of a batch.
@@ -89,10 +100,23 @@ class Settlement:
         self._left_out += rows.left_out
         self._unwanted = rows.unwanted | self._unwanted
         self._kept += int(kept.sum())
-        self._notes |= dict.fromkeys(rows.notes)
+        if rows.spans is not None:
+            self._spans.merge(rows.spans)
         if kept.any():
             self._doubts.append(set(rows.doubts))
         return kept
+
+    def merge(self, later: "Settlement") -> None:
+        """Adds the rows of later batches, which were counted by themselves."""
+        self._read += later._read
+        self._kept += later._kept
+        self._left_out += later._left_out
+        self._unwanted = later._unwanted | self._unwanted
+        self._rejects += later._rejects
+        self._reasons += later._reasons
+        self._first = later._first | self._first
+        self._spans.merge(later._spans)
+        self._doubts += later._doubts
 
     def close(
         self,
@@ -132,7 +156,8 @@ class Settlement:
             left_out=self._left_out,
         )
         doubts = set.intersection(*self._doubts) if self._doubts else set()
-        for note in (*self._notes, *sorted(doubts)):
+        notes = self._spans.notes(self._source)
+        for note in (*notes, *sorted(doubts)):
             ledger.note(note)
         if needed and not self._kept:
             first = self._first or {"no row": (0, "")}

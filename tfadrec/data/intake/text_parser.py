@@ -23,6 +23,7 @@ from tfadrec.data.intake.file_checks import (
 from tfadrec.data.intake.line_spans import LineSpans
 from tfadrec.data.intake.quotes import (
     LINE_END,
+    end_of_rows,
     last_lines,
     lines_of_rows,
     num_lines,
@@ -30,6 +31,7 @@ from tfadrec.data.intake.quotes import (
 )
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.text_encoding import as_utf8, with_one_character
+from tfadrec.data.intake.text_pieces import can_be_cut
 
 _BLOCK_BYTES = 1 << 26
 #: What is tried to tell the delimiter, where that of the file's name is wrong,
@@ -56,7 +58,6 @@ def parse_text(
     rows = parser.parse(data)
     if rows is None:
         raise empty_file(name, unit)
-    rows.notes = parser.notes()
     return rows
 
 
@@ -87,12 +88,48 @@ class TextParser:
         quoting: bool = True,
         encoding: str = "utf-8",
     ) -> None:
-        self._unit, self._columns, self._name = unit, columns, name
+        self.unit, self.name, self.encoding = unit, name, encoding
+        self._columns = columns
         self._delimiter, self._quoting = delimiter, quoting
-        self._encoding = encoding
         self._names = None if header else list(columns)
         self._lines = 0
         self._spans = LineSpans()
+
+    @property
+    def can_be_pieces(self) -> bool:
+        """Whether the file can be cut between rows before these are read."""
+        return can_be_cut(self.encoding) and len(self._delimiter.encode()) == 1
+
+    def end_of_rows(self, data: bytes) -> int:
+        """Where the last row of a text ends that is whole, see `quotes`."""
+        return end_of_rows(data, self._delimiter, quoting=self._quoting)
+
+    def go_on(self, lines: int, names: Sequence[str]) -> None:
+        """Lets the next piece be one from the midst of the file.
+
+        Args:
+          lines: before it.
+          names: of all columns; none where no row came before it.
+        """
+        self._lines = lines
+        self._names = list(names) or self._names
+
+    @property
+    def place(self) -> tuple[int, tuple[str, ...]]:
+        """Where a parser that reads the next piece is to `go_on`."""
+        return self._lines, tuple(self._names or ())
+
+    def skip(self, data: bytes) -> None:
+        """Passes over the next piece, of which only the header is read.
+
+        Raises:
+          InputError: where the header lacks a column.
+        """
+        if self._names is None:
+            text, _ = as_utf8(data, self.encoding)
+            if text.strip():
+                self._names = self._header(text, self._delimiter)
+        self._lines += num_lines(data)
 
     def parse(self, data: bytes) -> RawRows | None:
         """The rows of the next piece, all columns strings.
@@ -101,14 +138,14 @@ class TextParser:
           data: whole rows, with the ends of their lines.
 
         Returns:
-          The rows, without notes; None where there are none.
+          The rows; None where there are none.
 
         Raises:
           InputError: where the file lacks a column, or the piece ends in a
             quote.
         """
-        text, mark = as_utf8(data, self._encoding)
-        name, delimiter, quoting = self._name, self._delimiter, self._quoting
+        text, mark = as_utf8(data, self.encoding)
+        name, delimiter, quoting = self.name, self._delimiter, self._quoting
         number = num_lines(text)
         if not text.strip():
             self._spans.add(np.arange(number), number, self._lines)
@@ -144,17 +181,14 @@ class TextParser:
             table, lines = table.filter(real), lines[real]
         if not len(table) and not broken:
             return None
-        rows = RawRows(name, self._unit, table, lines, broken)
+        rows = RawRows(name, self.unit, table, lines, broken, self._spans)
+        self._spans = LineSpans()
         if delimiter != self._delimiter:
             # Where it stood between quotes it is a part of the value.
             _replace(rows, delimiter, self._delimiter)
         if mark:
-            _refuse_marked(rows, mark, not_text(self._encoding))
+            _refuse_marked(rows, mark, not_text(self.encoding))
         return rows
-
-    def notes(self) -> tuple[str, ...]:
-        """What the user should know of the file, when all of it was read."""
-        return self._spans.notes(self._name)
 
     def _header(self, text: bytes, delimiter: str) -> list[str]:
         """The names of all columns, of which those that are wanted are there.
@@ -162,7 +196,7 @@ class TextParser:
         Raises:
           InputError: where one is missing.
         """
-        name, columns, quoting = self._name, self._columns, self._quoting
+        name, columns, quoting = self.name, self._columns, self._quoting
         names = _header(text, delimiter, quoting, name)
         names = [column.replace(delimiter, self._delimiter) for column in names]
         if not set(columns) <= set(names):

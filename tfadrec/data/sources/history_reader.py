@@ -13,77 +13,84 @@ from tfadrec.data.intake.spilled_table import SpilledTable
 from tfadrec.data.intake.workspace import Workspace
 from tfadrec.data.sources.table_spec import ColumnSpec, TableConfig
 
+_UNIT = "history entries"
+
+
+def check_histories(
+    rows: RawRows, settings: TableConfig, catalogue: pa.Array
+) -> tuple[pa.Table, Settlement]:
+    """The histories of a batch, without the ads that are unknown.
+
+    Rows whose lists of ads and of types differ in length are refused; so this
+    comes after all other checks, and before the rows are settled.
+
+    Args:
+      rows: the impressions.
+      settings: the table source, whose impressions have a history.
+      catalogue: [N] ad ids.
+
+    Returns:
+      `ads`, and `types` where they are told, one row for each row that is
+      kept; and what became of the entries.
+
+    Raises:
+      InputError: where a column cannot be read as lists.
+    """
+    spec = settings.impressions.columns["history"]
+    lists, types = _lists(rows, spec)
+    kept_rows = pa.array(rows.kept)
+    lists = lists.filter(kept_rows)
+    parents = np.flatnonzero(rows.kept)[list_parents(lists)]
+    columns = {"entry": lists.flatten()}
+    if types is not None:
+        columns["type"] = types.filter(kept_rows).flatten()
+    entries = RawRows(
+        rows.source, _UNIT, pa.table(columns), rows.lines[parents]
+    )
+    if spec.type_separator:
+        columns |= _parts(columns["entry"], spec.type_separator)
+        shown = entries.table.append_column("ad", columns["ad"])
+        entries.table = shown.append_column("type", columns["type"])
+    ad = "ad" if spec.type_separator else "entry"
+    ad_ids = checks.ids(entries, ad, settings.ad_id_type)
+    checks.known_ads(entries, ad_ids, catalogue)
+    if "type" in columns:
+        checks.ids(entries, "type", "string")
+    entries.table = entries.table.select(["entry"])
+    settlement = Settlement(rows.source, _UNIT)
+    kept = settlement.add(entries)
+    found = {"ads": filter_lists(lists, kept, ad_ids)}
+    if "type" in columns:
+        found["types"] = filter_lists(lists, kept, columns["type"])
+    return pa.table(found), settlement
+
 
 class HistoryReader:
-    """Reads the histories of impressions, without the ads that are unknown.
+    """Puts the histories that come with impressions together.
 
     Args:
       settings: the table source, whose impressions have a history.
-      catalogue: [N] ad ids.
       workspace: where histories go that are many.
     """
 
-    def __init__(
-        self, settings: TableConfig, catalogue: pa.Array, workspace: Workspace
-    ) -> None:
+    def __init__(self, settings: TableConfig, workspace: Workspace) -> None:
         self._spec = settings.impressions.columns["history"]
-        self._ad_id_type = settings.ad_id_type
-        self._catalogue = catalogue
-        self._settlement = Settlement(
-            settings.impressions.file, "history entries"
-        )
+        self._settlement = Settlement(settings.impressions.file, _UNIT)
         self._found = SpilledTable(workspace)
 
-    def add(self, rows: RawRows) -> np.ndarray:
-        """Reads the histories of a batch.
-
-        Rows whose lists of ads and of types differ in length are refused; so
-        this comes after all other checks, and before the rows are settled.
+    def add(self, found: pa.Table, entries: Settlement) -> int:
+        """Adds the histories of the next batch, see `check_histories`.
 
         Returns:
-          int64, the number of the history of each row that is kept.
-
-        Raises:
-          InputError: where a column cannot be read as lists.
+          The number of the first one of them.
         """
-        spec = self._spec
-        lists, types = _lists(rows, spec)
-        kept_rows = pa.array(rows.kept)
-        lists = lists.filter(kept_rows)
-        parents = np.flatnonzero(rows.kept)[list_parents(lists)]
-        columns = {"entry": lists.flatten()}
-        if types is not None:
-            columns["type"] = types.filter(kept_rows).flatten()
-        entries = RawRows(
-            rows.source,
-            "history entries",
-            pa.table(columns),
-            rows.lines[parents],
-        )
-        if spec.type_separator:
-            columns |= _parts(columns["entry"], spec.type_separator)
-            shown = entries.table.append_column("ad", columns["ad"])
-            entries.table = shown.append_column("type", columns["type"])
-        ad = "ad" if spec.type_separator else "entry"
-        ad_ids = checks.ids(entries, ad, self._ad_id_type)
-        checks.known_ads(entries, ad_ids, self._catalogue)
-        if "type" in columns:
-            checks.ids(entries, "type", "string")
-        entries.table = entries.table.select(["entry"])
-        kept = self._settlement.add(entries)
-        found = {"ads": filter_lists(lists, kept, ad_ids)}
-        if "type" in columns:
-            found["types"] = filter_lists(lists, kept, columns["type"])
         before = len(self._found)
-        self._found.append(pa.table(found))
-        return np.arange(before, len(self._found))
+        self._settlement.merge(entries)
+        self._found.append(found)
+        return before
 
     def close(self, ledger: Ledger) -> SpilledTable:
-        """Books all entries.
-
-        Returns:
-          `ads`, and `types` where they are told, one row for each row that is
-          kept.
+        """Books all entries, and gives the histories.
 
         Raises:
           InputError: where too many entries are refused.

@@ -2,37 +2,40 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tfadrec.core.schema import SCHEMA_FILE, Schema
-from tfadrec.data.columns import Column, as_codes, chunks_of, filter_lists
+from tfadrec.data.columns import Column, chunks_of
 from tfadrec.data.dataset_files import DatasetFiles
-from tfadrec.data.intake import checks
 from tfadrec.data.intake.feature_columns import describe_features
-from tfadrec.data.intake.first_values import FirstValues
 from tfadrec.data.intake.keep_schema import KeepSchema
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.rate_columns import with_spilled_rates
-from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.request_rows import request_rows
 from tfadrec.data.intake.spilled_table import SpilledTable
 from tfadrec.data.intake.summary import Summary
 from tfadrec.data.intake.workspace import Workspace
 from tfadrec.data.intake.write import check_out, workspace_of, write_spilled
-from tfadrec.data.sources.log_reader import LogReader
+from tfadrec.data.sources.log_job import Reading, read_here
 from tfadrec.data.sources.popularity_check import popularity_notes
 from tfadrec.data.sources.repeats import with_repeats, with_repeats_like
 from tfadrec.data.sources.sampling import with_negatives
 from tfadrec.data.sources.skipped import add_skipped
 from tfadrec.data.sources.table_config import read_config
+from tfadrec.data.sources.table_entities import (
+    ads_job,
+    one_row_each,
+    users_job,
+)
+from tfadrec.data.sources.table_events import events_job, read_events
 from tfadrec.data.sources.table_histories import note_no_histories
-from tfadrec.data.sources.table_impressions import read_impressions
-from tfadrec.data.sources.table_rows import log_columns, repeated
-from tfadrec.data.sources.table_spec import TableConfig, TableSpec
+from tfadrec.data.sources.table_impressions import (
+    impressions_job,
+    read_impressions,
+)
+from tfadrec.data.sources.table_spec import TableConfig
 
 
 def prepare_table(
@@ -41,6 +44,7 @@ def prepare_table(
     *,
     like: str | pathlib.Path | None = None,
     log: str | pathlib.Path | None = None,
+    read: Reading = read_here,
 ) -> Summary:
     """Writes files that a YAML file describes as a dataset.
 
@@ -52,6 +56,7 @@ def prepare_table(
         were trained on it.
       log: a local file to read in place of that of the impressions, and of the
         events where these stand in the same file.
+      read: reads and checks the logs.
 
     Raises:
       InputError: where a file cannot be used, `out` is something else, or the
@@ -74,25 +79,31 @@ def prepare_table(
             ad_id_type=keep.schema.ad_id_type,
         )
     with workspace_of(out) as workspace:
-        return _prepare(out, settings, keep, ledger, workspace)
+        return _prepare(out, settings, keep, read, ledger, workspace)
 
 
 def _prepare(
     out: pathlib.Path,
     settings: TableConfig,
     keep: KeepSchema | None,
+    read: Reading,
     ledger: Ledger,
     workspace: Workspace,
 ) -> Summary:
     """Reads and checks all files, then encodes and writes what is kept."""
-    ads = _ads(settings, ledger, workspace)
+    ads, users = _entities(settings, read, ledger, workspace)
     catalogue = ads["ad_id"].combine_chunks()
-    users = _users(settings, ledger, workspace)
-    events = _events(settings, catalogue, ledger, workspace)
+    jobs = [impressions_job(settings, catalogue)]
+    if settings.events is not None:
+        jobs.append(events_job(settings.events, settings, catalogue))
+    shown, *done = read(jobs, workspace)
+    events = None
+    if settings.events is not None:
+        events = read_events(settings.events, done[0], ledger, workspace)
     if keep is None:
         settings = with_repeats(settings, events, ledger)
     impressions, histories = read_impressions(
-        settings, catalogue, ledger, workspace
+        settings, shown, ledger, workspace
     )
     if settings.sampling is not None:
         impressions = with_negatives(
@@ -153,6 +164,21 @@ def _prepare(
     )
 
 
+def _entities(
+    settings: TableConfig, read: Reading, ledger: Ledger, workspace: Workspace
+) -> tuple[pa.Table, pa.Table | None]:
+    """The tables of ads and, where there is one, of users."""
+    jobs = [ads_job(settings)]
+    if settings.users is not None:
+        jobs.append(users_job(settings.users, settings))
+    described, *people = read(jobs, workspace)
+    ads = one_row_each(settings.ads, "ad", described, ledger, workspace)
+    if settings.users is None:
+        return ads, None
+    users = one_row_each(settings.users, "user", people[0], ledger, workspace)
+    return ads, users
+
+
 def _with_log(settings: TableConfig, log: str | pathlib.Path) -> TableConfig:
     """The settings for another file of impressions, of the same columns."""
     file = settings.impressions.path
@@ -204,110 +230,3 @@ def _distinct(types: list[Column]) -> tuple[str, ...]:
         for name in chunk.unique().to_pylist()
     }
     return tuple(sorted(found)) or ("click",)
-
-
-def _ads(
-    settings: TableConfig, ledger: Ledger, workspace: Workspace
-) -> pa.Table:
-    spec = settings.ads
-    named = spec.columns
-
-    def read(rows: RawRows) -> dict[str, pa.Array]:
-        ad_ids = checks.ids(rows, named["ad_id"].column, settings.ad_id_type)
-        nothing = repeated("", rows)
-        title, description = (
-            checks.texts(rows, named[n].column) if n in named else nothing
-            for n in ("title", "description")
-        )
-        if "tags" in named:
-            tag = named["tags"]
-            tags = checks.lists(rows, tag.column, tag.separator)
-        else:
-            tags = pc.split_pattern(nothing, " ")
-            tags = filter_lists(tags, np.zeros(len(rows), bool))
-        return {
-            "ad_id": ad_ids,
-            "title": title,
-            "description": description,
-            "tags": tags,
-        }
-
-    return _one_row_each(read, spec, "ad", ledger, workspace)
-
-
-def _users(
-    settings: TableConfig, ledger: Ledger, workspace: Workspace
-) -> pa.Table | None:
-    spec = settings.users
-    if spec is None:
-        return None
-    column = spec.columns["user_id"].column
-
-    def read(rows: RawRows) -> dict[str, pa.Array]:
-        return {"user_id": checks.ids(rows, column, settings.user_id_type)}
-
-    return _one_row_each(read, spec, "user", ledger, workspace)
-
-
-def _one_row_each(
-    read: Callable[[RawRows], dict[str, pa.Array]],
-    spec: TableSpec,
-    what: str,
-    ledger: Ledger,
-    workspace: Workspace,
-) -> pa.Table:
-    """One row for each ad or user, with its features."""
-    key = f"{what}_id"
-    unit = f"{what} rows" if spec.deduplicate else f"{what}s"
-    reader = LogReader(spec, f"{what}s", workspace, unit=unit)
-    firsts = FirstValues(key)
-    number = 0
-    for rows in reader.batches(whole=not spec.deduplicate):
-        columns = read(rows)
-        if not spec.deduplicate:
-            checks.first_of_each(rows, columns[key], what)
-        table = reader.add(rows, columns | reader.features(rows))
-        number += len(table)
-        if spec.deduplicate:
-            firsts.add(table)
-        else:
-            reader.keep(table)
-    kept = reader.close(ledger)
-    if not spec.deduplicate:
-        return kept.table()
-    found = firsts.table()
-    told = ", ".join(f"{n} of {count}" for n, count in firsts.apart().items())
-    ledger.note(
-        f"{spec.file}: {number:,} {what} rows describe {len(found):,} "
-        f"{what}s; the first value of each column is used"
-        f"{f' (rows disagree on {told})' if told else ''}"
-    )
-    return found
-
-
-def _events(
-    settings: TableConfig,
-    catalogue: pa.Array,
-    ledger: Ledger,
-    workspace: Workspace,
-) -> SpilledTable | None:
-    spec = settings.events
-    if spec is None:
-        return None
-    reader = LogReader(spec, "events", workspace)
-    kind = spec.columns["event_type"]
-    for rows in reader.batches():
-        columns = log_columns(rows, spec, settings, catalogue)
-        if kind.constant is not None:
-            types = as_codes(repeated(kind.constant, rows))
-        else:
-            types = checks.coded_ids(rows, kind.column, "string")
-        columns = {
-            "user_id": columns["user_id"],
-            "ad_id": columns["ad_id"],
-            "event_type": types,
-            "timestamp": columns["timestamp"],
-            **reader.features(rows),
-        }
-        reader.keep(reader.add(rows, columns))
-    return reader.close(ledger)

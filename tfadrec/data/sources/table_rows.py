@@ -1,6 +1,7 @@
 """The rows of a table source's files, and what those of all logs have."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +10,7 @@ from tfadrec.core.schema import IdType
 from tfadrec.data.columns import with_decimal_points
 from tfadrec.data.intake import checks, read_table
 from tfadrec.data.intake.raw_rows import RawRows
+from tfadrec.data.intake.read_table import Piece
 from tfadrec.data.sources.table_spec import TableConfig, TableSpec
 
 #: The column of a time that all rows have; no file has a column of that name.
@@ -16,7 +18,7 @@ _CONSTANT = "\0time"
 
 
 def read_batches(
-    spec: TableSpec, unit: str, *, size: int | None
+    spec: TableSpec, unit: str, *, size: int | None, piece: Piece | None = None
 ) -> Iterator[RawRows]:
     """The rows of a file that are wanted.
 
@@ -24,20 +26,13 @@ def read_batches(
       spec: the file, and which rows are.
       unit: what one row is, in the plural.
       size: of a batch, about; None for all rows in one.
+      piece: of the file; None for all of it.
 
     Raises:
       InputError: where the file cannot be read or lacks a column.
     """
     batches = read_table.read_batches(
-        spec.path,
-        unit,
-        spec.header or spec.wanted(),
-        size=size,
-        name=spec.file,
-        delimiter=spec.delimiter,
-        header=not spec.header,
-        quoting=spec.quoting,
-        encoding=spec.encoding,
+        size=size, piece=piece, **_described(spec, unit)
     )
     for rows in batches:
         if spec.decimal == ",":
@@ -48,6 +43,27 @@ def read_batches(
         for condition in spec.where:
             rows.leave_out(~condition.wanted(rows), condition.column)
         yield rows
+
+
+def pieces_of(
+    spec: TableSpec, unit: str, *, rows: int, room: int
+) -> Iterator[Piece | None]:
+    """The pieces of a file, see `read_table.pieces_of`."""
+    return read_table.pieces_of(rows=rows, room=room, **_described(spec, unit))
+
+
+def _described(spec: TableSpec, unit: str) -> dict[str, Any]:
+    """What the reader of a file is told."""
+    return {
+        "path": spec.path,
+        "unit": unit,
+        "columns": spec.header or spec.wanted(),
+        "name": spec.file,
+        "delimiter": spec.delimiter,
+        "header": not spec.header,
+        "quoting": spec.quoting,
+        "encoding": spec.encoding,
+    }
 
 
 def repeated(value: str, rows: RawRows) -> pa.Array:

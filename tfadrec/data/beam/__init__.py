@@ -1,0 +1,1 @@
+"""Work in pieces on many machines, in a pipeline of Apache Beam."""
