@@ -11,6 +11,7 @@ all lists of the index. What the sort has found is kept in FOLDER, so more users
 can be compared later; it is kept for one ranker, whatever finds its ads.
 """
 
+import gc
 import json
 import pathlib
 import re
@@ -28,7 +29,7 @@ _BEST, _BLOCK, _NEW = 10, 20_000, 10_000
 def main() -> None:
     arguments = dict(enumerate(sys.argv))
     folder = pathlib.Path(arguments[1])
-    versions = [p for p in (folder / arguments[2]).iterdir() if p.is_dir()]
+    versions = (folder / arguments[2]).glob("[0-9]*")
     newest = max(versions, key=lambda path: int(path.name))
     count = int(arguments.get(3, _USERS))
     calls = int(arguments.get(4, _CALLS))
@@ -53,7 +54,11 @@ def main() -> None:
     if count:
         asked.compare(count, folder / "best.json")
     if calls and hasattr(bundle, "add_ads"):
-        asked.add(_NEW)
+        # As `add-ads` does, which loads a bundle for it. In one that has
+        # answered, each table that was gathered from is copied first.
+        del bundle, asked
+        gc.collect()
+        _Asked(tf.saved_model.load(newest), users, ids).add(_NEW)
 
 
 class _Asked:
@@ -149,7 +154,6 @@ class _Asked:
             f"{count:,} new ads: {time.perf_counter() - begun[0]:.2f} s, "
             f"processor {time.process_time() - begun[1]:.2f} s"
         )
-        self.time("recommend", _choice(10), 20)
 
     def _best(self, number, parts):
         """Ids of the best ads of all, and of those that are as good."""

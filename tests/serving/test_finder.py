@@ -11,7 +11,7 @@ from tests.serving import shop
 from tfadrec import models, serving
 from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
-from tfadrec.serving import retrieval_parity
+from tfadrec.serving import finder, retrieval_parity
 from tfadrec.serving.requests import request_for_user
 
 K = 4
@@ -179,3 +179,21 @@ def test_an_exported_bundle_retrieves(tmp_path):
         allow_brand=[[]],
     )
     assert (answer["ad_ids"] != b"").all()
+
+
+@pytest.mark.parametrize(("candidates", "k"), [(2000, 2000), (5, 100)])
+def test_enough_is_read_for_all_that_are_ranked(candidates, k, monkeypatch):
+    """What the index is to find, not the hundred best of two thousand."""
+    asked = {}
+    monkeypatch.setattr(
+        finder, "build_index", lambda _, **settings: asked.update(settings)
+    )
+    vectors = types.SimpleNamespace(catalogue=lambda: np.zeros((3, 2)))
+    requests = types.SimpleNamespace(user_specs=dict)
+    finder.Finder(
+        vectors,
+        shop.dataset().select(np.zeros(0, int)),
+        types.SimpleNamespace(requests=requests),
+        candidates=candidates,
+    )
+    assert asked["k"] == k

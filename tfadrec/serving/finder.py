@@ -19,6 +19,11 @@ from tfadrec.serving.user_vectors import Vectors
 ALLOW = "allow_"
 #: Rows of the dataset whose users tell how many lists of the index are read.
 _QUERIES = 256
+#: Of `retrieve` as many ads are good, however few are ranked.
+_RETRIEVED = 100
+#: Of the ads that scoring all would find. Reading twice as many lists takes a
+#: twentieth of the time of ranking what is found (benchmarks/RESULTS.md).
+_RECALL = 0.998
 
 
 class Finder(tf.Module):
@@ -29,6 +34,8 @@ class Finder(tf.Module):
       dataset: gives the catalogue and its features; its rows, where there are
         some, tell how much of the index has to be read.
       scorer: reads users.
+      candidates: how many ads are found for a user, by which it is learned how
+        much of the index has to be read.
       more: ads beside the catalogue's.
       filters: names of ad features of kind category, by which requests may
         filter.
@@ -44,6 +51,7 @@ class Finder(tf.Module):
         dataset: Dataset,
         scorer: Scorer,
         *,
+        candidates: int,
         more: Catalogue | None = None,
         filters: Sequence[str] = (),
     ) -> None:
@@ -65,6 +73,8 @@ class Finder(tf.Module):
                 for f in features
             },
             queries=_users(vectors, dataset, scorer),
+            recall=_RECALL,
+            k=max(candidates, _RETRIEVED),
         )
 
     @property

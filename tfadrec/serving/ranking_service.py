@@ -142,7 +142,10 @@ class RankingService(tf.Module):
             )
         if vectors is not None:
             self.finder = Finder(
-                *(vectors, dataset, self._scorer), more=more, filters=filters
+                *(vectors, dataset, self._scorer),
+                candidates=candidates,
+                more=more,
+                filters=filters,
             )
         taken = self._requests.user_specs() | self._requests.candidate_specs(2)
         self.order = AdOrder(order or OrderSettings(), dataset, more, taken)
