@@ -153,6 +153,19 @@ def test_a_delta_without_all_of_its_files_is_refused(bundle, tmp_path, name):
     assert not (tmp_path / "made").exists()
 
 
+def test_a_delta_of_what_is_no_saved_model_is_refused(bundle, tmp_path):
+    """Though all of its sums fit; no server reads what it would make."""
+    delta = write_delta(bundle / "1", bundle / "2", tmp_path / "delta")
+    target = Manifest.from_json((delta / "target.json").read_bytes(), "")
+    files = {n: f for n, f in target.files.items() if n != "saved_model.pb"}
+    text = Manifest(target.kind, files).to_json()
+    (delta / "target.json").write_text(text)
+    rewrite_sums(delta)
+    with pytest.raises(InputError, match=r"where target\.json is not"):
+        apply_delta(bundle / "1", delta, tmp_path / "made")
+    assert not (tmp_path / "made").exists()
+
+
 def test_a_delta_that_would_fill_a_disk_is_refused(bundle, tmp_path):
     delta = write_delta(bundle / "1", bundle / "2", tmp_path / "delta")
     piece = [0, TABLE.nbytes, 0]

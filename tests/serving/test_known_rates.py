@@ -7,6 +7,9 @@ from tests.data.rates_log import DAY, RATES, prepare, rows, value
 from tfadrec import layers, models
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
+from tfadrec.core.feature import Feature
+from tfadrec.data.rate_table import RateTable
+from tfadrec.serving.known_rates import KnownRates
 from tfadrec.serving.ranking_service import RankingService
 
 ADS = ["a", "b", "c", "d", "new"]
@@ -136,3 +139,36 @@ def test_rates_of_other_features_are_refused(served, tmp_path):
     other = prepare(tmp_path, impressions={"candidate_features": None})
     with pytest.raises(InputError, match="Prepare it with `--like`"):
         RankingService(service._scorer._ranker.value, dataset, rates=other)
+
+
+def test_keys_whose_codes_fill_more_than_63_bits_are_found(tmp_path):
+    """By a dictionary: of four columns of two thousand million values each."""
+    most = 2**31 - 1
+    keys = np.random.default_rng(0).integers(1, most, (40, 4), np.int32)
+    keys = np.concatenate([keys, np.full((1, 4), most)])
+    keys = keys[np.lexsort(keys.T[::-1])].astype(np.int32)
+    values = np.arange(1, 42, dtype=np.float32)
+    of = ("a", "b", "c", "d")
+    feature = Feature("r", "candidate", "rate", tensor="r", of=of)
+    rates = KnownRates([feature], {"r": RateTable(keys, values)})
+    # Known ones, and ones of which a part is another's, or unknown.
+    asked = np.repeat(keys, 5, axis=0)
+    for part in range(4):
+        asked[part + 1 :: 5, part] = np.roll(keys[:, part], 1)
+    asked[3:9, 2] = 0
+    known = dict(zip(map(tuple, keys.tolist()), values, strict=True))
+    wanted = [[known.get(tuple(key), 0)] for key in asked.tolist()]
+    assert 30 < np.count_nonzero(wanted) < 50
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.int32)])
+    def read(codes):
+        columns = dict(zip(of, tf.unstack(codes, axis=1), strict=True))
+        empty = tf.fill([tf.shape(codes)[0], 1], np.nan)
+        rows = tf.zeros_like(empty, tf.int32)
+        return rates.fill({**columns, "r": empty}, {}, rows)["r"]
+
+    np.testing.assert_array_equal(read(asked), wanted)
+    rates.read = read
+    tf.saved_model.save(rates, str(tmp_path))
+    again = tf.saved_model.load(str(tmp_path))
+    np.testing.assert_array_equal(again.read(asked), wanted)

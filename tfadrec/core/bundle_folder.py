@@ -12,7 +12,8 @@ from tfadrec.core.work_folder import WorkFolder
 
 #: What every export writes beside the versions.
 MODELS = "models.config"
-_MODEL = "saved_model.pb"
+#: What a server reads of a version.
+MODEL = "saved_model.pb"
 #: The kind of the folder of a version.
 VERSION = "bundle version"
 
@@ -52,10 +53,10 @@ def require_whole(version: pathlib.Path) -> None:
             f"{version}, where {damaged} is not. Export the run again, and "
             "remove that version."
         )
-    if not (version / _MODEL).is_file():
+    if not (version / MODEL).is_file():
         raise InputError(
             f"a bundle's version is a SavedModel. Received: {version}, where "
-            f"{_MODEL} is no file. Export the run again, and remove that "
+            f"{MODEL} is no file. Export the run again, and remove that "
             "version."
         )
 
@@ -76,7 +77,7 @@ def newest_version(path: str | os.PathLike[str]) -> pathlib.Path:
       InputError: where there is no bundle.
     """
     path = pathlib.Path(path)
-    if (path / _MODEL).is_file():
+    if (path / MODEL).is_file():
         return path
     return path / str(existing_versions(path)[-1])
 
@@ -139,7 +140,7 @@ def existing_versions(path: pathlib.Path) -> list[int]:
     Raises:
       InputError: where there is none, or the folder is a version itself.
     """
-    if (path / _MODEL).is_file():
+    if (path / MODEL).is_file():
         raise InputError(
             "a bundle is the folder of its versions. Received: "
             f"{path}, a version. Name {path.parent}."

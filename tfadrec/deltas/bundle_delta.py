@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tfadrec.core.bundle_folder import VERSION, version_path
+from tfadrec.core.bundle_folder import MODEL, VERSION, version_path
 from tfadrec.core.errors import InputError
 from tfadrec.core.manifest import NAME, Manifest, facts_of_file, first_damaged
 from tfadrec.core.owned_folder import OwnedFolder
@@ -115,6 +115,8 @@ def apply_delta(
         Manifest.from_json((delta / name).read_bytes(), str(delta / name))
         for name in (_BASE, _TARGET)
     )
+    if MODEL not in target.files:
+        raise _damaged(delta, _TARGET)
     if _manifest(old, VERSION) != base:
         raise InputError(
             "a delta is applied to the version that it was made for. Received: "
