@@ -501,6 +501,15 @@ def test_recommend_to_a_new_user(one_service):
     assert len(said(result)["recommendations"]) == 10
 
 
+def test_a_title_is_no_command_to_a_terminal(one_service, monkeypatch):
+    ad = {"rank": 1, "pctr": 0.5, "ad_id": "a\x07", "title": "\x1b[31mé"}
+    monkeypatch.setattr(
+        serving, "recommend", lambda *_, **__: [{**ad, "tags": "\u202e"}]
+    )
+    result = call("recommend", small.run_folder(), "--user", "?")
+    assert result.stdout == "  1  0.500  a\\x07       \\x1b[31mé (\\u202e)\n"
+
+
 @pytest.fixture
 def files(tmp_path):
     texts = {

@@ -11,12 +11,15 @@ import pytest
 
 from tests.serving import servers, worlds
 from tfadrec import serving
+from tfadrec.monitoring.signal import Signal
 from tfadrec.serving.preview import drift
 from tfadrec.serving.preview.drift import Drift
 from tfadrec.serving.preview.json_tensors import plain
+from tfadrec.serving.preview.metrics import Metrics
 
 ROWS = 208
 PASSED_OVER = 'tfadrec_monitor_passed_over_total{model_name="numbers"}'
+REQUESTS = 'tfadrec_monitor_requests{model_name="numbers"}'
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +103,7 @@ def test_a_shift_and_none(measuring, versions, rows, change):
     page = add(measuring, versions, some[199:200])
     assert alarms(page) == ({"scroll"} if change is shifted else set())
     found = samples(page)
-    assert found['tfadrec_monitor_requests{model_name="numbers"}'] == 200
+    assert found[REQUESTS] == 200
     assert found[PASSED_OVER] == 0
     watched = {re.search('signal="(.*?)"', n)[1] for n in found if "_va" in n}
     assert {"user_id", "history_ads", "scroll", "device"} < watched
@@ -129,6 +132,49 @@ def test_what_is_too_much_is_passed_over(measuring, versions, rows):
     long = np.array([b"x" * drift._MOST_BYTES], object)
     measuring.add(versions.newest, {**rows[0], "device": long}, {})
     assert samples(measuring.page())[PASSED_OVER] == 600 - 512 + 1
+
+
+#: A sample with labels, as the text format has them: in a value, a backslash
+#: stands before itself, a quote and the n of a new line.
+SAMPLE = re.compile(
+    r'[a-zA-Z_:][\w:]*\{((?:\w+="(?:[^"\\\n]|\\[\\"n])*",?)+)\} \S+'
+)
+
+
+@pytest.mark.parametrize("name", ['a"} 1\nup 0', "back\\slash", "\udcff<b>"])
+def test_a_folder_of_any_name_leaves_the_page_whole(versions, rows, name):
+    versions.name = name
+    measuring, metrics = Drift(versions, 20), Metrics(name)
+    metrics.add("REST", "OK", 0.001)
+    page = add(measuring, versions, rows[:20]) + metrics.page()
+    page.encode()
+    lines = [each for each in page.splitlines() if each[0] != "#"]
+    assert len(lines) > 50
+    escaped = {"\\": r"\\", '"': r"\"", "\n": r"\n", "\udcff": "?"}
+    wanted = "".join(escaped.get(letter, letter) for letter in name)
+    for line in lines:
+        assert f'model_name="{wanted}"' in SAMPLE.fullmatch(line)[1]
+
+
+def test_what_cannot_be_counted_is_not_kept(
+    measuring, versions, rows, monkeypatch
+):
+    """It would be counted with every later request, and fail with it."""
+
+    def observe(*_):
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr(Signal, "observe", observe)
+    failed = 0
+    for row in rows[:60]:
+        measuring.add(versions.newest, row, {})
+        try:
+            measuring.step()
+        except RuntimeError:
+            failed += 1
+    assert failed == 60 // 16
+    monkeypatch.undo()
+    assert samples(add(measuring, versions, rows[:140]))[REQUESTS] == 200
 
 
 def test_a_newer_version_begins_anew(measuring, versions, rows):

@@ -11,6 +11,7 @@ from tfadrec.cli.command import (
     allow_import_option,
     load_tensorflow,
     moved_data_option,
+    say,
 )
 from tfadrec.cli.outcome import Outcome
 from tfadrec.runs.before import check_run, check_run_field
@@ -76,7 +77,7 @@ def calibrate(
         folder = run_folder(run)
         with folder.held():
             Calibration.remove(folder)
-        click.echo(f"{run} has no calibration.")
+        say(f"{run} has no calibration.")
         return Outcome({"run": run, "calibration": None})
     from tfadrec import evaluation, training
 
@@ -94,11 +95,11 @@ def calibrate(
             loaded.ranker, rows, calibration=found.calibration
         ),
     }
-    click.echo(f"{measured_on} rows\n\n{evaluation.probabilities_text(both)}\n")
+    say(f"{measured_on} rows\n\n{evaluation.probabilities_text(both)}\n")
     for gain in gains:
-        click.echo(_line(gain))
+        say(_line(gain))
     file = pathlib.Path(run, CALIBRATION)
-    click.echo(f"Calibration: {file}\nNext: tfadrec export {run}")
+    say(f"Calibration: {file}\nNext: tfadrec export {run}")
     return Outcome(
         {
             "run": run,
@@ -113,12 +114,12 @@ def calibrate(
 def _left_out(run: str, gains: list[Any], told: dict[str, Any]) -> Outcome:
     """Says that nothing was written, and why."""
     for gain in gains:
-        click.echo(_line(gain))
+        say(_line(gain))
     file = pathlib.Path(run, CALIBRATION)
     kept = f"{run} has no calibration."
     if file.exists():
         kept = f"{file} stays as it was; --remove takes it away."
-    click.echo(
+    say(
         f"Nothing was written: {kept} In Python `training.calibrate` writes "
         "it all the same."
     )

@@ -14,7 +14,7 @@ import click
 from tfadrec.cli.outcome import Outcome
 from tfadrec.core.errors import InputError, TfadrecError
 from tfadrec.core.muted import muted
-from tfadrec.core.one_line import one_line
+from tfadrec.core.one_line import one_line, visible
 from tfadrec.core.read_yaml import yaml_bytes
 
 #: Of a message, which may show what a user's file holds.
@@ -55,6 +55,11 @@ class Command(click.Command):
         if as_json:
             click.echo(json.dumps(plain(result), allow_nan=False))
         sys.exit(code)
+
+
+def say(text: str) -> None:
+    """Prints what may quote a user's files, of which a terminal obeys none."""
+    click.echo(visible(text))
 
 
 def plain(value: Any) -> Any:

@@ -9,6 +9,7 @@ from tfadrec.cli.command import (
     Command,
     allow_import_option,
     load_tensorflow,
+    say,
 )
 from tfadrec.cli.outcome import Outcome
 from tfadrec.core.bundle_folder import version_numbers
@@ -77,9 +78,9 @@ def doctor(
             path, data=data, allow_import=allow_import
         )
     for finding in findings:
-        click.echo(finding.line)
+        say(finding.line)
     if not findings:
-        click.echo("Nothing was found.")
+        say("Nothing was found.")
     serious = [f for f in findings if f.level != "note"]
     return Outcome(
         {

@@ -10,6 +10,7 @@ from tfadrec.cli.command import (
     allow_import_option,
     load_tensorflow,
     moved_data_option,
+    say,
 )
 from tfadrec.cli.measured import Measured
 from tfadrec.cli.number import Number
@@ -156,7 +157,7 @@ def evaluate(
             _check_gate(metric or run.monitor, gated, measured.compared(run))
         measured.add(name, run)
         del run  # so that the next one is loaded without it
-        click.echo(f"Run {name}\n\n{measured.evaluations[name]}\n")
+        say(f"Run {name}\n\n{measured.evaluations[name]}\n")
     baselines = measured.baselines()
     facts = measured.facts()
     said = {
@@ -195,21 +196,21 @@ def evaluate(
             calibration=about.calibration,
             after=[*curves, *about.after],
         )
-    click.echo(f"{evaluation.rows_line('test', facts)}\n")
-    click.echo(evaluation.standings({**baselines, **measured.evaluations}))
-    click.echo("")
+    say(f"{evaluation.rows_line('test', facts)}\n")
+    say(evaluation.standings({**baselines, **measured.evaluations}))
+    say("")
     if choices:
-        click.echo(evaluation.choices_text(choices) + "\n")
+        say(evaluation.choices_text(choices) + "\n")
     for name, found in fairness.items():
         for by in found:
-            click.echo(f"Run {name}\n\n{by}\n")
+            say(f"Run {name}\n\n{by}\n")
     if differences:
-        click.echo(evaluation.differences_text(differences) + "\n")
+        say(evaluation.differences_text(differences) + "\n")
     for path in reports.values():
-        click.echo(f"Report: {path}")
+        say(f"Report: {path}")
     lines = [line for verdict in said.values() for line in verdict]
     for line in lines:
-        click.echo(line)
+        say(line)
     gates = []
     if must_not_lose is not None:
         gates = evaluation.gate(
@@ -219,7 +220,7 @@ def evaluate(
             parts=gated,
         )
     for result in gates:
-        click.echo(result.line)
+        say(result.line)
     told = {
         name: {
             **found.to_dict(),

@@ -9,6 +9,7 @@ from tfadrec.cli.command import (
     allow_import_option,
     load_tensorflow,
     moved_data_option,
+    say,
 )
 from tfadrec.core.errors import InputError
 from tfadrec.runs.before import check_explained, check_run
@@ -82,12 +83,12 @@ def explain(
     loaded = training.load_run(run, data=data, allow_import=allow_import)
     if user is None or ad is None:
         summary = explanation.explain_run(loaded, rows=rows, task=task)
-        click.echo(explanation.summary_text(summary))
+        say(explanation.summary_text(summary))
         return {"run": run, **summary.to_dict()}
     if copies:
         ranked = explanation.rank_creatives(loaded, user, ad, copies, task=task)
-        click.echo(explanation.creatives_text(ranked))
+        say(explanation.creatives_text(ranked))
         return {"run": run, "user": user, "ad": ad, "copies": ranked}
     found = explanation.explain_request(loaded, user, ad, task=task)
-    click.echo(explanation.request_text(found))
+    say(explanation.request_text(found))
     return {"run": run, **found}

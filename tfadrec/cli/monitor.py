@@ -4,7 +4,11 @@ import pathlib
 
 import click
 
-from tfadrec.cli.command import Command, load_tensorflow
+from tfadrec.cli.command import (
+    Command,
+    load_tensorflow,
+    say,
+)
 from tfadrec.cli.outcome import Outcome
 from tfadrec.core.errors import InputError
 from tfadrec.core.replace_file import replace_text
@@ -82,23 +86,23 @@ def monitor(
     found = []
     log = monitoring.Watch(profile, requests, labels, window=window)
     for measured in log:
-        click.echo(measured.line)
+        say(measured.line)
         for alarm in measured.alarms:
-            click.echo(f"  ALARM {alarm.line}")
+            say(f"  ALARM {alarm.line}")
         found.append(measured)
     if not found:
-        click.echo(
+        say(
             "The log has fewer than 200 requests, which tell nothing. Wait for "
             "more of them."
         )
     elif log.left:
-        click.echo(
+        say(
             f"The last {log.left:,} requests were not measured: a window has "
             "at least 200."
         )
     unknown = sorted(log.inputs - inputs)
     if unknown:
-        click.echo(
+        say(
             f"No input is called {', '.join(map(repr, unknown))}. Inputs are "
             f"{', '.join(sorted(inputs))}."
         )

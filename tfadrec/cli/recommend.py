@@ -9,6 +9,7 @@ from tfadrec.cli.command import (
     allow_import_option,
     load_tensorflow,
     moved_data_option,
+    say,
 )
 from tfadrec.runs.before import check_question, check_run
 
@@ -58,7 +59,7 @@ def recommend(
         ask, loaded.dataset, user, k=k, exclude=exclude, seen=seen
     )
     for ad in found:
-        click.echo(
+        say(
             f"{ad['rank']:>3}  {ad['pctr']:.3f}  {ad['ad_id']:<8} "
             f"{ad['title']} ({ad['tags']})"
         )

@@ -9,6 +9,7 @@ from tfadrec.cli.command import (
     allow_import_option,
     load_tensorflow,
     read_yaml_file,
+    say,
 )
 from tfadrec.core.config import RunConfig
 from tfadrec.runs.before import check_replay
@@ -87,6 +88,6 @@ def replay(
         allow_import=allow_import,
     )
     sums = evaluation.replay_sums(found)
-    click.echo(evaluation.replay_table(found) + "\n")
-    click.echo(evaluation.replay_line(sums))
+    say(evaluation.replay_table(found) + "\n")
+    say(evaluation.replay_line(sums))
     return {"stretches": found, **sums}

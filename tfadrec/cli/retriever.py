@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-import click
-
-from tfadrec.cli.command import load_tensorflow
+from tfadrec.cli.command import (
+    load_tensorflow,
+    say,
+)
 from tfadrec.core.config import RunConfig
 
 #: How many ads are retrieved.
@@ -20,10 +21,10 @@ def train_retriever(
     from tfadrec import training
 
     run = training.train_retriever(data, config, out, allow_import=allow_import)
-    click.echo(f"{len(run.history)} epochs; the best has")
+    say(f"{len(run.history)} epochs; the best has")
     for name, value in run.best.items():
-        click.echo(f"  {name} {value:.4f}")
-    click.echo(f"Next: tfadrec evaluate {out}")
+        say(f"  {name} {value:.4f}")
+    say(f"Next: tfadrec evaluate {out}")
     return {"run": str(out), "history": run.history}
 
 
@@ -49,7 +50,7 @@ def evaluate_retrievers(
             for who, values in found.items()
         ]
         ads = len(run.dataset.catalogue)
-        click.echo(f"Run {name}: clicks of its test rows, among {ads:,} ads\n")
-        click.echo(align([["", *columns], *rows]) + "\n")
+        say(f"Run {name}: clicks of its test rows, among {ads:,} ads\n")
+        say(align([["", *columns], *rows]) + "\n")
         told[name] = found
     return {"runs": told, **told[names[0]]}

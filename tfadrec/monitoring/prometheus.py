@@ -16,7 +16,7 @@ def prometheus_page(model: str, window: MeasuredWindow) -> str:
       model: its name.
       window: the last one.
     """
-    of = f'model_name="{model}"'
+    of = model_label(model)
     lines = [f"{BEGINNING}Measures of the last window that are an alarm."]
     _add(lines, "alarms", [(of, len(window.alarms))])
     _add(lines, "requests", [(of, window.requests)])
@@ -34,6 +34,14 @@ def prometheus_page(model: str, window: MeasuredWindow) -> str:
         ]
         _add(lines, f"{name}_share", shares)
     return "\n".join([*lines, ""])
+
+
+def model_label(name: str) -> str:
+    """The label of a model, which may be called as a folder can be called."""
+    text = name.encode("utf-8", "replace").decode()
+    for plain, written in (("\\", r"\\"), ('"', r"\""), ("\n", r"\n")):
+        text = text.replace(plain, written)
+    return f'model_name="{text}"'
 
 
 def _add(lines: list[str], name: str, samples: list[tuple[str, float]]) -> None:

@@ -96,18 +96,18 @@ class Window:
         return sum(int(each.sum()) for each in known)
 
     def _count(self) -> None:
-        """Counts what is kept."""
+        """Counts what is kept, and keeps it no longer, even where it raises."""
         references = self._profile.references
-        if self._rows:
+        rows, self._rows = self._rows, []
+        scores, self._scores = self._scores, []
+        if rows:
             for signal in self._signals:
-                found = signal.observe(self._rows)
+                found = signal.observe(rows)
                 bins = references[signal.name].bins
                 self._put(signal.name, Tally.of(bins, found))
-        if self._scores and SCORE in references:
-            scores = np.concatenate(self._scores)
+        if scores and SCORE in references:
             bins = references[SCORE].bins
-            self._put(SCORE, Tally.of_scores(bins, scores))
-        self._rows, self._scores = [], []
+            self._put(SCORE, Tally.of_scores(bins, np.concatenate(scores)))
 
     def _put(self, name: str, found: Tally) -> None:
         before = self._tallies.get(name)

@@ -9,6 +9,7 @@ import numpy as np
 
 from tfadrec.core.errors import InputError
 from tfadrec.monitoring import Profile, prometheus_page
+from tfadrec.monitoring.prometheus import model_label
 from tfadrec.monitoring.request import Request
 from tfadrec.monitoring.window import Window
 from tfadrec.serving.preview.json_tensors import plain
@@ -82,7 +83,7 @@ class Drift:
         name = "tfadrec_monitor_passed_over_total"
         return (
             f"{self._page}# TYPE {name} counter\n"
-            f'{name}{{model_name="{self._versions.name}"}} '
+            f"{name}{{{model_label(self._versions.name)}}} "
             f"{self._passed_over}\n"
         )
 

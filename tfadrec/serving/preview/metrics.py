@@ -3,6 +3,8 @@
 import threading
 from collections import Counter
 
+from tfadrec.monitoring.prometheus import model_label
+
 #: Upper bounds of the histogram, microseconds: TensorFlow Serving's.
 BOUNDS = tuple(10 * 1.8**n for n in range(33))
 
@@ -53,17 +55,15 @@ class Metrics:
             statuses = dict(self._statuses)
             buckets = {k: list(v) for k, v in self._buckets.items()}
             sums = dict(self._sums)
-        name, model = ":tensorflow:serving:request", self._model
+        name, model = ":tensorflow:serving:request", model_label(self._model)
         lines = [f"# TYPE {name}_count counter"]
         lines += [
-            f'{name}_count{{model_name="{model}",status="{status}"}} {n}'
+            f'{name}_count{{{model},status="{status}"}} {n}'
             for status, n in sorted(statuses.items())
         ]
         lines.append(f"# TYPE {name}_latency histogram")
         for entrypoint, counts in sorted(buckets.items()):
-            labels = (
-                f'model_name="{model}",API="predict",entrypoint="{entrypoint}"'
-            )
+            labels = f'{model},API="predict",entrypoint="{entrypoint}"'
             total = 0
             for bound, n in zip((*BOUNDS, "+Inf"), counts, strict=True):
                 total += n
