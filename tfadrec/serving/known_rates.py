@@ -8,6 +8,9 @@ from tfadrec.core.door import tf
 from tfadrec.core.feature import Feature
 from tfadrec.data.rate_table import RateTable
 
+#: Sorted after every key.
+_NO_KEY = np.iinfo(np.int64).max
+
 
 class KnownRates(tf.Module):
     """Reads rates and counts as of the end of the log.
@@ -74,10 +77,6 @@ class KnownRates(tf.Module):
         return tf.where(is_there, found, 0.0)
 
 
-#: Sorted after every key.
-_NO_KEY = np.iinfo(np.int64).max
-
-
 def _fixed(values: np.ndarray) -> tf.Variable:
     return tf.Variable(values, trainable=False)
 
@@ -85,7 +84,7 @@ def _fixed(values: np.ndarray) -> tf.Variable:
 def _fold(
     codes: np.ndarray,
 ) -> tuple[list[tuple[tf.Variable | None, int]], np.ndarray]:
-    """Keys of one number.
+    """Keys of several parts as one number each.
 
     Args:
       codes: int32 [K, P] of the keys' parts, in ascending order.
