@@ -431,7 +431,7 @@ def test_requests_are_watched_with_what_the_bundle_tells(tmp_path):
 
     result = call()
     assert result.exit_code == 0, result.output
-    assert "The last 150 requests were not measured" in result.stdout
+    assert "The last 150 users were not measured" in result.stdout
     assert "No input is called 'devise'. Inputs are bids, " in result.stdout
     assert json.loads(result.stdout.splitlines()[-1])["left"] == 150
     log.write_text(json.dumps({"inputs": inputs | {"device": ["tv"] * 400}}))

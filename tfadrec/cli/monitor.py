@@ -4,11 +4,7 @@ import pathlib
 
 import click
 
-from tfadrec.cli.command import (
-    Command,
-    load_tensorflow,
-    say,
-)
+from tfadrec.cli.command import Command, load_tensorflow, say
 from tfadrec.cli.outcome import Outcome
 from tfadrec.core.errors import InputError
 from tfadrec.core.replace_file import replace_text
@@ -35,7 +31,7 @@ _ALARM, _OPEN = 3, 4
     type=click.IntRange(min=200),
     default=10_000,
     show_default=True,
-    help="Requests that are measured together.",
+    help="Users whose requests are measured together.",
 )
 @click.option(
     "--prometheus",
@@ -62,8 +58,8 @@ def monitor(
     By window it measures what is missing and unknown, how far each input and
     the answered scores are from what they were (PSI, KS), and predicted over
     observed labels. An alarm is what happens without drift in one of 2,000
-    windows at most. The exit code is 3 where there was one, and 4 where the log
-    has fewer than 200 requests.
+    windows at most. The exit code is 3 where there was one, and 4 where fewer
+    than 200 users ask in the log.
 
     \b
     Example:
@@ -92,13 +88,13 @@ def monitor(
         found.append(measured)
     if not found:
         say(
-            "The log has fewer than 200 requests, which tell nothing. Wait for "
+            "Fewer than 200 users ask in the log, which tells nothing. Wait for "
             "more of them."
         )
     elif log.left:
         say(
-            f"The last {log.left:,} requests were not measured: a window has "
-            "at least 200."
+            f"The last {log.left:,} users were not measured: a window has at "
+            "least 200."
         )
     unknown = sorted(log.inputs - inputs)
     if unknown:

@@ -3,10 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tfadrec.cli.command import (
-    load_tensorflow,
-    say,
-)
+from tfadrec.cli.command import load_tensorflow, say
 from tfadrec.core.config import RunConfig
 
 #: How many ads are retrieved.

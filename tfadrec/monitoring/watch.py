@@ -17,7 +17,7 @@ from tfadrec.monitoring.profile import Profile
 from tfadrec.monitoring.request import Request
 from tfadrec.monitoring.window import Window
 
-#: Requests of a window at least: fewer tell nothing.
+#: Users of a window at least: fewer tell nothing.
 LEAST = 200
 #: Characters of a line at most; a body that is served has far fewer.
 _LONGEST = 1 << 26
@@ -65,7 +65,7 @@ class Watch:
     ) -> None:
         if window < LEAST:
             raise InputError(
-                f"a window has at least {LEAST} requests. Received: "
+                f"a window has at least {LEAST} users. Received: "
                 f"window={window}."
             )
         self._profile, self._size = profile, window
