@@ -88,8 +88,8 @@ def monitor(
         found.append(measured)
     if not found:
         say(
-            "Fewer than 200 users ask in the log, which tells nothing. Wait for "
-            "more of them."
+            "Fewer than 200 users ask in the log, which tells nothing. Wait "
+            "for more of them."
         )
     elif log.left:
         say(
