@@ -201,12 +201,13 @@ def _fences(values: np.ndarray) -> tuple[float, float]:
     told: all count.
     """
     median = float(np.quantile(values, 0.5, method="lower"))
-    others = np.sort(values[values != median])
+    others = values[values != median]
     cut = int(_TAIL * len(others)) + 1
-    kept = others[cut : len(others) - cut]
-    if not len(kept):
+    ends = [cut, len(others) - 1 - cut]
+    if ends[0] > ends[1]:
         return -math.inf, math.inf
-    least, most = min(median, kept[0]), max(median, kept[-1])
+    low, high = np.partition(others, ends)[ends]
+    least, most = min(median, low), max(median, high)
     away = _FAR * (most - least)
     return float(least - away), float(most + away)
 
