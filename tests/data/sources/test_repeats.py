@@ -1,12 +1,14 @@
 """Counts among events where users do the same again."""
 
+import re
+
 import numpy as np
 import pytest
 import yaml
 
 from tfadrec.core.errors import InputError
 from tfadrec.data import sources
-from tfadrec.data.intake import limits
+from tfadrec.data.intake import event_counts, limits
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.data.sources import repeats
 
@@ -93,6 +95,21 @@ def test_where_users_repeat_themselves(tmp_path, log, events, is_made):
     assert made(dataset) == (NAMES if is_made else set())
     found = "2 of 6 events repeat an earlier one" in told
     assert found == (is_made and not events)
+
+
+def test_of_many_events_those_of_some_users_are_looked_at(
+    tmp_path, monkeypatch
+):
+    """Each user here does all things twice."""
+    monkeypatch.setattr(event_counts, "_LOOKED_AT", 20)
+    log = [(f"u{n % 30}", "a", n) for n in range(60)]
+    dataset, told = prepare(tmp_path, [*log, ("u0", "b", 60)])
+    again, number = map(
+        int, re.search(r"(\d+) of (\d+) events repeat", told).groups()
+    )
+    assert made(dataset) == NAMES
+    assert 0 < again < 30
+    assert number in (2 * again, 2 * again + 1)
 
 
 def test_many_events_are_counted_where_one_asks(tmp_path, monkeypatch):

@@ -21,6 +21,8 @@ from tfadrec.data.intake.workspace import Workspace
 _PAIR = ("ad_id", "user_id")
 _SHOWN = (*_PAIR, "timestamp")
 _DONE = (*_SHOWN, "event_type")
+#: Events, about, of which it is found how many repeat an earlier one.
+_LOOKED_AT = 1 << 18
 
 
 def event_counts(
@@ -91,7 +93,7 @@ def spilled_event_counts(
 def repeated_events(events: SpilledTable) -> tuple[int, int]:
     """How many events are of an ad that their user met in an earlier second.
 
-    Of a log that is larger than memory, a part of the users is looked at.
+    Of a large log a part of the users is looked at.
 
     Args:
       events: ad_id, user_id, timestamp and event_type.
@@ -100,7 +102,7 @@ def repeated_events(events: SpilledTable) -> tuple[int, int]:
       Their number, and that of all events that were looked at, of which none is
       of a skipped ad.
     """
-    count = _parts(events)
+    count = max(1, len(events) // _LOOKED_AT)
     batches = events.batches(_DONE)
     if count > 1:
         batches = (b.filter(pa.array(_part_of(b, count) == 0)) for b in batches)
