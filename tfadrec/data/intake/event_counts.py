@@ -75,7 +75,12 @@ def spilled_event_counts(
       A table with the batches of the impressions.
     """
     by_user = all("user_id" in feature.ids for feature in features)
-    count = _parts(impressions, events) if by_user else 1
+    logs = (impressions, events)
+    count = 1
+    if by_user:
+        count = limits.parts_of(
+            sum(map(len, logs)), sum(log.nbytes for log in logs)
+        )
     shown = _dealt(impressions, _SHOWN, count, workspace)
     done = _dealt(events, _DONE, count, workspace)
 
@@ -136,12 +141,6 @@ def _often(
 def _not_skipped(events: pa.Table) -> pa.Table:
     skipped = rows_of(events["event_type"], pa.array([SKIPPED])) > 0
     return events.filter(pa.array(~skipped))
-
-
-def _parts(*logs: SpilledTable) -> int:
-    return limits.parts_of(
-        sum(len(log) for log in logs), sum(log.nbytes for log in logs)
-    )
 
 
 def _dealt(

@@ -37,7 +37,10 @@ class FirstValues:
 
     def merge(self, later: "FirstValues") -> None:
         """Takes note of rows that come after those before."""
-        self._add(later.table(), later._apart)
+        if self._found is None:
+            self._found, self._apart = later._found, later._apart
+        else:
+            self._add(later.table(), later._apart)
 
     def _add(self, rows: pa.Table, apart_there: dict[str, np.ndarray]) -> None:
         """Adds rows, and the keys of which unlike values are known already."""
