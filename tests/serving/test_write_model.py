@@ -47,7 +47,7 @@ def test_the_fingerprint_is_not_random(tmp_path, monkeypatch):
     write_model(module, tmp_path / "1", signatures)
     written = (tmp_path / "1/fingerprint.pb").read_bytes()
 
-    def save_again(service, folder, signatures):
+    def save_again(service, folder, signatures, options):
         """As TensorFlow would: a new random number, and all else the same."""
         shutil.copytree(tmp_path / "1", folder)
         told = fingerprint_pb2.FingerprintDef.FromString(written)

@@ -16,6 +16,7 @@ from tfadrec.data.copy.tokenizer import Tokenizer, ad_text
 from tfadrec.data.features import decode
 from tfadrec.models.ranker_ensemble import Ranker
 from tfadrec.serving.readers import readers_of
+from tfadrec.serving.traced_once import traced_once
 from tfadrec.serving.untracked import Untracked
 from tfadrec.towers import AdTower, TowerEnsemble
 
@@ -210,9 +211,13 @@ class AdReader(tf.Module):
         texts = ad_text_in_graph(*(tf.reshape(part, [-1]) for part in parts))
         # The empty text is always there, so the encoder never gets none at all.
         distinct, places = tf.unique(tf.concat([[""], texts], 0))
-        vectors = self._encode(self._tokens(distinct))
-        vectors = tf.where((distinct == "")[:, None], 0.0, vectors)
+        vectors = self._vectors_of(distinct)
         return _shaped(tf.gather(vectors, places[1:]), tf.shape(parts[0]))
+
+    @traced_once
+    def _vectors_of(self, texts):
+        vectors = self._encode(self._tokens(texts))
+        return tf.where((texts == "")[:, None], 0.0, vectors)
 
     def _encode_tokens(self, ids, length):
         encoder = self._encoder.value
@@ -243,6 +248,7 @@ class AdReader(tf.Module):
             }
         return _shaped(self._encode(inputs)[1:], tf.shape(length))
 
+    @traced_once
     def _encode(self, inputs):
         return tf.cast(self._encoder.value(inputs), tf.float32)
 

@@ -49,7 +49,9 @@ def _parts(
 ) -> Iterator[dict[str, tf.Tensor]]:
     step = _ROWS if tower.text is None else _TEXTS
     encode = tf.function(
-        tower, input_signature=[tf.TensorSpec([None], tf.int32)]
+        tower,
+        input_signature=[tf.TensorSpec([None], tf.int32)],
+        autograph=False,
     )
     for start in range(0, tower.num_rows, step):
         yield encode(tf.range(start, min(start + step, tower.num_rows)))

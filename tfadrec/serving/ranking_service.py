@@ -189,10 +189,14 @@ class RankingService(tf.Module):
                 ],
                 autograph=False,
             )
-            self.add_ads = tf.function(self._adder.add, autograph=False)
-            read.append(
-                self.add_ads.get_concrete_function(**self._adder.specs())
-            )
+            add = tf.function(
+                self._adder.add, autograph=False
+            ).get_concrete_function(**self._adder.specs())
+            read.append(add)
+            # What is no signature is traced once more when it is saved: then
+            # only this call is.
+            self.add_ads = tf.function(lambda **ads: add(**ads))
+            self.add_ads.get_concrete_function(**self._adder.specs())
         # Of ranker and encoder; not the ad tower's tables.
         self._weights = variables_read(read)
         return signatures
@@ -207,10 +211,7 @@ class RankingService(tf.Module):
         Returns:
           As from `Scores.answer`, float32 [B].
         """
-        one = self._requests.candidate_specs(1)
-        slates = {name: request[name][:, None] for name in one}
-        scored = self.score_slate(**(request | slates))
-        return {name: values[:, 0] for name, values in scored.items()}
+        return self._scorer.score(request)
 
     def score_slate(self, **request) -> dict[str, tf.Tensor]:
         """Scores many ads per user, whose side is worked out once.
@@ -224,8 +225,7 @@ class RankingService(tf.Module):
         Returns:
           As from `Scores.answer`, float32 [B, C].
         """
-        rows = self._scorer.ads.rows(request["candidate_ads"])
-        return self._scorer.answer(self._scorer.rank_slate(request, rows))
+        return self._scorer.score_slate(request)[1]
 
     def score_new_ads(self, *, new_ads, **request) -> dict[str, tf.Tensor]:
         """Scores many ads per user, some of which the request brings along.

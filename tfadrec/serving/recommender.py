@@ -176,17 +176,21 @@ class Recommender(tf.Module):
         """
         is_fit = tf.reduce_all(tf.math.is_finite(bids) & (bids >= 0))
         rule = "bids must be finite, >= 0, and one for each of candidate_ads"
-        candidates = request["candidate_ads"]
+        requests = self._scorer.requests
+        slate = requests.user_specs() | requests.candidate_specs(2)
         with tf.control_dependencies(
             [
                 tf.debugging.Assert(is_fit, [rule]),
                 tf.debugging.assert_equal(
-                    tf.shape(bids), tf.shape(candidates), message=rule
+                    tf.shape(bids),
+                    tf.shape(request["candidate_ads"]),
+                    message=rule,
                 ),
             ]
         ):
-            rows = self._ads.rows(candidates)
-        answer = self._scorer.answer(self._scorer.rank_slate(request, rows))
+            rows, answer = self._scorer.score_slate(
+                {name: request[name] for name in slate}
+            )
         worth = best_ads.of_list(
             answer["score"] * bids,
             rows,

@@ -9,6 +9,7 @@ from tfadrec.data.dataset import Dataset
 from tfadrec.ops import sequence
 from tfadrec.serving.lookups import lookup
 from tfadrec.serving.readers import Reader, as_leading, readers_of
+from tfadrec.serving.traced_once import traced_once
 
 Specs = dict[str, tf.TensorSpec]
 _ID_TYPES = {"string": tf.string, "int64": tf.int64}
@@ -105,6 +106,12 @@ class RequestReader(tf.Module):
           The ranker's inputs but for ads, T the newest events, and the raw ids
           of the history's ads, [B, T].
         """
+        return self._read({name: request[name] for name in self.user_specs()})
+
+    @traced_once
+    def _read(
+        self, request: Mapping[str, tf.Tensor]
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         places, length = self._newest(request)
         newest = {
             name: tf.gather(request[name], places, batch_dims=1)

@@ -11,6 +11,7 @@ from tfadrec.serving.known_ads import KnownAds, NewAds
 from tfadrec.serving.known_rates import KnownRates
 from tfadrec.serving.request_reader import RequestReader
 from tfadrec.serving.scores import Scores
+from tfadrec.serving.traced_once import traced_once
 from tfadrec.serving.untracked import Untracked
 
 Tensors = dict[str, tf.Tensor]
@@ -98,10 +99,14 @@ class Scorer(tf.Module):
         """
         return self.rank_ads(inputs, history, self.ads.of_rows(rows), rows)
 
+    @traced_once
     def rank_ads(
         self, inputs: Tensors, history: Tensors, ads: Tensors, rows: tf.Tensor
     ) -> Tensors:
         """The same of ads [B, C] that are given as the tower's parts."""
+        return self._logits(inputs, history, ads, rows)
+
+    def _logits(self, inputs, history, ads, rows):
         inputs = self._rates.fill(inputs, ads, rows)
         logits = self._ranker.value.rank(inputs, history, ads)
         scores = self._scores.value
@@ -130,13 +135,43 @@ class Scorer(tf.Module):
         rows = tf.broadcast_to(rows, shape)
         return self.rank(inputs, history, rows)[self.ordered]
 
-    def rank_slate(
-        self, request: Mapping[str, tf.Tensor], rows: tf.Tensor
-    ) -> Tensors:
-        """The same of a raw request, whose candidates are `rows`."""
+    @traced_once
+    def score(self, request: Mapping[str, tf.Tensor]) -> Tensors:
+        """Answers a raw request of one ad per user.
+
+        Args:
+          request: raw, with candidates [B].
+
+        Returns:
+          As from `Scores.answer`, float32 [B].
+        """
+        one = self.requests.candidate_specs(1)
+        slates = {name: request[name][:, None] for name in one}
+        inputs, history = self.read_user(request)
+        inputs |= self.requests.read_candidates(slates)
+        rows = self.ads.rows(slates["candidate_ads"])
+        # A graph of its own: a `DIN` reads one ad otherwise than many.
+        logits = self._logits(inputs, history, self.ads.of_rows(rows), rows)
+        scored = self.answer(logits)
+        return {name: values[:, 0] for name, values in scored.items()}
+
+    @traced_once
+    def score_slate(
+        self, request: Mapping[str, tf.Tensor]
+    ) -> tuple[tf.Tensor, Tensors]:
+        """Answers a raw request of many ads per user.
+
+        Args:
+          request: raw, with candidates [B, C].
+
+        Returns:
+          The candidates' rows, int32 [B, C], and as from `Scores.answer`,
+          float32 [B, C].
+        """
+        rows = self.ads.rows(request["candidate_ads"])
         inputs, history = self.read_user(request)
         inputs |= self.requests.read_candidates(request)
-        return self.rank(inputs, history, rows)
+        return rows, self.answer(self.rank(inputs, history, rows))
 
     def answer(self, logits: Mapping[str, tf.Tensor]) -> Tensors:
         """See `Scores.answer`."""

@@ -59,18 +59,9 @@ class GraphTokenizer(tf.Module):
         special = len(self._before) + len(self._after)
         self._room = tokenizer.max_tokens - special
         self._pad_id = tokenizer.pad_id
-        # A graph has it once, however many signatures read texts.
-        self._tokens = tf.function(
-            self._tokens_of,
-            input_signature=[tf.TensorSpec([None], tf.string)],
-            autograph=False,
-        )
 
     def __call__(self, texts: tf.Tensor) -> dict[str, tf.Tensor]:
         """See the class."""
-        return self._tokens(texts)
-
-    def _tokens_of(self, texts):
         ids = self._split(self._clean(texts))[:, : self._room]
         rows = tf.shape(texts)[0]
         before, after = (
