@@ -1,15 +1,18 @@
 """Equal bundles are equal files."""
 
+import collections
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
 
 import pytest
-from tensorflow.core.protobuf import fingerprint_pb2
+from tensorflow.core.protobuf import fingerprint_pb2, saved_model_pb2
 
 from tests import processes
+from tests.serving import worlds
 from tfadrec.core.door import tf
 from tfadrec.core.manifest import Manifest
 from tfadrec.serving.variables_read import variables_read
@@ -64,6 +67,25 @@ def test_the_fingerprint_is_not_random(tmp_path, monkeypatch):
     read = tf.saved_model.experimental.read_fingerprint(str(tmp_path / "2"))
     assert read.saved_model_checksum == told.saved_model_checksum
     assert 0 < int(told.uuid) < 2**128
+
+
+def test_a_bundle_has_once_what_its_signatures_share():
+    file = worlds.bundle("words") / "1/saved_model.pb"
+    model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    functions = model.meta_graphs[0].graph_def.library.function
+    named = collections.Counter(
+        re.sub(r"^__inference_|_\d+$", "", f.signature.name) for f in functions
+    )
+    # Two of a name are the shared function and the signature that calls it.
+    for name in ("rank_ads", "_read", "_encode", "_vectors_of"):
+        assert named[name] == 1
+    assert named["score"] == named["score_slate"] == 2
+    assert not any("grad" in name for name in named)
+    assert not any(
+        "_gradient_op_type" in node.attr
+        for f in functions
+        for node in f.node_def
+    )
 
 
 EXPORT = """

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from tfadrec.serving.finder import Finder
 from tfadrec.serving.known_ads import KnownAds
 from tfadrec.serving.learn_anchors import learn_anchors
 from tfadrec.serving.recommender import CANDIDATES, Recommender
+from tfadrec.serving.request_reader import Specs
 from tfadrec.serving.scorer import Scorer
 from tfadrec.serving.signature_specs import signature_specs
 from tfadrec.serving.untracked import Untracked
@@ -164,8 +166,8 @@ class RankingService(tf.Module):
         """The bundle's signatures by name, with their input specs.
 
         Args:
-          *names: the signatures to trace, which takes a second each; all of
-            them where none is named.
+          *names: the signatures to trace; all of them where none is named.
+            What they have in common is traced with the first that needs it.
         """
         specs = signature_specs(
             *(self._requests, self.reader),
@@ -174,9 +176,7 @@ class RankingService(tf.Module):
             explains=self._explainer.value is not None,
         )
         signatures = {
-            name: tf.function(
-                getattr(self, _METHODS.get(name, name)), autograph=False
-            ).get_concrete_function(**specs[name])
+            name: _traced(getattr(self, _METHODS.get(name, name)), specs[name])
             for name in names or specs
         }
         read = list(signatures.values())
@@ -189,14 +189,13 @@ class RankingService(tf.Module):
                 ],
                 autograph=False,
             )
-            add = tf.function(
-                self._adder.add, autograph=False
-            ).get_concrete_function(**self._adder.specs())
+            columns = self._adder.specs()
+            add = _traced(self._adder.add, columns)
             read.append(add)
-            # What is no signature is traced once more when it is saved: then
-            # only this call is.
-            self.add_ads = tf.function(lambda **ads: add(**ads))
-            self.add_ads.get_concrete_function(**self._adder.specs())
+            # What is no signature is traced once more when it is saved: of
+            # this one only the call is.
+            self.add_ads = tf.function(lambda **ad: add(**ad), autograph=False)
+            self.add_ads.get_concrete_function(**columns)
         # Of ranker and encoder; not the ad tower's tables.
         self._weights = variables_read(read)
         return signatures
@@ -348,6 +347,12 @@ class RankingService(tf.Module):
                 self._requests.length,
             )
         )
+
+
+def _traced(
+    method: Callable[..., Any], specs: Specs
+) -> tf.types.experimental.ConcreteFunction:
+    return tf.function(method, autograph=False).get_concrete_function(**specs)
 
 
 def _pass_on(

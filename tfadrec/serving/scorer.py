@@ -65,8 +65,7 @@ class Scorer(tf.Module):
           The ranker's inputs, ads as rows of the catalogue: `history_ads`
           [B, T], and candidates and their features [B, 1, ...].
         """
-        one = self.requests.candidate_specs(1)
-        slates = {name: request[name][:, None] for name in one}
+        slates = self._as_slates(request)
         inputs, history = self.requests.read_user(request)
         inputs |= self.requests.read_candidates(slates)
         rows = self.ads.rows(slates["candidate_ads"])
@@ -145,8 +144,7 @@ class Scorer(tf.Module):
         Returns:
           As from `Scores.answer`, float32 [B].
         """
-        one = self.requests.candidate_specs(1)
-        slates = {name: request[name][:, None] for name in one}
+        slates = self._as_slates(request)
         inputs, history = self.read_user(request)
         inputs |= self.requests.read_candidates(slates)
         rows = self.ads.rows(slates["candidate_ads"])
@@ -172,6 +170,11 @@ class Scorer(tf.Module):
         inputs, history = self.read_user(request)
         inputs |= self.requests.read_candidates(request)
         return rows, self.answer(self.rank(inputs, history, rows))
+
+    def _as_slates(self, request):
+        """The candidates of one ad per user, [B, 1]."""
+        one = self.requests.candidate_specs(1)
+        return {name: request[name][:, None] for name in one}
 
     def answer(self, logits: Mapping[str, tf.Tensor]) -> Tensors:
         """See `Scores.answer`."""
