@@ -86,10 +86,14 @@ def _help_to_train(
     out: str,
     allow_import: tuple[str, ...],
 ) -> dict[str, Any]:
-    """What a worker does that is not the first: it trains, and is silent."""
+    """What a process does that is not the first, in silence."""
     load_tensorflow()
     from tfadrec import training
 
+    if task.servers:
+        training.serve()
+        click.echo(f"The chief has gone, and process {task.index} ends.")
+        return {"worker": task.index}
     run = training.train(data, settings, out, allow_import=allow_import)
     click.echo(f"Worker {task.index} of {task.count} has done its part.")
     return {"worker": task.index, "history": run.history}

@@ -1,0 +1,272 @@
+"""Training with parameter servers: what the chief does, and what others do."""
+
+import collections
+import itertools
+import re
+import socket
+import time
+from collections.abc import Iterable, Sequence
+
+from tfadrec.core.config import RunConfig
+from tfadrec.core.door import keras, tf
+from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.layers.dynamic_id_embedding import DynamicIdEmbedding
+from tfadrec.models import RankingModel
+from tfadrec.optimizers import CompositeOptimizer, LazyAdam
+from tfadrec.training.text import is_tuned
+
+#: Seconds for which a process waits until another one can be reached, as long
+#: as machines of a cluster take to start one after another.
+_PATIENCE = 600.0
+#: How often, seconds apart, a process is called before it is taken for gone,
+#: and how long it may take to answer.
+_TRIES, _PAUSE, _ANSWER = 3, 1.0, 10.0
+#: Bytes of a table from which on it is worth a request to one more server.
+_SHARD_BYTES = 1 << 16
+#: Batches in flight for each worker: the next one waits while it is at work.
+_IN_FLIGHT = 2
+#: What is raised where another process has gone.
+_GONE = (tf.errors.UnavailableError, tf.errors.AbortedError)
+
+
+def serve() -> None:
+    """Works for the chief until it is gone: a worker, or a parameter server.
+
+    Anybody who reaches the process's address may use it, as of any TensorFlow
+    server: it belongs into a network that is trusted.
+
+    Raises:
+      TfadrecError: where no chief comes within ten minutes.
+    """
+    here = _cluster()
+    cluster = here.cluster_spec()
+    server = tf.distribute.Server(
+        cluster, here.task_type, here.task_id, protocol="grpc"
+    )
+    chief = cluster.task_address("chief", 0)
+    _wait_for("chief", chief)
+    while _is_there(chief):
+        time.sleep(_PAUSE)
+    del server
+
+
+def connected() -> tf.distribute.ParameterServerStrategy:
+    """The chief's strategy, once workers and parameter servers are there.
+
+    Raises:
+      TfadrecError: where one of them does not come within ten minutes.
+    """
+    here = _cluster()
+    cluster = here.cluster_spec().as_dict()
+    for job in ("ps", "worker"):
+        for address in cluster[job]:
+            _wait_for(job, address)
+    parts = tf.distribute.experimental.partitioners.MinSizePartitioner(
+        _SHARD_BYTES, len(cluster["ps"])
+    )
+    return tf.distribute.ParameterServerStrategy(here, parts)
+
+
+def check_learns(model: RankingModel, config: RunConfig) -> None:
+    """Refuses what cannot be learned by several workers, each at its pace.
+
+    Args:
+      model: of the settings.
+      config: the settings.
+
+    Raises:
+      InputError: where it cannot.
+    """
+    found = None
+    if config.text is not None and is_tuned(config.text):
+        found = f"text.tuning={config.text['tuning']!r}"
+    elif any(isinstance(x, DynamicIdEmbedding) for x in model.submodules):
+        found = "a DynamicIdEmbedding, whose rows change hands"
+    else:
+        optimizer = model.optimizer
+        parts = [optimizer]
+        if isinstance(optimizer, CompositeOptimizer):
+            parts = [*optimizer.groups.values(), optimizer.default]
+        for part in parts:
+            if not isinstance(part, LazyAdam):
+                found = f"the optimizer {type(part).__name__}"
+            elif part.accumulate_steps > 1:
+                found = f"accumulate_steps={part.accumulate_steps}"
+    if found is not None:
+        raise InputError(
+            "with parameter servers, workers learn at their own pace, with "
+            "steps of LazyAdam that add up, and with text as it is. Received: "
+            f"{found}. Change it, or leave `ps` out of TF_CONFIG."
+        )
+
+
+def learn_with_servers(
+    strategy: tf.distribute.ParameterServerStrategy,
+    model: RankingModel,
+    batches: tf.data.Dataset,
+    *,
+    initial_epoch: int,
+    epochs: int,
+    steps_per_epoch: int,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> None:
+    """What `model.fit` does, with steps that workers take.
+
+    The weights that learn are those of a twin on the parameter servers, tables
+    of them in parts. The model has them at the end of each epoch, with those of
+    the optimiser, so that callbacks measure and save it as any model.
+
+    A batch is handed to whichever worker is free, and workers do not wait for
+    each other: a step may begin with weights that lack the steps that others
+    are at. Where one worker is killed, its batch is given to another one, and
+    may so have changed some weights twice.
+
+    Args:
+      strategy: of `connected`.
+      model: built and compiled.
+      batches: as for `fit`, and so are the others.
+      initial_epoch: likewise.
+      epochs: likewise.
+      steps_per_epoch: likewise.
+      callbacks: likewise; those of a batch are called when it is handed out.
+
+    Raises:
+      TfadrecError: where a parameter server has gone.
+    """
+    told = keras.callbacks.CallbackList(
+        callbacks,
+        model=model,
+        epochs=epochs,
+        steps=steps_per_epoch,
+        verbose=0,
+    )
+    coordinator = tf.distribute.coordinator.ClusterCoordinator(strategy)
+    cluster = _cluster().cluster_spec()
+    most_ahead = _IN_FLIGHT * cluster.num_tasks("worker")
+    try:
+        with strategy.scope():
+            twin = model.twin()
+        _send(model, twin)
+        step = _step(strategy, twin, batches.element_spec)
+        model.stop_training = False
+        stream = iter(batches)
+        told.on_train_begin()
+        for epoch in range(initial_epoch, epochs):
+            twin.reset_metrics()
+            told.on_epoch_begin(epoch)
+            ahead: collections.deque = collections.deque()
+            for number, batch in enumerate(
+                itertools.islice(stream, steps_per_epoch)
+            ):
+                told.on_train_batch_begin(number)
+                rate = tf.convert_to_tensor(model.optimizer.learning_rate)
+                ahead.append(coordinator.schedule(step, args=(batch, rate)))
+                if len(ahead) > most_ahead:
+                    ahead.popleft().get()
+                told.on_train_batch_end(number)
+            coordinator.join()
+            _fetch(model, twin)
+            logs = {m.name: float(m.result()) for m in twin.metrics}
+            told.on_epoch_end(epoch, logs)
+            if model.stop_training:
+                break
+        told.on_train_end()
+    except _GONE as error:
+        raise TfadrecError(
+            "a training needs all of its parameter servers. Received: one that "
+            "does not answer any more. Start the cluster again with the same "
+            "command: it goes on from the last epoch."
+        ) from error
+
+
+def _step(strategy, twin, spec):
+    """A worker's step on a batch with a learning rate."""
+    falls = not isinstance(
+        twin.optimizer._learning_rate,
+        keras.optimizers.schedules.LearningRateSchedule,
+    )
+
+    @tf.function(input_signature=[spec, tf.TensorSpec([], tf.float32)])
+    def step(batch, rate):
+        if falls:
+            twin.optimizer.learning_rate = rate
+        strategy.run(twin.train_step, args=(batch,))
+
+    return step
+
+
+def _pairs(model, twin) -> Iterable[tuple[tf.Variable, list[tf.Variable]]]:
+    """Each variable of a model, and the twin's, which may be in parts."""
+    for of in (lambda each: each, lambda each: each.optimizer):
+        yield from zip(
+            of(model).variables, _whole(of(twin).variables), strict=True
+        )
+
+
+def _whole(variables) -> list[list[tf.Variable]]:
+    """Variables, and together those that are parts of one, in their order."""
+    found: list[list[tf.Variable]] = []
+    begun: dict[str, list[tf.Variable]] = {}
+    for variable in variables:
+        part = re.fullmatch(r"(.*)/part_(\d+)(?::\d+)?", variable.name)
+        if part is None or int(part[2]) == 0:
+            found.append([variable])
+            if part is not None:
+                begun[part[1]] = found[-1]
+        else:
+            begun[part[1]].append(variable)
+    return found
+
+
+def _send(model, twin) -> None:
+    """Gives the twin the model's values."""
+    for whole, parts in _pairs(model, twin):
+        values = [whole.read_value()]
+        if len(parts) > 1:
+            values = tf.split(values[0], [part.shape[0] for part in parts])
+        for part, value in zip(parts, values, strict=True):
+            part.assign(value)
+
+
+def _fetch(model, twin) -> None:
+    """Gives the model the twin's values."""
+    for whole, parts in _pairs(model, twin):
+        values = [part.read_value() for part in parts]
+        whole.assign(values[0] if len(values) == 1 else tf.concat(values, 0))
+
+
+def _cluster() -> tf.distribute.cluster_resolver.ClusterResolver:
+    """What `TF_CONFIG` says."""
+    return tf.distribute.cluster_resolver.TFConfigClusterResolver()
+
+
+def _wait_for(job: str, address: str) -> None:
+    """Waits until a process can be reached."""
+    begun = time.monotonic()
+    while not _answers(address):
+        if time.monotonic() - begun > _PATIENCE:
+            raise TfadrecError(
+                "chief, workers and parameter servers reach each other at the "
+                f"addresses of TF_CONFIG. Received: no answer of {job} at "
+                f"{address} in {_PATIENCE:.0f} seconds. Start all of them, or "
+                "correct the addresses."
+            )
+        time.sleep(_PAUSE)
+
+
+def _is_there(address: str) -> bool:
+    for number in range(_TRIES):
+        if number:
+            time.sleep(_PAUSE)
+        if _answers(address):
+            return True
+    return False
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), _ANSWER):
+            return True
+    except OSError:
+        return False
