@@ -2,7 +2,6 @@
 
 import collections
 import itertools
-import re
 import socket
 import time
 from collections.abc import Iterable, Sequence
@@ -204,18 +203,16 @@ def _pairs(model, twin) -> Iterable[tuple[tf.Variable, list[tf.Variable]]]:
 
 
 def _whole(variables) -> list[list[tf.Variable]]:
-    """Variables, and together those that are parts of one, in their order."""
-    found: list[list[tf.Variable]] = []
-    begun: dict[str, list[tf.Variable]] = {}
+    """Variables, each with all of its parts, where it is in parts."""
+    found: dict[int, list[tf.Variable]] = {}
     for variable in variables:
-        part = re.fullmatch(r"(.*)/part_(\d+)(?::\d+)?", variable.name)
-        if part is None or int(part[2]) == 0:
-            found.append([variable])
-            if part is not None:
-                begun[part[1]] = found[-1]
-        else:
-            begun[part[1]].append(variable)
-    return found
+        # Of a table, a model has the parts, and an optimiser the whole.
+        if hasattr(variable, "_sharded_container"):
+            variable = variable._sharded_container()
+        found.setdefault(
+            id(variable), list(getattr(variable, "variables", [variable]))
+        )
+    return list(found.values())
 
 
 def _send(model, twin) -> None:
