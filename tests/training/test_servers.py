@@ -23,10 +23,12 @@ from tests.training.cluster import (
     train_alone,
 )
 from tfadrec import optimizers, training
-from tfadrec.core.door import keras
+from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.data.open_dataset import open_dataset
 from tfadrec.data.sources import prepare_synthetic
 from tfadrec.layers import DynamicIdEmbedding
+from tfadrec.layers.features import category_field
 from tfadrec.training import servers
 
 CLUSTER = {"chief": ["a:1"], "worker": ["b:1"], "ps": ["c:1"]}
@@ -127,6 +129,66 @@ def test_a_process_that_does_not_come(monkeypatch):
     )
     with pytest.raises(TfadrecError, match=f"no answer of ps at {address}"):
         servers.connected()
+
+
+def in_parts(creator, **settings):
+    """Makes tables of two parts, as parameter servers have them."""
+    shape, name = tf.TensorShape(settings["shape"] or ()), settings["name"]
+    if shape.rank != 2 or shape[0] < 4 or "part_" in name:
+        return creator(**settings)
+    value = settings["initial_value"]()
+    half = shape[0] // 2 + 1
+    parts = [
+        creator(
+            **{
+                **settings,
+                "initial_value": rows,
+                "shape": rows.shape,
+                "name": f"{name}/part_{number}",
+            }
+        )
+        for number, rows in enumerate((value[:half], value[half:]))
+    ]
+    return tf.__internal__.distribute.ShardedVariable(parts, name)
+
+
+def values_of(model):
+    variables = [*model.variables, *model.optimizer.variables]
+    return [variable.numpy() for variable in variables]
+
+
+def test_a_twin_in_parts_takes_the_same_steps(monkeypatch):
+    # No table is read as a whole: all of them have sparse gradients.
+    monkeypatch.setattr(category_field, "_SMALL", 1)
+    dataset = open_dataset(small.world())
+    one, model = (
+        training.build_ranker(small.config(), dataset) for _ in range(2)
+    )
+    with tf.variable_creator_scope(in_parts):
+        twin = model.twin()
+    assert len(twin.variables) > len(model.variables)
+    servers._send(model, twin)
+    for batch in dataset.batches(32, seed=0).take(3):
+        one.train_step(batch)
+        twin.train_step(batch)
+    servers._fetch(model, twin)
+    for found, expected in zip(values_of(model), values_of(one), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+    # A table that was read as a whole would have a gradient of all of its rows.
+    with tf.GradientTape() as tape:
+        loss = twin.compute_loss(batch, training=True)
+    tables = [
+        v
+        for v in twin.trainable_variables
+        if "/embedding_and_bias/part_" in v.name
+        or "/category/embedding/part_" in v.name
+    ]
+    for table, gradient in zip(
+        tables, tape.gradient(loss, tables), strict=True
+    ):
+        assert isinstance(gradient, tf.IndexedSlices), table.name
+    assert len(tables) == 6
 
 
 @pytest.mark.slow
