@@ -1,10 +1,13 @@
 """Training with parameter servers: what the chief does, and what others do."""
 
-import collections
+import contextlib
 import itertools
+import queue
 import socket
+import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from tfadrec.core.config import RunConfig
 from tfadrec.core.door import keras, tf
@@ -24,6 +27,10 @@ _TRIES, _PAUSE, _ANSWER = 3, 1.0, 10.0
 _SHARD_BYTES = 1 << 16
 #: Batches in flight for each worker: the next one waits while it is at work.
 _IN_FLIGHT = 2
+_AGAIN = (
+    "Start the cluster again with the same command: it goes on from the last "
+    "epoch."
+)
 #: What is raised where another process has gone.
 _GONE = (tf.errors.UnavailableError, tf.errors.AbortedError)
 
@@ -130,7 +137,8 @@ def learn_with_servers(
       callbacks: likewise; those of a batch are called when it is handed out.
 
     Raises:
-      TfadrecError: where a parameter server has gone.
+      TfadrecError: where a parameter server has gone, or all workers have, and
+        none comes back within ten minutes.
     """
     told = keras.callbacks.CallbackList(
         callbacks,
@@ -139,9 +147,7 @@ def learn_with_servers(
         steps=steps_per_epoch,
         verbose=0,
     )
-    coordinator = tf.distribute.coordinator.ClusterCoordinator(strategy)
-    cluster = _cluster().cluster_spec()
-    most_ahead = _IN_FLIGHT * cluster.num_tasks("worker")
+    hands = _Hands(strategy)
     try:
         with strategy.scope():
             twin = model.twin()
@@ -153,17 +159,14 @@ def learn_with_servers(
         for epoch in range(initial_epoch, epochs):
             twin.reset_metrics()
             told.on_epoch_begin(epoch)
-            ahead: collections.deque = collections.deque()
             for number, batch in enumerate(
                 itertools.islice(stream, steps_per_epoch)
             ):
                 told.on_train_batch_begin(number)
                 rate = tf.convert_to_tensor(model.optimizer.learning_rate)
-                ahead.append(coordinator.schedule(step, args=(batch, rate)))
-                if len(ahead) > most_ahead:
-                    ahead.popleft().get()
+                hands.give(step, batch, rate)
                 told.on_train_batch_end(number)
-            coordinator.join()
+            hands.wait()
             _fetch(model, twin)
             logs = {m.name: float(m.result()) for m in twin.metrics}
             told.on_epoch_end(epoch, logs)
@@ -173,9 +176,61 @@ def learn_with_servers(
     except _GONE as error:
         raise TfadrecError(
             "a training needs all of its parameter servers. Received: one that "
-            "does not answer any more. Start the cluster again with the same "
-            "command: it goes on from the last epoch."
+            f"does not answer any more. {_AGAIN}"
         ) from error
+    finally:
+        hands.close()
+
+
+class _Hands:
+    """The workers, who take what they are given, a few things ahead."""
+
+    def __init__(self, strategy: tf.distribute.ParameterServerStrategy) -> None:
+        self._coordinator = tf.distribute.coordinator.ClusterCoordinator(
+            strategy
+        )
+        self._addresses = _cluster().cluster_spec().as_dict()["worker"]
+        self._most = _IN_FLIGHT * len(self._addresses)
+        self._room = threading.Semaphore(self._most)
+        self._given: queue.SimpleQueue = queue.SimpleQueue()
+        # Waiting for what was given has no limit: so the caller does not.
+        threading.Thread(target=self._make_room, daemon=True).start()
+
+    def give(self, work: Callable[..., Any], *given: Any) -> None:
+        """Hands out a call, as soon as there is room for one more."""
+        self._take_room()
+        self._given.put(self._coordinator.schedule(work, args=given))
+
+    def wait(self) -> None:
+        """Waits until all is done."""
+        for _ in range(self._most):
+            self._take_room()
+        self._room.release(self._most)
+        self._coordinator.join()
+
+    def close(self) -> None:
+        """Ends what waits for the workers."""
+        self._given.put(None)
+
+    def _make_room(self) -> None:
+        while (one := self._given.get()) is not None:
+            with contextlib.suppress(Exception):  # the coordinator raises it
+                one.get()
+            self._room.release()
+
+    def _take_room(self) -> None:
+        """Waits for room, as long as there is a worker or may be one."""
+        seen = time.monotonic()
+        while not self._room.acquire(timeout=_PAUSE):
+            # It raises what has ended the work of all.
+            self._coordinator.done()
+            if any(_answers(address) for address in self._addresses):
+                seen = time.monotonic()
+            elif time.monotonic() - seen > _PATIENCE:
+                raise TfadrecError(
+                    "a training needs a worker. Received: none that answers in "
+                    f"{_PATIENCE:.0f} seconds. {_AGAIN}"
+                )
 
 
 def _step(strategy, twin, spec):
