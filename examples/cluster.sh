@@ -2,38 +2,57 @@
 # Trains one model with several workers on this machine, each a process:
 #
 #   examples/cluster.sh 2 --data data/ml --out runs/two
+#   examples/cluster.sh 2+1 --data data/ml --out runs/two
 #
-# The first number is that of the workers; the rest are arguments of `tfadrec
-# train`. What worker 0 says is shown, what the others say is in a file each,
-# whose names are told. Where one of them fails, all end, and the same command
-# goes on from the last epoch. On machines of a cluster, set TF_CONFIG likewise.
+# The first number is that of the workers, and after a plus that of parameter
+# servers, which a chief then stands before; the rest are arguments of `tfadrec
+# train`. What the first process says is shown, what the others say is in a file
+# each, whose names are told. Where one of them fails all end, but for a worker
+# of parameter servers, whose work others do; the same command goes on from the
+# last epoch. On machines of a cluster, set TF_CONFIG likewise.
 set -euo pipefail
 
-count=${1:?how many workers}
+count=${1:?how many workers, or how many and how many parameter servers}
 shift
+tasks=()
+for ((index = 0; index < ${count%+*}; index++)); do tasks+=("worker $index"); done
+if [[ $count == *+* ]]; then
+  tasks=("chief 0" "${tasks[@]}")
+  for ((index = 0; index < ${count#*+}; index++)); do tasks+=("ps $index"); done
+fi
 logs=$(mktemp -d)
-ports=$(python - "$count" <<'PY'
+cluster=$(python - "${tasks[@]}" <<'PY'
+import json
 import socket
 import sys
 
-held = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
-print(*(place.getsockname()[1] for place in held))
+held, cluster = [], {}
+for task in sys.argv[1:]:
+    held.append(socket.create_server(("127.0.0.1", 0)))
+    address = f"127.0.0.1:{held[-1].getsockname()[1]}"
+    cluster.setdefault(task.split()[0], []).append(address)
+print(json.dumps(cluster))
 PY
 )
-addresses=$(printf '"127.0.0.1:%s",' $ports)
 # A process that waits for another one does not hear a milder signal.
 trap 'kill -KILL $(jobs -p) 2>/dev/null || true; wait || true' EXIT
 
-for ((index = count - 1; index >= 0; index--)); do
-  TF_CONFIG="{\"cluster\": {\"worker\": [${addresses%,}]},
-    \"task\": {\"type\": \"worker\", \"index\": $index}}"
+for ((place = ${#tasks[@]} - 1; place >= 0; place--)); do
+  read -r job index <<<"${tasks[place]}"
+  TF_CONFIG="{\"cluster\": $cluster,
+    \"task\": {\"type\": \"$job\", \"index\": $index}}"
   export TF_CONFIG
-  if [ "$index" -gt 0 ]; then
-    tfadrec train "$@" >"$logs/worker-$index.log" 2>&1 &
-    echo "worker $index: process $!, log $logs/worker-$index.log"
+  if [ "$place" -gt 0 ]; then
+    tfadrec train "$@" >"$logs/$job-$index.log" 2>&1 &
+    echo "$job $index: process $!, log $logs/$job-$index.log"
   else
     tfadrec train "$@" &
   fi
 done
-# The first that fails ends all.
-for ((index = 0; index < count; index++)); do wait -n; done
+if [[ $count == *+* ]]; then
+  wait $! # for the chief, which knows when others fail
+  wait    # for the others, which know when it has gone
+else
+  # The first that fails ends all.
+  for _ in "${tasks[@]}"; do wait -n; done
+fi

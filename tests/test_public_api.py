@@ -377,6 +377,7 @@ PUBLIC = {
         "pretrain",
         "pretraining_settings",
         "replay",
+        "serve",
         "text_model",
         "train",
         "train_retriever",

@@ -78,3 +78,17 @@ def test_distinct_rows(rows, by_xla):
     room = min(len(rows), 5) if by_xla else count
     assert found.shape == [room]
     assert not found[count:].numpy().any()
+
+
+def test_rows_of_a_table_in_parts():
+    values = np.arange(10, dtype=np.float32).reshape(5, 2)
+    parts = [tf.Variable(values[:3]), tf.Variable(values[3:])]
+    table = tf.__internal__.distribute.ShardedVariable(parts)
+    rows = tf.constant([[4, 0], [4, 1]])
+    with tf.GradientTape() as tape:
+        found = lookup.rows_of(table, rows)
+    np.testing.assert_array_equal(found, values[rows.numpy()])
+    first, second = tape.gradient(found, parts)
+    # Each part hears of its own rows alone, counted from its first one.
+    assert sorted(first.indices.numpy()) == [0, 1]
+    assert list(second.indices.numpy()) == [1, 1]

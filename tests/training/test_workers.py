@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import pathlib
 import random
 import re
 import signal
@@ -11,12 +10,17 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 import yaml
 
-from tests.training import small
-from tfadrec import training
+from tests.training.cluster import (
+    CONFIG,
+    ROOT,
+    assert_same,
+    epochs_of,
+    start,
+    train_alone,
+)
 from tfadrec.cli.train import train as train_command
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
@@ -25,7 +29,6 @@ from tfadrec.runs.folder import run_folder
 from tfadrec.runs.task import Task, read_task
 from tfadrec.training.workers import Workers, joined, place_of
 
-ROOT = pathlib.Path(__file__).parents[2]
 PAIR = {"worker": ["a:1", "b:1"]}
 FIRST = {"type": "worker", "index": 0}
 
@@ -39,6 +42,21 @@ def test_one_process_is_alone(monkeypatch):
     assert read_task() == Task(0, 1)
     set_config(monkeypatch, cluster={}, task={})
     assert read_task() == Task(0, 1)
+
+
+def test_parameter_servers_come_last(monkeypatch):
+    cluster = {"chief": ["a:1"], "ps": ["d:1"], "worker": ["b:1", "c:1"]}
+    for job, index, expected in (
+        ("chief", 0, Task(0, 1, 1)),
+        ("worker", 1, Task(2, 1, 1)),
+        ("ps", 0, Task(3, 1, 1)),
+    ):
+        set_config(
+            monkeypatch, cluster=cluster, task=dict(type=job, index=index)
+        )
+        assert read_task() == expected
+        assert read_task().is_one_of_several
+    assert not Task().is_one_of_several
 
 
 def test_the_chief_comes_before_the_workers(monkeypatch):
@@ -78,11 +96,20 @@ def test_the_chief_comes_before_the_workers(monkeypatch):
         (
             json.dumps(
                 {
+                    "cluster": {**PAIR, "evaluator": ["c:1"]},
+                    "task": {"type": "evaluator", "index": 0},
+                }
+            ),
+            "Received: TF_CONFIG with 'evaluator'",
+        ),
+        (
+            json.dumps(
+                {
                     "cluster": {**PAIR, "ps": ["c:1"]},
                     "task": {"type": "ps", "index": 0},
                 }
             ),
-            "Received: TF_CONFIG with 'ps'",
+            'Received: TF_CONFIG with {"worker": 2, "ps": 1}',
         ),
     ],
 )
@@ -170,71 +197,13 @@ def test_the_example_for_kubernetes_names_arguments_of_train():
         assert path.startswith(f"{mount}/")
 
 
-CONFIG = """
-text: null
-ad_tower: {width: 4, id_dropout: 0.0, feature_dropout: 0.0}
-user_tower: {id_dropout: 0.0, feature_dropout: 0.0}
-encoder: {class: DIN, hidden_units: [4]}
-ranker: {hidden_units: [4], dropout: 0.0, feature_dropout: 0.0}
-optimizer: {class: LazyAdam, learning_rate: 0.01, epsilon: 0.001}
-fit: {batch_size: 32, epochs: 5, steps_per_epoch: 6, patience: 5}
-data: {history_length: 6}
-"""
-
-
-def command(out, config):
-    return ["--data", str(small.world()), "--config", config, "--out", str(out)]
-
-
-def start(out, config, log):
-    """Two workers on this machine."""
-    tools = pathlib.Path(sys.executable).parent
-    return subprocess.Popen(
-        [ROOT / "examples/cluster.sh", "2", *command(out, config)],
-        env={
-            **os.environ,
-            "PATH": f"{tools}:{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT),
-        },
-        stdout=log,
-        stderr=subprocess.STDOUT,
-    )
-
-
-def epochs_of(out):
-    try:
-        return len(json.loads((out / "state.json").read_text())["history"])
-    except OSError:
-        return 0
-
-
-def assert_same(found, expected, atol):
-    found, expected = training.load_run(found), training.load_run(expected)
-    assert len(found.history) == len(expected.history)
-    for ours, theirs in zip(found.history, expected.history, strict=True):
-        for name, value in theirs.items():
-            np.testing.assert_allclose(ours[name], value, rtol=0, atol=atol)
-    ours, theirs = (r.ranker.trainable_weights for r in (found, expected))
-    assert len(ours) == len(theirs) > 10
-    for a, b in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(a, b, rtol=0, atol=atol, err_msg=a.name)
-
-
 @pytest.mark.slow
 def test_two_workers_train_as_one_process_and_survive_kills(tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text(CONFIG)
-    tools = pathlib.Path(sys.executable).parent
-    alone = subprocess.run(
-        [tools / "tfadrec", "train", *command(tmp_path / "one", config)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert alone.returncode == 0, alone.stderr[-2000:]
+    train_alone(tmp_path / "one", config)
     with open(tmp_path / "log", "w+") as log:
-        done = start(tmp_path / "two", config, log).wait(timeout=900)
+        done = start("2", tmp_path / "two", config, log).wait(timeout=900)
         log.seek(0)
         said = log.read()
     assert done == 0, said[-3000:]
@@ -246,7 +215,7 @@ def test_two_workers_train_as_one_process_and_survive_kills(tmp_path):
     killed = tmp_path / "killed"
     for epochs in range(1, 4):
         with open(tmp_path / "log", "w+") as log:
-            cluster = start(killed, config, log)
+            cluster = start("2", killed, config, log)
             while epochs_of(killed) < epochs and cluster.poll() is None:
                 time.sleep(0.05)
             time.sleep(draw.random())
@@ -256,5 +225,5 @@ def test_two_workers_train_as_one_process_and_survive_kills(tmp_path):
                 os.kill(int(process), signal.SIGKILL)
             cluster.wait(timeout=300)
     with open(tmp_path / "log", "w+") as log:
-        assert start(killed, config, log).wait(timeout=900) == 0
+        assert start("2", killed, config, log).wait(timeout=900) == 0
     assert_same(killed, tmp_path / "two", atol=0)

@@ -41,16 +41,18 @@ def train(
     baselines on the validation rows, and RUN/baselines.json keeps the figures.
     With `model: retriever` in the file, a retriever is trained. Where TF_CONFIG
     names a cluster of workers, each of them is started with the same command,
-    and they train together.
+    and they train together; and so are parameter servers.
 
     \b
     Example:
       tfadrec train --data data/ml --config examples/din_bert.yaml --out runs/a
     """
+    task = read_task()
+    if task.servers and not task.is_first:
+        return _serve(task)
     settings = RunConfig()
     if config is not None:
         settings = RunConfig.from_yaml(read_yaml_file("config", config))
-    task = read_task()
     if not task.is_first:
         return _help_to_train(task, data, settings, out, allow_import)
     schema = check_training(data, settings, out, allow_import)
@@ -93,6 +95,16 @@ def _help_to_train(
     run = training.train(data, settings, out, allow_import=allow_import)
     click.echo(f"Worker {task.index} of {task.count} has done its part.")
     return {"worker": task.index, "history": run.history}
+
+
+def _serve(task: Task) -> dict[str, Any]:
+    """What a process does that works for the chief of parameter servers."""
+    load_tensorflow()
+    from tfadrec import training
+
+    training.serve()
+    click.echo(f"The chief has gone, and process {task.index} ends.")
+    return {"worker": task.index}
 
 
 def _beside_baselines(run) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from tfadrec.core.door import register, tf
 from tfadrec.layers.building import built
 from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.dropout import Dropout
+from tfadrec.ops import lookup
 
 
 @register
@@ -83,7 +84,7 @@ class IdEmbedding(CheckedLayer):
         super().build(input_shape)
 
     def call(self, rows, training=None):
-        known = tf.gather(self.table, rows)
+        known = lookup.rows_of(self.table, rows)
         if training and self.l2:
             self.add_loss(self.l2 * tf.nn.l2_loss(known))
         known = self._dropout(known, training=training)

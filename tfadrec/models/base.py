@@ -185,6 +185,14 @@ class RankingModel(tfrs.models.Model):
             answers[task] = as_answer(outputs[task])
         return answers
 
+    def twin(self):
+        """A copy of the model, built and compiled, with weights of its own."""
+        twin = type(self).from_config(self.get_config())
+        twin.build()
+        twin.compile_from_config(self.get_compile_config())
+        twin._group_gap = self._group_gap
+        return twin
+
     def get_compile_config(self):
         """What `compile` was called with, and whether the optimizer has slots.
 

@@ -38,6 +38,22 @@ def gather_rows(table: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
     return gather(tf.convert_to_tensor(table))
 
 
+def rows_of(table: tf.Variable, rows: tf.Tensor) -> tf.Tensor:
+    """Rows of a table that may lie in parts on several parameter servers.
+
+    Only the rows are sent. (`tf.gather` would put the parts together first.)
+    The gradient is sparse.
+
+    Args:
+      table: [U, *S], a variable or one in parts.
+      rows: int32 [...], in [0, U).
+
+    Returns:
+      A tensor of the table's type, [..., *S].
+    """
+    return tf.nn.embedding_lookup(table, rows)
+
+
 def distinct(rows: tf.Tensor, num_rows: int) -> tuple[tf.Tensor, tf.Tensor]:
     """The rows without repeats.
 

@@ -30,6 +30,10 @@ class LazyAdam(keras.optimizers.Adam):
     Gradients are clipped as Keras does it: before those of a row that a step
     read twice are summed.
 
+    Under a `ParameterServerStrategy` several workers may change a row at a
+    time. There, each adds what its step changes, by an operation that has the
+    table to itself, so that no step is lost.
+
     Args:
       learning_rate: lr, or a Keras schedule.
       beta_1: decay of the first moment, in [0, 1).
@@ -171,15 +175,17 @@ class LazyAdam(keras.optimizers.Adam):
             * tf.sqrt(1 - tf.pow(beta_2, step))
             / (1 - tf.pow(beta_1, step))
         )
-        m = beta_1 * tf.gather(first, rows) + (1 - beta_1) * values
-        v = beta_2 * tf.gather(second, rows) + (1 - beta_2) * tf.square(values)
-        w = tf.gather(variable, rows)
+        tables = (first, second, variable)
+        old_m, old_v, old_w = (tf.gather(table, rows) for table in tables)
+        m = beta_1 * old_m + (1 - beta_1) * values
+        v = beta_2 * old_v + (1 - beta_2) * tf.square(values)
+        # Workers that take from it at a time may take too much.
+        v = tf.nn.relu(v)
+        w = old_w
         if decay:
             w *= 1 - rate * tf.cast(decay, dtype)
         w -= corrected * m / (tf.sqrt(v) + self.epsilon)
-        # On the CPU, scatter_sub takes a lock per row: ten times as long.
-        for table, new in ((first, m), (second, v), (variable, w)):
-            table.scatter_update(tf.IndexedSlices(new, rows))
+        _write(tables, rows, (old_m, old_v, old_w), (m, v, w))
 
     def _deduplicate_sparse_grad(self, grads):
         """Leaves it to `update_step`, which knows how wide a row is."""
@@ -199,6 +205,21 @@ class LazyAdam(keras.optimizers.Adam):
         config = super().get_config()
         del config["amsgrad"], config["use_ema"]
         return {**config, "accumulate_steps": self.accumulate_steps}
+
+
+def _write(tables, rows, old, new):
+    """Has rows become new ones, or where others write them change as much."""
+    if not isinstance(
+        tf.distribute.get_strategy(), tf.distribute.ParameterServerStrategy
+    ):
+        # On the CPU, scatter_sub takes a lock per row: ten times as long.
+        for table, values in zip(tables, new, strict=True):
+            table.scatter_update(tf.IndexedSlices(values, rows))
+        return
+    # The locks of scatter_add are between the rows of one call, not between
+    # calls; scatter_nd_add locks the table.
+    for table, before, after in zip(tables, old, new, strict=True):
+        table.scatter_nd_add(rows[:, None], after - before)
 
 
 def _summed(gradient, shape):

@@ -284,7 +284,7 @@ class AdTower(keras.layers.Layer):
           rows: int32 [...] of the catalogue.
         """
         table = self._tables.get(name)
-        return None if table is None else tf.gather(table, rows)
+        return None if table is None else lookup.rows_of(table, rows)
 
     def vectors(self, name: str) -> np.ndarray | None:
         """A vector column of the catalogue, float32 [N, D]; None without it."""
@@ -469,7 +469,8 @@ class AdTower(keras.layers.Layer):
           `factors`, as from `call`.
         """
         columns = {
-            key: tf.gather(table, rows) for key, table in self._tables.items()
+            key: lookup.rows_of(table, rows)
+            for key, table in self._tables.items()
         }
         if _NUMBERS in columns:
             numbers = tf.unstack(columns.pop(_NUMBERS), axis=-1)
@@ -478,7 +479,7 @@ class AdTower(keras.layers.Layer):
             known = self._id(rows, training=training)
             columns |= {"id": known["vector"], "bias": known["bias"]}
         if self.num_factors:
-            columns["factors"] = tf.gather(self.factors, rows)
+            columns["factors"] = lookup.rows_of(self.factors, rows)
         if self.text is not None:
             vectors = self._copy(tf.reshape(rows, [-1]), training)
             shape = tf.concat([tf.shape(rows), [self.text.width]], 0)

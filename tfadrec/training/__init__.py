@@ -22,6 +22,7 @@ from tfadrec.training.run import (
     load_run,
     train,
 )
+from tfadrec.training.servers import serve
 from tfadrec.training.text import text_model, with_text
 from tfadrec.training.update import update
 from tfadrec.training.workers import joined
@@ -44,6 +45,7 @@ __all__ = [
     "pretrain",
     "pretraining_settings",
     "replay",
+    "serve",
     "text_model",
     "train",
     "train_retriever",

@@ -28,7 +28,7 @@ from tfadrec.training.checks import (
 from tfadrec.training.fitted import write_run
 from tfadrec.training.run_epochs import run_epochs
 from tfadrec.training.without_steps import METRICS, PREDICT_BATCH, mix, start
-from tfadrec.training.workers import Workers, place_of
+from tfadrec.training.workers import Learn, Workers, learn_here, place_of
 
 _LOG = logging.getLogger(__name__)
 #: A logit this far from 0 is a certainty that no log gives: of 1 in 10^17.
@@ -141,12 +141,14 @@ def fit_in(
     until: Steps | None = None,
     progress: bool = True,
     tell: Callable[[list[dict[str, float]]], None] = lambda _: None,
+    learn: Learn = learn_here,
 ) -> list[dict[str, float]]:
     """The same in a run's folder that is held, or in a part of it.
 
     Where `valid` is None nothing is measured, and the model ends with the
     weights of the last epoch; `part` is that of `SavedState`, `title` that of
-    `MeasureEpochs`. `tell` is called with the history at the end of each epoch.
+    `MeasureEpochs`. `tell` is called with the history at the end of each epoch,
+    and `learn` is that of `run_epochs`.
     """
     arguments = {
         "batch_size": batch_size,
@@ -203,6 +205,7 @@ def fit_in(
         progress=progress,
         begin=lambda: start(model, train),
         tell=tell,
+        learn=learn,
     )
     if valid is not None:
         mix(model, valid, monitor, progress)

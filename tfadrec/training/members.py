@@ -12,6 +12,7 @@ from tfadrec.models import AdRanker, RankerEnsemble
 from tfadrec.models.ranker_ensemble import Ranker
 from tfadrec.training.fit import fit_in
 from tfadrec.training.saved_state import best_epoch
+from tfadrec.training.workers import Learn, learn_here
 
 #: Settings of the section `fit` that are about several trainings.
 OF_RUNS = ("ensemble", "refit")
@@ -32,6 +33,7 @@ def fit_members(
     until: int | None = None,
     progress: bool = True,
     tell: Callable[[list[dict[str, float]]], None] = _unheard,
+    learn: Learn = learn_here,
 ) -> tuple[Ranker, Ranker, list[dict[str, float]]]:
     """Trains what a run consists of, one after another, in its folder.
 
@@ -52,6 +54,7 @@ def fit_members(
       progress: see `fit`.
       tell: is called with the history of the first member at the end of each of
         its epochs.
+      learn: see `run_epochs`.
 
     Returns:
       The ranker; the one that was measured on the validation rows, which is the
@@ -75,6 +78,7 @@ def fit_members(
             until=until,
             progress=progress,
             tell=tell if number == 1 else _unheard,
+            learn=learn,
             **single,
         )
         chosen.append(ranker)
@@ -96,6 +100,7 @@ def fit_members(
             seed=own,
             until=best_epoch(histories[number - 1], monitor),
             progress=progress,
+            learn=learn,
             **single,
         )
         _mix_as(ranker, chosen[number - 1])

@@ -99,10 +99,10 @@ def train_retriever(
         process writes to it, an argument is wrong, or there are no clicks on
         known ads to learn or to measure by.
     """
-    if read_task().count > 1:
+    if read_task().is_one_of_several:
         raise InputError(
             "a retriever is trained by one process. Received: TF_CONFIG with "
-            "several workers. Unset it."
+            "several processes. Unset it."
         )
     schema = check_training(data, config, out, allow_import, "retriever")
     import_allowed(allow_import)

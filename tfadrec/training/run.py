@@ -42,6 +42,7 @@ from tfadrec.training.checks import (
 from tfadrec.training.fitted import read_parts, save_model_of
 from tfadrec.training.members import fit_members, with_valid
 from tfadrec.training.saved_state import best_epoch, read_history
+from tfadrec.training.servers import check_learns
 from tfadrec.training.text import check_text, with_text
 from tfadrec.training.tracking import tracked, trackers
 from tfadrec.training.workers import joined, place_of
@@ -119,7 +120,8 @@ def train(
 
     Where `TF_CONFIG` names a cluster of workers, each of them calls this with
     the same arguments, before TensorFlow has run anything, and they train
-    together; only the first writes `out`.
+    together; only the first writes `out`. Where it names parameter servers as
+    well, only the chief calls this, and the others call `serve`.
 
     Args:
       data: a dataset folder.
@@ -135,6 +137,12 @@ def train(
         process writes to it, or an argument is wrong.
     """
     task = read_task()
+    if task.servers and not task.is_first:
+        raise InputError(
+            "the chief of parameter servers trains, and its workers serve it. "
+            f"Received: process {task.index} of TF_CONFIG. Call "
+            "`training.serve` there."
+        )
     with place_of(task, out) as place:
         return _train(
             *(data, config, place, task, allow_import),
@@ -165,6 +173,8 @@ def _train(
     ranker = check_builds(config, schema, allow_import)
     goal = {k: v for k, v in config.fit.items() if k in ("by", "monitor")}
     check_goal(ranker, **goal)
+    if task.servers:
+        check_learns(ranker, config)
     dataset = open_dataset(data)
     check_amounts(ranker, dataset)
     check_labels(ranker, dataset)
@@ -208,6 +218,7 @@ def _train(
                     until=until,
                     progress=progress,
                     tell=tracking.log,
+                    learn=workers.learn,
                 )
             if workers.are_several:
                 whole = ranker is chosen

@@ -9,7 +9,7 @@ from tfadrec.core.ranges import Steps
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.training.measure_epochs import MeasureEpochs
 from tfadrec.training.saved_state import SavedState
-from tfadrec.training.workers import Workers
+from tfadrec.training.workers import Learn, Workers, learn_here
 
 
 def run_epochs(
@@ -29,6 +29,7 @@ def run_epochs(
     progress: bool = True,
     begin: Callable[[], None] = lambda: None,
     tell: Callable[[list[dict[str, float]]], None] = lambda _: None,
+    learn: Learn = learn_here,
 ) -> list[dict[str, float]]:
     """Trains a model from the last epoch that was saved; see `training.fit`.
 
@@ -48,6 +49,7 @@ def run_epochs(
       progress: whether to show progress on standard error.
       begin: what is done before the very first step.
       tell: is called with the history at the end of each epoch.
+      learn: how the steps are taken; see `Workers.learn`.
 
     Returns:
       One dict of metrics per epoch.
@@ -67,12 +69,12 @@ def run_epochs(
         # What has learned already keeps its weights.
         if not optimizer.iterations.numpy():
             begin()
-        model.fit(
+        learn(
+            model,
             batches(done * steps),
             initial_epoch=done,
             epochs=last,
             steps_per_epoch=steps,
-            verbose=0,
             callbacks=[
                 *([_Decay(float(rate), epochs, steps)] if falling else []),
                 MeasureEpochs(

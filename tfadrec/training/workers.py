@@ -8,15 +8,19 @@ import pathlib
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
-from tfadrec.core.door import tf
+from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.manifest import Manifest
 from tfadrec.core.scratch_folder import clear_leftovers, scratch_folder
 from tfadrec.runs.folder import MODEL
 from tfadrec.runs.task import Task
+from tfadrec.training import servers
 
+#: What takes the steps of epochs, as `keras.Model.fit` does.
+Learn = Callable[..., Any]
 #: How often, and after how many seconds, files are copied again that changed
 #: while they were copied.
 _TRIES, _PAUSE = 10, 0.5
@@ -70,6 +74,13 @@ class Workers:
         """Which of them this process is."""
         return self._task
 
+    @property
+    def learn(self) -> Learn:
+        """What takes the steps of a training."""
+        if not self._task.servers:
+            return learn_here
+        return functools.partial(servers.learn_with_servers, self._strategy)
+
     def scope(self) -> contextlib.AbstractContextManager:
         """In which models are made and trained."""
         if not self.are_several:  # then they are in that of the caller
@@ -119,6 +130,17 @@ class Workers:
         return int(total(tf.constant(number))) // replicas
 
 
+def learn_here(model: keras.Model, batches: Any, **settings: Any) -> None:
+    """Trains a model in this process, and in those that step with it.
+
+    Args:
+      model: compiled.
+      batches: for it to learn from.
+      **settings: as of `keras.Model.fit`.
+    """
+    model.fit(batches, verbose=0, **settings)
+
+
 @functools.cache
 def joined(task: Task) -> Workers:
     """Waits for all workers, before TensorFlow has run anything here.
@@ -131,6 +153,8 @@ def joined(task: Task) -> Workers:
     Raises:
       InputError: where TensorFlow has run something.
     """
+    if task.servers:
+        return Workers(task, servers.connected())
     if task.count == 1:
         return Workers(task, tf.distribute.get_strategy())
     try:

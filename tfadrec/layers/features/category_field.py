@@ -40,4 +40,4 @@ class CategoryField(Field):
         """Rows of the embedding, float32 [..., D]."""
         if self.table.shape[0] <= _SMALL:
             return lookup.gather_rows(self.table, codes)
-        return tf.gather(self.table, codes)
+        return lookup.rows_of(self.table, codes)
