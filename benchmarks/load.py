@@ -7,8 +7,12 @@ One client in twenty (`--hostile`) sends headers byte by byte, half of a body,
 malformed bodies and ones that are too large, does not read its answer, or
 leaves in the middle. The others ask for slates, each of them compared with the
 bundle's own answer. Three times a new version of the same weights takes the
-place of the old one. Good clients share a few processes, as Python would be in
-their way.
+place and the labels of the old one. Good clients share a few processes, as
+Python would be in their way.
+
+The server's memory is told at rest, after its first answers and once more when
+all clients have left, and while it is pressed, where bodies are in it, and two
+versions while one takes the place of the other.
 """
 
 import argparse
@@ -35,6 +39,8 @@ from serving import _export, make_dataset, make_slate
 
 _DISTINCT, _ADS, _SWAPS, _PROCESSES = 50, 100, 3, 4
 _TOLERANCE = 1e-5
+#: A second apart. After some nothing is left of a version that was replaced.
+_REST_READINGS = 20
 
 
 def main() -> None:
@@ -122,6 +128,11 @@ def _press(bundle, place, path, pid, requests, expected, options, hostile):
         )
         for n, share in enumerate(shares)
     ]
+    connection = http.client.HTTPConnection(*place, timeout=60)
+    for pair in zip(requests, expected, strict=True):
+        assert _ask(connection, path, *pair)
+    connection.close()
+    at_rest = [_rss_at_rest(pid)]
     for process in processes:
         process.start()
     ready.wait(300)
@@ -133,7 +144,7 @@ def _press(bundle, place, path, pid, requests, expected, options, hostile):
         memory.append(_rss(pid))
         if swaps and time.time() > swaps[-1]:
             swaps.pop()
-            _add_version(bundle.parent)
+            _swap(bundle.parent)
         time.sleep(0.5)
     found = collections.Counter()
     took: list[float] = []
@@ -143,7 +154,17 @@ def _press(bundle, place, path, pid, requests, expected, options, hostile):
         took += times
     for process in processes:
         process.join()
-    return found, took, memory
+    at_rest.append(_rss_at_rest(pid))
+    return found, took, memory, at_rest
+
+
+def _rss_at_rest(pid: int) -> float:
+    """The smallest of some seconds in which nobody asks."""
+    found = []
+    for _ in range(_REST_READINGS):
+        time.sleep(1)
+        found.append(_rss(pid))
+    return min(found)
 
 
 def _rss(pid: int) -> float:
@@ -152,11 +173,16 @@ def _rss(pid: int) -> float:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
 
 
-def _add_version(bundles: pathlib.Path) -> None:
+def _swap(bundles: pathlib.Path) -> None:
+    """Adds a version and gives it the labels, so that the old one leaves."""
+    from tfadrec.serving.deployment import write_labels
+    from tfadrec.serving.promotion import CANARY, STABLE
+
     newest = max(int(p.name) for p in bundles.iterdir() if p.name.isdigit())
     aside = bundles / ".fresh"
     shutil.copytree(bundles / str(newest), aside)
     aside.rename(bundles / str(newest + 1))
+    write_labels(bundles, {STABLE: newest + 1, CANARY: newest + 1})
 
 
 def _clients(
@@ -303,7 +329,7 @@ _ATTACKS = [
 
 
 def _tell(found, options, hostile) -> None:
-    counts, took, memory = found
+    counts, took, memory, at_rest = found
     attacks = sum(
         n for k, n in counts.items() if k not in ("good", "wrong", "failed")
     )
@@ -318,8 +344,16 @@ def _tell(found, options, hostile) -> None:
         f"99th {p99:.0f} ms), wrong answers {counts['wrong']}, failed good "
         f"requests {counts['failed']}"
     )
-    tenths = [memory[len(memory) * n // 10] for n in range(10)] + [memory[-1]]
-    print("RSS in MB, by tenths: " + " ".join(f"{m:.0f}" for m in tenths))
+    tenths = np.array_split(memory, 10)
+    print(
+        "RSS in MB, the smallest and the largest of each tenth: "
+        + " ".join(f"{min(m):.0f}-{max(m):.0f}" for m in tenths)
+    )
+    before, after = at_rest
+    print(
+        f"RSS in MB, at rest: {before:.0f} before, {after:.0f} after "
+        f"({100 * (after / before - 1):+.1f} %)"
+    )
 
 
 if __name__ == "__main__":

@@ -1,97 +1,135 @@
 """What finds the ads that users click: a retriever, and what others have.
 
-    python benchmarks/retrieval.py DATA [SEEDS] [EPOCHS] [VECTORS]
+    pip install implicit==0.7.3
+    python benchmarks/retrieval.py DATA [TEXT] [SEEDS]
 
-DATA is a prepared dataset with times, and VECTORS what `tfadrec encode-ads`
-made of its ads. On its test rows each click is to be found among all ads that
-are not in the user's history; once more for the clicks on ads that have no
-training rows. Beside `models.AdRetriever` at its defaults
-and with batches as `train` makes them:
+DATA is a prepared dataset with times, and TEXT the language model that reads
+the ad copy, `minilm` by default. On the test rows each click is to be found
+among all ads that are not in the user's history; once more for the clicks on
+ads that have no training rows. `AdRetriever` is as `tfadrec train` makes it
+with `model: retriever` and no other settings. Beside it:
 
 - `two_tower`: the retrieval tutorial of tensorflow-recommenders: embeddings
   of 32 numbers for users and ads, in-batch softmax by `tfrs.tasks.Retrieval`,
-  Adagrad at 0.1, batches of 8192;
-- `als`: Hu, Koren and Volinsky (2008) with exact solutions: 64 factors, a
-  confidence of 1 + 40 clicks, the best of three penalties on the validation
-  rows, 15 passes; a user is the least squares of the history;
+  Adagrad at 0.1, batches of 8192; the best of 30 epochs on the validation rows;
+- `als`: implicit's `AlternatingLeastSquares` of 64 factors in 15 passes, the
+  best of three penalties and two weights of a click on the validation rows; a
+  user is the least squares of the history;
 - `item_to_item` and `popularity` of `evaluation.evaluate_retrieval`.
 """
 
+import itertools
 import os
 import sys
+import tempfile
 
 import numpy as np
 import scipy.sparse
+import threadpoolctl
 from machine import describe
 
-_KS, _FACTORS, _PASSES, _ALPHA = (10, 50), 64, 15, 40.0
-_PENALTIES = (0.1, 1.0, 10.0)
-_BLOCK = 256
+_FACTORS, _PASSES = 64, 15
+_ALPHAS, _PENALTIES = (1.0, 40.0), (0.1, 1.0, 10.0)
+_EPOCHS = 30
+_BLOCK, _CHOSEN_BY = 256, 2000
+_SEEDS = 3
+_FIGURES = (("recall", 50), ("ndcg", 10))
 
 
 def main() -> None:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
     folder = sys.argv[1]
-    seeds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
-    epochs = int(sys.argv[3]) if len(sys.argv) > 3 else 5
+    text = sys.argv[2] if len(sys.argv) > 2 else "minilm"
+    seeds = int(sys.argv[3]) if len(sys.argv) > 3 else _SEEDS
     print(describe(), flush=True)
-    from tfadrec import data
-
-    dataset = data.open_dataset(folder)
-    if len(sys.argv) > 4:
-        vectors = np.load(f"{sys.argv[4]}/vectors.npy")
-        catalogue = dataset.catalogue.with_vectors("text", vectors)
-        dataset = dataset.with_catalogue(catalogue)
-    train, valid, test = data.split_by_time(dataset)
-    train, valid, test = (_clicks(part) for part in (train, valid, test))
-    is_new = ~np.isin(test.impressions.ads, train.impressions.ads)
-    parts = {"all": test, "without training rows": test.select(is_new)}
-    parts = {
-        name: part.select(np.flatnonzero(part.impressions.ads > 0))
-        for name, part in parts.items()
-        if len(part)
-    }
-    told: dict[tuple[str, str], list[dict[str, float]]] = {}
+    # [part, contender] -> one list of figures per seed
+    told: dict[tuple[str, str], list[list[float]]] = {}
+    sizes = {}
     for seed in range(seeds):
-        for name, scores in _contenders(train, valid, seed, epochs):
+        run = _run(folder, text, seed)
+        train, valid, test = map(_clicks, (run.train, run.valid, run.test))
+        valid = _evenly(valid)
+        is_new = ~np.isin(test.impressions.ads, train.impressions.ads)
+        parts = {"all": test, "without training rows": _rows(test, is_new)}
+        sizes = {part: len(rows) for part, rows in parts.items()}
+        for name, scores in _contenders(run.retriever, train, valid, seed):
             for part, rows in parts.items():
-                figures = _measured(scores, rows)
-                told.setdefault((part, name), []).append(figures)
-                print(seed, part, len(rows), name, figures, flush=True)
+                if not len(rows):
+                    continue
+                found = _measured(scores, rows)
+                told.setdefault((part, name), []).append(found)
+                print(seed, part, name, np.round(found, 4), flush=True)
     for (part, name), runs in told.items():
-        means = {
-            metric: f"{np.mean([run[metric] for run in runs]):.4f} ± "
-            f"{np.std([run[metric] for run in runs], ddof=seeds > 1):.4f}"
-            for metric in runs[0]
-        }
-        print(part, name, means)
+        mean = np.mean(runs, axis=0)
+        spread = np.std(runs, axis=0, ddof=1) if seeds > 1 else 0 * mean
+        shown = "  ".join(
+            f"{metric}@{k} {m:.4f} ± {s:.4f}"
+            for (metric, k), m, s in zip(_FIGURES, mean, spread, strict=True)
+        )
+        print(f"{sizes[part]:6} clicks, {part:22} {name:14} {shown}")
+
+
+def _run(folder, text, seed):
+    """The retriever of a run at its defaults, and its rows."""
+    import yaml
+
+    from tfadrec import training
+    from tfadrec.core.config import RunConfig
+
+    settings = {
+        "model": "retriever",
+        "text": {"model": text},
+        "fit": {"seed": seed},
+    }
+    config = RunConfig.from_yaml(yaml.safe_dump(settings))
+    with tempfile.TemporaryDirectory() as scratch:
+        found = training.train_retriever(
+            folder, config, f"{scratch}/run", progress=False
+        )
+    print(seed, found.history, flush=True)
+    return found
 
 
 def _clicks(rows):
-    is_click = rows.impressions.labels["clicked"] > 0
-    return rows.select(np.flatnonzero(is_click))
+    """Those on ads of the catalogue."""
+    impressions = rows.impressions
+    return _rows(
+        rows, (impressions.labels["clicked"] > 0) & (impressions.ads > 0)
+    )
 
 
-def _contenders(train, valid, seed, epochs):
+def _rows(rows, is_one):
+    return rows.select(np.flatnonzero(is_one))
+
+
+def _evenly(rows):
+    """At most 2,000 of the rows, as `tfadrec train` chooses by."""
+    count = min(len(rows), _CHOSEN_BY)
+    return rows.select(np.linspace(0, len(rows) - 1, count).astype(np.int64))
+
+
+def _contenders(retriever, train, valid, seed):
     """Names, and from inputs of a batch to scores of all ads, [B, N + 1]."""
     from tfadrec.core.door import keras
     from tfadrec.evaluation import retrieval
     from tfadrec.models.catalogue_scores import catalogue_scores
 
     keras.utils.set_random_seed(seed)
-    clicks = retrieval._clicks(train)
-    tuned = [(_als(clicks, penalty, seed), penalty) for penalty in _PENALTIES]
-    als = max(tuned, key=lambda each: _measured(each[0], valid)["ndcg@10"])
-    print(f"als: a penalty of {als[1]}", flush=True)
     yield "popularity", retrieval._of_popularity(train)
     yield "item_to_item", retrieval._of_item_to_item(train)
-    yield "als", als[0]
-    yield "two_tower", _two_tower(train, seed, epochs)
-    found = _retriever(train, valid, seed, epochs)
-    yield "AdRetriever", catalogue_scores(found)
+    yield "als", _als(retrieval._clicks(train), valid, seed)
+    yield "two_tower", _two_tower(train, valid, seed)
+    yield "AdRetriever", catalogue_scores(retriever)
 
 
-def _measured(scores_of, rows) -> dict[str, float]:
+def _best(tried, valid):
+    """The scores of the highest NDCG@10 on the validation rows."""
+    return max(tried, key=lambda scores: _measured(scores, valid)[1])
+
+
+def _measured(scores_of, rows) -> list[float]:
+    """One number for each of `_FIGURES`."""
     from tfadrec.metrics import retrieval
 
     found = []
@@ -100,12 +138,10 @@ def _measured(scores_of, rows) -> dict[str, float]:
         scores = _without_history(np.asarray(scores_of(plain)), plain)[:, 1:]
         found.append(retrieval.places(scores, plain["candidate_ads"] - 1))
     higher, equal = map(np.concatenate, zip(*found, strict=True))
-    return {
-        f"{name}@{k}": round(
-            float(getattr(retrieval, name)(higher, equal, k)), 4
-        )
-        for name, k in (("recall", 50), ("ndcg", 10))
-    }
+    return [
+        float(getattr(retrieval, name)(higher, equal, k))
+        for name, k in _FIGURES
+    ]
 
 
 def _without_history(scores, inputs):
@@ -118,29 +154,7 @@ def _without_history(scores, inputs):
     return scores
 
 
-def _retriever(train, valid, seed, epochs):
-    """The epoch of the highest recall on the validation rows."""
-    from tfadrec import models, optimizers
-    from tfadrec.models.catalogue_scores import catalogue_scores
-    from tfadrec.training.by_size import batch_size_for
-
-    size = batch_size_for(len(train))
-    retriever = models.AdRetriever.for_dataset(train)
-    retriever.compile(optimizers.LazyAdam(0.002))
-    best = (-1.0, retriever.get_weights())
-    for epoch in range(epochs):
-        retriever.fit(
-            train.batches(size, seed=100 * seed + epoch),
-            steps_per_epoch=len(train) // size,
-            verbose=0,
-        )
-        recall = _measured(catalogue_scores(retriever), valid)["recall@50"]
-        best = max(best, (recall, retriever.get_weights()), key=lambda b: b[0])
-    retriever.set_weights(best[1])
-    return retriever
-
-
-def _two_tower(train, seed, epochs):
+def _two_tower(train, valid, seed):
     import tensorflow_recommenders as tfrs
 
     from tfadrec.core.door import keras, tf
@@ -166,23 +180,39 @@ def _two_tower(train, seed, epochs):
         {"user": impressions.users, "ad": impressions.ads}
     )
     pairs = pairs.shuffle(100_000, seed).batch(8192)
-    model.fit(pairs, epochs=epochs, verbose=0)
-    matrix = ads.embeddings.numpy().T
-    table = users.embeddings.numpy()
-    return lambda inputs: table[inputs["user_id"]] @ matrix
+
+    def trained():
+        for _ in range(_EPOCHS):
+            model.fit(pairs, verbose=0)
+            yield _inner(users.embeddings.numpy(), ads.embeddings.numpy())
+
+    return _best(trained(), valid)
 
 
-def _als(clicks, penalty, seed):
-    """Users' and ads' factors in turn, each the exact least squares."""
-    random = np.random.default_rng(seed)
-    users, ads = (
-        0.01 * random.standard_normal((size, _FACTORS)) for size in clicks.shape
+def _inner(table, matrix):
+    return lambda inputs: table[inputs["user_id"]] @ matrix.T
+
+
+def _als(clicks, valid, seed):
+    tried = itertools.product(_ALPHAS, _PENALTIES)
+    return _best((_factors(clicks, *each, seed) for each in tried), valid)
+
+
+def _factors(clicks, alpha, penalty, seed):
+    """Users' and ads' factors in turn; a user of a request by its history."""
+    from implicit.als import AlternatingLeastSquares
+
+    model = AlternatingLeastSquares(
+        _FACTORS,
+        regularization=penalty,
+        alpha=alpha,
+        iterations=_PASSES,
+        random_state=seed,
+        use_gpu=False,
     )
-    sides = (clicks.tocsr(), clicks.T.tocsr())
-    for _ in range(_PASSES):
-        _solve(sides[0], ads, users, penalty)
-        _solve(sides[1], users, ads, penalty)
-    ads[0] = 0  # the unknown ad, which padding is, too
+    with threadpoolctl.threadpool_limits(1, "blas"):
+        model.fit(clicks.astype(np.float32).tocsr(), show_progress=False)
+    model.item_factors[0] = 0  # the unknown ad, which padding is, too
 
     def scores(inputs):
         history = inputs["history_ads"]
@@ -191,24 +221,13 @@ def _als(clicks, penalty, seed):
         )
         rows, places = np.nonzero(is_real & (history > 0))
         own = scipy.sparse.csr_matrix(
-            (np.ones(len(rows)), (rows, history[rows, places])),
-            (len(history), len(ads)),
+            (np.ones(len(rows), np.float32), (rows, history[rows, places])),
+            (len(history), len(model.item_factors)),
         )
-        found = np.zeros((len(history), _FACTORS))
-        _solve(own, ads, found, penalty)
-        return found @ ads.T
+        users = model.recalculate_user(np.arange(len(history)), own)
+        return users @ model.item_factors.T
 
     return scores
-
-
-def _solve(counts, fixed, free, penalty) -> None:
-    gram = fixed.T @ fixed + penalty * np.eye(_FACTORS)
-    for row in range(len(free)):
-        part = slice(counts.indptr[row], counts.indptr[row + 1])
-        own = fixed[counts.indices[part]]
-        extra = _ALPHA * counts.data[part]
-        left = gram + (own * extra[:, None]).T @ own
-        free[row] = np.linalg.solve(left, own.T @ (1 + extra))
 
 
 if __name__ == "__main__":

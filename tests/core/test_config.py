@@ -39,6 +39,11 @@ def test_a_retriever():
     """It has an encoder of its own and lacks what only a ranker has."""
     config = RunConfig.from_yaml("model: retriever\nfit: {epochs: 3}\n")
     assert config.model == "retriever"
+    assert config.optimizer == {"class": "LazyAdam", "learning_rate": 0.004}
+    own = "model: retriever\noptimizer: {class: Adam}\n"
+    assert RunConfig.from_yaml(own).optimizer == {"class": "Adam"}
+    distilled = RunConfig.from_yaml("model: retriever\ndistil: runs/a\n")
+    assert distilled.optimizer == {"class": "LazyAdam"}
     assert config.encoder == {"class": "GRU"}
     assert config.matching is config.text_matching is None
     assert RunConfig.from_yaml(config.to_yaml()) == config

@@ -1,11 +1,14 @@
 """The bounds of what is worked on at a time."""
 
 import asyncio
+import gc
 import threading
 import time
 import types
+import weakref
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from tfadrec.serving.preview import answerer as answerer_file
@@ -15,6 +18,10 @@ from tfadrec.serving.preview.connections import Connections
 from tfadrec.serving.preview.drift import Drift
 from tfadrec.serving.preview.limits import Limits
 from tfadrec.serving.preview.request_error import RequestError
+
+
+class Held:
+    """Stands for a body."""
 
 
 def answerer(token=None, **limits):
@@ -137,6 +144,61 @@ def test_bodies_are_parsed_beside_the_event_loop(monkeypatch):
     one.close()
     assert threads
     assert threading.main_thread() not in threads
+
+
+def remaining(kind):
+    return [each for each in gc.get_objects() if type(each) is kind]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("a:predict", b"{", 400),  # by a job in a thread
+        ("a:predict", b"x" * 101, 413),  # while it is read
+        ("b:predict", b"{}", 404),
+        ("a:predict", b"fault", 500),
+    ],
+)
+def test_what_is_refused_is_let_go_of_at_once(monkeypatch, path, body, status):
+    """A body is not to wait for Python's collector, which looks seldom."""
+    kept = []
+
+    def find(name, *_):
+        if name != "a":
+            raise RequestError("NOT_FOUND", name)
+
+    def read_body(raw, limits):
+        held = Held()
+        kept.append(weakref.ref(held))
+        if raw == b"fault":
+            raise KeyError
+        raise RequestError("INVALID_ARGUMENT", "no") from ValueError(held)
+
+    monkeypatch.setattr(rest, "read_body", read_body)
+    one = answerer(body=100)
+    one.versions.find = find
+    app = rest.make_app(one, Connections(one.limits), "/metrics")
+
+    async def parts():
+        yield body[:50]
+        yield body[50:]
+
+    async def ask():
+        async with TestClient(TestServer(app)) as client:
+            gc.collect()
+            gc.disable()
+            answer = await client.post(f"/v1/models/{path}", data=parts())
+            assert answer.status == status
+            await answer.read()
+            assert [each() for each in kept] == [None] * len(kept)
+            for kind in (RequestError, web.HTTPRequestEntityTooLarge):
+                assert remaining(kind) == []
+
+    try:
+        asyncio.run(ask())
+    finally:
+        gc.enable()
+    one.close()
 
 
 def test_a_token():

@@ -264,6 +264,40 @@ def test_a_version_that_was_replaced_is_freed(tmp_path, monkeypatch):
         gc.enable()
 
 
+def test_free_memory_goes_back_while_versions_are_watched(
+    tmp_path, monkeypatch
+):
+    """By the real call: 64 MB in pieces, which the allocator would keep."""
+    path = tmp_path / "model"
+    path.mkdir()
+    (path / "1").symlink_to(worlds.bundle("numbers") / "1")
+    found = versions.Versions(path)
+    versions.trim()
+    before = resident()
+    pieces = [bytearray(2**16) for _ in range(2**10)]
+    last = bytearray(2**16)  # so that the heap does not shrink by itself
+    held = resident()
+    del pieces
+    thread = found.watch(0.05)
+    try:
+        for _ in range(100):
+            if resident() < before + (held - before) / 4:
+                break
+            time.sleep(0.05)
+        assert held - before > 2**25
+        assert resident() < before + (held - before) / 4
+    finally:
+        found.stop()
+        thread.join()
+    assert last
+
+
+def resident():
+    """Bytes of this process."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
 def test_what_is_there_before_the_versions_alone_stays(monkeypatch):
     """The first version must be freed as well."""
     monkeypatch.setattr(server, "_within_open_files", lambda limits: limits)

@@ -18,6 +18,9 @@ _OF_RETRIEVERS = {
     "text_matching": None,
     "fold_in": None,
 }
+#: What one has besides that learns from clicks: it has fewer steps than a
+#: ranker, and the rate was chosen on validation rows (`benchmarks/RESULTS.md`).
+_OF_CLICKS = {"optimizer": {"class": "LazyAdam", "learning_rate": 0.004}}
 _NOT_OF_RETRIEVERS = (
     *("matching", "interaction", "multitask", "text_matching", "ranker"),
     *("fold_in", "calibration", "fairness"),
@@ -35,6 +38,7 @@ class RunConfig:
 
     `model: retriever` stands beside the sections. Such a run has no matching,
     no head and no calibration, and its encoder is `GRU` unless it names one.
+    Where it learns from clicks, its optimiser is `LazyAdam` at 0.004.
 
     Args:
       text: `model`, `pooling`, `tuning` and more; see `training.text_model`.
@@ -123,7 +127,8 @@ class RunConfig:
                     f"a retriever has no section {name!r}. Received: "
                     f"{sections[name]!r}. Leave it out."
                 )
-        sections = {**_OF_RETRIEVERS, **sections}
+        of_clicks = _OF_CLICKS if distil is None else {}
+        sections = {**_OF_RETRIEVERS, **of_clicks, **sections}
         return cls(model=model, distil=distil, **sections)
 
     def sections(self) -> dict[str, Any]:

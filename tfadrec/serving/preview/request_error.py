@@ -1,5 +1,7 @@
 """What a request is refused with."""
 
+import traceback
+
 from tfadrec.core.one_line import one_line
 
 #: Name of a canonical code -> status of HTTP, as TensorFlow Serving maps them.
@@ -36,6 +38,23 @@ class RequestError(Exception):
     def status(self) -> int:
         """The status of HTTP."""
         return HTTP_STATUS[self.code]
+
+
+def forget_frames(error: BaseException | None) -> None:
+    """Lets go of what the functions held that an error went through.
+
+    A failed future holds its error, the error's traceback the function that has
+    waited for the future, and this function the future. Such a ring, and the
+    body of the request in it, would stay until Python's collector comes to its
+    oldest objects, which takes minutes.
+
+    Args:
+      error: that is answered, with those that led to it. Its traceback still
+        tells where it was.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def short_line(text: str) -> str:

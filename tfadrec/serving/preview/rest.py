@@ -20,6 +20,7 @@ from tfadrec.serving.preview.log import LOG
 from tfadrec.serving.preview.request_error import (
     INTERNAL,
     RequestError,
+    forget_frames,
     quote,
     short_line,
 )
@@ -64,25 +65,31 @@ class _Handlers:
             if request.path != HEALTH:
                 self._answerer.let_in(request.headers.get("Authorization"))
             response = await handler(request)
-        except RequestError as error:
-            response = _error(error.status, str(error))
-            if error.code == "UNAVAILABLE":
-                response.headers["Retry-After"] = "1"
-        except web.HTTPException as error:
-            response = _error(error.status, self._explain(request, error))
-            response.headers.update(
-                {k: v for k, v in error.headers.items() if k == "Allow"}
-            )
-        except OSError:  # the client has left, and nobody reads this
-            response = _error(400, "the connection must stay open.")
-        except Exception:
-            # A fault of ours must not look like an answer, nor end the server.
-            LOG.exception("A request failed.")
-            response = _error(500, INTERNAL)
+        except Exception as error:
+            response = self._refusal(request, error)
+            forget_frames(error)
         finally:
             self._connections.end(request)
         response.headers["Server"] = f"tfadrec-preview/{__version__}"
         return response
+
+    def _refusal(self, request: web.Request, error: Exception) -> web.Response:
+        if isinstance(error, RequestError):
+            response = _error(error.status, str(error))
+            if error.code == "UNAVAILABLE":
+                response.headers["Retry-After"] = "1"
+            return response
+        if isinstance(error, web.HTTPException):
+            response = _error(error.status, self._explain(request, error))
+            response.headers.update(
+                {k: v for k, v in error.headers.items() if k == "Allow"}
+            )
+            return response
+        if isinstance(error, OSError):  # the client has left
+            return _error(400, "the connection must stay open.")
+        # A fault of ours must not look like an answer, nor end the server.
+        LOG.error("A request failed.", exc_info=error)
+        return _error(500, INTERNAL)
 
     async def predict(self, request: web.Request) -> web.Response:
         begun = time.monotonic()

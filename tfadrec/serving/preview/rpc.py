@@ -24,7 +24,11 @@ from tfadrec.serving.preview.check_inputs import (
     refuse,
 )
 from tfadrec.serving.preview.log import LOG
-from tfadrec.serving.preview.request_error import INTERNAL, RequestError
+from tfadrec.serving.preview.request_error import (
+    INTERNAL,
+    RequestError,
+    forget_frames,
+)
 
 _DEFAULT = "serving_default"
 _AGE_SECONDS = 60.0
@@ -86,6 +90,7 @@ class _Predictions(prediction_service_pb2_grpc.PredictionServiceServicer):
             code = "OK"
         except RequestError as error:
             code = error.code
+            forget_frames(error)
             await _abort(context, error)
         except asyncio.CancelledError:  # the client has left
             code = "CANCELLED"

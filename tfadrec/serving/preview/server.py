@@ -19,6 +19,7 @@ from tfadrec.serving.preview.connections import Connections
 from tfadrec.serving.preview.drift import Drift
 from tfadrec.serving.preview.limits import Limits
 from tfadrec.serving.preview.log import LOG, handle_fault, say, set_up_logging
+from tfadrec.serving.preview.memory import give_back
 from tfadrec.serving.preview.versions import Versions
 
 _METRICS = "/monitoring/prometheus/metrics"
@@ -72,6 +73,9 @@ def serve(
     gc.collect()
     gc.freeze()
     versions = Versions(path)
+    # It counts what is left, too: Python's collector waits until a quarter as
+    # much has come.
+    give_back()
     answerer = Answerer(
         versions,
         limits,

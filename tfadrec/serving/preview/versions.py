@@ -10,7 +10,7 @@ from tfadrec.core.bundle_folder import existing_versions, version_numbers
 from tfadrec.core.errors import InputError
 from tfadrec.serving.deployment import read_labels
 from tfadrec.serving.preview.log import LOG, say
-from tfadrec.serving.preview.memory import give_back
+from tfadrec.serving.preview.memory import give_back, trim
 from tfadrec.serving.preview.request_error import (
     RequestError,
     quote,
@@ -104,7 +104,10 @@ class Versions:
         return ""
 
     def watch(self, seconds: float) -> threading.Thread:
-        """Refreshes as often as that, in a thread, until `stop`."""
+        """Refreshes as often as that, in a thread, until `stop`.
+
+        Memory that answers have left free goes back each time.
+        """
 
         def look() -> None:
             while not self._stop.wait(seconds):
@@ -115,6 +118,7 @@ class Versions:
                     LOG.exception("The versions cannot be looked at.")
                 for number in sorted(set(self._loaded) - before):
                     say(f"Version {number} is loaded.")
+                trim()
 
         thread = threading.Thread(target=look, daemon=True, name="versions")
         thread.start()
