@@ -68,10 +68,18 @@ def first_of_each(rows: RawRows, ids: pa.Array, what: str = "ad") -> None:
     rows.refuse(repeated, f"{what} id repeats an earlier one")
 
 
-def known_ads(rows: RawRows, ad_ids: pa.Array, catalogue: pa.Array) -> None:
-    """Refuses rows on ads that the catalogue does not have."""
-    known = rows_of(ad_ids, catalogue) > 0
-    rows.refuse(~known, "ad id is not in the catalogue")
+def known_ads(
+    rows: RawRows, ad_ids: pa.Array, catalogue: pa.Array
+) -> pa.DictionaryArray:
+    """Refuses rows on ads that the catalogue does not have.
+
+    Returns:
+      The ids as places in the catalogue; those of refused rows are any ad.
+    """
+    found = rows_of(ad_ids, catalogue)
+    rows.refuse(found == 0, "ad id is not in the catalogue")
+    places = np.maximum(found - 1, 0)
+    return pa.DictionaryArray.from_arrays(places, catalogue, safe=False)
 
 
 def labels(rows: RawRows, name: str) -> pa.Array:

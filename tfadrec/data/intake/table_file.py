@@ -5,6 +5,7 @@ import pyarrow.parquet as pq
 
 from tfadrec.data.intake.beside import HELPER
 from tfadrec.data.intake.coded_tables import (
+    compact,
     like,
     open_coded,
     plain_schema,
@@ -38,8 +39,10 @@ class TableFile:
         """Writes rows, and gives them with the names of the dataset."""
         names = [n for n in table.column_names if not n.startswith(HELPER)]
         named = named_columns(table.select(names), self._place.schema)
+        compacted = compact(named)
         if self._writer is None:
-            schema = plain_schema(named.schema, seldom_repeated(named))
+            plain = seldom_repeated(compacted)
+            schema = plain_schema(named.schema, plain)
             self._writer = open_coded(self._path, schema)
-        self._writer.write_table(like(named, self._writer.schema))
+        self._writer.write_table(like(compacted, self._writer.schema))
         return named
