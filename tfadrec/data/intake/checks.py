@@ -52,6 +52,8 @@ def coded_ids(rows: RawRows, name: str, id_type: IdType) -> pa.DictionaryArray:
         wrong = as_mask(integers.is_null())[places]
         rows.refuse(wrong, f"{name} is no integer")
         found = pc.fill_null(integers, 0)
+    if id_type == "string" and pa.types.is_integer(raw.dictionary.type):
+        return pa.DictionaryArray.from_arrays(places, found)
     # Two values may be one id: 1 and 01.
     once = found.dictionary_encode()
     codes = once.indices.to_numpy()[places]

@@ -96,13 +96,9 @@ def seldom_repeated(table: pa.Table) -> set[str]:
     return {
         field.name
         for field in table.schema
-        if _is_coded(field) and is_seldom_repeated(as_codes(table[field.name]))
+        if _is_coded(field)
+        and 2 * len(as_codes(table[field.name]).dictionary) > len(table)
     }
-
-
-def is_seldom_repeated(column: pa.DictionaryArray) -> bool:
-    """Whether a column's codes do not pay."""
-    return 2 * len(column.dictionary) > len(column)
 
 
 def joined(tables: Iterable[pa.Table]) -> pa.Table:

@@ -9,9 +9,9 @@ from tfadrec.data.features import as_of
 from tfadrec.data.intake import limits
 from tfadrec.data.intake.beside import FIRST
 from tfadrec.data.intake.id_hashes import hashes_of
+from tfadrec.data.intake.order import order_by
 from tfadrec.data.intake.parts import Parts
 from tfadrec.data.intake.spilled_table import SpilledTable, array_of
-from tfadrec.data.intake.times import YEAR_10000
 from tfadrec.data.intake.user_rows import users_of
 from tfadrec.data.intake.workspace import Workspace
 
@@ -69,16 +69,14 @@ def requests_of(table: pa.Table) -> np.ndarray:
     """
     if "request_id" in table.column_names:
         return as_codes(table["request_id"]).indices.to_numpy()
-    users, times = (
-        users_of(table).astype(np.int64),
-        array_of(table, "timestamp"),
-    )
-    seconds = times - times.min(initial=YEAR_10000)
-    span = int(seconds.max(initial=0)) + 1
-    if int(users.max(initial=0)) * span >= 2**62:
-        users = as_codes(pa.array(users)).indices.to_numpy()
-    pairs = pa.array(users * span + seconds)
-    return pairs.dictionary_encode().indices.to_numpy()
+    users, times = users_of(table), array_of(table, "timestamp")
+    order = order_by(users, times)
+    is_new = np.zeros(len(order), np.int64)
+    for values in (users[order], times[order]):
+        is_new[1:] |= values[1:] != values[:-1]
+    codes = np.empty(len(order), np.int64)
+    codes[order] = np.cumsum(is_new)
+    return codes
 
 
 def with_request_ids(table: pa.Table) -> pa.Table:

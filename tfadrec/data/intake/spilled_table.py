@@ -9,7 +9,6 @@ import pyarrow as pa
 from tfadrec.data.columns import without_codes
 from tfadrec.data.intake import limits
 from tfadrec.data.intake.coded_tables import (
-    is_seldom_repeated,
     joined,
     plain_schema,
     size_of,
@@ -158,15 +157,12 @@ class SpilledTable:
         """Writes a column of a batch; without values that are shared."""
         assert self._file is not None
         begin = self._file.tell()
-        values = None
+        coded, values, arrays = False, None, [column]
         if pa.types.is_dictionary(column.type):
-            values = self._workspace.shared(column.dictionary)
-            if values is None and is_seldom_repeated(column):
-                column = without_codes(column)
-        coded = pa.types.is_dictionary(column.type)
-        arrays = [column.indices] if coded else [column]
-        if coded and values is None:
-            arrays.append(column.dictionary)
+            coded, values = True, self._workspace.shared(column.dictionary)
+            arrays = [column.indices]
+            if values is None:
+                arrays.append(column.dictionary)
         for array in arrays:
             batch = pa.record_batch([array], names=["values"])
             self._file.write(batch.serialize())

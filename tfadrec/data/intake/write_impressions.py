@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from tfadrec.data.encoded.encode_tables import encode_impressions
 from tfadrec.data.encoded.encoded import arrays_of_impressions
 from tfadrec.data.intake import limits
+from tfadrec.data.intake.ahead import ahead
 from tfadrec.data.intake.beside import (
     BEGIN,
     END,
@@ -64,11 +65,8 @@ def write_impressions(
     numbers = RequestNumbers(len(impressions), place.workspace)
     splits = _split_type(impressions)
     with TableFile(place, "impressions") as file:
-        for number in range(count):
-            _LOG.info("Writing impressions, part %d of %d", number + 1, count)
-            table = parts.part(number)
-            order = order_by(*arrays_of(table, "timestamp", FIRST))
-            table = with_request_ids(table.take(order))
+        for number, table in enumerate(ahead(_in_order(parts)), 1):
+            _LOG.info("Writing impressions, part %d of %d", number, count)
             first, spread, begins, ends = arrays_of(
                 table, FIRST, SPREAD, BEGIN, END
             )
@@ -84,6 +82,14 @@ def write_impressions(
             )
             place.writer.append(arrays_of_impressions(shown))
     return numbers.count
+
+
+def _in_order(parts: Parts) -> Iterator[pa.Table]:
+    """The rows of each part, by time and request."""
+    for number in range(parts.count):
+        table = parts.part(number)
+        order = order_by(*arrays_of(table, "timestamp", FIRST))
+        yield with_request_ids(table.take(order))
 
 
 def _by_time(
