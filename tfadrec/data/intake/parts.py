@@ -98,6 +98,8 @@ class Parts:
 
     def _piece(self, table: pa.Table) -> pa.Table:
         """A piece of a batch; it does not repeat the values of all of it."""
+        if self.count == 1:
+            return table
         plain = {
             name
             for name in seldom_repeated(table)
