@@ -1,5 +1,6 @@
 """The list of the files that a writer has put into a folder."""
 
+import concurrent.futures
 import dataclasses
 import hashlib
 import json
@@ -39,14 +40,10 @@ class Manifest:
     @classmethod
     def of(cls, folder: pathlib.Path, kind: str) -> "Manifest":
         """The list of all files that are in a folder now."""
-        return cls(
-            kind,
-            {
-                name: facts_of_file(folder / name)
-                for name, is_file in entries(folder)
-                if is_file
-            },
-        )
+        names = [name for name, is_file in entries(folder) if is_file]
+        with concurrent.futures.ThreadPoolExecutor() as threads:
+            facts = threads.map(facts_of_file, [folder / n for n in names])
+            return cls(kind, dict(zip(names, facts, strict=True)))
 
     @classmethod
     def in_folder(cls, folder: pathlib.Path) -> "Manifest | None":

@@ -198,7 +198,10 @@ def rows_of(
         return np.zeros(len(values), np.int32)
     if pa.types.is_dictionary(values.type):
         coded = as_codes(values)
-        return rows_of(coded.dictionary, known)[coded.indices.to_numpy()]
+        codes = coded.indices.to_numpy()
+        if isinstance(known, pa.Array) and is_same(coded.dictionary, known):
+            return (codes + 1).astype(np.int32, copy=False)
+        return rows_of(coded.dictionary, known)[codes]
     known_values = known if isinstance(known, pa.Array) else pa.array(known)
     values = values.cast(known_values.type)
     found = pc.index_in(values, value_set=known_values)
@@ -234,6 +237,16 @@ def distinct(values: pa.Array | pa.ChunkedArray) -> pa.Array:
     has_rows = np.zeros(len(coded.dictionary), bool)
     has_rows[coded.indices.to_numpy()] = True
     return coded.dictionary.filter(pa.array(has_rows))
+
+
+def is_same(values: pa.Array, others: pa.Array) -> bool:
+    """Whether two arrays lie in the same memory, so that they are equal."""
+    if (len(values), values.offset) != (len(others), others.offset):
+        return False
+    pairs = zip(values.buffers(), others.buffers(), strict=False)
+    return values.type == others.type and all(
+        (one and one.address) == (two and two.address) for one, two in pairs
+    )
 
 
 def as_mask(values) -> np.ndarray:

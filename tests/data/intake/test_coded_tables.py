@@ -5,6 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tfadrec.data.intake.coded_tables import (
+    compact,
     joined,
     open_coded,
     plain_table,
@@ -51,6 +52,16 @@ def test_tables_with_codes_of_their_own_are_joined_by_values():
     coded = [with_codes(tables[0]), with_codes(tables[1]), tables[2]]
     assert joined(coded).equals(pa.concat_tables(tables))
     assert joined(coded[:1]).equals(coded[0])
+
+
+def test_a_compact_table_knows_the_values_that_rows_have():
+    codes = pa.array([3, 1, 3], pa.int32())
+    column = pa.DictionaryArray.from_arrays(codes, ["a", "b", "c", "d"])
+    table = pa.table({"ad_id": column, "level": [1, 2, 3]})
+    found = compact(table)
+    assert plain_table(found).equals(plain_table(table))
+    assert found["ad_id"].chunk(0).dictionary.to_pylist() == ["b", "d"]
+    assert compact(found).equals(found)
 
 
 def test_a_table_is_as_large_with_codes_as_with_values():

@@ -52,6 +52,21 @@ def read(folder, name):
     return pq.read_table(folder / f"{name}.parquet")
 
 
+def test_a_log_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
+    """Its table is written in a thread, whose last error must be told."""
+    plain = pq.ParquetWriter.write_table
+
+    def write_table(writer, table, **settings):
+        if "request_id" in table.column_names:
+            raise OSError("no room")
+        plain(writer, table, **settings)
+
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", write_table)
+    with pytest.raises(TfadrecError, match="no room"):
+        write(tmp_path / "home" / "data")
+    assert not list((tmp_path / "home").iterdir())
+
+
 def test_writes_every_table_of_the_contract(tmp_path):
     ledger = Ledger()
     rejects = [as_rejects("a", [(4, "bad", "x")])]

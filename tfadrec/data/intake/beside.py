@@ -8,8 +8,8 @@ from tfadrec.data.intake.spilled_table import array_of
 #: What stands before the names of such columns; no column of a dataset begins
 #: with it.
 HELPER = "\0"
-USER, FIRST, SPREAD, BEGIN, END = (
-    f"{HELPER}{name}" for name in ("user", "first", "spread", "begin", "end")
+FIRST, SPREAD, BEGIN, END = (
+    f"{HELPER}{name}" for name in ("first", "spread", "begin", "end")
 )
 
 

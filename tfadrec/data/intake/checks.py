@@ -52,6 +52,8 @@ def coded_ids(rows: RawRows, name: str, id_type: IdType) -> pa.DictionaryArray:
         wrong = as_mask(integers.is_null())[places]
         rows.refuse(wrong, f"{name} is no integer")
         found = pc.fill_null(integers, 0)
+    if id_type == "string" and pa.types.is_integer(raw.dictionary.type):
+        return pa.DictionaryArray.from_arrays(places, found)
     # Two values may be one id: 1 and 01.
     once = found.dictionary_encode()
     codes = once.indices.to_numpy()[places]
@@ -68,10 +70,18 @@ def first_of_each(rows: RawRows, ids: pa.Array, what: str = "ad") -> None:
     rows.refuse(repeated, f"{what} id repeats an earlier one")
 
 
-def known_ads(rows: RawRows, ad_ids: pa.Array, catalogue: pa.Array) -> None:
-    """Refuses rows on ads that the catalogue does not have."""
-    known = rows_of(ad_ids, catalogue) > 0
-    rows.refuse(~known, "ad id is not in the catalogue")
+def known_ads(
+    rows: RawRows, ad_ids: pa.Array, catalogue: pa.Array
+) -> pa.DictionaryArray:
+    """Refuses rows on ads that the catalogue does not have.
+
+    Returns:
+      The ids as places in the catalogue; those of refused rows are any ad.
+    """
+    found = rows_of(ad_ids, catalogue)
+    rows.refuse(found == 0, "ad id is not in the catalogue")
+    places = np.maximum(found - 1, 0)
+    return pa.DictionaryArray.from_arrays(places, catalogue, safe=False)
 
 
 def labels(rows: RawRows, name: str) -> pa.Array:

@@ -8,10 +8,11 @@ import base64
 import pathlib
 from collections.abc import Collection, Iterable
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tfadrec.data.columns import as_codes, without_codes
+from tfadrec.data.columns import as_codes, is_same, without_codes
 
 _IDS = {"request_id", "user_id", "ad_id", "event_type"}
 
@@ -106,7 +107,36 @@ def joined(tables: Iterable[pa.Table]) -> pa.Table:
     plain = {f.name for t in tables for f in t.schema if not _is_coded(f)}
     if len(tables) > 1:
         tables = [plain_table(table, plain) for table in tables]
-    return pa.concat_tables(tables).unify_dictionaries()
+    table = pa.concat_tables(tables)
+    for place, field in enumerate(table.schema):
+        if _is_coded(field):
+            column = _with_one_dictionary(table[field.name])
+            table = table.set_column(place, field.name, column)
+    return table.combine_chunks()
+
+
+def _with_one_dictionary(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    chunks = column.chunks
+    if all(is_same(c.dictionary, chunks[0].dictionary) for c in chunks):
+        return column
+    return column.unify_dictionaries()
+
+
+def compact(table: pa.Table) -> pa.Table:
+    """The table, whose coded columns know no values that no row has."""
+    for place, field in enumerate(table.schema):
+        if _is_coded(field):
+            coded = as_codes(table[field.name])
+            codes = coded.indices.to_numpy()
+            has_rows = np.zeros(len(coded.dictionary), bool)
+            has_rows[codes] = True
+            if not has_rows.all():
+                coded = pa.DictionaryArray.from_arrays(
+                    (np.cumsum(has_rows, dtype=np.int32) - 1)[codes],
+                    coded.dictionary.filter(pa.array(has_rows)),
+                )
+                table = table.set_column(place, field.name, coded)
+    return table
 
 
 def _is_coded(field: pa.Field) -> bool:

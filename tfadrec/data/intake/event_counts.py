@@ -16,6 +16,7 @@ from tfadrec.data.intake.of_rows import key_of
 from tfadrec.data.intake.parts import Parts
 from tfadrec.data.intake.rate_keys import RateKeys
 from tfadrec.data.intake.spilled_table import SpilledTable
+from tfadrec.data.intake.user_rows import users_of
 from tfadrec.data.intake.workspace import Workspace
 
 _PAIR = ("ad_id", "user_id")
@@ -146,8 +147,8 @@ def _not_skipped(events: pa.Table) -> pa.Table:
 def _dealt(
     log: SpilledTable, columns: Sequence[str], count: int, workspace: Workspace
 ) -> Parts:
-    """The rows of a log in parts by their users."""
-    numbered = ((b, _part_of(b, count)) for b in log.batches(columns))
+    """The rows of a log in parts by their users, which are shared."""
+    numbered = ((b, users_of(b) % count) for b in log.batches(columns))
     return Parts(numbered, count, workspace)
 
 

@@ -13,13 +13,12 @@ from tfadrec.data.encoded.encode_tables import (
 )
 from tfadrec.data.encoded.encoded import arrays_of_events
 from tfadrec.data.intake import limits
-from tfadrec.data.intake.beside import USER, arrays_of, beside
 from tfadrec.data.intake.order import order_by
 from tfadrec.data.intake.parts import Parts
 from tfadrec.data.intake.place import Place
 from tfadrec.data.intake.spilled_table import SpilledTable, array_of
 from tfadrec.data.intake.table_file import TableFile
-from tfadrec.data.intake.user_rows import parts_by_user
+from tfadrec.data.intake.user_rows import parts_by_user, users_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -29,10 +28,8 @@ class EventParts:
 
     Args:
       place: where the log is to be written.
-      events: the events.
-      users: the rows of their users, see `user_rows`.
-      impressions: `timestamp`.
-      shown_users: the rows of their users.
+      events: the events, with users that are shared.
+      impressions: `user_id`, shared as well, and `timestamp`.
       known: how many users there are.
     """
 
@@ -40,26 +37,23 @@ class EventParts:
         self,
         place: Place,
         events: SpilledTable,
-        users: SpilledTable,
         impressions: SpilledTable,
-        shown_users: SpilledTable,
         known: int,
     ) -> None:
         self._place = place
         rows = len(events) + len(impressions)
         self._count = limits.parts_of(rows, events.nbytes)
-        part_of = parts_by_user((users, shown_users), known, self._count)
+        part_of = parts_by_user((events, impressions), known, self._count)
 
-        def dealt(table: SpilledTable, rows: SpilledTable, columns=None):
-            pairs = zip(table.batches(columns), rows.batches(), strict=True)
+        def dealt(table: SpilledTable, columns: list[str] | None = None):
             numbered = (
-                (beside(batch, of), part_of[array_of(of, "user")])
-                for batch, of in pairs
+                (batch, part_of[users_of(batch)])
+                for batch in table.batches(columns)
             )
             return Parts(numbered, self._count, place.workspace)
 
-        self._done = dealt(events, users)
-        self._shown = dealt(impressions, shown_users, ["timestamp"])
+        self._done = dealt(events)
+        self._shown = dealt(impressions, ["user_id", "timestamp"])
 
     def write_tables(self) -> Iterator[tuple[pa.Table, np.ndarray]]:
         """Writes the table of events, sorted by user and time.
@@ -73,9 +67,9 @@ class EventParts:
                     "Writing events, part %d of %d", number + 1, self._count
                 )
                 table = self._done.part(number)
-                order = order_by(*arrays_of(table, USER, "timestamp"))
-                table = table.take(order)
-                yield file.write(table), array_of(table, USER)
+                times = array_of(table, "timestamp")
+                table = table.take(order_by(users_of(table), times))
+                yield file.write(table), users_of(table)
 
     def write(self) -> SpilledTable:
         """Writes the table of events, and the log.
@@ -93,7 +87,8 @@ class EventParts:
                 table, self._place.schema, self._place.ad_ids, users
             )
             self._place.writer.append(arrays_of_events(log))
-            moments = arrays_of(self._shown.part(number), USER, "timestamp")
+            shown = self._shown.part(number)
+            moments = users_of(shown), array_of(shown, "timestamp")
             begins, ends = slices_of(log, *moments)
             yield pa.table({"begin": begins + before, "end": ends + before})
             before += len(table)

@@ -15,7 +15,7 @@ class Logs:
       impressions: see `write_dataset`.
       requests: of the impressions, see `request_rows`.
       events: see `write_dataset`; without rows where there is no event log.
-      users: the ids in both, sorted.
+      users: the ids of all users, sorted, by which those of both are coded.
       histories: see `write_dataset`; None where none came with impressions.
     """
 

@@ -24,7 +24,14 @@ def order_by(first: np.ndarray, then: np.ndarray) -> np.ndarray:
         return np.lexsort((then, first))
     # One key is sorted in half of the time of two.
     key = (first.astype(np.int64) - least) * span + (then - low)
-    return np.argsort(key, kind="stable")
+    bits = (len(key) - 1).bit_length()
+    if int(key.max()).bit_length() + bits > 63:
+        return np.argsort(key, kind="stable")
+    # Keys that end in the rows' numbers are sorted in a quarter of the time in
+    # which these are sorted by them.
+    key = (key << bits) | np.arange(len(key))
+    key.sort()
+    return key & ((1 << bits) - 1)
 
 
 def kth_smallest(read: Callable[[], Iterable[np.ndarray]], k: int) -> int:

@@ -1,11 +1,17 @@
 """Rows of a large table, put together as parts that fit into memory."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
 
-from tfadrec.data.intake.coded_tables import joined
+from tfadrec.data.columns import as_codes
+from tfadrec.data.intake.ahead import ahead
+from tfadrec.data.intake.coded_tables import (
+    joined,
+    plain_table,
+    seldom_repeated,
+)
 from tfadrec.data.intake.spilled_table import SpilledTable
 from tfadrec.data.intake.workspace import Workspace
 
@@ -13,7 +19,8 @@ from tfadrec.data.intake.workspace import Workspace
 class Parts:
     """The rows of a table in parts, and the way back to the table's order.
 
-    Within a part rows keep their order.
+    Within a part rows keep their order. The next batch, or what is found for
+    the next part, is made in a thread while this one is written.
 
     Args:
       batches: batches of the table, and for each row the number of its part,
@@ -38,7 +45,7 @@ class Parts:
         self._pieces = self._table()
         self._orders = self._table()
         sizes = []
-        for table, numbers in batches:
+        for table, numbers in ahead(iter(batches)):
             numbers = numbers.astype(np.int16)
             # Small integers are sorted by counting.
             order = np.argsort(numbers, kind="stable").astype(np.uint32)
@@ -46,7 +53,7 @@ class Parts:
             dealt = _taken(table, order)
             begin = 0
             for size in sizes[-1].tolist():
-                self._pieces.append(dealt.slice(begin, size))
+                self._pieces.append(self._piece(dealt.slice(begin, size)))
                 begin += size
             self._orders.append(pa.table({"order": order}))
         self._sizes = np.array(sizes)
@@ -67,22 +74,38 @@ class Parts:
           A table with the batches that the parts were made of.
         """
         pieces = self._table()
-        for number, table in enumerate(tables):
+        for number, table in enumerate(ahead(iter(tables))):
             begin = 0
             for size in self._sizes[:, number].tolist():
                 pieces.append(table.slice(begin, size))
                 begin += size
         found = SpilledTable(self._workspace)
         batches = len(self._sizes)
-        for batch, order in enumerate(self._orders.batches()):
-            parts = range(self.count)
-            dealt = joined(
-                pieces.batch(part * batches + batch) for part in parts
-            )
-            places = np.empty(len(dealt), np.uint32)
-            places[order["order"].to_numpy()] = np.arange(len(dealt))
-            found.append(_taken(dealt, places))
+
+        def in_order() -> Iterator[pa.Table]:
+            for batch, order in enumerate(self._orders.batches()):
+                parts = range(self.count)
+                dealt = joined(
+                    pieces.batch(part * batches + batch) for part in parts
+                )
+                places = np.empty(len(dealt), np.uint32)
+                places[order["order"].to_numpy()] = np.arange(len(dealt))
+                yield _taken(dealt, places)
+
+        for table in ahead(in_order()):
+            found.append(table)
         return found
+
+    def _piece(self, table: pa.Table) -> pa.Table:
+        """A piece of a batch; it does not repeat the values of all of it."""
+        if self.count == 1:
+            return table
+        plain = {
+            name
+            for name in seldom_repeated(table)
+            if self._workspace.shared(as_codes(table[name]).dictionary) is None
+        }
+        return plain_table(table, plain)
 
     def _table(self) -> SpilledTable:
         # One part is in memory as a whole sooner or later.

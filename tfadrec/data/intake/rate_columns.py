@@ -7,11 +7,11 @@ import pyarrow as pa
 
 from tfadrec.core.feature import Feature
 from tfadrec.core.schema import Schema
-from tfadrec.data.columns import as_codes
 from tfadrec.data.features import as_of, counted
 from tfadrec.data.intake.event_counts import event_counts, spilled_event_counts
 from tfadrec.data.intake.of_rows import ID_OF, key_of
 from tfadrec.data.intake.rate_keys import RateKeys
+from tfadrec.data.intake.request_rows import requests_of
 from tfadrec.data.intake.spilled_table import SpilledTable
 from tfadrec.data.intake.workspace import Workspace
 
@@ -102,8 +102,7 @@ def rate_columns(
     weights = np.ones(len(impressions))
     if "weight" in impressions.column_names:
         weights = impressions["weight"].to_numpy()
-    requests = as_codes(impressions["request_id"]).indices.to_numpy()
-    known = as_of.known_at(requests.astype(np.int64), times)
+    known = as_of.known_at(requests_of(impressions), times)
     counts = (times, known, clicks, weights)
     everything = np.ones(len(impressions), np.int64)
     rate = as_of.rate_of(*as_of.counts_as_of(everything, *counts))

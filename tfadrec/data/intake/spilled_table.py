@@ -1,6 +1,7 @@
 """A table that may be larger than memory."""
 
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -10,8 +11,6 @@ from tfadrec.data.intake import limits
 from tfadrec.data.intake.coded_tables import (
     joined,
     plain_schema,
-    plain_table,
-    seldom_repeated,
     size_of,
 )
 from tfadrec.data.intake.workspace import Workspace
@@ -42,9 +41,8 @@ class SpilledTable:
         self._held: list[pa.Table] = []
         self._file: pa.OSFile | None = None
         self._reader: pa.OSFile | None = None
-        #: For each batch of the file, where its columns begin, and whether a
-        #: column's codes are followed by the values.
-        self._places: list[list[tuple[int, bool]]] = []
+        #: For each batch of the file, where its columns are.
+        self._places: list[dict[str, _Place]] = []
 
     @classmethod
     def of(cls, table: pa.Table, workspace: Workspace) -> "SpilledTable":
@@ -108,6 +106,24 @@ class SpilledTable:
         for number in range(len(self.lengths)):
             yield self.batch(number, columns)
 
+    def set_column(self, name: str, columns: Iterable[pa.Array]) -> None:
+        """Puts other values in the place of a column's, of the same type.
+
+        Args:
+          name: of the column.
+          columns: the values for each batch; a batch may be read until then.
+
+        Raises:
+          OSError: where the file cannot be written.
+        """
+        at = self.schema.get_field_index(name)
+        for number, column in enumerate(columns):
+            if self._file is None:
+                table = self._held[number].set_column(at, name, column)
+                self._held[number] = table
+            else:
+                self._places[number][name] = self._put(column)
+
     def __getitem__(self, name: str) -> "_Column":
         """A column, which is read batch by batch."""
         return _Column(self, name)
@@ -130,31 +146,55 @@ class SpilledTable:
 
     def _write(self, table: pa.Table) -> None:
         """Writes a batch, each column as a message of its own."""
+        self._places.append(
+            {
+                name: self._put(table[name].combine_chunks())
+                for name in table.column_names
+            }
+        )
+
+    def _put(self, column: pa.Array) -> "_Place":
+        """Writes a column of a batch; without values that are shared."""
         assert self._file is not None
-        places = []
-        table = plain_table(table, seldom_repeated(table))
-        for name in table.column_names:
-            column = table[name].combine_chunks()
-            coded = pa.types.is_dictionary(column.type)
-            places.append((self._file.tell(), coded))
-            for values in (
-                (column.indices, column.dictionary) if coded else (column,)
-            ):
-                batch = pa.record_batch([values], names=[name])
-                self._file.write(batch.serialize())
-        self._places.append(places)
+        begin = self._file.tell()
+        coded, values, arrays = False, None, [column]
+        if pa.types.is_dictionary(column.type):
+            coded, values = True, self._workspace.shared(column.dictionary)
+            arrays = [column.indices]
+            if values is None:
+                arrays.append(column.dictionary)
+        for array in arrays:
+            batch = pa.record_batch([array], names=["values"])
+            self._file.write(batch.serialize())
+        return _Place(begin, coded, values)
 
     def _read(self, number: int, name: str) -> pa.Array:
         assert self._reader is not None
-        at = self.schema.get_field_index(name)
-        place, coded = self._places[number][at]
-        self._reader.seek(place)
-        kind = self.schema.field(at).type
-        if not coded:
+        place = self._places[number][name]
+        self._reader.seek(place.begin)
+        kind = self.schema.field(name).type
+        if not place.coded:
             return _read_array(self._reader, kind)
         codes = _read_array(self._reader, pa.int32())
-        values = _read_array(self._reader, kind)
-        return pa.DictionaryArray.from_arrays(codes, values)
+        values = place.values
+        if values is None:
+            values = _read_array(self._reader, kind)
+        return pa.DictionaryArray.from_arrays(codes, values, safe=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Place:
+    """Where a column of a batch begins in a file.
+
+    Args:
+      begin: of its codes, or of its values where it has none.
+      coded: whether it has.
+      values: those of the codes where they are shared; else they follow.
+    """
+
+    begin: int
+    coded: bool
+    values: pa.Array | None
 
 
 class _Column:

@@ -1,66 +1,81 @@
 """The users of a dataset, and the row of the user of each event."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from tfadrec.data.columns import as_codes, distinct, rows_of
+from tfadrec.data.columns import as_codes, is_same, rows_of
 from tfadrec.data.encoded.encode_tables import distinct_ids
 from tfadrec.data.intake import limits
-from tfadrec.data.intake.spilled_table import SpilledTable, array_of
+from tfadrec.data.intake.spilled_table import SpilledTable
 from tfadrec.data.intake.workspace import Workspace
 
 
 def ids_in(tables: Iterable[SpilledTable], name: str) -> pa.Array:
     """All ids in a column of some tables, sorted and without repeats."""
-    known: pa.Array | None = None
-    waiting: list[pa.ChunkedArray] = []
-    for table in tables:
-        for batch in table.batches([name]):
-            waiting.append(pa.chunked_array([distinct(batch[name])]))
-            if sum(map(len, waiting)) >= limits.LOOK_UP_ROWS:
-                known = _with(known, waiting)
-    return _with(known, waiting)
+    waiting: list[pa.Array] = []
+    for ids in _ids_of_runs(tables, name):
+        waiting.append(ids)
+        if sum(map(len, waiting)) >= limits.LOOK_UP_ROWS + len(waiting[0]):
+            waiting = [pc.unique(pa.chunked_array(waiting))]
+    return distinct_ids([pa.chunked_array(waiting)])
 
 
-def user_rows(
-    table: SpilledTable, user_ids: pa.Array, workspace: Workspace
-) -> SpilledTable:
-    """The row of each row's user.
+def share_users(
+    logs: Sequence[SpilledTable], people: pa.Table | None, workspace: Workspace
+) -> pa.Array:
+    """Codes the users of logs by one array of all users, which is shared.
 
     Args:
-      table: has a column `user_id`.
-      user_ids: of all users.
-      workspace: where files are made.
+      logs: have a column `user_id`.
+      people: the table of users, where something is known of them.
+      workspace: of the logs.
 
     Returns:
-      `user`, int32, from 1 on, in batches as those of the table.
+      The ids of all users, sorted.
     """
-    found = SpilledTable(workspace)
-    waiting: list[pa.DictionaryArray] = []
-    for number, batch in enumerate(table.batches(["user_id"]), 1):
-        waiting.append(as_codes(batch["user_id"]))
-        size = sum(map(len, waiting))
-        if size >= limits.LOOK_UP_ROWS or number == len(table.lengths):
-            ids = pa.chunked_array([coded.dictionary for coded in waiting])
-            rows = rows_of(ids, user_ids)
-            ends = np.cumsum([len(coded.dictionary) for coded in waiting])
-            pieces = np.split(rows, ends[:-1])
-            for coded, piece in zip(waiting, pieces, strict=True):
-                codes = coded.indices.to_numpy()
-                found.append(pa.table({"user": piece[codes]}))
-            waiting = []
-    return found
+    ids = ids_in(logs, "user_id")
+    if people is not None:
+        chunks = [ids, *people["user_id"].chunks]
+        ids = distinct_ids([pa.chunked_array(chunks)])
+    workspace.share(ids)
+    for log in logs:
+        log.set_column("user_id", _coded(log, ids))
+    return ids
+
+
+def users_of(table: pa.Table) -> np.ndarray:
+    """The row of each row's user, int32 [n], from 1 on, where users are shared.
+
+    Args:
+      table: has a column `user_id`, see `share_users`.
+    """
+    return as_codes(table["user_id"]).indices.to_numpy() + np.int32(1)
+
+
+def seen_in(logs: Iterable[SpilledTable], ids: pa.Array) -> pa.Array:
+    """The users who have rows.
+
+    Args:
+      logs: with users that are shared.
+      ids: of all users.
+    """
+    has_rows = np.zeros(len(ids) + 1, bool)
+    for log in logs:
+        for batch in log.batches(["user_id"]):
+            has_rows[users_of(batch)] = True
+    return ids.filter(pa.array(has_rows[1:]))
 
 
 def parts_by_user(
-    users: Iterable[SpilledTable], known: int, count: int
+    logs: Iterable[SpilledTable], known: int, count: int
 ) -> np.ndarray:
     """A part for each user, so that parts have about equally many rows.
 
     Args:
-      users: as from `user_rows`, of all tables that are put together.
+      logs: all that are put together, with users that are shared.
       known: how many users there are.
       count: of the parts.
 
@@ -68,17 +83,45 @@ def parts_by_user(
       int16 [known + 1], ascending.
     """
     rows = np.zeros(known + 1, np.int64)
-    for table in users:
-        for batch in table.batches():
-            rows += np.bincount(array_of(batch, "user"), minlength=known + 1)
+    for log in logs:
+        for batch in log.batches(["user_id"]):
+            rows += np.bincount(users_of(batch), minlength=known + 1)
     before = np.cumsum(rows) - rows
-    return (before * count // max(1, rows.sum())).clip(max=count - 1)
+    parts = (before * count // max(1, rows.sum())).clip(max=count - 1)
+    return parts.astype(np.int16)
 
 
-def _with(known: pa.Array | None, waiting: list[pa.ChunkedArray]) -> pa.Array:
-    """The known ids and new ones, which are waited for no longer."""
-    columns = list(waiting)
-    if known is not None:
-        columns.append(pa.chunked_array([known]))
-    waiting.clear()
-    return distinct_ids(columns)
+def _ids_of_runs(
+    tables: Iterable[SpilledTable], name: str
+) -> Iterator[pa.Array]:
+    """The ids of rows, each once in batches that are coded by one array."""
+    values, has_rows = None, np.zeros(0, bool)
+    for table in tables:
+        for batch in table.batches([name]):
+            coded = as_codes(batch[name])
+            if values is None or not is_same(values, coded.dictionary):
+                if values is not None:
+                    yield values.filter(pa.array(has_rows))
+                values = coded.dictionary
+                has_rows = np.zeros(len(values), bool)
+            has_rows[coded.indices.to_numpy()] = True
+    if values is not None:
+        yield values.filter(pa.array(has_rows))
+
+
+def _coded(log: SpilledTable, ids: pa.Array) -> Iterator[pa.DictionaryArray]:
+    """The users of each batch by their places among all of them."""
+    waiting: list[pa.DictionaryArray] = []
+    for number, batch in enumerate(log.batches(["user_id"]), 1):
+        waiting.append(as_codes(batch["user_id"]))
+        size = sum(len(coded.dictionary) for coded in waiting)
+        if size >= limits.LOOK_UP_ROWS or number == len(log.lengths):
+            # What is looked up in is put into a hash table each time.
+            found = pa.chunked_array([coded.dictionary for coded in waiting])
+            places = rows_of(found, ids) - np.int32(1)
+            for coded in waiting:
+                here, places = np.split(places, [len(coded.dictionary)])
+                yield pa.DictionaryArray.from_arrays(
+                    here[coded.indices.to_numpy()], ids, safe=False
+                )
+            waiting = []

@@ -4,8 +4,10 @@ import contextlib
 import pathlib
 
 import numpy as np
+import pyarrow as pa
 
 from tfadrec.core.scratch_folder import scratch_folder
+from tfadrec.data.columns import is_same
 from tfadrec.data.intake import limits
 
 
@@ -30,6 +32,7 @@ class Workspace:
         self._stack = contextlib.ExitStack()
         self._folder: pathlib.Path | None = None
         self._files = 0
+        self._shared: list[pa.Array] = []
 
     def __enter__(self) -> "Workspace":
         return self
@@ -50,6 +53,21 @@ class Workspace:
             )
         self._files += 1
         return self._folder / f"{self._files}.arrow"
+
+    def share(self, values: pa.Array) -> None:
+        """Keeps values in memory by which columns of several tables are coded.
+
+        Files of tables then hold the codes alone.
+        """
+        self._shared.append(values)
+
+    def shared(self, values: pa.Array) -> pa.Array | None:
+        """Such values as they are kept, or None where they are not."""
+        for kept in self._shared:
+            # Those that another process has read are a copy.
+            if is_same(values, kept) or values.equals(kept):
+                return kept
+        return None
 
     def array(self, size: int, kind: type[np.generic]) -> np.ndarray:
         """Zeros [size]; where they are many, in a file mapped into memory.

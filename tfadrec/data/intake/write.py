@@ -14,6 +14,7 @@ from tfadrec.core.errors import TfadrecError
 from tfadrec.core.one_class import one_class
 from tfadrec.core.owned_folder import OwnedFolder
 from tfadrec.core.schema import SCHEMA_FILE, Schema
+from tfadrec.data.intake.arrow_memory import kept_memory
 from tfadrec.data.intake.coded_tables import with_codes
 from tfadrec.data.intake.feature_columns import named_columns
 from tfadrec.data.intake.feature_notes import note_features
@@ -22,7 +23,7 @@ from tfadrec.data.intake.logs import Logs
 from tfadrec.data.intake.request_rows import request_rows
 from tfadrec.data.intake.spilled_table import SpilledTable, array_of
 from tfadrec.data.intake.summary import Summary
-from tfadrec.data.intake.user_rows import ids_in
+from tfadrec.data.intake.user_rows import seen_in, share_users
 from tfadrec.data.intake.workspace import Workspace
 from tfadrec.data.intake.write_columns import write_columns
 
@@ -67,7 +68,7 @@ def workspace_of(out: str | pathlib.Path) -> Iterator[Workspace]:
     """
     folder = _folder(out)
     try:
-        with Workspace(folder.path, folder.kind) as workspace:
+        with kept_memory(), Workspace(folder.path, folder.kind) as workspace:
             yield workspace
     except OSError as error:
         raise TfadrecError(
@@ -115,19 +116,24 @@ def write_dataset(
       TfadrecError: where the folder cannot be written.
     """
     with workspace_of(out) as workspace:
-        shown = SpilledTable.of(with_codes(impressions), workspace)
+        if events is None:
+            events = _no_events(schema)
+        shown, done = (
+            SpilledTable.of(with_codes(table), workspace)
+            for table in (impressions, events)
+        )
+        people = users if schema.of("user") else None
         return write_spilled(
             out,
             schema=schema,
             ads=ads,
             impressions=shown,
             requests=request_rows(shown, workspace),
+            user_ids=share_users([shown, done], people, workspace),
             ledger=ledger,
             workspace=workspace,
             users=users,
-            events=None
-            if events is None
-            else SpilledTable.of(with_codes(events), workspace),
+            events=done,
             histories=None
             if histories is None
             else SpilledTable.of(histories, workspace),
@@ -141,6 +147,7 @@ def write_spilled(
     ads: pa.Table,
     impressions: SpilledTable,
     requests: SpilledTable,
+    user_ids: pa.Array,
     ledger: Ledger,
     workspace: Workspace,
     users: pa.Table | None = None,
@@ -153,12 +160,13 @@ def write_spilled(
       out: as there, and so all that is not told here.
       schema: as above.
       ads: as above.
-      impressions: as above.
+      impressions: as above, with users that are shared.
       requests: of the impressions, see `request_rows`.
+      user_ids: of all users, see `share_users`.
       ledger: as above.
       workspace: where files are made on the way.
       users: as above.
-      events: as above.
+      events: as above, with users that are shared.
       histories: as above.
 
     Raises:
@@ -182,7 +190,7 @@ def write_spilled(
         },
         ledger,
     )
-    seen = ids_in([impressions, events], "user_id")
+    seen = seen_in([impressions, events], user_ids)
     if users is not None:
         _note_users(seen, users["user_id"], ledger)
     tables = {"ads": ads, "users": users}
@@ -191,7 +199,7 @@ def write_spilled(
         for name, table in tables.items()
         if table is not None
     }
-    logs = Logs(impressions, requests, events, seen, histories)
+    logs = Logs(impressions, requests, events, user_ids, histories)
     with folder.replacing() as fresh:
         for name, table in (given | {"rejects": ledger.rejects()}).items():
             pq.write_table(table, fresh / f"{name}.parquet")

@@ -10,7 +10,6 @@ from tfadrec.core.schema import Schema
 from tfadrec.data.encoded import column_files
 from tfadrec.data.encoded.encode_tables import (
     check_columns,
-    distinct_ids,
     encode_rates,
     encode_users,
 )
@@ -20,7 +19,6 @@ from tfadrec.data.intake.event_parts import EventParts, write_histories
 from tfadrec.data.intake.feature_columns import named_columns
 from tfadrec.data.intake.logs import Logs
 from tfadrec.data.intake.place import Place
-from tfadrec.data.intake.user_rows import user_rows
 from tfadrec.data.intake.workspace import Workspace
 from tfadrec.data.intake.write_impressions import write_impressions
 
@@ -51,13 +49,8 @@ def write_columns(
     """
     _check(schema, tables, logs)
     people = tables.get("users") if schema.of("user") else None
-    user_ids = logs.users
-    if people is not None:
-        chunks = [user_ids, *people["user_id"].chunks]
-        user_ids = distinct_ids([pa.chunked_array(chunks)])
-    column_files.save_user_ids(user_ids, folder)
-    of_users = encode_users(people, user_ids, schema)
-    shown_users = user_rows(logs.impressions, user_ids, workspace)
+    column_files.save_user_ids(logs.users, folder)
+    of_users = encode_users(people, logs.users, schema)
     with column_files.writing(folder) as writer:
         ad_ids = tables["ads"]["ad_id"].combine_chunks()
         place = Place(folder, schema, ad_ids, writer, workspace)
@@ -65,10 +58,8 @@ def write_columns(
         parts = EventParts(
             place,
             logs.events,
-            user_rows(logs.events, user_ids, workspace),
             logs.impressions,
-            shown_users,
-            len(user_ids),
+            len(logs.users),
         )
         if logs.histories is not None:
             collections.deque(parts.write_tables(), maxlen=0)
@@ -76,7 +67,7 @@ def write_columns(
         else:
             slices = parts.write()
         num_requests = write_impressions(
-            place, logs.impressions, shown_users, logs.requests, slices
+            place, logs.impressions, logs.requests, slices
         )
     if counted(schema.features):
         log, shown = column_files.saved_logs(folder, schema)
@@ -92,4 +83,6 @@ def _check(schema: Schema, tables: Mapping[str, pa.Table], logs: Logs) -> None:
     for name in ("events", "impressions"):
         empty = getattr(logs, name).schema.empty_table()
         columns[name] = named_columns(empty, schema).column_names
+    # Requests without ids are given some, see `with_request_ids`.
+    columns["impressions"] += ["request_id"]
     check_columns(schema, columns)

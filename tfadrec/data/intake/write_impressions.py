@@ -10,12 +10,12 @@ import pyarrow.compute as pc
 from tfadrec.data.encoded.encode_tables import encode_impressions
 from tfadrec.data.encoded.encoded import arrays_of_impressions
 from tfadrec.data.intake import limits
+from tfadrec.data.intake.ahead import ahead
 from tfadrec.data.intake.beside import (
     BEGIN,
     END,
     FIRST,
     SPREAD,
-    USER,
     arrays_of,
     beside,
 )
@@ -23,8 +23,10 @@ from tfadrec.data.intake.order import even_bounds, order_by
 from tfadrec.data.intake.parts import Parts
 from tfadrec.data.intake.place import Place
 from tfadrec.data.intake.request_numbers import RequestNumbers
+from tfadrec.data.intake.request_rows import with_request_ids
 from tfadrec.data.intake.spilled_table import SpilledTable, array_of
 from tfadrec.data.intake.table_file import TableFile
+from tfadrec.data.intake.user_rows import users_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -32,7 +34,6 @@ _LOG = logging.getLogger(__name__)
 def write_impressions(
     place: Place,
     impressions: SpilledTable,
-    users: SpilledTable,
     requests: SpilledTable,
     slices: SpilledTable,
 ) -> int:
@@ -40,8 +41,7 @@ def write_impressions(
 
     Args:
       place: where.
-      impressions: the impressions.
-      users: the rows of their users, see `user_rows`.
+      impressions: the impressions, with users that are shared.
       requests: see `request_rows`.
       slices: as from `EventParts.write`.
 
@@ -55,7 +55,6 @@ def write_impressions(
         for batch, *found in zip(
             impressions.batches(),
             requests.batches(["first", "spread"]),
-            users.batches(),
             slices.batches(),
             strict=True,
         ):
@@ -66,26 +65,31 @@ def write_impressions(
     numbers = RequestNumbers(len(impressions), place.workspace)
     splits = _split_type(impressions)
     with TableFile(place, "impressions") as file:
-        for number in range(count):
-            _LOG.info("Writing impressions, part %d of %d", number + 1, count)
-            table = parts.part(number)
-            order = order_by(*arrays_of(table, "timestamp", FIRST))
-            table = table.take(order)
-            first, spread, user, begins, ends = arrays_of(
-                table, FIRST, SPREAD, USER, BEGIN, END
+        for number, table in enumerate(ahead(_in_order(parts)), 1):
+            _LOG.info("Writing impressions, part %d of %d", number, count)
+            first, spread, begins, ends = arrays_of(
+                table, FIRST, SPREAD, BEGIN, END
             )
             shown = encode_impressions(
                 file.write(table),
                 place.schema,
                 place.ad_ids,
                 requests=numbers.of(first, spread),
-                users=user,
+                users=users_of(table),
                 history_starts=begins,
                 history_ends=ends,
                 split_type=splits,
             )
             place.writer.append(arrays_of_impressions(shown))
     return numbers.count
+
+
+def _in_order(parts: Parts) -> Iterator[pa.Table]:
+    """The rows of each part, by time and request."""
+    for number in range(parts.count):
+        table = parts.part(number)
+        order = order_by(*arrays_of(table, "timestamp", FIRST))
+        yield with_request_ids(table.take(order))
 
 
 def _by_time(

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from tfadrec.data.intake import limits
+from tfadrec.data.intake.ahead import ahead
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.read_table import Piece
 from tfadrec.data.intake.workspace import Workspace
@@ -68,14 +69,14 @@ Reading = Callable[[Sequence[LogJob], Workspace], list[Iterator[Checked]]]
 def read_here(
     jobs: Sequence[LogJob], workspace: Workspace
 ) -> list[Iterator[Checked]]:
-    """Reads logs in this process, batch by batch as they are asked for."""
+    """Reads logs in this process, a batch ahead of what is asked for."""
     del workspace  # Nothing is made on the way.
     return [_with_progress(job) for job in jobs]
 
 
 def _with_progress(job: LogJob) -> Iterator[Checked]:
     begun, read = time.monotonic(), 0
-    for checked in job.do():
+    for checked in ahead(job.do()):
         read += checked.rows + checked.settlement.left_out
         speed = read / max(time.monotonic() - begun, 1e-3)
         _LOG.info(

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.schema import SKIPPED
-from tfadrec.data.columns import distinct, rows_of
+from tfadrec.data.columns import as_codes, distinct, rows_of
 from tfadrec.data.intake import limits
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.order import even_bounds
@@ -168,7 +168,10 @@ def _told(
 
 def _is_told(impressions: pa.Table, events: pa.Table) -> np.ndarray:
     """Where an event has the user, the ad and the time, bool [n]."""
-    known = {n: distinct(impressions[n]) for n in ("user_id", "ad_id")}
+    known = {
+        name: as_codes(impressions[name]).dictionary
+        for name in ("user_id", "ad_id")
+    }
     shown, done = (_keys(table, known) for table in (impressions, events))
     told = _may_be_among(shown, done)
     some = shown[told]

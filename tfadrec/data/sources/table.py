@@ -16,6 +16,7 @@ from tfadrec.data.intake.rate_columns import with_spilled_rates
 from tfadrec.data.intake.request_rows import request_rows
 from tfadrec.data.intake.spilled_table import SpilledTable
 from tfadrec.data.intake.summary import Summary
+from tfadrec.data.intake.user_rows import share_users
 from tfadrec.data.intake.workspace import Workspace
 from tfadrec.data.intake.write import check_out, workspace_of, write_spilled
 from tfadrec.data.sources.log_job import Reading, read_here
@@ -93,6 +94,7 @@ def _prepare(
     """Reads and checks all files, then encodes and writes what is kept."""
     ads, users = _entities(settings, read, ledger, workspace)
     catalogue = ads["ad_id"].combine_chunks()
+    workspace.share(catalogue)
     jobs = [impressions_job(settings, catalogue)]
     if settings.events is not None:
         jobs.append(events_job(settings.events, settings, catalogue))
@@ -104,6 +106,12 @@ def _prepare(
         settings = with_repeats(settings, events, ledger)
     impressions, histories = read_impressions(
         settings, shown, ledger, workspace
+    )
+    has_features = any(spec.entity == "user" for spec in settings.features)
+    user_ids = share_users(
+        [log for log in (impressions, events) if log is not None],
+        users if has_features else None,
+        workspace,
     )
     if settings.sampling is not None:
         impressions = with_negatives(
@@ -158,6 +166,7 @@ def _prepare(
             schema, impressions, events, ads, users, workspace
         ),
         requests=requests,
+        user_ids=user_ids,
         histories=histories,
         ledger=ledger,
         workspace=workspace,

@@ -15,7 +15,6 @@ from tfadrec.data.intake.id_hashes import draws_of
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.spilled_table import SpilledTable, array_of
-from tfadrec.data.intake.times import YEAR_10000
 from tfadrec.data.intake.workspace import Workspace
 from tfadrec.data.sources.checked import Checked
 from tfadrec.data.sources.history_reader import (
@@ -134,9 +133,7 @@ def _columns(
     columns = log_columns(rows, spec, settings, catalogue)
     if "request_id" in named:
         request = checks.coded_ids(rows, named["request_id"].column, "string")
-    else:
-        request = _by_user_and_time(columns["user_id"], columns["timestamp"])
-    columns = {"request_id": request, **columns}
+        columns = {"request_id": request, **columns}
     for name, label in spec.labels.items():
         columns[name] = _label(rows, name, label)
     if "weight" in named:
@@ -145,7 +142,7 @@ def _columns(
         # Draws go on from batch to batch, so these are the rows' numbers.
         columns["split"] = pa.array(np.arange(len(rows)))
     elif "split" in named:
-        columns["split"] = _splits(rows, named["split"], request)
+        columns["split"] = _splits(rows, named["split"], columns)
     if spec.counts:
         columns |= _counts(rows, spec)
     return columns
@@ -171,25 +168,6 @@ def _label(rows: RawRows, name: str, label: LabelSpec) -> pa.Array:
     return told
 
 
-def _by_user_and_time(
-    users: pa.DictionaryArray, times: pa.Array
-) -> pa.DictionaryArray:
-    """A request for each user and second, named after both."""
-    # Times of rows that are refused may be any numbers.
-    seconds = np.clip(times.to_numpy(), 0, YEAR_10000)
-    first = seconds.min(initial=YEAR_10000)
-    span = seconds.max(initial=first) - first + 1
-    pairs = users.indices.to_numpy() * span + (seconds - first)
-    pairs = pa.array(pairs).dictionary_encode()
-    user, second = np.divmod(pairs.dictionary.to_numpy(), span)
-    names = pc.binary_join_element_wise(
-        users.dictionary.take(pa.array(user)).cast(pa.string()),
-        pa.array(second + first).cast(pa.string()),
-        "-",
-    )
-    return pa.DictionaryArray.from_arrays(pairs.indices, names)
-
-
 def _is_drawn_by_row(spec: TableSpec) -> bool:
     """Whether a split is drawn, and not for each request as a whole."""
     split = spec.columns.get("split")
@@ -198,11 +176,12 @@ def _is_drawn_by_row(spec: TableSpec) -> bool:
 
 
 def _splits(
-    rows: RawRows, spec: ColumnSpec, requests: pa.DictionaryArray
+    rows: RawRows, spec: ColumnSpec, columns: Mapping[str, pa.Array]
 ) -> pa.Array:
     """The split of each row, read off a column or drawn by its request's id."""
     if spec.shares is None:
         return checks.splits(rows, spec.column)
+    requests = columns["request_id"]
     draws = draws_of(requests.dictionary)[requests.indices.to_numpy()]
     return _drawn(spec, draws)
 

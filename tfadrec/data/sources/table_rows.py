@@ -96,5 +96,5 @@ def log_columns(
     )
     if time.constant is not None:
         rows.table = rows.table.drop_columns([_CONSTANT])
-    checks.known_ads(rows, ad, catalogue)
-    return {"user_id": user, "ad_id": ad, "timestamp": seconds}
+    known = checks.known_ads(rows, ad, catalogue)
+    return {"user_id": user, "ad_id": known, "timestamp": seconds}
