@@ -177,6 +177,7 @@ PUBLIC = {
         "FinalMLP",
         "FoldIn",
         "GPT2AdEncoder",
+        "HashedIdEmbedding",
         "IdEmbedding",
         "LateInteractionMatching",
         "MMoE",

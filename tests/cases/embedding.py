@@ -55,6 +55,14 @@ CASES = {
         spec(None, dtype=tf.int32),
         float32="id|dropout",
     ),
+    "HashedIdEmbedding": Case(
+        lambda **kwargs: layers.HashedIdEmbedding(
+            9, D, dropout=0.37, l2=0.37, **kwargs
+        ),
+        lambda batch, time: rows(batch, time),
+        spec(None, dtype=tf.int32),
+        float32="id|dropout",
+    ),
     "IdEmbedding": Case(
         lambda **kwargs: layers.IdEmbedding(
             10, D, dropout=0.37, l2=0.37, **kwargs

@@ -94,6 +94,7 @@ def user_tower(name="user_tower", **kwargs):
 def user_tower_alone(**kwargs):
     """Its features share embeddings among themselves."""
     return user_tower(
+        ids={"class": "HashedIdEmbedding", "buckets": 5},
         features=alone(specs("user")),
         event_features=alone(specs("event")),
         **kwargs,
@@ -125,6 +126,7 @@ def history(batch, time):
 def user_inputs(batch, time):
     return {
         **history(batch, time),
+        "user_key": rows(batch, high=4).astype(np.int64),
         "history_vectors": normal(batch, time, D),
         "target": normal(batch, 3, D),
     }
@@ -228,6 +230,7 @@ CASES = {
         user_inputs,
         {
             **HISTORY,
+            "user_key": spec(dtype=tf.int64),
             "history_vectors": spec(None, D),
             "target": spec(None, D),
         },

@@ -48,14 +48,25 @@ class Reference:
                 entries[0][2] = self.step
             elif key:
                 without.append(key)
+        leaving = [self.leaving(slots) for slots in self.sets]
         for key in without:
-            slots = self.slots(key)
-            free = [w for w, e in enumerate(slots) if e is None]
-            old = [w for w, e in enumerate(slots) if e and e[2] < self.step]
-            goes = free or sorted(old, key=lambda w: slots[w][self.rank])
-            if goes:
-                slots[goes[0]] = [key, keys.count(key), self.step]
+            number = set_of(key, len(self.sets))
+            if leaving[number]:
+                way, needed = leaving[number].pop(0)
+                if keys.count(key) >= needed:
+                    entry = [key, keys.count(key), self.step]
+                    self.sets[number][way] = entry
         return [self.row(key) for key in keys]
+
+    def leaving(self, slots):
+        """Ways in the order in which they are given, and from which count."""
+        free = [w for w, e in enumerate(slots) if e is None]
+        old = [w for w, e in enumerate(slots) if e and e[2] < self.step]
+        old.sort(key=lambda w: slots[w][self.rank])
+        needed = [slots[w][1] if self.rank == 1 else 0 for w in old]
+        return [(w, 0) for w in free] + list(
+            zip(old, [0, *needed[1:]], strict=False)
+        )
 
 
 @pytest.mark.parametrize(
@@ -91,6 +102,21 @@ def test_ids_of_one_batch_do_not_take_each_others_slots():
     assert sorted(rows[:2]) == [1, 2]
     assert rows[2] == 0
     assert rows[3] == rows[0]
+
+
+def test_many_ids_of_a_batch_do_not_push_out_those_that_come_often():
+    slots = IdSlots(4, ways=4)
+    for ids in ([5, 6, 7, 8], [5, 6, 7, 8], [5, 7]):
+        slots(tf.constant(ids, tf.int64), training=True)
+    # 6 and 8 were met twice, 5 and 7 three times. 10 has the place of 6, as
+    # the first. 11 is in the batch twice, and has that of 8; 12 is in it
+    # once, and does not have that of 5.
+    new = tf.constant([10, 11, 11, 12], tf.int64)
+    rows = slots(new, training=True).numpy()
+    assert rows.tolist() == [2, 4, 4, 0]
+    assert slots.taken.numpy().tolist() == [2, 4]
+    known = slots(tf.constant([5, 6, 7, 8], tf.int64)).numpy()
+    assert known.tolist() == [1, 0, 3, 0]
 
 
 def test_taken_are_the_rows_that_changed_hands():

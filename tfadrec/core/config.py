@@ -44,7 +44,8 @@ class RunConfig:
       text: `model`, `pooling`, `tuning` and more; see `training.text_model`.
       ad_tower: arguments of `AdTower`.
       encoder: `class` and arguments of a behaviour encoder.
-      user_tower: arguments of `UserTower`, and `use_id`.
+      user_tower: arguments of `UserTower`, and `use_id`; `ids` has `class` and
+        arguments of `HashedIdEmbedding` or `DynamicIdEmbedding`.
       matching: `class` and arguments of a matching layer.
       interaction: `class` and arguments of an interaction layer.
       multitask: `class` and arguments of a multi-task layer, without

@@ -65,6 +65,7 @@ RESERVED = frozenset(
         "training",
         "ad_id",
         "user_id",
+        "user_key",
         "vector",
         "weight",
     }

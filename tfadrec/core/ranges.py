@@ -23,6 +23,8 @@ Parts = Annotated[int, ">= 1 and <= 256"]
 MoreParts = Annotated[int, ">= 0 and <= 256"]
 #: How many rows are worked on at a time.
 Rows = Annotated[int, ">= 1 and <= 1048576"]
+#: How many ids a table has room for.
+Ids = Annotated[int, ">= 1 and <= 1000000000"]
 #: How often something is done.
 Steps = Annotated[int, ">= 1 and <= 1000000000"]
 #: A number that may be zero.

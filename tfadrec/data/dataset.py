@@ -1,6 +1,7 @@
 """A dataset: catalogue, event log, impressions, and their batches."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +16,7 @@ from tfadrec.data.impressions import Impressions
 from tfadrec.data.origin import Origin
 from tfadrec.data.rate_table import RateTable
 from tfadrec.data.slates import Slates
+from tfadrec.data.user_keys import user_keys
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -77,6 +79,11 @@ class Dataset:
         """The same dataset with more columns in its catalogue."""
         return dataclasses.replace(self, catalogue=catalogue)
 
+    @functools.cached_property
+    def user_keys(self) -> np.ndarray:
+        """What the users are known by without a list of them, int64 [U + 1]."""
+        return user_keys(self.user_ids)
+
     def batches(
         self,
         batch_size: int,
@@ -121,7 +128,7 @@ class Dataset:
         return pipeline.batches(
             self.impressions,
             self.events,
-            self.users,
+            {**self.users, "user_key": self.user_keys},
             self.history_length,
             batch_size,
             skipped=self.schema.skipped,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tfadrec.core.door import tf
 from tfadrec.data.dataset import Dataset
 from tfadrec.explanation.question import Question
-from tfadrec.explanation.tensors import event_inputs
+from tfadrec.explanation.tensors import USER_IDS, event_inputs
 from tfadrec.layers.features.kinds import columns_of
 from tfadrec.models import AdRanker
 
@@ -33,7 +33,7 @@ def deals(ranker: AdRanker, rows: Dataset) -> dict[str, Deal]:
     }
     found = {}
     if ranker.user_tower.num_users:
-        found["user id"] = _of_inputs("user_id")
+        found["user id"] = _of_inputs(*USER_IDS)
     found |= {n: _of_inputs(*own) for n, own in columns.items() if own}
     events = event_inputs(ranker) | {"history_length"}
     found["history"] = _of_inputs(*events, history=True)

@@ -7,8 +7,10 @@ from tfadrec.models import AdRanker
 
 #: Inputs of events that are no columns of features.
 EVENTS = frozenset({"history_ads", "history_events", "history_ages"})
+#: Inputs that tell who a user is.
+USER_IDS = ("user_id", "user_key")
 #: Inputs that are no columns of features.
-NO_FEATURES = EVENTS | {"user_id", "history_length", "candidate_ads"}
+NO_FEATURES = EVENTS | {*USER_IDS, "history_length", "candidate_ads"}
 
 
 def event_inputs(ranker: AdRanker) -> set[str]:

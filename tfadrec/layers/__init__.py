@@ -19,6 +19,7 @@ from tfadrec.layers.dropout import Dropout
 from tfadrec.layers.dynamic_id_embedding import DynamicIdEmbedding
 from tfadrec.layers.features import FeatureFields, RatePath
 from tfadrec.layers.fold_in import FoldIn
+from tfadrec.layers.hashed_id_embedding import HashedIdEmbedding
 from tfadrec.layers.id_embedding import IdEmbedding
 from tfadrec.layers.interaction import (
     CIN,
@@ -70,6 +71,7 @@ __all__ = [
     "FinalMLP",
     "FoldIn",
     "GPT2AdEncoder",
+    "HashedIdEmbedding",
     "IdEmbedding",
     "LateInteractionMatching",
     "MMoE",

@@ -1,6 +1,7 @@
 """What is known of ids without bound, in a table of fixed size."""
 
 from tfadrec.core.door import register, tf
+from tfadrec.core.ranges import Amount, Ids, Parts, Rate, Steps
 from tfadrec.layers.building import built
 from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.id_embedding import IdEmbedding
@@ -48,14 +49,14 @@ class DynamicIdEmbedding(CheckedLayer):
 
     def __init__(
         self,
-        capacity: int,
+        capacity: Ids,
         width: int,
         *,
-        ways: int = 8,
-        admission: int = 1,
+        ways: Parts = 8,
+        admission: Steps = 1,
         eviction: Eviction = "least_frequent",
-        dropout: float = 0.0,
-        l2: float = 0.0,
+        dropout: Rate = 0.0,
+        l2: Amount = 0.0,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)

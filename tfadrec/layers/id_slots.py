@@ -25,7 +25,11 @@ class IdSlots(CheckedLayer):
        slot is an empty one of its set, or that of the id which has to go: by
        `eviction` the one with the lowest count or the one that was not met for
        the longest time, the first of equals. An id of this batch never goes;
-       where all of a set are of this batch, the id gets no slot.
+       where all of a set are of this batch, the id gets no slot. Where several
+       ids come to a full set, the n-th one is to have the slot of the n-th to
+       go; by count, all but the first have it only if they are in the batch
+       as often as that one has been met. So many ids of one batch do not push
+       out those that come often.
 
     An id is admitted from the count `admission` on; until then its row is 0,
     and its slot is where it is counted.
@@ -161,8 +165,11 @@ class IdSlots(CheckedLayer):
         order = tf.argsort(rank, axis=1, stable=True)  # the first to go first
         turn = _turns(sets)
         way = tf.gather(order, tf.minimum(turn, self.ways - 1), batch_dims=1)
-        goes = tf.gather(rank, way, batch_dims=1) < _LAST
-        gets = (turn < self.ways) & goes
+        count = tf.gather(rank, way, batch_dims=1)
+        gets = (turn < self.ways) & (count < _LAST)
+        if self.eviction == "least_frequent":
+            used = turn - tf.reduce_sum(tf.cast(is_empty, tf.int32), axis=1)
+            gets &= (used < 1) | (count <= times)
         slots = tf.boolean_mask(tf.gather(places, way, batch_dims=1), gets)
         self._write(
             slots,

@@ -36,6 +36,23 @@ def signs(vectors: tf.Tensor, planes: tf.Tensor) -> tf.Tensor:
     return tf.matmul(tf.cast(vectors, tf.float32), planes) >= 0
 
 
+def key_of(ids: tf.Tensor) -> tf.Tensor:
+    """What a raw id is known by where no list of ids is kept.
+
+    The fingerprint of a text, of 63 bits, or a number itself, one higher.
+
+    Args:
+      ids: string or int64 [...]; an empty text and -1 are nobody.
+
+    Returns:
+      int64 [...], 0 for nobody.
+    """
+    if ids.dtype != tf.string:
+        return ids + 1
+    found = 1 + tf.strings.to_hash_bucket_fast(ids, 2**63 - 1)
+    return tf.where(ids == "", tf.zeros([], tf.int64), found)
+
+
 def bucket_of(ids: tf.Tensor, buckets: int) -> tf.Tensor:
     """The hash bucket of whole numbers.
 

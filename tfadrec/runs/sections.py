@@ -24,13 +24,20 @@ _KERAS = {
 }
 #: Public names of the optimisers' package that are rates, and no optimisers.
 _SCHEDULES = ("WarmUp",)
-_TUNING = "tfadrec.layers.text.tuning.ways"
-#: Ways to tune by their names in a config, and their classes.
-_WAYS = {
-    "top_layers": "TopLayers",
-    "lora": "LoRA",
-    "adapter": "Adapter",
-    "prefix": "Prefix",
+_TUNING, _LAYERS = "tfadrec.layers.text.tuning.ways", "tfadrec.layers"
+#: What stands within a section -> its classes by their names in a config, and
+#: their modules.
+_WITHIN = {
+    "text.tuning": {
+        "top_layers": (_TUNING, "TopLayers"),
+        "lora": (_TUNING, "LoRA"),
+        "adapter": (_TUNING, "Adapter"),
+        "prefix": (_TUNING, "Prefix"),
+    },
+    "user_tower.ids": {
+        "HashedIdEmbedding": (_LAYERS, "HashedIdEmbedding"),
+        "DynamicIdEmbedding": (_LAYERS, "DynamicIdEmbedding"),
+    },
 }
 #: Section -> what its settings are arguments of.
 _MADE = {
@@ -60,6 +67,7 @@ _GIVEN = {
         "num_event_types",
         "num_users",
     },
+    "user_tower.ids": {"dropout", "width"},
     "text_matching": {"num_event_types", "skipped"},
     "fold_in": {"num_event_types", "skipped"},
     "ranker": {
@@ -113,7 +121,7 @@ def classes_of(section: str) -> dict[str, Signature]:
 
     Args:
       section: its name; of a name within a section, as `optimizer.default`,
-        the section's, but for `text.tuning`, which has its own.
+        the section's, but for those that have their own, as `text.tuning`.
     """
     found = {
         name: Signature.of(module, kept)
@@ -125,8 +133,8 @@ def classes_of(section: str) -> dict[str, Signature]:
 
 
 def _names(section: str) -> dict[str, tuple[str, str]]:
-    if section == "text.tuning":
-        return {name: (_TUNING, kept) for name, kept in _WAYS.items()}
+    if section in _WITHIN:
+        return _WITHIN[section]
     is_rate = section.endswith(".learning_rate")
     section = section.partition(".")[0]
     if section not in _PACKAGES:

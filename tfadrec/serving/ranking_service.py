@@ -14,6 +14,7 @@ from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.copy.text_vectors import TextEncoder
 from tfadrec.data.copy.tokenizer import Tokenizer
 from tfadrec.data.dataset import Dataset
+from tfadrec.data.features import counted
 from tfadrec.data.newer_rates import newer_rates
 from tfadrec.models import AdRetriever
 from tfadrec.models.ranker_ensemble import Ranker
@@ -126,17 +127,19 @@ class RankingService(tf.Module):
         if rates is not None:
             known = newer_rates(dataset, rates, np.concatenate(ids))
             dataset = dataclasses.replace(dataset, rates=known)
-        self._scorer = Scorer(ranker, dataset, ads, calibration)
-        self._requests = self._scorer.requests
         self.finder: Finder | None = None
         if retriever is not None and anchors is not None:
             raise InputError(
                 "candidates are found by a retriever or by anchors. Received: "
                 "both. Leave one of them out."
             )
-        vectors: Vectors | None = None
         if retriever is not None:
             check_sizes(retriever, dataset)
+        dataset = _with_users_read(dataset, ranker, retriever)
+        self._scorer = Scorer(ranker, dataset, ads, calibration)
+        self._requests = self._scorer.requests
+        vectors: Vectors | None = None
+        if retriever is not None:
             vectors = TowerVectors(retriever, self._scorer, more)
         elif anchors is not None:
             vectors = RankerVectors(
@@ -353,6 +356,22 @@ def _traced(
     method: Callable[..., Any], specs: Specs
 ) -> tf.types.experimental.ConcreteFunction:
     return tf.function(method, autograph=False).get_concrete_function(**specs)
+
+
+def _with_users_read(
+    dataset: Dataset, ranker: Ranker, retriever: AdRetriever | None
+) -> Dataset:
+    """The dataset, without its users where nothing is known of one by a row."""
+    models = [ranker] if retriever is None else [ranker, retriever]
+    features = dataset.schema.features
+    is_read = (
+        any(model.user_tower.reads_rows for model in models)
+        or any(feature.entity == "user" for feature in features)
+        or any("user_id" in feature.ids for feature in counted(features))
+    )
+    if is_read:
+        return dataset
+    return dataclasses.replace(dataset, user_ids=dataset.user_ids[:0])
 
 
 def _pass_on(

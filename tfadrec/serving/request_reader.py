@@ -6,7 +6,7 @@ import numpy as np
 
 from tfadrec.core.door import tf
 from tfadrec.data.dataset import Dataset
-from tfadrec.ops import sequence
+from tfadrec.ops import hashing, sequence
 from tfadrec.serving.lookups import lookup
 from tfadrec.serving.readers import Reader, as_leading, readers_of
 from tfadrec.serving.traced_once import traced_once
@@ -125,6 +125,7 @@ class RequestReader(tf.Module):
         users = self._users.lookup(request["user_id"])
         inputs = {
             "user_id": users,
+            "user_key": hashing.key_of(request["user_id"]),
             "history_events": self._event_types.lookup(
                 newest["history_events"]
             ),

@@ -10,7 +10,9 @@ from tfadrec.layers.building import (
     config_of,
     plain,
 )
+from tfadrec.layers.dynamic_id_embedding import DynamicIdEmbedding
 from tfadrec.layers.features import FeatureFields
+from tfadrec.layers.hashed_id_embedding import HashedIdEmbedding
 from tfadrec.layers.id_embedding import IdEmbedding
 from tfadrec.layers.place import Place, require_layers
 from tfadrec.ops import lookup, sequence, watched
@@ -27,6 +29,12 @@ _ENCODER = Place(
         "target_category",
     ),
 )
+
+
+#: What a table that does not grow with the users is made by.
+_WITHOUT_BOUND = {
+    layer.__name__: layer for layer in (HashedIdEmbedding, DynamicIdEmbedding)
+}
 
 
 @register
@@ -50,7 +58,11 @@ class UserTower(keras.layers.Layer):
         included, >= 1.
       num_users: number of user rows, the unknown user's row 0 included; 0 for
         a tower that does not look at ids.
-      id_dropout: `dropout` of `IdEmbedding`.
+      ids: None for an `IdEmbedding`, a row for each user. A table of a fixed
+        size, whatever `num_users` is, has the `class` `HashedIdEmbedding` or
+        `DynamicIdEmbedding`, and beside it the arguments of that class but
+        `width` and `dropout`; it reads users' keys in place of their rows.
+      id_dropout: `dropout` of users' ids.
       max_length: events further back than this share one position, >= 1.
       features: of users; see `FeatureFields`.
       event_features: of events.
@@ -59,15 +71,17 @@ class UserTower(keras.layers.Layer):
     Call args:
       inputs: dict of `history_vectors`, float [B, T, D], `history_events`,
         int32 [B, T], `history_ages`, int32 [B, T], seconds, `history_length`,
-        int32 [B], `target`, float [B, C, D], `user_id`, int32 [B], and the
-        columns of the features, leading axes [B] of users and [B, T] of events.
+        int32 [B], `target`, float [B, C, D], `user_id`, int32 [B], or
+        with `ids` `user_key`, int64 [B], 0 for nobody, and the columns of the
+        features, leading axes [B] of users and [B, T] of events.
 
     Returns:
       Dict of `user`, float [B, C, D] or [B, 1, D], `events`, float [B, T, D],
       `mask`, bool [B, T], and `bias`, float32 [B].
 
     Raises:
-      ValueError: where a size is below 1, or the encoder is none.
+      ValueError: where a size is below 1, the encoder is none, or `ids` names
+        another class.
 
     Example:
       >>> from tfadrec import layers
@@ -80,6 +94,7 @@ class UserTower(keras.layers.Layer):
         *,
         num_event_types: int,
         num_users: int = 0,
+        ids: Mapping[str, Any] | None = None,
         id_dropout: Rate = 0.5,
         max_length: Count = 50,
         features: Sequence[Mapping[str, Any]] = (),
@@ -96,9 +111,15 @@ class UserTower(keras.layers.Layer):
                 f">= 0. Received: num_event_types={num_event_types}, "
                 f"max_length={max_length}, num_users={num_users}."
             )
+        if ids is not None and ids.get("class") not in _WITHOUT_BOUND:
+            raise ValueError(
+                f"`ids` needs a class, one of {', '.join(_WITHOUT_BOUND)}. "
+                f"Received: ids={dict(ids)!r}."
+            )
         self.encoder = encoder
         self.num_event_types = num_event_types
         self.num_users = num_users
+        self.ids = ids
         self.id_dropout = id_dropout
         self.max_length = max_length
         self._features = [dict(feature) for feature in features]
@@ -106,6 +127,11 @@ class UserTower(keras.layers.Layer):
         self.feature_dropout = feature_dropout
         self.features = self.event_features = None
         self._lent: Callable[[], dict[str, Any]] = dict
+
+    @property
+    def reads_rows(self) -> bool:
+        """Whether each user has a row of its own."""
+        return self.num_users > 0 and self.ids is None
 
     def share(self, tables: Mapping[str, Callable[[], Any]]) -> None:
         """Lets features use other features' embeddings; before `build`.
@@ -130,16 +156,7 @@ class UserTower(keras.layers.Layer):
             for name, size in sizes.items()
         }
         if self.num_users:
-            self._id = built(
-                IdEmbedding(
-                    self.num_users,
-                    width,
-                    dropout=self.id_dropout,
-                    name="id",
-                    dtype="float32",
-                ),
-                [None],
-            )
+            self._id = built(self._of_ids(width), [None])
         tables = self._lent()
         self.features = self._fields("features", width, tables)
         self.event_features = self._fields("event_features", width, tables)
@@ -151,6 +168,18 @@ class UserTower(keras.layers.Layer):
             },
         )
         super().build(input_shape)
+
+    def _of_ids(self, width):
+        given = {
+            "width": width,
+            "dropout": self.id_dropout,
+            "name": "id",
+            "dtype": "float32",
+        }
+        if self.ids is None:
+            return IdEmbedding(self.num_users, **given)
+        settings = plain(self.ids)
+        return _WITHOUT_BOUND[settings.pop("class")](**given, **settings)
 
     def _fields(self, name, width, tables):
         """The layer of some features, built; it lends its own embeddings."""
@@ -197,11 +226,10 @@ class UserTower(keras.layers.Layer):
             encoded += tf.reduce_sum(fields, axis=-2)[:, None, :]
         bias = tf.zeros(tf.shape(length))
         if self.num_users:
+            ids = inputs["user_id" if self.reads_rows else "user_key"]
             known = {
                 part: watched.entering(self.name, (part,), values)
-                for part, values in self._id(
-                    inputs["user_id"], training=training
-                ).items()
+                for part, values in self._id(ids, training=training).items()
             }
             encoded += tf.cast(known["vector"], encoded.dtype)[:, None, :]
             bias = known["bias"]
@@ -233,6 +261,7 @@ class UserTower(keras.layers.Layer):
             "encoder": config_of(self.encoder),
             "num_event_types": self.num_event_types,
             "num_users": self.num_users,
+            "ids": plain(self.ids),
             "id_dropout": self.id_dropout,
             "max_length": self.max_length,
             "features": plain(self._features),

@@ -7,6 +7,7 @@ import numpy as np
 from tfadrec.core.errors import InputError
 from tfadrec.core.one_class import one_class
 from tfadrec.data.dataset import Dataset
+from tfadrec.layers import DynamicIdEmbedding
 from tfadrec.models import RankingModel
 
 _LOG = logging.getLogger(__name__)
@@ -28,6 +29,25 @@ def check_shares(model: RankingModel, batch_size: int) -> None:
             "`batch_size` must be a multiple of the number of replicas, which "
             f"share a batch out. Received: batch_size={batch_size} of "
             f"{replicas} replicas. Take {batch_size + -batch_size % replicas}."
+        )
+
+
+def check_compiled(model: RankingModel) -> None:
+    """Refuses to compile with XLA what has ops that it lacks.
+
+    Args:
+      model: compiled and built.
+
+    Raises:
+      InputError: for a table of ids that come and go.
+    """
+    if model.jit_compile and any(
+        isinstance(part, DynamicIdEmbedding) for part in model.submodules
+    ):
+        raise InputError(
+            "a `DynamicIdEmbedding` counts ids by ops that XLA does not have. "
+            "Received: jit_compile=True. Compile the model without it, or "
+            "take `HashedIdEmbedding`."
         )
 
 

@@ -19,6 +19,7 @@ from tfadrec.runs.folder import run_folder
 from tfadrec.training.by_size import batch_size_of, count_examples
 from tfadrec.training.checks import (
     check_amounts,
+    check_compiled,
     check_goal,
     check_labels,
     check_shares,
@@ -186,6 +187,7 @@ def fit_in(
     steps = steps_per_epoch or max(1, examples // batch_size)
     if not model.built:
         model.build()
+    check_compiled(model)
     watch = _Watch()
     history = run_epochs(
         folder,

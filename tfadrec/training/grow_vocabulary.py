@@ -29,7 +29,8 @@ def grow_vocabulary(
     those of a category's values stay where they are. A new row starts as that
     of what is unknown, and its slots as an optimiser starts them. The columns
     of ads are those of the grown dataset; the features of users come with the
-    batches, and so with a dataset.
+    batches, and so with a dataset. A table of users whose size is a setting
+    (`ids` of `UserTower`) stays as it is.
 
     Args:
       ranker: compiled and built; it is left as it is.
@@ -56,9 +57,12 @@ def grow_vocabulary(
     fresh = type(ranker).from_config(config)
     fresh.build()
     fresh.compile_from_config(ranker.get_compile_config())
+    by_row = [(tower, ads)]
+    if ranker.user_tower.reads_rows:
+        by_row.append((ranker.user_tower, users))
     rows_of = {
         variable.ref(): rows
-        for part, rows in ((tower, ads), (ranker.user_tower, users))
+        for part, rows in by_row
         for variable in part.variables
         if any(table in variable.name for table in _TABLES)
     }
