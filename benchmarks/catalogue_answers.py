@@ -11,7 +11,6 @@ all lists of the index. What the sort has found is kept in FOLDER, so more users
 can be compared later; it is kept for one ranker, whatever finds its ads.
 """
 
-import gc
 import json
 import pathlib
 import re
@@ -54,11 +53,7 @@ def main() -> None:
     if count:
         asked.compare(count, folder / "best.json")
     if calls and hasattr(bundle, "add_ads"):
-        # As `add-ads` does, which loads a bundle for it. In one that has
-        # answered, each table that was gathered from is copied first.
-        del bundle, asked
-        gc.collect()
-        _Asked(tf.saved_model.load(newest), users, ids).add(_NEW)
+        asked.add(_NEW)
 
 
 class _Asked:

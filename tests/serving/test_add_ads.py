@@ -67,6 +67,25 @@ def quick(monkeypatch):
     monkeypatch.setattr(learn_anchors, "_STEPS", 30)
 
 
+def test_nothing_is_copied_when_a_table_is_read(quick):
+    """Two reads share their memory, until a variable is gathered from."""
+    made = service()
+    asked = request(allow_brand=np.full([3, 1], "b1", object))
+    made.recommend(**{name: tf.constant(v) for name, v in asked.items()})
+    tables = [v for v in made.variables if v.shape.rank and not v.shape[0]]
+    numbers = [v for v in tables if v.dtype != tf.string]
+    assert len(numbers) >= 10
+    for table in numbers:
+        reads = [np.asarray(table.read_value()) for _ in range(2)]
+        assert np.shares_memory(*reads), table.name
+    # The vectors by row are those of the index.
+    vectors = made.finder.vectors
+    rows = np.array([[2, 0, 7], [1, 9, 9]], np.int32)
+    np.testing.assert_allclose(
+        vectors.of_rows(tf.constant(rows)), vectors.catalogue()[rows], rtol=1e-5
+    )
+
+
 @pytest.mark.slow
 def test_it_answers_as_a_bundle_that_was_exported_with_them(quick):
     loaded = tf.saved_model.load(written())

@@ -9,7 +9,7 @@ import pytest
 
 from tests.serving import shop
 from tfadrec import models, serving
-from tfadrec.core.door import keras
+from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
 from tfadrec.serving import finder, retrieval_parity
 from tfadrec.serving.requests import request_for_user
@@ -39,6 +39,7 @@ def world():
         dataset=dataset,
         retriever=retriever,
         filters=service.finder.specs(),
+        service=service,
         ask=serving.answers(service, signatures),
     )
 
@@ -97,16 +98,52 @@ def test_the_best_by_inner_products():
     )
 
 
+def found_in_two(user, worth, k):
+    """The places of candidates in NumPy, in the order in which they are found.
+
+    Half of them by the inner products of a user's vector [D], and half by those
+    of what fits the worth [N] of the first half best.
+    """
+    vectors = world().retriever.catalogue_vectors()[1:]
+    order = np.argsort(-(vectors @ user))
+    first, others = order[: k - k // 2], order[k - k // 2 :]
+    known = vectors[first] - vectors[first].mean(0)
+    gaps = worth[first] - worth[first].mean()
+    guess = known @ user
+    scale = max(0, gaps @ guess / (guess @ guess))
+    penalty = 0.1 * np.square(known).sum() / known.shape[1]
+    inverse = np.linalg.inv(known.T @ known + penalty * np.eye(len(user)))
+    fitted = scale * user + inverse @ known.T @ (gaps - scale * guess)
+    again = others[np.argsort(-(vectors[others] @ fitted))]
+    return first, again[: k // 2]
+
+
 def test_the_ranker_orders_what_is_found():
-    """Of all ads the best are as without a retriever; of K, of these alone."""
-    asked = users(ROWS, k=np.array([3, 9, 3], np.int32))
+    """Of all ads the best are as without a retriever; of K, of these alone.
+
+    What the ranker says of the first two candidates leads to the other two.
+    """
+    rows = np.arange(0, 60, 4)
+    given = np.full(len(rows), 9, np.int32)
+    given[0] = 3
+    asked = users(rows, k=given)
     choice = {k: v for k, v in asked.items() if k != "allow_brand"}
-    everything = shop.shop().ask["recommend"](**{**choice, "k": [9, 9, 9]})
+    everything = shop.shop().ask["recommend"](
+        **{**choice, "k": np.full(len(rows), 9, np.int32)}
+    )
     found = world().ask["recommend"](**asked)
     ads = world().dataset.catalogue.ad_ids
-    best = ads[np.argsort(-scores(ROWS), axis=1)[:, :K]]
-    for row, most in enumerate([3, K, 3]):
-        place = np.isin(everything["ad_ids"][row].astype(str), best[row])
+    inputs, *_ = next(iter(world().dataset.select(rows).batches(len(rows))))
+    vectors = world().retriever(inputs)["user"].numpy().astype(np.float64)
+    by_one = np.argsort(-scores(rows), axis=1)[:, :K]
+    others = 0
+    for row, most in enumerate(np.minimum(given, K)):
+        told = everything["ad_ids"][row].astype(str).tolist()
+        logits = everything["logits"][row].astype(np.float64)
+        worth = np.array([logits[told.index(ad)] for ad in ads])
+        best = np.concatenate(found_in_two(vectors[row], worth, K))
+        others += set(best) != set(by_one[row])
+        place = np.isin(told, ads[best])
         expected = everything["ad_ids"][row][place][:most]
         assert found["ad_ids"][row, :most].tolist() == expected.tolist()
         assert (found["ad_ids"][row, most:] == b"").all()
@@ -114,6 +151,54 @@ def test_the_ranker_orders_what_is_found():
             found["score"][row, :most],
             everything["score"][row][place][:most],
             rtol=1e-5,
+        )
+    assert others >= 3
+
+
+@pytest.mark.parametrize("k", [1, 2, 5, 8, 30])
+def test_candidates_are_distinct_and_none_that_is_left_out(k):
+    """One alone, and more than there are; brands and exclusions of each user.
+
+    Where no more than `k` ads are left, they are all found.
+    """
+    service = world().service
+    asked = users(
+        ROWS,
+        exclude_ads=np.zeros([3, 0], object),
+        allow_brand=np.array([["", ""], ["b1", "b2"], ["b9", ""]], object),
+    )
+    request = {name: tf.constant(v) for name, v in asked.items()}
+    scorer = service._scorer
+    worth = np.random.default_rng(k).normal(size=(3, 10)).astype(np.float32)
+    unwanted = tf.constant([[3, 5, 0], [2, 0, 0], [0, 0, 0]])
+    ranked = []
+
+    def rank(rows):
+        ranked.append(rows.shape[1])
+        return {"clicked": tf.gather(worth, rows, batch_dims=1)}
+
+    found, logits = service.finder.find_and_rank(
+        *(request, scorer.read_user(request), unwanted, k),
+        *(rank, "clicked"),
+    )
+    assert ranked == [k - k // 2, k // 2]
+    assert found.shape == (3, k)
+    brands = world().dataset.catalogue.columns["brand"]
+    features = world().dataset.schema.of("ad")
+    brand = next(each for each in features if each.name == "brand")
+    codes = [1 + brand.vocabulary.index(name) for name in ("b1", "b2")]
+    allowed = [
+        set(range(1, 10)) - {3, 5},
+        set(1 + np.flatnonzero(np.isin(brands, codes))) - {2},
+        set(),
+    ]
+    for number, fit in enumerate(allowed):
+        rows = found[number].numpy()
+        there = rows[rows > 0]
+        assert len(there) == len(set(there)) == min(k, len(fit))
+        assert set(there) <= fit
+        np.testing.assert_array_equal(
+            logits["clicked"][number].numpy(), worth[number, rows]
         )
 
 

@@ -72,14 +72,18 @@ def drop(best: Best, unwanted: tf.Tensor, k: tf.Tensor) -> Best:
 
     Args:
       best: float32 and int32 [B, K], best first.
-      unwanted: int32 [B, E].
+      unwanted: int32 [B, E]; row 0 is left out besides.
       k: int32 scalar; K is at least k + E, so that k are left.
 
     Returns:
       float32 and int32 [B, k], best first; -inf and row 0 where none is left.
     """
     scores, rows = best
-    is_unwanted = tf.reduce_any(rows[:, :, None] == unwanted[:, None, :], 2)
+    # One more, so that there is always something to look in.
+    unwanted = tf.sort(tf.pad(unwanted, [[0, 0], [0, 1]]), axis=1)
+    places = tf.searchsorted(unwanted, rows)
+    places = tf.minimum(places, tf.shape(unwanted)[1] - 1)
+    is_unwanted = tf.gather(unwanted, places, batch_dims=1) == rows
     scores = tf.where(is_unwanted, -np.inf, scores)
     found, places = tf.math.top_k(scores, k)
     rows = tf.gather(rows, places, batch_dims=1)

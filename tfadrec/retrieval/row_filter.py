@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tfadrec.core.door import tf
+from tfadrec.core.growing import append, at_rows, growing
 
 Tensors = Mapping[str, tf.Tensor]
 
@@ -24,9 +25,7 @@ class RowFilter(tf.Module):
     def __init__(self, columns: Mapping[str, np.ndarray]) -> None:
         super().__init__()
         self._columns = {
-            name: tf.Variable(
-                codes, trainable=False, dtype=tf.int32, shape=[None]
-            )
+            name: growing(codes.astype(np.int32))
             for name, codes in columns.items()
         }
 
@@ -56,8 +55,7 @@ class RowFilter(tf.Module):
           columns: int32 [n] by name, of all columns.
         """
         for name, variable in self._columns.items():
-            known = variable.read_value()
-            variable.assign(tf.concat([known, columns[name]], 0))
+            append(variable, columns[name])
 
     def is_set(self, allowed: Tensors) -> tf.Tensor:
         """Whether a request names anything at all.
@@ -84,7 +82,7 @@ class RowFilter(tf.Module):
         batch = tf.shape(next(iter(allowed.values())))[0]
         found = tf.fill([batch, tf.size(rows)], True)
         for name, codes in allowed.items():
-            own = tf.gather(self._columns[name], rows)
+            own = at_rows(self._columns[name], rows)
             # The codes first: a sum along a short last axis is slow.
             named = own == tf.transpose(codes)[:, :, None]  # [A, B, n]
             is_free = ~tf.reduce_any(codes >= 0, axis=1)

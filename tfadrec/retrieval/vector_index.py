@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tfadrec.core.door import tf
+from tfadrec.core.growing import append, at_rows, growing
 from tfadrec.ops import top_rows
 from tfadrec.retrieval.row_filter import RowFilter, Tensors
 
@@ -74,8 +75,8 @@ class VectorIndex(tf.Module):
                 *(_constant(vectors[rows]), _constant(rows)),
             )
             rows = _NOTHING
-        self._vectors = _growing(vectors[rows])
-        self._rows = _growing(rows)
+        self._vectors = growing(vectors[rows])
+        self._rows = growing(rows)
 
     @property
     def probes(self) -> int:
@@ -119,10 +120,8 @@ class VectorIndex(tf.Module):
           vectors: float32 [n, D].
           columns: codes [n] of all columns, where there are some.
         """
-        self._rows.assign(tf.concat([self._rows.read_value(), rows], 0))
-        self._vectors.assign(
-            tf.concat([self._vectors.read_value(), vectors], 0)
-        )
+        append(self._rows, rows)
+        append(self._vectors, vectors)
         self.filter.append(columns)
 
     def remove(self, rows: np.ndarray) -> None:
@@ -192,8 +191,8 @@ class VectorIndex(tf.Module):
 
             def look(start, end):
                 some = places[start:end]
-                rows = tf.gather(lists.rows, some)
-                vectors = tf.gather(lists.vectors, some)
+                rows = at_rows(lists.rows, some)
+                vectors = at_rows(lists.vectors, some)
                 scores = tf.linalg.matvec(vectors, query)
                 scores = tf.where(rows > 0, scores, -np.inf)
                 return scores[None], rows[None]
@@ -229,8 +228,8 @@ class VectorIndex(tf.Module):
         count = tf.minimum(self._probes, tf.size(closeness))
         _, numbers = tf.math.top_k(closeness, count)
         return tf.ragged.range(
-            tf.gather(self._lists.starts, numbers),
-            tf.gather(self._lists.starts, numbers + 1),
+            at_rows(self._lists.starts, numbers),
+            at_rows(self._lists.starts, numbers + 1),
         ).values
 
     def _allowed(self, codes):
@@ -256,8 +255,3 @@ def _batch(allowed):
 
 def _constant(values):
     return tf.Variable(values, trainable=False)
-
-
-def _growing(values):
-    """A variable whose number of rows may change."""
-    return tf.Variable(values, trainable=False, shape=[None, *values.shape[1:]])

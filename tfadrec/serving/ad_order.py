@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
+from tfadrec.core.growing import append, at_rows, growing
 from tfadrec.core.schema import Schema
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.features import decode
 from tfadrec.ops.choose import choose
 from tfadrec.serving.catalogue_column import catalogue_column
-from tfadrec.serving.growing import append, growing
 from tfadrec.serving.request_reader import Specs
 from tfadrec.serving.scorer import Tensors
 
@@ -143,7 +143,7 @@ class AdOrder(tf.Module):
 
     def bids(self, rows: tf.Tensor) -> tf.Tensor:
         """What a click on ads is worth, float32 [...], of their rows [...]."""
-        return tf.gather(self._bids, rows)
+        return at_rows(self._bids, rows)
 
     def choose(
         self,
@@ -155,10 +155,10 @@ class AdOrder(tf.Module):
         """See `ops.choose.choose`, whose `worth` is of the ads `rows`."""
         choice = {}
         if self._units is not None:
-            units = tf.cast(tf.gather(self._units, rows), tf.float32)
+            units = tf.cast(at_rows(self._units, rows), tf.float32)
             choice = {"units": units / _SCALE, "diversity": request[DIVERSITY]}
         caps = [
-            (tf.gather(codes, rows), request[CAP + name])
+            (at_rows(codes, rows), request[CAP + name])
             for name, codes in self._groups.items()
         ]
         return choose(worth, count, caps=caps, **choice)

@@ -1,6 +1,6 @@
 """Candidates for users: their vectors, and an index of the ads'."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.dataset import Dataset
+from tfadrec.ops.refit import refit
 from tfadrec.retrieval import build_index
 from tfadrec.serving.catalogue_column import catalogue_column
 from tfadrec.serving.readers.codes import Codes
@@ -119,6 +120,49 @@ class Finder(tf.Module):
           and -inf where no more are left.
         """
         users = self.vectors.users(request, side)
+        return self._search(users, request, unwanted, k)
+
+    def find_and_rank(
+        self,
+        request: Mapping[str, tf.Tensor],
+        side: UserSide,
+        unwanted: tf.Tensor,
+        k: int,
+        rank: Callable[[tf.Tensor], Tensors],
+        ordered: str,
+    ) -> tuple[tf.Tensor, Tensors]:
+        """Ads that a ranker likes, and what it says of them.
+
+        Half of them have the largest inner products with a user's vector. What
+        the ranker says of these corrects the vector, see `ops.refit`, by which
+        the other half is found.
+
+        Args:
+          request: see `find`.
+          side: see `find`.
+          unwanted: see `find`.
+          k: how many, >= 1.
+          rank: rows int32 [B, n] to logits by name, float32 [B, n].
+          ordered: the name of the logits that ads are ordered by.
+
+        Returns:
+          int32 [B, k] distinct rows, row 0 in places that are left over, and
+          their logits, float32 [B, k].
+        """
+        users = self.vectors.users(request, side)
+        first, _ = self._search(users, request, unwanted, k - k // 2)
+        said = rank(first)
+        users = refit(
+            users, self.vectors.of_rows(first), said[ordered], first > 0
+        )
+        known = tf.concat([unwanted, first], axis=1)
+        second, _ = self._search(users, request, known, k // 2)
+        more = rank(second)
+        logits = {n: tf.concat([said[n], more[n]], axis=1) for n in said}
+        return tf.concat([first, second], axis=1), logits
+
+    def _search(self, users, request, unwanted, k):
+        """See `find`; by users' vectors [B, D]."""
         allowed = {}
         for name, codes in self._codes.items():
             texts = request[ALLOW + name]

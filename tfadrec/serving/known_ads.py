@@ -1,14 +1,16 @@
 """The ads of a bundle, which are encoded already, and those of a request."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
 from tfadrec.core.door import tf
-from tfadrec.serving.growing import append, growing
+from tfadrec.core.growing import append, at_rows, growing
 
 #: Ids [B, M] of ads that a request brings along, and the tower's dict for them.
 NewAds = tuple[tf.Tensor, Mapping[str, tf.Tensor]]
+#: The sum of an ad's fields, which is not kept beside them.
+_SUM, _FIELDS = "vector", "fields"
 
 
 class KnownAds(tf.Module):
@@ -21,7 +23,8 @@ class KnownAds(tf.Module):
       ad_ids: [N] distinct ids.
       tables: arrays [N + 1, ...] by the names of the tower's parts, row 0 that
         of the unknown ad; each is taken out of the dict when it is read, so
-        that a large catalogue is not held twice.
+        that a large catalogue is not held twice. `vector` is the sum of
+        `fields`, and is not read.
     """
 
     def __init__(
@@ -34,11 +37,12 @@ class KnownAds(tf.Module):
         ids = tf.constant(
             np.concatenate([nothing, ad_ids]).tolist(), self.id_type
         )
-        self.ids = growing(ids)
+        self._ids = growing(ids)
         keys = _keys(ids).numpy()
         # Row 0 last, where an ad is called as the unknown one.
         order = np.lexsort((-np.arange(len(keys)), keys)).astype(np.int32)
         self._keys, self._rows = growing(keys[order]), growing(order)
+        tables.pop(_SUM, None)
         self._encoded = {
             name: growing(tables.pop(name)) for name in list(tables)
         }
@@ -46,8 +50,6 @@ class KnownAds(tf.Module):
     @property
     def num_rows(self) -> tf.Tensor:
         """N + 1, the unknown ad's row 0 included, int32."""
-        # Of what is never gathered from: where that is done, reading a variable
-        # makes a copy, which for a million texts takes ten milliseconds.
         return tf.size(self._keys.read_value())
 
     def append(
@@ -64,7 +66,7 @@ class KnownAds(tf.Module):
         order = tf.argsort(keys, stable=True)
         self._rows.assign(tf.gather(tf.concat([self._rows, rows], 0), order))
         self._keys.assign(tf.gather(keys, order))
-        append(self.ids, ids)
+        append(self._ids, ids)
         for name, table in self._encoded.items():
             append(table, parts[name])
         return rows
@@ -72,28 +74,31 @@ class KnownAds(tf.Module):
     @property
     def parts(self) -> tuple[str, ...]:
         """What is known of an ad."""
-        return tuple(self._encoded)
+        return (_SUM, *self._encoded)
 
     @property
     def width(self) -> int:
         """D of the vectors."""
-        return self._encoded["vector"].shape[-1]
+        return self._encoded[_FIELDS].shape[-1]
 
     def rows(self, ids: tf.Tensor) -> tf.Tensor:
         """Raw ids [...] to rows, int32 [...], 0 where unknown."""
         flat = tf.reshape(ids, [-1])
         places = tf.searchsorted(self._keys.read_value(), _keys(flat))
-        last = tf.size(self._keys) - 1
-        rows = tf.gather(self._rows, tf.minimum(places, last))
-        rows = tf.where(tf.gather(self.ids, rows) == flat, rows, 0)
+        rows = at_rows(self._rows, tf.minimum(places, self.num_rows - 1))
+        rows = tf.where(self.ids_of(rows) == flat, rows, 0)
         return tf.reshape(rows, tf.shape(ids))
+
+    def ids_of(self, rows: tf.Tensor) -> tf.Tensor:
+        """Raw ids [...] of rows [...]; the empty id, "" or -1, of row 0."""
+        return at_rows(self._ids, rows)
 
     def of_rows(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
         """All that is known of rows [...]."""
-        return {k: tf.gather(v, rows) for k, v in self._encoded.items()}
+        return _with_sum(self._kept(rows, self.parts), self.parts)
 
     def of_ids(
-        self, ids: tf.Tensor, parts: Iterable[str], new: NewAds | None = None
+        self, ids: tf.Tensor, parts: Collection[str], new: NewAds | None = None
     ) -> dict[str, tf.Tensor]:
         """What is known of ads, from the catalogue or of new ones.
 
@@ -106,9 +111,9 @@ class KnownAds(tf.Module):
           Tensors [B, n, ...] by name.
         """
         rows = self.rows(ids)
-        found = {key: tf.gather(self._encoded[key], rows) for key in parts}
+        found = self._kept(rows, parts)
         if new is None:
-            return found
+            return _with_sum(found, parts)
         new_ids, encoded = new
         # Place M is that of no new ad.
         is_new = (ids[:, :, None] == new_ids[:, None, :]) & (rows == 0)[
@@ -127,7 +132,19 @@ class KnownAds(tf.Module):
             other = tf.gather(tf.pad(encoded[key], pad), place, batch_dims=1)
             shape = tf.concat([tf.shape(place), [1] * behind], 0)
             found[key] = tf.where(tf.reshape(is_known, shape), values, other)
-        return found
+        return _with_sum(found, parts)
+
+    def _kept(self, rows, parts):
+        """What there are tables of, for these parts."""
+        names = {_FIELDS if name == _SUM else name for name in parts}
+        return {key: at_rows(self._encoded[key], rows) for key in sorted(names)}
+
+
+def _with_sum(found, parts):
+    """The parts that are asked for, of those that are kept."""
+    if _SUM in parts:
+        found = {**found, _SUM: tf.reduce_sum(found[_FIELDS], axis=-2)}
+    return {name: found[name] for name in parts}
 
 
 def _keys(ids: tf.Tensor) -> tf.Tensor:

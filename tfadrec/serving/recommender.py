@@ -75,11 +75,12 @@ class Recommender(tf.Module):
         k = self._number(k)
         if self._finder is None:
             found = self._best_of_all(rank, unwanted, k)
+            logits = rank(found)
         else:
-            found, _ = self._finder.find(
-                request, (inputs, history), unwanted, self._candidates
+            found, logits = self._finder.find_and_rank(
+                *(request, (inputs, history), unwanted, self._candidates),
+                *(rank, self._scorer.ordered),
             )
-        logits = rank(found)
         worth = tf.where(found > 0, self._worth(logits, found), -np.inf)
         return self._chosen(
             request, found, worth, k, self._scorer.answer(logits)
@@ -118,7 +119,7 @@ class Recommender(tf.Module):
             places, is_there = best_ads.best(worth, k)
         rows = tf.where(is_there, _at(places, rows), 0)
         return {
-            "ad_ids": tf.gather(self._ads.ids, rows),
+            "ad_ids": self._ads.ids_of(rows),
             **best_ads.blank(_all_at(places, answer), is_there),
         }
 
@@ -149,7 +150,7 @@ class Recommender(tf.Module):
         is_there = (rows > 0) & (tf.range(tf.shape(rows)[1]) < k[:, None])
         rows = tf.where(is_there, rows, 0)
         return {
-            "ad_ids": tf.gather(self._ads.ids, rows),
+            "ad_ids": self._ads.ids_of(rows),
             "scores": tf.where(is_there, scores, -np.inf),
         }
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
+from tfadrec.core.growing import at_rows
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.dataset import Dataset
 from tfadrec.models import AdRetriever
@@ -31,6 +32,9 @@ class Vectors(Protocol):
 
     def ads(self, parts: Tensors) -> tf.Tensor:
         """Those of ads, float32 [n, D], from the ranker's ad tower's dict."""
+
+    def of_rows(self, rows: tf.Tensor) -> tf.Tensor:
+        """Those of the bundle's ads, float32 [..., D], by rows int32 [...]."""
 
     def users(
         self, request: Mapping[str, tf.Tensor], side: UserSide
@@ -62,27 +66,31 @@ class TowerVectors(tf.Module):
         self._retriever = Untracked(retriever)
         self._scorer = scorer
         tables = catalogue_tables(retriever, more)
-        self._biases = Untracked(tables["bias"].astype(np.float32))
-        self._history = tf.Variable(
-            tables["vector"].astype(np.float32), trainable=False
+        with_bias = [tables["vector"], tables["bias"][:, None]]
+        self._vectors = tf.Variable(
+            np.concatenate(with_bias, axis=1).astype(np.float32),
+            trainable=False,
         )
 
     def catalogue(self) -> np.ndarray:
         """See `Vectors`."""
-        biases = self._biases.value[:, None]
-        return np.concatenate([self._history.numpy(), biases], axis=1)
+        return self._vectors.numpy()
 
     def ads(self, parts: Tensors) -> tf.Tensor:
         """Not of the ranker's: a retriever has an ad tower of its own."""
         raise NotImplementedError
+
+    def of_rows(self, rows: tf.Tensor) -> tf.Tensor:
+        """See `Vectors`."""
+        return at_rows(self._vectors, rows)
 
     def users(
         self, request: Mapping[str, tf.Tensor], side: UserSide
     ) -> tf.Tensor:
         """See `Vectors`."""
         inputs, ids = self._scorer.requests.read_user(request)
-        rows = self._scorer.ads.rows(ids)
-        history = {"vector": tf.gather(self._history, rows)}
+        vectors = self.of_rows(self._scorer.ads.rows(ids))
+        history = {"vector": vectors[..., :-1]}
         return self._retriever.value.user_vectors(inputs, history)
 
 
@@ -114,6 +122,14 @@ class RankerVectors(tf.Module):
     def ads(self, parts: Tensors) -> tf.Tensor:
         """See `Vectors`."""
         return self._vectors.ads(ad_features(parts))
+
+    def of_rows(self, rows: tf.Tensor) -> tf.Tensor:
+        """See `Vectors`."""
+        # Encoded again: a table by row would take the memory of the index.
+        flat = tf.reshape(rows, [-1])
+        vectors = self.ads(self._scorer.ads.of_rows(flat))
+        shape = tf.concat([tf.shape(rows), tf.shape(vectors)[1:]], 0)
+        return tf.reshape(vectors, shape)
 
 
 def check_sizes(retriever: AdRetriever, dataset: Dataset) -> None:

@@ -1,11 +1,22 @@
 """Tables by row of the catalogue, to which rows may be added."""
 
+import numpy as np
+
 from tfadrec.core.door import tf
 
 
-def growing(values: tf.Tensor) -> tf.Variable:
+def growing(values: tf.Tensor | np.ndarray) -> tf.Variable:
     """A variable [n, ...] whose number of rows may change."""
     return tf.Variable(values, trainable=False, shape=[None, *values.shape[1:]])
+
+
+def at_rows(table: tf.Variable, rows: tf.Tensor) -> tf.Tensor:
+    """Rows [...] of a table, [..., ...].
+
+    Where a variable itself is gathered from, TensorFlow copies all of it each
+    time that it is read or assigned after that. Its value is never copied.
+    """
+    return tf.gather(table.read_value(), rows)
 
 
 def append(table: tf.Variable, values: tf.Tensor) -> None:
