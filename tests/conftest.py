@@ -5,8 +5,12 @@ import os
 import pathlib
 import sys
 
-import hypothesis
 import pytest
+
+# Where the shell says that no bytecode is kept, each process that tests begin
+# would compile the package anew, and each run all tests.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # XLA's kernels are run once here, and need not be fast.
 os.environ.setdefault(
@@ -17,6 +21,8 @@ os.environ.setdefault(
 
 # Modules and graphs are many objects, and few of them are garbage.
 gc.set_threshold(20_000, 10, 10)
+
+import hypothesis  # noqa: E402  (its bytecode is kept, too)
 
 import tfadrec  # noqa: F401, E402  (chooses the Keras flavour before TensorFlow)
 
