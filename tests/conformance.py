@@ -42,7 +42,7 @@ class Case:
 
 
 def check(case: Case, *, compiled: bool = True) -> None:
-    """Every check of this file but those of what is saved.
+    """The checks of every run: all but those of what is saved, and bfloat16.
 
     Args:
       case: of the layer.
@@ -51,19 +51,31 @@ def check(case: Case, *, compiled: bool = True) -> None:
     layer, expected = _made(case)
     inputs = case.inputs(5, 4)
     _check_config(case, layer, inputs, expected)
-    traced = _check_sizes(case, layer, expected)
+    _check_sizes(case, layer, expected)
     _check_padding(case, layer, inputs, expected)
     _check_gradients(case, layer, inputs)
     _check_names_and_values(case, layer)
     if compiled:
-        _check_xla(traced, inputs, expected)
-    _check_precision(case, layer, expected)
+        _check_xla(layer, inputs, expected)
+    # What a layer hands on to its parts, and what float16 cannot hold.
+    given = _made(case, dtype="mixed_float16")
+    _check_precision(case, expected, "mixed_float16", given)
+
+
+def check_policies(case: Case) -> None:
+    """Under a global policy, and where one layer is given another one."""
+    _, expected = _made(case)
+    with _global_policy("mixed_float16"):
+        under = _made(case)
+    _check_precision(case, expected, "mixed_float16", under)
+    given = _made(case, dtype="mixed_bfloat16")
+    _check_precision(case, expected, "mixed_bfloat16", given)
 
 
 def check_compiled(case: Case) -> None:
     """That of XLA alone."""
     layer, expected = _made(case)
-    _check_xla(_traced(case, layer), case.inputs(5, 4), expected)
+    _check_xla(layer, case.inputs(5, 4), expected)
 
 
 def check_saved(
@@ -124,13 +136,6 @@ def _build(case, layer):
         built(layer, shapes)
 
 
-def _traced(case, layer):
-    """Its graph for any batch size and length."""
-    return tf.function(
-        lambda inputs: layer(inputs), input_signature=[case.specs]
-    )
-
-
 def _spread(layer):
     """Makes weights that start at zero, or alike, matter."""
     random = np.random.default_rng(1)
@@ -186,7 +191,9 @@ def _check_config(case, layer, inputs, expected):
 
 def _check_sizes(case, layer, expected):
     """One traced graph serves every batch size and length, also none."""
-    function = _traced(case, layer)
+    function = tf.function(
+        lambda inputs: layer(inputs), input_signature=[case.specs]
+    )
     for batch, time in ((5, 4), (1, 7), (3, 0), (0, 2)):
         inputs = case.inputs(batch, time)
         outputs = outputs_of(function, inputs)
@@ -196,7 +203,6 @@ def _check_sizes(case, layer, expected):
         for output in outputs:
             assert np.isfinite(output).all(), (batch, time)
     assert function.experimental_get_tracing_count() == 1
-    return function
 
 
 def _check_padding(case, layer, inputs, expected):
@@ -258,38 +264,29 @@ def _check_names_and_values(case, layer):
         np.testing.assert_array_equal(one.numpy(), two.numpy())
 
 
-def _check_xla(traced, inputs, expected):
-    """The graph for all sizes, compiled for those of the inputs."""
-    compiled = tf.function(lambda inputs: traced(inputs), jit_compile=True)
+def _check_xla(layer, inputs, expected):
+    compiled = tf.function(lambda inputs: layer(inputs), jit_compile=True)
     _assert_close(outputs_of(compiled, inputs), expected, atol=1e-4)
 
 
-def _check_precision(case, layer, expected):
-    """Under a global policy, and where one layer is given a policy.
-
-    Parts follow either policy for the same reason, so each is tried one way.
-    """
-    with _global_policy("mixed_float16"):
-        under = _made(case)
-    given = _made(case, dtype="mixed_bfloat16")
-    tried = {"mixed_float16": under, "mixed_bfloat16": given}
-    for policy, (other, outputs) in tried.items():
-        for part in _parts(other):
-            if isinstance(part, keras.metrics.Metric):
-                continue
-            is_float32 = re.fullmatch(case.float32, part.name)
-            wanted = "float32" if is_float32 else policy
-            assert part.dtype_policy.name == wanted, (part.name, wanted)
-        assert {
-            variable.dtype.name
-            for variable in other.weights
-            if variable.dtype.is_floating
-        } <= {"float32"}
-        for one, two in zip(other.weights, layer.weights, strict=True):
-            np.testing.assert_array_equal(one.numpy(), two.numpy())
-        for one, two in zip(outputs, expected, strict=True):
-            limit = POLICIES[policy] * max(1, np.abs(two).max(initial=0))
-            np.testing.assert_allclose(one, two, atol=limit, rtol=0)
+def _check_precision(case, expected, policy, made):
+    """Of the same layer under a policy, and what it gave."""
+    other, outputs = made
+    for part in _parts(other):
+        if isinstance(part, keras.metrics.Metric):
+            continue
+        is_float32 = re.fullmatch(case.float32, part.name)
+        wanted = "float32" if is_float32 else policy
+        assert part.dtype_policy.name == wanted, (part.name, wanted)
+    assert {
+        variable.dtype.name
+        for variable in other.weights
+        if variable.dtype.is_floating
+    } <= {"float32"}
+    # Of the same seed: the weights are the same.
+    for one, two in zip(outputs, expected, strict=True):
+        limit = POLICIES[policy] * max(1, np.abs(two).max(initial=0))
+        np.testing.assert_allclose(one, two, atol=limit, rtol=0)
 
 
 @contextlib.contextmanager
