@@ -42,29 +42,40 @@ class Case:
 
 
 def check(case: Case, *, compiled: bool = True) -> None:
-    """Every check of this file but those of what is saved.
+    """The checks of every run: all but those of what is saved, and bfloat16.
 
     Args:
       case: of the layer.
       compiled: whether XLA's answers are compared, too.
     """
-    layer = _made(case)
+    layer, expected = _made(case)
     inputs = case.inputs(5, 4)
-    expected = outputs_of(layer, inputs)
     _check_config(case, layer, inputs, expected)
     _check_sizes(case, layer, expected)
     _check_padding(case, layer, inputs, expected)
     _check_gradients(case, layer, inputs)
-    _check_names_and_values(case, layer, inputs)
+    _check_names_and_values(case, layer)
     if compiled:
-        _check_xla(case, layer, inputs, expected)
-    _check_precision(case, layer, inputs, expected)
+        _check_xla(layer, inputs, expected)
+    # What a layer hands on to its parts, and what float16 cannot hold.
+    given = _made(case, dtype="mixed_float16")
+    _check_precision(case, expected, "mixed_float16", given)
+
+
+def check_policies(case: Case) -> None:
+    """Under a global policy, and where one layer is given another one."""
+    _, expected = _made(case)
+    with _global_policy("mixed_float16"):
+        under = _made(case)
+    _check_precision(case, expected, "mixed_float16", under)
+    given = _made(case, dtype="mixed_bfloat16")
+    _check_precision(case, expected, "mixed_bfloat16", given)
 
 
 def check_compiled(case: Case) -> None:
     """That of XLA alone."""
-    layer, inputs = _made(case), case.inputs(5, 4)
-    _check_xla(case, layer, inputs, outputs_of(layer, inputs))
+    layer, expected = _made(case)
+    _check_xla(layer, case.inputs(5, 4), expected)
 
 
 def check_saved(
@@ -99,7 +110,7 @@ def check_saved(
 
 def model_of(case: Case) -> keras.Model:
     """The case's layer, with weights that matter, as a model of its own."""
-    layer = _made(case)
+    layer, _ = _made(case)
     _spread(layer)
     if isinstance(layer, keras.Model):
         return layer
@@ -109,11 +120,20 @@ def model_of(case: Case) -> keras.Model:
     return keras.Model(inputs, layer(inputs))
 
 
-def _made(case, seed=0, **kwargs):
-    keras.utils.set_random_seed(seed)
+def _made(case, **kwargs):
+    """The layer, built by a call of it, and what that call gave."""
+    keras.utils.set_random_seed(0)
     layer = case.make(name="layer", **kwargs)
-    layer(_tensors(case.inputs(5, 4)))
-    return layer
+    return layer, outputs_of(layer, case.inputs(5, 4))
+
+
+def _build(case, layer):
+    """By its shapes alone."""
+    shapes = tf.nest.map_structure(lambda spec: spec.shape, case.specs)
+    if isinstance(layer, keras.Model):
+        layer.build(shapes)
+    else:
+        built(layer, shapes)
 
 
 def _spread(layer):
@@ -162,7 +182,7 @@ def _check_config(case, layer, inputs, expected):
     text = json.dumps(config)
     other = kind.from_config(json.loads(text))
     assert json.dumps(other.get_config()) == text
-    other(_tensors(inputs))
+    _build(case, other)
     other.set_weights(layer.get_weights())
     _assert_close(outputs_of(other, inputs), expected)
     serialized = keras.saving.serialize_keras_object(layer)
@@ -233,51 +253,40 @@ def _check_gradients(case, layer, inputs):
     layer.set_weights(before)
 
 
-def _check_names_and_values(case, layer, inputs):
+def _check_names_and_values(case, layer):
     names = [variable.name for variable in layer.weights]
     assert len(set(names)) == len(names), names
     keras.utils.set_random_seed(0)
     other = case.make(name="layer")
-    shapes = tf.nest.map_structure(lambda spec: spec.shape, case.specs)
-    if isinstance(other, keras.Model):
-        other.build(shapes)
-    else:
-        built(other, shapes)
+    _build(case, other)
     assert weight_names(other) == weight_names(layer)
     for one, two in zip(other.weights, layer.weights, strict=True):
         np.testing.assert_array_equal(one.numpy(), two.numpy())
 
 
-def _check_xla(case, layer, inputs, expected):
+def _check_xla(layer, inputs, expected):
     compiled = tf.function(lambda inputs: layer(inputs), jit_compile=True)
     _assert_close(outputs_of(compiled, inputs), expected, atol=1e-4)
 
 
-def _check_precision(case, layer, inputs, expected):
-    """Under a global policy, and where one layer is given a policy.
-
-    Parts follow either policy for the same reason, so each is tried one way.
-    """
-    with _global_policy("mixed_float16"):
-        under = _made(case)
-    given = _made(case, dtype="mixed_bfloat16")
-    for policy, other in (("mixed_float16", under), ("mixed_bfloat16", given)):
-        for part in _parts(other):
-            if isinstance(part, keras.metrics.Metric):
-                continue
-            is_float32 = re.fullmatch(case.float32, part.name)
-            wanted = "float32" if is_float32 else policy
-            assert part.dtype_policy.name == wanted, (part.name, wanted)
-        assert {
-            variable.dtype.name
-            for variable in other.weights
-            if variable.dtype.is_floating
-        } <= {"float32"}
-        other.set_weights(layer.get_weights())
-        outputs = outputs_of(other, inputs)
-        for one, two in zip(outputs, expected, strict=True):
-            limit = POLICIES[policy] * max(1, np.abs(two).max(initial=0))
-            np.testing.assert_allclose(one, two, atol=limit, rtol=0)
+def _check_precision(case, expected, policy, made):
+    """Of the same layer under a policy, and what it gave."""
+    other, outputs = made
+    for part in _parts(other):
+        if isinstance(part, keras.metrics.Metric):
+            continue
+        is_float32 = re.fullmatch(case.float32, part.name)
+        wanted = "float32" if is_float32 else policy
+        assert part.dtype_policy.name == wanted, (part.name, wanted)
+    assert {
+        variable.dtype.name
+        for variable in other.weights
+        if variable.dtype.is_floating
+    } <= {"float32"}
+    # Of the same seed: the weights are the same.
+    for one, two in zip(outputs, expected, strict=True):
+        limit = POLICIES[policy] * max(1, np.abs(two).max(initial=0))
+        np.testing.assert_allclose(one, two, atol=limit, rtol=0)
 
 
 @contextlib.contextmanager

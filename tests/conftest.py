@@ -5,8 +5,12 @@ import os
 import pathlib
 import sys
 
-import hypothesis
 import pytest
+
+# Where the shell says that no bytecode is kept, each process that tests begin
+# would compile the package anew, and each run all tests.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # XLA's kernels are run once here, and need not be fast.
 os.environ.setdefault(
@@ -17,6 +21,8 @@ os.environ.setdefault(
 
 # Modules and graphs are many objects, and few of them are garbage.
 gc.set_threshold(20_000, 10, 10)
+
+import hypothesis  # noqa: E402  (its bytecode is kept, too)
 
 import tfadrec  # noqa: F401, E402  (chooses the Keras flavour before TensorFlow)
 
@@ -48,6 +54,10 @@ def pytest_collection_finish(session):
     convert it takes seconds in each process. The processes that tests begin
     do convert: a trial of `tests/tuning/test_processes.py` a training, and the
     slow `test_conformance.test_reload_in_a_fresh_process` every layer.
+
+    TensorFlow does not optimise graphs, of which most run once or twice. The
+    processes that tests begin do: those that serve and replay bundles, and
+    `tests/test_precision.py`.
     """
     gc.freeze()
     if session.items and "tensorflow" in sys.modules:
@@ -55,6 +65,9 @@ def pytest_collection_finish(session):
 
         rule = config.DoNotConvert("tfadrec")
         config.CONVERSION_RULES = (rule, *config.CONVERSION_RULES)
+        sys.modules["tensorflow"].config.optimizer.set_experimental_options(
+            {"disable_meta_optimizer": True}
+        )
 
 
 def pytest_xdist_make_scheduler(config, log):

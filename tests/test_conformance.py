@@ -75,6 +75,18 @@ def test_compiled(name):
     conformance.check_compiled(CASES[name])
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_policies(name):
+    """In the default run, `check` gives each layer float16.
+
+    bfloat16 is that of `test_half_precision_is_served`, whose ranker has every
+    kind of feature, and of `tests/test_precision.py`: there policies are
+    global.
+    """
+    conformance.check_policies(CASES[name])
+
+
 @functools.cache
 def model(name):
     """It is saved in both formats."""

@@ -98,7 +98,8 @@ def call(*arguments):
 def whole(request):
     """Whether every signature is exported, and rows are replayed.
 
-    `test_a_bundle_with_every_feature` does both always.
+    `tests/serving/test_bundle.py` and `test_a_bundle_with_every_feature` always
+    do.
     """
     if request.param:
         request.getfixturevalue("few_calls")

@@ -127,7 +127,24 @@ def test_a_bundle_that_reads_padding_is_refused(few_calls, tmp_path):
     assert not (tmp_path / "1/parity.json").exists()
 
 
+def test_a_process_that_ends_with_an_error_is_told(tmp_path, monkeypatch):
+    """By its last line. The slow test is of TensorFlow's own."""
+    script = tmp_path / "replay.py"
+    script.write_text("raise OSError('is no model')")
+    monkeypatch.setattr(parity, "_SCRIPT", script)
+    world = worlds.numbers()
+    with pytest.raises(
+        TfadrecError,
+        match=r"only TensorFlow is installed\. Received: OSError: is no model",
+    ):
+        parity.check_parity(
+            world.ranker, world.dataset, tmp_path, world.reader, {}
+        )
+
+
+@pytest.mark.slow
 def test_a_bundle_that_does_not_load_is_refused(tmp_path):
+    """In the default run, the test above is of any error in that process."""
     shutil.copytree(worlds.bundle("words") / "1", tmp_path / "1")
     (tmp_path / "1/saved_model.pb").write_bytes(b"not a model")
     world = worlds.words()

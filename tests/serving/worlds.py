@@ -24,6 +24,7 @@ from tfadrec.data import sources
 from tfadrec.data.copy.train_tokenizer import train_tokenizer
 from tfadrec.serving import parity
 from tfadrec.serving.ranking_service import _METHODS as METHODS
+from tfadrec.serving.warm_up import write_warm_up
 
 NUM_ADS = 1100
 SIGNATURES = [
@@ -33,6 +34,8 @@ SIGNATURES = [
     "recommend_from",
     "serve_examples",
 ]
+#: What the replay of an export asks and times.
+REPLAYED = ("serving_default", "score_slate", "score_new_ads")
 
 
 @functools.cache
@@ -169,7 +172,8 @@ def _served(dataset, config, tokenizer=None, encoder=None):
 def exported(name, replayed):
     """The folder of versions of a world, and its replay's answers."""
     kind = "replayed" if replayed else "plain"
-    return export(of(name), small.folder() / kind / name, replayed)
+    names = REPLAYED if name == "shop" else None
+    return export(of(name), small.folder() / kind / name, replayed, names)
 
 
 def of(name):
@@ -177,14 +181,20 @@ def of(name):
     return {"words": words, "numbers": numbers, "shop": shop.shop}[name]()
 
 
-def export(world, path, replayed=True):
+def export(world, path, replayed=True, names=None):
     """Exports a world; `path`, and what the replay of its rows answered.
 
     Its service is the world's, which is traced already, and its latencies are
     those of one call. Without the replay, which takes ten seconds and more of a
-    processor, there are no answers.
+    processor, there are no answers. To save a signature and to load it takes a
+    second and more: `names` are those that the bundle has, all by default.
     """
     replay, answered = parity._replay, [None]
+    signatures = {k: world.signatures[k] for k in names or world.signatures}
+
+    def warm_up(folder, model, traced, requests):
+        asked = [each for each in requests if each[0] in traced]
+        write_warm_up(folder, model, traced, asked)
 
     def recorded(*arguments):
         answered.append(replay(*arguments))
@@ -193,8 +203,9 @@ def export(world, path, replayed=True):
     module = "tfadrec.serving.bundle"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            f"{module}.RankingService.signatures", lambda _: world.signatures
+            f"{module}.RankingService.signatures", lambda _: signatures
         )
+        patch.setattr(f"{module}.write_warm_up", warm_up)
         patch.setattr(
             f"{module}.RankingService", lambda *_, **__: world.service
         )

@@ -322,8 +322,12 @@ def test_a_folder_that_is_no_model(tmp_path):
     )
     with pytest.raises(InputError, match=r"is for .* bert. Received: 't5'"):
         pretrain(tmp_path / "out", model=folder)
+    weights = tiny_models.torch_layout(tiny_models.reference("gpt2"))
+    folder = tiny_models.write_model(
+        tmp_path / "gpt2", weights, config=tiny_models.GPT2
+    )
     with pytest.raises(InputError, match=r"is for .* bert. Received: 'gpt2'"):
-        pretrain(tmp_path / "out", model=done("causal").folder)
+        pretrain(tmp_path / "out", model=folder)
     assert not (tmp_path / "out").exists()
 
 

@@ -146,6 +146,16 @@ class RankingModel(tfrs.models.Model):
             )
         return super().fit(*args, **kwargs)
 
+    def make_train_function(self, force=False):
+        """As of any Keras model; the optimizer has its variables before.
+
+        TensorFlow traces a step that makes variables a second time.
+        """
+        new = isinstance(self.optimizer, keras.optimizers.Optimizer)
+        if self.built and new:
+            self.optimizer.build(self.trainable_variables)
+        return super().make_train_function(force)
+
     def _check_tasks(self, what, given):
         unknown = sorted(set(given) - set(self.tasks))
         if unknown:

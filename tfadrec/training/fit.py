@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.ranges import Index, Rows, Steps
 from tfadrec.core.takes import takes
@@ -189,13 +190,15 @@ def fit_in(
         model.build()
     check_compiled(model)
     watch = _Watch()
+    # Made once, and not with a copy of the histories at the end of each epoch.
+    rows = None if valid is None else valid.batches(PREDICT_BATCH)
     history = run_epochs(
         folder,
         model,
         lambda first: train.batches(
             batch_size, by=by, seed=seed, first_step=first
         ),
-        lambda: _measure(model, valid, watch),
+        lambda: _measure(model, valid, rows, watch),
         steps=steps,
         epochs=epochs,
         until=until,
@@ -216,13 +219,16 @@ def fit_in(
 
 
 def _measure(
-    model: RankingModel, valid: Dataset | None, watch: "_Watch"
+    model: RankingModel,
+    valid: Dataset | None,
+    batches: tf.data.Dataset | None,
+    watch: "_Watch",
 ) -> dict[str, float]:
     """The metrics of validation rows; the first task's without its name."""
     measured: dict[str, float] = {}
     if valid is None:
         return measured
-    predicted = model.predict(valid.batches(PREDICT_BATCH))
+    predicted = model.predict(batches)
     rows = valid.impressions
     for task in model.tasks:
         labels, values = rows.labels[task], predicted[task]
