@@ -27,28 +27,36 @@ class _Chunks(Protocol):
 Column: TypeAlias = pa.Array | pa.ChunkedArray | _Chunks
 
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
-#: Dots between groups of three digits, and perhaps decimals after a comma.
-_GROUPED = r"^\s*[+-]?[0-9]{1,3}(\.[0-9]{3})+(,[0-9]*)?\s*$"
+#: Dots between groups of three digits, and perhaps decimals after a comma. No
+#: group stands after a leading zero: 0.125 has decimals.
+_GROUPED = r"^\s*[+-]?[1-9][0-9]{0,2}(\.[0-9]{3})+(,[0-9]*)?\s*$"
 _WITH_COMMA = r"^\s*[+-]?[0-9]*,[0-9]*([eE][+-]?[0-9]+)?\s*$"
 
 
 def as_text(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     """Any plain column as strings, a missing value as the empty one.
 
+    Each value is spelled by itself, whatever else the column holds: 1.0 as 1,
+    and a float that is no number as missing.
+
     Raises:
       InputError: where the column holds lists or other nested values.
     """
     require_plain(column.type)
     if pa.types.is_floating(column.type):
-        # Ids that once met a missing value come as 17850.0.
-        values = column.to_numpy().astype(np.float64)
-        if np.array_equal(values, np.floor(values), equal_nan=True) and (
-            np.nanmax(np.abs(values), initial=0) < 2**53
-        ):
-            column = pa.array(
-                np.nan_to_num(values).astype(np.int64), mask=np.isnan(values)
-            )
+        return _floats_as_text(as_array(column))
     return as_array(pc.fill_null(_cast(column, pa.string()), ""))
+
+
+def _floats_as_text(column: pa.Array) -> pa.Array:
+    # Ids that once met a missing value come as 17850.0.
+    values = column.to_numpy(zero_copy_only=False).astype(np.float64)
+    whole = (np.abs(values) < 2**53) & (values == np.floor(values))
+    integers = pa.array(np.where(whole, values, 0).astype(np.int64))
+    text = integers.cast(pa.string())
+    if not whole.all():
+        text = pc.if_else(pa.array(whole), text, _cast(column, pa.string()))
+    return pc.if_else(pa.array(np.isnan(values)), "", text)
 
 
 def as_integers(text: pa.Array) -> pa.Array:
@@ -124,12 +132,12 @@ def as_lists(
       InputError: where the column holds other nested values.
     """
     if is_list(column.type):
-        require_plain(column.type.value_type)
-        values = as_array(_cast(column, pa.list_(pa.string())))
+        values = as_array(column.cast(pa.list_(column.type.value_type)))
+        filled = as_text(values.flatten())
     else:
         values = _lists_of_text(as_text(column), separator, maps)
+        filled = pc.fill_null(values.flatten(), "")
     lengths = as_array(pc.fill_null(pc.list_value_length(values), 0))
-    filled = pc.fill_null(values.flatten(), "")
     if stripped and not is_list(column.type):
         filled = pc.utf8_trim_whitespace(filled)
     real = as_mask(pc.not_equal(filled, ""))

@@ -141,6 +141,42 @@ class DatasetFiles:
         except (OSError, pa.ArrowException) as error:
             raise self._unreadable(file, error) from error
 
+    def columns(self, name: str) -> pa.Schema:
+        """The columns of a table and their types.
+
+        Only the end of its file is read, so it is compared by its size alone.
+
+        Raises:
+          InputError: where it cannot be read.
+        """
+        file = f"{name}.parquet"
+        path = f"{self._folder}/{file}"
+        require_files(self._filesystem, self._info(file), path)
+        try:
+            parts = pq.ParquetDataset(path, filesystem=self._filesystem)
+            return parts.schema
+        except (OSError, pa.ArrowException) as error:
+            raise self._unreadable(file, error) from error
+
+    def label_types(self) -> dict[str, str]:
+        """Each label -> `binary` or `real`, as its column tells.
+
+        Raises:
+          InputError: where the impressions cannot be read, or lack a label.
+        """
+        columns = self.columns("impressions")
+        labels = self.schema().labels
+        for label in labels:
+            if label not in columns.names:
+                error = KeyError(f"no column {label}")
+                raise self._unreadable("impressions.parquet", error)
+        return {
+            label: "binary"
+            if pa.types.is_integer(columns.field(label).type)
+            else "real"
+            for label in labels
+        }
+
     def _beside(self) -> str:
         """A sentence about a dataset beside it that was probably meant."""
         folder = pathlib.Path(self._folder)

@@ -10,7 +10,7 @@ from tests.data import dataset_folder, rich_dataset
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
 from tfadrec.data import open_dataset
-from tfadrec.data.intake.join_datasets import join_datasets
+from tfadrec.data.intake.join_datasets import check_grows, join_datasets
 
 
 def changed(table, **columns):
@@ -267,6 +267,27 @@ def test_bounds_of_equal_counts_stay_those_of_the_first(tmp_path):
     join_datasets(*folders, tmp_path / "whole")
     whole = open_dataset(tmp_path / "whole").schema
     assert whole.features[1].bounds == (0.4,)
+
+
+def test_a_label_of_another_type_is_refused_by_its_name(tmp_path):
+    """Amounts such as 2.0 would fit into the integers of a binary label."""
+
+    def amounts(table):
+        return changed(table, clicked=np.full(len(table), 2.0))
+
+    one = small(tmp_path / "one")
+    two = small(tmp_path / "two", impressions=amounts)
+    for refused in (
+        lambda: join_datasets(one, two, tmp_path / "whole"),
+        lambda: check_grows(one, two),
+    ):
+        with pytest.raises(
+            InputError,
+            match=r"label clicked must be binary, as in .*one. Received: real "
+            r"in .*two",
+        ):
+            refused()
+    assert not (tmp_path / "whole").exists()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from tfadrec.core.errors import InputError
+from tfadrec.data.columns import as_lists, as_text
 from tfadrec.data.intake import limits
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.read_table import read_batches, read_table
@@ -151,3 +152,21 @@ def test_pieces_have_the_types_and_lines_of_the_file(tmp_path, monkeypatch):
     assert [line for line, _, _ in broken] == [18, 51]
     (rows,) = read_batches(tmp_path / "log.jsonl", "rows", ("a",), size=None)
     assert len(rows) == len(whole)
+
+
+@pytest.mark.parametrize(
+    "floats", [[1.0, 2.0], [1.0, 0.5, None], [1e15, 1e-7, 1e17, -0.0]]
+)
+def test_a_float_is_spelled_by_itself(tmp_path, floats):
+    """Whatever else stands in its column, also in lists."""
+    once = [as_text(pa.array([v], pa.float64()))[0].as_py() for v in floats]
+    for others in ([], [2.5], ["x"], [True], [2**64]):
+        rows = read(
+            tmp_path,
+            "\n".join(json.dumps({"a": v}) for v in [*floats, *others]),
+        )
+        assert as_text(rows["a"]).to_pylist()[: len(floats)] == once
+        rows = read(tmp_path, json.dumps({"a": [*floats, *others]}))
+        (entries,) = as_lists(rows["a"], " ", keep_empty=True).to_pylist()
+        assert entries[: len(floats)] == once
+    assert once[0] in ("1", "1000000000000000")

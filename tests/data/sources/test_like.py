@@ -138,10 +138,12 @@ def test_the_same_rows_lie_inside(first):
         assert tables[0].equals(tables[1])
 
 
-OTHER = {
-    **CONFIG["impressions"],
-    "labels": {"hour": {"column": "time", "type": "real"}},
-}
+def shown(**keys):
+    """The configuration with more of impressions."""
+    return {**CONFIG, "impressions": {**CONFIG["impressions"], **keys}}
+
+
+OTHER = {"labels": {"hour": {"column": "time", "type": "real"}}}
 
 
 @pytest.mark.parametrize(
@@ -216,9 +218,25 @@ OTHER = {
             "'taste' must have 2 floats, as in .*one. Received: 3",
         ),
         (
-            {**CONFIG, "impressions": OTHER},
+            shown(**OTHER),
             {},
             "labels must be those of .*one: clicked. Received: clicked, hour",
+        ),
+        (
+            shown(weight="hour"),
+            {},
+            "`weight` must be as in .*one, which has none. Received: one. "
+            "Leave `weight` out",
+        ),
+        (
+            shown(split={"valid": 0.1, "test": 0.1}),
+            {},
+            "`split` must be as in .*one, which has none. Received: one",
+        ),
+        (
+            shown(negatives_kept=0.1),
+            {},
+            "`negatives_kept` must be as in .*one: 1.0. Received: 0.1. Write",
         ),
     ],
 )
@@ -227,6 +245,23 @@ def test_another_schema(first, config, files, message):
         prepare(first, "two", config, {**DAY_2, **files}, like="one")
     assert "\n" not in str(caught.value)
     assert not (first / "two").exists()
+
+
+def test_the_type_of_a_label_and_a_missing_weight(tmp_path):
+    """Label types stand in the columns of the other dataset alone."""
+    label = {"labels": {"late": {"column": "click", "type": "binary"}}}
+    prepare(tmp_path, "one", shown(weight="time", **label), DAY_1)
+    prepare(tmp_path, "same", shown(weight="time", **label), DAY_2, like="one")
+    with pytest.raises(InputError, match=r"`weight` .*one, which has one"):
+        prepare(tmp_path, "two", shown(**label), DAY_2, like="one")
+    label["labels"]["late"]["type"] = "real"
+    config = shown(weight="time", **label)
+    with pytest.raises(InputError) as error:
+        prepare(tmp_path, "two", config, DAY_2, like="one")
+    assert str(error.value) == (
+        f"label late must be binary, as in {tmp_path / 'one'}. Received: real. "
+        "Write the same."
+    )
 
 
 def test_features_are_compared_before_files_are_read(first):

@@ -10,6 +10,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.core.schema import Schema
 from tfadrec.data import sources
 from tfadrec.data.columns import with_decimal_points
+from tfadrec.data.intake import limits
 from tfadrec.data.open_dataset import open_dataset
 
 ADS = (
@@ -541,8 +542,33 @@ def test_numbers_with_a_decimal_comma(tmp_path):
         prepare(tmp_path, config)
 
 
+@pytest.mark.parametrize("rows", [1, 100])
+def test_points_beside_a_decimal_comma_are_noted(tmp_path, rows, monkeypatch):
+    """12.5 says that 1.234 may have decimals too, also batches apart."""
+    monkeypatch.setattr(limits, "BATCH_ROWS", rows)
+    config = {**CONFIG, "ads": {**CONFIG["ads"], "decimal": ","}}
+    config["ads"]["deduplicate"] = True
+
+    def notes(*prices):
+        lines = [
+            f'{i},A,,,x,"{p}"' for i, p in zip("abc", prices, strict=False)
+        ]
+        text = ADS.splitlines()[0] + "\n" + "\n".join(lines) + "\n"
+        found = prepare(tmp_path, config, ads_csv=text).notes
+        return [n for n in found if "decimal" in n]
+
+    assert notes("1.234", "7,5", "0.125") == [
+        'ads.csv: price has 1.234 in line 2, which `decimal: ","` reads as '
+        "1234, and 0.125 in line 4, where a point stands before decimals. "
+        "Write all of them alike, or leave `decimal` out where points are "
+        "meant so"
+    ]
+    assert notes("1.234", "7,5", "1.234,5") == notes("12.5", "0.125") == []
+
+
 def test_decimal_points():
     texts = ["0,13", "-1.234,5", "1.234.567", "1.5", "1,2,3", "a, b", "", None]
+    texts += ["0.125", "-00.125", "12.345", "0.125,5"]
     found = with_decimal_points(pa.chunked_array([texts]))
     assert found.to_pylist() == [
         "0.13",
@@ -553,6 +579,10 @@ def test_decimal_points():
         "a, b",
         "",
         None,
+        "0.125",
+        "-00.125",
+        "12345",
+        "0.125,5",
     ]
     whole = pa.chunked_array([[1, 2]])
     assert with_decimal_points(whole) is whole

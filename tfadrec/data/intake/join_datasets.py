@@ -79,7 +79,7 @@ def join_datasets(
         only one of the two has histories of its own.
     """
     one, two = DatasetFiles(first), DatasetFiles(then)
-    schema = _grown(one.schema(), two.schema(), str(first), str(then))
+    schema = _grown(one, two, str(first), str(then))
     ledger = Ledger()
     names = ["ads", "events", "impressions"]
     if schema.of("user"):
@@ -111,17 +111,19 @@ def join_datasets(
 
 
 def check_grows(first: str | pathlib.Path, then: str | pathlib.Path) -> None:
-    """Refuses datasets that cannot be joined, by their schemas.
+    """Refuses datasets that cannot be joined, by their schemas and labels.
 
     Raises:
       InputError: as `join_datasets`.
     """
-    one, two = DatasetFiles(first).schema(), DatasetFiles(then).schema()
-    _grown(one, two, str(first), str(then))
+    _grown(DatasetFiles(first), DatasetFiles(then), str(first), str(then))
 
 
-def _grown(one: Schema, two: Schema, first: str, then: str) -> Schema:
+def _grown(
+    one_files: DatasetFiles, two_files: DatasetFiles, first: str, then: str
+) -> Schema:
     """The first schema, with what the second has besides in vocabularies."""
+    one, two = one_files.schema(), two_files.schema()
     for what in ("labels", "user_id_type", "ad_id_type", "negatives_kept"):
         known, given = getattr(one, what), getattr(two, what)
         same = set(known) == set(given) if what == "labels" else known == given
@@ -129,6 +131,14 @@ def _grown(one: Schema, two: Schema, first: str, then: str) -> Schema:
             raise InputError(
                 f"`{what}` must be as in {first}: {known!r}. Received: "
                 f"{given!r} in {then}. Prepare it with the same settings."
+            )
+    given_types = two_files.label_types()
+    for label, known in one_files.label_types().items():
+        if given_types[label] != known:
+            raise InputError(
+                f"label {label} must be {known}, as in {first}. Received: "
+                f"{given_types[label]} in {then}. Prepare it with the same "
+                "settings."
             )
     others = {(f.entity, f.name): f for f in two.features}
     names = {(f.entity, f.name) for f in one.features}

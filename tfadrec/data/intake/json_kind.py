@@ -5,14 +5,17 @@ from typing import Any
 
 import pyarrow as pa
 
+from tfadrec.data.columns import as_text
+
 _INT64 = range(-(2**63), 2**63)
 
 
 class JsonKind:
     """What the values of one key are, which may come in pieces.
 
-    Values are as Arrow has them where all of them are alike, else texts. So all
-    are seen before the first column is made.
+    Values are as Arrow has them where all of them are alike, else texts, as
+    `as_text` spells those that are alike. So all are seen before the first
+    column is made.
 
     Example:
       kind = JsonKind()
@@ -51,13 +54,14 @@ class JsonKind:
         if kinds == {dict} and self._weights:
             pairs = [None if v is None else list(v.items()) for v in values]
             return pa.array(pairs, pa.map_(pa.string(), pa.float64()))
-        return pa.array([_text(value) for value in values], pa.string())
+        return pa.array(_texts(values), pa.string())
 
     def _lists(self, values: list[list[Any] | None]) -> pa.Array:
         if self._entries.are_floats:
             floats = [v and _floats(v) for v in values]
             return pa.array(floats, pa.list_(pa.float64()))
-        texts = [v and [_text(entry) for entry in v] for v in values]
+        entries = iter(_texts(_flat(values)))
+        texts = [v and [next(entries) for _ in v] for v in values]
         return pa.array(texts, pa.list_(pa.string()))
 
 
@@ -82,7 +86,7 @@ class _Types:
             integers = [v for v in values if type(v) is int]
             ends = min(integers), max(integers)
             self.in_int64 &= all(end in _INT64 for end in ends)
-            self._is_exact &= all(abs(end) <= 2**53 for end in ends)
+            self._is_exact &= all(abs(end) < 2**53 for end in ends)
         return found
 
     @property
@@ -105,6 +109,15 @@ def _is_weights(value: Any) -> bool:
         type(entry) in (int, float) and abs(entry) < 2**53
         for entry in value.values()
     )
+
+
+def _texts(values: list[Any]) -> list[str | None]:
+    floats = pa.array([v for v in values if type(v) is float], pa.float64())
+    spelled = iter(as_text(floats).to_pylist())
+    return [
+        next(spelled) if type(value) is float else _text(value)
+        for value in values
+    ]
 
 
 def _text(value: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
 from tfadrec.core.schema import Schema
 from tfadrec.data.columns import Column, chunks_of
+from tfadrec.data.dataset_files import DatasetFiles
 from tfadrec.data.features import maps
 from tfadrec.data.features.value_counts import value_counts
 from tfadrec.data.intake.feature_columns import in_order
@@ -44,10 +46,29 @@ class KeepSchema:
     Args:
       schema: the other dataset's.
       name: how to call it in messages.
+      label_types: the other dataset's labels, each `binary` or `real`.
+      columns: those of its impressions.
     """
 
     schema: Schema
     name: str
+    label_types: Mapping[str, str]
+    columns: Sequence[str]
+
+    @classmethod
+    def of(cls, dataset: str | pathlib.Path) -> "KeepSchema":
+        """The schema of a dataset folder, see `DatasetFiles`.
+
+        Raises:
+          InputError: where it is no dataset, or cannot be read.
+        """
+        files = DatasetFiles(dataset)
+        return cls(
+            files.schema(),
+            str(dataset),
+            files.label_types(),
+            files.columns("impressions").names,
+        )
 
     def require_same(self, specs: Sequence[FeatureSpec]) -> None:
         """Refuses features that the other dataset does not have.
@@ -107,17 +128,56 @@ class KeepSchema:
                     )
         return self.schema.features
 
-    def require_labels(self, labels: tuple[str, ...]) -> None:
+    def require_labels(self, types: Mapping[str, str]) -> None:
         """Refuses labels that are not those of the other dataset.
 
+        Args:
+          types: the name of each label -> `binary` or `real`.
+
         Raises:
-          InputError: where they are others.
+          InputError: where they are others, or of another type.
         """
         known = self.schema.labels
-        if set(labels) != set(known):
+        if set(types) != set(known):
             raise InputError(
                 f"labels must be those of {self.name}: {', '.join(known)}. "
-                f"Received: {', '.join(labels)}. Name the same ones."
+                f"Received: {', '.join(types)}. Name the same ones."
+            )
+        for label, kept in self.label_types.items():
+            if types[label] != kept:
+                raise InputError(
+                    f"label {label} must be {kept}, as in {self.name}. "
+                    f"Received: {types[label]}. Write the same."
+                )
+
+    def require_rows(
+        self, *, weight: bool, split: bool, negatives_kept: float
+    ) -> None:
+        """Refuses impressions that are not of the other dataset's sort.
+
+        Args:
+          weight: whether rows have weights.
+          split: whether they have a published split.
+          negatives_kept: the share of those without a click that are there.
+
+        Raises:
+          InputError: where the other dataset says another thing.
+        """
+        for key, given in (("weight", weight), ("split", split)):
+            if given != (key in self.columns):
+                has, mend = "has none", f"Leave `{key}` out"
+                if not given:
+                    has, mend = "has one", f"Name the column of `{key}`"
+                raise InputError(
+                    f"the impressions' `{key}` must be as in {self.name}, "
+                    f"which {has}. Received: {'one' if given else 'none'}. "
+                    f"{mend}."
+                )
+        kept = self.schema.negatives_kept
+        if negatives_kept != kept:
+            raise InputError(
+                f"`negatives_kept` must be as in {self.name}: {kept!r}. "
+                f"Received: {negatives_kept!r}. Write the same."
             )
 
     def event_types(

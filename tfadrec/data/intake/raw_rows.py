@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
+from tfadrec.data.intake.decimal_spelling import DecimalSpelling
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.line_spans import LineSpans
 from tfadrec.data.intake.settlement import Settlement
@@ -25,6 +26,7 @@ class RawRows:
       spans: the lines of rows of text, of which the ledger is told.
 
     Attributes:
+      decimals: how numbers with a decimal comma are written.
       doubts: what holds of the whole file only if it holds of all its rows.
       left_out: how many rows were taken out.
       unwanted: column -> the first value for which one was.
@@ -45,6 +47,7 @@ class RawRows:
         self.lines = lines
         self.broken = tuple(broken)
         self.spans = spans
+        self.decimals = DecimalSpelling()
         self.doubts: tuple[str, ...] = ()
         self.left_out = 0
         self.unwanted: dict[str, str] = {}

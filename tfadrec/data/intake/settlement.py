@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from tfadrec.core.errors import InputError
+from tfadrec.data.intake.decimal_spelling import DecimalSpelling
 from tfadrec.data.intake.ledger import Ledger, as_rejects
 from tfadrec.data.intake.line_spans import LineSpans
 
@@ -71,6 +72,7 @@ class Settlement:
         #: Reason -> the first line that was refused for it, and its row.
         self._first: dict[str, tuple[int, str]] = {}
         self._spans = LineSpans()
+        self._decimals = DecimalSpelling()
         self._doubts: list[set[str]] = []
 
     @property
@@ -102,6 +104,7 @@ class Settlement:
         self._kept += int(kept.sum())
         if rows.spans is not None:
             self._spans.merge(rows.spans)
+        self._decimals.merge(rows.decimals)
         if kept.any():
             self._doubts.append(set(rows.doubts))
         return kept
@@ -116,6 +119,7 @@ class Settlement:
         self._reasons += later._reasons
         self._first = later._first | self._first
         self._spans.merge(later._spans)
+        self._decimals.merge(later._decimals)
         self._doubts += later._doubts
 
     def close(
@@ -156,7 +160,10 @@ class Settlement:
             left_out=self._left_out,
         )
         doubts = set.intersection(*self._doubts) if self._doubts else set()
-        notes = self._spans.notes(self._source)
+        notes = [
+            *self._spans.notes(self._source),
+            *self._decimals.notes(self._source),
+        ]
         for note in (*notes, *sorted(doubts)):
             ledger.note(note)
         if needed and not self._kept:

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from tfadrec.core.schema import SCHEMA_FILE, Schema
+from tfadrec.core.schema import Schema
 from tfadrec.data.columns import Column, chunks_of
-from tfadrec.data.dataset_files import DatasetFiles
 from tfadrec.data.intake.feature_columns import describe_features
 from tfadrec.data.intake.keep_schema import KeepSchema
 from tfadrec.data.intake.ledger import Ledger
@@ -61,7 +60,8 @@ def prepare_table(
 
     Raises:
       InputError: where a file cannot be used, `out` is something else, or the
-        features or labels are not those of `like`.
+        features, labels, or weights, split and kept negatives of
+        impressions, are not those of `like`.
     """
     out = check_out(out)
     settings = read_config(config)
@@ -70,10 +70,15 @@ def prepare_table(
     ledger = Ledger()
     keep = None
     if like is not None:
-        keep = _schema_of(like)
+        keep = KeepSchema.of(like)
         settings = with_repeats_like(settings, keep.schema)
         keep.require_same(settings.features)
-        keep.require_labels(settings.labels)
+        keep.require_labels(settings.label_types)
+        keep.require_rows(
+            weight=settings.has_weights,
+            split="split" in settings.impressions.columns,
+            negatives_kept=settings.negatives_kept,
+        )
         settings = dataclasses.replace(
             settings,
             user_id_type=keep.schema.user_id_type,
@@ -201,11 +206,6 @@ def _with_log(settings: TableConfig, log: str | pathlib.Path) -> TableConfig:
             if (spec := getattr(settings, name)) and spec.path == file
         },
     )
-
-
-def _schema_of(dataset: str | pathlib.Path) -> KeepSchema:
-    text = DatasetFiles(dataset).read(SCHEMA_FILE).to_pybytes()
-    return KeepSchema(Schema.from_json(text.decode()), str(dataset))
 
 
 class _Entries:

@@ -38,7 +38,10 @@ def read_batches(
         if spec.decimal == ",":
             for name in spec.numbers():
                 place = rows.table.column_names.index(name)
-                values = with_decimal_points(rows[name])
+                written = rows[name]
+                values = with_decimal_points(written)
+                if values is not written:
+                    rows.decimals.add(name, written, rows.lines)
                 rows.table = rows.table.set_column(place, name, values)
         for condition in spec.where:
             rows.leave_out(~condition.wanted(rows), condition.column)

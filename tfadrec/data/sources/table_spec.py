@@ -181,6 +181,19 @@ class TableConfig:
         return tuple(self.impressions.labels)
 
     @property
+    def label_types(self) -> dict[str, str]:
+        """Each label -> `binary` or `real`."""
+        told = self.impressions.labels
+        return {n: told[n].type if n in told else "binary" for n in self.labels}
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether the rows of impressions have weights."""
+        return bool(self.impressions.counts) or (
+            "weight" in self.impressions.columns
+        )
+
+    @property
     def features(self) -> tuple[FeatureSpec, ...]:
         """The features of all tables."""
         tables = (self.ads, self.users, self.events, self.impressions)
