@@ -251,6 +251,26 @@ def one_class_requests(dataset):
     return changed(dataset, labels={"clicked": np.repeat(first, 4)})
 
 
+def an_absurd_amount(dataset):
+    """Of the amounts of a row in three, one is a typing error."""
+    paid = np.where(np.arange(ROWS) % 3 == 0, 9.9, 0.0).astype(np.float32)
+    paid[7] = 1e30
+    labels = {**dataset.impressions.labels, "paid": paid}
+    return changed(dataset, labels=labels)
+
+
+def a_row_that_outvotes_the_log(dataset):
+    weights = np.ones(ROWS)
+    weights[7] = ROWS
+    return changed(dataset, weights=weights)
+
+
+def converted_without_a_click(dataset):
+    labels = dict(dataset.impressions.labels)
+    labels["converted"] = np.where(np.arange(ROWS) % 9, 0, 1).astype(np.int8)
+    return changed(dataset, labels=labels)
+
+
 def unknown_ads(dataset):
     ads = np.where(np.arange(ROWS) % 5 == 0, 0, dataset.impressions.ads)
     return changed(dataset, ads=ads.astype(np.int32))
@@ -304,6 +324,12 @@ PLANTED = [
         lambda d: column(d, "place", np.ones(ROWS, np.int32)),
         *("constant", "candidate.place", "warning"),
     ),
+    (an_absurd_amount, "outdone", "paid", "warning"),
+    (a_row_that_outvotes_the_log, "outdone", "weight", "warning"),
+    (
+        converted_without_a_click,
+        *("unclicked_conversion", "converted", "warning"),
+    ),
     (unknown_ads, "unknown", "ad", "warning"),
     (
         lambda d: column(d, "hour", np.full(ROWS, np.nan, np.float32)),
@@ -352,6 +378,18 @@ def test_a_planted_fault_is_found(dataset, plant, name, where, level):
     others = {f.name for f in found} - {name}
     # What a fault brings along.
     assert others <= BESIDES.get(getattr(plant, "__name__", ""), set())
+
+
+def test_amounts_and_conversions_as_they_should_be(dataset):
+    """Half of all in one row of many is not more than the others have."""
+    clicked = dataset.impressions.labels["clicked"]
+    paid = np.where(np.arange(ROWS) % 3 == 0, 1.0, 0.0)
+    paid[1] = paid.sum()
+    labels = {"clicked": clicked, "converted": clicked, "paid": paid}
+    few = {"clicked": clicked, "paid": np.where(np.arange(ROWS) < 19, 1, 0)}
+    few["paid"][0] = 1000
+    for told in (labels, few):
+        assert examine_dataset(changed(dataset, labels=told)) == []
 
 
 def test_what_explains_itself_is_a_note(dataset):

@@ -30,6 +30,13 @@ def test_pairs_of_losses_with_arguments():
     assert again.get_config() == loss.get_config()
 
 
+def test_its_name_is_what_it_adds():
+    loss = losses.SumOfLosses({"binary": 1.0, "softmax": 0.5})
+    assert loss.name == "binary_and_softmax"
+    assert loss.get_config()["name"] == loss.name
+    assert losses.SumOfLosses({"binary": 1}, name="own").name == "own"
+
+
 @pytest.mark.parametrize(
     ("weights", "by_request", "is_binary", "is_calibrated"),
     [

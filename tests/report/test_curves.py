@@ -48,6 +48,15 @@ def test_curves_are_scikit_learns(weighted):
     )
 
 
+@pytest.mark.filterwarnings("error")
+def test_the_best_rows_may_not_count():
+    """Of what no weight lies above, there is no precision."""
+    labels, logits = np.array([1, 1, 0, 1]), np.array([4.0, 3.0, 2.0, 1.0])
+    found = _curves(labels, logits, np.array([0.0, 1.0, 1.0, 2.0]))
+    assert found["pr"] == [(1 / 3, 1.0), (1 / 3, 0.5), (1.0, 0.75)]
+    assert found["roc"] == [(0.0, 0.0), (0.0, 1 / 3), (1.0, 1 / 3), (1.0, 1.0)]
+
+
 def test_the_best_baseline_is_drawn_too_and_a_single_class_is_not():
     dataset, logits = random_rows()
     models = {"ranker": measure({"clicked": logits}, dataset)}

@@ -31,13 +31,16 @@ def test_a_good_request(ask):
     assert ask(**GOOD)["logits"].tolist() == [[1, 2]]
 
 
+_LACKS = 'all inputs must be there, and what is not known is "" or NaN'
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"ages": None}, "all inputs must be there. Received: no ages."),
+        ({"ages": None}, f"{_LACKS}. Received: no ages."),
         (
             {"ages": None, "age": 1},
-            "all inputs must be there. Received: no ages. Unknown: age.",
+            f"{_LACKS}. Received: no ages. Unknown: age.",
         ),
         (
             {"user_id": ["u", "v"]},

@@ -12,7 +12,12 @@ from tfadrec import data, training
 from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
 from tfadrec.metrics import ranking
-from tfadrec.training.checks import check_told, warn_of_one_class
+from tfadrec.training.checks import (
+    check_compared,
+    check_told,
+    warn_of_cut_labels,
+    warn_of_one_class,
+)
 from tfadrec.training.saved_state import best_epoch, read_history
 
 
@@ -353,6 +358,44 @@ def test_ways_to_fit_that_do_not_go_together(
     ranker = with_losses(rich, losses, tasks)
     with pytest.raises(InputError, match=message):
         training.fit(ranker, *rich[:2], tmp_path, progress=False, **arguments)
+
+
+def test_requests_whose_ads_do_not_differ(parts, tmp_path, caplog):
+    """Alone, a loss that compares them would fall to 0 at once."""
+    train, valid = parts[:2]
+    rows = dataclasses.replace(
+        train.impressions, requests=np.arange(len(train), dtype=np.int64)
+    )
+    single = dataclasses.replace(train, impressions=rows)
+    alone = with_losses(parts, {"clicked": "softmax"}, ["clicked"])
+    check_compared(alone, train)
+    said = rf"{len(train):,} rows of {len(train):,} requests, of which none"
+    with pytest.raises(InputError, match=said):
+        training.fit(alone, single, valid, tmp_path / "out", by="request")
+    assert not (tmp_path / "out" / "state.json").exists()
+    assert not caplog.records
+    losses = {"clicked": {"binary": 1.0, "softmax": 0.3}}
+    check_compared(with_losses(parts, losses, ["clicked"]), single)
+    (line,) = (r.getMessage() for r in caplog.records)
+    assert "binary_and_softmax with" in line
+    assert "that part learns nothing" in line
+
+
+def test_amounts_below_what_a_loss_is_for_are_told(parts, caplog):
+    """Refunds, that is."""
+    train = parts[0]
+    task, amounts = "converted", np.arange(len(train), dtype=np.float32) - 3
+    rows = dataclasses.replace(
+        train.impressions, labels={**train.impressions.labels, task: amounts}
+    )
+    learn = dataclasses.replace(train, impressions=rows)
+    for loss in ("squared", "ziln"):
+        warn_of_cut_labels(with_losses(parts, {task: loss}, [task]), learn)
+    (line,) = (r.getMessage() for r in caplog.records)
+    told = f"Received: converted with 3 of {len(train):,} training rows below"
+    assert line.startswith("ziln is for labels from 0 on")
+    assert told in line
+    assert "the least -3." in line
 
 
 def test_a_metric_that_validation_rows_do_not_tell_is_refused(

@@ -12,6 +12,7 @@ from tfadrec.data.dataset import Dataset
 from tfadrec.diagnosis import (
     flavour,
     histories,
+    label_checks,
     leaks,
     rows_checks,
     sampler,
@@ -35,6 +36,8 @@ OF_DATASETS = (
     rows_checks.copied_ads,
     text_checks.cut_texts,
     rows_checks.one_class,
+    label_checks.outdone,
+    label_checks.unclicked_conversions,
     rows_checks.constants,
     rows_checks.unknown_values,
     rows_checks.impossible_times,

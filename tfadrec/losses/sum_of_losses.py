@@ -23,7 +23,7 @@ class SumOfLosses(TaskLoss):
       losses: name -> weight, or pairs of a loss and a weight, where a loss is a
         name, a mapping with `class` or a loss, as for `losses.get`. Weights
         are > 0.
-      name: string, the name in logs.
+      name: string, the name in logs; None for those of the losses.
       **kwargs: as for any Keras loss.
 
     Call args:
@@ -46,12 +46,14 @@ class SumOfLosses(TaskLoss):
     def __init__(
         self,
         losses: Mapping[str, float] | Sequence[tuple[Any, float]],
-        name: str = "sum_of_losses",
+        name: str | None = None,
         **kwargs,
     ) -> None:
-        super().__init__(name=name, **kwargs)
         pairs = losses.items() if isinstance(losses, Mapping) else losses
-        self.losses = [(named(loss), _weight(weight)) for loss, weight in pairs]
+        known = [(named(loss), _weight(weight)) for loss, weight in pairs]
+        name = name or "_and_".join(loss.name for loss, _ in known)
+        super().__init__(name=name, **kwargs)
+        self.losses = known
         if not self.losses:
             raise InputError(
                 "A sum of losses needs at least one loss. Received: none. Pass "
@@ -77,6 +79,7 @@ class SumOfLosses(TaskLoss):
         self.is_binary = self._leading.is_binary
         self.is_calibrated = self._leading.is_calibrated
         self.is_bounded = self._leading.is_bounded
+        self.least = max(loss.least for loss in members)
 
     def per_row(self, labels, outputs, mask=None):
         """The loss of each row; see the base class."""

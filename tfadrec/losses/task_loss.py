@@ -1,5 +1,7 @@
 """What every loss of a task is to a ranker."""
 
+import math
+
 import numpy as np
 
 from tfadrec.core.door import keras, tf
@@ -28,6 +30,7 @@ class TaskLoss(keras.losses.Loss):
         calibrated loss is added.
       is_bounded: whether labels tell what outputs are kept between, by
         `bounds`.
+      least: what labels below it count as.
     """
 
     num_outputs = 1
@@ -36,6 +39,7 @@ class TaskLoss(keras.losses.Loss):
     is_binary = True
     is_calibrated = True
     is_bounded = False
+    least = -math.inf
 
     def call(self, y_true, y_pred):
         """The loss of each row, where every row is real; see `per_row`."""

@@ -55,6 +55,7 @@ class ZeroInflatedLogNormal(TaskLoss):
     num_outputs = 3
     is_binary = False
     is_bounded = True
+    least = 0.0
 
     def __init__(self, name: str = "ziln", **kwargs) -> None:
         super().__init__(name=name, **kwargs)

@@ -127,7 +127,8 @@ def _finite_scores(values) -> Floats:
         raise InputError(
             f"Scores must be finite. Received: {values[wrong][0]} in "
             f"{wrong.sum()} of {len(values)} rows. A model that diverged "
-            "gives such scores: lower its learning rate."
+            "gives such scores: lower its learning rate, and correct labels "
+            "that are far from all others (`tfadrec doctor` finds them)."
         )
     return values
 

@@ -116,7 +116,9 @@ def _curves(labels: NDArray, scores: NDArray, weights: NDArray | None):
         np.cumsum(w[order] * (1 - labels[order])),
     )
     # Rows of equal scores are told apart by nothing: one point for them.
-    last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+    is_last = np.append(np.diff(scores[order]) != 0, True)
+    # Until a row counts, a precision is that of nothing.
+    last = np.flatnonzero(is_last & (hits + others > 0))
     hits, others = hits[last], others[last]
     if not len(hits) or not (hits[-1] and others[-1]):
         return {}

@@ -47,7 +47,8 @@ def _check_names(request, specs):
     missing, unknown = set(specs) - set(request), set(request) - set(specs)
     if missing:
         raise InputError(
-            f"all inputs must be there. Received: no {_listed(missing)}."
+            'all inputs must be there, and what is not known is "" or NaN. '
+            f"Received: no {_listed(missing)}."
             + (f" Unknown: {_listed(unknown)}." if unknown else "")
         )
     if unknown:

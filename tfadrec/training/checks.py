@@ -124,6 +124,43 @@ def check_labels(model: RankingModel, dataset: Dataset) -> None:
             )
 
 
+def check_compared(model: RankingModel, dataset: Dataset) -> None:
+    """Refuses losses that compare the ads of a request where none differ.
+
+    Where such a loss is added to one of single rows, it warns.
+
+    Args:
+      model: any model.
+      dataset: the rows to learn from, with at least one.
+
+    Raises:
+      InputError: where nothing could be learned of a task.
+    """
+    rows = dataset.impressions
+    for task, loss in model.task_losses.items():
+        if not loss.by_request:
+            continue
+        order = np.lexsort((rows.labels[task], rows.requests))
+        labels, requests = rows.labels[task][order], rows.requests[order]
+        ends = np.flatnonzero(np.append(np.diff(requests) != 0, True))
+        starts = np.append(0, ends[:-1] + 1)
+        if (labels[starts] != labels[ends]).any():
+            continue
+        found = (
+            "a loss that compares the ads of a request needs requests whose "
+            f"ads differ in {task}. Received: {loss.name} with {len(order):,} "
+            f"rows of {len(ends):,} requests, of which none has two values of "
+            "it"
+        )
+        mend = (
+            "Name the log's requests (`request_id`), or take `losses: "
+            f"{{{task}: binary}}`."
+        )
+        if not loss.is_calibrated:
+            raise InputError(f"{found}. {mend}")
+        _LOG.warning("%s: that part learns nothing. %s", found, mend)
+
+
 def check_told(model: RankingModel, valid: Dataset, monitor: str) -> None:
     """Refuses to choose by a metric that validation rows do not tell.
 
@@ -176,6 +213,27 @@ def check_amounts(model: RankingModel, dataset: Dataset) -> None:
                 f"the loss {loss.name} is for amounts. Received: {task}, whose "
                 f"labels are 0 and 1. Leave {task} out of `losses`, or name "
                 "binary."
+            )
+
+
+def warn_of_cut_labels(model: RankingModel, dataset: Dataset) -> None:
+    """Says where labels are below what a loss is for.
+
+    Args:
+      model: any model.
+      dataset: the rows to learn from.
+    """
+    for task, loss in model.task_losses.items():
+        labels = dataset.impressions.labels[task]
+        low = np.count_nonzero(labels < loss.least)
+        if low:
+            _LOG.warning(
+                "%s is for labels from %g on, and what is below counts as "
+                "that. Received: %s with %s of %s training rows below, the "
+                "least %g. Correct them, leave them out with `where`, or take "
+                "squared or huber.",
+                *(loss.name, loss.least, task, f"{low:,}", f"{len(labels):,}"),
+                labels.min(),
             )
 
 

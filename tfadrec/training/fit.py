@@ -21,10 +21,12 @@ from tfadrec.training.by_size import batch_size_of, count_examples
 from tfadrec.training.checks import (
     check_amounts,
     check_compiled,
+    check_compared,
     check_goal,
     check_labels,
     check_shares,
     check_told,
+    warn_of_cut_labels,
     warn_of_one_class,
 )
 from tfadrec.training.fitted import write_run
@@ -180,6 +182,8 @@ def fit_in(
         if rows is not None:
             check_labels(model, rows)
             warn_of_one_class(model, rows, what)
+    check_compared(model, train)
+    warn_of_cut_labels(model, train)
     if valid is not None:
         check_told(model, valid, monitor)
     examples = count_examples(train, by)

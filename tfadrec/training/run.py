@@ -35,6 +35,7 @@ from tfadrec.training.build import build_ranker, check_builds
 from tfadrec.training.by_size import chosen_by_size, fold_in_chosen
 from tfadrec.training.checks import (
     check_amounts,
+    check_compared,
     check_goal,
     check_labels,
     check_told,
@@ -178,6 +179,7 @@ def _train(
     dataset = open_dataset(data)
     check_amounts(ranker, dataset)
     check_labels(ranker, dataset)
+    check_compared(ranker, dataset)
     record = {
         "data": data_path(data),
         "fingerprint": fingerprint(dataset),

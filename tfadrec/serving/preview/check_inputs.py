@@ -26,7 +26,10 @@ def check_names(given: Mapping[str, Any], specs: Mapping[str, Any]) -> None:
     """
     missing, unknown = sorted(set(specs) - set(given)), set(given) - set(specs)
     if missing:
-        refuse("all inputs must be there", f"no {', '.join(missing)}")
+        refuse(
+            'all inputs must be there, and what is not known is "" or NaN',
+            f"no {', '.join(missing)}",
+        )
     if unknown:
         refuse(
             f"inputs are {', '.join(sorted(specs))}",
