@@ -259,7 +259,7 @@ def test_two_workers_learn_as_well_and_survive_kills(tmp_path):
         assert cluster.wait(timeout=900) == 1
         log.seek(0)
         said = log.read()
-    (line,) = re.findall(r"^Error: .*", said, re.M)
+    (line,) = re.findall(r"^tfadrec: .*", said, re.M)
     assert "Received: one that does not answer any more" in line
     assert "Traceback" not in said
 
