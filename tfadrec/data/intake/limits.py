@@ -1,17 +1,16 @@
 """How much of a log the intake holds in memory at a time.
 
 A batch and a part of this size, with what is made of them on the way, stay
-below a GiB, and arrays of their columns below the 32 MiB from which on memory
-is given back to the system once it is free, to be cleared by the kernel for the
-next batch (two cores, glibc 2.36: larger ones took twice the kernel's time).
-Smaller ones cost more: what is looked up in (all users, all ads) is put into a
-hash table once per batch.
+below 1 GiB, and arrays of numbers below the 32 MiB from which on glibc gives
+memory back to the system once it is free, to be cleared by the kernel for the
+next batch. Smaller batches cost more: what is looked up in (all users, all ads)
+is put into a hash table once per batch.
 """
 
 import math
 
 #: Rows that are read and checked together, and their bytes.
-BATCH_ROWS = 1 << 19
+BATCH_ROWS = 1 << 20
 BATCH_BYTES = 1 << 28
 #: Text that is read and parsed together.
 TEXT_BYTES = 1 << 26

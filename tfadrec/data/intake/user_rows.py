@@ -23,6 +23,18 @@ def ids_in(tables: Iterable[SpilledTable], name: str) -> pa.Array:
     return distinct_ids([pa.chunked_array(waiting)])
 
 
+def values_of(table: SpilledTable, name: str) -> pa.Array:
+    """Ids among which all of a column are: those that it is coded by.
+
+    Where its batches are coded by several arrays, they are as from `ids_in`.
+    """
+    coded = (as_codes(batch[name]) for batch in table.batches([name]))
+    values = next(coded).dictionary
+    if all(is_same(column.dictionary, values) for column in coded):
+        return values
+    return ids_in([table], name)
+
+
 def share_users(
     logs: Sequence[SpilledTable], people: pa.Table | None, workspace: Workspace
 ) -> pa.Array:

@@ -11,7 +11,7 @@ from tfadrec.data.columns import as_mask, rows_of
 from tfadrec.data.intake.coded_tables import joined
 from tfadrec.data.intake.order import kth_smallest
 from tfadrec.data.intake.spilled_table import SpilledTable, array_of
-from tfadrec.data.intake.user_rows import ids_in
+from tfadrec.data.intake.user_rows import values_of
 
 #: An AUC this near to one half tells nothing.
 _TOLERANCE = 0.02
@@ -75,7 +75,7 @@ def popularity_notes(impressions: SpilledTable, *, sampled: bool) -> list[str]:
 
 def _by_rate(impressions: SpilledTable, rng: np.random.Generator) -> _Ranked:
     """Rows outside of the training part, by click rates of that part."""
-    ads = ids_in([impressions], "ad_id")
+    ads = values_of(impressions, "ad_id")
     is_training = _training_rule(impressions)
     columns = _columns(impressions)
     shown, clicks = np.zeros(len(ads)), np.zeros(len(ads))
@@ -105,7 +105,7 @@ def _by_counts(
     impressions: SpilledTable, rng: np.random.Generator
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
     """Rows by the clicks on their ads around them, both with a name."""
-    ads = ids_in([impressions], "ad_id")
+    ads = values_of(impressions, "ad_id")
     columns = _columns(impressions)
     picked = np.sort(_some(len(impressions), rng))
     ranked = _picked(impressions, picked, columns)
