@@ -123,7 +123,10 @@ def test_biases_are_a_linear_path_to_one_task(small, tasks, moved, still):
 
 
 def test_fit_evaluate_and_predict(small):
+    """The step is traced once: the optimiser has its variables before."""
     ranker = small.ranker()
+    traced, step = [], ranker.train_step
+    ranker.train_step = lambda rows: traced.append(rows) or step(rows)
     ranker.compile(
         keras.optimizers.Adam(0.01),
         metrics=[keras.metrics.AUC(from_logits=True, name="auc")],
@@ -132,6 +135,7 @@ def test_fit_evaluate_and_predict(small):
     history = ranker.fit(
         data(rows), validation_data=data(rows), epochs=2, verbose=0
     )
+    assert len(traced) == 1
     assert set(history.history) == {"loss", "auc", "val_loss", "val_auc"}
     assert history.history["loss"][1] < history.history["loss"][0]
     logits = ranker.predict(data(rows))["clicked"]

@@ -184,11 +184,23 @@ def test_the_best_of_nothing_known_is_the_newest():
     assert best_epoch(nothing) == 3
 
 
-def test_progress_goes_to_standard_error(ranker, parts, tmp_path, capsys):
-    fitted(ranker, parts, tmp_path, epochs=1, steps_per_epoch=1, progress=True)
+def test_progress_goes_to_standard_error(
+    ranker, parts, tmp_path, capsys, monkeypatch
+):
+    """And the batches of both parts are made once, not at each epoch's end."""
+    made, batches = [], data.Dataset.batches
+    monkeypatch.setattr(
+        data.Dataset,
+        "batches",
+        lambda rows, *given, **more: (
+            made.append(len(rows)) or batches(rows, *given, **more)
+        ),
+    )
+    fitted(ranker, parts, tmp_path, epochs=2, steps_per_epoch=1, progress=True)
+    assert made.count(len(parts[1])) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert "epoch 1/1  loss 0." in printed.err
+    assert "epoch 2/2  loss 0." in printed.err
     assert "val_log_loss" in printed.err
 
 
