@@ -119,8 +119,8 @@ CASES = {
             pa.array([1.0, 2.0]),
             {"settings": {"bounds": [1000, 2000]}},
         ),
-        "the event's 'paid' is below 1000 in all rows, so nothing can be learned "
-        "of it; give other buckets",
+        "the event's 'paid' is below 1000 in all rows, so nothing can be "
+        "learned of it; give other buckets",
     ],
     "event.query": [
         ("category", pa.array([None, None], TEXTS)),
