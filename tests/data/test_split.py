@@ -106,9 +106,13 @@ def test_bad_shares(dataset, valid, test):
     ],
 )
 def test_an_empty_split(dataset, times, splits, name):
-    splits = None if splits is None else np.array(splits, object)
+    mend = r"Give more rows or other shares\."
+    if splits is not None:
+        # Shares would be ignored.
+        splits = np.array(splits, object)
+        mend = f"`split` column alone says .*: mark some as {name}, or prep"
     with pytest.raises(
         InputError,
-        match=rf"needs rows\. Received: none in '{name}'",
+        match=rf"needs rows\. Received: none in '{name}' of .*{mend}",
     ):
         split_by_time(at(dataset, times, splits), valid=0.3, test=0.3)

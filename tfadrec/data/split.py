@@ -74,8 +74,14 @@ def split_by_time(
         ("test", held_out),
     ):
         if len(part) == 0:
+            mend = "Give more rows or other shares."
+            if impressions.splits is not None:
+                mend = (
+                    "The dataset's `split` column alone says which rows these "
+                    f"are: mark some as {name}, or prepare without `split`."
+                )
             raise InputError(
                 f"every split needs rows. Received: none in {name!r} of "
-                f"{len(dataset)} rows. Give more rows or other shares."
+                f"{len(dataset)} rows. {mend}"
             )
     return train, validation, held_out

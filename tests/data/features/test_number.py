@@ -47,6 +47,24 @@ def test_a_standardised_number():
     np.testing.assert_allclose(raw, [1, 2.5, 3, 1, np.nan])
 
 
+@pytest.mark.parametrize("large", [0.0, 1e12, 1e15])
+def test_numbers_that_are_large_for_their_spread(large):
+    """0, 3, …, 33: mean 16.5 and variance 3² (12² - 1) / 12, all inside."""
+    column, _ = parse("number", [large + 3 * i for i in range(12)])
+    feature = describe("number", column)
+    assert (feature.low, feature.high) == (large, large + 33)
+    assert feature.mean == large + 16.5
+    assert feature.std == pytest.approx(math.sqrt(9 * 143 / 12))
+    values = encode(column, feature)["x"]
+    np.testing.assert_allclose(np.diff(values), 3 / feature.std, rtol=1e-5)
+
+
+def test_numbers_that_are_all_alike_have_the_deviation_1():
+    """Also where their mean cannot be had without rounding."""
+    feature = describe("number", parse("number", [0.1] * 1001)[0])
+    assert (feature.mean, feature.std) == (0.1, 1.0)
+
+
 def test_a_logarithmic_scale():
     # log(1 + 0) = 0 and log(1 + e^2 - 1) = 2: mean 1, deviation 1.
     large = math.expm1(2)
@@ -181,7 +199,9 @@ def test_statistics_of_blocks_are_those_of_all_numbers(monkeypatch):
     whole = describe("number", pa.chunked_array([values]))
     assert describe("number", chunks) == whole
     known = values[~np.isnan(values)]
-    assert (whole.mean, whole.std) == (known.mean(), known.std())
+    assert (whole.mean, whole.std) == pytest.approx(
+        (known.mean(), known.std()), rel=1e-14
+    )
     monkeypatch.setattr(number, "_BLOCK", 16)
     blocks = describe("number", chunks)
     assert blocks == describe("number", pa.chunked_array([values]))

@@ -113,6 +113,15 @@ CASES = {
         ("number", pa.array([30.0, 30.0])),
         f"the user's 'age' is 30.0 in all rows, {NOTHING} its column",
     ],
+    "event.paid": [
+        (
+            "number",
+            pa.array([1.0, 2.0]),
+            {"settings": {"bounds": [1000, 2000]}},
+        ),
+        "the event's 'paid' is below 1000 in all rows, so nothing can be "
+        "learned of it; give other buckets",
+    ],
     "event.query": [
         ("category", pa.array([None, None], TEXTS)),
         f"the event's 'query' has no value in any row, {NOTHING} its column",
@@ -164,6 +173,49 @@ def test_a_feature_that_tells_nothing(key, large):
     assert len(found) == len(lines), found
     for line in lines:
         assert sum(note.startswith(line) for note in found) == 1, found
+
+
+@pytest.mark.parametrize(
+    ("numbers", "bounds", "said"),
+    [
+        ([1.0, 2.0], [0, 3], "is from 0 to below 3 in all rows"),
+        ([1.0, 2.0], [0.5, 1], "is 1 or more in all rows"),
+        ([1.0, 2.0], [2], ""),
+        ([1.0, None], [5], ""),
+        ([1.0], [5], ""),
+    ],
+)
+def test_numbers_in_one_bucket(numbers, bounds, said):
+    """A missing number tells something, and a single row nothing."""
+    column = pa.array(numbers, NUMBERS)
+    more = {"settings": {"bounds": bounds}}
+    features = {
+        "event.paid": ("number", column, more),
+        "event.query": (
+            "category",
+            pa.array(["run", None][: len(numbers)], TEXTS),
+            {"share": "topics"},
+        ),
+    }
+    found = [note for note in notes(features) if "paid" in note]
+    assert len(found) == bool(said)
+    assert said in "".join(found)
+
+
+def test_the_range_is_two_numbers_also_where_they_are_large():
+    column = pa.array([1e15 + i for i in range(40)] + [1e16])
+    brand = pa.array([None] * 41, TEXTS)
+    (found,) = (
+        note
+        for note in notes(
+            {
+                "event.paid": ("number", column),
+                "event.query": ("category", brand, {"share": "topics"}),
+            }
+        )
+        if "paid" in note
+    )
+    assert "[1e+15, 1.00000000000004e+15]" in found
 
 
 def test_features_that_tell_something():

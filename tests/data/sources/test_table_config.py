@@ -257,6 +257,10 @@ FEATURES = [
         "ads.features.brand.buckets must be a number of buckets. Received: 0",
     ),
     (
+        ads(price={"kind": "number", "bounds": []}),
+        "ads.features.price.bounds must be the bounds of buckets. Received: ",
+    ),
+    (
         log(candidate_features={"seen": {"kind": "number", "column": "click"}}),
         "the column of a label must be no feature. Received: 'seen', which .* "
         "'click'",
@@ -368,8 +372,14 @@ LABELS = [
         r"impressions.clicked.positive must be a value, a list of values, ",
     ),
     (
-        log(clicked={"column": "x", "true": "ja"}),
-        "impressions.clicked must be the name of a column, or {column: …}",
+        log(clicked={"column": "x", "positve": "ja"}),
+        "impressions.clicked must hold known keys only. Received: 'positve'. "
+        "Allowed keys: column, positive, negative. Did you mean positive?",
+    ),
+    (
+        log(labels={"rated": {"colum": "x"}}),
+        "labels.rated must hold known keys only. Received: 'colum'. Allowed "
+        "keys: column, type, positive, negative. Did you mean column?",
     ),
     (log(labels={"revenue": {"column": "x"}}), "labels.revenue must be binary"),
     (
@@ -392,7 +402,7 @@ LABELS = [
     (log(labels={"a b": "real"}), "letters, digits and underscores, .*: 'a b'"),
     (log(labels={1: "real"}), "the name of a label must be .* Received: 1"),
     (
-        log(clicked={"constant": "1"}),
+        log(clicked={"positive": "1"}),
         "clicked must be the name of a column, or",
     ),
     (log(counts="shown"), "counts must name two columns. Received: 'shown'"),
@@ -460,7 +470,13 @@ LABELS = [
         ),
         (
             {**GOOD, "ads": {**ADS, "title": {"column": "x", "format": "y"}}},
-            "ads.title must be the name of a column, or {column: …}. Received",
+            "ads.title must hold known keys only. Received: 'format'. Allowed "
+            "keys: column.",
+        ),
+        (
+            {**GOOD, "ads": {**ADS, "tags": {"column": "x", "sep": "|"}}},
+            "ads.tags must hold known keys only. Received: 'sep'. Allowed "
+            "keys: column, separator.",
         ),
         (
             {**GOOD, "ads": {**ADS, "tags": 3}},

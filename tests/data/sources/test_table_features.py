@@ -259,9 +259,9 @@ def test_refused_labels_and_weights(tmp_path):
     assert counts(summary)["impressions"] == (6, 3, 3)
     reasons = table(tmp_path, "rejects")["reason"].to_pylist()
     assert reasons[1:] == [
-        "revenue is no finite number",
-        "revenue is no finite number",
-        "w is no number from 0 on",
+        "revenue is no number within ±3.4e38",
+        "revenue is no number within ±3.4e38",
+        "w is no number from 0 to 3.4e38",
     ]
 
 
@@ -326,7 +326,10 @@ def test_counts_become_weighted_rows(tmp_path, history):
         assert rows["history"].to_pylist() == [0, 0, 1, 2]
     assert counts(summary)["impressions"] == (6, 4, 2)
     reasons = table(tmp_path, "rejects")["reason"].to_pylist()
-    assert reasons == ["n is more than shown", "shown is no number from 0 on"]
+    assert reasons == [
+        "n is more than shown",
+        "shown is no number from 0 to 3.4e38",
+    ]
     assert summary.notes[0] == (
         "log.csv: 4 rows of counts, 106 impressions and 5 clicks, become 4 "
         "rows with weights; 1 were never shown"

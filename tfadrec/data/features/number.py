@@ -30,8 +30,6 @@ LARGEST = 1e100
 _FAR = 10.0
 #: The share of numbers below the middle, and that above it.
 _TAIL = 0.05
-#: A deviation smaller than this share of the mean is rounding.
-_ROUNDING = 1e-9
 #: Numbers that are summed together, 32 MiB of them.
 _BLOCK = 1 << 22
 
@@ -162,7 +160,9 @@ def _statistics(
     if not len(some):
         # Nothing can be learned of numbers that come later: all are alike.
         return {"low": 0.0, "high": 0.0}
-    least, most = _fences(some)
+    # Differences from the median are exact, or nearly so, where numbers are
+    # large for their spread.
+    median, least, most = _fences(some)
     count, total = 0, []
     ends: list[float] = []
     for block in blocks():
@@ -170,16 +170,15 @@ def _statistics(
         near = (values >= least) & (values <= most)
         if near.any():
             count += int(near.sum())
-            total.append(float(values[near].sum()))
+            total.append(float((values[near] - median).sum()))
             ends += [float(block[near].min()), float(block[near].max())]
-    mean = math.fsum(total) / count
+    shift = math.fsum(total) / count
+    mean = median + shift
     squares = []
     for values in scaled():
-        off = values[(values >= least) & (values <= most)] - mean
+        off = values[(values >= least) & (values <= most)] - median - shift
         squares.append(float((off * off).sum()))
-    std = math.sqrt(math.fsum(squares) / count)
-    if not std > _ROUNDING * abs(mean):
-        std = 1.0
+    std = math.sqrt(math.fsum(squares) / count) or 1.0
     limits = np.array([mean - _FAR * std, mean + _FAR * std])
     with np.errstate(over="ignore"):
         low, high = _unscaled(limits, log1p).tolist()
@@ -191,8 +190,8 @@ def _statistics(
     }
 
 
-def _fences(values: np.ndarray) -> tuple[float, float]:
-    """Beyond which numbers are too far from the others to count.
+def _fences(values: np.ndarray) -> tuple[float, float, float]:
+    """The median, and beyond which numbers are too far from it to count.
 
     The middle spans the median and, of the numbers that are not just that, all
     but a twentieth at each end, and at least one: most rows may have no click,
@@ -205,11 +204,11 @@ def _fences(values: np.ndarray) -> tuple[float, float]:
     cut = int(_TAIL * len(others)) + 1
     ends = [cut, len(others) - 1 - cut]
     if ends[0] > ends[1]:
-        return -math.inf, math.inf
+        return median, -math.inf, math.inf
     low, high = np.partition(others, ends)[ends]
     least, most = min(median, low), max(median, high)
     away = _FAR * (most - least)
-    return float(least - away), float(most + away)
+    return median, float(least - away), float(most + away)
 
 
 def _blocks(arrays: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

@@ -186,7 +186,7 @@ def numbers(rows: RawRows, name: str) -> pa.Array:
     """Real labels, float64, finite also in single precision."""
     values = as_floats(_plain(rows, name))
     good = _finite(values)
-    rows.refuse(~good, f"{name} is no finite number")
+    rows.refuse(~good, f"{name} is no number within ±3.4e38")
     return pa.array(np.where(good, values, 0.0))
 
 
@@ -194,7 +194,7 @@ def weights(rows: RawRows, name: str) -> pa.Array:
     """Weights of rows, or counts, float64: finite and 0 or more."""
     values = as_floats(_plain(rows, name))
     good = _finite(values) & (values >= 0)
-    rows.refuse(~good, f"{name} is no number from 0 on")
+    rows.refuse(~good, f"{name} is no number from 0 to 3.4e38")
     return pa.array(np.where(good, values, 0.0))
 
 

@@ -70,6 +70,8 @@ def _check_column(
             f"is {value!r:.60} in all rows, {nothing}; check its column, or "
             "leave it out"
         )
+    if feature.bounds and (bucket := _only_bucket(feature, column)):
+        return f"{bucket} in all rows, {nothing}; give other buckets"
     if feature.buckets:
         return ""
     unknown = "so all of them count as unknown"
@@ -98,9 +100,10 @@ def _cut(feature: Feature, column: Column) -> Iterator[str]:
             count += int(np.isfinite(numbers).sum())
             beyond += int(((numbers < low) | (numbers > high)).sum())
         if beyond:
+            ends = ", ".join(_apart(low, high))
             yield (
-                f"{beyond:,} of {count:,} numbers lie outside "
-                f"[{low:.6g}, {high:.6g}] and are cut to it"
+                f"{beyond:,} of {count:,} numbers lie outside [{ends}] and are "
+                "cut to it"
             )
     if "max_values" in KINDS[feature.kind].settings:
         count = beyond = 0
@@ -113,6 +116,15 @@ def _cut(feature: Feature, column: Column) -> Iterator[str]:
                 f"{beyond:,} of {count:,} lists have more than "
                 f"{feature.width} values and are cut"
             )
+
+
+def _apart(low: float, high: float) -> tuple[str, str]:
+    """Two numbers in as few digits, from 6 on, as tell them apart."""
+    for digits in range(6, 18):
+        ends = f"{low:.{digits}g}", f"{high:.{digits}g}"
+        if ends[0] != ends[1]:
+            break
+    return ends
 
 
 def _check_overlap(
@@ -192,6 +204,26 @@ def _only_value(column: Column) -> object | None:
             return None
         count += len(chunk)
     return first.as_py() if first is not None and count > 1 else None
+
+
+def _only_bucket(feature: Feature, column: Column) -> str:
+    """Where all numbers lie, if that is in one bucket; else ""."""
+    kind, codes, count = KINDS[feature.kind], np.zeros(0, np.int32), 0
+    for chunk in chunks_of(column):
+        count += len(chunk)
+        read = kind.encode(chunk, feature)[feature.tensor]
+        codes = np.union1d(codes, read)
+        # A missing number is in the bucket 0.
+        if len(codes) > 1 or not codes.all():
+            return ""
+    if count < 2:
+        return ""
+    code, bounds = int(codes[0]), feature.bounds
+    if code == 1:
+        return f"is below {bounds[0]:g}"
+    if code > len(bounds):
+        return f"is {bounds[-1]:g} or more"
+    return f"is from {bounds[code - 2]:g} to below {bounds[code - 1]:g}"
 
 
 def _pieces(

@@ -13,6 +13,7 @@ from tfadrec.data.intake.times import (
     read_times,
 )
 from tfadrec.data.sources.file_config import read_share
+from tfadrec.data.sources.known_keys import refuse_unknown_keys
 from tfadrec.data.sources.table_spec import ColumnSpec
 
 #: What may stand beside `column`, by the key that names the column.
@@ -48,9 +49,14 @@ def read_column(value: Any, where: str) -> ColumnSpec:
         return ColumnSpec(shares=_shares(value, where))
     beside = _BESIDE.get(where.partition(".")[2], ())
     shapes = [{"column"}]
+    keys = ["column", *beside]
     if where in _CONSTANTS:
         shapes.append({"constant"})
+        keys.append("constant")
+    if where == "impressions.split":
+        keys += ["valid", "test"]
     given = dict(value) if isinstance(value, dict) else {}
+    refuse_unknown_keys(given, keys, where)
     if where.endswith("timestamp") and type(given.get("constant")) in _TIMES:
         # YAML reads 2020-01-31 as a date and 1580428800 as a number.
         given["constant"] = str(given["constant"])

@@ -147,11 +147,12 @@ def _feature(
                 f"{kind_named(given['kind']).capitalize()} has: "
                 f"{', '.join(allowed)}."
             )
-    if not given.get("buckets", True):
-        raise InputError(
-            f"{where}.buckets must be a number of buckets. Received: "
-            f"{given['buckets']!r}. Leave it out where there are to be none."
-        )
+    for key, what in (("buckets", "a number"), ("bounds", "the bounds")):
+        if not given.get(key, True):
+            raise InputError(
+                f"{where}.{key} must be {what} of buckets. Received: "
+                f"{given[key]!r}. Leave it out where there are to be none."
+            )
     columns: tuple[str, ...] = ()
     separator = given.get("separator", " ")
     if kind.is_parsed:

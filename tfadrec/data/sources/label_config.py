@@ -8,6 +8,7 @@ from typing import Any
 from tfadrec.core.errors import InputError
 from tfadrec.core.names import RESERVED
 from tfadrec.data.intake.row_filter import read_condition
+from tfadrec.data.sources.known_keys import refuse_unknown_keys
 from tfadrec.data.sources.table_spec import LabelSpec, TableConfig
 
 LABEL_KEYS = ("clicked", "converted", "labels", "counts", "negatives_kept")
@@ -67,6 +68,8 @@ def _label(name: str, value: Any, where: str) -> LabelSpec:
         example = "binary, real, or {column: …, type: binary or real}"
         given = {"type": value} if isinstance(value, str) else value
     plain = dict(given) if isinstance(given, dict) else {}
+    keys = [k for k in ("column", "type") if any(k in s for s in shapes)]
+    refuse_unknown_keys(plain, [*keys, *_SIDES], where)
     conditions = {k: plain.pop(k) for k in _SIDES if k in plain}
     if (
         set(plain) not in shapes

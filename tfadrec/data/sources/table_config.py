@@ -6,7 +6,6 @@ from typing import Any
 
 from tfadrec.core.config import read_settings
 from tfadrec.core.errors import InputError
-from tfadrec.core.nearest import nearest
 from tfadrec.core.ranges import refuse_huge
 from tfadrec.core.read_yaml import yaml_bytes
 from tfadrec.data.features import KINDS
@@ -19,6 +18,7 @@ from tfadrec.data.sources.file_config import (
     check_header,
     read_file_settings,
 )
+from tfadrec.data.sources.known_keys import refuse_unknown_keys
 from tfadrec.data.sources.known_times import with_known_times
 from tfadrec.data.sources.label_config import (
     LABEL_KEYS,
@@ -166,13 +166,7 @@ def _section(content: Any, where: str) -> dict[str, Any]:
             f"{where} must hold keys and values. Received: {content!r}. "
             f"Allowed keys: {', '.join(allowed)}."
         )
-    for key in content:
-        if key not in allowed:
-            raise InputError(
-                f"{where} must hold known keys only. Received: {key!r}. "
-                f"Allowed keys: {', '.join(allowed)}."
-                f"{nearest([key], allowed)}"
-            )
+    refuse_unknown_keys(content, allowed, where)
     for key in _NEEDED[where]:
         if content.get(key) is None:
             raise InputError(
