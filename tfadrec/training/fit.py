@@ -20,8 +20,8 @@ from tfadrec.runs.folder import run_folder
 from tfadrec.training.by_size import batch_size_of, count_examples
 from tfadrec.training.checks import (
     check_amounts,
-    check_compiled,
     check_compared,
+    check_compiled,
     check_goal,
     check_labels,
     check_shares,
