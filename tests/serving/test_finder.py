@@ -98,14 +98,53 @@ def test_the_best_by_inner_products():
     )
 
 
-def found_in_two(user, worth, k):
-    """The places of candidates in NumPy, in the order in which they are found.
+def test_the_ranker_orders_what_is_found():
+    """Of all ads the best are as without a retriever; of K, of these alone."""
+    asked = users(ROWS, k=np.array([3, 9, 3], np.int32))
+    choice = {k: v for k, v in asked.items() if k != "allow_brand"}
+    everything = shop.shop().ask["recommend"](**{**choice, "k": [9, 9, 9]})
+    found = world().ask["recommend"](**asked)
+    ads = world().dataset.catalogue.ad_ids
+    best = ads[np.argsort(-scores(ROWS), axis=1)[:, :K]]
+    for row, most in enumerate([3, K, 3]):
+        place = np.isin(everything["ad_ids"][row].astype(str), best[row])
+        expected = everything["ad_ids"][row][place][:most]
+        assert found["ad_ids"][row, :most].tolist() == expected.tolist()
+        assert (found["ad_ids"][row, most:] == b"").all()
+        np.testing.assert_allclose(
+            found["score"][row, :most],
+            everything["score"][row][place][:most],
+            rtol=1e-5,
+        )
+
+
+class Imitation:
+    """Vectors at random that are to be like a ranker's logits."""
+
+    imitates = True
+
+    def __init__(self):
+        random = np.random.default_rng(5)
+        self.table = random.normal(size=(10, 5)).astype(np.float32)
+        self.queries = random.normal(size=(60, 5)).astype(np.float32)
+
+    def catalogue(self):
+        return self.table
+
+    def of_rows(self, rows):
+        return tf.gather(self.table, rows)
+
+    def users(self, request, side):
+        return tf.constant(self.queries[: len(request["user_id"])])
+
+
+def found_in_two(user, vectors, worth, k):
+    """The rows of candidates in NumPy, in the order in which they are found.
 
     Half of them by the inner products of a user's vector [D], and half by those
-    of what fits the worth [N] of the first half best.
+    of what fits the worth [N + 1] of the first half best.
     """
-    vectors = world().retriever.catalogue_vectors()[1:]
-    order = np.argsort(-(vectors @ user))
+    order = 1 + np.argsort(-(vectors[1:] @ user))
     first, others = order[: k - k // 2], order[k - k // 2 :]
     known = vectors[first] - vectors[first].mean(0)
     gaps = worth[first] - worth[first].mean()
@@ -115,72 +154,62 @@ def found_in_two(user, worth, k):
     inverse = np.linalg.inv(known.T @ known + penalty * np.eye(len(user)))
     fitted = scale * user + inverse @ known.T @ (gaps - scale * guess)
     again = others[np.argsort(-(vectors[others] @ fitted))]
-    return first, again[: k // 2]
+    return np.concatenate([first, again[: k // 2]])
 
 
-def test_the_ranker_orders_what_is_found():
-    """Of all ads the best are as without a retriever; of K, of these alone.
-
-    What the ranker says of the first two candidates leads to the other two.
-    """
-    rows = np.arange(0, 60, 4)
-    given = np.full(len(rows), 9, np.int32)
-    given[0] = 3
-    asked = users(rows, k=given)
-    choice = {k: v for k, v in asked.items() if k != "allow_brand"}
-    everything = shop.shop().ask["recommend"](
-        **{**choice, "k": np.full(len(rows), 9, np.int32)}
-    )
-    found = world().ask["recommend"](**asked)
-    ads = world().dataset.catalogue.ad_ids
-    inputs, *_ = next(iter(world().dataset.select(rows).batches(len(rows))))
-    vectors = world().retriever(inputs)["user"].numpy().astype(np.float64)
-    by_one = np.argsort(-scores(rows), axis=1)[:, :K]
-    others = 0
-    for row, most in enumerate(np.minimum(given, K)):
-        told = everything["ad_ids"][row].astype(str).tolist()
-        logits = everything["logits"][row].astype(np.float64)
-        worth = np.array([logits[told.index(ad)] for ad in ads])
-        best = np.concatenate(found_in_two(vectors[row], worth, K))
-        others += set(best) != set(by_one[row])
-        place = np.isin(told, ads[best])
-        expected = everything["ad_ids"][row][place][:most]
-        assert found["ad_ids"][row, :most].tolist() == expected.tolist()
-        assert (found["ad_ids"][row, most:] == b"").all()
-        np.testing.assert_allclose(
-            found["score"][row, :most],
-            everything["score"][row][place][:most],
-            rtol=1e-5,
-        )
-    assert others >= 3
-
-
-@pytest.mark.parametrize("k", [1, 2, 5, 8, 30])
-def test_candidates_are_distinct_and_none_that_is_left_out(k):
-    """One alone, and more than there are; brands and exclusions of each user.
-
-    Where no more than `k` ads are left, they are all found.
-    """
-    service = world().service
-    asked = users(
-        ROWS,
-        exclude_ads=np.zeros([3, 0], object),
-        allow_brand=np.array([["", ""], ["b1", "b2"], ["b9", ""]], object),
-    )
+def find_and_rank(k, imitates=True, **choice):
+    """What is found and ranked, the worth of all rows, and all that matters."""
+    vectors = Imitation()
+    vectors.imitates = imitates
+    scorer = world().service._scorer
+    asked = users(ROWS, exclude_ads=np.zeros([3, 0], object), **choice)
     request = {name: tf.constant(v) for name, v in asked.items()}
-    scorer = service._scorer
+    made = finder.Finder(
+        vectors, world().dataset, scorer, candidates=k, filters=["brand"]
+    )
     worth = np.random.default_rng(k).normal(size=(3, 10)).astype(np.float32)
-    unwanted = tf.constant([[3, 5, 0], [2, 0, 0], [0, 0, 0]])
     ranked = []
 
     def rank(rows):
         ranked.append(rows.shape[1])
         return {"clicked": tf.gather(worth, rows, batch_dims=1)}
 
-    found, logits = service.finder.find_and_rank(
-        *(request, scorer.read_user(request), unwanted, k),
-        *(rank, "clicked"),
+    found, logits = made.find_and_rank(
+        *(request, scorer.read_user(request)),
+        *(tf.constant(UNWANTED), k, rank, "clicked"),
     )
+    for number, rows in enumerate(found.numpy()):
+        told = logits["clicked"][number].numpy()
+        np.testing.assert_array_equal(told, worth[number, rows])
+    return found.numpy(), worth.astype(np.float64), vectors, ranked
+
+
+UNWANTED = [[3, 5, 0], [2, 0, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize("k", [4, 5])
+def test_the_ranker_corrects_what_the_other_half_is_found_by(k):
+    found, worth, vectors, ranked = find_and_rank(k)
+    assert ranked == [k - k // 2, k // 2]
+    once, *_, ranked = find_and_rank(k, imitates=False)
+    assert ranked == [k]
+    # The last user leaves out nothing.
+    user = vectors.queries[2].astype(np.float64)
+    expected = found_in_two(user, vectors.table, worth[2], k)
+    assert found[2].tolist() == expected.tolist()
+    by_one = 1 + np.argsort(-(vectors.table[1:] @ user))[:k]
+    assert once[2].tolist() == by_one.tolist()
+    assert set(found[2]) != set(once[2])
+
+
+@pytest.mark.parametrize("k", [1, 2, 5, 30])
+def test_candidates_are_distinct_and_none_that_is_left_out(k):
+    """One alone, and more than there are; brands and exclusions of each user.
+
+    Where no more than `k` ads are left, they are all found.
+    """
+    allow = np.array([["", ""], ["b1", "b2"], ["b9", ""]], object)
+    found, *_, ranked = find_and_rank(k, allow_brand=allow)
     assert ranked == [k - k // 2, k // 2]
     assert found.shape == (3, k)
     brands = world().dataset.catalogue.columns["brand"]
@@ -192,14 +221,10 @@ def test_candidates_are_distinct_and_none_that_is_left_out(k):
         set(1 + np.flatnonzero(np.isin(brands, codes))) - {2},
         set(),
     ]
-    for number, fit in enumerate(allowed):
-        rows = found[number].numpy()
+    for rows, fit in zip(found, allowed, strict=True):
         there = rows[rows > 0]
         assert len(there) == len(set(there)) == min(k, len(fit))
         assert set(there) <= fit
-        np.testing.assert_array_equal(
-            logits["clicked"][number].numpy(), worth[number, rows]
-        )
 
 
 def test_parity_sees_other_scores_and_another_order():

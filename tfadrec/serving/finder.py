@@ -133,9 +133,9 @@ class Finder(tf.Module):
     ) -> tuple[tf.Tensor, Tensors]:
         """Ads that a ranker likes, and what it says of them.
 
-        Half of them have the largest inner products with a user's vector. What
-        the ranker says of these corrects the vector, see `ops.refit`, by which
-        the other half is found.
+        They have the largest inner products with a user's vector. Where these
+        imitate the ranker, half of them have: what the ranker says of these
+        corrects the vector, see `ops.refit`, by which the other half is found.
 
         Args:
           request: see `find`.
@@ -150,6 +150,9 @@ class Finder(tf.Module):
           their logits, float32 [B, k].
         """
         users = self.vectors.users(request, side)
+        if not self.vectors.imitates:
+            found, _ = self._search(users, request, unwanted, k)
+            return found, rank(found)
         first, _ = self._search(users, request, unwanted, k - k // 2)
         said = rank(first)
         users = refit(

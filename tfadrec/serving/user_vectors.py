@@ -7,7 +7,6 @@ import numpy as np
 
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
-from tfadrec.core.growing import at_rows
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.dataset import Dataset
 from tfadrec.models import AdRetriever
@@ -23,9 +22,11 @@ class Vectors(Protocol):
 
     Attributes:
       takes_ads: whether `ads` can be asked for.
+      imitates: whether inner products are to be like the ranker's logits.
     """
 
     takes_ads: bool
+    imitates: bool
 
     def catalogue(self) -> np.ndarray:
         """Those of all ads of the bundle by row, float32 [N + 1 + M, D]."""
@@ -34,7 +35,10 @@ class Vectors(Protocol):
         """Those of ads, float32 [n, D], from the ranker's ad tower's dict."""
 
     def of_rows(self, rows: tf.Tensor) -> tf.Tensor:
-        """Those of the bundle's ads, float32 [..., D], by rows int32 [...]."""
+        """Those of the bundle's ads, float32 [..., D], by rows int32 [...].
+
+        Of what `imitates` alone.
+        """
 
     def users(
         self, request: Mapping[str, tf.Tensor], side: UserSide
@@ -58,6 +62,7 @@ class TowerVectors(tf.Module):
     """
 
     takes_ads = False
+    imitates = False
 
     def __init__(
         self, retriever: AdRetriever, scorer: Scorer, more: Catalogue | None
@@ -66,31 +71,31 @@ class TowerVectors(tf.Module):
         self._retriever = Untracked(retriever)
         self._scorer = scorer
         tables = catalogue_tables(retriever, more)
-        with_bias = [tables["vector"], tables["bias"][:, None]]
-        self._vectors = tf.Variable(
-            np.concatenate(with_bias, axis=1).astype(np.float32),
-            trainable=False,
+        self._biases = Untracked(tables["bias"].astype(np.float32))
+        self._history = tf.Variable(
+            tables["vector"].astype(np.float32), trainable=False
         )
 
     def catalogue(self) -> np.ndarray:
         """See `Vectors`."""
-        return self._vectors.numpy()
+        biases = self._biases.value[:, None]
+        return np.concatenate([self._history.numpy(), biases], axis=1)
 
     def ads(self, parts: Tensors) -> tf.Tensor:
         """Not of the ranker's: a retriever has an ad tower of its own."""
         raise NotImplementedError
 
     def of_rows(self, rows: tf.Tensor) -> tf.Tensor:
-        """See `Vectors`."""
-        return at_rows(self._vectors, rows)
+        """Not asked for, as they do not imitate a ranker."""
+        raise NotImplementedError
 
     def users(
         self, request: Mapping[str, tf.Tensor], side: UserSide
     ) -> tf.Tensor:
         """See `Vectors`."""
         inputs, ids = self._scorer.requests.read_user(request)
-        vectors = self.of_rows(self._scorer.ads.rows(ids))
-        history = {"vector": vectors[..., :-1]}
+        rows = self._scorer.ads.rows(ids)
+        history = {"vector": tf.gather(self._history, rows)}
         return self._retriever.value.user_vectors(inputs, history)
 
 
@@ -103,6 +108,7 @@ class RankerVectors(tf.Module):
     """
 
     takes_ads = True
+    imitates = True
 
     def __init__(self, vectors: AnchorVectors, scorer: Scorer) -> None:
         super().__init__()
