@@ -51,6 +51,7 @@ def test_the_inputs_of_the_contract(dataset):
     shapes = {k: (v.dtype.name, v.shape.as_list()) for k, v in inputs.items()}
     assert shapes == {
         "user_id": ("int32", [5]),
+        "user_key": ("int64", [5]),
         "history_ads": ("int32", [5, 3]),
         "history_events": ("int32", [5, 3]),
         "history_ages": ("int32", [5, 3]),
@@ -60,6 +61,8 @@ def test_the_inputs_of_the_contract(dataset):
         "scroll": ("float32", [5]),
     }
     assert labels["clicked"].dtype.name == "float32"
+    users = inputs["user_id"].numpy()
+    np.testing.assert_array_equal(inputs["user_key"], dataset.user_keys[users])
     # Row 3 has four events, at 5, 7, 7 and 9; the newest three are kept.
     assert inputs["history_ads"][3].numpy().tolist() == [2, 3, 1]
     assert inputs["history_events"][3].numpy().tolist() == [2, 0, 1]

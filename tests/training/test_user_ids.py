@@ -283,12 +283,13 @@ def test_a_search_chooses_among_tables():
         values = tuning.HyperParameters()
         space.sample(values)
         values.values["user_tower.ids.class"] = name
+        values.values["user_tower.ids.capacity"] = 16
         values.ensure_active_values()
         found.append(space.sample(values).user_tower["ids"])
     assert found == [
         None,
         {"class": "HashedIdEmbedding", "buckets": 7},
-        {"class": "DynamicIdEmbedding", "capacity": 8},
+        {"class": "DynamicIdEmbedding", "capacity": 16},
     ]
 
 
