@@ -20,7 +20,7 @@ from machine import describe
 import tfadrec  # noqa: F401  (chooses the Keras flavour before TensorFlow)
 from tfadrec.data import sources
 
-_EPOCHS, _STEPS = 4, 300
+_EPOCHS, _STEPS = 3, 100
 _CONFIG = f"""
 text: null
 fold_in: null
