@@ -222,22 +222,6 @@ OTHER = {"labels": {"hour": {"column": "time", "type": "real"}}}
             {},
             "labels must be those of .*one: clicked. Received: clicked, hour",
         ),
-        (
-            shown(weight="hour"),
-            {},
-            "`weight` must be as in .*one, which has none. Received: one. "
-            "Leave `weight` out",
-        ),
-        (
-            shown(split={"valid": 0.1, "test": 0.1}),
-            {},
-            "`split` must be as in .*one, which has none. Received: one",
-        ),
-        (
-            shown(negatives_kept=0.1),
-            {},
-            "`negatives_kept` must be as in .*one: 1.0. Received: 0.1. Write",
-        ),
     ],
 )
 def test_another_schema(first, config, files, message):
@@ -247,21 +231,42 @@ def test_another_schema(first, config, files, message):
     assert not (first / "two").exists()
 
 
-def test_the_type_of_a_label_and_a_missing_weight(tmp_path):
-    """Label types stand in the columns of the other dataset alone."""
+def test_the_type_of_a_label(tmp_path):
+    """It stands in the columns of the other dataset alone."""
     label = {"labels": {"late": {"column": "click", "type": "binary"}}}
-    prepare(tmp_path, "one", shown(weight="time", **label), DAY_1)
-    prepare(tmp_path, "same", shown(weight="time", **label), DAY_2, like="one")
-    with pytest.raises(InputError, match=r"`weight` .*one, which has one"):
-        prepare(tmp_path, "two", shown(**label), DAY_2, like="one")
+    prepare(tmp_path, "one", shown(**label), DAY_1)
+    prepare(tmp_path, "same", shown(**label), DAY_2, like="one")
     label["labels"]["late"]["type"] = "real"
-    config = shown(weight="time", **label)
     with pytest.raises(InputError) as error:
-        prepare(tmp_path, "two", config, DAY_2, like="one")
+        prepare(tmp_path, "two", shown(**label), DAY_2, like="one")
     assert str(error.value) == (
         f"label late must be binary, as in {tmp_path / 'one'}. Received: real. "
         "Write the same."
     )
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"weight": "time"}, "`weight` of impressions is not as in {} (none, "),
+        (
+            {"split": {"valid": 0.1, "test": 0.1}},
+            "`split` of impressions is not as in {} (none, and one there), so",
+        ),
+        (
+            {"negatives_kept": 0.1},
+            "`negatives_kept` of impressions is not as in {} (1, and 0.1 there",
+        ),
+    ],
+)
+def test_rows_of_another_sort_are_noted(tmp_path, keys, said):
+    """They can be measured: all negatives, say, after learning from a part."""
+    prepare(tmp_path, "one", shown(**keys), DAY_1)
+    same = prepare(tmp_path, "same", shown(**keys), DAY_2, like="one")
+    other = prepare(tmp_path, "two", CONFIG, DAY_2, like="one")
+    said = said.format(tmp_path / "one")
+    assert [said in note for note in other.notes].count(True) == 1
+    assert not any("cannot be joined" in note for note in same.notes)
 
 
 def test_features_are_compared_before_files_are_read(first):

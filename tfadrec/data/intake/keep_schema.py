@@ -150,35 +150,31 @@ class KeepSchema:
                     f"Received: {types[label]}. Write the same."
                 )
 
-    def require_rows(
+    def other_rows(
         self, *, weight: bool, split: bool, negatives_kept: float
-    ) -> None:
-        """Refuses impressions that are not of the other dataset's sort.
+    ) -> list[str]:
+        """Says why rows of another sort cannot be joined with the dataset's.
+
+        They may be scored and measured: a ranker that has learned from a sample
+        of the negatives is measured on all of them.
 
         Args:
           weight: whether rows have weights.
           split: whether they have a published split.
           negatives_kept: the share of those without a click that are there.
-
-        Raises:
-          InputError: where the other dataset says another thing.
         """
-        for key, given in (("weight", weight), ("split", split)):
-            if given != (key in self.columns):
-                has, mend = "has none", f"Leave `{key}` out"
-                if not given:
-                    has, mend = "has one", f"Name the column of `{key}`"
-                raise InputError(
-                    f"the impressions' `{key}` must be as in {self.name}, "
-                    f"which {has}. Received: {'one' if given else 'none'}. "
-                    f"{mend}."
-                )
         kept = self.schema.negatives_kept
-        if negatives_kept != kept:
-            raise InputError(
-                f"`negatives_kept` must be as in {self.name}: {kept!r}. "
-                f"Received: {negatives_kept!r}. Write the same."
-            )
+        pairs = [
+            (key, ("none", "one")[key in self.columns], ("none", "one")[given])
+            for key, given in (("weight", weight), ("split", split))
+        ]
+        pairs.append(("negatives_kept", f"{kept:g}", f"{negatives_kept:g}"))
+        return [
+            f"`{key}` of impressions is not as in {self.name} ({given}, and "
+            f"{known} there), so the two cannot be joined"
+            for key, known, given in pairs
+            if known != given
+        ]
 
     def event_types(
         self, columns: Iterable[Column], ledger: Ledger

@@ -60,8 +60,7 @@ def prepare_table(
 
     Raises:
       InputError: where a file cannot be used, `out` is something else, or the
-        features, labels, or weights, split and kept negatives of
-        impressions, are not those of `like`.
+        features or labels are not those of `like`.
     """
     out = check_out(out)
     settings = read_config(config)
@@ -74,11 +73,12 @@ def prepare_table(
         settings = with_repeats_like(settings, keep.schema)
         keep.require_same(settings.features)
         keep.require_labels(settings.label_types)
-        keep.require_rows(
+        for text in keep.other_rows(
             weight=settings.has_weights,
             split="split" in settings.impressions.columns,
             negatives_kept=settings.negatives_kept,
-        )
+        ):
+            ledger.note(text)
         settings = dataclasses.replace(
             settings,
             user_id_type=keep.schema.user_id_type,
