@@ -37,13 +37,6 @@ RUNS = {
     for policy in POLICIES
     for name in STRATEGIES
 }
-#: Fewer rows than users.
-USER_IDS = {
-    "class": "DynamicIdEmbedding",
-    "capacity": 8,
-    "ways": 4,
-    "admission": 2,
-}
 #: Of each entity.
 FEATURES = ("brand", "price", "age", "dwell", "device", "hour", "bid", "slot")
 
@@ -97,7 +90,6 @@ def _ranker(dataset, name):
             layers.DIN((4,), name="encoder"),
             text=layers.BertAdEncoder(BERT, tuning="full", name="text"),
             ad_tower={"width": 6},
-            user_tower={"ids": USER_IDS},
             hidden_units=(8,),
         )
         ranker.build()
