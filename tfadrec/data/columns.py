@@ -132,7 +132,11 @@ def as_lists(
       InputError: where the column holds other nested values.
     """
     if is_list(column.type):
-        values = as_array(column.cast(pa.list_(column.type.value_type)))
+        inner = column.type.value_type
+        require_plain(inner)
+        # Floats are spelled one by one.
+        kind = inner if pa.types.is_floating(inner) else pa.string()
+        values = as_array(_cast(column, pa.list_(kind)))
         filled = as_text(values.flatten())
     else:
         values = _lists_of_text(as_text(column), separator, maps)
