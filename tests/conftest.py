@@ -54,10 +54,6 @@ def pytest_collection_finish(session):
     convert it takes seconds in each process. The processes that tests begin
     do convert: a trial of `tests/tuning/test_processes.py` a training, and the
     slow `test_conformance.test_reload_in_a_fresh_process` every layer.
-
-    TensorFlow does not optimise graphs, of which most run once or twice. The
-    processes that tests begin do: those that serve and replay bundles, and
-    `tests/test_precision.py`.
     """
     gc.freeze()
     if session.items and "tensorflow" in sys.modules:
@@ -65,9 +61,6 @@ def pytest_collection_finish(session):
 
         rule = config.DoNotConvert("tfadrec")
         config.CONVERSION_RULES = (rule, *config.CONVERSION_RULES)
-        sys.modules["tensorflow"].config.optimizer.set_experimental_options(
-            {"disable_meta_optimizer": True}
-        )
 
 
 def pytest_xdist_make_scheduler(config, log):

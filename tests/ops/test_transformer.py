@@ -133,9 +133,7 @@ def kernels(function, rows):
         placeholder = tf.compat.v1.placeholder(rows.dtype, shape)
         out = function(placeholder)
     metadata = tf.compat.v1.RunMetadata()
-    # Of its own, as `tests/conftest.py` leaves graphs as they are.
-    config = tf.compat.v1.ConfigProto()
-    with tf.compat.v1.Session(graph=graph, config=config) as session:
+    with tf.compat.v1.Session(graph=graph) as session:
         session.run(
             out,
             {placeholder: rows},
