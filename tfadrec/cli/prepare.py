@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import click
-import pyarrow as pa
 
 from tfadrec.cli.beam import beam_options, beam_runner
 from tfadrec.cli.command import Command
@@ -115,9 +114,6 @@ def synthetic(out: str, seed: int) -> dict[str, Any]:
 
 def _run(prepare: Callable[..., Summary], *args, **named) -> dict[str, Any]:
     """Prepares a dataset, and shows what became of the rows."""
-    # Arrow's own pools give each table's pages back and ask for them again:
-    # a tenth of the time of a million rows.
-    pa.set_memory_pool(pa.system_memory_pool())
     with heartbeat("tfadrec.data"):
         summary = prepare(*args, **named)
     click.echo("\n".join(summary.lines()))

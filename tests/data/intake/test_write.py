@@ -13,7 +13,11 @@ from tfadrec.core.feature import Feature
 from tfadrec.core.schema import Schema
 from tfadrec.data.intake.ledger import Ledger, as_rejects
 from tfadrec.data.intake.order import order_by
-from tfadrec.data.intake.write import check_out, write_dataset
+from tfadrec.data.intake.write import (
+    check_out,
+    workspace_of,
+    write_dataset,
+)
 
 SCHEMA = Schema("made", "string", "int64", ("click",))
 ADS = pa.table(
@@ -315,3 +319,11 @@ def test_something_else_in_the_way(tmp_path):
         check_out("s3://bucket/data")
     (tmp_path / "empty").mkdir()
     assert check_out(tmp_path / "empty") == tmp_path / "empty"
+
+
+def test_memory_that_was_freed_is_used_again(tmp_path):
+    """As the C library does, and only meanwhile."""
+    before = pa.default_memory_pool().backend_name
+    with workspace_of(tmp_path / "out"):
+        assert pa.default_memory_pool().backend_name == "system"
+    assert pa.default_memory_pool().backend_name == before
