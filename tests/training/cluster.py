@@ -44,6 +44,16 @@ def start(count, out, config, log, world=None):
     )
 
 
+def train_together(count, out, config):
+    """What a cluster trains, to its end."""
+    log = out.with_suffix(".log")
+    with open(log, "w") as file:
+        done = start(count, out, config, file).wait(timeout=900)
+    said = log.read_text()
+    assert done == 0, said[-3000:]
+    assert "epochs; the best has" in said
+
+
 def epochs_of(out):
     try:
         return len(json.loads((out / "state.json").read_text())["history"])
