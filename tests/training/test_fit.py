@@ -381,6 +381,7 @@ def test_requests_whose_ads_do_not_differ(parts, tmp_path, caplog):
     single = dataclasses.replace(train, impressions=rows)
     alone = with_losses(parts, {"clicked": "softmax"}, ["clicked"])
     check_compared(alone, train)
+    check_compared(alone, train.select(np.arange(0)))
     said = rf"{len(train):,} rows of {len(train):,} requests, of which none"
     with pytest.raises(InputError, match=said):
         training.fit(alone, single, valid, tmp_path / "out", by="request")

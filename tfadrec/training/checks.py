@@ -131,14 +131,14 @@ def check_compared(model: RankingModel, dataset: Dataset) -> None:
 
     Args:
       model: any model.
-      dataset: the rows to learn from, with at least one.
+      dataset: the rows to learn from.
 
     Raises:
       InputError: where nothing could be learned of a task.
     """
     rows = dataset.impressions
     for task, loss in model.task_losses.items():
-        if not loss.by_request:
+        if not loss.by_request or not len(rows.requests):
             continue
         order = np.lexsort((rows.labels[task], rows.requests))
         labels, requests = rows.labels[task][order], rows.requests[order]
