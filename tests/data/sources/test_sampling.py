@@ -5,12 +5,13 @@ import pytest
 
 from tests.data.spilled import NOWHERE, spilled
 from tfadrec.core.errors import InputError
+from tfadrec.data import open_dataset
 from tfadrec.data.intake import limits
 from tfadrec.data.intake.coded_tables import plain_table, with_codes
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.spilled_table import SpilledTable
 from tfadrec.data.intake.workspace import Workspace
-from tfadrec.data.sources import hands, sampling
+from tfadrec.data.sources import hands, prepare_table, sampling
 from tfadrec.data.sources.sampling import with_negatives
 
 DAY = 86_400
@@ -290,3 +291,23 @@ def test_more_rows_than_can_be_held(monkeypatch):
     assert len(sample(table, negatives_per_positive=3)) == 40
     with pytest.raises(InputError, match="10 purchases with 4 negatives each"):
         sample(table)
+
+
+def test_a_user_whose_purchase_was_folded_is_no_user(tmp_path):
+    """Of two users in one request who bought the same, the first one counts."""
+    (tmp_path / "ads.csv").write_text("id,name\na,A\nb,B\n")
+    (tmp_path / "log.csv").write_text(
+        "req,user,ad,time\n"
+        "r1,u1,a,1600000000\nr1,u2,a,1600000000\nr2,u3,b,1600000001\n"
+    )
+    (tmp_path / "c.yaml").write_text(
+        "name: made\n"
+        "ads: {file: ads.csv, ad_id: id, title: name}\n"
+        "impressions: {file: log.csv, request_id: req, user_id: user, "
+        "ad_id: ad, timestamp: time}\n"
+        "sampling: {negatives_per_positive: 1, period: all}\n"
+    )
+    prepare_table(tmp_path / "c.yaml", tmp_path / "out")
+    dataset = open_dataset(tmp_path / "out")
+    assert dataset.user_ids.tolist() == ["u1", "u3"]
+    assert sorted(dataset.impressions.users.tolist()) == [1, 1, 2, 2]

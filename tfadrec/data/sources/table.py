@@ -103,21 +103,19 @@ def _prepare(
     jobs = [impressions_job(settings, catalogue)]
     if settings.events is not None:
         jobs.append(events_job(settings.events, settings, catalogue))
-    shown, *done = read(jobs, workspace)
+    shown, *rest = read(jobs, workspace)
     events = None
     if settings.events is not None:
-        events = read_events(settings.events, done[0], ledger, workspace)
+        events = read_events(settings.events, rest[0], ledger, workspace)
     if keep is None:
         settings = with_repeats(settings, events, ledger)
     impressions, histories = read_impressions(
         settings, shown, ledger, workspace
     )
     has_features = any(spec.entity == "user" for spec in settings.features)
-    user_ids = share_users(
-        [log for log in (impressions, events) if log is not None],
-        users if has_features else None,
-        workspace,
-    )
+    people = users if has_features else None
+    done = [] if events is None else [events]
+    user_ids = share_users([impressions, *done], people, workspace)
     if settings.sampling is not None:
         impressions = with_negatives(
             impressions,
@@ -126,6 +124,8 @@ def _prepare(
             workspace=workspace,
             **settings.sampling,
         )
+        # A purchase that was folded may have been all that a user did.
+        user_ids = share_users([impressions, *done], people, workspace)
     for note in popularity_notes(
         impressions, sampled=settings.sampling is not None
     ):
