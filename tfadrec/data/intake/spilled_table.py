@@ -35,7 +35,7 @@ class SpilledTable:
 
     def __init__(self, workspace: Workspace, *, stays: bool = False) -> None:
         self.lengths: list[int] = []
-        self.nbytes = 0
+        self.nbytes = self._rows = 0
         self._workspace, self._stays = workspace, stays
         self._schema: pa.Schema | None = None
         self._held: list[pa.Table] = []
@@ -52,7 +52,7 @@ class SpilledTable:
         return found
 
     def __len__(self) -> int:
-        return sum(self.lengths)
+        return self._rows
 
     @property
     def schema(self) -> pa.Schema:
@@ -142,6 +142,7 @@ class SpilledTable:
                 f"{schema} after {self._schema}."
             )
         self.lengths.append(len(table))
+        self._rows += len(table)
         self.nbytes += size_of(table)
 
     def _write(self, table: pa.Table) -> None:
