@@ -21,8 +21,13 @@ from tfadrec.data.list_text import read_entries, read_list, read_map
         ("[0.5 1.0\n 2e3]", ["0.5", "1", "2000"]),
         ("[9007199254740993]", ["9007199254740993"]),
         ("[007, +5]", ["007", "+5"]),
-        ("[[1], [2]]", None),
-        ('[{"a": 1}]', None),
+        ("[1e16, -1e300]", ["1" + "0" * 16, str(int(-1e300))]),
+        # What is in a list is apart already.
+        ("[[1], [2]]", ["[1]", "[2]"]),
+        ('[["new york", "rome"], "a b"]', ['["new york", "rome"]', "a b"]),
+        ("[['new york'], ('a b',)]", ['["new york"]', '["a b"]']),
+        ('[{"a": "b c"}]', ['{"a": "b c"}']),
+        ('[["\\ud800"]]', ['["?"]']),
         ("(1, 2)", ["1", "2"]),
         ("('a',)", ["a"]),
         ("()", []),
@@ -60,7 +65,9 @@ def test_lists_as_they_are_written(text, entries):
         ("deque(['a', 'b'])", ["a", "b"]),
         ("set()", []),
         ("f(1)", None),
-        ("Counter({'a': 2})", None),
+        ("Counter({'a b': 2})", ["{'a b': 2}"]),
+        ('{"a": "b c"}', ['{"a": "b c"}']),
+        ("{a b", None),
     ],
 )
 def test_what_is_written_around_a_list(text, entries):

@@ -5,7 +5,7 @@ import pytest
 
 from tfadrec.core.errors import InputError
 from tfadrec.data.impressions import Impressions
-from tfadrec.data.slates import Slates
+from tfadrec.data.slates import Slates, other_contexts
 
 
 def rows(requests, **columns):
@@ -86,6 +86,13 @@ def test_a_request_has_one_context(column, different):
     message = rf"one context\. Received: {different} rows where 'hour'"
     with pytest.raises(InputError, match=message):
         slates(impressions, ["hour"])
+    # Side by side they are counted without being put together.
+    beside = rows([6, 6, 6, 4], hour=[*column[:1], *column[2:], column[1]])
+    context = {"the hour": ["hour", "none"], "nothing": []}
+    assert other_contexts(beside, context) == {
+        "the hour": different,
+        "nothing": 0,
+    }
     # What does not belong to the request may differ.
     assert slates(impressions) == [[0, 2, 3], [1]]
 

@@ -457,3 +457,22 @@ def test_requests_are_watched_with_what_the_bundle_tells(tmp_path):
     os.mkfifo(page)  # or a device, which root would replace by a file
     assert call().exit_code == 2
     assert page.is_fifo()
+
+
+def test_numbers_of_a_request_are_written_as_people_do(tmp_path):
+    (tmp_path / "1").mkdir()
+    folder = bundle_folder(tmp_path)
+    sample = {
+        "image": np.array([[0.1, -2.5e-7, np.float32(1) / 3]], np.float32),
+        "price": np.array([29.9999994, 0.1 + 0.2]),
+        "user_id": np.array(["u"], object),
+    }
+    with folder.held():
+        deployment.write_deployment(folder, 1, {}, {}, sample)
+    body = json.loads((tmp_path / "request.json").read_text())
+    assert body["inputs"] == {
+        "image": [[0.1, -2.5e-7, 0.33333334]],
+        # What is a double has been rounded where it was made.
+        "price": [29.9999994, 0.1 + 0.2],
+        "user_id": ["u"],
+    }

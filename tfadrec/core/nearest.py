@@ -4,6 +4,9 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+#: Letters that tell a name which was cut short: `sep`.
+_SHORT = 3
+
 
 def nearest(received: Iterable[Any], known: Iterable[str]) -> str:
     """A sentence that asks for the names that were probably meant.
@@ -24,6 +27,9 @@ def nearest(received: Iterable[Any], known: Iterable[str]) -> str:
     found = []
     for name in map(str, received):
         small = initials.get(name.lower(), name.lower())
-        for close in difflib.get_close_matches(small, by_small, 1):
-            found.append(by_small[close])
+        close = difflib.get_close_matches(small, by_small, 1)
+        longer = [other for other in by_small if other.startswith(small)]
+        if not close and len(small) >= _SHORT and len(longer) == 1:
+            close = longer
+        found += [by_small[other] for other in close]
     return f" Did you mean {', '.join(dict.fromkeys(found))}?" if found else ""

@@ -1,5 +1,6 @@
 """Arrow columns of any type as text, numbers or lists."""
 
+import decimal
 from collections.abc import Iterable, Iterator
 from typing import Protocol, TypeAlias
 
@@ -36,8 +37,9 @@ _WITH_COMMA = r"^\s*[+-]?[0-9]*,[0-9]*([eE][+-]?[0-9]+)?\s*$"
 def as_text(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     """Any plain column as strings, a missing value as the empty one.
 
-    Each value is spelled by itself, whatever else the column holds: 1.0 as 1,
-    and a float that is no number as missing.
+    Each value is spelled by itself, whatever else the column holds: 1.0 and
+    1e16 with the digits that a column of integers has for them, and a float
+    that is no number as missing.
 
     Raises:
       InputError: where the column holds lists or other nested values.
@@ -45,18 +47,36 @@ def as_text(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     require_plain(column.type)
     if pa.types.is_floating(column.type):
         return _floats_as_text(as_array(column))
+    if pa.types.is_decimal(column.type):
+        return _decimals_as_text(as_array(column))
     return as_array(pc.fill_null(_cast(column, pa.string()), ""))
 
 
 def _floats_as_text(column: pa.Array) -> pa.Array:
     # Ids that once met a missing value come as 17850.0.
     values = column.to_numpy(zero_copy_only=False).astype(np.float64)
-    whole = (np.abs(values) < 2**53) & (values == np.floor(values))
+    whole = (np.abs(values) < 2**63) & (values == np.floor(values))
     integers = pa.array(np.where(whole, values, 0).astype(np.int64))
     text = integers.cast(pa.string())
     if not whole.all():
         text = pc.if_else(pa.array(whole), text, _cast(column, pa.string()))
+        # Floats as large as these are whole.
+        long = np.isfinite(values) & (np.abs(values) >= 2**63)
+        digits = [str(int(value)) for value in values[long].tolist()]
+        text = pc.replace_with_mask(
+            text, pa.array(long), pa.array(digits, pa.string())
+        )
     return pc.if_else(pa.array(np.isnan(values)), "", text)
+
+
+def _decimals_as_text(column: pa.Array) -> pa.Array:
+    # A price of 5.00 is 5, and a column of many decimals has 0E-8 for 0.
+    text = pc.fill_null(_cast(column, pa.string()), "")
+    if pc.any(pc.match_substring(text, "E")).as_py():
+        digits = [t and f"{decimal.Decimal(t):f}" for t in text.to_pylist()]
+        text = pa.array(digits, pa.string())
+    short = pc.utf8_rtrim(pc.utf8_rtrim(text, "0"), ".")
+    return pc.if_else(pc.match_substring(text, "."), short, text)
 
 
 def as_integers(text: pa.Array) -> pa.Array:
@@ -86,7 +106,10 @@ def as_floats(column: pa.ChunkedArray) -> np.ndarray:
         return np.full(len(column), np.nan)
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int8())
-    if pa.types.is_large_string(column.type):
+    if pa.types.is_large_string(column.type) or pa.types.is_decimal(
+        column.type
+    ):
+        # Arrow rounds a decimal to a float wrongly, and a text rightly.
         column = column.cast(pa.string())
     if not pa.types.is_string(column.type):
         values = _cast(column, pa.float64())
@@ -134,9 +157,7 @@ def as_lists(
     if is_list(column.type):
         inner = column.type.value_type
         require_plain(inner)
-        # Floats are spelled one by one.
-        kind = inner if pa.types.is_floating(inner) else pa.string()
-        values = as_array(_cast(column, pa.list_(kind)))
+        values = as_array(_cast(column, pa.list_(inner)))
         filled = as_text(values.flatten())
     else:
         values = _lists_of_text(as_text(column), separator, maps)

@@ -33,8 +33,6 @@ _WORDS = {
     "False": "false",
     "false": "false",
 }
-_LARGEST_EXACT = 2**53
-
 _PAIRS = {"[": "]", "(": ")", "{": "}"}
 
 #: What a text must look like to be tried at all, as a pattern of Arrow's.
@@ -49,7 +47,7 @@ def read_entries(text: str, *, maps: bool = False) -> list[str] | None:
 
     Args:
       text: begins and ends with brackets.
-      maps: whether text in braces is a map first.
+      maps: whether text in braces is a map first; else a map is one entry.
     """
     text = text.strip()
     if text in _EMPTY:
@@ -57,7 +55,11 @@ def read_entries(text: str, *, maps: bool = False) -> list[str] | None:
     wrapped = _WRAPPED.fullmatch(text)
     text = wrapped[1] if wrapped else text
     found = read_map(text) if maps and text[0] == "{" else None
-    return read_list(text) if found is None else found
+    if found is None:
+        found = read_list(text)
+    if found is None and isinstance(_value(text), dict):
+        found = [text]
+    return found
 
 
 def read_list(text: str) -> list[str] | None:
@@ -66,7 +68,8 @@ def read_list(text: str) -> list[str] | None:
     `["a", "b"]`, `['a', 'b']`, `[2122, 243]`, `[0.1 0.2]` are lists, `(1, 2)`
     and `('a',)` as well, and `{1, 2}`; so are words without quotes, `[a, b]`
     and `{a,"b c",NULL}`, as databases write arrays. Entries may be texts,
-    numbers, Boolean values and missing ones, which are empty.
+    numbers, Boolean values and missing ones, which are empty. Lists and maps
+    in a list are entries as JSON writes them.
 
     Args:
       text: begins and ends with brackets.
@@ -83,11 +86,14 @@ def read_list(text: str) -> list[str] | None:
         except (ValueError, RecursionError):
             pass
         else:
-            entries = [_entry(value) for value in values]
-            return None if None in entries else entries  # type: ignore
+            return [_entry_or_json(value) for value in values]
     found = _written_by_python(inside)
     if found is None and opening != "(":
         found = _words(inside)
+    if found is None:
+        values = _value(text)
+        if isinstance(values, list | tuple):
+            found = [_entry_or_json(value) for value in values]
     return found
 
 
@@ -100,25 +106,25 @@ def read_map(text: str) -> list[str] | None:
     Args:
       text: begins and ends with braces.
     """
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError):
-        try:
-            values = _literal(text.strip())
-        except (
-            ValueError,
-            SyntaxError,
-            TypeError,
-            MemoryError,
-            RecursionError,
-        ):
-            return None
+    values = _value(text)
     if not isinstance(values, dict):
         return None
     pairs = [(_entry(key), _entry(value)) for key, value in values.items()]
     if any(None in pair for pair in pairs):
         return None
     return [f"{key}:{value}" for key, value in pairs]
+
+
+def _value(text: str) -> Any:
+    """What JSON or Python wrote, or None."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return _literal(text.strip())
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None
 
 
 def _literal(text: str) -> Any:
@@ -138,9 +144,16 @@ def _entry(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        whole = value.is_integer() and abs(value) < _LARGEST_EXACT
-        return str(int(value)) if whole else repr(value)
+        return str(int(value)) if value.is_integer() else repr(value)
     return str(value) if isinstance(value, int) else None
+
+
+def _entry_or_json(value: Any) -> str:
+    """One value as text; a list or an object as JSON writes it."""
+    found = _entry(value)
+    if found is None:
+        found = _entry(json.dumps(value, ensure_ascii=False, default=str))
+    return found or ""
 
 
 def _written_by_python(inside: str) -> list[str] | None:

@@ -10,6 +10,8 @@ import string
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from tfadrec.core.bundle_folder import (
     MODELS,
     bundle_folder,
@@ -102,6 +104,13 @@ def _fixed(text: str) -> list[str]:
     return [line for line in lines if line and not _FREE.fullmatch(line)]
 
 
+def _plain(values: np.ndarray) -> list[Any]:
+    """An array in lists, its numbers as people write them: 0.1, not 0.10…01."""
+    if values.dtype == np.float32:
+        values = values.astype(str).astype(np.float64)
+    return values.tolist()
+
+
 def write_deployment(
     folder: WorkFolder,
     version: int,
@@ -142,7 +151,7 @@ def write_deployment(
     }
     body = {
         "signature_name": "score_slate",
-        "inputs": {name: value.tolist() for name, value in sample.items()},
+        "inputs": {name: _plain(value) for name, value in sample.items()},
     }
     texts = {
         "README.md": _filled("README.md", values),

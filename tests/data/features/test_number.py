@@ -65,6 +65,48 @@ def test_numbers_that_are_all_alike_have_the_deviation_1():
     assert (feature.mean, feature.std) == (0.1, 1.0)
 
 
+@pytest.mark.parametrize("log1p", [False, True])
+def test_a_spread_that_is_rounding_is_none(log1p):
+    """0.1 + 0.2 is the float above 0.3; a request may bring either."""
+    values = [0.1 + 0.2, 0.3] * 50
+    assert len(set(values)) == 2
+    column, _ = parse("number", values)
+    feature = describe("number", column, log1p=log1p)
+    assert feature.std == 1.0
+    np.testing.assert_allclose(encode(column, feature)["x"], 0, atol=1e-7)
+
+
+def test_a_spread_that_is_more_than_rounding_counts():
+    """1 and 1 + 16 eps: the deviation is 8 eps, and rounding at most 4."""
+    eps = np.finfo(float).eps
+    column, _ = parse("number", [1.0, 1.0 + 16 * eps])
+    feature = describe("number", column)
+    assert feature.std == pytest.approx(8 * eps)
+    assert encode(column, feature)["x"].tolist() == pytest.approx([-1, 1])
+
+
+@pytest.mark.parametrize(
+    ("given", "settings"),
+    [
+        ([30.0, 18.0, 41.0, 29.5, 0.1, -0.3], {}),
+        ([30.0, 18.0, 41.0, 29.5, 0.1, 0.3], {"log1p": True}),
+        ([1_580_428_800.0, 1_580_515_200.0, 1_583_020_800.0], {}),
+        ([2.5e21, 1e20, 5e20], {}),
+    ],
+)
+def test_numbers_are_told_as_people_write_them(given, settings):
+    """As short as what is read as the same float32."""
+    column, _ = parse("number", given)
+    feature = describe("number", column, **settings)
+    encoded = encode(column, feature)["x"]
+    raw = decode({"x": encoded}, feature)["x"]
+    np.testing.assert_array_equal(encode(pa.array(raw), feature)["x"], encoded)
+    for value, written in zip(raw.tolist(), given, strict=True):
+        assert len(repr(value)) <= len(repr(written))
+    table = decode({"x": encoded[:, None]}, feature)["x"]
+    assert table[:, 0].tolist() == raw.tolist()
+
+
 def test_a_logarithmic_scale():
     # log(1 + 0) = 0 and log(1 + e^2 - 1) = 2: mean 1, deviation 1.
     large = math.expm1(2)
@@ -163,14 +205,20 @@ def test_buckets_hold_equal_counts():
         ({"log1p": 1}, "`log1p` must be true or false. Received: 1 for 'x'"),
         ({"buckets": 1}, "`buckets` of a number must be an integer from 2"),
         ({"buckets": 3, "bounds": [1]}, "go without `bounds`"),
-        ({"bounds": [2, 1]}, "`bounds` must be ascending numbers"),
-        ({"bounds": [1, 1]}, "`bounds` must be ascending numbers"),
-        ({"bounds": 3}, "`bounds` must be ascending numbers. Received: 3"),
-        ({"bounds": [True, 5]}, "`bounds` must be ascending numbers"),
+        (
+            {"bounds": [2, 1, 2]},
+            r"numbers. Received: \[2, 1, 2\]. Write \[1, 2\]",
+        ),
+        ({"bounds": [1, 1]}, "`bounds` of 'x' must be ascending numbers"),
+        (
+            {"bounds": 3},
+            "`bounds` of 'x' must be ascending numbers. Received: 3",
+        ),
+        ({"bounds": [True, 5]}, "`bounds` of 'x' must be ascending numbers"),
         ({"bounds": [1], "log1p": True}, "`log1p` with `bounds` for 'x'"),
         ({"buckets": 3, "log1p": True}, "with `buckets` .* Leave `log1p` out"),
-        ({"bounds": ["a"]}, "`bounds` must be ascending numbers"),
-        ({"bounds": [math.nan]}, "`bounds` must be ascending numbers"),
+        ({"bounds": ["a"]}, "`bounds` of 'x' must be ascending numbers"),
+        ({"bounds": [math.nan]}, "`bounds` of 'x' must be ascending numbers"),
     ],
 )
 def test_bad_settings(settings, message):

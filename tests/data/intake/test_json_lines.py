@@ -45,6 +45,9 @@ def column(tmp_path, *values):
         ([[1, 2], None], pa.list_(pa.string()), [["1", "2"], None]),
         ([[1, 0.5]], pa.list_(pa.float64()), [[1.0, 0.5]]),
         ([[[1]], None], pa.string(), ["[[1]]", None]),
+        # One value has one spelling, whether it was written as a float.
+        ([1e16, "x"], pa.string(), [str(10**16), "x"]),
+        ([1e16, 2**63], pa.string(), [str(10**16), str(2**63)]),
         (
             [{"x": 1, "y": 0.5}, None],
             pa.map_(pa.string(), pa.float64()),

@@ -1,5 +1,6 @@
 import dataclasses
 import datetime
+import decimal
 
 import numpy as np
 import pyarrow as pa
@@ -12,9 +13,10 @@ from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.row_filter import read_filters
 
 
-def wanted(values, condition, kind=None, **time):
+def wanted(values, condition, kind=None, decimal=".", **time):
     table = pa.table({"x": pa.array(values, kind)})
     rows = RawRows("f", "rows", table, np.arange(len(table)))
+    rows.decimal = decimal
     (found,) = read_filters({"x": condition}, "ads.where")
     found = dataclasses.replace(found, **time)
     return [
@@ -67,10 +69,49 @@ def test_words_that_yaml_reads_as_true_and_false():
         ([1.5, 2.0, None], pa.float64(), 1.5, [1.5]),
         ([True, False, None], pa.bool_(), False, [False]),
         ([2**60 + 1, 2**60], pa.int64(), str(2**60), [2**60]),
+        # One float is several integers.
+        ([2**60 + 1, 2**60], pa.int64(), 2**60, [2**60]),
+        ([2**60 + 1, 2**60], pa.int64(), float(2**60), [2**60]),
+        ([str(2**60 + 1), "1e3", "1e30"], None, 2**60, []),
+        (["1e3", "1e30", ""], None, [10**3, 10**30], ["1e3", "1e30"]),
+        ([1e16, 1.0], pa.float64(), 10**16, [1e16]),
+        (["1" * 400, "1" + "0" * 399], None, int("1" * 400), ["1" * 400]),
+        # A column of half as many bits has a tenth of its own.
+        ([0.1, 0.2, None], pa.float32(), 0.1, [0.1]),
+        ([0.1, 0.2, None], pa.float32(), {"not": 0.1}, [0.2, None]),
+        ([0.1, 0.2, None], pa.float32(), "<=0.1", [0.1]),
+        (
+            [decimal.Decimal("0.30"), decimal.Decimal("1152921504606846977")],
+            pa.decimal128(21, 2),
+            [0.3, 2**60],
+            [decimal.Decimal("0.30")],
+        ),
     ],
 )
 def test_conditions_on_other_columns(values, kind, condition, kept):
     assert wanted(values, condition, kind) == kept
+
+
+COMMAS = ["0,5", "0.5", "1.234", "1234", "1.234,0", "7,0", "x", "", None]
+
+
+@pytest.mark.parametrize(
+    ("condition", "kept"),
+    [
+        (0.5, ["0,5", "0.5"]),
+        (1234, ["1.234", "1234", "1.234,0"]),
+        ({"not": [0.5, 1234]}, ["7,0", "x", "", None]),
+        (["x", 7], ["7,0", "x"]),
+        (">=7", ["1.234", "1234", "1.234,0", "7,0"]),
+        # A text is a text.
+        ("0,5", ["0,5"]),
+        ("0.5", ["0.5"]),
+        ({"not": "1.234"}, [c for c in COMMAS if c != "1.234"]),
+    ],
+)
+def test_numbers_are_compared_as_the_file_writes_them(condition, kept):
+    """With a decimal comma, whoever else reads the column."""
+    assert wanted(COMMAS, condition, decimal=",") == kept
 
 
 @pytest.mark.parametrize(
@@ -153,6 +194,8 @@ def test_numbers_that_are_no_seconds():
         {"x": ">0 and <3"},
         {"x": {"is": 3}},
         {"x": {"not": None}},
+        {"x": {"not": ">=0 <5"}},
+        {"x": {"not": "==5"}},
         {3: "x"},
         {"": "x"},
     ],
@@ -160,6 +203,27 @@ def test_numbers_that_are_no_seconds():
 def test_conditions_that_cannot_be_read(content):
     with pytest.raises(InputError, match=r"ads\.where.* must (be a|give)"):
         read_filters(content, "ads.where")
+
+
+@pytest.mark.parametrize(
+    ("condition", "mend"),
+    [
+        ({"not": ">=0.5"}, 'Write "<0.5"; a text that begins'),
+        ({"not": " < 2020-01-31"}, 'Write ">=2020-01-31";'),
+        ({"not": ">0,5"}, 'Write "<=0.5";'),
+        (">=0,5", 'Write ">=0.5", with a point before decimals;'),
+        (">0 <1,5", 'Write ">0 <1.5", with a point before decimals;'),
+        (">a", "Write one of these;"),
+    ],
+)
+def test_what_to_write_instead(condition, mend):
+    with pytest.raises(InputError) as caught:
+        read_filters({"x": condition}, "ads.where")
+    assert f"Received: {condition!r}. {mend}" in str(caught.value)
+
+
+def test_a_text_like_a_comparison_is_negated_in_a_list():
+    assert wanted(TEXTS[-2:], {"not": [">0"]}) == ["True"]
 
 
 def rows_of(number, refused=()):
@@ -194,7 +258,8 @@ def test_no_row_is_wanted():
     rows.leave_out(np.arange(3) < 2, "x")
     rows.leave_out(np.ones(1, bool), "y")
     such = "with x '0' or y 'c'"
-    with pytest.raises(InputError, match=f"leave rows of f.* {such}"):
+    mend = "Compare with what stands in the file, or leave the condition out"
+    with pytest.raises(InputError, match=f"leave rows of f.* {such}. {mend}"):
         rows.settle(Ledger(), needed=False)
 
 

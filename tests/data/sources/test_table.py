@@ -1,3 +1,4 @@
+import json
 import pathlib
 import shutil
 
@@ -564,6 +565,170 @@ def test_points_beside_a_decimal_comma_are_noted(tmp_path, rows, monkeypatch):
         "meant so"
     ]
     assert notes("1.234", "7,5", "1.234,5") == notes("12.5", "0.125") == []
+
+
+COMMAS = """\
+ads: {file: ads.csv, ad_id: id, delimiter: ";", decimal: ",", WHERE
+  features: {price: number, label: {kind: category, column: price}}}
+impressions: {file: log.csv, user_id: user, ad_id: ad, timestamp: when,
+  clicked: click}
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "kept"),
+    [
+        ("{not: 0.5}", "bcd"),
+        ("1234", "b"),
+        ('"1.234"', "b"),
+        ('"1234"', ""),
+        ('"0,5"', "a"),
+        ('">=7"', "bcd"),
+    ],
+)
+def test_who_else_reads_a_column_changes_no_condition(tmp_path, where, kept):
+    """A number compares as one, a text with what stands in the file."""
+    (tmp_path / "ads.csv").write_text("id;price\na;0,5\nb;1.234\nc;7\nd;9,0\n")
+    (tmp_path / "log.csv").write_text(
+        "user,ad,when,click\n"
+        + "".join(f"u,{ad},9{ad.encode()[0]},0\n" for ad in kept or "a")
+    )
+    config = tmp_path / "config.yaml"
+    found = []
+    for features in (True, False):
+        text = COMMAS.replace("WHERE", f"where: {{price: {where}}},")
+        if not features:
+            text = text.replace("price: number, ", "")
+        config.write_text(text)
+        if not kept:
+            with pytest.raises(InputError, match="none of which meets it"):
+                sources.prepare_table(config, tmp_path / "out")
+            continue
+        sources.prepare_table(config, tmp_path / "out")
+        found.append(pq.read_table(tmp_path / "out" / "ads.parquet"))
+    for ads in found:
+        assert "".join(ads["ad_id"].to_pylist()) == kept
+        # A category is what stands in the file as well.
+        written = {"a": "0,5", "b": "1.234", "c": "7", "d": "9,0"}
+        assert ads["label"].to_pylist() == [written[ad] for ad in kept]
+
+
+def test_numbers_of_json_are_read_by_no_decimal_comma(tmp_path):
+    """Whatever texts stand beside them; of the texts alone there is a note."""
+    values = [1.234, "1.234", "2,5", 12.5, 3, True, None, 0.5]
+    (tmp_path / "ads.jsonl").write_text(
+        "\n".join(
+            json.dumps({"id": f"a{i}", "price": value, "where": i % 2})
+            for i, value in enumerate(values)
+        )
+    )
+    (tmp_path / "log.csv").write_text("user,ad,when,click\nu,a1,9,0\n")
+    config = {
+        "ads": {
+            "file": "ads.jsonl",
+            "ad_id": "id",
+            "decimal": ",",
+            "features": {"price": "number"},
+        },
+        "impressions": {
+            "file": "log.csv",
+            "user_id": "user",
+            "ad_id": "ad",
+            "timestamp": "when",
+            "clicked": "click",
+        },
+    }
+    path = tmp_path / "config.yaml"
+    # Also where rows are left out before.
+    for where, left in ((None, slice(None)), ({"where": 1}, slice(1, None, 2))):
+        config["ads"]["where"] = where
+        path.write_text(yaml.safe_dump(config))
+        summary = sources.prepare_table(path, tmp_path / "out")
+        ads = pq.read_table(tmp_path / "out" / "ads.parquet")
+        expected = [1.234, 1234.0, 2.5, 12.5, 3.0, None, None, 0.5]
+        assert ads["price"].to_pylist() == expected[left]
+        assert not any("decimal" in note for note in summary.notes)
+
+
+@pytest.mark.parametrize("id_type", ["string", "int64"])
+def test_an_id_is_one_in_files_of_any_type(tmp_path, id_type):
+    """As an integer, and as the float that a gap makes of it."""
+    ids = [10**16, 2**53 + 2, 2**62]
+    (tmp_path / "ads.csv").write_text("id\n" + "\n".join(map(str, ids)))
+    rows = {
+        "ad": pa.array([*map(float, ids), None]),
+        "user": [1.0, 1e17, 2.0, 2.0],
+        "when": [1, 2, 3, 4],
+        "click": [0, 1, 0, 1],
+    }
+    pq.write_table(pa.table(rows), tmp_path / "log.parquet")
+    config = {
+        "user_id_type": id_type,
+        "ad_id_type": id_type,
+        "ads": {"file": "ads.csv", "ad_id": "id"},
+        "impressions": {
+            "file": "log.parquet",
+            "user_id": "user",
+            "ad_id": "ad",
+            "timestamp": "when",
+            "clicked": "click",
+            "max_rejected": 0.25,
+            "features": {"u": {"kind": "category", "column": "user"}},
+        },
+    }
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(config))
+    sources.prepare_table(path, tmp_path / "out")
+    found = read(tmp_path, "impressions")
+    make = str if id_type == "string" else int
+    assert [row["ad_id"] for row in found] == list(map(make, ids))
+    assert [row["user_id"] for row in found] == [
+        make(1),
+        make(10**17),
+        make(2),
+    ]
+    assert [row["u"] for row in found] == ["1", str(10**17), "2"]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 100])
+def test_contexts_that_differ_within_a_request_are_counted(
+    tmp_path, rows, monkeypatch
+):
+    """However many rows are read or written at a time."""
+    monkeypatch.setattr(limits, "BATCH_ROWS", rows)
+    monkeypatch.setattr(limits, "PART_BYTES", 100 * rows)
+    lines = [
+        f"r{i % 4},u{i % 4},a,{90 + i % 4},{i % 2},{hour},{slot}"
+        for i, (hour, slot) in enumerate(
+            [(1, 0)] * 4 + [(1, 1)] * 3 + [(2, 1)] + [("", 2)] * 2
+        )
+    ]
+    summary = prepare(
+        tmp_path,
+        {
+            "ads": {"file": "ads.csv", "ad_id": "id"},
+            "impressions": {
+                "file": "log.csv",
+                "request_id": "request",
+                "user_id": "user",
+                "ad_id": "ad",
+                "timestamp": {"column": "when", "unit": "s"},
+                "clicked": "click",
+                "position": "slot",
+                "numeric": ["hour"],
+                "categorical": {"place": "request"},
+            },
+        },
+        log_csv="\n".join(["request,user,ad,when,click,hour,slot", *lines]),
+    )
+    (note,) = [n for n in summary.notes if "first of their request" in n]
+    assert note == (
+        "the context's 'hour' is another in 3 rows than in the first of their "
+        "request, so requests cannot be learned as a whole; make it a "
+        "candidate feature for that"
+    )
+    with pytest.raises(InputError, match="Received: 3 rows where 'hour'"):
+        open_dataset(tmp_path / "out").slates()
 
 
 def test_decimal_points():

@@ -174,7 +174,6 @@ def test_labels_weights_and_counts(tmp_path):
     )
     assert labels["bought"] == LabelSpec("b", "binary")
     assert labels["liked"].positive == RowFilter("stars", bounds=((">", 3.0),))
-    assert "stars" in config.impressions.numbers()
     assert config.impressions.columns["weight"].column == "w"
     assert config.negatives_kept == 0.1
     config = read(
@@ -259,6 +258,19 @@ FEATURES = [
     (
         ads(price={"kind": "number", "bounds": []}),
         "ads.features.price.bounds must be the bounds of buckets. Received: ",
+    ),
+    (
+        ads(price={"kind": "number", "bounds": [5, 1, 5.0]}),
+        r"ads.features.price.bounds must be ascending numbers. Received: "
+        r"\[5, 1, 5.0\]. Write \[1, 5\]",
+    ),
+    (
+        ads(words={"kind": "categories", "sep": "|"}),
+        r"Received: 'sep'. A categories has: .* Did you mean separator\?",
+    ),
+    (
+        {**GOOD, "ads": {**ADS, "tags": {"column": "t", "sep": "|"}}},
+        r"ads.tags must hold known keys .*'sep'.* Did you mean separator\?",
     ),
     (
         log(candidate_features={"seen": {"kind": "number", "column": "click"}}),

@@ -424,15 +424,16 @@ def test_a_purchase_lends_its_weight_to_its_negatives(tmp_path):
             "users",
             {"x": {"kind": "vector", "column": "brand"}},
             "the user's 'x': a vector must have values that can be read. "
-            "Received: 2 values of brand, .* such as 'Y' in line 2.* Name the "
-            "`separator` of its numbers",
+            "Received: 2 values of brand, .* such as 'Y' in line 2.* with a "
+            "point before decimals, and name the `separator` between them",
         ),
         *(
             (
                 "users",
                 {"x": {"column": "brand", **settings}},
                 "must have values that can be read. Received: 2 values of "
-                "brand, .* in line 2. Write entries as `key:number`",
+                "brand, .* in line 2. Write entries as `key:number`, with a "
+                "point before decimals",
             )
             for settings in (
                 {"kind": "categories", "weighted": True},

@@ -36,6 +36,7 @@ class Kind:
         that there is none to parse.
       references: which of `of` and `share` features of this kind may have.
       separated: whether one text may hold several entries.
+      is_number: whether a text is one number, with a decimal comma or a point.
       unreadable: what is said of values that cannot be read, after their
         number and their column.
       mend: what to do where no value of a column can be read.
@@ -46,6 +47,7 @@ class Kind:
     counted: ClassVar[bool] = False
     references: ClassVar[tuple[str, ...]] = ()
     separated: ClassVar[bool] = False
+    is_number: ClassVar[bool] = False
     unreadable: ClassVar[str] = "cannot be read and count as missing"
     mend: ClassVar[str] = ""
 

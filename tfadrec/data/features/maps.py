@@ -15,7 +15,10 @@ from tfadrec.data.columns import (
 
 MAP = pa.map_(pa.string(), pa.float64())
 UNREADABLE = "hold entries that are no `key:number`, which are left out"
-MEND = "Write entries as `key:number`, and name the `separator` between them"
+MEND = (
+    "Write entries as `key:number`, with a point before decimals, and name the "
+    "`separator` between them"
+)
 
 
 def parse(

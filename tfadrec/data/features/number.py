@@ -30,6 +30,9 @@ LARGEST = 1e100
 _FAR = 10.0
 #: The share of numbers below the middle, and that above it.
 _TAIL = 0.05
+#: A deviation of this share of the largest number is no more than rounding:
+#: 0.1 + 0.2 is not quite 0.3.
+_ROUNDING = 4 * float(np.finfo(np.float64).eps)
 #: Numbers that are summed together, 32 MiB of them.
 _BLOCK = 1 << 22
 
@@ -39,7 +42,8 @@ class Number(Kind):
 
     With x clipped to the range seen, [low, high], and f(x) = sign(x) log(1 +
     |x|) where `log1p`, else x, a number is read as (f(x) - mean) / std. A
-    column whose values are all alike has the deviation 1. Numbers that are too
+    column whose values are all alike, or differ by what calculating in doubles
+    leaves, has the deviation 1. Numbers that are too
     far from the others, see `_fences`, count neither for the range nor for mean
     and deviation, and the range ends at 10 deviations from the mean.
 
@@ -52,6 +56,7 @@ class Number(Kind):
     """
 
     settings: ClassVar = {"log1p": False, "bounds": (), "buckets": 0}
+    is_number: ClassVar = True
     unreadable: ClassVar = (
         "are no numbers, or beyond ±1e100, and count as missing"
     )
@@ -137,7 +142,7 @@ def describe_number(
         known = _some_of(_blocks(read()))
         cuts = np.quantile(known, shares) if len(known) else np.zeros(1)
         bounds = np.unique(cuts).tolist()
-    edges = _bounds(feature, bounds)
+    edges = ascending(bounds, f"`bounds` of {feature.name!r}")
     feature = dataclasses.replace(
         feature, log1p=log1p, bounds=edges, buckets=buckets
     )
@@ -178,7 +183,10 @@ def _statistics(
     for values in scaled():
         off = values[(values >= least) & (values <= most)] - median - shift
         squares.append(float((off * off).sum()))
-    std = math.sqrt(math.fsum(squares) / count) or 1.0
+    std = math.sqrt(math.fsum(squares) / count)
+    largest = max(abs(float(_scale(np.array(end), log1p))) for end in ends)
+    if std <= _ROUNDING * largest:
+        std = 1.0
     limits = np.array([mean - _FAR * std, mean + _FAR * std])
     with np.errstate(over="ignore"):
         low, high = _unscaled(limits, log1p).tolist()
@@ -270,7 +278,27 @@ def raw_numbers(columns: np.ndarray, feature: Feature) -> np.ndarray:
     scaled = columns.astype(np.float64) * feature.std + feature.mean
     scaled = _unscaled(scaled, feature.log1p)
     # Rounding must not make a number missing.
-    return np.clip(scaled, -LARGEST, LARGEST)
+    return _short(np.clip(scaled, -LARGEST, LARGEST), columns, feature)
+
+
+def _short(
+    values: np.ndarray, columns: np.ndarray, feature: Feature
+) -> np.ndarray:
+    """Numbers with as few digits as are read alike, 30 and not 29.9999994."""
+    found = values.copy()
+    # What lies outside of the range is read as its end, and is another number.
+    feature = dataclasses.replace(feature, low=None, high=None)
+    rest = np.flatnonzero(np.isfinite(values) & (values != 0))
+    for digits in range(1, 17):
+        whole = values.flat[rest]
+        decimals = digits - 1 - np.floor(np.log10(np.abs(whole)))
+        # Powers of ten are exact up to the 22nd.
+        up, down = 10.0 ** decimals.clip(0, 22), 10.0 ** (-decimals).clip(0, 22)
+        rounded = np.rint(whole * up / down) * down / up
+        same = standardised(rounded, feature) == columns.flat[rest]
+        found.flat[rest[same]] = rounded[same]
+        rest = rest[~same]
+    return found
 
 
 def _flushed(values: np.ndarray) -> np.ndarray:
@@ -286,13 +314,23 @@ def _unscaled(values: np.ndarray, log1p: bool) -> np.ndarray:
     return np.sign(values) * np.expm1(np.abs(values)) if log1p else values
 
 
-def _bounds(feature: Feature, bounds) -> tuple[float, ...]:
+def ascending(bounds: Any, where: str) -> tuple[float, ...]:
+    """The bounds of buckets.
+
+    Args:
+      bounds: as they were given.
+      where: their place, for messages.
+
+    Raises:
+      InputError: where they are no numbers, each above the one before.
+    """
     numbers = isinstance(bounds, list | tuple) and all(
         type(b) in (int, float) and abs(b) <= LARGEST for b in bounds
     )
     if not numbers or any(a >= b for a, b in itertools.pairwise(bounds)):
+        example = sorted(set(bounds)) if numbers else [1, 5, 20]
         raise InputError(
-            f"`bounds` must be ascending numbers. Received: {bounds!r} for "
-            f"{feature.name!r}."
+            f"{where} must be ascending numbers. Received: {bounds!r}. Write "
+            f"{example}."
         )
     return tuple(float(b) for b in bounds)

@@ -32,7 +32,8 @@ class Vector(Kind):
         "are no vectors of the column's width and count as missing"
     )
     mend: ClassVar = (
-        'Name the `separator` of its numbers, such as `separator: ","`'
+        "Write its numbers with a point before decimals, and name the "
+        '`separator` between them, such as `separator: ","`'
     )
 
     def parse(self, column, separator, settings):

@@ -86,7 +86,7 @@ def known_ads(
 
 def labels(rows: RawRows, name: str) -> pa.Array:
     """Labels, int8: 0 or 1, Boolean values, or words for these, as `WORDS`."""
-    column = _plain(rows, name)
+    column = _numbers(rows, name)
     missing = pc.is_null(column, nan_is_null=True)
     if pa.types.is_string(column.type):
         lowered = pc.utf8_lower(pc.utf8_trim_whitespace(column))
@@ -121,7 +121,7 @@ def told_labels(
 
 def positions(rows: RawRows, name: str) -> pa.Array:
     """Places in a slate, int64, 0 = top."""
-    values = as_floats(_plain(rows, name))
+    values = as_floats(_numbers(rows, name))
     good = (values >= 0) & (values < 2**31) & (values == np.floor(values))
     rows.refuse(~good, f"{name} is no integer from 0 on")
     return pa.array(np.where(good, values, 0).astype(np.int64))
@@ -184,7 +184,7 @@ def texts(rows: RawRows, name: str) -> pa.Array:
 
 def numbers(rows: RawRows, name: str) -> pa.Array:
     """Real labels, float64, finite also in single precision."""
-    values = as_floats(_plain(rows, name))
+    values = as_floats(_numbers(rows, name))
     good = _finite(values)
     rows.refuse(~good, f"{name} is no number within ±3.4e38")
     return pa.array(np.where(good, values, 0.0))
@@ -192,7 +192,7 @@ def numbers(rows: RawRows, name: str) -> pa.Array:
 
 def weights(rows: RawRows, name: str) -> pa.Array:
     """Weights of rows, or counts, float64: finite and 0 or more."""
-    values = as_floats(_plain(rows, name))
+    values = as_floats(_numbers(rows, name))
     good = _finite(values) & (values >= 0)
     rows.refuse(~good, f"{name} is no number from 0 to 3.4e38")
     return pa.array(np.where(good, values, 0.0))
@@ -214,6 +214,12 @@ def _plain(rows: RawRows, name: str) -> pa.ChunkedArray:
     with _named(rows, name):
         require_plain(column.type)
     return column
+
+
+def _numbers(rows: RawRows, name: str) -> pa.ChunkedArray:
+    """A plain column, for who reads numbers in it."""
+    _plain(rows, name)
+    return rows.numbers(name)
 
 
 @contextlib.contextmanager

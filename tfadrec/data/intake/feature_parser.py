@@ -74,8 +74,9 @@ class _Read:
         """The typed column of a batch."""
         spec, kind = self.spec, KINDS[self.spec.kind]
         raw = _joined([rows[column] for column in spec.columns])
+        given = rows.numbers(spec.columns[0]) if kind.is_number else raw
         try:
-            column, broken = kind.parse(raw, spec.separator, spec.settings)
+            column, broken = kind.parse(given, spec.separator, spec.settings)
         except InputError as error:
             raise InputError(
                 f"{rows.source}: the {spec.entity}'s {spec.name!r}: {error}"

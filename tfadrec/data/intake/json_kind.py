@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from tfadrec.data.columns import as_text
@@ -55,6 +56,12 @@ class JsonKind:
             pairs = [None if v is None else list(v.items()) for v in values]
             return pa.array(pairs, pa.map_(pa.string(), pa.float64()))
         return pa.array(_texts(values), pa.string())
+
+    def numbers(self, values: list[Any]) -> np.ndarray:
+        """Bool [n], where some of the values are numbers."""
+        if not self._values.found & {int, float}:
+            return np.zeros(len(values), bool)
+        return np.array([type(v) in (int, float) for v in values], bool)
 
     def _lists(self, values: list[list[Any] | None]) -> pa.Array:
         if self._entries.are_floats:

@@ -74,12 +74,14 @@ def read_json_lines(
         only = None if number else piece
     kinds.check(unit, name)
     for piece in read() if only is None else [only]:
+        table = kinds.table(piece)
         rows = RawRows(
             name,
             unit,
-            kinds.table(piece),
+            table,
             np.array(piece.lines, np.int64),
             piece.broken,
+            given_numbers=kinds.numbers(piece, table),
         )
         if len(rows) or rows.broken:
             yield from rows.cut(size or max(1, len(rows)))
@@ -142,6 +144,14 @@ class _Kinds:
                 for key, kind in self._kinds.items()
             }
         )
+
+    def numbers(self, piece: _Piece, table: pa.Table) -> dict[str, np.ndarray]:
+        """Where the columns of texts of a piece have numbers."""
+        return {
+            key: kind.numbers([row.get(key) for row in piece.objects])
+            for key, kind in self._kinds.items()
+            if pa.types.is_string(table.schema.field(key).type)
+        }
 
 
 def _pieces(

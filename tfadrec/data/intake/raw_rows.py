@@ -1,10 +1,12 @@
 """Rows as they were read, each with the line that it came from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from tfadrec.data.columns import with_decimal_points
 from tfadrec.data.intake.decimal_spelling import DecimalSpelling
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.line_spans import LineSpans
@@ -24,8 +26,11 @@ class RawRows:
       lines: int64 [n], the line in `source` where each row begins, from 1.
       broken: (line, reason, text) of rows that have no columns to speak of.
       spans: the lines of rows of text, of which the ledger is told.
+      given_numbers: of columns of texts, those in which the file has numbers
+        as well, and where, bool [n].
 
     Attributes:
+      decimal: what stands before the decimals of numbers in text, "." or ",".
       decimals: how numbers with a decimal comma are written.
       doubts: what holds of the whole file only if it holds of all its rows.
       left_out: how many rows were taken out.
@@ -40,6 +45,7 @@ class RawRows:
         lines: np.ndarray,
         broken: Sequence[tuple[int, str, str]] = (),
         spans: LineSpans | None = None,
+        given_numbers: Mapping[str, np.ndarray] | None = None,
     ):
         self.source = source
         self.unit = unit
@@ -47,10 +53,12 @@ class RawRows:
         self.lines = lines
         self.broken = tuple(broken)
         self.spans = spans
+        self.decimal = "."
         self.decimals = DecimalSpelling()
         self.doubts: tuple[str, ...] = ()
         self.left_out = 0
         self.unwanted: dict[str, str] = {}
+        self._given_numbers = dict(given_numbers or {})
         self._reasons: list[str] = []
         self._codes = np.zeros(len(table), np.int32)
 
@@ -61,6 +69,22 @@ class RawRows:
     def __getitem__(self, name: str) -> pa.ChunkedArray:
         """One column, [n], as it was read."""
         return self.table[name]
+
+    def numbers(self, name: str) -> pa.ChunkedArray:
+        """One column, [n], for who reads numbers: 1.234,5 as 1234.5.
+
+        Where the file has a number, and no text, it stays as it is.
+        """
+        column = self.table[name]
+        if self.decimal == "." or not pa.types.is_string(column.type):
+            return column
+        given = self._given_numbers.get(name)
+        if given is None:
+            self.decimals.add(name, column, self.lines)
+            return with_decimal_points(column)
+        texts = pc.if_else(pa.array(given), None, column)
+        self.decimals.add(name, texts, self.lines)
+        return pc.if_else(pa.array(given), column, with_decimal_points(texts))
 
     @property
     def kept(self) -> np.ndarray:
@@ -95,6 +119,10 @@ class RawRows:
         self.table = self.table.filter(pa.array(~unwanted))
         self.lines = self.lines[~unwanted]
         self._codes = self._codes[~unwanted]
+        self._given_numbers = {
+            name: given[~unwanted]
+            for name, given in self._given_numbers.items()
+        }
 
     def refused(self) -> list[tuple[int, str, str]]:
         """(line, reason, text) of all rows that are refused, by their lines."""
@@ -126,6 +154,10 @@ class RawRows:
                 self.lines[begin:end],
                 here,
                 None if begin else self.spans,
+                {
+                    name: given[begin:end]
+                    for name, given in self._given_numbers.items()
+                },
             )
             rows._reasons = list(self._reasons)
             rows._codes = self._codes[begin:end]

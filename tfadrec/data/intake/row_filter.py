@@ -2,6 +2,8 @@
 
 import dataclasses
 import datetime
+import decimal
+import math
 import operator
 import re
 from collections.abc import Iterable, Sequence
@@ -22,6 +24,7 @@ _COMPARE = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+_OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 _NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 #: How text files write true and false, in any case. YAML reads some of these
@@ -38,8 +41,10 @@ class RowFilter:
 
     Args:
       column: of the file.
-      values: the texts of which the row's value is one; "" is a missing value.
-      numbers: the same of numbers, which 5 and 5.0 both are.
+      values: the texts of which the row's value is one, as the file has it; ""
+        is a missing value.
+      numbers: the same of numbers: 5 and 5.0 are one, and so is 5,0 where
+        numbers have a decimal comma.
       words: the same of texts in small letters, whatever the row has.
       negated: whether the value must be none of these instead.
       bounds: pairs of a comparison and a number, all of which must hold; a
@@ -53,7 +58,7 @@ class RowFilter:
 
     column: str
     values: tuple[str, ...] = ()
-    numbers: tuple[float, ...] = ()
+    numbers: tuple[int | float, ...] = ()
     words: tuple[str, ...] = ()
     negated: bool = False
     bounds: tuple[tuple[str, float], ...] = ()
@@ -76,11 +81,15 @@ class RowFilter:
             ends = _floats(read_times(_chunked(days), None, self.timezone, ""))
             return _met(values, zip(signs, ends, strict=True))
         if self.bounds:
-            return _met(as_floats(column), self.bounds)
+            numbers = rows.numbers(self.column)
+            limits = _rounded([end for _, end in self.bounds], numbers.type)
+            comparisons = [sign for sign, _ in self.bounds]
+            pairs = zip(comparisons, limits, strict=True)
+            return _met(as_floats(numbers), pairs)
         among = pa.array(self.values, pa.string())
         found = as_mask(pc.is_in(as_text(column), value_set=among))
         if self.numbers:
-            found |= np.isin(as_floats(column), self.numbers)
+            found |= _among(rows.numbers(self.column), self.numbers)
         if self.words:
             words = pa.array(self.words, pa.string())
             lowered = pc.utf8_lower(as_text(column))
@@ -141,42 +150,68 @@ def read_condition(column: Any, given: Any, where: str) -> RowFilter:
       InputError: where it cannot be read.
     """
     if isinstance(column, str) and column:
-        if isinstance(given, str) and re.match(r"\s*([<>=]|!=)", given):
-            bounds, dates = _bounds(given, _NUMBER), _bounds(given, _DATE)
-            if bounds:
-                numbers = tuple((sign, float(end)) for sign, end in bounds)
-                return RowFilter(column, bounds=numbers)
-            if dates and all(_is_date(end) for _, end in dates):
-                return RowFilter(column, dates=dates)
-        else:
-            negated = isinstance(given, dict) and set(given) == {"not"}
-            values = given["not"] if negated else given
+        negated = isinstance(given, dict) and set(given) == {"not"}
+        values = given["not"] if negated else given
+        if not _is_compared(values):
             values = values if isinstance(values, list) else [values]
             if values and all(
                 isinstance(v, str | bool | int | float) for v in values
             ):
-                return RowFilter(
-                    column,
-                    values=tuple(_texts(values)),
-                    words=tuple(
-                        word
-                        for v in values
-                        if isinstance(v, bool)
-                        for word in WORDS[v]
-                    ),
-                    numbers=tuple(
-                        float(v)
-                        for v in values
-                        if not isinstance(v, str | bool)
-                    ),
-                    negated=negated,
-                )
+                return _one_of(column, values, negated)
+        elif not negated:
+            found = _compared(column, values)
+            if found is not None:
+                return found
     raise InputError(
         f"{where} must be a value, a list of values, {{not: …}} of these, or "
         f'comparisons (<, <=, > and >=) with numbers or dates such as ">0" or '
-        f'">=2020-01-31". Received: {given!r}. Write one of these; a text that '
-        "begins like a comparison stands in a list."
+        f'">=2020-01-31". Received: {given!r}. {_meant(column, given)}; a text '
+        "that begins like a comparison stands in a list."
     )
+
+
+def _one_of(column: str, values: list[Any], negated: bool) -> RowFilter:
+    """The condition that a value is one of these, or none of them."""
+    return RowFilter(
+        column,
+        values=tuple(v for v in values if isinstance(v, str)),
+        words=tuple(
+            word for v in values if isinstance(v, bool) for word in WORDS[v]
+        ),
+        numbers=tuple(v for v in values if not isinstance(v, str | bool)),
+        negated=negated,
+    )
+
+
+def _is_compared(given: Any) -> bool:
+    """Whether a text begins like a comparison."""
+    return isinstance(given, str) and bool(re.match(r"\s*([<>=]|!=)", given))
+
+
+def _compared(column: str, given: str) -> RowFilter | None:
+    """The condition that comparisons hold; None where they cannot be read."""
+    bounds, dates = _bounds(given, _NUMBER), _bounds(given, _DATE)
+    if bounds:
+        numbers = tuple((sign, float(end)) for sign, end in bounds)
+        return RowFilter(column, bounds=numbers)
+    if dates and all(_is_date(end) for _, end in dates):
+        return RowFilter(column, dates=dates)
+    return None
+
+
+def _meant(column: Any, given: Any) -> str:
+    """What to write for a condition that cannot be read."""
+    opposite = given.get("not") if isinstance(given, dict) else None
+    text = given if opposite is None else opposite
+    pointed = re.sub("([0-9]),([0-9])", r"\1.\2", str(text))
+    if _is_compared(text) and _compared(str(column), pointed) is not None:
+        if opposite is None:
+            return f'Write "{pointed}", with a point before decimals'
+        parts = re.findall(r"([<>]=?)\s*([^\s<>]+)", pointed)
+        if len(parts) == 1:
+            ((sign, end),) = parts
+            return f'Write "{_OPPOSITE[sign]}{end}"'
+    return "Write one of these"
 
 
 def _bounds(text: str, end: str) -> tuple[tuple[str, str], ...]:
@@ -202,14 +237,44 @@ def _met(values: np.ndarray, bounds: Iterable[tuple[str, float]]) -> np.ndarray:
     return np.all(met, axis=0)
 
 
+def _among(
+    column: pa.ChunkedArray, numbers: Sequence[int | float]
+) -> np.ndarray:
+    """Bool [n], True where the column has one of some numbers."""
+    values = as_floats(column)
+    found = np.isin(values, _rounded(numbers, column.type))
+    large = np.flatnonzero(found & (np.abs(values) >= 2**53))
+    if len(large) and not pa.types.is_floating(column.type):
+        # Several integers are one float.
+        exact = {decimal.Decimal(number) for number in numbers}
+        texts = as_text(column.take(pa.array(large))).dictionary_encode()
+        are_exact = [
+            decimal.Decimal(text) in exact
+            for text in texts.dictionary.to_pylist()
+        ]
+        found[large] = np.array(are_exact)[texts.indices.to_numpy()]
+    return found
+
+
+def _rounded(numbers: Sequence[int | float], kind: pa.DataType) -> np.ndarray:
+    """Numbers as a column of a type holds them, float64."""
+    floats = np.array([_float(number) for number in numbers])
+    if not pa.types.is_floating(kind):
+        return floats
+    with np.errstate(over="ignore"):
+        return floats.astype(kind.to_pandas_dtype()).astype(np.float64)
+
+
+def _float(number: int | float) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+
+
 def _chunked(texts: Sequence[str]) -> pa.ChunkedArray:
     return pa.chunked_array([pa.array(texts, pa.string())])
 
 
 def _floats(seconds: pa.Array) -> np.ndarray:
     return seconds.cast(pa.float64()).to_numpy(zero_copy_only=False)
-
-
-def _texts(values: list[Any]) -> list[str]:
-    """How the texts and integers among the values stand in a file."""
-    return [str(v) for v in values if isinstance(v, str) or type(v) is int]

@@ -25,6 +25,7 @@ _MENDS = (
     ("not UTF-8", "give the `encoding` of the file, such as latin-1"),
     ("fields instead of", "give the `delimiter` of the file"),
     ("is no integer.", "use ids of type string"),
+    ("is no number", 'add `decimal: ","` where they are written as 0,5'),
     (
         "is not 0 or 1",
         "say which values are: {column: …, positive: [yes], negative: [no]}",
@@ -149,7 +150,8 @@ class Settlement:
             raise InputError(
                 f"`where` must leave {self._unit} of {self._source}. Received: "
                 f"{self._read:,} rows, none of which meets it, such as those "
-                f"with {' or '.join(such)}. Correct it."
+                f"with {' or '.join(such)}. Compare with what stands in the "
+                "file, or leave the condition out."
             )
         ledger.book(
             self._source,

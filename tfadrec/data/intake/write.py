@@ -204,7 +204,16 @@ def write_spilled(
         for name, table in (given | {"rejects": ledger.rejects()}).items():
             pq.write_table(table, fresh / f"{name}.parquet")
         (fresh / SCHEMA_FILE).write_text(schema.to_json(), encoding="utf-8")
-        num_requests = write_columns(fresh, schema, given, logs, workspace)
+        num_requests, others = write_columns(
+            fresh, schema, given, logs, workspace
+        )
+    for name, rows in others.items():
+        if rows:
+            ledger.note(
+                f"the context's {name!r} is another in {rows:,} rows than in "
+                "the first of their request, so requests cannot be learned as "
+                "a whole; make it a candidate feature for that"
+            )
     sizes = {
         "ads": len(ads),
         "users": len(seen),

@@ -29,7 +29,7 @@ def write_columns(
     tables: Mapping[str, pa.Table],
     logs: Logs,
     workspace: Workspace,
-) -> int:
+) -> tuple[int, collections.Counter[str]]:
     """Writes the tables of events and impressions, and the arrays of all.
 
     Args:
@@ -41,7 +41,7 @@ def write_columns(
       workspace: where files are made on the way.
 
     Returns:
-      The number of requests.
+      As from `write_impressions`.
 
     Raises:
       InputError: where a column of the schema is missing.
@@ -66,7 +66,7 @@ def write_columns(
             slices = write_histories(place, logs.histories, logs.impressions)
         else:
             slices = parts.write()
-        num_requests = write_impressions(
+        written = write_impressions(
             place, logs.impressions, logs.requests, slices
         )
     if counted(schema.features):
@@ -74,7 +74,7 @@ def write_columns(
         rates = encode_rates(schema, tables["ads"], of_users, shown, log)
         with column_files.writing(folder) as writer:
             writer.append(arrays_of_rates(rates))
-    return num_requests
+    return written
 
 
 def _check(schema: Schema, tables: Mapping[str, pa.Table], logs: Logs) -> None:

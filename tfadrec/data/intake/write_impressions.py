@@ -1,5 +1,6 @@
 """Writing impressions, part by part."""
 
+import collections
 import logging
 from collections.abc import Callable, Iterator
 
@@ -27,6 +28,7 @@ from tfadrec.data.intake.request_rows import with_request_ids
 from tfadrec.data.intake.spilled_table import SpilledTable, array_of
 from tfadrec.data.intake.table_file import TableFile
 from tfadrec.data.intake.user_rows import users_of
+from tfadrec.data.slates import other_contexts
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ def write_impressions(
     impressions: SpilledTable,
     requests: SpilledTable,
     slices: SpilledTable,
-) -> int:
+) -> tuple[int, collections.Counter[str]]:
     """Writes the impressions, by time and by the order of their requests.
 
     Args:
@@ -46,8 +48,11 @@ def write_impressions(
       slices: as from `EventParts.write`.
 
     Returns:
-      The number of requests.
+      The number of requests; and by the names of features of the context, how
+      many rows have another value than the first of their request.
     """
+    context = {f.name: f.tensors for f in place.schema.of("context")}
+    others: collections.Counter[str] = collections.Counter()
     count = limits.parts_of(len(impressions), impressions.nbytes)
     part_of = _by_time(impressions, requests, count)
 
@@ -80,8 +85,9 @@ def write_impressions(
                 history_ends=ends,
                 split_type=splits,
             )
+            others.update(other_contexts(shown, context))
             place.writer.append(arrays_of_impressions(shown))
-    return numbers.count
+    return numbers.count, others
 
 
 def _in_order(parts: Parts) -> Iterator[pa.Table]:

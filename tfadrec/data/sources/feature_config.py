@@ -8,6 +8,7 @@ from tfadrec.core.feature import Entity
 from tfadrec.core.nearest import nearest
 from tfadrec.data.features import KINDS, Kind
 from tfadrec.data.features.kind import kind_named
+from tfadrec.data.features.number import ascending
 from tfadrec.data.features.rate import IDS
 from tfadrec.data.intake.feature_spec import FeatureSpec
 from tfadrec.data.sources.table_spec import ColumnSpec
@@ -145,7 +146,7 @@ def _feature(
             raise InputError(
                 f"{where} must have settings of its kind. Received: {key!r}. "
                 f"{kind_named(given['kind']).capitalize()} has: "
-                f"{', '.join(allowed)}."
+                f"{', '.join(allowed)}.{nearest([key], allowed)}"
             )
     for key, what in (("buckets", "a number"), ("bounds", "the bounds")):
         if not given.get(key, True):
@@ -153,6 +154,8 @@ def _feature(
                 f"{where}.{key} must be {what} of buckets. Received: "
                 f"{given[key]!r}. Leave it out where there are to be none."
             )
+    if "bounds" in given:
+        ascending(given["bounds"], f"{where}.bounds")
     columns: tuple[str, ...] = ()
     separator = given.get("separator", " ")
     if kind.is_parsed:

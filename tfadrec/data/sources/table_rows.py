@@ -7,7 +7,6 @@ import numpy as np
 import pyarrow as pa
 
 from tfadrec.core.schema import IdType
-from tfadrec.data.columns import with_decimal_points
 from tfadrec.data.intake import checks, read_table
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.read_table import Piece
@@ -35,14 +34,7 @@ def read_batches(
         size=size, piece=piece, **_described(spec, unit)
     )
     for rows in batches:
-        if spec.decimal == ",":
-            for name in spec.numbers():
-                place = rows.table.column_names.index(name)
-                written = rows[name]
-                values = with_decimal_points(written)
-                if values is not written:
-                    rows.decimals.add(name, written, rows.lines)
-                rows.table = rows.table.set_column(place, name, values)
+        rows.decimal = spec.decimal
         for condition in spec.where:
             rows.leave_out(~condition.wanted(rows), condition.column)
         yield rows

@@ -64,12 +64,6 @@ class LabelSpec:
     positive: RowFilter | None = None
     negative: RowFilter | None = None
 
-    @property
-    def is_number(self) -> bool:
-        """Whether the column is read as numbers."""
-        conditions = (self.positive, self.negative)
-        return self.type == "real" or any(c and c.bounds for c in conditions)
-
 
 @dataclasses.dataclass(frozen=True)
 class TableSpec:
@@ -124,23 +118,6 @@ class TableSpec:
             *(name for spec in self.features for name in spec.columns),
             *(condition.column for condition in self.where),
         ]
-
-    def numbers(self) -> set[str]:
-        """The columns of the file that hold numbers."""
-        labels = self.labels.values()
-        weight = self.columns.get("weight")
-        return {
-            *(label.column for label in labels if label.is_number),
-            *self.counts.values(),
-            *(weight.names if weight else ()),
-            *(
-                c
-                for f in self.features
-                if f.kind == "number"
-                for c in f.columns
-            ),
-            *(c.column for c in self.where if c.bounds),
-        }
 
 
 @dataclasses.dataclass(frozen=True)
