@@ -11,6 +11,7 @@ from tests.data import dataset_folder, rich_dataset
 from tfadrec.core.errors import InputError
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.data.pipeline import shuffled_rows
+from tfadrec.data.user_keys import user_keys
 
 N = 12
 #: Of requests.
@@ -51,7 +52,6 @@ def test_the_inputs_of_the_contract(dataset):
     shapes = {k: (v.dtype.name, v.shape.as_list()) for k, v in inputs.items()}
     assert shapes == {
         "user_id": ("int32", [5]),
-        "user_key": ("int64", [5]),
         "history_ads": ("int32", [5, 3]),
         "history_events": ("int32", [5, 3]),
         "history_ages": ("int32", [5, 3]),
@@ -61,8 +61,6 @@ def test_the_inputs_of_the_contract(dataset):
         "scroll": ("float32", [5]),
     }
     assert labels["clicked"].dtype.name == "float32"
-    users = inputs["user_id"].numpy()
-    np.testing.assert_array_equal(inputs["user_key"], dataset.user_keys[users])
     # Row 3 has four events, at 5, 7, 7 and 9; the newest three are kept.
     assert inputs["history_ads"][3].numpy().tolist() == [2, 3, 1]
     assert inputs["history_events"][3].numpy().tolist() == [2, 0, 1]
@@ -70,6 +68,27 @@ def test_the_inputs_of_the_contract(dataset):
     assert inputs["history_length"].numpy().tolist() == [1, 1, 1, 3, 0]
     assert inputs["history_ads"][0].numpy().tolist() == [1, 0, 0]
     assert inputs["history_ages"][0].numpy().tolist() == [2, 0, 0]
+
+
+def test_user_keys_come_where_they_are_asked_for(dataset, monkeypatch):
+    """They are worked out once, for all slices."""
+    made = []
+    monkeypatch.setattr(
+        "tfadrec.data.dataset.user_keys",
+        lambda ids: made.append(ids) or user_keys(ids),
+    )
+    keyed = dataset.with_user_keys()
+    for part in (keyed, keyed.select(np.arange(4)), keyed.with_user_keys()):
+        inputs, _ = next(iter(part.batches(4)))
+        users = inputs["user_id"].numpy()
+        np.testing.assert_array_equal(
+            inputs["user_key"], user_keys(dataset.user_ids)[users]
+        )
+    assert len(made) == 1
+    other = dataset.with_history_length(2).read_as(keyed)
+    assert other.history_length == keyed.history_length
+    assert "user_key" in next(iter(other.batches(4)))[0]
+    assert dataset.read_as(dataset).user_keys is None
 
 
 def test_a_history_of_no_length(dataset):

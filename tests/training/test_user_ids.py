@@ -52,7 +52,8 @@ def logits(ranker, rows):
 
 def rows_of(ranker, dataset):
     """The table's rows of all users, [U + 1]."""
-    return ranker.user_tower._id._slots(tf.constant(dataset.user_keys)).numpy()
+    keys = user_keys(dataset.user_ids)
+    return ranker.user_tower._id._slots(tf.constant(keys)).numpy()
 
 
 @pytest.mark.parametrize(
@@ -300,6 +301,31 @@ def test_xla_is_refused_before_a_step(tmp_path):
     with pytest.raises(InputError, match="Received: jit_compile=True"):
         training.fit(ranker, dataset, dataset, tmp_path / "run")
     assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_batches_bring_keys_to_tables_alone(tmp_path, runs):
+    """A ranker of one's own is told so, and its run is read with them."""
+    plain = small.trained().dataset
+    assert "user_key" not in next(iter(plain.batches(2)))[0]
+    ranker = training.build_ranker(config(HASHED), plain)
+    inputs, _ = next(iter(plain.batches(2)))
+    with pytest.raises(ValueError, match=r"`dataset.with_user_keys\(\)`"):
+        ranker(inputs)
+    keyed = plain.with_user_keys()
+    with small.untraced():
+        training.fit(
+            ranker,
+            keyed,
+            keyed,
+            tmp_path / "own",
+            epochs=1,
+            steps_per_epoch=1,
+            progress=False,
+        )
+    read = training.load_run(tmp_path / "own")
+    for run in (read, runs["hashed"]):
+        for part in (run.dataset, run.train, run.valid):
+            assert part.user_keys is run.dataset.user_keys is not None
 
 
 def test_ids_are_left_out_with_use_id():

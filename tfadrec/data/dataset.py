@@ -1,7 +1,6 @@
 """A dataset: catalogue, event log, impressions, and their batches."""
 
 import dataclasses
-import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
@@ -40,6 +39,8 @@ class Dataset:
       origin: the folder and the rows that these are of, where they are known.
       rates: what rates and counts are at the end of the whole log, by their
         tensors.
+      user_keys: int64 [U + 1], what users are known by without a list of them;
+        None for batches without them, see `with_user_keys`.
     """
 
     schema: Schema
@@ -51,6 +52,7 @@ class Dataset:
     history_length: int = 50
     origin: Origin | None = None
     rates: Mapping[str, RateTable] = dataclasses.field(default_factory=dict)
+    user_keys: np.ndarray | None = None
 
     def __len__(self) -> int:
         """The number of impressions."""
@@ -79,10 +81,24 @@ class Dataset:
         """The same dataset with more columns in its catalogue."""
         return dataclasses.replace(self, catalogue=catalogue)
 
-    @functools.cached_property
-    def user_keys(self) -> np.ndarray:
-        """What the users are known by without a list of them, int64 [U + 1]."""
-        return user_keys(self.user_ids)
+    def with_user_keys(self) -> "Dataset":
+        """The same dataset, whose batches bring `user_key`.
+
+        A `UserTower` with `ids` reads them. Slices of this dataset have them as
+        well.
+        """
+        if self.user_keys is not None:
+            return self
+        return dataclasses.replace(self, user_keys=user_keys(self.user_ids))
+
+    def read_as(self, other: "Dataset") -> "Dataset":
+        """The same dataset with the T of another, and user keys if it has them.
+
+        Args:
+          other: what a model was trained with.
+        """
+        found = self.with_history_length(other.history_length)
+        return found if other.user_keys is None else found.with_user_keys()
 
     def batches(
         self,
@@ -125,10 +141,13 @@ class Dataset:
 
         if by not in ("row", "request"):
             raise InputError(f"`by` must be row or request. Received: {by!r}.")
+        users = dict(self.users)
+        if self.user_keys is not None:
+            users["user_key"] = self.user_keys
         return pipeline.batches(
             self.impressions,
             self.events,
-            {**self.users, "user_key": self.user_keys},
+            users,
             self.history_length,
             batch_size,
             skipped=self.schema.skipped,

@@ -27,7 +27,14 @@ _LOGS = ("tensorboard", "tensorboard/*", "wandb", "wandb/*")
 #: What a language model is begun with and what it becomes have manifests of
 #: their own.
 _MODELS = ("begin", "begin/*", "model", "model/*")
-_REPLAYED = ("day-*", "frozen", "frozen/*", "updated-*", "retrained-*")
+_REPLAYED = (
+    "day-*",
+    "joined-*",
+    "frozen",
+    "frozen/*",
+    "updated-*",
+    "retrained-*",
+)
 _AGAIN = "Remove the run's folder and train again."
 _MENDS = {
     "": _AGAIN,

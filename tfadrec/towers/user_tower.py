@@ -226,7 +226,7 @@ class UserTower(keras.layers.Layer):
             encoded += tf.reduce_sum(fields, axis=-2)[:, None, :]
         bias = tf.zeros(tf.shape(length))
         if self.num_users:
-            ids = inputs["user_id" if self.reads_rows else "user_key"]
+            ids = inputs["user_id"] if self.reads_rows else _keys(inputs)
             known = {
                 part: watched.entering(self.name, (part,), values)
                 for part, values in self._id(ids, training=training).items()
@@ -273,3 +273,18 @@ class UserTower(keras.layers.Layer):
     def from_config(cls, config):
         encoder = keras.saving.deserialize_keras_object(config["encoder"])
         return cls(**{**config, "encoder": encoder})
+
+
+def _keys(inputs):
+    """The keys of users.
+
+    Raises:
+      ValueError: where a batch comes without them.
+    """
+    if "user_key" not in inputs:
+        raise ValueError(
+            "a `UserTower` with `ids` reads `user_key`. Received: inputs "
+            f"{', '.join(sorted(inputs))}. Make batches of "
+            "`dataset.with_user_keys()`."
+        )
+    return inputs["user_key"]

@@ -323,7 +323,7 @@ def _of_nobody(schema: Schema) -> Dataset:
             columns("context", 1) | columns("candidate", 1),
             *(one, one),
         ),
-    )
+    ).with_user_keys()
 
 
 def _ad_tower(config: RunConfig, dataset: Dataset) -> dict[str, Any]:

@@ -27,7 +27,8 @@ from tfadrec.training.checks import check_goal
 from tfadrec.training.grow_vocabulary import grow_vocabulary
 from tfadrec.training.members import OF_RUNS
 from tfadrec.training.run import Run, train
-from tfadrec.training.update import update
+from tfadrec.training.text import with_text
+from tfadrec.training.update import update, with_day
 
 _LOG = logging.getLogger(__name__)
 _DAY = 86_400
@@ -55,7 +56,8 @@ def replay(
     one stretch after another. Each is scored by the run of the first part
     (frozen), by that run updated with every stretch so far (`update`), and by
     one that was trained from nothing on all rows so far; only then it is
-    learned. Ads, users and values are new when they first occur.
+    learned, and the last one is not. Ads, users and values are new when they
+    first occur.
 
     Called again after being killed, it goes on where it was: every ranker is a
     run folder in `out`.
@@ -173,10 +175,20 @@ def _replayed(
     base = trained(folders[0], out / "frozen")
     check_goal(base.run.ranker)
     ways = dict.fromkeys(WAYS, base)
+    known = folders[0]
     found = []
     for number, (since, _) in enumerate(bounds[1:], 1):
-        learned = updated(number, ways["updated"].run)
-        whole = learned.run.dataset
+        is_last = number == len(bounds) - 1
+        if is_last:
+            # Nobody meets a day after it, so it is not learned.
+            joined = out / f"joined-{number:03}"
+            before = ways["updated"].run
+            whole = with_day(before, known, folders[number], joined)
+            whole = with_text(whole, before.config.text)
+        else:
+            learned = updated(number, ways["updated"].run)
+            whole = learned.run.dataset
+            known = out / f"updated-{number:03}" / JOINED
         assert whole.impressions.days is not None
         day = whole.select(whole.impressions.days == number)
         met = {name: way.meets(day) for name, way in ways.items()}
@@ -188,9 +200,8 @@ def _replayed(
             len(day),
             ", ".join(f"{name} {met[name]['auc']:.4f}" for name in WAYS),
         )
-        if number < len(bounds) - 1:
-            whole_folder = out / f"updated-{number:03}" / JOINED
-            again = trained(whole_folder, out / f"retrained-{number:03}")
+        if not is_last:
+            again = trained(known, out / f"retrained-{number:03}")
             ways |= {"updated": learned, "retrained": again}
     return found
 

@@ -277,11 +277,8 @@ def load_run(
         raise _no_ranker(run, error) from error
     is_old = version_1.is_version_1(run / MODEL)
     dataset = open_data(record, data, is_old)
-    dataset, parts = (
-        _fitted_parts(run, dataset, config)
-        if FITTED in record
-        else split_parts(dataset, config)
-    )
+    if FITTED not in record:
+        dataset, parts = split_parts(dataset, config)
     monitor = config.fit.get("monitor", "val_auc")
     history = read_history(run, monitor)
     try:
@@ -294,6 +291,10 @@ def load_run(
         raise _no_ranker(run, error) from error
     if not isinstance(ranker, Ranker):
         raise _no_ranker(run, f"it is a {type(ranker).__name__}")
+    if FITTED in record:
+        if ranker.user_tower.ids is not None:
+            dataset = dataset.with_user_keys()
+        dataset, parts = _fitted_parts(run, dataset, config)
     _check_sizes(ranker, dataset, run)
     calibration = Calibration.load(run)
     chosen = None if config.fit.get("refit") else ranker
@@ -478,4 +479,6 @@ def split_parts(
     settings = dict(config.data)
     length = settings.pop("history_length", dataset.history_length)
     dataset = dataset.with_history_length(length)
+    if config.user_tower.get("ids") is not None:
+        dataset = dataset.with_user_keys()
     return dataset, split_by_time(dataset, **settings)

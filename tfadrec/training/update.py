@@ -82,10 +82,7 @@ def update(
     folder = run_folder(out)
     with folder.held():
         whole = folder.path / JOINED
-        if not is_made(whole):
-            join_datasets(record["data"], data, whole)
-        dataset = open_dataset(whole)
-        dataset = dataset.with_history_length(before.dataset.history_length)
+        dataset = with_day(before, record["data"], data, whole)
         told = {
             "data": data_path(whole),
             "fingerprint": fingerprint(dataset),
@@ -93,6 +90,28 @@ def update(
         }
         with begun(folder, told):
             return _learn(folder, before, dataset, config, rehearse, progress)
+
+
+def with_day(
+    before: Run,
+    own: str | pathlib.Path,
+    data: str | pathlib.Path,
+    whole: pathlib.Path,
+) -> Dataset:
+    """A run's dataset and a day's rows as one, to be read as the run reads.
+
+    Args:
+      before: the run.
+      own: the folder of its dataset.
+      data: that of the day.
+      whole: the folder of both, which is written where it is not there yet.
+
+    Raises:
+      InputError: where the day does not fit the dataset.
+    """
+    if not is_made(whole):
+        join_datasets(own, data, whole)
+    return open_dataset(whole).read_as(before.dataset)
 
 
 def _learn(
