@@ -1,6 +1,6 @@
 """Vectors of users and ads, of a retriever or of what a ranker says."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -22,23 +22,22 @@ class Vectors(Protocol):
 
     Attributes:
       takes_ads: whether `ads` can be asked for.
-      imitates: whether inner products are to be like the ranker's logits.
     """
 
     takes_ads: bool
-    imitates: bool
+
+    @property
+    def of_rows(self) -> Callable[[tf.Tensor], tf.Tensor] | None:
+        """Those of the bundle's ads, float32 [..., D], by rows int32 [...].
+
+        None where inner products are not to be like the ranker's logits.
+        """
 
     def catalogue(self) -> np.ndarray:
         """Those of all ads of the bundle by row, float32 [N + 1 + M, D]."""
 
     def ads(self, parts: Tensors) -> tf.Tensor:
         """Those of ads, float32 [n, D], from the ranker's ad tower's dict."""
-
-    def of_rows(self, rows: tf.Tensor) -> tf.Tensor:
-        """Those of the bundle's ads, float32 [..., D], by rows int32 [...].
-
-        Of what `imitates` alone.
-        """
 
     def users(
         self, request: Mapping[str, tf.Tensor], side: UserSide
@@ -62,7 +61,7 @@ class TowerVectors(tf.Module):
     """
 
     takes_ads = False
-    imitates = False
+    of_rows = None
 
     def __init__(
         self, retriever: AdRetriever, scorer: Scorer, more: Catalogue | None
@@ -85,10 +84,6 @@ class TowerVectors(tf.Module):
         """Not of the ranker's: a retriever has an ad tower of its own."""
         raise NotImplementedError
 
-    def of_rows(self, rows: tf.Tensor) -> tf.Tensor:
-        """Not asked for, as they do not imitate a ranker."""
-        raise NotImplementedError
-
     def users(
         self, request: Mapping[str, tf.Tensor], side: UserSide
     ) -> tf.Tensor:
@@ -108,7 +103,6 @@ class RankerVectors(tf.Module):
     """
 
     takes_ads = True
-    imitates = True
 
     def __init__(self, vectors: AnchorVectors, scorer: Scorer) -> None:
         super().__init__()

@@ -16,6 +16,7 @@ from tfadrec.data.intake.order import even_bounds
 from tfadrec.data.intake.parts import Parts
 from tfadrec.data.intake.request_rows import request_rows
 from tfadrec.data.intake.spilled_table import SpilledTable, array_of
+from tfadrec.data.intake.user_rows import share_users
 from tfadrec.data.intake.workspace import Workspace
 from tfadrec.data.sources.dealing import deal, decks
 from tfadrec.data.sources.hands import Hands
@@ -57,7 +58,8 @@ def with_negatives(
     at a time. The rows do not depend on the parts.
 
     Args:
-      purchases: request_id, user_id, ad_id, timestamp, and context columns.
+      purchases: request_id, or requests are told apart as `requests_of` says;
+        user_id, ad_id, timestamp, and context columns.
       catalogue: [N] ad ids.
       negatives_per_positive: k, from 1 to 1000.
       strategy: `popularity` makes an ad k times a negative for each of its
@@ -139,6 +141,8 @@ def _by_request(
 
     Requests are called by their first rows.
     """
+    if "request_id" not in purchases.column_names:
+        share_users([purchases], None, workspace)
     requests = request_rows(purchases, workspace)
     times = 1 + negatives
     count = limits.parts_of(times * len(purchases), times * purchases.nbytes)

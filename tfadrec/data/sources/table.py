@@ -115,7 +115,6 @@ def _prepare(
     has_features = any(spec.entity == "user" for spec in settings.features)
     people = users if has_features else None
     done = [] if events is None else [events]
-    user_ids = share_users([impressions, *done], people, workspace)
     if settings.sampling is not None:
         impressions = with_negatives(
             impressions,
@@ -124,8 +123,8 @@ def _prepare(
             workspace=workspace,
             **settings.sampling,
         )
-        # A purchase that was folded may have been all that a user did.
-        user_ids = share_users([impressions, *done], people, workspace)
+    # A purchase that is folded may have been all that a user did.
+    user_ids = share_users([impressions, *done], people, workspace)
     for note in popularity_notes(
         impressions, sampled=settings.sampling is not None
     ):
