@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from tfadrec.core.errors import InputError
+from tfadrec.data.encoded.request_contexts import other_contexts
 from tfadrec.data.impressions import Impressions
-from tfadrec.data.slates import Slates, other_contexts
+from tfadrec.data.slates import Slates
 
 
 def rows(requests, **columns):

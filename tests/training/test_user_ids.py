@@ -13,6 +13,8 @@ from tfadrec.data.user_keys import user_keys
 from tfadrec.explanation.question import Question
 from tfadrec.ops import hashing
 from tfadrec.runs.check import check_sections
+from tfadrec.serving.retrieval_parity import RetrievalParity
+from tfadrec.training.distillation import Distillation
 from tfadrec.tuning.search_space import SearchSpace
 
 DYNAMIC = {
@@ -326,6 +328,16 @@ def test_batches_bring_keys_to_tables_alone(tmp_path, runs):
     for run in (read, runs["hashed"]):
         for part in (run.dataset, run.train, run.valid):
             assert part.user_keys is run.dataset.user_keys is not None
+
+
+def test_rows_of_another_run_are_read_with_keys(runs, untraced):
+    """A retriever without a table may imitate a ranker that has one."""
+    rows = small.trained().dataset
+    assert rows.user_keys is None
+    assert len(Distillation.of(runs["hashed"].ranker, rows, 3).ads) == 3
+    retriever = models.AdRetriever.for_dataset(rows, user_tower={"ids": HASHED})
+    expected = RetrievalParity(retriever, rows, np.arange(3))
+    assert expected.overlap == 1.0
 
 
 def test_ids_are_left_out_with_use_id():

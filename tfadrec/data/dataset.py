@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -90,6 +90,14 @@ class Dataset:
         if self.user_keys is not None:
             return self
         return dataclasses.replace(self, user_keys=user_keys(self.user_ids))
+
+    def read_by(self, model: Any) -> "Dataset":
+        """The same dataset, with user keys where a model reads them.
+
+        Args:
+          model: has a `user_tower`.
+        """
+        return self if model.user_tower.ids is None else self.with_user_keys()
 
     def read_as(self, other: "Dataset") -> "Dataset":
         """The same dataset with the T of another, and user keys if it has them.

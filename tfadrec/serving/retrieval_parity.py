@@ -52,7 +52,8 @@ class RetrievalParity:
     def __init__(
         self, retriever: AdRetriever, dataset: Dataset, rows: np.ndarray
     ) -> None:
-        inputs, *_ = next(iter(dataset.select(rows).batches(len(rows))))
+        some = dataset.read_by(retriever).select(rows)
+        inputs, *_ = next(iter(some.batches(len(rows))))
         plain = {name: values.numpy() for name, values in inputs.items()}
         self._scores = catalogue_scores(retriever)(plain)
         self._ids = dataset.catalogue.ad_ids.astype(str)

@@ -56,7 +56,8 @@ class Distillation:
         """
         count = min(len(dataset), count)
         rows = np.linspace(0, len(dataset) - 1, count).astype(np.int64)
-        batch, *_ = next(iter(dataset.select(rows).batches(count)))
+        some = dataset.read_by(ranker).select(rows)
+        batch, *_ = next(iter(some.batches(count)))
         inputs = {name: values.numpy() for name, values in batch.items()}
         missing = _candidate_columns(dataset, inputs)
         own = {

@@ -292,9 +292,8 @@ def load_run(
     if not isinstance(ranker, Ranker):
         raise _no_ranker(run, f"it is a {type(ranker).__name__}")
     if FITTED in record:
-        if ranker.user_tower.ids is not None:
-            dataset = dataset.with_user_keys()
-        dataset, parts = _fitted_parts(run, dataset, config)
+        known = dataset.read_by(ranker)
+        dataset, parts = _fitted_parts(run, known, config)
     _check_sizes(ranker, dataset, run)
     calibration = Calibration.load(run)
     chosen = None if config.fit.get("refit") else ranker

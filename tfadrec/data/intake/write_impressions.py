@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from tfadrec.data.encoded.encode_tables import encode_impressions
 from tfadrec.data.encoded.encoded import arrays_of_impressions
+from tfadrec.data.encoded.request_contexts import other_contexts
 from tfadrec.data.intake import limits
 from tfadrec.data.intake.ahead import ahead
 from tfadrec.data.intake.beside import (
@@ -28,7 +29,6 @@ from tfadrec.data.intake.request_rows import with_request_ids
 from tfadrec.data.intake.spilled_table import SpilledTable, array_of
 from tfadrec.data.intake.table_file import TableFile
 from tfadrec.data.intake.user_rows import users_of
-from tfadrec.data.slates import other_contexts
 
 _LOG = logging.getLogger(__name__)
 

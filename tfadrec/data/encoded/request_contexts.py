@@ -1,0 +1,56 @@
+"""Which rows are of one request, and whether they have one context."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tfadrec.data.impressions import Impressions
+
+
+def other_contexts(
+    impressions: Impressions, context: Mapping[str, Sequence[str]]
+) -> dict[str, int]:
+    """How many rows have another context than the first of their request.
+
+    Args:
+      impressions: rows, those of one request side by side.
+      context: name -> columns; those that there are not are passed over.
+
+    Returns:
+      By name, the number of rows where one of its columns is another.
+    """
+    first = first_of_each(request_keys(impressions))
+    found = {}
+    for name, columns in context.items():
+        others = np.zeros(len(first), bool)
+        for column in set(columns) & set(impressions.columns):
+            values = impressions.columns[column]
+            others |= are_other(values, values[first])
+        found[name] = int(others.sum())
+    return found
+
+
+def are_other(values: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Bool [n], True where rows [n, ...] differ; nan is nan."""
+    same = (values == others) | ((values != values) & (others != others))
+    return ~same.all(axis=tuple(range(1, same.ndim)))
+
+
+def request_keys(impressions: Impressions) -> tuple[np.ndarray, ...]:
+    """By which rows are of one request, which was shown at once."""
+    return (
+        impressions.requests,
+        impressions.users,
+        impressions.times,
+        impressions.history_starts,
+        impressions.history_ends,
+    )
+
+
+def first_of_each(keys: Sequence[np.ndarray]) -> np.ndarray:
+    """int64 [n], for each row the first of those around it with its keys."""
+    new = np.zeros(len(keys[0]), bool)
+    new[:1] = True
+    for key in keys:
+        new[1:] |= key[1:] != key[:-1]
+    return np.flatnonzero(new)[np.cumsum(new) - 1]
