@@ -56,8 +56,8 @@ class Distillation:
         """
         count = min(len(dataset), count)
         rows = np.linspace(0, len(dataset) - 1, count).astype(np.int64)
-        some = dataset.read_by(ranker).select(rows)
-        batch, *_ = next(iter(some.batches(count)))
+        taught = dataset.read_by(ranker).select(rows)
+        batch, *_ = next(iter(taught.batches(count)))
         inputs = {name: values.numpy() for name, values in batch.items()}
         missing = _candidate_columns(dataset, inputs)
         own = {
