@@ -1,3 +1,5 @@
+import decimal
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -106,12 +108,39 @@ def test_bad_max_values(max_values):
     ("values", "kind", "message"),
     [
         ([[["a"]]], None, "must hold texts, numbers or times"),
-        ([[("a", "b")]], pa.map_(pa.string(), pa.string()), "texts to numbers"),
+        (
+            [[("a", ["b"])]],
+            pa.map_(pa.string(), pa.list_(pa.string())),
+            "must lead from texts to numbers",
+        ),
     ],
 )
 def test_columns_of_other_types(values, kind, message):
     with pytest.raises(InputError, match=message):
         parse("categories", values, kind)
+
+
+@pytest.mark.parametrize(
+    ("key", "item", "entries", "read"),
+    [
+        # Keys are spelled and numbers are read as in columns without maps.
+        (
+            pa.float64(),
+            pa.decimal128(10, 2),
+            [(1.0, "0.30"), (1e16, "5")],
+            [("1", 0.3), (str(10**16), 5.0)],
+        ),
+        (pa.int8(), pa.string(), [(1, "2"), (3, "x")], [("1", 2.0)]),
+    ],
+)
+def test_maps_of_other_types(key, item, entries, read):
+    items = [(k, decimal.Decimal(v)) for k, v in entries if v != "x"]
+    if item == pa.string():
+        items = entries
+    values = [None, items]
+    column, broken = parse("categories", values, pa.map_(key, item))
+    assert column.to_pylist() == [[], read]
+    assert broken.tolist() == [False, len(read) < len(entries)]
 
 
 def test_lists_of_fixed_size():

@@ -9,6 +9,7 @@ from tfadrec.data.columns import (
     as_array,
     as_floats,
     as_lists,
+    as_text,
     is_list,
     lists_of,
 )
@@ -37,16 +38,16 @@ def parse(
       cannot be read; it is left out.
     """
     if pa.types.is_map(column.type):
+        for kind in (column.type.key_type, column.type.item_type):
+            if pa.types.is_nested(kind):
+                raise InputError(
+                    "a map must lead from texts to numbers. Received: a column "
+                    f"of {column.type}. Name another column."
+                )
         maps = as_array(column)
-        try:
-            maps = maps.cast(MAP)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise InputError(
-                "a map must lead from texts to numbers. Received: a column of "
-                f"{column.type}. Name another column."
-            ) from error
-        sizes = lengths(maps)
-        keys, values = entries(maps)
+        sizes, at = lengths(maps), _places(maps)
+        keys = as_text(maps.keys.take(at))
+        values = as_floats(pa.chunked_array([maps.items.take(at)]))
     else:
         lists = as_lists(column, separator, stripped=True, maps=True)
         sizes = pc.list_value_length(lists).to_numpy()
@@ -77,14 +78,20 @@ def entries(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
     """
     if not pa.types.is_map(column.type):
         return column.flatten(), np.zeros(0)
-    # What a null map spans, and what lies before a slice, is no entry.
-    offsets = column.offsets.to_numpy()
-    starts = np.repeat(offsets[:-1], lengths(column))
-    sizes = lengths(column)
-    steps = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    at = pa.array(starts + steps)
+    at = _places(column)
     numbers = column.items.take(at).cast(pa.float64())
     return column.keys.take(at), numbers.to_numpy(zero_copy_only=False)
+
+
+def _places(column: pa.Array) -> pa.Array:
+    """Where the entries of maps lie among their keys and their items.
+
+    What a null map spans, and what lies before a slice, is no entry.
+    """
+    sizes = lengths(column)
+    starts = np.repeat(column.offsets.to_numpy()[:-1], sizes)
+    steps = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return pa.array(starts + steps)
 
 
 def texts(column: pa.Array) -> pa.Array:

@@ -3,7 +3,6 @@
 import dataclasses
 import datetime
 import decimal
-import math
 import operator
 import re
 from collections.abc import Iterable, Sequence
@@ -258,18 +257,11 @@ def _among(
 
 def _rounded(numbers: Sequence[int | float], kind: pa.DataType) -> np.ndarray:
     """Numbers as a column of a type holds them, float64."""
-    floats = np.array([_float(number) for number in numbers])
+    floats = np.array(numbers, np.float64)
     if not pa.types.is_floating(kind):
         return floats
     with np.errstate(over="ignore"):
         return floats.astype(kind.to_pandas_dtype()).astype(np.float64)
-
-
-def _float(number: int | float) -> float:
-    try:
-        return float(number)
-    except OverflowError:
-        return math.inf if number > 0 else -math.inf
 
 
 def _chunked(texts: Sequence[str]) -> pa.ChunkedArray:
