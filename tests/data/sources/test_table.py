@@ -613,8 +613,12 @@ def test_who_else_reads_a_column_changes_no_condition(tmp_path, where, kept):
         assert ads["label"].to_pylist() == [written[ad] for ad in kept]
 
 
-def test_numbers_of_json_are_read_by_no_decimal_comma(tmp_path):
-    """Whatever texts stand beside them; of the texts alone there is a note."""
+@pytest.mark.parametrize("rows", [1, 3, 100])
+def test_numbers_of_json_are_read_by_no_decimal_comma(
+    tmp_path, rows, monkeypatch
+):
+    """Whatever texts stand beside them, which alone may be doubted."""
+    monkeypatch.setattr(limits, "BATCH_ROWS", rows)
     values = [1.234, "1.234", "2,5", 12.5, 3, True, None, 0.5]
     (tmp_path / "ads.jsonl").write_text(
         "\n".join(
