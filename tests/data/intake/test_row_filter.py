@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tfadrec.core.errors import InputError
+from tfadrec.data.intake import checks
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.row_filter import read_filters
@@ -301,3 +302,15 @@ def test_what_is_said_of_too_many_refused_rows():
         "as in line 8 (6). Give the `format` of the times, or mend the file, "
         "or allow it with ads.max_rejected: 0.45."
     )
+
+
+def test_what_is_said_of_weights_with_a_decimal_comma():
+    rows = rows_of(3)
+    rows.table = rows.table.append_column("w", [["0,5", "1,5", "2"]])
+    checks.weights(rows, "w")
+    with pytest.raises(InputError, match=r'Add `decimal: ","` where they are'):
+        rows.settle(Ledger(), max_rejected=0.05)
+    rows = rows_of(3)
+    rows.decimal = ","
+    rows.table = rows.table.append_column("w", [["0,5", "1,5", "2"]])
+    assert checks.weights(rows, "w").to_pylist() == [0.5, 1.5, 2.0]

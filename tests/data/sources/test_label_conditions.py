@@ -88,3 +88,24 @@ def test_the_mend_of_other_labels_are_conditions(tmp_path, column, mend):
             log.replace("a;1580459402;;", "a;1580459402;5;"),
             clicked=column,
         )
+
+
+def test_all_numbers_of_a_log_have_its_decimal_comma(tmp_path):
+    """1.000 is a thousand, as a weight and as a place, and 1,0 is a label."""
+    log = (
+        "user;ad;time;click;slot;weight;paid\n"
+        "u;a;1580459400;1,0;1.000;0,5;1.234,5\n"
+        "u;b;1580459401;0;2,0;1.000;-0,5\n"
+    )
+    _, rows = prepare(
+        tmp_path,
+        log,
+        clicked="click",
+        position="slot",
+        weight="weight",
+        labels={"paid": {"column": "paid", "type": "real"}},
+    )
+    assert rows["clicked"].to_pylist() == [1, 0]
+    assert rows["position"].to_pylist() == ["1000", "2"]
+    assert rows["weight"].to_pylist() == [0.5, 1000.0]
+    assert rows["paid"].to_pylist() == [1234.5, -0.5]

@@ -632,6 +632,7 @@ def test_numbers_of_json_are_read_by_no_decimal_comma(
             "file": "ads.jsonl",
             "ad_id": "id",
             "decimal": ",",
+            "deduplicate": True,
             "features": {"price": "number"},
         },
         "impressions": {
