@@ -216,15 +216,17 @@ def test_no_purchases():
 
 
 @pytest.mark.parametrize(
-    ("strategy", "period", "places"),
+    ("strategy", "period", "places", "named"),
     [
-        ("popularity", "auto", 120),
-        ("uniform", "all", 99),
-        ("uniform", "day", 20),
+        ("popularity", "auto", 120, True),
+        ("uniform", "all", 99, True),
+        ("uniform", "day", 20, True),
+        # A user's rows of one second are a request.
+        ("uniform", "all", 99, False),
     ],
 )
 def test_batches_and_parts_change_no_row(
-    tmp_path, monkeypatch, strategy, period, places
+    tmp_path, monkeypatch, strategy, period, places, named
 ):
     """Hands of few places, which the machine has no part in."""
     monkeypatch.setattr(hands, "PLACES", places)
@@ -237,6 +239,8 @@ def test_batches_and_parts_change_no_row(
     table = table.set_column(3, "timestamp", pa.array(times))
     splits = rng.choice(["train", "test"], 150, p=[0.8, 0.2])
     table = table.append_column("split", pa.array(splits))
+    if not named:
+        table = table.drop_columns(["request_id"])
     settings = {
         "negatives_per_positive": 3,
         "strategy": strategy,
@@ -259,6 +263,8 @@ def test_batches_and_parts_change_no_row(
             assert len(found.lengths) > 1
             assert plain_table(found.table()) == whole
         assert many.notes == one.notes
+    if not named:
+        return
     # No request has an ad twice, and all that was bought is there.
     assert len(set(pairs(whole))) == len(whole)
     positive = whole.filter(whole["clicked"].to_numpy() == 1)
