@@ -248,7 +248,7 @@ def test_batches_and_parts_change_no_row(
         "seed": 0,
     }
     one, many = Ledger(), Ledger()
-    whole = sample(table, one, **settings)
+    whole = plain_table(sample(table, one, **settings))
     for batch_rows, part_rows in ((25, 60), (150, 100)):
         monkeypatch.setattr(limits, "BATCH_ROWS", batch_rows)
         monkeypatch.setattr(limits, "PART_ROWS", part_rows)
