@@ -1,7 +1,10 @@
+import json
+
+import numpy as np
 import pyarrow as pa
 import pytest
 
-from tfadrec.data.columns import as_lists
+from tfadrec.data.columns import as_lists, as_text
 from tfadrec.data.list_text import read_entries, read_list, read_map
 
 
@@ -21,6 +24,8 @@ from tfadrec.data.list_text import read_entries, read_list, read_map
         ("[0.5 1.0\n 2e3]", ["0.5", "1", "2000"]),
         ("[9007199254740993]", ["9007199254740993"]),
         ("[007, +5]", ["007", "+5"]),
+        ("[1e-7, 0.00001]", ["1e-7", "0.00001"]),
+        ("[1e-07 1e-05]", ["1e-7", "0.00001"]),
         ("[1e16, -1e300]", ["1" + "0" * 16, str(int(-1e300))]),
         # What is in a list is apart already.
         ("[[1], [2]]", ["[1]", "[2]"]),
@@ -170,3 +175,14 @@ def test_empty_entries_are_kept_on_request():
     ]
     lists = pa.chunked_array([pa.array([["a", None], None])])
     assert as_lists(lists, "|", keep_empty=True).to_pylist() == [["a", ""], []]
+
+
+def test_a_float_is_spelled_in_a_list_as_in_a_column():
+    random = np.random.default_rng(0)
+    values = random.normal(size=500) * 10.0 ** random.integers(-12, 20, 500)
+    values = np.concatenate([values, [1e-4, 9.999e-5, 1e10 + 0.5, -0.0, 1e300]])
+    spelled = as_text(pa.array(values)).to_pylist()
+    assert read_list(json.dumps(values.tolist())) == spelled
+    assert read_list(" ".join(["[", *map(repr, values.tolist()), "]"])) == (
+        spelled
+    )

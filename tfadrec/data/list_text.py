@@ -6,6 +6,8 @@ import re
 import warnings
 from typing import Any
 
+import pyarrow as pa
+
 # A quoted text, or anything else up to a space or a comma.
 _TOKEN = re.compile(
     r"""[\s,]*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s,'"\[\]{}()]+)""",
@@ -33,6 +35,8 @@ _WORDS = {
     "False": "false",
     "false": "false",
 }
+#: Between these, Python and Arrow spell a float alike: 1e-07 is 1e-7 there.
+_LEAST, _MOST = 1e-4, 1e10
 _PAIRS = {"[": "]", "(": ")", "{": "}"}
 
 #: What a text must look like to be tried at all, as a pattern of Arrow's.
@@ -144,7 +148,11 @@ def _entry(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else repr(value)
+        if value.is_integer():
+            return str(int(value))
+        if _LEAST <= abs(value) < _MOST:
+            return repr(value)
+        return pa.scalar(value).cast(pa.string()).as_py()
     return str(value) if isinstance(value, int) else None
 
 
