@@ -9,6 +9,7 @@ import pyarrow as pa
 from tfadrec.data.columns import as_text
 
 _INT64 = range(-(2**63), 2**63)
+_NUMBERS = (int, float)
 
 
 class JsonKind:
@@ -57,11 +58,14 @@ class JsonKind:
             return pa.array(pairs, pa.map_(pa.string(), pa.float64()))
         return pa.array(_texts(values), pa.string())
 
+    @property
+    def has_numbers(self) -> bool:
+        """Whether there are numbers among the values."""
+        return not self._values.found.isdisjoint(_NUMBERS)
+
     def numbers(self, values: list[Any]) -> np.ndarray:
         """Bool [n], where some of the values are numbers."""
-        if not self._values.found & {int, float}:
-            return np.zeros(len(values), bool)
-        return np.array([type(v) in (int, float) for v in values], bool)
+        return np.array([type(v) in _NUMBERS for v in values], bool)
 
     def _lists(self, values: list[list[Any] | None]) -> pa.Array:
         if self._entries.are_floats:

@@ -146,11 +146,12 @@ class _Kinds:
         )
 
     def numbers(self, piece: _Piece, table: pa.Table) -> dict[str, np.ndarray]:
-        """Where the columns of texts of a piece have numbers."""
+        """Where columns of texts have numbers as well, bool [n] each."""
         return {
             key: kind.numbers([row.get(key) for row in piece.objects])
             for key, kind in self._kinds.items()
-            if pa.types.is_string(table.schema.field(key).type)
+            if kind.has_numbers
+            and pa.types.is_string(table.schema.field(key).type)
         }
 
 
