@@ -55,6 +55,14 @@ def test_a_whole_float_is_spelled_as_an_integer(value):
     assert columns.as_text(whole).to_pylist() == spelled
 
 
+def test_lists_of_nothing():
+    """As Parquet has them where no list of a column has a value."""
+    nothing = pa.array([[None, None], [], None], pa.list_(pa.null()))
+    for column in (nothing, pa.chunked_array([nothing, nothing])):
+        found = columns.as_lists(column, " ")
+        assert found.to_pylist() == [[]] * len(column)
+
+
 def test_floats_that_are_not_whole():
     values = [0.5, 1e-7, float("inf"), -float("inf"), float("nan"), None, 1e300]
     assert columns.as_text(pa.array(values)).to_pylist() == [

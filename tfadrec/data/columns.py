@@ -157,7 +157,10 @@ def as_lists(
     if is_list(column.type):
         inner = column.type.value_type
         require_plain(inner)
-        values = as_array(_cast(column, pa.list_(inner)))
+        # Numbers with decimals are spelled one by one.
+        own = pa.types.is_floating(inner) or pa.types.is_decimal(inner)
+        kind = inner if own else pa.string()
+        values = as_array(_cast(column, pa.list_(kind)))
         filled = as_text(values.flatten())
     else:
         values = _lists_of_text(as_text(column), separator, maps)
