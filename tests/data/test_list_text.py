@@ -32,6 +32,7 @@ from tfadrec.data.list_text import read_entries, read_list, read_map
         ('[["new york", "rome"], "a b"]', ['["new york", "rome"]', "a b"]),
         ("[['new york'], ('a b',)]", ['["new york"]', '["a b"]']),
         ('[{"a": "b c"}]', ['{"a": "b c"}']),
+        ("[{(1, 2): 'a b'}]", None),
         ('[["\\ud800"]]', ['["?"]']),
         ("(1, 2)", ["1", "2"]),
         ("('a',)", ["a"]),

@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -90,14 +91,14 @@ def read_list(text: str) -> list[str] | None:
         except (ValueError, RecursionError):
             pass
         else:
-            return [_entry_or_json(value) for value in values]
+            return _entries(values)
     found = _written_by_python(inside)
     if found is None and opening != "(":
         found = _words(inside)
     if found is None:
         values = _value(text)
         if isinstance(values, list | tuple):
-            found = [_entry_or_json(value) for value in values]
+            found = _entries(values)
     return found
 
 
@@ -156,12 +157,22 @@ def _entry(value: Any) -> str | None:
     return str(value) if isinstance(value, int) else None
 
 
-def _entry_or_json(value: Any) -> str:
-    """One value as text; a list or an object as JSON writes it."""
-    found = _entry(value)
-    if found is None:
-        found = _entry(json.dumps(value, ensure_ascii=False, default=str))
-    return found or ""
+def _entries(values: Sequence[Any]) -> list[str] | None:
+    """Values as texts, lists and objects as JSON writes them.
+
+    None where it cannot write one of them.
+    """
+    entries = []
+    for value in values:
+        text = _entry(value)
+        if text is None:
+            try:
+                written = json.dumps(value, ensure_ascii=False, default=str)
+            except (TypeError, ValueError, RecursionError):
+                return None
+            text = _entry(written) or ""
+        entries.append(text)
+    return entries
 
 
 def _written_by_python(inside: str) -> list[str] | None:
