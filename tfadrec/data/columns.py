@@ -106,12 +106,12 @@ def as_floats(column: pa.ChunkedArray) -> np.ndarray:
         return np.full(len(column), np.nan)
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int8())
-    if pa.types.is_large_string(column.type) or pa.types.is_decimal(
-        column.type
-    ):
-        # Arrow rounds a decimal to a float wrongly, and a text rightly.
+    if pa.types.is_large_string(column.type):
         column = column.cast(pa.string())
     if not pa.types.is_string(column.type):
+        if pa.types.is_decimal(column.type):
+            # Arrow rounds a decimal to a float wrongly, and a text rightly.
+            column = column.cast(pa.string())
         values = _cast(column, pa.float64())
         return values.to_numpy().astype(np.float64)
     number = pc.match_substring_regex(column, _NUMBER)
