@@ -47,10 +47,12 @@ PUBLIC = {
         "load",
         "lower_layers",
         "open_dataset",
+        "read_ad_ids",
         "read_catalogue",
         "split_by_time",
         "text_vectors",
         "tokenize",
+        "with_expiry",
     ],
     "tfadrec.data.features": [
         "KINDS",
