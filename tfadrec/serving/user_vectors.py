@@ -7,6 +7,7 @@ import numpy as np
 
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
+from tfadrec.core.growing import at_rows
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.dataset import Dataset
 from tfadrec.models import AdRetriever
@@ -37,7 +38,7 @@ class Vectors(Protocol):
     def of_rows(self, rows: tf.Tensor) -> tf.Tensor:
         """Those of the bundle's ads, float32 [..., D], by rows int32 [...].
 
-        Of what `imitates` alone.
+        Where `takes_ads` is not set, of ads that came later nothing is known.
         """
 
     def users(
@@ -71,14 +72,16 @@ class TowerVectors(tf.Module):
         self._retriever = Untracked(retriever)
         self._scorer = scorer
         tables = catalogue_tables(retriever, more)
-        self._biases = Untracked(tables["bias"].astype(np.float32))
+        self._biases = tf.Variable(
+            tables["bias"].astype(np.float32), trainable=False
+        )
         self._history = tf.Variable(
             tables["vector"].astype(np.float32), trainable=False
         )
 
     def catalogue(self) -> np.ndarray:
         """See `Vectors`."""
-        biases = self._biases.value[:, None]
+        biases = self._biases.numpy()[:, None]
         return np.concatenate([self._history.numpy(), biases], axis=1)
 
     def ads(self, parts: Tensors) -> tf.Tensor:
@@ -86,8 +89,12 @@ class TowerVectors(tf.Module):
         raise NotImplementedError
 
     def of_rows(self, rows: tf.Tensor) -> tf.Tensor:
-        """Not asked for, as they do not imitate a ranker."""
-        raise NotImplementedError
+        """See `Vectors`."""
+        vectors, biases = (
+            at_rows(self._history, rows),
+            at_rows(self._biases, rows),
+        )
+        return tf.concat([vectors, biases[..., None]], -1)
 
     def users(
         self, request: Mapping[str, tf.Tensor], side: UserSide
@@ -95,7 +102,7 @@ class TowerVectors(tf.Module):
         """See `Vectors`."""
         inputs, ids = self._scorer.requests.read_user(request)
         rows = self._scorer.ads.rows(ids)
-        history = {"vector": tf.gather(self._history, rows)}
+        history = {"vector": at_rows(self._history, rows)}
         return self._retriever.value.user_vectors(inputs, history)
 
 
