@@ -52,7 +52,7 @@ def main() -> None:
         print(f"recall@100 of the index: {asked.recall(count):.4f}")
     if count:
         asked.compare(count, folder / "best.json")
-    if calls and hasattr(bundle, "add_ads"):
+    if calls and hasattr(bundle, "put_ads"):
         asked.add(_NEW)
 
 
@@ -131,7 +131,7 @@ class _Asked:
 
     def add(self, count) -> None:
         """Prints what it takes to add ads that are like those there."""
-        (function,) = self._bundle.add_ads.concrete_functions
+        (function,) = self._bundle.put_ads.concrete_functions
         specs = function.structured_input_signature[1]
         random = np.random.default_rng(0)
         new = {
@@ -144,7 +144,7 @@ class _Asked:
             new[name] = np.full([count, *specs[name].shape[1:]], "brand-1")
         new = _as_specs(specs, new)
         begun = time.perf_counter(), time.process_time()
-        self._bundle.add_ads(**new)
+        self._bundle.put_ads(**new)
         print(
             f"{count:,} new ads: {time.perf_counter() - begun[0]:.2f} s, "
             f"processor {time.process_time() - begun[1]:.2f} s"

@@ -101,6 +101,7 @@ OTHER_CLASSES = {
     "models/base.py": ["RankingModel"],
     "native/library.py": ["Output", "Buffer", "Library"],
     "serving/ad_order.py": ["OrderSettings", "AdOrder"],
+    "serving/change_ads.py": ["AdChanges"],
     "serving/user_vectors.py": ["Vectors", "TowerVectors", "RankerVectors"],
 }
 

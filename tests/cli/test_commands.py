@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import types
 
 import click
 import numpy as np
@@ -377,6 +378,7 @@ def model(tmp_path_factory):
 
 CALL_EACH = """
 import sys
+import types
 from tfadrec.cli import main
 
 *arguments, out = sys.argv[1:]
@@ -444,6 +446,99 @@ def test_export_with_more_ads(no_replay, few_signatures, run, tmp_path):
         k=[99],
     )
     assert b"a new ad" in best["ad_ids"][0]
+
+
+def test_export_with_ads_that_expire(no_replay, few_signatures, run, tmp_path):
+    """A column of ads.parquet that no feature is made of."""
+    few_signatures("serving_default", "recommend")
+    world = shutil.copytree(small.world(), tmp_path / "world")
+    (world / "manifest.json").unlink()
+    table = pq.read_table(world / "ads.parquet")
+    ends = np.arange(len(table)) + 100
+    ads = table["ad_id"].to_pylist()
+    table = table.append_column("ends", pa.array(ends))
+    pq.write_table(table, world / "ads.parquet")
+    out = tmp_path / "bundles"
+    more = ("--out", out, "--data", world)
+    result = call("export", run, *more, "--expires", "end")
+    assert result.exit_code == 2
+    assert "does not have. Did you mean ends?" in result.stderr
+    result = call("export", run, *more, "--expires", "ends")
+    assert result.exit_code == 0, result.output
+    request = serving.request_for_user(small.run().dataset, "nobody")
+    best = serving.open_bundle(out)["recommend"](
+        **request,
+        exclude_ads=np.zeros([1, 0], object),
+        exclude_history=[False],
+        k=[99],
+        now_seconds=[110],
+    )
+    assert {i.decode() for i in best["ad_ids"][0]} == {"", *ads[11:]}
+
+
+def test_bytes_of_an_index_that_is_not_there(run, tmp_path):
+    result = call("export", run, "--out", tmp_path / "x", "--codes", "8")
+    assert result.exit_code == 2
+    assert "Received: --codes 8 without --retriever" in result.stderr
+
+
+@pytest.fixture
+def changed(monkeypatch):
+    """What `tfadrec index` asks for."""
+    asked = {}
+
+    def change_ads(bundle, **changes):
+        asked.update(changes, bundle=bundle)
+        return types.SimpleNamespace(
+            folder=pathlib.Path(bundle, "7"),
+            **{"added": 2, "replaced": 1, "removed": 3, "unknown": 0},
+        )
+
+    monkeypatch.setattr(serving, "change_ads", change_ads)
+    return asked
+
+
+def test_index(changed, tmp_path):
+    """What joins, what takes a place, and who leaves, in one version."""
+    ads = small.world() / "ads.parquet"
+    table = pq.read_table(ads).append_column("ends", pa.array(range(20)))
+    pq.write_table(table, tmp_path / "new")
+    gone = tmp_path / "gone.txt"
+    gone.write_text("a\nb\n")
+    result = call(
+        *("index", "b", "--add", tmp_path / "new", "--data", small.world()),
+        *("--replace", "--expires", "ends", "--remove", gone, "--remove", "c"),
+        "--json",
+    )
+    assert result.exit_code == 0, result.output
+    assert said(result) == {
+        "bundle": "b/7",
+        "version": 7,
+        "new_ads": 2,
+        "replaced_ads": 1,
+        "removed_ads": 3,
+        "unknown_ads": 0,
+    }
+    assert "b/7, with 2 ads more, 1 replaced and 3 removed." in result.stdout
+    assert changed["replace"]
+    assert changed["remove"] == ["a", "b", "c"]
+    assert changed["add"].expires.tolist() == list(range(20))
+    assert changed["schema"].ad_id_type == "string"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "neither --add nor --remove"),
+        (("--add", "x"), "one of --add and --data"),
+        (("--remove", "x", "--data", "y"), "one of --add and --data"),
+    ],
+)
+def test_index_of_nothing(changed, options, message):
+    result = call("index", "b", *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not changed
 
 
 def test_export_without_the_file(run, tmp_path):

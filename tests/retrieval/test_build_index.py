@@ -52,6 +52,40 @@ def test_the_recall_is_that_of_searches():
     assert probes[1] < 110 / 2
 
 
+@pytest.mark.parametrize("stretch", [1, 10])
+def test_bytes_find_what_they_find_in_faiss(stretch):
+    """Of as many lists, read as often, and as many rows scored again.
+
+    Also where vectors have more to tell in some directions than in others.
+    """
+    faiss = pytest.importorskip("faiss")
+    scale = np.geomspace(stretch**0.5, stretch**-0.5, 16).astype(np.float32)
+    vectors = scale * clustered(9000, 16, 60, 0.8)
+    queries = scale * clustered(64, 16, 60, 0.8, seed=1)
+    index = retrieval.build_index(
+        *(vectors,), queries=queries, recall=0.98, k=20, exact_rows=100, codes=4
+    )
+    peer = faiss.IndexIVFPQ(
+        *(faiss.IndexFlatIP(16), 16, round(2 * 9000**0.5), 4, 8),
+        faiss.METRIC_INNER_PRODUCT,
+    )
+    peer.train(vectors[1:])
+    peer.add(vectors[1:])
+    peer.nprobe = index.probes
+    exact = queries @ vectors.T
+    _, some = peer.search(queries, 4 * 20)
+    scores = np.take_along_axis(exact, 1 + some, axis=1)
+    order = np.argsort(-scores, axis=1)[:, :20]
+    theirs = 1 + np.take_along_axis(some, order, axis=1)
+    ours, _ = index.search(tf.constant(queries), 20)
+    best = 1 + np.argsort(-exact[:, 1:], axis=1)[:, :20]
+    shares = [
+        np.mean([np.isin(*pair).mean() for pair in zip(best, f, strict=True)])
+        for f in (ours.numpy(), theirs)
+    ]
+    assert shares[0] >= max(0.96, shares[1] - 0.01), shares
+
+
 def test_what_no_query_looks_at_parts_no_rows():
     """By plain distance 32 of 45 lists would be read for the same recall."""
     random = np.random.default_rng(2)

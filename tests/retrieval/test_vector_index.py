@@ -5,13 +5,14 @@ import types
 import numpy as np
 import pytest
 
+from tests.retrieval.test_build_index import clustered
 from tfadrec import retrieval
 from tfadrec.core.door import tf
 
 ROWS, WIDTH, LISTS = 600, 5, 12
 
 
-def made(with_lists, probes=LISTS):
+def made(with_lists, probes=LISTS, until=None):
     random = np.random.default_rng(0)
     vectors = random.normal(size=(ROWS + 1, WIDTH)).astype(np.float32)
     vectors[0] = 100  # of the unknown row, which is never found
@@ -26,7 +27,9 @@ def made(with_lists, probes=LISTS):
         lists["lists"] = retrieval.assign(vectors, centroids)
         lists["probes"] = probes
     return types.SimpleNamespace(
-        index=retrieval.VectorIndex(vectors, columns=columns, **lists),
+        index=retrieval.VectorIndex(
+            vectors, columns=columns, until=until, **lists
+        ),
         vectors=vectors,
         columns=columns,
         queries=random.normal(size=(3, WIDTH)).astype(np.float32),
@@ -125,23 +128,122 @@ def test_rows_come_and_go(with_lists):
 
 
 @pytest.mark.parametrize("with_lists", [False, True])
-def test_rows_that_are_put_behind(with_lists):
-    world = made(with_lists)
-    new = np.random.default_rng(1).normal(size=(2, WIDTH)).astype(np.float32)
-    codes = {name: tf.constant([8, 9]) for name in world.columns}
-    world.index.append(tf.constant([ROWS + 1, ROWS + 2]), new, codes)
-    vectors = np.concatenate([world.vectors, new])
-    fit = np.ones([3, ROWS + 3], bool)
-    wanted = expected(world.queries, vectors, ROWS + 2, fit)
-    check(world.index, world.queries, ROWS + 2, wanted)
-    fit[:] = np.arange(ROWS + 3) == ROWS + 2
-    check(
-        world.index,
-        world.queries,
-        2,
-        expected(world.queries, vectors, 2, fit),
-        allowed={name: tf.constant([[9]] * 3) for name in world.columns},
+def test_rows_are_found_until_a_moment(with_lists):
+    """Of each query's own: listed rows and later ones, with a filter or not.
+
+    A third expires at 100 and a third at 200; what was removed is closed at any
+    time, and is back once it is put.
+    """
+    random = np.random.default_rng(4)
+    until = random.choice([100, 200, retrieval.FOREVER], ROWS + 1)
+    world = made(with_lists, until=until)
+    new = np.arange(ROWS - 50, ROWS + 31)
+    vectors = np.pad(world.vectors, [(0, 30), (0, 0)])
+    vectors[new] = random.normal(size=(len(new), WIDTH))
+    until = np.pad(until, (0, 30))
+    until[new] = random.choice([100, 200], len(new))
+    brand = np.pad(world.columns["brand"], (0, 30))
+    brand[new] = 3
+    codes = {"brand": brand[new], "shop": np.ones(len(new), np.int32)}
+    world.index.put(new, vectors[new], codes, until[new])
+    gone = np.r_[40:60, ROWS - 30 : ROWS + 10]
+    world.index.remove(gone)
+    world.index.put(
+        *(gone[:5], vectors[gone[:5]]),
+        {"brand": brand[gone[:5]], "shop": np.ones(5, np.int32)},
     )
+    until[gone] = 0
+    until[gone[:5]] = retrieval.FOREVER
+    now = np.array([99, 100, 250])
+    fit = until > now[:, None]
+    assert fit[2, 1:].sum() < fit[1, 1:].sum() < fit[0, 1:].sum()
+    arguments = {"now": tf.constant(now)}
+    wanted = expected(world.queries, vectors, ROWS, fit)
+    check(world.index, world.queries, ROWS, wanted, **arguments)
+    # The first two ask for a brand, the third for nothing.
+    fit[:2] &= brand == 3
+    arguments["allowed"] = {
+        "brand": tf.constant([[3], [3], [-1]]),
+        "shop": -tf.ones([3, 1], tf.int32),
+    }
+    wanted = expected(world.queries, vectors, ROWS, fit)
+    check(world.index, world.queries, ROWS, wanted, **arguments)
+
+
+def in_bytes(count, **settings):
+    """Clusters of 3,000 rows in `count` bytes each, and what is best."""
+    vectors = clustered(3000, 8, 40, 0.6)
+    queries = clustered(64, 8, 40, 0.6, seed=1)
+    index = retrieval.build_index(
+        *(vectors,),
+        queries=queries,
+        recall=0.98,
+        k=20,
+        exact_rows=100,
+        codes=count,
+        **settings,
+    )
+    best = 1 + np.argsort(-(queries @ vectors[1:].T), axis=1)
+    return types.SimpleNamespace(
+        index=index, vectors=vectors, queries=queries, best=best
+    )
+
+
+def recall(index, queries, best, k):
+    rows, _ = index.search(tf.constant(queries), k)
+    return np.mean(
+        [
+            np.isin(wanted, own).mean()
+            for wanted, own in zip(best[:, :k], rows.numpy(), strict=True)
+        ]
+    )
+
+
+def test_vectors_in_bytes_are_scored_again_by_what_is_told():
+    """Some rows by bytes, and of these the best by vectors, in float16 here."""
+    world = in_bytes(2)
+    assert recall(world.index, world.queries, world.best, 20) >= 0.97
+    rows, scores = world.index.search(tf.constant(world.queries), 20)
+    exact = np.einsum("bnd,bd->bn", world.vectors[rows], world.queries)
+    np.testing.assert_allclose(scores, exact, rtol=2e-3, atol=2e-3)
+    assert (np.diff(scores, axis=1) <= 0).all()
+    # By vectors of another scale: these tell the scores, not the bytes.
+    twice = in_bytes(
+        2, vectors_of=lambda rows: 2 * tf.gather(world.vectors, rows)
+    )
+    other, doubled = twice.index.search(tf.constant(world.queries), 20)
+    assert np.mean(other.numpy() == rows.numpy()) > 0.98
+    np.testing.assert_allclose(doubled, 2 * scores, rtol=5e-3, atol=5e-3)
+    # It keeps no vectors then, and otherwise half of them.
+    sizes = [
+        sum(np.asarray(v.numpy()).nbytes for v in each.variables)
+        for each in (world.index, twice.index)
+    ]
+    assert sizes[0] - sizes[1] == 2 * 8 * 3000
+
+
+def test_rows_in_bytes_come_and_go():
+    world = in_bytes(8)
+    k = 12
+    moved, gone = world.best[:, 0], world.best[:, 1]
+    world.index.remove(np.unique(gone))
+    moved = np.setdiff1d(moved, gone)
+    vectors = world.vectors.copy()
+    vectors[moved] *= -1
+    world.index.put(moved, vectors[moved])
+    scores = world.queries @ vectors.T
+    scores[:, gone] = scores[:, 0] = -np.inf
+    best = np.argsort(-scores, axis=1)
+    assert recall(world.index, world.queries, best, k) >= 0.97
+    rows, _ = world.index.search(tf.constant(world.queries), 40)
+    assert not np.isin(rows, gone).any()
+    # A row that was put is found by its new vector and no longer by its old.
+    old, new = (
+        world.index.search(some[moved[:1]], k)[0]
+        for some in (world.vectors, vectors)
+    )
+    assert moved[0] in new.numpy()
+    assert moved[0] not in old.numpy()
 
 
 def test_a_query_reads_the_lists_nearest_to_it():

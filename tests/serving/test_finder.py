@@ -1,5 +1,6 @@
 """Retrieval in a service, against all inner products in NumPy."""
 
+import dataclasses
 import functools
 import json
 import types
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.serving import shop
-from tfadrec import models, serving
+from tfadrec import models, retrieval, serving
 from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
 from tfadrec.serving import finder, retrieval_parity
@@ -263,31 +264,87 @@ def test_a_filter_is_a_category_of_ads(filters, message):
 
 
 @pytest.mark.slow
-def test_an_exported_bundle_retrieves(tmp_path):
-    """Parity, the warm-up's requests and the C library, all of them."""
+def test_an_exported_bundle_retrieves(tmp_path, monkeypatch):
+    """Parity, the warm-up's requests and the C library, all of them.
+
+    There are lists, of vectors in bytes, and ads that expire.
+    """
+    monkeypatch.setattr(
+        finder,
+        "build_index",
+        functools.partial(retrieval.build_index, exact_rows=4),
+    )
+    dataset = shop.dataset()
+    catalogue = dataclasses.replace(
+        dataset.catalogue, expires=np.full(9, 4_000_000_000)
+    )
     folder = serving.export_bundle(
         shop.shop().ranker,
-        shop.dataset(),
+        dataclasses.replace(dataset, catalogue=catalogue),
         tmp_path,
         native=True,
         retriever=world().retriever,
         filters=["brand"],
+        codes=2,
     )
     told = json.loads((folder / "parity.json").read_text())
-    assert told["retrieve_overlap"] == 1
+    assert told["retrieve_overlap"] > 0.9
     assert any(case.startswith("retrieve, ") for case in told["differences"])
     told = json.loads((folder / "native.json").read_text())
     asked = [request["signature"] for request in told["requests"]]
     assert {"retrieve", "recommend"} <= set(asked)
     user = request_for_user(shop.dataset(), "u1")
-    answer = serving.open_bundle(folder)["recommend"](
-        **user,
-        exclude_ads=[[]],
-        exclude_history=[False],
-        k=[3],
-        allow_brand=[[]],
+    for now, is_left in ((0, True), (4_000_000_000, False)):
+        answer = serving.open_bundle(folder)["recommend"](
+            **user,
+            exclude_ads=[[]],
+            exclude_history=[False],
+            k=[3],
+            allow_brand=[[]],
+            now_seconds=[now],
+        )
+        assert ((answer["ad_ids"] != b"") == is_left).all()
+
+
+@pytest.mark.parametrize("found_by", ["clicks", "imitation"])
+def test_vectors_in_bytes_are_scored_again_by_those_of_the_bundle(
+    monkeypatch, found_by
+):
+    """Those of a retriever's table, or encoded anew; the index keeps none."""
+    monkeypatch.setattr(
+        finder,
+        "build_index",
+        functools.partial(retrieval.build_index, exact_rows=4),
     )
-    assert (answer["ad_ids"] != b"").all()
+    service = world().service
+    vectors = Imitation() if found_by == "imitation" else service.finder.vectors
+    made = finder.Finder(
+        *(vectors, world().dataset, service._scorer),
+        candidates=9,
+        filters=["brand"],
+        codes=3,
+    )
+    sizes = {tuple(v.shape) for v in made.index.variables}
+    width = vectors.catalogue().shape[1]
+    assert (9, 3) in sizes
+    assert not {(9, width), (10, width)} & sizes
+    request = {name: tf.constant(v) for name, v in users(ROWS).items()}
+    side = service._scorer.read_user(request)
+    rows, found = made.find(request, side, tf.constant(UNWANTED), 9)
+    told = vectors.users(request, side).numpy() @ vectors.catalogue().T
+    expected = np.take_along_axis(told, rows.numpy(), axis=1)
+    expected = np.where(rows == 0, -np.inf, expected)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert (rows.numpy() > 0).sum(1).tolist() == [7, 8, 9]
+
+
+def test_no_more_bytes_than_numbers():
+    with pytest.raises(InputError, match=r"5 numbers.*Received: 6"):
+        finder.Finder(
+            *(Imitation(), world().dataset, world().service._scorer),
+            candidates=9,
+            codes=6,
+        )
 
 
 @pytest.mark.parametrize(("candidates", "k"), [(2000, 2000), (5, 100)])
@@ -297,7 +354,9 @@ def test_enough_is_read_for_all_that_are_ranked(candidates, k, monkeypatch):
     monkeypatch.setattr(
         finder, "build_index", lambda _, **settings: asked.update(settings)
     )
-    vectors = types.SimpleNamespace(catalogue=lambda: np.zeros((3, 2)))
+    vectors = types.SimpleNamespace(
+        catalogue=lambda: np.zeros((3, 2)), of_rows=None
+    )
     requests = types.SimpleNamespace(user_specs=dict)
     finder.Finder(
         vectors,

@@ -22,13 +22,23 @@ def test_rows_of_ids_before_and_after_others_join(ids):
     known = tf.constant([ids.tolist()], ads.id_type)
     assert ads.rows(known).numpy().tolist() == [[1, 2, 3, 4]]
     assert ads.rows(new).numpy().tolist() == [0, 0]
-    rows = ads.append(new, {"fields": tf.constant([[[8.0, 8]], [[9, 9]]])})
+    rows = ads.put(new, {"fields": tf.constant([[[8.0, 8]], [[9, 9]]])})
     assert rows.numpy().tolist() == [5, 6]
     assert ads.rows(known).numpy().tolist() == [[1, 2, 3, 4]]
     assert ads.rows(new).numpy().tolist() == [5, 6]
     assert ads.num_rows == 7
     found = ads.of_rows(tf.constant([4, 6]))["vector"].numpy()
     assert found.tolist() == [[8, 9], [9, 9]]
+    # One that is there changes, in its row, beside one that is not.
+    more = ["b", "a1"] if ids.dtype == object else [7, 9]
+    more = tf.constant(more, ads.id_type)
+    rows = ads.put(more, {"fields": tf.constant([[[5.0, 5]], [[6, 6]]])})
+    assert rows.numpy().tolist() == [1, 7]
+    assert ads.rows(more).numpy().tolist() == [1, 7]
+    assert ads.rows(known).numpy().tolist() == [[1, 2, 3, 4]]
+    assert ads.ids_of(rows).numpy().tolist() == more.numpy().tolist()
+    found = ads.of_rows(tf.constant([1, 2, 7]))["vector"].numpy()
+    assert found.tolist() == [[5, 5], [4, 5], [6, 6]]
 
 
 def test_a_catalogue_without_ads_knows_none():

@@ -16,7 +16,12 @@ from tfadrec.core.errors import InputError
 from tfadrec.core.manifest import Manifest
 from tfadrec.core.read_json import read_json
 from tfadrec.deltas.bundle_delta import base_of_delta, write_delta
-from tfadrec.runs.before import check_export, check_retriever, check_run
+from tfadrec.runs.before import (
+    check_expiry,
+    check_export,
+    check_retriever,
+    check_run,
+)
 
 
 @click.command(cls=Command)
@@ -69,6 +74,19 @@ from tfadrec.runs.before import check_export, check_retriever, check_run
     help="A category of ads that requests filter by; may be repeated.",
 )
 @click.option(
+    "--codes",
+    type=click.IntRange(1),
+    metavar="BYTES",
+    help="Keep so many bytes of each ad's vector in the index, such as a "
+    "quarter of its numbers; for catalogues that take much memory.",
+)
+@click.option(
+    "--expires",
+    metavar="COLUMN",
+    help="A column of ads.parquet, and of --catalogue, with the time from "
+    "which on an ad is not found.",
+)
+@click.option(
     "--explain",
     "explained",
     is_flag=True,
@@ -112,6 +130,8 @@ def export(
     anchors: bool,
     candidates: int,
     filters: tuple[str, ...],
+    codes: int | None,
+    expires: str | None,
     explained: bool,
     bid: str | None,
     diversify: str | None,
@@ -132,6 +152,7 @@ def export(
       tfadrec export runs/a --rates data/until_today
       tfadrec export runs/a --check native
       tfadrec export runs/a --retriever runs/find --filter brand
+      tfadrec export runs/a --anchors --codes 16 --expires ends
       tfadrec export runs/a --explain
       tfadrec export runs/a --anchors --filter brand
       tfadrec export runs/a --bid bid --diversify text --cap brand
@@ -148,13 +169,15 @@ def export(
     check_retriever(
         *(record, retriever, filters, catalogue, data, allow_import),
         anchors=anchors,
+        codes=codes,
     )
     check_export(record, place, catalogue)
+    check_expiry(record, data, expires)
     # The newest one by now, as the new one is the newest later.
     older = None if since is None else base_of_delta(since)
     load_tensorflow()
     from tfadrec import explanation, serving, training
-    from tfadrec.data import open_dataset, read_catalogue
+    from tfadrec.data import open_dataset, read_catalogue, with_expiry
     from tfadrec.serving.catalogue_tables import columns_read
     from tfadrec.serving.cost_of_explaining import REPORT
 
@@ -168,13 +191,16 @@ def export(
         found = other.retriever
     more = None
     if catalogue is not None:
-        more = read_catalogue(catalogue, loaded.test.schema)
+        more = read_catalogue(catalogue, loaded.test.schema, expires=expires)
     tokenizer = encoder = None
     if loaded.config.text is not None:
         tokenizer, encoder = training.text_model(loaded.config.text)
+    rows = loaded.test if len(loaded.test) else loaded.dataset
+    if expires is not None:
+        rows = with_expiry(rows, expires)
     folder = serving.export_bundle(
         loaded.ranker,
-        loaded.test if len(loaded.test) else loaded.dataset,
+        rows,
         place,
         tokenizer=tokenizer,
         encoder=encoder,
@@ -194,6 +220,7 @@ def export(
         else None,
         order=serving.OrderSettings(bid, diversify, caps),
         anchors=loaded.train if anchors else None,
+        codes=codes,
     )
     click.echo(f"Bundle: {folder}")
     tower = loaded.ranker.ad_tower
@@ -222,8 +249,8 @@ def export(
         click.echo(f"Delta: {delta}, {size:,} bytes in place of {of_all:,}")
         result |= {"delta": str(delta), "delta_bytes": size}
     if more is not None:
-        rows = loaded.test.catalogue.rows(pa.array(more.ad_ids))
-        result["new_ads"] = int((rows == 0).sum())
+        known = loaded.test.catalogue.rows(pa.array(more.ad_ids))
+        result["new_ads"] = int((known == 0).sum())
         click.echo(
             f"{result['new_ads']} of {len(more)} ads are new to the run."
         )

@@ -13,8 +13,10 @@ from tfadrec.data.impressions import Impressions
 from tfadrec.data.intake.join_datasets import join_datasets
 from tfadrec.data.load import load
 from tfadrec.data.open_dataset import open_dataset
+from tfadrec.data.read_ad_ids import read_ad_ids
 from tfadrec.data.split import split_by_time
 from tfadrec.data.tokens import Tokens
+from tfadrec.data.with_expiry import with_expiry
 
 __all__ = [
     "Catalogue",
@@ -31,8 +33,10 @@ __all__ = [
     "load",
     "lower_layers",
     "open_dataset",
+    "read_ad_ids",
     "read_catalogue",
     "split_by_time",
     "text_vectors",
     "tokenize",
+    "with_expiry",
 ]

@@ -16,6 +16,7 @@ from tfadrec.core.schema import Schema
 from tfadrec.data.columns import rows_of
 from tfadrec.data.features import KINDS, encode, missing_like, with_columns
 from tfadrec.data.files import open_filesystem
+from tfadrec.data.sources.expiry_times import expiry_times
 from tfadrec.data.tokens import Tokens
 
 
@@ -35,6 +36,8 @@ class Catalogue:
       features: of ads, those of the schema and what was added to them.
       columns: the features' arrays [N, ...] by their tensors' names, as
         `tfadrec.data.features` encodes them.
+      expires: int64 [N], seconds since 1970 from which on an ad is not to be
+        found; None where nothing is said of that.
       tokens: the ad copy as token ids, where it has been tokenised.
       text: the settings of the model that has read the ad copy, as the section
         `text` of a run has them; None where they are not known.
@@ -46,6 +49,7 @@ class Catalogue:
     tags: Sequence[Sequence[str]]
     features: tuple[Feature, ...] = ()
     columns: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    expires: np.ndarray | None = None
     tokens: Tokens | None = None
     text: Mapping[str, Any] | None = None
 
@@ -198,6 +202,7 @@ class Catalogue:
                 ]
             ),
             columns={k: v[rows] for k, v in self.columns.items()},
+            expires=None if self.expires is None else self.expires[rows],
         )
 
     def ids_only(self) -> "Catalogue":
@@ -205,7 +210,9 @@ class Catalogue:
         return dataclasses.replace(self, features=(), columns={}, tokens=None)
 
 
-def read_catalogue(path: str | pathlib.Path, schema: Schema) -> Catalogue:
+def read_catalogue(
+    path: str | pathlib.Path, schema: Schema, *, expires: str | None = None
+) -> Catalogue:
     """Reads ads that are not in a dataset, from a Parquet file.
 
     Args:
@@ -213,6 +220,8 @@ def read_catalogue(path: str | pathlib.Path, schema: Schema) -> Catalogue:
         numerics in their own units; on any filesystem that pyarrow or fsspec
         reads. Texts, tags and values may be null.
       schema: the dataset's.
+      expires: the column of times from which on ads are not to be found, see
+        `expiry_times`; None where nothing is said of that.
 
     Raises:
       InputError: where it, or a value, cannot be read, or it lacks a column or
@@ -248,9 +257,13 @@ def read_catalogue(path: str | pathlib.Path, schema: Schema) -> Catalogue:
             f"{table['ad_id'].null_count} without one in {path}."
         )
     try:
-        return Catalogue.from_table(table, schema.of("ad"))
+        found = Catalogue.from_table(table, schema.of("ad"))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+    if expires is None:
+        return found
+    times = expiry_times(table, expires, str(path))
+    return dataclasses.replace(found, expires=times)
 
 
 def _readable(

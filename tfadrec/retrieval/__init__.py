@@ -7,12 +7,15 @@ from tfadrec.retrieval.anchor_vectors import (
 from tfadrec.retrieval.build_index import build_index
 from tfadrec.retrieval.k_means import assign, k_means
 from tfadrec.retrieval.known_users import KnownUsers
-from tfadrec.retrieval.row_filter import RowFilter
+from tfadrec.retrieval.residual_codes import ResidualCodes
+from tfadrec.retrieval.row_filter import FOREVER, RowFilter
 from tfadrec.retrieval.vector_index import VectorIndex
 
 __all__ = [
+    "FOREVER",
     "AnchorVectors",
     "KnownUsers",
+    "ResidualCodes",
     "RowFilter",
     "VectorIndex",
     "ad_features",

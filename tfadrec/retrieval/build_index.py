@@ -1,11 +1,13 @@
 """An index as exact as it has to be, and no larger."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from tfadrec.core.door import tf
 from tfadrec.retrieval.k_means import assign, k_means
-from tfadrec.retrieval.vector_index import VectorIndex
+from tfadrec.retrieval.residual_codes import ResidualCodes
+from tfadrec.retrieval.vector_index import VectorIndex, rows_by_list
 
 #: Up to so many rows all of them are scored: of 64 numbers each they are 5 MB,
 #: which a processor reads in a millisecond or two.
@@ -22,9 +24,12 @@ def build_index(
     vectors: np.ndarray,
     *,
     columns: Mapping[str, np.ndarray] | None = None,
+    until: np.ndarray | None = None,
     queries: np.ndarray | None = None,
     recall: float = 0.985,
     k: int = 100,
+    codes: int | None = None,
+    vectors_of: Callable[[tf.Tensor], tf.Tensor] | None = None,
     exact_rows: int = EXACT_ROWS,
     seed: int = 0,
 ) -> VectorIndex:
@@ -38,17 +43,22 @@ def build_index(
     Args:
       vectors: float32 [N + 1, D] by row, row 0 the unknown one.
       columns: see `RowFilter`.
+      until: see `RowFilter`.
       queries: float32 [Q, D], Q >= 1, to learn from what rows are alike and
         how many lists are read, such as vectors of users; rows of the index by
         default.
       recall: the least share that is found of what scoring all rows finds, in
         (0, 1].
       k: how many rows that share is of.
+      codes: bytes that the lists keep of a vector, in [1, D], see
+        `ResidualCodes`; D / 4 find what the vectors themselves do. None to keep
+        the vectors. Recall is that of lists, before this loss.
+      vectors_of: see `VectorIndex`.
       exact_rows: up to so many rows there are no lists.
       seed: of the centroids, and of the rows that are taken for queries.
 
     Raises:
-      ValueError: for another recall.
+      ValueError: for another recall, or number of bytes.
     """
     if not 0 < recall <= 1:
         raise ValueError(
@@ -56,7 +66,7 @@ def build_index(
         )
     count = len(vectors) - 1
     if count <= exact_rows:
-        return VectorIndex(vectors, columns=columns)
+        return VectorIndex(vectors, columns=columns, until=until)
     random = np.random.default_rng(seed)
     if queries is None:
         queries = vectors[1 + random.choice(count, min(count, _QUERIES))]
@@ -65,15 +75,24 @@ def build_index(
     turned = vectors @ metric
     centroids = k_means(turned[1:], round(2 * count**0.5), seed=seed)
     lists = assign(turned, centroids)
+    del turned
     centroids = centroids @ np.linalg.inv(metric)
     found = recalls(queries, vectors, centroids, lists, k)
     probes = 1 + int(np.argmax(found >= recall))
+    bytes_of = None
+    if codes is not None:
+        rows = rows_by_list(lists)
+        left = vectors[rows] - centroids[lists[rows]]
+        bytes_of = ResidualCodes(left, metric, codes, seed=seed)
     return VectorIndex(
         vectors,
         columns=columns,
+        until=until,
         centroids=centroids,
         lists=lists,
         probes=probes,
+        codes=bytes_of,
+        vectors_of=vectors_of,
     )
 
 

@@ -1,6 +1,6 @@
 """The largest inner products of a query with the rows of a catalogue."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -8,10 +8,15 @@ import numpy as np
 from tfadrec.core.door import tf
 from tfadrec.core.growing import append, at_rows, growing
 from tfadrec.ops import top_rows
-from tfadrec.retrieval.row_filter import RowFilter, Tensors
+from tfadrec.retrieval.residual_codes import ResidualCodes
+from tfadrec.retrieval.row_filter import FOREVER, RowFilter, Tensors
 
 # Rows that are scored at a time: of all queries, and of one query's lists.
 _BLOCK, _GATHERED = 16384, 65536
+#: Of vectors in bytes so many times the wanted rows are scored again: of 64
+#: numbers in 16 bytes that gives what scoring all of them again would, but for
+#: .001 (benchmarks/RESULTS.md).
+AGAIN = 4
 _NOTHING = np.zeros(0, np.int32)
 
 
@@ -20,8 +25,9 @@ class _Lists(NamedTuple):
 
     centroids: tf.Variable  # float32 [L, D]
     starts: tf.Variable  # int32 [L + 1]
-    vectors: tf.Variable  # float32 [n, D], by list
-    rows: tf.Variable  # int32 [n], 0 for one that was removed
+    rows: tf.Variable  # int32 [n] by place, 0 for one that was put elsewhere
+    places: tf.Variable  # int32 [N + 1] by row, that of row 0 means nothing
+    vectors: tf.Variable | ResidualCodes  # [n] by place
 
 
 class VectorIndex(tf.Module):
@@ -30,22 +36,33 @@ class VectorIndex(tf.Module):
     Without centroids all rows are scored, a block at a time. With centroids it
     is an inverted file (Jegou et al., 2011, section IV): each row is in the
     list of the centroid that is nearest to it, and a query reads the lists of
-    the `probes` centroids of the largest inner product with it. It scores what
-    it reads exactly. Centroids are as long as their rows are, so a list of long
-    vectors is read before one of short ones, which suits inner products.
+    the `probes` centroids of the largest inner product with it. Centroids are
+    as long as their rows are, so a list of long vectors is read before one of
+    short ones, which suits inner products. What it reads is scored exactly; or,
+    where it keeps vectors as bytes, by these, and then the `AGAIN` * k best by
+    their vectors.
 
     Rows that were put after the lists were made are in none of them and are all
-    scored, so they are never missed. A row that was removed keeps its place,
-    and is passed over. A filter makes a query read every row that it allows,
-    so it finds all of them however few they are.
+    scored, so they are never missed. A row that was removed or has expired
+    keeps its place, and is passed over. A filter makes a query read every row
+    that it allows, so it finds all of them however few they are.
 
     Args:
       vectors: float32 [N + 1, D] by row. Row 0 is the unknown one and is never
         found.
       columns: see `RowFilter`.
+      until: see `RowFilter`; `FOREVER` by default.
       centroids: float32 [L, D], or None.
       lists: int32 [N + 1], the list of each row; where there are centroids.
       probes: how many lists are read, >= 1.
+      codes: bytes of the vectors of `rows_by_list(lists)`, beside the rows'
+        centroids; where there are centroids. None to keep the vectors.
+      vectors_of: gives float32 [B, n, D] of rows int32 [B, n] that are in
+        lists, to score them again; where there are codes. By default the index
+        keeps all vectors in float16 for that.
+
+    Attributes:
+      filter: which rows are allowed.
 
     Reference:
       Jegou, Douze and Schmid, "Product Quantization for Nearest Neighbor
@@ -57,23 +74,25 @@ class VectorIndex(tf.Module):
         vectors: np.ndarray,
         *,
         columns: Mapping[str, np.ndarray] | None = None,
+        until: np.ndarray | None = None,
         centroids: np.ndarray | None = None,
         lists: np.ndarray | None = None,
         probes: int = 1,
+        codes: ResidualCodes | None = None,
+        vectors_of: Callable[[tf.Tensor], tf.Tensor] | None = None,
     ) -> None:
         super().__init__()
-        self.filter = RowFilter(columns or {})
+        if until is None:
+            until = np.full(len(vectors), FOREVER)
+        self.filter = RowFilter(columns or {}, until)
         rows = np.arange(1, len(vectors), dtype=np.int32)
         self._lists: _Lists | None = None
         self._probes = tf.Variable(probes, trainable=False)
+        self._vectors_of = None
         if centroids is not None and lists is not None:
-            rows = 1 + np.argsort(lists[1:], kind="stable").astype(np.int32)
-            sizes = np.bincount(lists[1:], minlength=len(centroids))
-            starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
-            self._lists = _Lists(
-                *(_constant(centroids), _constant(starts)),
-                *(_constant(vectors[rows]), _constant(rows)),
-            )
+            self._lists = _lists(vectors, centroids, lists, codes)
+            if codes is not None:
+                self._vectors_of = vectors_of or self._keep(vectors)
             rows = _NOTHING
         self._vectors = growing(vectors[rows])
         self._rows = growing(rows)
@@ -89,9 +108,10 @@ class VectorIndex(tf.Module):
 
     def put(
         self,
-        rows: np.ndarray,
-        vectors: np.ndarray,
-        columns: Mapping[str, np.ndarray] | None = None,
+        rows: tf.Tensor,
+        vectors: tf.Tensor,
+        columns: Tensors | None = None,
+        until: tf.Tensor | None = None,
     ) -> None:
         """Adds rows, or changes them, without building the lists anew.
 
@@ -99,41 +119,23 @@ class VectorIndex(tf.Module):
           rows: int32 [n], distinct, >= 1.
           vectors: float32 [n, D].
           columns: codes [n] of all columns, where there are some.
+          until: int64 [n], see `RowFilter`; `FOREVER` by default.
         """
-        self.remove(rows)
-        rows = np.asarray(rows, np.int32)
-        known = self._rows.numpy()
-        is_left = known > 0
-        self._rows.assign(np.concatenate([known[is_left], rows]))
-        self._vectors.assign(
-            np.concatenate([self._vectors.numpy()[is_left], vectors])
-        )
-        self.filter.put(rows, columns or {})
+        rows = tf.cast(rows, tf.int32)
+        if until is None:
+            until = tf.fill(tf.shape(rows), FOREVER)
+        if self._lists is not None:
+            old = self._lists.rows
+            old.assign(tf.where(_is_in(old.read_value(), rows), 0, old))
+        is_left = ~_is_in(self._rows.read_value(), rows)
+        for table, values in ((self._rows, rows), (self._vectors, vectors)):
+            table.assign(tf.boolean_mask(table.read_value(), is_left))
+            append(table, values)
+        self.filter.put(rows, columns or {}, until)
 
-    def append(
-        self, rows: tf.Tensor, vectors: tf.Tensor, columns: Tensors
-    ) -> None:
-        """Adds rows behind all that were ever there; TensorFlow ops alone.
-
-        Args:
-          rows: int32 [n], those that follow on the last one.
-          vectors: float32 [n, D].
-          columns: codes [n] of all columns, where there are some.
-        """
-        append(self._rows, rows)
-        append(self._vectors, vectors)
-        self.filter.append(columns)
-
-    def remove(self, rows: np.ndarray) -> None:
-        """Has rows found no more; of those that are not there nothing is done.
-
-        Args:
-          rows: int [n].
-        """
-        parts = [self._rows] + ([self._lists.rows] if self._lists else [])
-        for variable in parts:
-            known = variable.numpy()
-            variable.assign(np.where(np.isin(known, rows), 0, known))
+    def remove(self, rows: tf.Tensor) -> None:
+        """Has rows int [n] found no more, until they are put again."""
+        self.filter.close(tf.cast(rows, tf.int32))
 
     def search(
         self,
@@ -141,6 +143,7 @@ class VectorIndex(tf.Module):
         k: tf.Tensor,
         without: tf.Tensor | None = None,
         allowed: Tensors | None = None,
+        now: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The `k` rows of the largest inner products with each query.
 
@@ -150,6 +153,8 @@ class VectorIndex(tf.Module):
           without: int32 [B, E] rows to leave out.
           allowed: int32 [B, A] codes by column, see `RowFilter`; all of the
             columns or none.
+          now: int64 [B], seconds since 1970, at which rows have to be open; by
+            default a moment before any row expires.
 
         Returns:
           int32 [B, k] rows and float32 [B, k] inner products, best first; row 0
@@ -158,44 +163,68 @@ class VectorIndex(tf.Module):
         batch = tf.shape(queries)[0]
         if without is None:
             without = tf.zeros([batch, 0], tf.int32)
+        if now is None:
+            now = tf.zeros([batch], tf.int64)
+        allowed = dict(allowed or {})
         # So many more that enough are left without those to leave out.
         wanted = k + tf.shape(without)[1]
         best = self._read_all(
-            queries, top_rows.none_yet(batch, wanted), allowed or {}
+            queries, top_rows.none_yet(batch, wanted), allowed, now
         )
-        if self._lists is not None:
-            best = self._read_lists(queries, best, allowed or {})
+        if self._vectors_of is not None:
+            some = top_rows.none_yet(batch, AGAIN * wanted)
+            some = self._read_lists(queries, some, allowed, now)
+            best = top_rows.merge(best, *self._score_again(queries, some))
+        elif self._lists is not None:
+            best = self._read_lists(queries, best, allowed, now)
         scores, rows = top_rows.drop(best, without, k)
         return rows, scores
 
-    def _read_all(self, queries, best, allowed):
+    def _keep(self, vectors):
+        """The vectors of rows, from a table of the index's own."""
+        kept = self._kept = _constant(vectors.astype(np.float16))
+        return lambda rows: tf.cast(at_rows(kept, rows), tf.float32)
+
+    def _score_again(self, queries, best):
+        """The rows that were found, by their vectors."""
+        scores, rows = best
+        again = tf.einsum("bnd,bd->bn", self._vectors_of(rows), queries)
+        return tf.where(scores > -np.inf, again, -np.inf), rows
+
+    def _read_all(self, queries, best, allowed, now):
         """Scores the rows that are in no list."""
         vectors, rows = self._vectors.read_value(), self._rows.read_value()
 
         def look(start, end):
             own = rows[start:end]
             scores = tf.matmul(queries, vectors[start:end], transpose_b=True)
-            scores = tf.where(self._fit(own, allowed), scores, -np.inf)
+            fit = self.filter.is_open(own, now)
+            if allowed:
+                fit &= tf.cond(
+                    tf.reduce_any(self.filter.is_set(allowed)),
+                    lambda: self.filter.mask(own, allowed),
+                    lambda: tf.ones_like(fit),
+                )
+            scores = tf.where(fit, scores, -np.inf)
             return scores, tf.broadcast_to(own[None, :], tf.shape(scores))
 
         return top_rows.in_blocks(best, tf.size(rows), _BLOCK, look)
 
-    def _read_lists(self, queries, best, allowed):
+    def _read_lists(self, queries, best, allowed, now):
         """Scores, query by query, the rows of some lists."""
-        lists = self._lists
 
         def one(elements):
-            query, *known, codes = elements
+            query, *known, codes, moment = elements
             codes = {name: values[None] for name, values in codes.items()}
-            places = self._places(query, codes)
+            closeness = tf.linalg.matvec(self._lists.centroids, query)
+            places = self._places(closeness, codes)
+            score = self._scorer(query, closeness)
 
             def look(start, end):
                 some = places[start:end]
-                rows = at_rows(lists.rows, some)
-                vectors = at_rows(lists.vectors, some)
-                scores = tf.linalg.matvec(vectors, query)
-                scores = tf.where(rows > 0, scores, -np.inf)
-                return scores[None], rows[None]
+                rows = at_rows(self._lists.rows, some)
+                is_open = self.filter.is_open(rows, moment[None])
+                return tf.where(is_open, score(some)[None], -np.inf), rows[None]
 
             known = [values[None] for values in known]
             found = top_rows.in_blocks(
@@ -205,26 +234,41 @@ class VectorIndex(tf.Module):
 
         return tf.map_fn(
             one,
-            (queries, *best, dict(allowed)),
+            (queries, *best, allowed, now),
             fn_output_signature=(
                 tf.TensorSpec([None], tf.float32),
                 tf.TensorSpec([None], tf.int32),
             ),
         )
 
-    def _places(self, query, codes):
+    def _scorer(self, query, closeness):
+        """The inner products with a query [D], from places [n] to float32 [n].
+
+        `closeness` [L] is that with the centroids.
+        """
+        starts, vectors = self._lists.starts, self._lists.vectors
+        if not isinstance(vectors, ResidualCodes):
+            return lambda some: tf.linalg.matvec(at_rows(vectors, some), query)
+        tables = vectors.tables(query)
+
+        def score(some):
+            lists = tf.searchsorted(starts.read_value(), some, "right") - 1
+            return tf.gather(closeness, lists) + vectors.sums(tables, some)
+
+        return score
+
+    def _places(self, closeness, codes):
         """The places that a query reads, int32 [m]."""
         if not codes:
-            return self._probed(query)
+            return self._probed(closeness)
         return tf.cond(
             self.filter.is_set(codes)[0],
             lambda: self._allowed(codes),
-            lambda: self._probed(query),
+            lambda: self._probed(closeness),
         )
 
-    def _probed(self, query):
+    def _probed(self, closeness):
         """The places of the lists nearest to a query, int32 [m]."""
-        closeness = tf.linalg.matvec(self._lists.centroids, query)
         count = tf.minimum(self._probes, tf.size(closeness))
         _, numbers = tf.math.top_k(closeness, count)
         return tf.ragged.range(
@@ -234,23 +278,39 @@ class VectorIndex(tf.Module):
 
     def _allowed(self, codes):
         """The places of all rows that a query allows, int32 [m]."""
-        fit = self._fit(self._lists.rows.read_value(), codes)
-        return tf.cast(tf.where(fit[0])[:, 0], tf.int32)
-
-    def _fit(self, rows, allowed):
-        """Which rows [n] are there and allowed, bool [1 or B, n]."""
-        is_there = (rows > 0)[None]
-        if not allowed:
-            return is_there
-        return tf.cond(
-            tf.reduce_any(self.filter.is_set(allowed)),
-            lambda: is_there & self.filter.mask(rows, allowed),
-            lambda: tf.fill([_batch(allowed), tf.size(rows)], True) & is_there,
-        )
+        places = self._lists.places.read_value()
+        fit = self.filter.mask_first(tf.size(places), codes)
+        return tf.gather(places, tf.where(fit[0])[:, 0])
 
 
-def _batch(allowed):
-    return tf.shape(next(iter(allowed.values())))[0]
+def rows_by_list(lists: np.ndarray) -> np.ndarray:
+    """The rows in the order of their lists, int32 [N].
+
+    Args:
+      lists: int32 [N + 1], the list of each row; row 0 is in none.
+    """
+    return 1 + np.argsort(lists[1:], kind="stable").astype(np.int32)
+
+
+def _lists(vectors, centroids, lists, codes):
+    """See `_Lists`."""
+    rows = rows_by_list(lists)
+    places = np.zeros(len(vectors), np.int32)
+    places[rows] = np.arange(len(rows), dtype=np.int32)
+    sizes = np.bincount(lists[1:], minlength=len(centroids))
+    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+    return _Lists(
+        *(_constant(centroids), _constant(starts)),
+        *(_constant(rows), _constant(places)),
+        _constant(vectors[rows]) if codes is None else codes,
+    )
+
+
+def _is_in(known, rows):
+    """Which of the known rows [n] are among others [m], bool [n]."""
+    end = 1 + tf.reduce_max(tf.concat([[0], known, rows], 0))
+    is_in = tf.scatter_nd(rows[:, None], tf.ones_like(rows), end[None])
+    return tf.gather(is_in, known) > 0
 
 
 def _constant(values):

@@ -19,6 +19,7 @@ from tfadrec.data.encoded import column_files
 from tfadrec.data.files import open_filesystem
 from tfadrec.data.intake.join_datasets import check_grows
 from tfadrec.data.known_id import check_known_id
+from tfadrec.data.sources.expiry_times import expiry_times
 from tfadrec.runs.check import check_field, check_schema, check_sections
 from tfadrec.runs.choices import options
 from tfadrec.runs.custom import modules_named
@@ -331,6 +332,27 @@ def check_export(
         check_path(catalogue, "a catalogue is a Parquet file of ads")
 
 
+def check_expiry(
+    record: Mapping[str, str],
+    data: str | pathlib.Path | None,
+    expires: str | None,
+) -> None:
+    """Refuses a time of expiry that the ads do not have.
+
+    Args:
+      record: of the run.
+      data: a dataset folder to read in place of that of the record.
+      expires: the column, or None.
+
+    Raises:
+      InputError: with what there is.
+    """
+    if expires is not None:
+        folder = record["data"] if data is None else data
+        ads = DatasetFiles(folder).table("ads")
+        expiry_times(ads, expires, f"{folder}/ads.parquet")
+
+
 def check_retriever(
     record: Mapping[str, str],
     retriever: str | pathlib.Path | None,
@@ -340,6 +362,7 @@ def check_retriever(
     allow_import: Collection[str] = (),
     *,
     anchors: bool = False,
+    codes: int | None = None,
 ) -> None:
     """Refuses a retriever that does not go with a ranker.
 
@@ -351,13 +374,19 @@ def check_retriever(
       data: a dataset folder to read in place of that of the records.
       allow_import: modules whose classes it may name.
       anchors: whether candidates are found without a retriever.
+      codes: bytes that the index keeps of a vector, or None.
 
     Raises:
       InputError: where it is no run of a retriever, or one of another dataset,
         or there are anchors as well, or it would read the copy of more ads by
-        another language model, or there are filters without either, or by what
-        is no category of ads.
+        another language model, or there are filters or bytes without either,
+        or filters by what is no category of ads.
     """
+    if retriever is None and codes is not None and not anchors:
+        raise InputError(
+            "only what is retrieved has an index. Received: --codes "
+            f"{codes} without --retriever or --anchors."
+        )
     if retriever is None and filters and not anchors:
         raise InputError(
             "only what is retrieved can be filtered. Received: "

@@ -2,9 +2,9 @@
 
 from tfadrec.core.bundle_folder import newest_version, version_path
 from tfadrec.serving.ad_order import OrderSettings
-from tfadrec.serving.add_ads import add_ads
 from tfadrec.serving.answers import answers
 from tfadrec.serving.bundle import export_bundle, open_bundle
+from tfadrec.serving.change_ads import change_ads
 from tfadrec.serving.client import Client
 from tfadrec.serving.examples import to_examples
 from tfadrec.serving.gates import Gates
@@ -23,8 +23,8 @@ __all__ = [
     "Gates",
     "OrderSettings",
     "RankingService",
-    "add_ads",
     "answers",
+    "change_ads",
     "check_servable",
     "export_bundle",
     "newest_version",

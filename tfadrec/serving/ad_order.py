@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
-from tfadrec.core.growing import append, at_rows, growing
+from tfadrec.core.growing import at_rows, growing, put
 from tfadrec.core.schema import Schema
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.dataset import Dataset
@@ -127,19 +127,20 @@ class AdOrder(tf.Module):
         one = [name for name in (self._bid, self._vector) if name is not None]
         return (*one, *self._groups)
 
-    def append(self, raw: Tensors, columns: Tensors) -> None:
-        """Adds ads behind those that there are.
+    def put(self, rows: tf.Tensor, raw: Tensors, columns: Tensors) -> None:
+        """Sets what is known of ads, which may be new ones.
 
         Args:
+          rows: int32 [n].
           raw: `columns` as requests have them, [n, ...].
           columns: the same as a ranker reads them.
         """
         if self._bids is not None and self._bid is not None:
-            append(self._bids, _as_bids(raw[self._bid]))
+            put(self._bids, rows, _as_bids(raw[self._bid]))
         if self._units is not None and self._vector is not None:
-            append(self._units, _in_bytes(columns[self._vector]))
+            put(self._units, rows, _in_bytes(columns[self._vector]))
         for name, table in self._groups.items():
-            append(table, columns[name])
+            put(table, rows, columns[name])
 
     def bids(self, rows: tf.Tensor) -> tf.Tensor:
         """What a click on ads is worth, float32 [...], of their rows [...]."""

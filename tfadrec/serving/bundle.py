@@ -74,6 +74,7 @@ def export_bundle(
     explainer: Explainer | None = None,
     order: OrderSettings | None = None,
     anchors: Dataset | None = None,
+    codes: int | None = None,
 ) -> pathlib.Path:
     """Writes `<path>/<version>/`, a SavedModel for TensorFlow Serving.
 
@@ -117,6 +118,7 @@ def export_bundle(
         `explain.json`.
       order: see `RankingService`.
       anchors: see `RankingService`.
+      codes: see `RankingService`.
 
     Returns:
       The version's folder.
@@ -153,6 +155,7 @@ def export_bundle(
             filters=filters,
             order=order,
             anchors=anchors,
+            codes=codes,
             explainer=explainer,
         )
     return pathlib.Path(path, str(version))
@@ -212,6 +215,7 @@ def _export(
         requests = list(
             warm_up_requests(
                 *(dataset, service.reader, specs, service.order.specs()),
+                service.expiry_specs,
                 explains=explainer is not None,
             )
         )
@@ -221,7 +225,7 @@ def _export(
         check_parity(
             *(ranker, dataset, fresh, service.reader, foreign, calibration),
             retriever=retriever,
-            filters=specs,
+            filters=(specs or {}) | service.expiry_specs,
         )
         if train is not None and len(train):
             write_profile(

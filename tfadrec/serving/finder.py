@@ -10,6 +10,7 @@ from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.dataset import Dataset
 from tfadrec.ops.refit import refit
 from tfadrec.retrieval import build_index
+from tfadrec.serving.ad_expiry import expiry_column, moment
 from tfadrec.serving.catalogue_column import catalogue_column
 from tfadrec.serving.readers.codes import Codes
 from tfadrec.serving.requests import replay
@@ -40,9 +41,12 @@ class Finder(tf.Module):
       more: ads beside the catalogue's.
       filters: names of ad features of kind category, by which requests may
         filter.
+      codes: bytes that the index keeps of an ad's vector, see `build_index`;
+        None to keep the vector.
 
     Raises:
-      InputError: where a filter is no such feature or its input has the name of
+      InputError: where there are more bytes than numbers of a vector, or a
+        filter is no such feature or its input has the name of
         another.
     """
 
@@ -55,6 +59,7 @@ class Finder(tf.Module):
         candidates: int,
         more: Catalogue | None = None,
         filters: Sequence[str] = (),
+        codes: int | None = None,
     ) -> None:
         super().__init__()
         features = [dataset.schema.ad_category(name) for name in filters]
@@ -67,15 +72,24 @@ class Finder(tf.Module):
                 "that feature."
             )
         self.vectors = vectors
+        table = vectors.catalogue()
+        if codes is not None and codes > table.shape[1]:
+            raise InputError(
+                f"an ad's vector has {table.shape[1]} numbers, and at most as "
+                f"many bytes. Received: {codes}. Give a quarter of them."
+            )
         self.index = build_index(
-            vectors.catalogue(),
+            table,
             columns={
                 f.tensor: catalogue_column(f.tensor, dataset, more)
                 for f in features
             },
+            until=expiry_column(dataset, more),
             queries=_users(vectors, dataset, scorer),
             recall=_RECALL,
             k=max(candidates, _RETRIEVED),
+            codes=codes,
+            vectors_of=vectors.of_rows,
         )
 
     @property
@@ -90,15 +104,22 @@ class Finder(tf.Module):
             for name in self._codes
         }
 
-    def append(self, rows: tf.Tensor, parts: Tensors, columns: Tensors) -> None:
-        """Adds ads to what can be found.
+    def put(
+        self,
+        rows: tf.Tensor,
+        parts: Tensors,
+        columns: Tensors,
+        until: tf.Tensor,
+    ) -> None:
+        """Adds ads to what can be found, or changes them.
 
         Args:
-          rows: int32 [n], those that follow on the last one.
+          rows: int32 [n].
           parts: the ad tower's dict for them, [n, ...].
           columns: codes [n] by the names of the filters, and others.
+          until: int64 [n], see `retrieval.RowFilter`.
         """
-        self.index.append(rows, self.vectors.ads(parts), columns)
+        self.index.put(rows, self.vectors.ads(parts), columns, until)
 
     def find(
         self,
@@ -110,7 +131,8 @@ class Finder(tf.Module):
         """The `k` ads of the largest inner products with each user's vector.
 
         Args:
-          request: user, history, context, and the inputs of `specs`.
+          request: user, history, context, the inputs of `specs`, and of
+            `ad_expiry` where ads expire.
           side: what `Scorer.read_user` gives of it.
           unwanted: int32 [B, E] rows of ads to leave out.
           k: int32 scalar.
@@ -169,7 +191,7 @@ class Finder(tf.Module):
         for name, codes in self._codes.items():
             texts = request[ALLOW + name]
             allowed[name] = tf.where(texts == "", -1, codes(texts))
-        return self.index.search(users, k, unwanted, allowed)
+        return self.index.search(users, k, unwanted, allowed, moment(request))
 
 
 def _users(

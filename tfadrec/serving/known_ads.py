@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from tfadrec.core.door import tf
-from tfadrec.core.growing import append, at_rows, growing
+from tfadrec.core.growing import append, at_rows, growing, put
 
 #: Ids [B, M] of ads that a request brings along, and the tower's dict for them.
 NewAds = tuple[tf.Tensor, Mapping[str, tf.Tensor]]
@@ -52,23 +52,29 @@ class KnownAds(tf.Module):
         """N + 1, the unknown ad's row 0 included, int32."""
         return tf.size(self._keys.read_value())
 
-    def append(
-        self, ids: tf.Tensor, parts: Mapping[str, tf.Tensor]
-    ) -> tf.Tensor:
-        """Adds ads behind those that there are, and gives their rows.
+    def put(self, ids: tf.Tensor, parts: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Adds ads behind those that there are, or changes those.
 
         Args:
-          ids: [n], distinct, of ads that are not there.
+          ids: [n], distinct.
           parts: all of `parts` of these, [n, ...].
+
+        Returns:
+          Their rows, int32 [n].
         """
-        rows = self.num_rows + tf.range(tf.size(ids))
-        keys = tf.concat([self._keys, _keys(ids)], 0)
+        rows = self.rows(ids)
+        is_new = rows == 0
+        behind = self.num_rows - 1 + tf.cumsum(tf.cast(is_new, tf.int32))
+        rows = tf.where(is_new, behind, rows)
+        new = tf.boolean_mask(ids, is_new)
+        append(self._ids, new)
+        keys = tf.concat([self._keys, _keys(new)], 0)
         order = tf.argsort(keys, stable=True)
-        self._rows.assign(tf.gather(tf.concat([self._rows, rows], 0), order))
+        known = tf.concat([self._rows, tf.boolean_mask(rows, is_new)], 0)
+        self._rows.assign(tf.gather(known, order))
         self._keys.assign(tf.gather(keys, order))
-        append(self._ids, ids)
         for name, table in self._encoded.items():
-            append(table, parts[name])
+            put(table, rows, parts[name])
         return rows
 
     @property

@@ -79,7 +79,7 @@ def check_parity(
       foreign: the ops that core TensorFlow does not have, for the report.
       calibration: of the ranker's logits.
       retriever: whose inner products the answers of `retrieve` must have.
-      filters: the inputs that filter.
+      filters: the inputs that filter, and of expiry.
 
     Raises:
       TfadrecError: where the bundle cannot be loaded or answers otherwise.

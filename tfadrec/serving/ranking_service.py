@@ -18,7 +18,9 @@ from tfadrec.data.features import counted
 from tfadrec.data.newer_rates import newer_rates
 from tfadrec.models import AdRetriever
 from tfadrec.models.ranker_ensemble import Ranker
-from tfadrec.serving.ad_adder import AdAdder
+from tfadrec.retrieval import RowFilter
+from tfadrec.serving.ad_changer import AdChanger
+from tfadrec.serving.ad_expiry import expiry_column, expiry_specs
 from tfadrec.serving.ad_order import AdOrder, OrderSettings
 from tfadrec.serving.ad_reader import NEW, AdReader
 from tfadrec.serving.catalogue_tables import catalogue_tables
@@ -79,11 +81,14 @@ class RankingService(tf.Module):
         their scores.
       anchors: rows to learn from, in place of a retriever, which ads the ranker
         likes; see `learn_anchors`.
+      codes: see `Finder`.
 
     Attributes:
       reader: of new ads.
       finder: of candidates; None without a retriever.
       order: of the ads that are given.
+      expiry_specs: the input that tells the moment, where the catalogue's ads
+        expire.
 
     Raises:
       InputError: where the ranker gives no click probabilities, or does not fit
@@ -108,6 +113,7 @@ class RankingService(tf.Module):
         explainer: Explainer | None = None,
         order: OrderSettings | None = None,
         anchors: Dataset | None = None,
+        codes: int | None = None,
     ) -> None:
         super().__init__()
         if explainer is not None and more is not None:
@@ -151,15 +157,23 @@ class RankingService(tf.Module):
                 candidates=candidates,
                 more=more,
                 filters=filters,
+                codes=codes,
             )
+        self.expiry_specs = expiry_specs(dataset)
+        offer = (
+            RowFilter({}, expiry_column(dataset, more))
+            if self.finder is None
+            else self.finder.index.filter
+        )
         taken = self._requests.user_specs() | self._requests.candidate_specs(2)
         self.order = AdOrder(order or OrderSettings(), dataset, more, taken)
         self._recommender = Recommender(
-            self._scorer, self.order, self.finder, candidates
+            self._scorer, self.order, offer, self.finder, candidates
         )
-        self._adder = AdAdder(
+        self._changer = AdChanger(
             *(self.reader, ads, dataset.schema.of("ad")),
-            *(self.finder, self.order),
+            *(self.finder, self.order, offer),
+            expires=bool(self.expiry_specs),
         )
         self._weights: list[tf.Variable] = []
 
@@ -176,6 +190,7 @@ class RankingService(tf.Module):
             *(self._requests, self.reader),
             self.finder and self.finder.specs(),
             self.order.specs(),
+            self.expiry_specs,
             explains=self._explainer.value is not None,
         )
         signatures = {
@@ -183,22 +198,17 @@ class RankingService(tf.Module):
             for name in names or specs
         }
         read = list(signatures.values())
-        if self._adder.is_able and not names:
+        if not names:
             # Functions of the SavedModel that are no signatures.
-            self.known_rows = tf.function(
-                self._scorer.ads.rows,
-                input_signature=[
-                    tf.TensorSpec([None], self._scorer.ads.id_type)
-                ],
-                autograph=False,
-            )
-            columns = self._adder.specs()
-            add = _traced(self._adder.add, columns)
-            read.append(add)
-            # What is no signature is traced once more when it is saved: of
-            # this one only the call is.
-            self.add_ads = tf.function(lambda **ad: add(**ad), autograph=False)
-            self.add_ads.get_concrete_function(**columns)
+            ids = self._changer.id_specs()
+            self.has_ads = _saved(_traced(self._changer.has, ids), ids)
+            remove = _traced(self._changer.remove, ids)
+            self.remove_ads = _saved(remove, ids)
+            if self._changer.takes_ads:
+                columns = self._changer.specs()
+                put = _traced(self._changer.put, columns)
+                read.append(put)
+                self.put_ads = _saved(put, columns)
         # Of ranker and encoder; not the ad tower's tables.
         self._weights = variables_read(read)
         return signatures
@@ -356,6 +366,19 @@ def _traced(
     method: Callable[..., Any], specs: Specs
 ) -> tf.types.experimental.ConcreteFunction:
     return tf.function(method, autograph=False).get_concrete_function(**specs)
+
+
+def _saved(
+    function: tf.types.experimental.ConcreteFunction, specs: Specs
+) -> Callable[..., Any]:
+    """A function of a SavedModel that only calls another one.
+
+    What is no signature is traced once more when it is saved: of this one only
+    the call is.
+    """
+    called = tf.function(lambda **given: function(**given), autograph=False)
+    called.get_concrete_function(**specs)
+    return called
 
 
 def _with_users_read(

@@ -3,7 +3,9 @@
 import numpy as np
 
 from tfadrec.core.door import tf
+from tfadrec.retrieval import RowFilter
 from tfadrec.serving import best_ads
+from tfadrec.serving.ad_expiry import moment
 from tfadrec.serving.ad_order import AdOrder
 from tfadrec.serving.finder import Finder
 from tfadrec.serving.scorer import Scorer
@@ -19,6 +21,7 @@ class Recommender(tf.Module):
     Args:
       scorer: says what ads are worth.
       order: what they are chosen by, besides.
+      offer: which ads are given: those that are open.
       finder: finds candidates; without one all ads are ranked.
       candidates: how many of them are ranked; without a finder, from how many
         of the best ads the order chooses, where it does.
@@ -28,12 +31,13 @@ class Recommender(tf.Module):
         self,
         scorer: Scorer,
         order: AdOrder,
+        offer: RowFilter,
         finder: Finder | None = None,
         candidates: int = CANDIDATES,
     ) -> None:
         super().__init__()
         self._scorer = scorer
-        self._order = order
+        self._order, self._offer = order, offer
         self._finder = finder
         self._candidates = candidates
         self._ads = scorer.ads
@@ -57,7 +61,8 @@ class Recommender(tf.Module):
             that were skipped stay.
           k: int32 [B], how many ads to give; at most the whole catalogue.
           **request: user, history and context, leading axis [B], and the
-            finder's filters, and the inputs of the order.
+            finder's filters, and the inputs of the order, and of `ad_expiry`
+            where ads expire.
 
         Returns:
           `ad_ids` [B, K], K the largest k, best first and without repeats, and
@@ -74,7 +79,7 @@ class Recommender(tf.Module):
         unwanted = self._unwanted(exclude_ads, exclude_history, request)
         k = self._number(k)
         if self._finder is None:
-            found = self._best_of_all(rank, unwanted, k)
+            found = self._best_of_all(rank, unwanted, k, moment(request))
             logits = rank(found)
         else:
             found, logits = self._finder.find_and_rank(
@@ -86,7 +91,7 @@ class Recommender(tf.Module):
             request, found, worth, k, self._scorer.answer(logits)
         )
 
-    def _best_of_all(self, rank, unwanted, k):
+    def _best_of_all(self, rank, unwanted, k, now):
         """The rows of most worth, [B, n]; 0 where no more are left."""
         worth = best_ads.rank_all(
             lambda rows: self._worth(rank(rows), rows),
@@ -94,6 +99,8 @@ class Recommender(tf.Module):
             self._ads.num_rows,
         )
         worth = best_ads.without(worth, unwanted)
+        is_open = self._offer.is_open(tf.range(self._ads.num_rows), now)
+        worth = tf.where(is_open, worth, -np.inf)
         if self._order.chooses:
             k = tf.maximum(k, self._number(self._candidates))
         rows, is_there = best_ads.best(worth, k)
@@ -166,8 +173,9 @@ class Recommender(tf.Module):
           exclude_history: see `recommend`.
           k: see `recommend`.
           **request: as for `score_slate`; unknown ids among `candidate_ads` are
-            left out, and of an ad that comes twice the place of more worth
-            counts. And the inputs of the order.
+            left out, and those of ads that were removed or have expired, and of
+            an ad that comes twice the place of more worth counts. And the
+            inputs of the order and of `ad_expiry`.
 
         Returns:
           As from `recommend`.
@@ -198,6 +206,8 @@ class Recommender(tf.Module):
             self._unwanted(exclude_ads, exclude_history, request),
             self._ads.num_rows,
         )
+        is_open = self._offer.is_open(rows, moment(request))
+        worth = tf.where(is_open, worth, -np.inf)
         return self._chosen(request, rows, worth, self._number(k), answer)
 
     def _number(self, k):

@@ -11,6 +11,7 @@ from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.features import decode, missing_like, with_columns
 from tfadrec.data.newest_events import NewestEvents
+from tfadrec.serving.ad_expiry import NOW
 from tfadrec.serving.ad_reader import NEW, AdReader
 from tfadrec.serving.request_reader import Specs
 
@@ -109,6 +110,28 @@ def nothing_asked(specs: Specs, count: int) -> Request:
         )
         for name, spec in specs.items()
     }
+
+
+def plain_choice(dataset: Dataset, count: int, k: int, specs: Specs) -> Request:
+    """Inputs of a choice of the `k` best ads, by which nothing else is asked.
+
+    Args:
+      dataset: gives the type of ids.
+      count: B.
+      k: how many.
+      specs: of inputs beside these, see `nothing_asked`. Where ads expire the
+        moment is the first that there is, so that answers do not depend on the
+        clock.
+    """
+    choice = {
+        "exclude_ads": np.zeros([count, 0], dataset.catalogue.ad_ids.dtype),
+        "exclude_history": np.zeros(count, bool),
+        "k": np.full(count, k, np.int32),
+        **nothing_asked(specs, count),
+    }
+    if NOW in specs:
+        choice[NOW] = np.ones(count, np.int64)
+    return choice
 
 
 def as_slates(schema: Schema, request: Request) -> Request:

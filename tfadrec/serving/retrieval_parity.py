@@ -10,7 +10,7 @@ from tfadrec.models.catalogue_scores import catalogue_scores
 from tfadrec.serving.request_reader import Specs
 from tfadrec.serving.requests import (
     Request,
-    nothing_asked,
+    plain_choice,
     without_candidates,
 )
 
@@ -24,16 +24,11 @@ def ask(dataset: Dataset, request: Request, filters: Specs) -> Request:
     Args:
       dataset: gives the schema and the type of ids.
       request: leading axis [n].
-      filters: the inputs that filter, of which nothing is asked.
+      filters: the inputs that filter, and of expiry; nothing is asked of
+        these.
     """
-    count = len(request["user_id"])
-    return {
-        **without_candidates(dataset.schema, request),
-        "exclude_ads": np.zeros([count, 0], dataset.catalogue.ad_ids.dtype),
-        "exclude_history": np.zeros(count, bool),
-        "k": np.full(count, _K, np.int32),
-        **nothing_asked(filters, count),
-    }
+    user = without_candidates(dataset.schema, request)
+    return user | plain_choice(dataset, len(user["user_id"]), _K, filters)
 
 
 class RetrievalParity:

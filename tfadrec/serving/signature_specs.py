@@ -10,6 +10,7 @@ def signature_specs(
     reader: AdReader,
     filters: Specs | None = None,
     order: Specs | None = None,
+    expiry: Specs | None = None,
     *,
     explains: bool = False,
 ) -> dict[str, Specs]:
@@ -22,6 +23,7 @@ def signature_specs(
       filters: the inputs that filter, where candidates are retrieved.
       explains: whether scores are explained.
       order: the inputs that ads are chosen by, beside their scores.
+      expiry: the input that tells the moment, where ads expire.
     """
     user = requests.user_specs()
     slates = user | requests.candidate_specs(2)
@@ -35,6 +37,7 @@ def signature_specs(
         **spec("exclude_ads", 2, ads),
         **spec("exclude_history", 1, tf.bool),
         **spec("k", 1, tf.int32),
+        **(expiry or {}),
     }
     specs = {
         "serving_default": user | requests.candidate_specs(1),

@@ -7,6 +7,7 @@ import numpy as np
 
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
+from tfadrec.core.growing import at_rows
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.dataset import Dataset
 from tfadrec.models import AdRetriever
@@ -39,6 +40,12 @@ class Vectors(Protocol):
     def ads(self, parts: Tensors) -> tf.Tensor:
         """Those of ads, float32 [n, D], from the ranker's ad tower's dict."""
 
+    def of_rows(self, rows: tf.Tensor) -> tf.Tensor:
+        """Those of the bundle's ads, float32 [..., D], by rows int32 [...].
+
+        Where `takes_ads` is not set, of ads that came later nothing is known.
+        """
+
     def users(
         self, request: Mapping[str, tf.Tensor], side: UserSide
     ) -> tf.Tensor:
@@ -70,19 +77,29 @@ class TowerVectors(tf.Module):
         self._retriever = Untracked(retriever)
         self._scorer = scorer
         tables = catalogue_tables(retriever, more)
-        self._biases = Untracked(tables["bias"].astype(np.float32))
+        self._biases = tf.Variable(
+            tables["bias"].astype(np.float32), trainable=False
+        )
         self._history = tf.Variable(
             tables["vector"].astype(np.float32), trainable=False
         )
 
     def catalogue(self) -> np.ndarray:
         """See `Vectors`."""
-        biases = self._biases.value[:, None]
+        biases = self._biases.numpy()[:, None]
         return np.concatenate([self._history.numpy(), biases], axis=1)
 
     def ads(self, parts: Tensors) -> tf.Tensor:
         """Not of the ranker's: a retriever has an ad tower of its own."""
         raise NotImplementedError
+
+    def of_rows(self, rows: tf.Tensor) -> tf.Tensor:
+        """See `Vectors`."""
+        vectors, biases = (
+            at_rows(self._history, rows),
+            at_rows(self._biases, rows),
+        )
+        return tf.concat([vectors, biases[..., None]], -1)
 
     def users(
         self, request: Mapping[str, tf.Tensor], side: UserSide
@@ -90,7 +107,7 @@ class TowerVectors(tf.Module):
         """See `Vectors`."""
         inputs, ids = self._scorer.requests.read_user(request)
         rows = self._scorer.ads.rows(ids)
-        history = {"vector": tf.gather(self._history, rows)}
+        history = {"vector": at_rows(self._history, rows)}
         return self._retriever.value.user_vectors(inputs, history)
 
 

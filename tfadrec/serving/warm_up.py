@@ -16,6 +16,7 @@ from tfadrec.serving.requests import (
     candidates,
     new_ads,
     nothing_asked,
+    plain_choice,
     replay,
     without_candidates,
     without_features,
@@ -34,6 +35,7 @@ def warm_up_requests(
     reader: AdReader,
     filters: Specs | None = None,
     order: Specs | None = None,
+    expiry: Specs | None = None,
     *,
     explains: bool = False,
 ) -> Iterator[tuple[str, Request]]:
@@ -52,6 +54,7 @@ def warm_up_requests(
         then a request of `retrieve`, too.
       explains: whether there is `explain`, which gets one row.
       order: the inputs that ads are chosen by, beside their scores.
+      expiry: the input that tells the moment, where ads expire.
 
     Yields:
       A signature's name and its inputs.
@@ -87,11 +90,8 @@ def warm_up_requests(
                     yield name, columns
         new = new_ads(dataset, reader, np.array([[1]]))
         yield "score_new_ads", user | slates[_SLATES[0]] | new
-    choice = {
-        "exclude_ads": ads[None, :0],
-        "exclude_history": np.array([True]),
-        "k": np.array([min(_BEST, len(ads))], np.int32),
-    }
+    choice = plain_choice(dataset, 1, min(_BEST, len(ads)), expiry or {})
+    choice["exclude_history"] = np.array([True])
     allowed = nothing_asked(filters or {}, 1)
     plain = nothing_asked(order or {}, 1)
     yield "recommend", {**user, **choice, **allowed, **plain}

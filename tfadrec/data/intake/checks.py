@@ -26,7 +26,7 @@ from tfadrec.data.columns import (
 )
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.row_filter import WORDS, RowFilter
-from tfadrec.data.intake.times import YEAR_10000, read_times
+from tfadrec.data.intake.times import YEAR_10000, read_ends, read_times
 
 SPLITS = ("train", "valid", "test")
 
@@ -175,6 +175,33 @@ def timestamps(
             "seconds since then, say `unit: s`; give the `format` of dates",
         )
     return pa.array(values)
+
+
+def ends(
+    rows: RawRows,
+    name: str,
+    time_format: str | None = None,
+    timezone: str | None = None,
+    unit: str | None = None,
+) -> pa.Array:
+    """Times as from `timestamps`, null where there is none.
+
+    Args:
+      rows: the rows.
+      name: the column; see `read_times`.
+      time_format: see `timestamps`.
+      timezone: see `timestamps`.
+      unit: see `timestamps`.
+    """
+    seconds, broken = read_ends(
+        _plain(rows, name),
+        time_format,
+        timezone,
+        f"{name} of {rows.source}",
+        unit,
+    )
+    rows.refuse(broken, f"{name} is no time from 1970 to 9999")
+    return seconds
 
 
 def texts(rows: RawRows, name: str) -> pa.Array:

@@ -128,6 +128,37 @@ def read_times(
     return seconds if timezone is None else _to_utc(seconds, local, timezone)
 
 
+def read_ends(
+    column: pa.ChunkedArray,
+    time_format: str | None,
+    timezone: str | None,
+    where: str,
+    unit: str | None = None,
+) -> tuple[pa.Array, np.ndarray]:
+    """Times that may be missing, where something does not end.
+
+    Args:
+      column: see `read_times`.
+      time_format: see `read_times`.
+      timezone: see `read_times`.
+      where: see `read_times`.
+      unit: see `read_times`.
+
+    Returns:
+      int64 UTC seconds [n], null where there is none, and bool [n], where what
+      is there is no time from 1970 to 9999.
+    """
+    found = read_times(column, time_format, timezone, where, unit)
+    is_empty = as_mask(pc.is_null(column, nan_is_null=True))
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        is_empty |= as_mask(pc.equal(as_text(column), ""))
+    missing = as_mask(found.is_null())
+    seconds = found.fill_null(0).to_numpy()
+    broken = missing & ~is_empty
+    broken |= ~missing & ((seconds < 0) | (seconds >= YEAR_10000))
+    return pa.array(seconds, mask=missing | broken), broken
+
+
 def _cast_times(column: pa.ChunkedArray) -> pa.Array:
     if not pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("s"), safe=False)

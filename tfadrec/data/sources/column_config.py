@@ -21,6 +21,7 @@ _BESIDE = {
     "tags": ("separator",),
     "history": ("separator", "types", "type_separator", "max_rejected"),
     "timestamp": ("format", "timezone", "unit"),
+    "expires": ("format", "timezone", "unit"),
 }
 #: The keys of which one value may hold for all rows.
 _CONSTANTS = (

@@ -51,6 +51,7 @@ _KEYS = {
         "title",
         "description",
         "tags",
+        "expires",
         *FEATURE_KEYS["ads"],
     ),
     "users": (
@@ -97,6 +98,7 @@ _COLUMNS = (
     "title",
     "description",
     "tags",
+    "expires",
     "user_id",
     "timestamp",
     "event_type",

@@ -16,6 +16,7 @@ from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.raw_rows import RawRows
 from tfadrec.data.intake.workspace import Workspace
 from tfadrec.data.sources.checked import Checked
+from tfadrec.data.sources.expiry_times import EXPIRES
 from tfadrec.data.sources.log_job import LogJob
 from tfadrec.data.sources.log_reader import LogReader
 from tfadrec.data.sources.table_rows import repeated
@@ -125,12 +126,18 @@ def _ad_columns(
     else:
         tags = pc.split_pattern(nothing, " ")
         tags = filter_lists(tags, np.zeros(len(rows), bool))
-    return {
+    columns = {
         "ad_id": ad_ids,
         "title": title,
         "description": description,
         "tags": tags,
     }
+    if "expires" in named:
+        end = named["expires"]
+        columns[EXPIRES] = checks.ends(
+            rows, end.column, end.format, end.timezone, end.unit
+        )
+    return columns
 
 
 def _user_columns(

@@ -1,0 +1,389 @@
+"""Ads that join, change in or leave a bundle, against an export as they are."""
+
+import dataclasses
+import functools
+
+import numpy as np
+import pytest
+
+from tests.serving import shop
+from tests.serving.test_finder import retriever_of
+from tfadrec import retrieval, serving
+from tfadrec.core.door import tf
+from tfadrec.core.errors import InputError
+from tfadrec.serving import learn_anchors
+from tfadrec.serving.change_ads import _put, _remove
+from tfadrec.serving.deployment import read_labels
+from tfadrec.serving.write_model import write_model
+
+ORDER = serving.OrderSettings("price", "img", ("brand",))
+
+
+def new_ads():
+    """Two ads like others of the shop, under other names, and a known one."""
+    more = shop.dataset().catalogue.take(np.array([4, 1, 0]))
+    ids = np.array(["new-4", "new-1", *more.ad_ids[2:]], object)
+    return dataclasses.replace(more, ad_ids=ids)
+
+
+def swapped_ads():
+    """Ads 2 and 5, each with the copy and the features of the other."""
+    some = shop.dataset().catalogue.take(np.array([5, 2]))
+    return dataclasses.replace(some, ad_ids=some.ad_ids[::-1])
+
+
+def dataset(expires=None):
+    """The shop's, some of whose ads expire."""
+    if expires is None:
+        return shop.dataset()
+    catalogue = dataclasses.replace(shop.dataset().catalogue, expires=expires)
+    return dataclasses.replace(shop.dataset(), catalogue=catalogue)
+
+
+def service(more=None, expires=None, **settings):
+    return serving.RankingService(
+        shop.shop().ranker,
+        dataset(expires),
+        more=more,
+        filters=["brand"],
+        order=ORDER,
+        anchors=shop.dataset(),
+        **settings,
+    )
+
+
+@functools.cache
+def written():
+    """A bundle, as it was written and read again."""
+    folder = shop.small.folder() / "added"
+    made = service()
+    write_model(made, folder, made.signatures())
+    return folder
+
+
+def request(**choice):
+    rows = np.array([3, 40, 90])
+    asked = serving.requests.without_candidates(
+        shop.dataset().schema, serving.replay(shop.dataset(), rows)
+    )
+    return {
+        **asked,
+        "exclude_ads": np.zeros([3, 0], object),
+        "exclude_history": np.zeros(3, bool),
+        "k": np.array([11, 4, 6], np.int32),
+        "allow_brand": np.zeros([3, 0], object),
+        "cap_brand": np.array([0, 1, 2], np.int32),
+        "diversity": np.array([0, 0.5, 0.3], np.float32),
+        **choice,
+    }
+
+
+def tensors(request):
+    return {name: tf.constant(values) for name, values in request.items()}
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(learn_anchors, "_STEPS", 30)
+
+
+def test_nothing_is_copied_when_a_table_is_read(quick):
+    """Two reads share their memory, until a variable is gathered from."""
+    made = service()
+    made.recommend(
+        **tensors(request(allow_brand=np.full([3, 1], "b1", object)))
+    )
+    tables = [v for v in made.variables if v.shape.rank and not v.shape[0]]
+    numbers = [v for v in tables if v.dtype != tf.string]
+    assert len(numbers) >= 10
+    for table in numbers:
+        reads = [np.asarray(table.read_value()) for _ in range(2)]
+        assert np.shares_memory(*reads), table.name
+    # The vectors by row are those of the index.
+    vectors = made.finder.vectors
+    rows = np.array([[2, 0, 7], [1, 9, 9]], np.int32)
+    np.testing.assert_allclose(
+        vectors.of_rows(tf.constant(rows)), vectors.catalogue()[rows], rtol=1e-5
+    )
+
+
+def plain(found_by=None, expires=None):
+    """A service in Python: of all ads, of a retriever or of anchors."""
+    if found_by == "anchors":
+        return service(expires=expires)
+    settings = {"filters": ["brand"]} if found_by else {}
+    return serving.RankingService(
+        shop.shop().ranker,
+        dataset(expires),
+        retriever=retriever_of(shop.dataset()) if found_by else None,
+        **settings,
+    )
+
+
+def given(made, **choice):
+    """The ads that each signature gives, whoever asks for all of them."""
+    asked = request(k=np.full(3, 9, np.int32), **choice)
+    order = made.order.specs()
+    asked |= {
+        name: np.zeros(3, spec.dtype.as_numpy_dtype)
+        for name, spec in order.items()
+    }
+    user = {n: v for n, v in asked.items() if n in made._requests.user_specs()}
+    own = {"exclude_ads", "exclude_history", "k", *made.expiry_specs}
+    user |= {name: asked[name] for name in own}
+    filters = made.finder.specs() if made.finder else {}
+    filters = {name: asked[name] for name in filters}
+    order = {name: asked[name] for name in order}
+    slate = np.tile(shop.dataset().catalogue.ad_ids, (3, 1))
+    bids = np.ones(slate.shape, np.float32)
+    slate = serving.with_candidates(shop.dataset(), asked, slate)
+    slate = {n: slate[n] for n in made._requests.candidate_specs(2)}
+    found = {
+        "recommend": made.recommend(**tensors(user | filters | order)),
+        "recommend_from": made.recommend_from(
+            **tensors(user | order | slate | {"bids": bids})
+        ),
+    }
+    if made.finder:
+        found["retrieve"] = made.retrieve(**tensors(user | filters))
+    return {
+        name: [set(ids) - {b""} for ids in answer["ad_ids"].numpy().tolist()]
+        for name, answer in found.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "found_by",
+    [None, "clicks", pytest.param("anchors", marks=pytest.mark.slow)],
+)
+def test_who_was_removed_or_has_expired_is_given_by_nothing(quick, found_by):
+    """Also with a filter, in two searches, and where a client names it.
+
+    Who is removed is scored still, as histories name it.
+    """
+    ads = shop.dataset().catalogue.ad_ids
+    expires = np.full(9, retrieval.FOREVER)
+    expires[[1, 3]] = [100, 200]
+    made = plain(found_by, expires)
+    everybody = {ad.encode() for ad in ads}
+    now = {"now_seconds": np.array([99, 100, 200])}
+    left = [everybody, everybody - {b"a1"}, everybody - {b"a1", b"a3"}]
+    for name, found in given(made, **now).items():
+        assert found == left, name
+    slate = serving.with_candidates(
+        shop.dataset(), request(), np.tile(ads, (3, 1))
+    )
+    slate = tensors(
+        {
+            name: slate[name]
+            for name in made._requests.user_specs()
+            | made._requests.candidate_specs(2)
+        }
+    )
+    before = made.score_slate(**slate)["score"].numpy()
+    made._changer.remove(new_ads=tf.constant(["a4", "a0"]))
+    told = made._changer.has(new_ads=tf.constant(["a4", "a5", "a0", "x", ""]))
+    assert told.numpy().tolist() == [False, True, False, False, False]
+    gone = {b"a4", b"a0"}
+    for name, found in given(made, **now).items():
+        assert found == [each - gone for each in left], name
+    np.testing.assert_array_equal(made.score_slate(**slate)["score"], before)
+    if made.finder:
+        # Of this brand are a1, a4 and a7.
+        brand = {"allow_brand": np.full([3, 1], "b1", object)}
+        for name, found in given(made, **now, **brand).items():
+            if name != "recommend_from":
+                assert found == [{b"a1", b"a7"}, {b"a7"}, {b"a7"}], name
+    # The server's clock, which is past 1970 and before the year 9999.
+    asked = {"now_seconds": np.zeros(3, np.int64)}
+    for name, found in given(made, **asked).items():
+        assert found == 3 * [left[2] - gone], name
+
+
+@pytest.mark.slow
+def test_it_answers_as_a_bundle_that_was_exported_with_them(quick):
+    loaded = tf.saved_model.load(written())
+    schema = shop.dataset().schema
+    put = functools.partial(_put, loaded, schema=schema)
+    assert put(new_ads(), replace=False) == (2, 0)
+    assert put(new_ads(), replace=False) == (0, 0)
+    never = dataclasses.replace(
+        new_ads(), expires=np.full(3, retrieval.FOREVER)
+    )
+    with pytest.raises(InputError, match="times for one that was not"):
+        put(never, replace=True)
+    ask = serving.answers(loaded, loaded.signatures)["recommend"]
+    made = service(new_ads().take(np.array([0, 1])))
+    expected = serving.answers(made, made.signatures("recommend"))["recommend"]
+    check_equal(ask(**request()), expected(**request()))
+    assert {b"new-4", b"new-1"} <= set(ask(**request())["ad_ids"][0])
+    # Two of the new ones and two of the old ones are like each other.
+    assert put(swapped_ads(), replace=False) == (0, 0)
+    check_equal(ask(**request()), expected(**request()))
+    back = dataclasses.replace(new_ads(), ad_ids=new_ads().ad_ids[[1, 0, 2]])
+    assert put(back, replace=True) == (0, 3)
+    found = ask(**request(allow_brand=np.full([3, 1], "b0", object)))
+    # What was "new-4" of b1 has the columns of "new-1", and so has a0 its own.
+    assert not {b"new-4", b"new-1"} & set(found["ad_ids"].ravel())
+    # An ad that was removed and is put again is there, like any other.
+    assert _remove(loaded, ["new-1", "a0"]) == (2, 0)
+    assert not {b"new-1", b"a0"} & set(ask(**request())["ad_ids"].ravel())
+    assert put(new_ads(), replace=False) == (2, 0)
+    assert {b"new-1", b"a0"} <= set(ask(**request())["ad_ids"][0])
+
+
+def check_equal(found, expected):
+    np.testing.assert_array_equal(found["ad_ids"], expected["ad_ids"])
+    for name, values in expected.items():
+        if name != "ad_ids":
+            np.testing.assert_allclose(found[name], values, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_changed_ads_take_the_place_of_their_old_ones(quick):
+    """Like an ad of the same columns that a bundle never had otherwise.
+
+    It is encoded with the unknown id, as new ads are; so an ad that takes its
+    own place is as one beside it with a new id.
+    """
+    loaded = tf.saved_model.load(written())
+    swapped = swapped_ads()
+    other = dataclasses.replace(
+        swapped, ad_ids=np.array(["x-2", "x-5"], object)
+    )
+    schema = shop.dataset().schema
+    assert _put(loaded, swapped, schema, replace=True) == (0, 2)
+    assert _put(loaded, other, schema, replace=True) == (2, 0)
+    ask = serving.answers(loaded, loaded.signatures)
+    # Each ad stands in the answer once.
+    ids = ask["recommend"](**request())["ad_ids"][0].tolist()
+    assert len(set(ids)) == len(ids) == 11
+    specs = loaded.signatures["retrieve"].structured_input_signature[1]
+    found = ask["retrieve"](**{n: request()[n] for n in specs})
+    score = dict(zip(found["ad_ids"][0], found["scores"][0], strict=True))
+    # With the same features, and so the same inner products.
+    pairs = [
+        (i.encode(), o.encode())
+        for i, o in zip(swapped.ad_ids, other.ad_ids, strict=True)
+    ]
+    for own, same in pairs:
+        np.testing.assert_allclose(score[own], score[same], rtol=1e-5)
+    slate = serving.with_candidates(
+        shop.dataset(), request(), np.array(3 * [["a2", "x-2", "a5", "x-5"]])
+    )
+    specs = loaded.signatures["score_slate"].structured_input_signature[1]
+    told = ask["score_slate"](**{name: slate[name] for name in specs})
+    np.testing.assert_allclose(
+        told["score"][:, ::2], told["score"][:, 1::2], rtol=1e-5
+    )
+    assert (told["score"][:, 0] != told["score"][:, 2]).all()
+
+
+@pytest.mark.slow
+def test_a_version_with_other_ads(tmp_path, quick):
+    """It loads through the session, is the canary, and its files are whole."""
+    folder = tmp_path / "shop"
+    old = serving.export_bundle(
+        shop.shop().ranker,
+        dataset(np.full(9, 4_000_000_000)),
+        folder,
+        order=ORDER,
+        anchors=shop.dataset(),
+    )
+    schema = shop.dataset().schema
+    with pytest.raises(InputError, match=r"no expires_seconds.*--expires"):
+        serving.change_ads(folder, add=new_ads(), schema=schema)
+    ads = dataclasses.replace(
+        new_ads(), expires=np.array([5_000, 6_000, 7_000])
+    )
+    made = serving.change_ads(folder, add=ads, schema=schema, remove=["a3"])
+    new = made.folder
+    assert (new.name, made.added, made.removed) == ("2", 2, 1)
+    assert (made.replaced, made.unknown) == (0, 0)
+    labels = read_labels(folder)
+    assert labels == {"stable": 1, "canary": 2}
+    assert (new / "manifest.json").exists()
+    assert not (new / "parity.json").exists()
+    asked = request(now_seconds=np.array([4_999, 5_999, 6_000]))
+    asked["k"][:] = 11
+    asked["cap_brand"][:] = asked["diversity"][:] = 0
+    del asked["allow_brand"]
+    before, after = (
+        serving.open_bundle(each)["recommend"](**asked) for each in (old, new)
+    )
+    assert not {b"new-4", b"new-1"} & set(before["ad_ids"][0])
+    assert b"a3" in before["ad_ids"][0]
+    told = [set(ids) for ids in after["ad_ids"].tolist()]
+    assert {b"new-4", b"new-1"} <= told[0]
+    assert {b"new-4", b"new-1"} & told[1] == {b"new-1"}
+    assert not {b"new-4", b"new-1"} & told[2]
+    assert not any(b"a3" in each for each in told)
+    # A server's loader, which has no Python objects.
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        meta = tf.compat.v1.saved_model.load(session, ["serve"], str(new))
+        told = meta.signature_def["recommend"]
+        ids = session.run(
+            told.outputs["ad_ids"].name,
+            {told.inputs[name].name: v for name, v in asked.items()},
+        )
+    np.testing.assert_array_equal(ids, after["ad_ids"])
+    # Twice: a version that was changed is changed again.
+    again = dataclasses.replace(
+        ads, ad_ids=np.array(["x-1", "new-1", "a3"], object)
+    )
+    made = serving.change_ads(folder, add=again, schema=schema, replace=True)
+    assert (made.added, made.replaced) == (2, 1)
+
+
+class Loaded:
+    """A bundle of the ads a0 to a29, or 0 to 29."""
+
+    def __init__(self, dtype):
+        self.known = tf.as_string(tf.range(30))
+        if dtype == tf.string:
+            self.known = "a" + self.known
+        else:
+            self.known = tf.range(30, dtype=tf.int64)
+        self.removed = []
+        traced = tf.function(self._has).get_concrete_function(
+            new_ads=tf.TensorSpec([None], dtype, "new_ads")
+        )
+        self.has_ads = lambda new_ads: traced(new_ads=new_ads)
+        self.has_ads.concrete_functions = [traced]
+
+    def _has(self, *, new_ads):
+        return tf.reduce_any(new_ads[:, None] == self.known, axis=1)
+
+    def remove_ads(self, new_ads):
+        self.removed += new_ads.numpy().tolist()
+
+
+def test_unknown_ads_are_told(caplog):
+    loaded = Loaded(tf.string)
+    ids = [f"a{n}" for n in range(20)]
+    assert _remove(loaded, [*ids, "a1", "z", "y"]) == (20, 2)
+    assert "2 of 22 ads to remove are not there, such as z, y." in caplog.text
+    assert loaded.removed == [i.encode() for i in ids]
+    loaded = Loaded(tf.int64)
+    assert _remove(loaded, ["3", 4]) == (2, 0)
+    assert loaded.removed == [3, 4]
+    assert _remove(loaded, []) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("remove", "message"),
+    [
+        (["a0", "z"], r"for a tenth.*Received: 1 of 2 that are not.*as z\."),
+        (["z"], "Received: 1 of 1 that are not"),
+    ],
+)
+def test_much_that_is_unknown_is_refused(remove, message):
+    loaded = Loaded(tf.string)
+    with pytest.raises(InputError, match=message):
+        _remove(loaded, remove)
+    assert not loaded.removed
+
+
+def test_ids_of_another_type_are_refused():
+    with pytest.raises(InputError, match=r"64-bit integers\. Received: .*a0"):
+        _remove(Loaded(tf.int64), ["a0"])
