@@ -190,10 +190,10 @@ class CrossEncoder(RankingModel):
 
     def _logits(self, inputs, slate, training):
         length = inputs["history_length"]
-        events, _ = joint_text.newest(
+        events = joint_text.newest(
             inputs["history_ads"], length, self.num_events
         )
-        types, _ = joint_text.newest(
+        types = joint_text.newest(
             inputs["history_events"], length, self.num_events
         )
         added = self._places[1:] + tf.gather(self._types, types)  # [B, E, D]

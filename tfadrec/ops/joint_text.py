@@ -3,9 +3,7 @@
 import tensorflow as tf
 
 
-def newest(
-    values: tf.Tensor, length: tf.Tensor, count: int
-) -> tuple[tf.Tensor, tf.Tensor]:
+def newest(values: tf.Tensor, length: tf.Tensor, count: int) -> tf.Tensor:
     """The newest events of a history, the newest first.
 
     Args:
@@ -14,14 +12,14 @@ def newest(
       count: E, how many are wanted.
 
     Returns:
-      int32 [B, E], 0 where there are fewer, and the mask, bool [B, E].
+      int32 [B, E], 0 where there are fewer.
     """
     places = length[:, tf.newaxis] - 1 - tf.range(count)
     real = places >= 0
     # One more, as there may be none to gather from.
     padded = tf.pad(values, [[0, 0], [0, 1]])
     found = tf.gather(padded, tf.maximum(places, 0), batch_dims=1)
-    return tf.where(real, found, 0), real
+    return tf.where(real, found, 0)
 
 
 def reads(shared: int, count: tf.Tensor, own: int) -> tf.Tensor:
