@@ -121,7 +121,7 @@ class AdCopy:
           float [U, most, W], and the mask bool [U, most], True = real.
         """
         starts, lengths = self._read(rows)
-        mask = tf.sequence_mask(tf.minimum(lengths, most), most)
+        mask = tf.sequence_mask(lengths, most)
         if self._reads_file():
             return self._gather_lower(self._places(starts, mask)), mask
         longest = max(self._longest, most)
