@@ -61,7 +61,10 @@ def test_every_public_layer_has_a_case():
 
 
 #: Made of others, each of which is compiled by itself in the default run.
-COMPOSED = ("AdRanker", "AdRetriever", "ContrastiveModel", "LanguageModel")
+COMPOSED = (
+    *("AdRanker", "AdRetriever", "ContrastiveModel", "CrossEncoder"),
+    "LanguageModel",
+)
 
 
 @pytest.mark.parametrize("name", CASES)

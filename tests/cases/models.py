@@ -217,6 +217,27 @@ def retriever(name="retriever", **kwargs):
     )
 
 
+def cross_encoder(name="cross_encoder", **kwargs):
+    encoder = layers.BertAdEncoder(
+        BERT,
+        tuning="full",
+        dropout=0.3,
+        dtype=kwargs.get("dtype"),
+        name="encoder",
+    )
+    return models.CrossEncoder(
+        encoder,
+        catalogue(),
+        3,
+        num_events=3,
+        event_tokens=2,
+        candidate_tokens=4,
+        losses={"clicked": {"binary": 1.0, "softmax": 0.3}},
+        name=name,
+        **kwargs,
+    )
+
+
 CASES = {
     "AdTower": Case(
         ad_tower_with_text,
@@ -263,5 +284,24 @@ CASES = {
         },
         garbled,
         float32="id|dropout|click_shares",
+    ),
+    "CrossEncoder": Case(
+        cross_encoder,
+        lambda batch, time: {
+            "history_ads": rows(batch, time),
+            "history_events": rows(batch, time, high=3),
+            "history_ages": rows(batch, time, high=10**6),
+            "history_length": lengths_of(batch, time),
+            "candidate_ads": rows(batch, 3),
+        },
+        {
+            "history_ads": spec(None, dtype=tf.int32),
+            "history_events": spec(None, dtype=tf.int32),
+            "history_ages": spec(None, dtype=tf.int32),
+            "history_length": spec(dtype=tf.int32),
+            "candidate_ads": spec(None, dtype=tf.int32),
+        },
+        garbled,
+        float32="places|event_types|of_both|of_ad|bias",
     ),
 }

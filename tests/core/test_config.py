@@ -49,12 +49,40 @@ def test_a_retriever():
     assert RunConfig.from_yaml(config.to_yaml()) == config
     assert "model" not in RunConfig().to_yaml().replace("model: minilm", "")
     for text, message in (
-        ("model: retriver", "ranker, retriever. Received: model='retriver'"),
+        (
+            "model: retriver",
+            "retriever, cross_encoder. Received: model='retriver'",
+        ),
         ("model: retriever\nranker: {tasks: [clicked]}", "section 'ranker'"),
         ("model: retriever\ncalibration: {field: x}", "no section 'calibrat"),
     ):
         with pytest.raises(InputError, match=message):
             RunConfig.from_yaml(text)
+
+
+def test_a_cross_encoder():
+    """It has a language model that is tuned, and none of a ranker's parts."""
+    config = RunConfig.from_yaml("model: cross_encoder\nfit: {epochs: 2}\n")
+    assert config.text["tuning"] == {"class": "top_layers", "k": 2}
+    assert config.cross_encoder == {}
+    assert config.matching is config.text_matching is config.fold_in is None
+    assert RunConfig.from_yaml(config.to_yaml()) == config
+    assert "cross_encoder" not in RunConfig().to_yaml()
+    for text, message in (
+        ("cross_encoder: {num_events: 3}", "a ranker has no section"),
+        ("model: cross_encoder\nencoder: {class: DIN}", "no section 'encoder'"),
+        ("model: cross_encoder\ndistil: runs/a", "of a ranker or a retriever"),
+        ("distil: [runs/a]", "`distil` must be the folder of a run"),
+    ):
+        with pytest.raises(InputError, match=message):
+            RunConfig.from_yaml(text)
+
+
+def test_a_ranker_that_imitates():
+    config = RunConfig.from_yaml("distil: runs/a\n")
+    assert (config.model, config.distil) == ("ranker", "runs/a")
+    assert RunConfig.from_yaml(config.to_yaml()) == config
+    assert config.sections() == RunConfig().sections()
 
 
 def test_sections_are_taken_over():

@@ -5,6 +5,7 @@ import pytest
 
 from tfadrec.core.errors import InputError
 from tfadrec.data.encoded.request_contexts import other_contexts
+from tfadrec.data.event_log import EventLog
 from tfadrec.data.impressions import Impressions
 from tfadrec.data.slates import Slates
 
@@ -30,8 +31,18 @@ def rows(requests, **columns):
     )
 
 
-def slates(impressions, context=(), max_candidates=100):
-    made = Slates.of(impressions, context, max_candidates)
+def log(ads, types=None):
+    ads = np.array(ads, np.int32)
+    types = np.ones(len(ads)) if types is None else types
+    return EventLog(None, ads, np.array(types, np.int32), None)
+
+
+#: Every event is of another ad.
+EVENTS = log(range(10))
+
+
+def slates(impressions, context=(), max_candidates=100, events=EVENTS):
+    made = Slates.of(impressions, context, max_candidates, events)
     assert made.sizes.min(initial=1) >= 1
     return [
         made.rows[start : start + size].tolist()
@@ -58,6 +69,19 @@ def test_one_request_of_all_and_none():
 def test_rows_of_another_user_time_or_history_are_a_request_of_their_own(key):
     found = slates(rows([1, 1, 1, 2], **{key: [4, 9, 4, 4]}))
     assert found == [[0, 2], [1], [3]]
+
+
+def test_histories_that_say_the_same_are_the_same():
+    """As where every row of a log has brought its own copy along."""
+    starts = [0, 2, 4, 6]
+    shown = rows([1, 1, 1, 1], history_starts=starts, history_ends=[2, 4, 6, 8])
+    ads = [5, 7, 5, 7, 5, 8, 5, 7]
+    assert slates(shown, events=log(ads)) == [[0, 1], [2], [3]]
+    types = [1, 1, 1, 2, 1, 1, 1, 1]
+    assert slates(shown, events=log(ads, types)) == [[0], [1], [2], [3]]
+    # Nothing is like nothing, wherever it stands; and not like something.
+    shown = rows([1, 1, 1], history_starts=[0, 2, 4], history_ends=[0, 2, 5])
+    assert slates(shown, events=log(ads)) == [[0, 1], [2]]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Days that are scored before they are learned."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -139,6 +141,12 @@ def test_a_replay_of_several_rankers_is_refused(world, tmp_path):
     with pytest.raises(InputError, match="`fit` with ensemble and refit"):
         training.replay(world, several, tmp_path / "x")
     assert not (tmp_path / "x").exists()
+
+
+def test_a_replay_of_one_that_imitates_is_refused(world, tmp_path):
+    config = dataclasses.replace(CONFIG, distil="runs/a")
+    with pytest.raises(InputError, match="know the days to come"):
+        training.replay(world, config, tmp_path / "x")
 
 
 def test_the_command_goes_on_where_it_was(world, replayed):

@@ -18,11 +18,16 @@ def train_retriever(
     from tfadrec import training
 
     run = training.train_retriever(data, config, out, allow_import=allow_import)
+    say_best(run)
+    say(f"Next: tfadrec evaluate {out}")
+    return {"run": str(out), "history": run.history}
+
+
+def say_best(run: Any) -> None:
+    """Shows the metrics of a run's best epoch."""
     say(f"{len(run.history)} epochs; the best has")
     for name, value in run.best.items():
         say(f"  {name} {value:.4f}")
-    say(f"Next: tfadrec evaluate {out}")
-    return {"run": str(out), "history": run.history}
 
 
 def evaluate_retrievers(

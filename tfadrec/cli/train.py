@@ -12,7 +12,8 @@ from tfadrec.cli.command import (
     plain,
     read_yaml_file,
 )
-from tfadrec.cli.retriever import train_retriever
+from tfadrec.cli.cross_encoder import train_cross_encoder
+from tfadrec.cli.retriever import say_best, train_retriever
 from tfadrec.core.config import RunConfig
 from tfadrec.core.no_answer import no_answer
 from tfadrec.runs.before import check_training
@@ -39,9 +40,10 @@ def train(
     The run folder holds the model with its best weights, the settings, the
     metrics of each epoch, and TensorBoard's logs. The ranker is shown beside
     baselines on the validation rows, and RUN/baselines.json keeps the figures.
-    With `model: retriever` in the file, a retriever is trained. Where TF_CONFIG
-    names a cluster of workers, each of them is started with the same command,
-    and they train together; and so are parameter servers.
+    With `model: retriever` in the file, a retriever is trained, and with
+    `model: cross_encoder` a cross-encoder. Where TF_CONFIG names a cluster of
+    workers, each of them is started with the same command, and they train
+    together; and so are parameter servers.
 
     \b
     Example:
@@ -58,6 +60,8 @@ def train(
     schema = check_training(data, settings, out, allow_import)
     if settings.model == "retriever":
         return train_retriever(data, settings, out, allow_import)
+    if settings.model == "cross_encoder":
+        return train_cross_encoder(data, settings, out, allow_import)
     reason = no_answer(settings.ranker)
     if reason:
         click.echo(f"This run cannot be exported: {reason}")
@@ -67,9 +71,7 @@ def train(
     training.joined(task)  # before anything is run, as it is to check a schema
     serving.check_servable(schema)
     run = training.train(data, settings, out, allow_import=allow_import)
-    click.echo(f"{len(run.history)} epochs; the best has")
-    for name, value in run.best.items():
-        click.echo(f"  {name} {value:.4f}")
+    say_best(run)
     beside = _beside_baselines(run)
     folder = run_folder(out)
     with folder.held():

@@ -10,7 +10,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.core.nearest import nearest
 from tfadrec.core.read_yaml import read_yaml
 
-Model = Literal["ranker", "retriever"]
+Model = Literal["ranker", "retriever", "cross_encoder"]
 #: What a retriever has in place of the defaults, and sections that it lacks.
 _OF_RETRIEVERS = {
     "encoder": {"class": "GRU"},
@@ -23,8 +23,37 @@ _OF_RETRIEVERS = {
 _OF_CLICKS = {"optimizer": {"class": "LazyAdam", "learning_rate": 0.004}}
 _NOT_OF_RETRIEVERS = (
     *("matching", "interaction", "multitask", "text_matching", "ranker"),
-    *("fold_in", "calibration", "fairness"),
+    *("fold_in", "calibration", "fairness", "cross_encoder"),
 )
+#: What a cross-encoder has in place of the defaults (`benchmarks/RESULTS.md`).
+_OF_CROSS_ENCODERS = {
+    "text": {
+        "model": "minilm",
+        "max_tokens": 32,
+        "tuning": {"class": "top_layers", "k": 2},
+        "dtype": "mixed_bfloat16",
+    },
+    "optimizer": {
+        "class": "CompositeOptimizer",
+        "groups": {"^text/": {"class": "LazyAdam", "learning_rate": 0.0001}},
+        "default": {"class": "LazyAdam", "learning_rate": 0.001},
+    },
+    "matching": None,
+    "text_matching": None,
+    "fold_in": None,
+    "cross_encoder": {},
+}
+_NOT_OF_CROSS_ENCODERS = (
+    *("ad_tower", "encoder", "user_tower", "matching", "interaction"),
+    *("multitask", "text_matching", "ranker", "fold_in", "calibration"),
+    *("fairness", "track"),
+)
+#: Model -> its defaults, and the sections that it lacks.
+_OF_MODELS: Mapping[Model, tuple[Mapping[str, Any], tuple[str, ...]]] = {
+    "ranker": ({}, ("cross_encoder",)),
+    "retriever": (_OF_RETRIEVERS, _NOT_OF_RETRIEVERS),
+    "cross_encoder": (_OF_CROSS_ENCODERS, _NOT_OF_CROSS_ENCODERS),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +68,10 @@ class RunConfig:
     `model: retriever` stands beside the sections. Such a run has no matching,
     no head and no calibration, and its encoder is `GRU` unless it names one.
     Where it learns from clicks, its optimiser is `LazyAdam` at 0.004.
+
+    `model: cross_encoder` has the sections `text`, `cross_encoder`,
+    `optimizer`, `fit` and `data`, with defaults of its own: MiniLM of 32 tokens
+    whose two top layers are trained at 0.0001.
 
     Args:
       text: `model`, `pooling`, `tuning` and more; see `training.text_model`.
@@ -62,11 +95,13 @@ class RunConfig:
         from the validation rows once the ranker is trained, or null.
       fairness: arguments of `losses.GroupGap`, a penalty that the ranker is
         trained with, or null.
+      cross_encoder: arguments of `CrossEncoder`; None for other models.
       track: arguments of `training.tracking.trackers`, or null. It changes
         nothing of the run.
-      model: `ranker` or `retriever`.
-      distil: the folder of a ranker's run that a retriever learns to imitate,
-        in place of clicks; see `training.train_retriever`.
+      model: `ranker`, `retriever` or `cross_encoder`.
+      distil: the folder of a run that is imitated: of a ranker, by a retriever
+        in place of clicks (see `training.train_retriever`), or of a ranker or a
+        cross-encoder, by a ranker beside clicks (see `training.train`).
     """
 
     text: Mapping[str, Any] | None = dataclasses.field(
@@ -94,6 +129,7 @@ class RunConfig:
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     calibration: Mapping[str, Any] | None = None
     fairness: Mapping[str, Any] | None = None
+    cross_encoder: Mapping[str, Any] | None = None
     track: Mapping[str, Any] | None = None
     model: Model = "ranker"
     distil: str | None = None
@@ -115,22 +151,23 @@ class RunConfig:
                 f"`model` must be one of {', '.join(get_args(Model))}. "
                 f"Received: model={model!r}."
             )
-        if not isinstance(distil, str | None) or (distil and model == "ranker"):
+        can_imitate = model != "cross_encoder"
+        if not isinstance(distil, str | None) or (distil and not can_imitate):
             raise InputError(
-                "`distil` must be the folder of a ranker's run, beside `model: "
-                f"retriever`. Received: distil={distil!r}, model={model!r}."
+                "`distil` must be the folder of a run, beside the settings of "
+                f"a ranker or a retriever. Received: distil={distil!r}, "
+                f"model={model!r}."
             )
-        if model == "ranker":
-            return cls(**sections)
-        for name in _NOT_OF_RETRIEVERS:
+        defaults, without = _OF_MODELS[model]
+        for name in without:
             if sections.get(name):
                 raise InputError(
-                    f"a retriever has no section {name!r}. Received: "
+                    f"a {model} has no section {name!r}. Received: "
                     f"{sections[name]!r}. Leave it out."
                 )
-        of_clicks = _OF_CLICKS if distil is None else {}
-        sections = {**_OF_RETRIEVERS, **of_clicks, **sections}
-        return cls(model=model, distil=distil, **sections)
+        if model == "retriever" and distil is None:
+            defaults = {**defaults, **_OF_CLICKS}
+        return cls(model=model, distil=distil, **{**defaults, **sections})
 
     def sections(self) -> dict[str, Any]:
         """Section -> its settings."""
@@ -144,9 +181,13 @@ class RunConfig:
         """
         settings = self.sections()
         del settings["track"]
-        if settings["fairness"] is None:
-            del settings["fairness"]  # which runs had not from the beginning
-        if self.model != "ranker":
+        for name in ("fairness", "cross_encoder"):
+            if settings[name] is None:
+                del settings[name]  # which runs had not from the beginning
+        if self.model == "cross_encoder":
+            for name in _NOT_OF_CROSS_ENCODERS:
+                settings.pop(name, None)
+        if self.model != "ranker" or self.distil is not None:
             beside = {"model": self.model, "distil": self.distil}
             settings = {**beside, **settings}
         return yaml.safe_dump(settings, sort_keys=False)

@@ -175,7 +175,9 @@ class Dataset:
           InputError: where `max_candidates` is below 1, or rows of one request
             have different contexts.
         """
-        return Slates.of(self.impressions, self._context(), max_candidates)
+        return Slates.of(
+            self.impressions, self._context(), max_candidates, self.events
+        )
 
     def _context(self) -> list[str]:
         """The columns that belong to a request as a whole."""

@@ -8,9 +8,10 @@ import numpy as np
 from tfadrec.core.errors import InputError
 from tfadrec.data.encoded.request_contexts import (
     are_other,
+    begins_another,
     first_of_each,
-    request_keys,
 )
+from tfadrec.data.event_log import EventLog
 from tfadrec.data.impressions import Impressions
 
 
@@ -34,16 +35,19 @@ class Slates:
         impressions: Impressions,
         context: Sequence[str],
         max_candidates: int,
+        events: EventLog,
     ) -> "Slates":
         """Puts rows together.
 
         Rows of one request with other users, times or histories are requests of
-        their own. Requests stand in the order of their first rows.
+        their own. Histories that rows have brought along are the same where
+        they say the same. Requests stand in the order of their first rows.
 
         Args:
           impressions: the rows.
           context: the columns that belong to a request as a whole.
           max_candidates: >= 1; a larger request becomes several.
+          events: what the histories are slices of.
 
         Raises:
           InputError: where `max_candidates` is below 1, or rows of one request
@@ -54,9 +58,12 @@ class Slates:
                 "`max_candidates` must be an integer >= 1. Received: "
                 f"{max_candidates!r}."
             )
-        keys = request_keys(impressions)
-        order = np.lexsort(keys[::-1])
-        first = first_of_each([key[order] for key in keys])
+        moments = (impressions.requests, impressions.users, impressions.times)
+        slices = (impressions.history_lengths, impressions.history_starts)
+        order = np.lexsort((*moments, *slices)[::-1])
+        new = begins_another([key[order] for key in moments])
+        new[1:] |= ~_same_histories(impressions, events, order, new)
+        first = first_of_each(new)
         for name in context:
             column = impressions.columns[name]
             other = are_other(column[order], column[order[first]])
@@ -74,3 +81,45 @@ class Slates:
         earliest = np.minimum.reduceat(order, starts)
         sequence = np.argsort(earliest, kind="stable")
         return cls(order, starts[sequence], sizes[sequence])
+
+
+def _same_histories(
+    impressions: Impressions,
+    events: EventLog,
+    order: np.ndarray,
+    new: np.ndarray,
+) -> np.ndarray:
+    """Whether each row but the first has the history of the one before it.
+
+    Args:
+      impressions: the rows.
+      events: what the histories are slices of.
+      order: int64 [n], of the rows.
+      new: bool [n], True where another request begins anyway; such places are
+        not looked at.
+
+    Returns:
+      bool [n - 1].
+    """
+    starts = impressions.history_starts[order]
+    lengths = impressions.history_lengths[order]
+    same = lengths[1:] == lengths[:-1]
+    moved = same & (starts[1:] != starts[:-1]) & (lengths[1:] > 0) & ~new[1:]
+    places = np.flatnonzero(moved)
+    if not len(places):
+        return same
+    counts = lengths[1:][places]
+    begins = np.cumsum(counts) - counts
+    within = np.arange(counts.sum()) - np.repeat(begins, counts)
+    before = np.repeat(starts[:-1][places], counts) + within
+    after = np.repeat(starts[1:][places], counts) + within
+    columns = [events.ads, events.types, *events.columns.values()]
+    if events.times is not None:
+        columns.append(events.times)
+    equal = np.ones(len(within), bool)
+    for column in columns:
+        a, b = column[before], column[after]
+        is_equal = (a == b) | ((a != a) & (b != b))
+        equal &= is_equal.reshape(len(within), -1).all(1)
+    same[places] = np.logical_and.reduceat(equal, begins)
+    return same

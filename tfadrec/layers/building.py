@@ -1,7 +1,9 @@
 """How a layer makes its sublayers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from tfadrec.core.door import keras, tf
 
@@ -23,6 +25,42 @@ def built(layer: keras.layers.Layer, input_shape) -> keras.layers.Layer:
         with tf.name_scope(layer.name):
             layer.build(input_shape)
     return layer
+
+
+def table(
+    layer: keras.layers.Layer,
+    name: str,
+    value: np.ndarray | None,
+    shape: Sequence[int],
+    dtype: str,
+) -> tf.Variable:
+    """A weight that is read and never trained, inside its layer's `build`.
+
+    Args:
+      layer: whose weight it is.
+      name: of the weight.
+      value: its first value, which no config has to carry; None for zeros.
+      shape: its shape.
+      dtype: its dtype, whatever the layer's policy.
+    """
+    return layer.add_weight(
+        name,
+        shape=shape,
+        dtype=dtype,
+        initializer="zeros" if value is None else _Constant(value),
+        trainable=False,
+        experimental_autocast=False,
+    )
+
+
+class _Constant(keras.initializers.Initializer):
+    """The first value of a table."""
+
+    def __init__(self, value: np.ndarray) -> None:
+        self._value = value
+
+    def __call__(self, shape, dtype=None, **kwargs):
+        return tf.reshape(tf.constant(self._value, dtype), shape)
 
 
 def config_of(layer: keras.layers.Layer | None) -> dict | None:

@@ -95,8 +95,10 @@ def _check_settings(
         )
     if config.model == "retriever":
         _check_fit(config)
-        if config.distil is not None:
-            check_run(config.distil, data, allow_import)
+    if config.model == "cross_encoder":
+        _check_reads(config)
+    if config.distil is not None:
+        _check_teacher(config, data, allow_import)
     schema = DatasetFiles(data).schema()
     check_schema(sections, schema)
     return schema
@@ -111,6 +113,44 @@ def _check_fit(config: RunConfig) -> None:
                 "that learns from clicks, and its best epoch is that of the "
                 f"highest recall. Received: {name}={config.fit[name]!r}. "
                 "Leave it out."
+            )
+
+
+def _check_reads(config: RunConfig) -> None:
+    """Refuses settings by which no cross-encoder would learn."""
+    for name in ("by", "ensemble", "refit"):
+        if name in config.fit:
+            raise InputError(
+                f"a cross-encoder has no setting `fit.{name}`: it is one model "
+                "that learns by request. Received: "
+                f"{name}={config.fit[name]!r}. Leave it out."
+            )
+    tuning = (config.text or {}).get("tuning", "frozen")
+    if tuning == "frozen":
+        raise InputError(
+            "a cross-encoder reads ad copy by a language model that is tuned. "
+            f"Received: text={config.text!r}. Give it a `tuning`, such as "
+            "`{class: top_layers, k: 2}`."
+        )
+
+
+def _check_teacher(
+    config: RunConfig, data: str | pathlib.Path, allow_import: Collection[str]
+) -> None:
+    """Refuses to imitate a run that the model cannot learn from."""
+    assert config.distil is not None
+    if config.model == "retriever":
+        check_run(config.distil, data, allow_import)
+        return
+    kinds = ("ranker", "cross_encoder")
+    record = check_run(config.distil, data, allow_import, kinds)
+    theirs = RunConfig.from_yaml(record["config"])
+    for fit, whose in ((config.fit, "this run"), (theirs.fit, config.distil)):
+        if fit.get("refit"):
+            raise InputError(
+                "a ranker that imitates another model learns, as that does, "
+                "from training rows alone. Received: fit.refit=true of "
+                f"{whose}. Leave it out."
             )
 
 

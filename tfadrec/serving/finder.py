@@ -172,13 +172,14 @@ class Finder(tf.Module):
           their logits, float32 [B, k].
         """
         users = self.vectors.users(request, side)
-        vectors_of = self.vectors.of_rows
-        if vectors_of is None:
+        if not self.vectors.imitates:
             found, _ = self._search(users, request, unwanted, k)
             return found, rank(found)
         first, _ = self._search(users, request, unwanted, k - k // 2)
         said = rank(first)
-        users = refit(users, vectors_of(first), said[ordered], first > 0)
+        users = refit(
+            users, self.vectors.of_rows(first), said[ordered], first > 0
+        )
         known = tf.concat([unwanted, first], axis=1)
         second, _ = self._search(users, request, known, k // 2)
         more = rank(second)

@@ -1,6 +1,6 @@
 """Vectors of users and ads, of a retriever or of what a ranker says."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
@@ -23,16 +23,11 @@ class Vectors(Protocol):
 
     Attributes:
       takes_ads: whether `ads` can be asked for.
+      imitates: whether inner products are to be like the ranker's logits.
     """
 
     takes_ads: bool
-
-    @property
-    def of_rows(self) -> Callable[[tf.Tensor], tf.Tensor] | None:
-        """Those of the bundle's ads, float32 [..., D], by rows int32 [...].
-
-        None where inner products are not to be like the ranker's logits.
-        """
+    imitates: bool
 
     def catalogue(self) -> np.ndarray:
         """Those of all ads of the bundle by row, float32 [N + 1 + M, D]."""
@@ -68,7 +63,7 @@ class TowerVectors(tf.Module):
     """
 
     takes_ads = False
-    of_rows = None
+    imitates = False
 
     def __init__(
         self, retriever: AdRetriever, scorer: Scorer, more: Catalogue | None
@@ -120,6 +115,7 @@ class RankerVectors(tf.Module):
     """
 
     takes_ads = True
+    imitates = True
 
     def __init__(self, vectors: AnchorVectors, scorer: Scorer) -> None:
         super().__init__()

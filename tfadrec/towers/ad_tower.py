@@ -9,7 +9,7 @@ import numpy as np
 from tfadrec.core.door import keras, register, tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.ranges import Amount, Count, Extra, Rate, Steps
-from tfadrec.layers.building import built, config_of, plain
+from tfadrec.layers.building import built, config_of, plain, table
 from tfadrec.layers.features import FeatureFields
 from tfadrec.layers.features.feature_fields import projection
 from tfadrec.layers.features.kinds import columns_of
@@ -17,7 +17,7 @@ from tfadrec.layers.id_embedding import IdEmbedding
 from tfadrec.layers.place import require_layers
 from tfadrec.layers.text_matching import TextSpace
 from tfadrec.ops import lookup, watched
-from tfadrec.towers.ad_copy import AdCopy
+from tfadrec.towers.ad_copy import AdCopy, check_tokens
 from tfadrec.towers.places import TEXT_ENCODER
 
 _ALL = ("vector", "fields", "bias")
@@ -144,7 +144,7 @@ class AdTower(keras.layers.Layer):
                 "Make it with `data.tokenize`, and not with `data.encode_text`."
             )
         if text is not None:
-            self._check_tokens(text)
+            check_tokens(self._tokens, self._tables_at_start, text)
         if text_rank is not None and text is None and _TEXT not in names:
             raise ValueError(
                 "`text_rank` needs ad copy. Received: text_rank="
@@ -366,18 +366,6 @@ class AdTower(keras.layers.Layer):
         units = vectors[lengths > 0] / lengths[lengths > 0, None]
         return units.sum(axis=0) / max(len(units), 1)
 
-    def _check_tokens(self, text):
-        longest = self._tokens["longest"]
-        ids = self._tables_at_start.get("token_ids", np.zeros(1, np.int32))
-        if longest > text.max_tokens or ids.max() >= text.vocabulary_size:
-            raise ValueError(
-                "the catalogue's tokens must be of the encoder's vocabulary, "
-                f"{text.vocabulary_size} ids, and at most {text.max_tokens} of "
-                f"an ad. Received: the id {ids.max()}, and {longest} tokens of "
-                "an ad. Tokenise it with the encoder's tokenizer, cut at "
-                "`max_tokens`."
-            )
-
     def _column_specs(self):
         """The columns of the catalogue: name -> shape of a value, dtype."""
         columns = {}
@@ -394,33 +382,17 @@ class AdTower(keras.layers.Layer):
         ]
 
     def _column(self, name, value, shape, dtype):
-        return self.add_weight(
-            name,
-            shape=shape,
-            dtype=dtype,
-            initializer="zeros" if value is None else _Constant(value),
-            trainable=False,
-            experimental_autocast=False,
-        )
+        return table(self, name, value, shape, dtype)
 
     def _ad_copy(self):
-        sizes = {
-            "token_ids": self._tokens["count"] + 1,
-            "token_starts": self.num_rows + 1,
-        }
-        columns = [
-            self._column(
-                key,
-                self._tables_at_start.get(key),
-                [size],
-                "int32",
-            )
-            for key, size in sizes.items()
-        ]
-        shape = tf.TensorShape([None, None])
-        built(self.text, {"token_ids": shape, "token_mask": shape})
-        longest = self._tokens["longest"]
-        return AdCopy(self.text, *columns, longest, self.max_distinct)
+        return AdCopy.of(
+            self,
+            self.text,
+            self._tokens,
+            self.num_rows,
+            self._tables_at_start,
+            self.max_distinct,
+        )
 
     def call(self, rows, training=None):
         wanted = {"rows": (rows, self.parts)}
@@ -582,13 +554,3 @@ class AdTower(keras.layers.Layer):
         if text is not None:
             text = keras.saving.deserialize_keras_object(text)
         return cls(**{**config, "text": text})
-
-
-class _Constant(keras.initializers.Initializer):
-    """A table's first value, which no config has to carry."""
-
-    def __init__(self, value: np.ndarray) -> None:
-        self._value = value
-
-    def __call__(self, shape, dtype=None, **kwargs):
-        return tf.reshape(tf.constant(self._value, dtype), shape)

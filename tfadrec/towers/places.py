@@ -11,3 +11,8 @@ TEXT_ENCODER = Place(
     gives=("token_ids", "token_mask"),
     asks=("max_tokens", "vocabulary_size", "width"),
 )
+JOINT_ENCODER = Place(
+    "layers.BertAdEncoder.from_pretrained(folder)",
+    gives=("token_ids", "token_mask"),
+    asks=("max_tokens", "read_together", "vocabulary_size", "width"),
+)

@@ -1,6 +1,11 @@
 """Training: fit a ranker to a dataset, with checkpoints and exact resume."""
 
 from tfadrec.training.build import build_ranker
+from tfadrec.training.cross_encoder_run import (
+    CrossEncoderRun,
+    load_cross_encoder,
+    train_cross_encoder,
+)
 from tfadrec.training.fit import fit
 from tfadrec.training.following import FolderSource, Source, follow
 from tfadrec.training.grow_vocabulary import grow_vocabulary
@@ -28,6 +33,7 @@ from tfadrec.training.update import update
 from tfadrec.training.workers import joined
 
 __all__ = [
+    "CrossEncoderRun",
     "FolderSource",
     "Pretraining",
     "RetrieverRun",
@@ -40,6 +46,7 @@ __all__ = [
     "follow",
     "grow_vocabulary",
     "joined",
+    "load_cross_encoder",
     "load_retriever",
     "load_run",
     "pretrain",
@@ -48,6 +55,7 @@ __all__ = [
     "serve",
     "text_model",
     "train",
+    "train_cross_encoder",
     "train_retriever",
     "update",
     "with_text",

@@ -169,6 +169,47 @@ def build_retriever(
     return retriever
 
 
+def build_cross_encoder(
+    config: RunConfig,
+    dataset: Dataset,
+    seed: int = 0,
+    allow_import: Collection[str] = (),
+) -> models.CrossEncoder:
+    """Makes and compiles the cross-encoder that the settings describe.
+
+    Args:
+      config: the settings, of a cross-encoder.
+      dataset: gives the sizes; `with_text` has given it its tokens.
+      seed: of the first weights and of dropout.
+      allow_import: modules whose classes the settings may name.
+
+    Returns:
+      A built and compiled cross-encoder.
+
+    Raises:
+      InputError: where a class or an argument is unknown, or a value is not
+        what the class takes.
+    """
+    check_sections(config.sections(), allow_import)
+    assert config.text is not None
+    _set_seed(seed)
+    _, encoder = text_model(config.text)
+    try:
+        reader = models.CrossEncoder(
+            encoder,
+            dataset.catalogue,
+            len(dataset.schema.event_types) + 1,
+            name="cross_encoder",
+            **(config.cross_encoder or {}),
+        )
+        reader.build()
+    except (TypeError, ValueError) as error:
+        line = " ".join(str(error).split())
+        raise InputError(f"`cross_encoder`: {line}") from error
+    _compile(reader, config, allow_import)
+    return reader
+
+
 def _assemble(
     config: RunConfig,
     dataset: Dataset,

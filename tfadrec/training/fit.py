@@ -146,13 +146,15 @@ def fit_in(
     progress: bool = True,
     tell: Callable[[list[dict[str, float]]], None] = lambda _: None,
     learn: Learn = learn_here,
+    taught: Dataset | None = None,
 ) -> list[dict[str, float]]:
     """The same in a run's folder that is held, or in a part of it.
 
     Where `valid` is None nothing is measured, and the model ends with the
     weights of the last epoch; `part` is that of `SavedState`, `title` that of
     `MeasureEpochs`. `tell` is called with the history at the end of each epoch,
-    and `learn` is that of `run_epochs`.
+    and `learn` is that of `run_epochs`. `taught` are the rows of `train` with
+    soft labels, which steps learn in place of those.
     """
     arguments = {
         "batch_size": batch_size,
@@ -194,12 +196,13 @@ def fit_in(
         model.build()
     check_compiled(model)
     watch = _Watch()
+    learned = train if taught is None else taught
     # Made once, and not with a copy of the histories at the end of each epoch.
     rows = None if valid is None else valid.batches(PREDICT_BATCH)
     history = run_epochs(
         folder,
         model,
-        lambda first: train.batches(
+        lambda first: learned.batches(
             batch_size, by=by, seed=seed, first_step=first
         ),
         lambda: _measure(model, valid, rows, watch),

@@ -34,6 +34,7 @@ def fit_members(
     progress: bool = True,
     tell: Callable[[list[dict[str, float]]], None] = _unheard,
     learn: Learn = learn_here,
+    taught: Dataset | None = None,
 ) -> tuple[Ranker, Ranker, list[dict[str, float]]]:
     """Trains what a run consists of, one after another, in its folder.
 
@@ -55,6 +56,7 @@ def fit_members(
       tell: is called with the history of the first member at the end of each of
         its epochs.
       learn: see `run_epochs`.
+      taught: see `fit_in`; there is no `refit` with it.
 
     Returns:
       The ranker; the one that was measured on the validation rows, which is the
@@ -79,6 +81,7 @@ def fit_members(
             progress=progress,
             tell=tell if number == 1 else _unheard,
             learn=learn,
+            taught=taught,
             **single,
         )
         chosen.append(ranker)

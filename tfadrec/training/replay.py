@@ -89,6 +89,11 @@ def replay(
             "`first` must be a share in (0, 1) and `days` a number > 0. "
             f"Received: first={first}, days={days}."
         )
+    if config.distil is not None:
+        raise InputError(
+            "a ranker is replayed without another model, which would know the "
+            f"days to come. Received: distil={config.distil!r}. Leave it out."
+        )
     several = [name for name in OF_RUNS if config.fit.get(name)]
     if several:
         raise InputError(

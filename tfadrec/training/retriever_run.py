@@ -25,7 +25,8 @@ from tfadrec.training.build import build_retriever, check_builds_retriever
 from tfadrec.training.by_size import batch_size_for
 from tfadrec.training.distillation import Distillation
 from tfadrec.training.fitted import save_model_of
-from tfadrec.training.run import load_run, open_data, split_parts
+from tfadrec.training.opened import open_data, split_parts
+from tfadrec.training.run import load_run
 from tfadrec.training.run_epochs import run_epochs
 from tfadrec.training.saved_state import best_epoch, read_history
 from tfadrec.training.text import check_text, with_text

@@ -17,10 +17,8 @@ from tfadrec.core.save_model import save_model
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.open_dataset import open_dataset
-from tfadrec.data.split import split_by_time
 from tfadrec.models.ranker_ensemble import Ranker
 from tfadrec.runs.before import check_run, check_training, data_path
-from tfadrec.runs.check import check_sections
 from tfadrec.runs.folder import (
     CALIBRATION,
     MODEL,
@@ -28,9 +26,9 @@ from tfadrec.runs.folder import (
     require_intact,
     run_folder,
 )
-from tfadrec.runs.record import FITTED, claimed, fingerprint
+from tfadrec.runs.record import FITTED, claimed, fingerprint, read_record
 from tfadrec.runs.task import Task, read_task
-from tfadrec.training import version_1
+from tfadrec.training import soft_labels, version_1
 from tfadrec.training.build import build_ranker, check_builds
 from tfadrec.training.by_size import chosen_by_size, fold_in_chosen
 from tfadrec.training.checks import (
@@ -40,15 +38,16 @@ from tfadrec.training.checks import (
     check_labels,
     check_told,
 )
+from tfadrec.training.cross_encoder_run import load_cross_encoder
 from tfadrec.training.fitted import read_parts, save_model_of
 from tfadrec.training.members import fit_members, with_valid
+from tfadrec.training.opened import open_data, split_parts
 from tfadrec.training.saved_state import best_epoch, read_history
 from tfadrec.training.servers import check_learns
 from tfadrec.training.text import check_text, with_text
 from tfadrec.training.tracking import tracked, trackers
+from tfadrec.training.without_steps import PREDICT_BATCH
 from tfadrec.training.workers import joined, place_of
-
-_PREDICT_BATCH = 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,6 +118,10 @@ def train(
     read and ad copy is encoded: the settings are checked, and a ranker of them
     is built for the dataset's schema.
 
+    With `distil` the labels of the training rows are half those of the log and
+    half the probabilities of that run's model, a ranker or a cross-encoder; see
+    `training.soft_labels`. They are worked out once, and kept.
+
     Where `TF_CONFIG` names a cluster of workers, each of them calls this with
     the same arguments, before TensorFlow has run anything, and they train
     together; only the first writes `out`. Where it names parameter servers as
@@ -176,6 +179,8 @@ def _train(
     check_goal(ranker, **goal)
     if task.servers:
         check_learns(ranker, config)
+    if config.distil is not None:
+        _check_taught(ranker, task)
     dataset = open_dataset(data)
     check_amounts(ranker, dataset)
     check_labels(ranker, dataset)
@@ -199,6 +204,9 @@ def _train(
         learn, valid, test = (
             part.with_catalogue(dataset.catalogue) for part in parts
         )
+        taught = None
+        if config.distil is not None:
+            taught = _taught(folder, learn, config, record, allow_import)
         settings = dict(config.fit)
         known = []
         if folder.is_own(STATE):
@@ -221,6 +229,7 @@ def _train(
                     progress=progress,
                     tell=tracking.log,
                     learn=workers.learn,
+                    taught=taught,
                 )
             if workers.are_several:
                 whole = ranker is chosen
@@ -236,6 +245,50 @@ def _train(
             chosen,
         )
         return calibrate_as_set(run, folder)
+
+
+def _check_taught(ranker: Ranker, task: Task) -> None:
+    """Refuses to have a ranker imitate what it cannot."""
+    if task.is_one_of_several:
+        raise InputError(
+            "a ranker that imitates another model is trained by one process. "
+            "Received: TF_CONFIG with several processes. Unset it."
+        )
+    soft_labels.check_learns(ranker)
+
+
+def _taught(
+    folder: WorkFolder,
+    learn: Dataset,
+    config: RunConfig,
+    record: Mapping[str, str],
+    allow_import: Collection[str],
+) -> Dataset:
+    """The training rows with what another run says of them."""
+    found = soft_labels.kept(folder, learn)
+    if found is not None:
+        return found
+    place = str(config.distil)
+    other = read_record(pathlib.Path(place))
+    theirs = RunConfig.from_yaml(other["config"])
+    shares = [
+        {k: c.data.get(k) for k in ("valid", "test")} for c in (config, theirs)
+    ]
+    if other["fingerprint"] != record["fingerprint"] or shares[0] != shares[1]:
+        raise InputError(
+            "`distil` must be a run that was made with the same dataset and "
+            f"the same rows of it. Received: {place}. Train one of them again."
+        )
+    if theirs.model == "cross_encoder":
+        reads = load_cross_encoder(
+            place, data=record["data"], allow_import=allow_import
+        )
+        logits = reads.logits(reads.train)
+    else:
+        ranks = load_run(place, data=record["data"], allow_import=allow_import)
+        rows = ranks.train.batches(PREDICT_BATCH)
+        logits = ranks.ranker.predict(rows)[soft_labels.LABEL]
+    return soft_labels.keep(folder, learn, logits)
 
 
 def _alone(ranker: Ranker, allow_import: Collection[str]) -> Ranker:
@@ -398,41 +451,9 @@ def calibration_rows(
             "Received: on='valid'. Calibrate on 'test', or by the section "
             "`calibration` of the settings, while the run is trained."
         )
-    predicted = ranker.predict(rows.batches(_PREDICT_BATCH))
+    predicted = ranker.predict(rows.batches(PREDICT_BATCH))
     real = {t for t, m in run.ranker.task_losses.items() if not m.is_binary}
     return rows, {t: z for t, z in predicted.items() if t not in real}
-
-
-def open_data(
-    record: Mapping[str, str],
-    data: str | pathlib.Path | None,
-    is_old: bool = False,
-) -> Dataset:
-    """The dataset of a run, which must be as it was.
-
-    Args:
-      record: of the run.
-      data: the folder, where it is not where it was.
-      is_old: whether version 0.1.0 wrote the run.
-
-    Raises:
-      InputError: where it has changed.
-    """
-    place = record["data"] if data is None else str(data)
-    dataset = open_dataset(place)
-    found = (
-        version_1.fingerprint(dataset, place)
-        if is_old
-        else fingerprint(dataset)
-    )
-    if record["fingerprint"] and found != record["fingerprint"]:
-        what = "has changed since" if data is None else "is another one"
-        mend = "Train again." if data is None else "Name that one."
-        raise InputError(
-            "a run is read with the dataset it was made with. Received: "
-            f"{place}, which {what}. {mend}"
-        )
-    return dataset
 
 
 def _fitted_parts(
@@ -464,20 +485,3 @@ def _no_ranker(run: pathlib.Path, why: Exception | str) -> InputError:
         f"cannot be read ({' '.join(str(why).split())[:300]}). Remove it and "
         "train again: that goes on from the checkpoints."
     )
-
-
-def split_parts(
-    dataset: Dataset, config: RunConfig
-) -> tuple[Dataset, tuple[Dataset, Dataset, Dataset]]:
-    """The dataset, and its rows to train, validate and test, as settings say.
-
-    Raises:
-      InputError: where the section `data` has a wrong setting.
-    """
-    check_sections({"data": config.data})
-    settings = dict(config.data)
-    length = settings.pop("history_length", dataset.history_length)
-    dataset = dataset.with_history_length(length)
-    if config.user_tower.get("ids") is not None:
-        dataset = dataset.with_user_keys()
-    return dataset, split_by_time(dataset, **settings)

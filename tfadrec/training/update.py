@@ -150,7 +150,9 @@ def _config(config: RunConfig, epochs: int) -> RunConfig:
     """The run's settings, for so many passes over the rows."""
     others = ("steps_per_epoch", *OF_RUNS)
     settings = {k: v for k, v in config.fit.items() if k not in others}
-    return dataclasses.replace(config, fit={**settings, "epochs": epochs})
+    fit = {**settings, "epochs": epochs}
+    # What a teacher has said of older rows says nothing of the new ones.
+    return dataclasses.replace(config, fit=fit, distil=None)
 
 
 def _learned(dataset: Dataset, before: Run) -> np.ndarray:

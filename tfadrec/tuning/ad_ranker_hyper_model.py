@@ -14,7 +14,7 @@ from tfadrec.models import AdRanker
 from tfadrec.runs.sections import defaults_of
 from tfadrec.training import build_ranker, fit, with_text
 from tfadrec.training.members import OF_RUNS
-from tfadrec.training.run import split_parts
+from tfadrec.training.opened import split_parts
 from tfadrec.training.saved_state import best_epoch
 from tfadrec.tuning.door import keras_tuner
 from tfadrec.tuning.objective import check_objective, with_monitor

@@ -23,7 +23,8 @@ from tfadrec.core.errors import TfadrecError
 from tfadrec.core.replace_file import replace_text
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.training.build import build_ranker
-from tfadrec.training.run import split_parts, train
+from tfadrec.training.opened import split_parts
+from tfadrec.training.run import train
 from tfadrec.training.text import with_text
 from tfadrec.tuning.budget import Budget
 from tfadrec.tuning.files import read_json

@@ -367,6 +367,28 @@ class AdEncoder(CheckedLayer):
         query = self._pooling_query if self.pooling == "attention" else None
         return pool(vectors, token_mask, self.pooling, query)
 
+    @tf.autograph.experimental.do_not_convert
+    def read_together(
+        self,
+        hidden: tf.Tensor,
+        token_mask: tf.Tensor,
+        sees: tf.Tensor,
+        training: bool | None = None,
+    ) -> tf.Tensor:
+        """Token vectors of several texts that stand side by side.
+
+        Args:
+          hidden: float [N, L, D], what `lower` gave of the tokens of each.
+          token_mask: bool [N, L], True = real.
+          sees: bool [N or 1, L, L], which tokens (last axis) each one reads.
+          training: whether dropout acts.
+
+        Returns:
+          [N, L, D] of the compute dtype; those of padding mean nothing.
+        """
+        token_mask = tf.convert_to_tensor(token_mask)
+        return self._forward(training).upper(hidden, token_mask, sees)
+
     def compute_output_shape(self, input_shape: Any) -> tf.TensorShape:
         """[..., D]."""
         leading = tf.TensorShape(input_shape["token_ids"])[:-1]

@@ -94,12 +94,19 @@ class ForwardPass:
             rows = tf.stop_gradient(rows)
         return self._to_texts(rows, mask)
 
-    def upper(self, hidden: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    def upper(
+        self,
+        hidden: tf.Tensor,
+        mask: tf.Tensor,
+        sees: tf.Tensor | None = None,
+    ) -> tf.Tensor:
         """The other blocks, and what follows them.
 
         Args:
           hidden: what `lower` gave, float [N, L, D].
           mask: bool [N, L], True = real.
+          sees: bool [N or 1, L, L], which tokens (last axis) each token
+            attends to, as far as they are real; None for all.
 
         Returns:
           [N, L, D].
@@ -111,7 +118,7 @@ class ForwardPass:
         if self.training and isinstance(self.tuning, LoRA):
             self.added.begin_step()
         blocks = range(self._first_trained, self.architecture.num_layers)
-        rows = self._run(rows, mask, blocks)
+        rows = self._run(rows, mask, blocks, sees)
         rows = self.architecture.last(self, rows)
         return self._to_texts(rows, mask)
 
@@ -147,11 +154,19 @@ class ForwardPass:
         return num_frozen_layers(self.tuning, self.architecture)
 
     def _run(
-        self, rows: tf.Tensor, mask: tf.Tensor, blocks: range
+        self,
+        rows: tf.Tensor,
+        mask: tf.Tensor,
+        blocks: range,
+        sees: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """Some of the blocks, over padded texts."""
         shape = tf.shape(mask)
         real = self.architecture.attention_mask(mask)
+        if sees is not None:
+            real = sees & (
+                real[:, tf.newaxis] if real.shape.rank == 2 else real
+            )
         bias = self.architecture.attention_bias(self, shape[1])
         if isinstance(self.tuning, Prefix):
             real, bias = _before_text(self.tuning.length, real, bias)
