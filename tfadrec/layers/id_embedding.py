@@ -1,5 +1,7 @@
 """What is known of a user or an ad by its id alone."""
 
+import numpy as np
+
 from tfadrec.core.door import register, tf
 from tfadrec.layers.building import built
 from tfadrec.layers.checked_layer import CheckedLayer
@@ -89,6 +91,16 @@ class IdEmbedding(CheckedLayer):
             self.add_loss(self.l2 * tf.nn.l2_loss(known))
         known = self._dropout(known, training=training)
         return {"vector": known[..., :-1], "bias": known[..., -1]}
+
+    def start_biases(self, biases: np.ndarray) -> None:
+        """Sets the biases of a built layer that has not been trained.
+
+        Args:
+          biases: float [num_rows].
+        """
+        vectors = tf.convert_to_tensor(self.table)[:, :-1]
+        biases = tf.cast(biases, vectors.dtype)[:, None]
+        self.table.assign(tf.concat([vectors, biases], axis=1))
 
     def get_config(self):
         return {

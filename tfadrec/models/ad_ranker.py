@@ -320,6 +320,11 @@ class AdRanker(RankingModel):
         self.built = True
 
     @property
+    def rates(self) -> RatePath | None:
+        """What adds up rates and counts; None where there are none."""
+        return self._rates
+
+    @property
     def heads(self) -> Mapping[str, CTRHead]:
         """By what they give the logit of; of a built ranker."""
         return dict(self._heads)

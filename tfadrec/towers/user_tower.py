@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from tfadrec.core.door import keras, register, tf
 from tfadrec.core.ranges import Count, Rate
 from tfadrec.layers.building import (
@@ -132,6 +134,14 @@ class UserTower(keras.layers.Layer):
     def reads_rows(self) -> bool:
         """Whether each user has a row of its own."""
         return self.num_users > 0 and self.ids is None
+
+    def start_biases(self, biases: np.ndarray) -> None:
+        """Sets the biases of users, of a tower that has not been trained.
+
+        Args:
+          biases: float [rows].
+        """
+        self._id.start_biases(biases)
 
     def share(self, tables: Mapping[str, Callable[[], Any]]) -> None:
         """Lets features use other features' embeddings; before `build`.
