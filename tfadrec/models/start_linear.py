@@ -24,9 +24,9 @@ def start_linear(
     ad and each user, beside what the candidates' own texts are worth (see
     `start_appeal`). What a cosine is worth differs from log to log: of goods
     that are bought once it tells most, of films that everybody has seen almost
-    nothing. The order of what matches stays that of the cosines. Levels are held
-    by a penalty, which the last quarter of the rows tells, and stay zero where
-    they are of no use to these.
+    nothing. The order of what matches stays that of the cosines. Levels are
+    held by a penalty, which the last quarter of the rows tells, and stay zero
+    where they are of no use to these.
 
     An ad of twenty rows is met twenty times in a pass, and a step of Adam moves
     its bias by no more than the learning rate: so without this the network
