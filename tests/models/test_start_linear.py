@@ -122,7 +122,9 @@ def test_an_untrained_ranker_knows_ads(shown):
     np.testing.assert_array_equal(found["id"], 0)
     for name, before in heads.items():
         after = ranker.heads[name].get_weights()
-        changed = [i for i in range(len(after)) if (after[i] != before[i]).any()]
+        changed = [
+            i for i in range(len(after)) if (after[i] != before[i]).any()
+        ]
         assert len(changed) == 1
         assert after[changed[0]].shape == (1,)
 

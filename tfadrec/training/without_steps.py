@@ -90,7 +90,7 @@ def _equal_batches(train: Dataset):
 def mix(
     model: RankingModel, valid: Dataset, monitor: str, progress: bool
 ) -> None:
-    """Mixes opinions into a trained ranker's logit, where they tell more."""
+    """Mixes a trained ranker's logit of its parts, where that tells more."""
     if not isinstance(model, AdRanker) or model.fold_in is None:
         return
     rows = valid.impressions
@@ -115,6 +115,6 @@ def mix(
     )
     if progress:
         told = ", ".join(f"{part:.3f}" for part in model.fold_in.mix.numpy())
-        names = ", ".join(("own", *PARTS, "level"))
+        names = ", ".join(("network", "linear", *PARTS, "level"))
         line = f"{names}: {told}" if is_mixed else "not mixed in"
         print(f"opinions: {line}", file=sys.stderr, flush=True)
