@@ -39,8 +39,9 @@ class FoldIn(CheckedLayer):
     and what factors and texts say, since each deserves a trust of its own.
     `mixed` brings them to a network's logit z and that of a linear path, q, as
     a z + b q + weights . parts + level. These start at 1, 1, 0 and 0, and are
-    found after training, on validation rows. Nothing here is trained by gradients: the factors have seen the training
-    rows, and a ranker that was trained beside them would lean on that.
+    found after training, on validation rows. Nothing here is trained by
+    gradients: the factors have seen the training rows, and a ranker that was
+    trained beside them would lean on that.
 
     Mask: masked events have no part; without any, all but the ad's level is 0.
     Precision: float32.
