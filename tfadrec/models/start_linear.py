@@ -7,7 +7,11 @@ import numpy as np
 from tfadrec.core.door import tf
 from tfadrec.losses.task_loss import log_odds
 from tfadrec.models.ad_ranker import AdRanker
-from tfadrec.models.levels import LeveledRows, choose_penalties, fit_levels
+from tfadrec.models.leveled_rows import (
+    LeveledRows,
+    choose_penalties,
+    fit_levels,
+)
 
 #: Pulls a weight to where it starts where the rows do not tell it, and leaves
 #: the intercept free.

@@ -48,8 +48,8 @@ class UserTower(keras.layers.Layer):
     how many events ago, and the fields of the event's own features; the
     behaviour encoder makes user vectors of them. To these are added the fields
     of the user's features, and an embedding of the user's id, which also adds a
-    bias to the score; both start at zero, so a user without training rows is
-    the average user.
+    bias to the score; they start at zero or near it, so a user without training
+    rows is the average user.
 
     Mask: from `history_length`; an empty history is a normal user. Precision:
     the compute dtype; biases float32.

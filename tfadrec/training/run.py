@@ -44,7 +44,7 @@ from tfadrec.training.fitted import read_parts, save_model_of
 from tfadrec.training.members import fit_members, with_valid
 from tfadrec.training.saved_state import best_epoch, read_history
 from tfadrec.training.servers import check_learns
-from tfadrec.training.text import check_text, with_text
+from tfadrec.training.text import check_text, text_chosen, with_text
 from tfadrec.training.tracking import tracked, trackers
 from tfadrec.training.workers import joined, place_of
 
@@ -191,6 +191,7 @@ def _train(
         config,
         fit=chosen_by_size(config.fit, parts[0]),
         fold_in=fold_in_chosen(config, parts[0]),
+        text=text_chosen(config.text, dataset),
     )
     record["settings"] = config.to_yaml()
     with claimed(folder, record):

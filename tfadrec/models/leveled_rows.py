@@ -12,7 +12,7 @@ _ROUNDS = 8
 #: Holds the weight of what is known.
 _HELD = 1e9
 #: Penalties of a level, in rows, from which one is chosen.
-PENALTIES = (100.0, 30.0, 10.0, 3.0, 1.0)
+PENALTIES = (100.0, 30.0, 10.0, 3.0)
 #: The share of rows, the last ones, by which it is chosen.
 _LATE = 0.25
 

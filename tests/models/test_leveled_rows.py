@@ -5,7 +5,7 @@ import pytest
 import scipy.optimize
 import scipy.special
 
-from tfadrec.models.levels import (
+from tfadrec.models.leveled_rows import (
     PENALTIES,
     LeveledRows,
     choose_penalties,
