@@ -36,7 +36,10 @@ def main() -> None:
         seconds = time.process_time() - begun
         mix = ranker.fold_in.mix.numpy()
         print(f"seed {seed}, mix {np.round(mix, 3)}, {seconds:.0f} s")
-        for name, given in (("mixed", mix), ("ranker", np.eye(len(mix))[0])):
+        for name, given in (
+            ("mixed", mix),
+            ("ranker", np.eye(2, len(mix)).sum(0)),
+        ):
             ranker.fold_in.mix.assign(given)
             found = evaluation.evaluate(ranker, valid, train=train).to_dict()
             metrics = found["metrics"]["clicked"]

@@ -110,7 +110,7 @@ def _ranker(seed: int, train, valid, rows):
     found = {"as fitted": predict()}
     if ranker.fold_in is not None:
         mix = ranker.fold_in.mix
-        mix.assign(np.eye(mix.shape[0])[0])
+        mix.assign(np.eye(2, mix.shape[0]).sum(0))
         found["without opinions"] = predict()
     return found
 

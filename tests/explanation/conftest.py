@@ -35,5 +35,5 @@ def deep(rows):
     found = (ranker.ad_tower.factors, ranker.fold_in.values)
     for variable in (*ranker.trainable_variables, *found):
         variable.assign(random.normal(0, 0.3, variable.shape))
-    ranker.fold_in.mix.assign([0.8, 1.2, 0.9, 0.7, 1.1, 0.5, 0.1])
+    ranker.fold_in.mix.assign([0.8, 0.9, 1.2, 0.9, 0.7, 1.1, 0.5, 0.1])
     return ranker

@@ -58,9 +58,11 @@ def test_without_a_history_there_is_the_level_of_the_ad():
 
 def test_nothing_is_mixed_in_until_it_is_found():
     layer = layer_of(1)
-    logits = tf.constant([[1.0, 2.0]])
+    learned, linear = tf.constant([[1.0, 2.0]]), tf.constant([[3.0, -1.0]])
     opinions = tf.constant([[[5.0, 1.0, 0.0, 0.0, 2.0], [7.0, 0, 0, 0, 0]]])
-    np.testing.assert_array_equal(layer.mixed(logits, opinions), logits)
-    layer.mix.assign([0.5, 2.0, 1.0, 0.0, 0.0, 3.0, 1.0])
-    np.testing.assert_allclose(layer.mixed(logits, opinions), [[18.5, 16.0]])
+    mixed = layer.mixed(learned, linear, opinions)
+    np.testing.assert_array_equal(mixed, learned + linear)
+    layer.mix.assign([0.5, 2.0, 2.0, 1.0, 0.0, 0.0, 3.0, 1.0])
+    mixed = layer.mixed(learned, linear, opinions)
+    np.testing.assert_allclose(mixed, [[24.5, 14.0]])
     assert not layer.trainable_weights

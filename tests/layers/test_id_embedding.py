@@ -22,10 +22,35 @@ def test_rows():
     np.testing.assert_array_equal(out["bias"], table[[[4, 0], [1, 4]], 2])
 
 
-def test_every_id_begins_as_the_average():
-    out = IdEmbedding(5, 2)(tf.range(5))
-    np.testing.assert_array_equal(out["vector"], np.zeros([5, 2]))
-    np.testing.assert_array_equal(out["bias"], np.zeros(5))
+def test_every_id_begins_near_the_average():
+    """Apart from others, but by less than a learned one is."""
+    out = IdEmbedding(5000, 2)(tf.range(5000))
+    vectors = out["vector"].numpy()
+    np.testing.assert_array_equal(vectors[0], [0.0, 0.0])
+    np.testing.assert_allclose(vectors[1:].std(axis=0), 0.01, rtol=0.1)
+    np.testing.assert_allclose(vectors.mean(axis=0), 0.0, atol=0.001)
+    np.testing.assert_array_equal(out["bias"], np.zeros(5000))
+
+
+def test_users_and_ads_that_are_known_by_ids_alone_are_learned():
+    """Their product has a slope from the first step on."""
+    users, ads = IdEmbedding(9, 4), IdEmbedding(9, 4)
+    with tf.GradientTape() as tape:
+        rows = tf.range(1, 9)
+        product = users(rows)["vector"] * ads(rows)["vector"]
+        total = tf.reduce_sum(product)
+    slope = tf.convert_to_tensor(tape.gradient(total, users.table))
+    assert np.abs(slope[1:, :-1]).min() > 0
+
+
+def test_biases_are_set_before_training():
+    layer = IdEmbedding(4, 2)
+    layer.build(None)
+    before = layer(tf.range(4))["vector"].numpy()
+    layer.start_biases(np.array([0.0, 1.0, -2.0, 3.0]))
+    out = layer(tf.range(4))
+    np.testing.assert_array_equal(out["bias"], [0, 1, -2, 3])
+    np.testing.assert_array_equal(out["vector"], before)
 
 
 def test_l2_of_what_training_reads():

@@ -106,6 +106,42 @@ def test_the_loss_of_each_row(case):
     np.testing.assert_array_equal(found.numpy()[~mask], 0)
 
 
+# Of the mean 1 over each slate of `sample`.
+WEIGHTS = np.array(
+    [
+        [0, 3, 1, 1, 0],
+        [2, 0, 1, 1, 9],
+        [1, 2, 0, 9, 9],
+        [1, 2, 0, 1, 1],
+        [1, 9, 9, 9, 9],
+        [9, 9, 9, 9, 9],
+    ],
+    np.float32,
+)
+
+
+@every
+def test_a_row_counts_as_many_rows_as_its_weight(case):
+    """As if it stood there so often."""
+    labels, outputs, mask = sample(case)
+    weights = WEIGHTS if case.loss.counts_rows else np.ones([B, C], np.float32)
+    found = case.loss.per_row(labels, outputs, mask, weights).numpy()
+    for row in range(B):
+        times = np.where(mask[row], weights[row], 0).astype(int)
+        copies = np.repeat(np.arange(C), times)
+        if not len(copies):
+            continue
+        slate = (x[row][copies].astype(np.float64) for x in (labels, outputs))
+        expected = case.costs(*slate, np.ones(len(copies), bool))
+        np.testing.assert_allclose(
+            found[row][copies], expected, rtol=2e-5, atol=1e-6
+        )
+    again = case.loss.per_row(labels, outputs, mask, 7 * weights)
+    np.testing.assert_allclose(again, found, rtol=2e-5, atol=1e-6)
+    assert np.isfinite(found).all()
+    np.testing.assert_array_equal(found[~mask], 0)
+
+
 @every
 def test_the_gradient_is_that_of_finite_differences(case):
     labels, outputs, mask = sample(case, seed=1, spread=1.0)

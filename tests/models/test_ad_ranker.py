@@ -337,7 +337,9 @@ class SameKind(keras.layers.Layer):
 
 def test_the_kind_of_an_ad_reaches_the_encoder(small):
     ranker = small.ranker(encoder=SameKind(name="same"), category="brand")
-    for variable in ranker.user_tower.features.trainable_weights:
+    tower = ranker.user_tower
+    ids = [v for v in tower.weights if "id/embedding_and_bias" in v.name]
+    for variable in [*tower.features.trainable_weights, *ids]:
         variable.assign(tf.zeros_like(variable))  # added to what it says
     inputs, _ = small.rows(slate=3)
     seen = {}

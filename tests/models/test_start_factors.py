@@ -126,32 +126,35 @@ def test_a_ranker_starts_with_levels_factors_and_worth():
 
 
 @pytest.mark.parametrize(
-    ("weights", "is_better", "is_mixed"),
+    ("own", "weights", "is_better", "is_mixed"),
     [
-        ((0.8, 0.0), True, True),
-        ((0.8, 0.4), True, True),
-        ((0.8, -0.4), True, True),  # the second is left out
-        ((0.0, 0.0), True, False),
-        ((-0.8, 0.0), True, False),
-        ((0.8, 0.0), False, False),
+        ((0.5, 0.5), (0.8, 0.0), True, True),
+        ((0.5, 0.5), (0.8, 0.4), True, True),
+        ((0.5, 0.5), (0.8, -0.4), True, True),  # the second is left out
+        ((0.5, 0.5), (0.0, 0.0), True, False),
+        ((0.5, 0.5), (-0.8, 0.0), True, False),
+        ((0.5, 0.5), (0.8, 0.0), False, False),
+        ((0.2, 0.9), (0.0, 0.0), True, True),
+        ((0.2, 0.9), (0.8, 0.0), True, True),
+        ((-0.3, 0.9), (0.0, 0.0), True, True),  # a network that misleads
     ],
 )
-def test_opinions_are_mixed_in_as_far_as_they_tell(
-    weights, is_better, is_mixed
-):
+def test_all_is_mixed_as_far_as_it_tells(own, weights, is_better, is_mixed):
     random = np.random.default_rng(3)
-    own = random.normal(size=20_000)
-    told = np.zeros([len(own), 5])
-    told[:, [0, 3]] = random.normal(size=[len(own), 2])
-    logits = 0.5 * own + told[:, [0, 3]] @ weights - 0.7
-    labels = random.random(len(own)) < 1 / (1 + np.exp(-logits))
+    parts = random.normal(size=[20_000, 2])
+    told = np.zeros([len(parts), 5])
+    told[:, [0, 3]] = random.normal(size=[len(parts), 2])
+    logits = parts @ own + told[:, [0, 3]] @ weights - 0.7
+    labels = random.random(len(parts)) < 1 / (1 + np.exp(-logits))
     inputs = {
-        "history_ads": tf.zeros([len(own), 1], tf.int32),
-        "candidate_ads": tf.range(len(own)),
+        "history_ads": tf.zeros([len(parts), 1], tf.int32),
+        "candidate_ads": tf.range(len(parts)),
         "told": tf.constant(told, tf.float32),
     }
     mixing = ranker(
-        predict=lambda batches: {"clicked": own},
+        predict=lambda batches: {
+            "clicked": parts @ mixing.fold_in.mix.numpy()[:2]
+        },
         ad_tower=types.SimpleNamespace(
             encode=lambda wanted: dict.fromkeys(wanted)
         ),
@@ -166,11 +169,12 @@ def test_opinions_are_mixed_in_as_far_as_they_tell(
     )
     mix = mixing.fold_in.mix.numpy()
     if not is_mixed:
-        assert mix.tolist() == [1.0, 0, 0, 0, 0, 0, 0]
+        assert mix.tolist() == [1.0, 1.0, 0, 0, 0, 0, 0, 0]
         return
+    learned, linear = np.maximum(own, 0)
     first, second = np.maximum(weights, 0)
     np.testing.assert_allclose(
-        mix, [0.5, first, 0, 0, second, 0, -0.7], atol=0.06
+        mix, [learned, linear, first, 0, 0, second, 0, -0.7], atol=0.06
     )
-    if weights[1] < 0:
-        assert mix[4] == 0
+    left_out = np.array([*own, weights[0], 0, 0, weights[1]]) < 0
+    assert not mix[:6][left_out].any()

@@ -394,6 +394,23 @@ def test_requests_whose_ads_do_not_differ(parts, tmp_path, caplog):
     assert "that part learns nothing" in line
 
 
+@pytest.mark.parametrize("name", ["lambda", "ranknet"])
+def test_a_loss_that_counts_no_weights_says_so(parts, caplog, name):
+    train = parts[0]
+    told = dataclasses.replace(
+        train.impressions,
+        weights=np.arange(1, len(train) + 1, dtype=np.float32),
+    )
+    counted = dataclasses.replace(train, impressions=told)
+    model = with_losses(parts, {"clicked": name}, ["clicked"])
+    check_compared(model, train)
+    assert not caplog.records
+    check_compared(model, counted)
+    lines = [record.getMessage() for record in caplog.records]
+    assert [line[:6] for line in lines] == ["lambda"] * (name == "lambda")
+    assert all("take softmax, ranknet or jrc" in line for line in lines)
+
+
 def test_amounts_below_what_a_loss_is_for_are_told(parts, caplog):
     """Refunds, that is."""
     train = parts[0]

@@ -36,7 +36,7 @@ def test_a_refit_has_its_own_factors_and_the_mix_of_the_first():
 def test_a_bundle_folds_in_too(tmp_path):
     ranker = run().ranker
     before = ranker.fold_in.mix.numpy()
-    ranker.fold_in.mix.assign([0.5, 3.0, 1.0, 2.0, 3.0, 1.0, 0.1])
+    ranker.fold_in.mix.assign([0.5, 0.7, 3.0, 1.0, 2.0, 3.0, 1.0, 0.1])
     ranker.fold_in.values.assign([0.0, 1.5, -0.5])
     serving.export_bundle(ranker, run().test, tmp_path / "bundle")  # checks it
     ranker.fold_in.mix.assign(before)

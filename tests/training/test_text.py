@@ -14,6 +14,7 @@ from tests.training.test_run import KilledError, assert_equal_runs, kill_at_call
 from tfadrec import data, serving, training
 from tfadrec.cli import main
 from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.data.sources import prepare_table
 from tfadrec.serving import parity
 from tfadrec.training.measure_epochs import MeasureEpochs
 
@@ -134,6 +135,25 @@ def test_a_frozen_model_is_a_column_of_vectors(made):
     catalogue = training.with_text(dataset, text).catalogue
     assert catalogue.tokens is None
     assert catalogue.columns["text"].shape == (20, 16)
+
+
+def test_where_no_ad_has_copy_none_is_read(made, tmp_path, untraced, caplog):
+    (tmp_path / "ads.csv").write_text("id,brand\na,x\nb,y")
+    lines = [f"u{i % 7},{'ab'[i % 2]},{i},{i % 3 % 2}" for i in range(80)]
+    (tmp_path / "log.csv").write_text("\n".join(["user,ad,time,click", *lines]))
+    (tmp_path / "t.yaml").write_text(
+        "ads: {file: ads.csv, ad_id: id, features: {brand: category}}\n"
+        "impressions: {file: log.csv, user_id: user, ad_id: ad, "
+        "timestamp: time, clicked: click}"
+    )
+    prepare_table(tmp_path / "t.yaml", tmp_path / "data")
+    text = {"model": str(made / "bert"), "max_tokens": 16}
+    config = small.config(text=text, fit={"epochs": 1})
+    training.train(tmp_path / "data", config, tmp_path / "run", progress=False)
+    assert "no copy is read" in caplog.text
+    run = training.load_run(tmp_path / "run")
+    assert run.config.text is None
+    assert run.ranker.text_matching is None
 
 
 @pytest.mark.parametrize(

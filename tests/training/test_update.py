@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from tests.data import tiny_encoder
 from tests.training import small
 from tfadrec import data, training
 from tfadrec.cli.main import main
@@ -50,10 +51,14 @@ def write_day(folder, day):
 
 @pytest.fixture(scope="module")
 def days(tmp_path_factory):
-    """Folders of three days' datasets, and of a run on the first."""
+    """Folders of three days' datasets, and of a run on the first.
+
+    The run reads the ad copy by a language model that stays as it is.
+    """
     folder = tmp_path_factory.mktemp("days")
     datasets = [write_day(folder / f"day{day}", day) for day in range(3)]
-    config = small.config(**CONFIG)
+    model = str(tiny_encoder.write_model(folder / "model"))
+    config = small.config(text={"model": model, "max_tokens": 8}, **CONFIG)
     with small.untraced():
         training.train(datasets[0], config, folder / "run", progress=False)
     return folder / "run", datasets

@@ -37,10 +37,11 @@ class FoldIn(CheckedLayer):
 
     An opinion is given in its parts, the ad's level, both levels of the user,
     and what factors and texts say, since each deserves a trust of its own.
-    `mixed` brings them to a logit z as own z + weights . parts + level. These
-    start at 1, 0 and 0, and are found after training, on validation rows.
-    Nothing here is trained by gradients: the factors have seen the training
-    rows, and a ranker that was trained beside them would lean on that.
+    `mixed` brings them to a network's logit z and that of a linear path, q, as
+    a z + b q + weights . parts + level. These start at 1, 1, 0 and 0, and are
+    found after training, on validation rows. Nothing here is trained by
+    gradients: the factors have seen the training rows, and a ranker that was
+    trained beside them would lean on that.
 
     Mask: masked events have no part; without any, all but the ad's level is 0.
     Precision: float32.
@@ -117,7 +118,7 @@ class FoldIn(CheckedLayer):
 
         self.values = weight("values", [0.0] * self.num_event_types)
         self.penalties = weight("penalties", [1.0] * (2 + self.num_factors))
-        self.mix = weight("mix", [1.0] + [0.0] * (len(PARTS) + 1))
+        self.mix = weight("mix", [1.0, 1.0] + [0.0] * (len(PARTS) + 1))
         super().build(input_shape)
 
     def call(self, inputs):
@@ -147,10 +148,20 @@ class FoldIn(CheckedLayer):
         told = [tf.reduce_sum(part, axis=-1) for part in told]
         return tf.stack([ad, *levels, *told], axis=-1)
 
-    def mixed(self, logits, opinions):
-        """Logits [B, C] with opinions [B, C, 5] in them."""
-        told = tf.linalg.matvec(opinions, self.mix[1:-1])
-        return self.mix[0] * logits + told + self.mix[-1]
+    def mixed(self, learned, linear, opinions):
+        """Logits of a network and a linear path, with opinions in them.
+
+        Args:
+          learned: float32 [B, C], the network's.
+          linear: float32 [B, C].
+          opinions: float32 [B, C, 5], as from `call`.
+
+        Returns:
+          float32 [B, C].
+        """
+        told = tf.linalg.matvec(opinions, self.mix[2:-1])
+        own = self.mix[0] * learned + self.mix[1] * linear
+        return own + told + self.mix[-1]
 
     def get_config(self):
         return {

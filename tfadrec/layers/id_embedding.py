@@ -1,19 +1,27 @@
 """What is known of a user or an ad by its id alone."""
 
-from tfadrec.core.door import register, tf
+import numpy as np
+
+from tfadrec.core.door import keras, register, tf
 from tfadrec.layers.building import built
 from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.dropout import Dropout
 from tfadrec.ops import lookup
 
 
+#: Deviation of the numbers of an embedding, before training.
+_NEAR = 0.01
+
+
 @register
 class IdEmbedding(CheckedLayer):
     """An embedding and a bias per id: rows [...] to [..., D] and [...].
 
-    Both start at zero, so an id without training rows is the average id, and
-    both are dropped together for a share of the rows in training, so that a
-    model does not lean on ids where it has other columns.
+    Biases start at zero and embeddings near it, so an id without training rows
+    is the average id. At zero itself nothing would part one id from another
+    where users and ads are known by their ids alone: a product of two zeros has
+    no slope. Both are dropped together for a share of the rows in training, so
+    that a model does not lean on ids where it has other columns.
 
     Mask: none. Precision: float32 throughout.
 
@@ -67,7 +75,7 @@ class IdEmbedding(CheckedLayer):
         self.table = self.add_weight(
             "embedding_and_bias",
             shape=[self.num_rows, self.width + 1],
-            initializer="zeros",
+            initializer=_NearZero(),
             experimental_autocast=False,
             # Replicas that set rows, set the same ones.
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
@@ -90,6 +98,16 @@ class IdEmbedding(CheckedLayer):
         known = self._dropout(known, training=training)
         return {"vector": known[..., :-1], "bias": known[..., -1]}
 
+    def start_biases(self, biases: np.ndarray) -> None:
+        """Sets the biases of a built layer that has not been trained.
+
+        Args:
+          biases: float [num_rows].
+        """
+        vectors = tf.convert_to_tensor(self.table)[:, :-1]
+        biases = tf.cast(biases, vectors.dtype)[:, None]
+        self.table.assign(tf.concat([vectors, biases], axis=1))
+
     def get_config(self):
         return {
             **super().get_config(),
@@ -98,3 +116,19 @@ class IdEmbedding(CheckedLayer):
             "dropout": self.dropout,
             "l2": self.l2,
         }
+
+
+class _NearZero(keras.initializers.Initializer):
+    """Small embeddings, biases of zero, and zeros for the unknown id.
+
+    A part of a table, as parameter servers hold it, begins at its offset.
+    """
+
+    def __call__(self, shape, dtype=None, **kwargs):
+        rows, width = kwargs.get("partition_shape", shape)
+        offset = kwargs.get("partition_offset", (0,))[0]
+        unknown = int(not offset)
+        embeddings = tf.random.normal(
+            [rows - unknown, width - 1], stddev=_NEAR, dtype=dtype
+        )
+        return tf.pad(embeddings, [[unknown, 0], [0, 1]])

@@ -33,6 +33,6 @@ class BinaryCrossEntropy(TaskLoss):
     def __init__(self, name: str = "binary", **kwargs) -> None:
         super().__init__(name=name, **kwargs)
 
-    def costs(self, labels, outputs, mask):
+    def costs(self, labels, outputs, mask, weights):
         """The loss of each row; see the base class."""
         return ranking_losses.binary_cross_entropy(labels, outputs)

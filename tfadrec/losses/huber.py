@@ -61,7 +61,7 @@ class Huber(TaskLoss):
             )
         self.delta = delta
 
-    def costs(self, labels, outputs, mask):
+    def costs(self, labels, outputs, mask, weights):
         """The loss of each row; see the base class."""
         return ranking_losses.huber(labels, outputs, self.delta)
 

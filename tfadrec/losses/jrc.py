@@ -64,10 +64,10 @@ class JRC(TaskLoss):
             )
         self.alpha = alpha
 
-    def costs(self, labels, outputs, mask):
+    def costs(self, labels, outputs, mask, weights):
         """The loss of each row; see the base class."""
         return ranking_losses.joint_ranking_and_calibration(
-            labels, outputs, mask, self.alpha
+            labels, outputs, mask, self.alpha, weights
         )
 
     def expected(self, outputs):

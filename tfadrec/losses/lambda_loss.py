@@ -57,6 +57,8 @@ class LambdaLoss(TaskLoss):
     by_request = True
     is_calibrated = False
 
+    counts_rows = False
+
     def __init__(
         self, k: int | None = None, name: str = "lambda", **kwargs
     ) -> None:
@@ -70,7 +72,7 @@ class LambdaLoss(TaskLoss):
             )
         self.k = k
 
-    def costs(self, labels, outputs, mask):
+    def costs(self, labels, outputs, mask, weights):
         """The loss of each row; see the base class."""
         return ranking_losses.ndcg_weighted_logistic(
             labels, outputs, mask, self.k

@@ -12,8 +12,9 @@ class RankNet(TaskLoss):
     A slate with the labels y and the scores s costs
 
         L = mean over the pairs (i, j) with y_i > y_j of
-            log(1 + exp(s_j - s_i)).
+            log(1 + exp(s_j - s_i)),
 
+    in which a pair counts by the product of its rows' weights.
     Every real row of the slate is given L; a slate whose labels are all equal
     costs 0. Only differences count, so `expected`, sigmoid(s), is a probability
     only where a loss such as `BinaryCrossEntropy` is added (`SumOfLosses`).
@@ -46,6 +47,8 @@ class RankNet(TaskLoss):
     def __init__(self, name: str = "ranknet", **kwargs) -> None:
         super().__init__(name=name, **kwargs)
 
-    def costs(self, labels, outputs, mask):
+    def costs(self, labels, outputs, mask, weights):
         """The loss of each row; see the base class."""
-        return ranking_losses.pairwise_logistic(labels, outputs, mask)[:, None]
+        return ranking_losses.pairwise_logistic(labels, outputs, mask, weights)[
+            :, None
+        ]

@@ -9,15 +9,17 @@ from tfadrec.ops import ranking_losses
 class SoftmaxCrossEntropy(TaskLoss):
     """Softmax cross-entropy over each slate, [B, C] to [B, C].
 
-    A slate with the labels y and the logits z costs
+    A slate with the labels y, the logits z and the weights w costs
 
-        L = -sum_i (y_i / sum_j y_j) log(exp(z_i) / sum_j exp(z_j)),
+        L = -sum_i (w_i y_i / sum_j w_j y_j)
+             log(exp(z_i) / sum_j w_j exp(z_j)),
 
-    the top-one form of ListNet with the labels' shares in place of their
-    softmax. Every real row of the slate is given L; a slate without a positive
-    label costs 0. A number added to all logits of a slate changes nothing, so
-    `expected`, sigmoid(z), is a probability only where a loss such as
-    `BinaryCrossEntropy` is added (`SumOfLosses`). `score` is z.
+    where w is divided by its mean over the slate. It is the top-one form of
+    ListNet with the labels' shares in place of their softmax. Every real row of
+    the slate is given L; a slate without a positive label costs 0. A number
+    added to all logits of a slate changes nothing, so `expected`, sigmoid(z),
+    is a probability only where a loss such as `BinaryCrossEntropy` is added
+    (`SumOfLosses`). `score` is z.
 
     Args:
       name: string, the name in logs.
@@ -46,8 +48,8 @@ class SoftmaxCrossEntropy(TaskLoss):
     def __init__(self, name: str = "softmax", **kwargs) -> None:
         super().__init__(name=name, **kwargs)
 
-    def costs(self, labels, outputs, mask):
+    def costs(self, labels, outputs, mask, weights):
         """The loss of each row; see the base class."""
-        return ranking_losses.softmax_cross_entropy(labels, outputs, mask)[
-            :, None
-        ]
+        return ranking_losses.softmax_cross_entropy(
+            labels, outputs, mask, weights
+        )[:, None]

@@ -31,6 +31,6 @@ class SquaredError(TaskLoss):
     def __init__(self, name: str = "squared", **kwargs) -> None:
         super().__init__(name=name, **kwargs)
 
-    def costs(self, labels, outputs, mask):
+    def costs(self, labels, outputs, mask, weights):
         """The loss of each row; see the base class."""
         return tf.math.squared_difference(labels, outputs)

@@ -78,14 +78,15 @@ class SumOfLosses(TaskLoss):
         self.by_request = any(loss.by_request for loss in members)
         self.is_binary = self._leading.is_binary
         self.is_calibrated = self._leading.is_calibrated
+        self.counts_rows = all(loss.counts_rows for loss in members)
         self.is_bounded = self._leading.is_bounded
         self.least = max(loss.least for loss in members)
 
-    def per_row(self, labels, outputs, mask=None):
+    def per_row(self, labels, outputs, mask=None, weights=None):
         """The loss of each row; see the base class."""
         return tf.add_n(
             [
-                weight * loss.per_row(labels, outputs, mask)
+                weight * loss.per_row(labels, outputs, mask, weights)
                 for loss, weight in self.losses
             ]
         )

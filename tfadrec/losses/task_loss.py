@@ -15,6 +15,11 @@ class TaskLoss(keras.losses.Loss):
     A subclass gives `costs`. One whose outputs are not logits of a label of 0
     and 1 gives `expected` and `score` as well.
 
+    A row of the weight w counts as w rows among those that it is compared with
+    in its slate, such as an ad of an aggregated log, which was shown w times.
+    Only the ratios of a slate's weights count there. That the loss of a row is
+    multiplied by its weight is left to whoever takes the mean.
+
     What stands in padding, NaN too, has no part in the loss and no gradient.
 
     Precision: float32, whatever comes in.
@@ -28,6 +33,7 @@ class TaskLoss(keras.losses.Loss):
       is_calibrated: whether the loss fixes the level of the outputs. Where it
         only orders the rows of a slate, `expected` means nothing until a
         calibrated loss is added.
+      counts_rows: whether weights count where the rows of a slate are compared.
       is_bounded: whether labels tell what outputs are kept between, by
         `bounds`.
       least: what labels below it count as.
@@ -38,6 +44,7 @@ class TaskLoss(keras.losses.Loss):
     by_request = False
     is_binary = True
     is_calibrated = True
+    counts_rows = True
     is_bounded = False
     least = -math.inf
 
@@ -45,7 +52,7 @@ class TaskLoss(keras.losses.Loss):
         """The loss of each row, where every row is real; see `per_row`."""
         return self.per_row(y_true, y_pred)
 
-    def per_row(self, labels, outputs, mask=None):
+    def per_row(self, labels, outputs, mask=None, weights=None):
         """The loss of each row.
 
         A loss of whole slates gives every real row the loss of its slate, so
@@ -56,6 +63,8 @@ class TaskLoss(keras.losses.Loss):
           outputs: as the labels, with an axis [num_outputs] after them where
             there are several.
           mask: bool, as the labels, True = real; None = all real.
+          weights: of rows, >= 0, as the labels; None = 1 for all. The losses
+            are not multiplied by them.
 
         Returns:
           float32, as the labels, 0 in padding.
@@ -70,18 +79,24 @@ class TaskLoss(keras.losses.Loss):
             mask = tf.ones_like(labels, tf.bool)
         mask = tf.convert_to_tensor(mask, tf.bool)
         real = mask if self.num_outputs == 1 else mask[..., tf.newaxis]
+        if weights is not None:
+            weights = tf.where(mask, tf.cast(weights, tf.float32), 0.0)
         costs = self.costs(
-            tf.where(mask, labels, 0.0), tf.where(real, outputs, 0.0), mask
+            tf.where(mask, labels, 0.0),
+            tf.where(real, outputs, 0.0),
+            mask,
+            weights,
         )
         return tf.where(mask, costs, 0.0)
 
-    def costs(self, labels, outputs, mask):
+    def costs(self, labels, outputs, mask, weights):
         """The loss of each row, given float32 with zeros in padding.
 
         Args:
           labels: as for `per_row`.
           outputs: as for `per_row`.
           mask: as for `per_row`, never None.
+          weights: as for `per_row`.
 
         Returns:
           float32 that can be broadcast to the labels, finite in padding.

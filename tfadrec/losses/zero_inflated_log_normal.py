@@ -60,7 +60,7 @@ class ZeroInflatedLogNormal(TaskLoss):
     def __init__(self, name: str = "ziln", **kwargs) -> None:
         super().__init__(name=name, **kwargs)
 
-    def costs(self, labels, outputs, mask):
+    def costs(self, labels, outputs, mask, weights):
         """The loss of each row; see the base class."""
         return ranking_losses.zero_inflated_log_normal(labels, outputs)
 

@@ -87,9 +87,9 @@ class AdRanker(RankingModel):
        common in the language model's own space, and what a candidate's text is
        worth to anybody, join the features, and their logits that linear path.
        The heads start at zero then: an untrained ranker ranks as these do.
-    6. With a fold-in, what the user would think of a candidate by matrix
-       factorisation is mixed into that logit, except in training: the mix is
-       found afterwards, on rows that were not learned.
+    6. With a fold-in, head, linear path, and what the user would think of a
+       candidate by matrix factorisation are mixed in that logit, except in
+       training: the mix is found afterwards, on rows that were not learned.
     7. Rates and counts of candidates join the features as numbers do, and that
        linear path by a `RatePath`.
 
@@ -320,6 +320,11 @@ class AdRanker(RankingModel):
         self.built = True
 
     @property
+    def rates(self) -> RatePath | None:
+        """What adds up rates and counts; None where there are none."""
+        return self._rates
+
+    @property
     def heads(self) -> Mapping[str, CTRHead]:
         """By what they give the logit of; of a built ranker."""
         return dict(self._heads)
@@ -443,12 +448,13 @@ class AdRanker(RankingModel):
             bias += text_logit
         if self._rates is not None:
             bias += self._rates(inputs)
-        raised = self.task_losses[self.biased_task].raised
-        raised_logits = raised(logits[self.biased_task], bias)
-        if self.fold_in is not None and not training:
+        learned = logits[self.biased_task]
+        if self.fold_in is None or training:
+            raised = self.task_losses[self.biased_task].raised(learned, bias)
+        else:
             opinions = self.opinions(inputs, history, ads)
-            raised_logits = self.fold_in.mixed(raised_logits, opinions)
-        logits[self.biased_task] = raised_logits
+            raised = self.fold_in.mixed(learned, bias, opinions)
+        logits[self.biased_task] = raised
         if self._is_composed:
             logits["converted"] = probability.logit_of_product(
                 logits["clicked"], logits[CONVERTED_IF_CLICKED]

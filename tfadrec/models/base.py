@@ -310,7 +310,7 @@ def _per_row(loss, given):
     def weighted(y_true, y_pred, sample_weight=None):
         labels, mask = y_true
         if given is None:
-            losses = loss.per_row(labels, y_pred, mask)
+            losses = loss.per_row(labels, y_pred, mask, sample_weight)
         else:
             function = getattr(given, "call", given)
             # Keras takes the last axis for that of the classes.

@@ -104,14 +104,14 @@ def mix_opinions(
     weights: np.ndarray | None,
     better: Callable[[np.ndarray, np.ndarray], bool],
 ) -> bool:
-    """Finds how much opinions count beside a trained ranker's own logit.
+    """Finds how much head, linear path and opinions of a trained ranker count.
 
-    That is a logistic regression on rows that were not learned: own z + weights
-    . parts + level. No part counts against a candidate: one whose weight would
-    be negative is left out. What remains is kept where it raises the likelihood
-    by more than half the logarithm of the number of rows for each part
-    (Schwarz, 1978) above what own and level do alone, and the rows are ranked
-    better.
+    That is a logistic regression on rows that were not learned: a head + b path
+    + weights . parts + level. Nothing counts against a candidate: what would
+    have a negative weight is left out. The mix is kept where it raises the
+    likelihood by more than half the logarithm of the number of rows for each
+    part, and for telling head and path apart (Schwarz, 1978), above what their
+    sum and the level do alone, and the rows are ranked better.
 
     Args:
       ranker: trained, with a `fold_in`.
@@ -126,36 +126,42 @@ def mix_opinions(
     layer = ranker.fold_in
     assert layer is not None
     task = ranker.biased_task
-    unmixed = np.zeros(2 + len(PARTS))
-    unmixed[0] = 1.0
-    layer.mix.assign(unmixed)
-    own = ranker.predict(batches())[task].astype(np.float64)
+    unmixed = np.zeros(3 + len(PARTS))
+    logits = []
+    for both in ([1, 0], [1, 1]):  # the head alone, and with the path
+        unmixed[:2] = both
+        layer.mix.assign(unmixed)
+        logits.append(ranker.predict(batches())[task].astype(np.float64))
+    learned, own = logits
     read = tf.function(lambda inputs: _opinions(ranker, inputs))
     told = np.concatenate(
         [read(batch[0]).numpy() for batch in batches()]
     ).astype(np.float64)
     counts = np.ones(len(own)) if weights is None else weights
-    columns = np.column_stack([own, told, np.ones(len(own))])
-    is_told = np.array([True, *(told.std(axis=0) >= _SAME), True])
+    level = np.ones(len(own))
+    columns = np.column_stack([learned, own - learned, told, level])
+    is_told = columns.std(axis=0) >= _SAME
+    is_told[-1] = True
 
-    def fitted(is_read):
-        pulls = np.where(is_read, _FREE, _HELD)
-        found = fit_weights(columns, labels, counts, unmixed, pulls)
-        return np.where(is_read, found, 0.0)
+    def fitted(is_told):
+        start = np.where(is_told, unmixed, 0.0)
+        pulls = np.where(is_told, _FREE, _HELD)
+        found = fit_weights(columns, labels, counts, start, pulls)
+        return np.where(is_told, found, 0.0)
 
-    base = fitted(np.array([True, *[False] * len(PARTS), True]))
     mix = fitted(is_told)
-    while mix[1:-1].min() < 0:
-        is_told[1 + int(np.argmin(mix[1:-1]))] = False
+    while mix[:-1].min() < 0:
+        is_told[int(np.argmin(mix[:-1]))] = False
         mix = fitted(is_told)
+    alone = np.column_stack([own, level])
+    base = fit_weights(alone, labels, counts, np.array([1.0, 0.0]), _FREE)
     gain = _likelihood(columns @ mix, labels, counts) - _likelihood(
-        columns @ base, labels, counts
+        alone @ base, labels, counts
     )
-    parts = int(is_told[1:-1].sum())
+    more = 1 + int(is_told[2:-1].sum())
     is_kept = (
-        parts > 0
-        and mix[0] > 0
-        and gain > parts * np.log(max(counts.sum(), 1)) / 2
+        mix[:2].any()
+        and gain > more * np.log(max(counts.sum(), 1)) / 2
         and better(columns @ mix, own)
     )
     if is_kept:

@@ -95,7 +95,10 @@ def zero_inflated_log_normal_mean(outputs: tf.Tensor) -> tf.Tensor:
 
 
 def softmax_cross_entropy(
-    labels: tf.Tensor, logits: tf.Tensor, mask: tf.Tensor
+    labels: tf.Tensor,
+    logits: tf.Tensor,
+    mask: tf.Tensor,
+    weights: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """-sum_i (y_i / sum_j y_j) log softmax(logits)_i over a slate.
 
@@ -103,18 +106,25 @@ def softmax_cross_entropy(
       labels: [B, C], >= 0.
       logits: [B, C].
       mask: bool [B, C].
+      weights: [B, C], how many rows each counts as, 0 where masked; None = 1.
 
     Returns:
       float32 [B], 0 where no label is positive.
     """
     labels = tf.where(mask, labels, 0.0)
+    if weights is not None:
+        labels *= weights
     total = tf.reduce_sum(labels, -1, keepdims=True)
     shares = tf.math.divide_no_nan(labels, total)
-    return -tf.reduce_sum(shares * _masked_log_softmax(logits, mask), -1)
+    logs = _masked_log_softmax(logits, mask, weights)
+    return -tf.reduce_sum(shares * logs, -1)
 
 
 def pairwise_logistic(
-    labels: tf.Tensor, logits: tf.Tensor, mask: tf.Tensor
+    labels: tf.Tensor,
+    logits: tf.Tensor,
+    mask: tf.Tensor,
+    weights: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """The mean of log(1 + exp(s_j - s_i)) over the pairs with y_i > y_j.
 
@@ -124,11 +134,15 @@ def pairwise_logistic(
       labels: [B, C].
       logits: [B, C], the s.
       mask: bool [B, C].
+      weights: [B, C], how many rows each counts as, 0 where masked; None = 1.
 
     Returns:
       float32 [B], 0 where all labels of a slate are equal.
     """
     pairs = tf.cast(_ordered_pairs(labels, mask), tf.float32)
+    if weights is not None:
+        weights = _by_mean(weights, mask)
+        pairs *= weights[:, :, tf.newaxis] * weights[:, tf.newaxis, :]
     costs = pairs * tf.nn.softplus(-_differences(logits))
     return tf.math.divide_no_nan(
         tf.reduce_sum(costs, [1, 2]), tf.reduce_sum(pairs, [1, 2])
@@ -166,7 +180,11 @@ def ndcg_weighted_logistic(
 
 
 def joint_ranking_and_calibration(
-    labels: tf.Tensor, outputs: tf.Tensor, mask: tf.Tensor, alpha: float
+    labels: tf.Tensor,
+    outputs: tf.Tensor,
+    mask: tf.Tensor,
+    alpha: float,
+    weights: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Cross-entropy over the two logits of a row, and over the slate's rows.
 
@@ -182,14 +200,16 @@ def joint_ranking_and_calibration(
       outputs: [B, C, 2].
       mask: bool [B, C].
       alpha: in [0, 1].
+      weights: [B, C], how many rows each counts as among the slate's rows, 0
+        where masked; None = 1.
 
     Returns:
       float32 [B, C].
     """
     negative, positive = tf.unstack(outputs, num=2, axis=-1)
     own = binary_cross_entropy(labels, positive - negative)
-    among = labels * _masked_log_softmax(positive, mask)
-    among += (1.0 - labels) * _masked_log_softmax(negative, mask)
+    among = labels * _masked_log_softmax(positive, mask, weights)
+    among += (1.0 - labels) * _masked_log_softmax(negative, mask, weights)
     return alpha * own - (1.0 - alpha) * among
 
 
@@ -198,11 +218,28 @@ def _log_normal(outputs):
     return logit, mu, tf.nn.softplus(raw_sigma) + LEAST_SIGMA
 
 
-def _masked_log_softmax(logits, mask):
-    """Over the real entries of the last axis, 0 where masked."""
+def _masked_log_softmax(logits, mask, weights=None):
+    """Over the real entries of the last axis, 0 where masked.
+
+    One of the weight w is w entries, of each of which this is the logarithm,
+    but for what the mean weight of all adds to them.
+    """
+    counted, among = mask, logits
+    if weights is not None:
+        shares = _by_mean(weights, mask)
+        counted = shares > 0
+        among += tf.math.log(tf.where(counted, shares, 1.0))
     # A finite stand-in for -inf: no NaN where a whole slate is masked.
-    logits = tf.where(mask, logits, tf.float32.min / 2)
-    return tf.where(mask, tf.nn.log_softmax(logits, axis=-1), 0.0)
+    among = tf.where(counted, among, tf.float32.min / 2)
+    total = tf.reduce_logsumexp(among, axis=-1, keepdims=True)
+    return tf.where(counted, logits - total, 0.0)
+
+
+def _by_mean(weights, mask):
+    """Weights by their mean over the real rows of a slate, 0 for none."""
+    count = tf.reduce_sum(tf.cast(mask, tf.float32), -1, keepdims=True)
+    total = tf.reduce_sum(weights, -1, keepdims=True)
+    return tf.math.divide_no_nan(weights * count, total)
 
 
 def _differences(values):

@@ -259,6 +259,14 @@ class AdTower(keras.layers.Layer):
         """What each feature of the catalogue is, as `Feature.spec` gives it."""
         return plain(self._features)
 
+    def start_biases(self, biases: np.ndarray) -> None:
+        """Sets the biases of ads, of a tower that has not been trained.
+
+        Args:
+          biases: float [rows].
+        """
+        self._id.start_biases(biases)
+
     def pass_on(self, column: str) -> None:
         """Has one column more given along with the vectors.
 

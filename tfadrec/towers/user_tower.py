@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from tfadrec.core.door import keras, register, tf
 from tfadrec.core.ranges import Count, Rate
 from tfadrec.layers.building import (
@@ -46,8 +48,8 @@ class UserTower(keras.layers.Layer):
     how many events ago, and the fields of the event's own features; the
     behaviour encoder makes user vectors of them. To these are added the fields
     of the user's features, and an embedding of the user's id, which also adds a
-    bias to the score; both start at zero, so a user without training rows is
-    the average user.
+    bias to the score; they start at zero or near it, so a user without training
+    rows is the average user.
 
     Mask: from `history_length`; an empty history is a normal user. Precision:
     the compute dtype; biases float32.
@@ -132,6 +134,14 @@ class UserTower(keras.layers.Layer):
     def reads_rows(self) -> bool:
         """Whether each user has a row of its own."""
         return self.num_users > 0 and self.ids is None
+
+    def start_biases(self, biases: np.ndarray) -> None:
+        """Sets the biases of users, of a tower that has not been trained.
+
+        Args:
+          biases: float [rows].
+        """
+        self._id.start_biases(biases)
 
     def share(self, tables: Mapping[str, Callable[[], Any]]) -> None:
         """Lets features use other features' embeddings; before `build`.

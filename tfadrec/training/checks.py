@@ -7,7 +7,9 @@ import numpy as np
 from tfadrec.core.errors import InputError
 from tfadrec.core.one_class import one_class
 from tfadrec.data.dataset import Dataset
+from tfadrec.data.impressions import Impressions
 from tfadrec.layers import DynamicIdEmbedding
+from tfadrec.losses.task_loss import TaskLoss
 from tfadrec.models import RankingModel
 
 _LOG = logging.getLogger(__name__)
@@ -140,17 +142,15 @@ def check_compared(model: RankingModel, dataset: Dataset) -> None:
     for task, loss in model.task_losses.items():
         if not loss.by_request or not len(rows.requests):
             continue
-        order = np.lexsort((rows.labels[task], rows.requests))
-        labels, requests = rows.labels[task][order], rows.requests[order]
-        ends = np.flatnonzero(np.append(np.diff(requests) != 0, True))
-        starts = np.append(0, ends[:-1] + 1)
-        if (labels[starts] != labels[ends]).any():
+        differing, requests = _differing(rows.labels[task], rows.requests)
+        if differing:
+            _warn_of_counts(loss, rows)
             continue
         found = (
             "a loss that compares the ads of a request needs requests whose "
-            f"ads differ in {task}. Received: {loss.name} with {len(order):,} "
-            f"rows of {len(ends):,} requests, of which none has two values of "
-            "it"
+            f"ads differ in {task}. Received: {loss.name} with "
+            f"{len(rows.requests):,} rows of {requests:,} requests, of which "
+            "none has two values of it"
         )
         mend = (
             "Name the log's requests (`request_id`), or take `losses: "
@@ -159,6 +159,29 @@ def check_compared(model: RankingModel, dataset: Dataset) -> None:
         if not loss.is_calibrated:
             raise InputError(f"{found}. {mend}")
         _LOG.warning("%s: that part learns nothing. %s", found, mend)
+
+
+def _differing(values: np.ndarray, requests: np.ndarray) -> tuple[int, int]:
+    """How many requests have rows of two values, and how many there are."""
+    order = np.lexsort((values, requests))
+    values, requests = values[order], requests[order]
+    ends = np.flatnonzero(np.append(np.diff(requests) != 0, True))
+    starts = np.append(0, ends[:-1] + 1)
+    return int((values[starts] != values[ends]).sum()), len(ends)
+
+
+def _warn_of_counts(loss: TaskLoss, rows: Impressions) -> None:
+    """Where rows stand for many, and the loss compares each but once."""
+    if loss.counts_rows or rows.weights is None:
+        return
+    if differing := _differing(rows.weights, rows.requests)[0]:
+        _LOG.warning(
+            "%s compares each row of a request once, whatever its weight is, "
+            "and the weights differ in %d requests. Where they are counts of "
+            "impressions, take softmax, ranknet or jrc.",
+            loss.name,
+            differing,
+        )
 
 
 def check_told(model: RankingModel, valid: Dataset, monitor: str) -> None:

@@ -37,7 +37,8 @@ def grow_vocabulary(
       known: what it was trained with.
       grown: has at least the ads and users of `known`, and its schema, in which
         vocabularies and event types may go on after their last value. A vector
-        column that was made, such as `text`, has to be in both.
+        column that was made, such as `text`, has to be there where the ranker
+        reads one (`with_text`).
 
     Returns:
       A compiled ranker for `grown`.
@@ -49,7 +50,7 @@ def grow_vocabulary(
       ranker = training.grow_vocabulary(run.ranker, run.dataset, grown)
       training.fit(ranker, *data.split_by_time(grown)[:2], "runs/b")
     """
-    _require_grown(known, grown)
+    _require_grown(ranker, known, grown)
     ads = _places("ads", known.catalogue.ad_ids, grown.catalogue.ad_ids)
     users = _places("users", known.user_ids, grown.user_ids)
     tower = ranker.ad_tower
@@ -91,19 +92,26 @@ def grow_vocabulary(
     return fresh
 
 
-def _require_grown(known: Dataset, grown: Dataset) -> None:
+def _require_grown(
+    ranker: models.AdRanker, known: Dataset, grown: Dataset
+) -> None:
     """Refuses a schema of which a ranker's is not the beginning."""
     one, two = known.schema, grown.schema
-    text, more_text = (
-        [f for f in d.catalogue.features if f not in d.schema.features]
-        for d in (known, grown)
+    of_schema = {feature.tensor for feature in one.features}
+    # Vectors of the copy, say: the ranker knows what it was made with.
+    read, made = (
+        [spec for spec in specs if spec["name"] not in of_schema]
+        for specs in (
+            ranker.ad_tower.features_read,
+            [feature.spec() for feature in grown.catalogue.features],
+        )
     )
     other = [
         name
         for name, is_kept in (
             ("event_types", _goes_on(one.event_types, two.event_types)),
             ("features", _go_on(one.features, two.features)),
-            ("columns of ads", _go_on(text, more_text)),
+            ("columns of ads", read == made),
         )
         if not is_kept
     ]

@@ -29,7 +29,7 @@ from tfadrec.training.opened import open_data, split_parts
 from tfadrec.training.run import load_run
 from tfadrec.training.run_epochs import run_epochs
 from tfadrec.training.saved_state import best_epoch, read_history
-from tfadrec.training.text import check_text, with_text
+from tfadrec.training.text import check_text, text_chosen, with_text
 
 #: What the best epoch is told by, and that of a retriever that imitates.
 MONITOR, OVERLAP = "val_recall@50", "val_overlap@10"
@@ -116,6 +116,8 @@ def train_retriever(
         "fingerprint": fingerprint(dataset),
         "config": config.to_yaml(),
     }
+    config = dataclasses.replace(config, text=text_chosen(config.text, dataset))
+    record["settings"] = config.to_yaml()
     folder = run_folder(out)
     with claimed(folder, record):
         dataset, parts = split_parts(dataset, config)
@@ -176,7 +178,7 @@ def load_retriever(
     run = pathlib.Path(run)
     record = check_run(run, data, allow_import, models=("retriever",))
     require_intact(run, MODEL)
-    config = RunConfig.from_yaml(record["config"])
+    config = RunConfig.from_yaml(record["settings"])
     dataset, parts = split_parts(open_data(record, data), config)
     retriever = load_model(run / MODEL, allow_import)
     if not isinstance(retriever, AdRetriever):

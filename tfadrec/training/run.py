@@ -44,7 +44,7 @@ from tfadrec.training.members import fit_members, with_valid
 from tfadrec.training.opened import open_data, split_parts
 from tfadrec.training.saved_state import best_epoch, read_history
 from tfadrec.training.servers import check_learns
-from tfadrec.training.text import check_text, with_text
+from tfadrec.training.text import check_text, text_chosen, with_text
 from tfadrec.training.tracking import tracked, trackers
 from tfadrec.training.without_steps import PREDICT_BATCH
 from tfadrec.training.workers import joined, place_of
@@ -196,6 +196,7 @@ def _train(
         config,
         fit=chosen_by_size(config.fit, parts[0]),
         fold_in=fold_in_chosen(config, parts[0]),
+        text=text_chosen(config.text, dataset),
     )
     record["settings"] = config.to_yaml()
     with claimed(folder, record):

@@ -21,6 +21,27 @@ _LOG = logging.getLogger(__name__)
 _READS = ("max_tokens", "clean")
 
 
+def text_chosen(
+    text: Mapping[str, Any] | None, dataset: Dataset
+) -> Mapping[str, Any] | None:
+    """The section `text` of a run's settings; None where no ad has any copy.
+
+    Vectors of nothing are all alike, and a ranker that matches them begins as
+    one that has no reason to tell ads apart.
+
+    Args:
+      text: the section as it was given.
+      dataset: whose ads would be read.
+    """
+    if text is None or any(ad_texts(dataset.catalogue)):
+        return text
+    _LOG.warning(
+        "no ad has a title, a description or tags, so no copy is read, as with "
+        "`text: null`."
+    )
+    return None
+
+
 @takes(dataset="dataset")
 def with_text(dataset: Dataset, text: Mapping[str, Any] | None) -> Dataset:
     """The dataset with the ad copy as a column of its catalogue.

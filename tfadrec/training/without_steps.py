@@ -13,12 +13,12 @@ from tfadrec.models.opinions import opinions
 from tfadrec.models.start_appeal import start_appeal
 from tfadrec.models.start_factors import mix_opinions, start_factors
 from tfadrec.models.start_levels import start_levels
-from tfadrec.models.start_text import start_text
+from tfadrec.models.start_linear import start_linear
 
 #: Rows that are predicted at once.
 PREDICT_BATCH = 4096
-#: Rows that tell what the texts are worth before training.
-_SAMPLED = 5 * PREDICT_BATCH
+#: Rows at about which the linear path is fitted.
+_FITTED = 2**20
 #: Rows at about which the texts of one user's ads are compared.
 _COMPARED = 2**17
 #: Rows at about which factors of ads are found.
@@ -42,19 +42,18 @@ def start(model: RankingModel, train: Dataset) -> None:
     start_levels(model, rows.labels, rows.weights)
     if model.fold_in is not None:
         _start_factors(model, train)
-    if model.text_matching is None:  # then no rows are gathered either
-        return
-    users, kept = _some_users(rows, _COMPARED)
-    rows = rows.take(kept)
-    start_appeal(
-        model,
-        rows.ads,
-        users,
-        rows.times,
-        rows.labels[model.biased_task],
-        np.ones(len(kept)) if rows.weights is None else rows.weights,
-    )
-    start_text(model, _sample(train))
+    if model.text_matching is not None:
+        users, kept = _some_users(rows, _COMPARED)
+        rows = rows.take(kept)
+        start_appeal(
+            model,
+            rows.ads,
+            users,
+            rows.times,
+            rows.labels[model.biased_task],
+            np.ones(len(kept)) if rows.weights is None else rows.weights,
+        )
+    start_linear(model, _equal_batches(train))
 
 
 def _some_users(rows: Impressions, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -78,19 +77,20 @@ def _start_factors(model: AdRanker, train: Dataset) -> None:
     start_factors(model, users, rows.ads, rows.times, labels, codes)
 
 
-def _sample(train: Dataset):
-    """Batches of training rows, evenly from all of them."""
-    # Whole batches: a shape is traced once.
-    whole = len(train) // PREDICT_BATCH * PREDICT_BATCH
-    count = min(whole or len(train), _SAMPLED)
-    rows = np.linspace(0, len(train) - 1, count)
-    return train.select(rows.astype(np.int64)).batches(PREDICT_BATCH)
+def _equal_batches(train: Dataset):
+    """Batches of training rows in their order, for the linear path."""
+    _, kept = _some_users(train.impressions, _FITTED)
+    # Of one size, as a shape is traced once: of k batches at most k - 1 rows
+    # are left out, the first ones.
+    size = len(kept) // -(-len(kept) // PREDICT_BATCH) if len(kept) else 1
+    kept = kept[len(kept) % size :]
+    return train.select(kept).batches(size)
 
 
 def mix(
     model: RankingModel, valid: Dataset, monitor: str, progress: bool
 ) -> None:
-    """Mixes opinions into a trained ranker's logit, where they tell more."""
+    """Mixes a trained ranker's logit of its parts, where that tells more."""
     if not isinstance(model, AdRanker) or model.fold_in is None:
         return
     rows = valid.impressions
@@ -115,6 +115,6 @@ def mix(
     )
     if progress:
         told = ", ".join(f"{part:.3f}" for part in model.fold_in.mix.numpy())
-        names = ", ".join(("own", *PARTS, "level"))
+        names = ", ".join(("network", "linear", *PARTS, "level"))
         line = f"{names}: {told}" if is_mixed else "not mixed in"
         print(f"opinions: {line}", file=sys.stderr, flush=True)

@@ -16,6 +16,7 @@ from tfadrec.training import build_ranker, fit, with_text
 from tfadrec.training.members import OF_RUNS
 from tfadrec.training.opened import split_parts
 from tfadrec.training.saved_state import best_epoch
+from tfadrec.training.text import text_chosen
 from tfadrec.tuning.door import keras_tuner
 from tfadrec.tuning.objective import check_objective, with_monitor
 from tfadrec.tuning.search_space import SearchSpace
@@ -126,7 +127,8 @@ class AdRankerHyperModel(keras_tuner.HyperModel):
         dataset, parts = split_parts(self.dataset, config)
         key = json.dumps(config.text, sort_keys=True)
         if key not in self._catalogues:
-            self._catalogues[key] = with_text(dataset, config.text).catalogue
+            text = text_chosen(config.text, dataset)
+            self._catalogues[key] = with_text(dataset, text).catalogue
         catalogue = self._catalogues[key]
         return dataset.with_catalogue(catalogue), [
             part.with_catalogue(catalogue) for part in parts

@@ -25,7 +25,7 @@ from tfadrec.data.open_dataset import open_dataset
 from tfadrec.training.build import build_ranker
 from tfadrec.training.opened import split_parts
 from tfadrec.training.run import train
-from tfadrec.training.text import with_text
+from tfadrec.training.text import text_chosen, with_text
 from tfadrec.tuning.budget import Budget
 from tfadrec.tuning.files import read_json
 from tfadrec.tuning.trial import DISK_FULL
@@ -66,7 +66,7 @@ def _train(folder: pathlib.Path, task: dict[str, Any]) -> dict[str, Any]:
     if task["budget"] is not None:
         budget = Budget(**task["budget"])
         dataset, _ = split_parts(open_dataset(task["data"]), config)
-        dataset = with_text(dataset, config.text)
+        dataset = with_text(dataset, text_chosen(config.text, dataset))
         result |= budget.measure(
             build_ranker(config, dataset, allow_import=allowed), dataset
         )

@@ -69,7 +69,8 @@ class RatePath(CheckedLayer):
             self.start if feature["kind"] == "rate" else 0.0
             for feature in self.features
         ]
-        self._weights = self.add_weight(
+        #: float32 [features], what each counts.
+        self.factors = self.add_weight(
             "weights",
             shape=[len(start)],
             dtype="float32",
@@ -78,16 +79,23 @@ class RatePath(CheckedLayer):
         )
         super().build(input_shape)
 
-    def call(self, columns):
+    def values(self, columns):
+        """The columns side by side, float32 [..., features], 0 for none.
+
+        Args:
+          columns: see `call`.
+        """
         values = tf.stack(
             [tf.cast(columns[f["name"]], tf.float32) for f in self.features],
             axis=-1,
         )
         # A value that nobody gave is that of an unknown key.
-        values = tf.where(tf.math.is_nan(values), 0.0, values)
+        return tf.where(tf.math.is_nan(values), 0.0, values)
+
+    def call(self, columns):
         names = tuple(feature["name"] for feature in self.features)
-        values = watched.entering(self.name, names, values)
-        return tf.tensordot(values, self._weights, 1)
+        values = watched.entering(self.name, names, self.values(columns))
+        return tf.tensordot(values, self.factors, 1)
 
     def get_config(self):
         return {
