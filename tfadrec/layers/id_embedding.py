@@ -8,7 +8,6 @@ from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.dropout import Dropout
 from tfadrec.ops import lookup
 
-
 #: Deviation of the numbers of an embedding, before training.
 _NEAR = 0.01
 
