@@ -64,7 +64,12 @@ def map_pairs(
                 function, events, mask, target, weights, upstream, sizes
             )
 
-        return _forth(work, target, sizes), gradient
+        out = tf.cond(
+            sizes[-1] > 1,
+            lambda: _forth(work, target, sizes),
+            lambda: function(events, mask, target, *weights),
+        )
+        return out, gradient
 
     return mapped(events, target, *weights)
 
