@@ -30,7 +30,8 @@ def map_pairs(
 
     A block has all events of some users, and all of their candidates; where
     one user has more pairs than fit, some of the candidates. On GPUs and under
-    XLA there is one block. The gradient cannot be differentiated again.
+    XLA there is one block. One block needs no loop. The gradient cannot be
+    differentiated again.
 
     Args:
       function: what to apply to events [b, T, D], mask [b, T], target
