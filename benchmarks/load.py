@@ -2,6 +2,7 @@
 
     python benchmarks/load.py                            # 200 clients, 60 s
     python benchmarks/load.py --clients 20 --seconds 20
+    python benchmarks/load.py --clients 16 --requests 1000000 --seconds 1800
 
 One client in twenty (`--hostile`) sends headers byte by byte, half of a body,
 malformed bodies and ones that are too large, does not read its answer, or
@@ -13,6 +14,10 @@ Python would be in their way.
 The server's memory is told at rest, after its first answers and once more when
 all clients have left, and while it is pressed, where bodies are in it, and two
 versions while one takes the place of the other.
+
+With `--requests` all clients are good ones, who ask for one ad and a history of
+five until the server has answered so many, or the time is over, and no version
+changes. Then it is told how many bytes a request leaves behind.
 """
 
 import argparse
@@ -24,6 +29,7 @@ import multiprocessing
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import socket
@@ -35,9 +41,11 @@ import time
 
 import numpy as np
 from machine import describe
-from serving import _export, make_dataset, make_slate
+from serving import LENGTH, export, make_dataset, make_slate
 
 _DISTINCT, _ADS, _SWAPS, _PROCESSES = 50, 100, 3, 4
+#: What a request has of which there are very many.
+_SHORT, _FEW_ADS = 5, 1
 _TOLERANCE = 1e-5
 #: A second apart. After some nothing is left of a version that was replaced.
 _REST_READINGS = 20
@@ -49,12 +57,16 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--hostile", type=float, default=0.05)
+    parser.add_argument("--requests", type=int)
     options = parser.parse_args()
     hostile = max(1, round(options.hostile * options.clients))
+    length, ads = LENGTH, _ADS
+    if options.requests:
+        hostile, length, ads = 0, _SHORT, _FEW_ADS
     print(describe())
     with tempfile.TemporaryDirectory() as scratch:
-        bundle = pathlib.Path(_export(pathlib.Path(scratch, "ours")))
-        requests, expected = _good_requests(bundle)
+        bundle = pathlib.Path(export(pathlib.Path(scratch, "ours"), length))
+        requests, expected = _good_requests(bundle, length, ads)
         with _served(bundle.parent) as (pid, place, path):
             found = _press(
                 bundle, place, path, pid, requests, expected, options, hostile
@@ -62,11 +74,11 @@ def main() -> None:
     _tell(found, options, hostile)
 
 
-def _good_requests(bundle: pathlib.Path):
+def _good_requests(bundle: pathlib.Path, length: int, ads: int):
     from tfadrec import serving
 
-    dataset = make_dataset()
-    requests = [make_slate(dataset, user, _ADS) for user in range(_DISTINCT)]
+    dataset = make_dataset(length)
+    requests = [make_slate(dataset, user, ads) for user in range(_DISTINCT)]
     ask = serving.open_bundle(bundle)["score_slate"]
     expected = [ask(**request)["pctr"].tolist() for request in requests]
     bodies = [
@@ -117,14 +129,16 @@ def _press(bundle, place, path, pid, requests, expected, options, hostile):
     # A fresh start: TensorFlow's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
     answers, ready = context.Queue(), context.Barrier(_PROCESSES + 1)
+    over = context.Event()
     processes = [
         context.Process(
             target=_clients,
             args=(
                 *(share, hostile * (n == 0), n),
-                *(place, path, requests, expected, options.seconds),
-                *(ready, answers),
+                *(place, path, requests, expected),
+                *(ready, over, answers),
             ),
+            daemon=True,
         )
         for n, share in enumerate(shares)
     ]
@@ -136,16 +150,23 @@ def _press(bundle, place, path, pid, requests, expected, options, hostile):
     for process in processes:
         process.start()
     ready.wait(300)
-    end = time.time() + options.seconds
+    begun = time.time()
+    end = begun + options.seconds
     memory = []
-    apart = options.seconds / (_SWAPS + 1)
+    count, apart = 0, options.seconds / (_SWAPS + 1)
     swaps = [end - apart * (n + 1) for n in range(_SWAPS)]
-    while time.time() < end:
-        memory.append(_rss(pid))
+    if options.requests:
+        swaps = []
+    while time.time() < end and count < (options.requests or np.inf):
+        if options.requests:
+            count = _answered(place)
+        memory.append((count, _rss(pid)))
         if swaps and time.time() > swaps[-1]:
             swaps.pop()
             _swap(bundle.parent)
         time.sleep(0.5)
+    over.set()
+    elapsed = time.time() - begun
     found = collections.Counter()
     took: list[float] = []
     for _ in processes:
@@ -155,7 +176,16 @@ def _press(bundle, place, path, pid, requests, expected, options, hostile):
     for process in processes:
         process.join()
     at_rest.append(_rss_at_rest(pid))
-    return found, took, memory, at_rest
+    return found, took, elapsed, memory, at_rest
+
+
+def _answered(place) -> int:
+    """Requests that the server has answered well."""
+    connection = http.client.HTTPConnection(*place, timeout=60)
+    connection.request("GET", "/monitoring/prometheus/metrics")
+    page = connection.getresponse().read().decode()
+    connection.close()
+    return int(re.search(r'request_count\{.*"OK"\} (\d+)', page)[1])
 
 
 def _rss_at_rest(pid: int) -> float:
@@ -193,13 +223,12 @@ def _clients(
     path,
     requests,
     expected,
-    seconds,
     ready,
+    over,
     answers,
 ):
     """Some clients, in threads of a process of their own."""
     ready.wait(300)
-    end = time.time() + seconds
     counts: collections.Counter[str] = collections.Counter()
     took: list[float] = []
     lock = threading.Lock()
@@ -214,7 +243,7 @@ def _clients(
 
     def well(chance, own, times):
         connection = http.client.HTTPConnection(*place, timeout=60)
-        while time.time() < end:
+        while not over.is_set():
             number = chance.randrange(len(requests))
             begun = time.perf_counter()
             try:
@@ -228,7 +257,7 @@ def _clients(
             own[{True: "good", False: "wrong", None: "failed"}[right]] += 1
 
     def badly(chance, own, times):
-        while time.time() < end:
+        while not over.is_set():
             attack = chance.choice(_ATTACKS)
             own[attack.__name__.strip("_")] += 1
             with contextlib.suppress(OSError):
@@ -329,22 +358,24 @@ _ATTACKS = [
 
 
 def _tell(found, options, hostile) -> None:
-    counts, took, memory, at_rest = found
+    counts, took, elapsed, memory, at_rest = found
     attacks = sum(
         n for k, n in counts.items() if k not in ("good", "wrong", "failed")
     )
     print(
-        f"{options.clients} clients for {options.seconds:g} s, {hostile} of "
-        f"them hostile ({attacks} attacks), {_SWAPS} versions swapped in"
+        f"{options.clients} clients for {elapsed:.0f} s, {hostile} of them "
+        f"hostile ({attacks} attacks), "
+        f"{0 if options.requests else _SWAPS} versions swapped in"
     )
     p50, p99 = np.percentile(took, [50, 99])
     print(
         f"good requests {counts['good']} "
-        f"({counts['good'] / options.seconds:.0f} a second, 50th {p50:.0f} ms, "
+        f"({counts['good'] / elapsed:.0f} a second, 50th {p50:.0f} ms, "
         f"99th {p99:.0f} ms), wrong answers {counts['wrong']}, failed good "
         f"requests {counts['failed']}"
     )
-    tenths = np.array_split(memory, 10)
+    requests, sizes = np.transpose(memory)
+    tenths = np.array_split(sizes, 10)
     print(
         "RSS in MB, the smallest and the largest of each tenth: "
         + " ".join(f"{min(m):.0f}-{max(m):.0f}" for m in tenths)
@@ -354,6 +385,24 @@ def _tell(found, options, hostile) -> None:
         f"RSS in MB, at rest: {before:.0f} before, {after:.0f} after "
         f"({100 * (after / before - 1):+.1f} %)"
     )
+    if options.requests:
+        slope, error = _left_behind(requests, sizes)
+        print(f"{slope:+.2f} bytes a request, standard error {error:.2f}")
+
+
+def _left_behind(requests, sizes) -> tuple[float, float]:
+    """Bytes by which memory grows with each request, and its standard error.
+
+    Of the readings after a tenth of the requests, in which heaps grow; in ten
+    groups, as those that follow each other are alike.
+    """
+    late = requests >= requests[-1] / 10
+    groups = [
+        [part.mean() for part in np.array_split(values[late], 10)]
+        for values in (requests, sizes)
+    ]
+    fit, covariance = np.polyfit(*groups, 1, cov=True)
+    return 1e6 * fit[0], 1e6 * np.sqrt(covariance[0, 0])
 
 
 if __name__ == "__main__":

@@ -24,9 +24,9 @@ import time
 import behavior
 import numpy as np
 from machine import describe, spread
-from take_turns import take_turns
+from take_turns import CLOCKS, take_turns
 
-_LENGTH = 50
+LENGTH = 50
 CANDIDATES = 500
 _CALLS, _WARM_UP, _ROUNDS = 500, 50, 5
 _CLIENTS, _REQUESTS, _DISTINCT, _SLATE = 8, 10_000, 200, 100
@@ -49,7 +49,7 @@ def _slates() -> None:
     print(describe())
     ours = "score_slate"
     with tempfile.TemporaryDirectory() as scratch:
-        ranker = behavior.make_ranker("DIN", {}, _LENGTH)
+        ranker = behavior.make_ranker("DIN", {}, LENGTH)
         folder = pathlib.Path(scratch, "ours")
         folders = {ours: export_slate(ranker, make_dataset(), folder)}
         for name in _PEERS:
@@ -57,21 +57,19 @@ def _slates() -> None:
             _call("peer", name, str(folders[name]))
         took = [take_turns(folders.values(), _CALLS) for _ in range(_ROUNDS)]
     print(
-        f"One user, {CANDIDATES} candidates, T = {_LENGTH}, {_CALLS} calls a "
+        f"One user, {CANDIDATES} candidates, T = {LENGTH}, {_CALLS} calls a "
         "round, ms: percentile, median (smallest to largest) of the rounds"
     )
-    # [percentile, round, contender]
-    found = np.percentile(took, [50, 99], axis=2)
+    # [percentile, round, clock, contender]
+    found = np.percentile(took, [50, 99], axis=-1)
     for place, name in enumerate(folders):
-        p50, p99 = found[:, :, place]
-        print(f"{name:18} 50th {spread(p50)}  99th {spread(p99)}")
-        if name != ours:
-            for told, share in zip(
-                ("50th", "99th"),
-                found[:, :, 0] / found[:, :, place],
-                strict=True,
-            ):
-                print(f"{'':18} ours at the {told}: {spread(share)} of it")
+        for clock, told in enumerate(CLOCKS):
+            p50, p99 = found[:, :, clock, place]
+            print(f"{name:18} {told:9} 50th {spread(p50)}  99th {spread(p99)}")
+            if name != ours:
+                shares = found[:, :, clock, 0] / found[:, :, clock, place]
+                p50, p99 = map(spread, shares)
+                print(f"{'':12} ours of it {'':5} 50th {p50}  99th {p99}")
 
 
 def _call(*arguments: str) -> str:
@@ -100,12 +98,13 @@ def export_slate(ranker, dataset, folder: pathlib.Path) -> pathlib.Path:
     return folder
 
 
-def _export(path: pathlib.Path) -> str:
-    """The folder of a bundle's version."""
+def export(path: pathlib.Path, length: int = LENGTH) -> str:
+    """The folder of a bundle's version; `serve` measures drift of it, too."""
     from tfadrec import serving
 
-    ranker = behavior.make_ranker("DIN", {}, _LENGTH)
-    return str(serving.export_bundle(ranker, make_dataset(), path))
+    ranker = behavior.make_ranker("DIN", {}, length)
+    rows = make_dataset(length)
+    return str(serving.export_bundle(ranker, rows, path, train=rows))
 
 
 def _export_peer(name: str, folder: str) -> None:
@@ -120,7 +119,7 @@ def _export_peer(name: str, folder: str) -> None:
         "ad": behavior.ADS,
         "category": behavior.CATEGORIES,
     }
-    model = peers.make("DIN", sizes, _LENGTH, **_PEERS[name])
+    model = peers.make("DIN", sizes, LENGTH, **_PEERS[name])
     tf.saved_model.save(model, folder)
     slate = make_slate(make_dataset(), 0, CANDIDATES)
     # A row of a table is one more than the id, here.
@@ -143,7 +142,7 @@ def _export_peer(name: str, folder: str) -> None:
     write_warm_up(folder, name, signatures, asked)
 
 
-def make_dataset(length: int = _LENGTH):
+def make_dataset(length: int = LENGTH):
     """One impression per user, each with a full history of T events."""
     from tfadrec.core.schema import Schema
     from tfadrec.data import Dataset, EventLog, Impressions
@@ -200,7 +199,7 @@ def _load() -> None:
 
     print(describe())
     with tempfile.TemporaryDirectory() as scratch:
-        bundle = _export(pathlib.Path(scratch, "ours"))
+        bundle = export(pathlib.Path(scratch, "ours"))
         dataset = make_dataset()
         requests = [
             make_slate(dataset, user, _SLATE) for user in range(_DISTINCT)

@@ -29,7 +29,7 @@ def main() -> None:
     length = int(sys.argv[1]) if len(sys.argv) > 1 else 50
     print(describe())
     with tempfile.TemporaryDirectory() as scratch:
-        took = take_turns(export(pathlib.Path(scratch), length), _CALLS)
+        took, _ = take_turns(export(pathlib.Path(scratch), length), _CALLS)
     print(
         f"One user, {serving.CANDIDATES} candidates, T = {length}, {_CALLS} "
         "calls of each in turn, ms"

@@ -304,7 +304,7 @@ def test_what_is_there_before_the_versions_alone_stays(monkeypatch):
     monkeypatch.setattr(server, "set_up_logging", lambda: None)
     before = gc.get_freeze_count()
 
-    def load(path):
+    def load(path, limits):
         assert gc.get_freeze_count() > before
         raise InputError("enough")
 

@@ -30,7 +30,8 @@ def map_pairs(
 
     A block has all events of some users, and all of their candidates; where
     one user has more pairs than fit, some of the candidates. On GPUs and under
-    XLA there is one block. The gradient cannot be differentiated again.
+    XLA there is one block. One block needs no loop. The gradient cannot be
+    differentiated again.
 
     Args:
       function: what to apply to events [b, T, D], mask [b, T], target
@@ -64,7 +65,12 @@ def map_pairs(
                 function, events, mask, target, weights, upstream, sizes
             )
 
-        return _forth(work, target, sizes), gradient
+        out = tf.cond(
+            sizes[-1] > 1,
+            lambda: _forth(work, target, sizes),
+            lambda: function(events, mask, target, *weights),
+        )
+        return out, gradient
 
     return mapped(events, target, *weights)
 

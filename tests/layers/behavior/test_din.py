@@ -1,5 +1,7 @@
 """DIN against the concatenated form of the paper, in NumPy."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -81,6 +83,42 @@ def test_each_candidate_is_read_alone():
             {"events": events, "mask": mask, "target": target[:, c : c + 1]}
         )
         np.testing.assert_allclose(together[:, c], alone[:, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("slate", "time"), [(3, 7), (7, 3), (3, 0), (0, 3), (0, 0)]
+)
+def test_one_user_is_answered_as_among_others(slate, time):
+    """One has a product of its own, in the optimised graph a fused op."""
+    keras.utils.set_random_seed(1)
+    layer = DIN()
+    inputs = {
+        "events": tf.random.normal([2, time, 5]),
+        "mask": tf.sequence_mask([time - 1, time], time),
+        "target": tf.random.normal([2, slate, 5]),
+    }
+    layer({name: values[:, :1] for name, values in inputs.items()})
+    for weight in layer.weights:
+        weight.assign(tf.random.normal(weight.shape))
+    signature = [
+        {
+            name: tf.TensorSpec([None, None, *values.shape[2:]], values.dtype)
+            for name, values in inputs.items()
+        }
+    ]
+    ask = tf.function(layer, input_signature=signature)
+    # In training all users are read alike.
+    ask_in_training = tf.function(
+        functools.partial(layer, training=True), input_signature=signature
+    )
+    together = ask_in_training(inputs)
+    assert together.shape == [2, slate, 5]
+    for user in range(2):
+        one = {n: v[user : user + 1] for n, v in inputs.items()}
+        for answer in (ask(one), ask(inputs)[user : user + 1]):
+            np.testing.assert_allclose(
+                answer, together[user : user + 1], rtol=1e-5, atol=1e-5
+            )
 
 
 @pytest.mark.parametrize("hidden_units", [(), (0,), (8, -1)])

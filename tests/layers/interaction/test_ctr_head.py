@@ -44,6 +44,25 @@ def test_parallel_dcn(rank):
     np.testing.assert_allclose(layer(x), expected[..., 0], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("units", [1, 2])
+def test_slates_of_any_size(units):
+    """Also without users or candidates, in the optimised graph."""
+    keras.utils.set_random_seed(0)
+    head = CTRHead((7, 6), units=units)
+    head(tf.zeros([1, 5]))
+    ask = tf.function(head, input_signature=[tf.TensorSpec([None, None, 5])])
+    some = tf.random.normal([2, 3, 5])
+    flat = tf.reshape(some, [6, 5])
+    np.testing.assert_allclose(
+        tf.reshape(ask(some), [6, units]),
+        tf.reshape(head(flat), [6, units]),
+        rtol=1e-6,
+    )
+    behind = [] if units == 1 else [units]
+    for shape in ([0, 3], [2, 0]):
+        assert ask(tf.zeros([*shape, 5])).shape == [*shape, *behind]
+
+
 def test_without_crosses_or_without_a_deep_part():
     x = np.random.default_rng(3).normal(size=(4, 5)).astype(np.float32)
     linear = CTRHead((), cross_layers=0)

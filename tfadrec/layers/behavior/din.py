@@ -123,7 +123,9 @@ class DIN(CheckedLayer):
             return self._interest(*given, *weights, training=training)
         # A row has one candidate: there is nothing to choose.
         is_slate = inputs["target"].shape[1] != 1
-        work = functools.partial(self._interest, is_slate=is_slate)
+        work = functools.partial(
+            self._interest, training=training, is_slate=is_slate
+        )
         return blocks.map_pairs(work, *given, weights)
 
     def _activate(self, i, hidden, real, training):
@@ -143,27 +145,42 @@ class DIN(CheckedLayer):
         # XLA fixes shapes, which are other ones by event.
         can_choose = is_slate and not xla.is_compiling()
         by_event = slate > time if can_choose else False
-        *pairs, real = _either(
+        pairs = _either(
             by_event,
-            (target, events, query, key, tf.tile(mask[:, None], [1, slate, 1])),
-            (
-                events,
-                target,
-                key,
-                query,
+            (target, events, query, key),
+            (events, target, key, query),
+        )
+        real = None
+        if self._dices:
+            real = _either(
+                by_event,
+                tf.tile(mask[:, None], [1, slate, 1]),
                 tf.tile(mask[..., None], [1, 1, slate]),
+            )
+        pairs = *pairs, bias, product
+        is_relu = self.activation is keras.activations.relu
+        if can_choose and is_relu and not training:
+            # The fused op ends the process where its kernel has no columns.
+            hidden = tf.cond(
+                tf.logical_and(batch == 1, time * slate > 0),
+                lambda: _first_layer_of_one(*pairs),
+                lambda: tf.nn.relu(_first_layer(*pairs)),
+            )
+        else:
+            hidden = self._activate(0, _first_layer(*pairs), real, training)
+        for i, (kernel, bias) in enumerate(rest):
+            if i:
+                hidden = self._activate(i, hidden, real, training)
+            hidden = tf.nn.bias_add(hidden @ kernel, bias)
+        weights = _either(
+            by_event,
+            tf.reshape(hidden, [batch, slate, time]),
+            tf.linalg.matrix_transpose(
+                tf.reshape(hidden, [batch, time, slate])
             ),
         )
-        hidden = _first_layer(*pairs, bias, product)
-        hidden = tf.reshape(hidden, [batch * time * slate, product.shape[-1]])
-        for i, (kernel, bias) in enumerate(rest):
-            hidden = self._activate(i, hidden, real, training)
-            hidden = tf.nn.bias_add(hidden @ kernel, bias)
-        weights = tf.where(real, tf.reshape(hidden, tf.shape(real)), 0)
-        weights = _either(
-            by_event, weights, tf.linalg.matrix_transpose(weights)
-        )
-        watched.attending(self.name, weights)
+        watched.attending(self.name, tf.where(mask[:, None], weights, 0))
+        # Padding has weights, of events that are zero.
         return tf.matmul(weights, events)
 
     def get_config(self):
@@ -180,25 +197,49 @@ def _first_layer(rows, columns, row_kernel, column_kernel, bias, product):
     """The first layer of all pairs of a row and a column, in one product.
 
     Returns:
-      [B, rows, columns H].
+      [B rows columns, H].
     """
     batch, count, width = tf.unstack(tf.shape(columns))
-    turned = tf.expand_dims(tf.linalg.matrix_transpose(columns), -1)
-    kernels = turned * tf.expand_dims(product, 1)  # [B, D, columns, H]
-    kernels += tf.expand_dims(row_kernel, 1)
-    wide = count * product.shape[-1]
-    own = tf.reshape(columns, [-1, width]) @ column_kernel
-    own = tf.nn.bias_add(own, bias)
+    units = product.shape[-1]
+    kernels, own = _kernels(columns, row_kernel, column_kernel, bias, product)
     kernels = tf.concat(
         [
-            tf.reshape(kernels, [batch, width, wide]),
-            tf.reshape(own, [batch, 1, wide]),
+            tf.reshape(kernels, [batch, width, count * units]),
+            tf.reshape(own, [batch, 1, count * units]),
         ],
         axis=1,
     )
     # What a column gives alone is multiplied by a one behind each row.
     ones = [[0, 0], [0, 0], [0, 1]]
-    return tf.matmul(tf.pad(rows, ones, constant_values=1), kernels)
+    hidden = tf.matmul(tf.pad(rows, ones, constant_values=1), kernels)
+    return tf.reshape(hidden, [-1, units])
+
+
+def _first_layer_of_one(
+    rows, columns, row_kernel, column_kernel, bias, product
+):
+    """The same of one user, and ReLU: TensorFlow makes one op of the two.
+
+    It does so with products of two dimensions and a bias behind.
+    """
+    width, units = product.shape
+    kernels, own = _kernels(columns, row_kernel, column_kernel, bias, product)
+    hidden = tf.reshape(rows, [-1, width]) @ tf.reshape(kernels, [width, -1])
+    hidden = tf.nn.relu(tf.nn.bias_add(hidden, tf.reshape(own, [-1])))
+    return tf.reshape(hidden, [-1, units])
+
+
+def _kernels(columns, row_kernel, column_kernel, bias, product):
+    """A column's kernel for rows, and what the column gives alone.
+
+    Returns:
+      [B, D, columns, H] and [B columns, H].
+    """
+    turned = tf.expand_dims(tf.linalg.matrix_transpose(columns), -1)
+    kernels = turned * tf.expand_dims(product, 1)
+    kernels += tf.expand_dims(row_kernel, 1)
+    own = tf.reshape(columns, [-1, product.shape[0]]) @ column_kernel
+    return kernels, tf.nn.bias_add(own, bias)
 
 
 def _either(condition, one, other):

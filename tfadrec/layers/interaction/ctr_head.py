@@ -173,6 +173,9 @@ class CTRHead(CheckedLayer):
             bound.assign(values)
 
     def call(self, inputs, training=None):
+        # Of two dimensions: TensorFlow makes product, bias and ReLU one op.
+        shape = tf.shape(inputs)[:-1]
+        inputs = tf.reshape(inputs, [-1, inputs.shape[-1]])
         deep = inputs
         for hidden, dropout in zip(self._hidden, self._dropouts, strict=True):
             deep = dropout(hidden(deep), training=training)
@@ -187,7 +190,9 @@ class CTRHead(CheckedLayer):
             # A way back is for training: explanations need the true gradient.
             keep = kept_between if training else tf.clip_by_value
             logits = keep(logits, *map(tf.identity, self._bounds))
-        return tf.squeeze(logits, -1) if self.units == 1 else logits
+        if self.units > 1:
+            shape = tf.concat([shape, [self.units]], axis=0)
+        return tf.reshape(logits, shape)
 
     def get_config(self):
         return {

@@ -20,6 +20,8 @@ class Limits:
       client_seconds: in which a client has to send the headers of a request,
         the first or the next one, and in which it has to read an answer.
       waiting: requests that may wait for a thread.
+      warm_up_seconds: in which a version may answer its warm-up requests,
+        before it is there without the rest of them.
     """
 
     rows: int = 256
@@ -31,6 +33,7 @@ class Limits:
     seconds: float = 30.0
     client_seconds: float = 10.0
     waiting: int = 256
+    warm_up_seconds: float = 60.0
 
     @property
     def message(self) -> int:

@@ -72,7 +72,7 @@ def serve(
     # becomes a million objects, would take seconds. Versions come and go.
     gc.collect()
     gc.freeze()
-    versions = Versions(path)
+    versions = Versions(path, limits)
     # It counts what is left, too: Python's collector waits until a quarter as
     # much has come.
     give_back()

@@ -9,6 +9,7 @@ from typing import Any
 from tfadrec.core.bundle_folder import existing_versions, version_numbers
 from tfadrec.core.errors import InputError
 from tfadrec.serving.deployment import read_labels
+from tfadrec.serving.preview.limits import Limits
 from tfadrec.serving.preview.log import LOG, say
 from tfadrec.serving.preview.memory import give_back, trim
 from tfadrec.serving.preview.request_error import (
@@ -17,20 +18,30 @@ from tfadrec.serving.preview.request_error import (
     short_line,
 )
 from tfadrec.serving.preview.servable import Servable
+from tfadrec.serving.preview.warm_up import warm_up
 
 
 class Versions:
     """The newest version in a folder, and those that have a label.
 
+    A version is found once it has answered its warm-up requests.
+
     Args:
       path: the folder of a model's versions; the model is called as it is.
+      limits: how long these may take. A version that is slower is found
+        without the rest of them.
 
     Raises:
       InputError: where there is no version, or none can be loaded.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        limits: Limits = Limits(),  # noqa: B008 (it is frozen)
+    ) -> None:
         self.path = pathlib.Path(path)
+        self._limits = limits
         self.name = self.path.absolute().name
         self._loaded: dict[int, Servable] = {}
         self._leaving: list[weakref.ref[Servable]] = []
@@ -95,6 +106,7 @@ class Versions:
             return ""
         try:
             fresh = Servable(folder)
+            self._warm_up(fresh)
         except Exception as error:  # files can hold anything
             reason = short_line(str(error)) or type(error).__name__
             self._failed = {**self._failed, number: (changed, reason)}
@@ -102,6 +114,18 @@ class Versions:
         self._failed = {n: f for n, f in self._failed.items() if n != number}
         self._loaded = {**self._loaded, number: fresh}
         return ""
+
+    def _warm_up(self, fresh: Servable) -> None:
+        most = self._limits.warm_up_seconds
+        left_out = warm_up(fresh, most, self._stop.is_set)
+        if left_out and not self._stop.is_set():
+            LOG.warning(
+                "Version %d is slow to warm up: %d of its requests did not fit "
+                "into %g s, and the first of their kind will be slow.",
+                fresh.version,
+                left_out,
+                most,
+            )
 
     def watch(self, seconds: float) -> threading.Thread:
         """Refreshes as often as that, in a thread, until `stop`.
