@@ -13,6 +13,7 @@ from tfadrec.layers import text
 BERT = {**tiny_models.BERT, "num_hidden_layers": 1}
 GPT2 = {**tiny_models.GPT2, "n_layer": 1}
 T5 = {**tiny_models.T5, "num_layers": 1}
+LLAMA = {**tiny_models.LLAMA, "num_hidden_layers": 1}
 
 
 def tokens(batch, length):
@@ -106,6 +107,13 @@ CASES = {
     ),
     "T5AdEncoder": case(
         text.T5AdEncoder, T5, pooling="cls", tuning=text.adapter(3), dropout=0.3
+    ),
+    "LlamaAdEncoder": case(
+        text.LlamaAdEncoder,
+        LLAMA,
+        pooling="last_token",
+        tuning=text.lora(2, 3.0, ["value", "gate"]),
+        dropout=0.3,
     ),
     "LanguageModel": language_model(),
     "ContrastiveModel": contrastive_model(),

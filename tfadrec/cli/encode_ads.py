@@ -23,7 +23,7 @@ from tfadrec.runs.before import check_encoding
     "--model",
     default="minilm",
     show_default=True,
-    help="`minilm`, a model folder, or a name on the model hub.",
+    help="`minilm`, `smollm2`, a model folder, or a name on the model hub.",
 )
 @click.option(
     "--pooling",

@@ -148,8 +148,8 @@ def truncate(folder):
             "only model.bin, a pickle",
         ),
         (
-            lambda f: (f / "config.json").write_text('{"model_type": "llama"}'),
-            "of a type of bert, gpt2, t5. Received: 'llama'",
+            lambda f: (f / "config.json").write_text('{"model_type": "mamba"}'),
+            "of a type of bert, gpt2, t5, llama. Received: 'mamba'",
         ),
     ],
 )

@@ -15,6 +15,22 @@ if TYPE_CHECKING:
 
 #: attend(rows) -> what each token gathers from the others; both [R, D].
 Attend = Callable[[tf.Tensor], tf.Tensor]
+#: turn(rows) -> queries or keys turned by their places, both [R, E].
+Turn = Callable[[tf.Tensor], tf.Tensor]
+
+
+def causal(mask: tf.Tensor) -> tf.Tensor:
+    """The attention mask by which a token attends to none that is after it.
+
+    Args:
+      mask: bool [N, L], True = real.
+
+    Returns:
+      bool [N, L, L], of queries and keys.
+    """
+    places = tf.range(tf.shape(mask)[1])
+    before = places[tf.newaxis, :] <= places[:, tf.newaxis]
+    return mask[:, tf.newaxis] & before
 
 
 class Architecture:
@@ -207,6 +223,17 @@ class Architecture:
           mask: bool [N, L], True = real.
         """
         return mask
+
+    def turned(self, places: tf.Tensor) -> Turn | None:
+        """What turns queries and keys by their places, [R, E] to the same.
+
+        Args:
+          places: int [R], of each token among the real ones of its text.
+
+        Returns:
+          None where attention does not know of places.
+        """
+        return None
 
     def attention_scale(self) -> float | None:
         """As in `transformer.attention`."""
