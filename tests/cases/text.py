@@ -13,7 +13,6 @@ from tfadrec.layers import text
 BERT = {**tiny_models.BERT, "num_hidden_layers": 1}
 GPT2 = {**tiny_models.GPT2, "n_layer": 1}
 T5 = {**tiny_models.T5, "num_layers": 1}
-LLAMA = {**tiny_models.LLAMA, "num_hidden_layers": 1}
 
 
 def tokens(batch, length):
@@ -110,8 +109,9 @@ CASES = {
     ),
     "LlamaAdEncoder": case(
         text.LlamaAdEncoder,
-        LLAMA,
+        tiny_models.LLAMA,
         pooling="last_token",
+        kept_layers=1,
         tuning=text.lora(2, 3.0, ["value", "gate"]),
         dropout=0.3,
     ),

@@ -373,6 +373,43 @@ def test_a_llama_without_shared_heads(batch):
     assert made._named["layers.0.self_attn.k_proj.weight"].shape == [16, 16]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_lowest_layers_of_a_file(kind, tmp_path, batch):
+    """What follows the second block follows the first one."""
+    tensors = torch_layout(reference(kind), PREFIXES[kind])
+    folder = write_model(tmp_path / "m", tensors, config=CONFIGS[kind])
+    made = ENCODERS[kind].from_pretrained(folder, kept_layers=1)
+    whole = encoder(kind)
+    assert made.num_layers == made.num_frozen_layers == 1
+    below = whole.num_weights()["total"] - made.num_weights()["total"]
+    assert below == sum(
+        variable.shape.num_elements()
+        for name, variable in whole._named.items()
+        if whole._architecture.block_of(name) == 1
+    )
+    mask = batch["token_mask"]
+    rows = tf.constant(spoken(kind, batch)[1][mask])
+    expected = whole._architecture.last(whole._forward(False), rows)
+    vectors = made.token_vectors(batch).numpy()
+    np.testing.assert_allclose(vectors[mask], expected, atol=1e-5)
+    assert type(made).from_config(made.get_config()).num_layers == 1
+    assert made.merge().num_layers == 1
+
+
+def test_no_other_weight_is_left_out(tmp_path):
+    tensors = torch_layout(reference("llama"))
+    tensors["layers.10.input_layernorm.weight"] = np.ones(16, np.float32)
+    folder = write_model(tmp_path / "m", tensors, config=CONFIGS["llama"])
+    with pytest.raises(InputError, match=r"layers\.10\.\S+ is unexpected in"):
+        ENCODERS["llama"].from_pretrained(folder, kept_layers=1)
+
+
+@pytest.mark.parametrize("number", [0, 3, 1.0, True])
+def test_more_layers_than_there_are(number):
+    with pytest.raises(InputError, match=r"integer in \[1, 2\], the blocks"):
+        ENCODERS["llama"](CONFIGS["llama"], kept_layers=number)
+
+
 def test_a_new_gate_is_another_matrix(recwarn):
     made = ENCODERS["t5"](CONFIGS["t5-gated"])
     made.build(None)
@@ -431,3 +468,31 @@ def test_minilm_equals_transformers(tmp_path):
     mask = inputs["token_mask"]
     vectors = made.token_vectors(inputs).numpy()
     np.testing.assert_allclose(vectors[mask], expected[mask], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_smollm2_equals_transformers():
+    """As a Mistral, whose weights go by the same names."""
+    import transformers
+
+    from tfadrec.data import Tokenizer
+
+    inputs = Tokenizer.from_pretrained("smollm2")(
+        ["Trail shoes for wet days", "Toy Story (1995). Animation, Comedy", "a"]
+    )
+    made = ENCODERS["llama"].from_pretrained("smollm2")
+    told = made.backbone_config
+    for name in ("model_type", "architectures"):
+        told.pop(name)
+    config = transformers.MistralConfig.from_dict(told)
+    model = transformers.TFMistralModel(config)
+    model.build_in_name_scope()
+    model.set_weights(made._backbone.get_weights())
+    expected = model(
+        input_ids=inputs["token_ids"],
+        attention_mask=tf.cast(inputs["token_mask"], tf.int32),
+    ).last_hidden_state.numpy()
+    mask = inputs["token_mask"]
+    vectors = made.token_vectors(inputs).numpy()
+    assert np.abs(expected[mask]).max() > 30
+    np.testing.assert_allclose(vectors[mask], expected[mask], atol=2e-4)

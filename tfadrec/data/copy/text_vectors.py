@@ -96,7 +96,10 @@ def _settings(
     source = getattr(encoder, "source", None)
     if source is None or source != tokenizer.source:
         return None
-    told = {"pooling": encoder.get_config()["pooling"]}
+    config = encoder.get_config()
+    told = {"pooling": config["pooling"]}
+    if config.get("kept_layers") is not None:
+        told["kept_layers"] = config["kept_layers"]
     if encoder.compute_dtype != "float32":
         told["dtype"] = f"mixed_{encoder.compute_dtype}"
     return {**(tokenizer.settings or {}), **told}
