@@ -9,10 +9,9 @@
 SmolLM2-135M beside MiniLM-L6, which is the default. `layers` says which of its
 layers, pooled how, matches best: the AUC and GAUC of the cosine alone, on
 validation rows. `encode` counts seconds of the processor, of all cores
-together, for 256 ads that are drawn with seed 0, after a first pass. `rank` is
+together, for 64 ads that are drawn with seed 0, after a first pass. `rank` is
 the cosine alone and the default ranker, on validation and test rows. `tune`
-counts the processor's seconds of a step of training, 32 impressions, with LoRA
-or with the top two layers trained on kept outputs of those below.
+counts the processor's seconds of a step of training on 8 impressions.
 """
 
 import argparse
@@ -37,19 +36,16 @@ from tfadrec.evaluation.baselines import TextCosine
 from tfadrec.layers.text.pooling import pool
 
 #: What was chosen on validation rows, by `layers`.
-_SMOLLM2 = {"model": "smollm2", "kept_layers": 12}
-_MODELS = {
-    "MiniLM": {"model": "minilm"},
-    "SmolLM2": _SMOLLM2,
-    "SmolLM2, all layers": {"model": "smollm2"},
+_SMOLLM2 = {
+    "model": "smollm2",
+    "kept_layers": 28,
+    "dtype": "mixed_bfloat16",
 }
+_MODELS = {"MiniLM": {"model": "minilm"}, "SmolLM2": _SMOLLM2}
+_DTYPES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 _POOLINGS = ("mean", "last_token")
-_TUNINGS = {
-    "frozen": "frozen",
-    "LoRA, rank 8": {"class": "lora", "rank": 8},
-    "top 2 layers": {"class": "top_layers", "k": 2},
-}
-_ADS, _ROWS, _STEPS = 256, 32, 3
+_LORA = {"class": "lora", "rank": 8}
+_ADS, _ROWS, _STEPS = 64, 8, 3
 _METRICS = ("auc", "gauc")
 
 
@@ -69,19 +65,17 @@ def main() -> None:
         _layers(arguments.dataset)
     elif arguments.what == "rank":
         _rank(arguments.dataset, arguments.seeds)
-    elif arguments.what == "encode":
-        _each_alone("encode", arguments.dataset, ("float32", "bfloat16"))
     else:
-        _each_alone("tune", arguments.dataset, _TUNINGS)
+        _each_alone(arguments.what, arguments.dataset)
 
 
-def _each_alone(what: str, folder: str, ways) -> None:
-    """Each model and way in a process of its own, for its peak memory."""
+def _each_alone(what: str, folder: str) -> None:
+    """Each model in each precision, in a process of its own for its memory."""
     for model in _MODELS:
-        for way in ways:
+        for dtype in _DTYPES:
             command = [sys.executable, __file__, what, folder]
             done = subprocess.run(
-                [*command, "--one", model, way],
+                [*command, "--one", model, dtype],
                 stdout=subprocess.PIPE,
                 text=True,
                 check=True,
@@ -89,7 +83,7 @@ def _each_alone(what: str, folder: str, ways) -> None:
             found = json.loads(done.stdout.splitlines()[-1])
             seconds = spread(found["seconds"], " s")
             print(
-                f"{model}, {way}: {seconds} of {found['of']}; peak "
+                f"{model}, {dtype}: {seconds} of {found['of']}; peak "
                 f"{found['peak_gb']:.2f} GB",
                 flush=True,
             )
@@ -142,7 +136,7 @@ def _cosine(dataset, part: str) -> str:
 
 
 def _rank(folder: str, seeds) -> None:
-    for name, text in list(_MODELS.items())[:2]:
+    for name, text in _MODELS.items():
         dataset = training.with_text(data.open_dataset(folder), text)
         runs = [_train(folder, text, seed) for seed in seeds]
         for part in ("valid", "test"):
@@ -183,40 +177,39 @@ def _row(found) -> str:
 
 
 def _encode_one(folder: str, model: str, dtype: str) -> dict:
-    policy = {"float32": "float32", "bfloat16": "mixed_bfloat16"}[dtype]
-    settings = {**_MODELS[model], "dtype": policy}
+    settings = {**_MODELS[model], "dtype": _DTYPES[dtype]}
     tokenizer, encoder = training.text_model(settings)
     texts = ad_texts(data.open_dataset(folder).catalogue)
     texts = np.random.default_rng(0).permutation(texts)[:_ADS].tolist()
     encode = text_vectors.part_encoder(tokenizer, encoder, 4096)
     encode(texts)
-    seconds = []
-    for _ in range(_STEPS):
-        begun = time.process_time()
-        encode(texts)
-        seconds.append(time.process_time() - begun)
+    seconds = _timed(lambda: encode(texts))
     tokens = np.mean([len(row) for row in tokenizer.ids(texts)])
     rate = _ADS / statistics.median(seconds)
     return _found(seconds, f"{_ADS} ads of {tokens:.1f} tokens, {rate:.1f}/s")
 
 
-def _tune_one(folder: str, model: str, tuning: str) -> dict:
-    text = {**_MODELS[model], "tuning": _TUNINGS[tuning]}
+def _tune_one(folder: str, model: str, dtype: str) -> dict:
+    text = {**_MODELS[model], "dtype": _DTYPES[dtype], "tuning": _LORA}
     dataset = training.with_text(data.open_dataset(folder), text)
     train, _, _ = data.split_by_time(dataset)
     ranker = training.build_ranker(RunConfig(text=text), train, 0)
-    if tuning != "frozen":
-        training.text.keep_lower_layers(ranker, train.catalogue)
     step = tf.function(ranker.train_step)
     batches = iter(train.batches(_ROWS, seed=0))
     step(next(batches))
+    seconds = _timed(lambda: step(next(batches)))
+    trained = ranker.ad_tower.text.num_weights()["trainable"]
+    return _found(seconds, f"{_ROWS} impressions, {trained:,} weights trained")
+
+
+def _timed(call) -> list[float]:
+    """Seconds of the processor of some calls."""
     seconds = []
     for _ in range(_STEPS):
-        batch = next(batches)
         begun = time.process_time()
-        step(batch)
+        call()
         seconds.append(time.process_time() - begun)
-    return _found(seconds, f"{_ROWS} impressions")
+    return seconds
 
 
 def _found(seconds, of: str) -> dict:

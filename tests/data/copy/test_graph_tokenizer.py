@@ -202,6 +202,7 @@ def changed(**parts):
             {"pretokenizers": [{"type": "Digits", "individual_digits": False}]},
             "a pre_tokenizer of type Digits",
         ),
+        ({"pretokenizers": []}, "a pre_tokenizer of type Sequence"),
         (
             {
                 "pretokenizers": [
@@ -210,7 +211,7 @@ def changed(**parts):
                     | {"trim_offsets": True, "use_regex": True},
                 ]
             },
-            "a pre_tokenizer of .*'individual_digits': False.* before",
+            "that begins with .*'individual_digits': False",
         ),
     ],
 )

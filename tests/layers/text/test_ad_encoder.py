@@ -345,6 +345,7 @@ def test_bad_counts(k):
         ("llama", "attention_bias", True),
         ("llama", "mlp_bias", True),
         ("llama", "head_dim", 8),
+        ("llama", "rope_theta", 0),
         ("llama", "hidden_act", "mish"),
     ],
 )

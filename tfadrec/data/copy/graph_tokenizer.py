@@ -160,13 +160,11 @@ def _before_byte_level(
     There may be one, which lets each digit stand alone.
     """
     told = pre_tokenizer or {}
-    if told.get("type") == "Sequence":
-        *before, last = told["pretokenizers"]
-    else:
-        before, last = [], told
+    is_several = told.get("type") == "Sequence" and told["pretokenizers"]
+    *before, last = told["pretokenizers"] if is_several else [told]
     digits = {"type": "Digits", "individual_digits": True}
     if before not in ([], [digits]):
-        raise _refusal(f"a pre_tokenizer of {before} before the last one")
+        raise _refusal(f"a pre_tokenizer that begins with {str(before)[:99]}")
     if last.get("type") != "ByteLevel":
         raise _refusal(f"a pre_tokenizer of type {last.get('type')}")
     return before, last

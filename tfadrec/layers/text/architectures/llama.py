@@ -65,6 +65,11 @@ class Llama(Architecture):
                 "The backbone's heads must have an even width. Received: "
                 f"{width}. Use another model."
             )
+        if not self.config.rope_theta > 0:
+            raise InputError(
+                "The backbone's rope_theta must be > 0. Received: "
+                f"{self.config.rope_theta!r}. Use another model."
+            )
         self.require("head_dim", width)
         self.require("rope_scaling", None)
         self.require("attention_bias", False)
