@@ -29,8 +29,10 @@ _LOG = logging.getLogger(__name__)
 _FORMAT = 2
 _TEXTS_PER_PART = 2048
 _CACHE = "cache of vectors"
-#: Weights beyond this stay variables: a graph holds 2 GB at most.
-_MAX_CONSTANT_BYTES = 2**30
+#: Weights beyond this stay variables. Where all of a batch's work is long, it
+#: gains nothing to cast them once, and TensorFlow's rewriting copies constants:
+#: of 510 MB of weights it made 9.7 GB, on two cores of an EPYC.
+_MAX_CONSTANT_BYTES = 2**28
 
 Inputs = Mapping[str, np.ndarray]
 #: Makes the vectors of parts, each float32 [n, D], of their texts and of the
