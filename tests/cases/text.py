@@ -107,6 +107,14 @@ CASES = {
     "T5AdEncoder": case(
         text.T5AdEncoder, T5, pooling="cls", tuning=text.adapter(3), dropout=0.3
     ),
+    "LlamaAdEncoder": case(
+        text.LlamaAdEncoder,
+        tiny_models.LLAMA,
+        pooling="last_token",
+        kept_layers=1,
+        tuning=text.lora(2, 3.0, ["value", "gate"]),
+        dropout=0.3,
+    ),
     "LanguageModel": language_model(),
     "ContrastiveModel": contrastive_model(),
 }

@@ -650,6 +650,15 @@ BAD = [
     ),
     ("encode-ads --data WORLD --model empty --out o", "must hold config.json"),
     ("encode-ads --data WORLD --model MODEL --out o", "Lower `max_tokens`"),
+    (
+        "encode-ads --data WORLD --model MODEL --max-tokens 9 --kept-layers 7 "
+        "--out o",
+        "`kept_layers` must be an integer in [1,",
+    ),
+    (
+        "encode-ads --data WORLD --model MODEL --kept-layers 0 --out o",
+        "kept_layers",
+    ),
     ("export nowhere", "is not there"),
     ("recommend nowhere --user 3", "is not there"),
     ("recommend RUN --user 3 -k 0", "`k` must be >= 1"),

@@ -89,7 +89,9 @@ def test_a_path_that_is_not_there(name, tmp_path, monkeypatch, hub):
     monkeypatch.chdir(tmp_path / "..")
     if name == "..":
         name = "../../no-such-folder"
-    with pytest.raises(InputError, match="existing folder, `minilm`, or a"):
+    with pytest.raises(
+        InputError, match="existing folder, `minilm`, `smollm2`"
+    ):
         pretrained.locate(name)
     assert hub.asked == []
 

@@ -264,6 +264,62 @@ def test_attention(random, per_query, is_plain, dtype, jit_compile):
     )
 
 
+@pytest.mark.parametrize("num_shared", [1, 2])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_heads_that_share_keys_and_values(random, num_shared, jit_compile):
+    """Of 4 heads, neighbours have the same ones."""
+    query = random.normal(size=(3, 5, 8))
+    key, value = random.normal(size=(2, 3, 6, 2 * num_shared))
+    mask = random.random((3, 5, 6)) < 0.6
+
+    @tf.function(jit_compile=jit_compile)
+    def call(*args):
+        return transformer.attention(*args, 4)
+
+    arrays = (tf.constant(x, tf.float32) for x in (query, key, value))
+    out = call(*arrays, tf.constant(mask))
+    copied = [
+        np.repeat(x.reshape(3, 6, num_shared, 2), 4 // num_shared, 2)
+        for x in (key, value)
+    ]
+    copied = [x.reshape(3, 6, 8) for x in copied]
+    bias = np.zeros((1, 4, 5, 6))
+    expected = attend(query, *copied, mask, 4, 2**-0.5, bias)
+    np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+def test_rotary_positions(random, dtype):
+    """A pair is a complex number, turned by p 10^(-2 i / 6)."""
+    x, places = random.normal(size=(4, 2, 6)), np.array([0, 1, 5, 900])
+    angles = transformer.rotary_angles(tf.constant(places), 6, 10.0)
+    rows = tf.constant(x.reshape(4, 12), dtype)
+    out = transformer.rotate(rows, angles)
+    x = tf.cast(rows, "float64").numpy().reshape(4, 2, 6)
+    turns = np.exp(1j * places[:, None] * 10.0 ** (-np.arange(3) / 3))
+    turned = (x[..., :3] + 1j * x[..., 3:]) * turns[:, None]
+    expected = np.concatenate([turned.real, turned.imag], -1).reshape(4, 12)
+    assert out.dtype == dtype
+    tolerance = max(1e-4, 4 * PRECISIONS[dtype])  # of 900 in float32
+    np.testing.assert_allclose(
+        tf.cast(out, "float64"), expected, atol=tolerance
+    )
+
+
+def test_rotated_products_know_distances_alone(random):
+    query, key = tf.constant(random.normal(size=(2, 1, 8)), tf.float32)
+    products = []
+    for shift in (0, 3, 40):
+        turned = [
+            transformer.rotate(
+                x, transformer.rotary_angles(tf.constant([place]), 8, 100.0)
+            )
+            for x, place in ((query, 7 + shift), (key, 2 + shift))
+        ]
+        products.append(tf.reduce_sum(turned[0] * turned[1]))
+    np.testing.assert_allclose(products, [products[0]] * 3, rtol=1e-4)
+
+
 def test_a_causal_mask_for_all_rows(random):
     query, *_ = attention_inputs(random, True)
     causal = np.tril(np.ones((1, 4, 4), bool))

@@ -401,6 +401,56 @@ def test_copy_is_cleaned_as_for_training():
     )
 
 
+def test_copy_is_read_by_a_llama():
+    """Its digits stand alone, and its vectors are those of Python's tokens."""
+    world = worlds.words()
+    backend = tokenizers.Tokenizer(tokenizers.models.BPE())
+    split = tokenizers.pre_tokenizers
+    backend.pre_tokenizer = split.Sequence(
+        [
+            split.Digits(individual_digits=True),
+            split.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=200, show_progress=False
+    )
+    titles = ["Trail shoes 42 for 7 days", "A tent, 1987"]
+    backend.train_from_iterator(titles, trainer)
+    encoder = layers.LlamaAdEncoder(
+        {
+            "vocab_size": backend.get_vocab_size(),
+            "hidden_size": world.text["encoder"].width,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 1,
+            "intermediate_size": 8,
+            "max_position_embeddings": 32,
+            "initializer_range": 1.0,
+        },
+        kept_layers=1,
+    )
+    tokenizer = data.Tokenizer(backend, max_tokens=32)
+    service = serving.RankingService(
+        world.ranker, world.dataset, tokenizer=tokenizer, encoder=encoder
+    )
+    ask = worlds.untraced(service, world, "encode_ads_text", "encode_ads")
+    ads = columns_of(world, 1, [1, 2])
+    ads = {name.removeprefix("new_"): v[0] for name, v in ads.items()}
+    copy = dict.fromkeys(TEXT_COLUMNS, np.array(["", ""], object))
+    copy["title"] = np.array(titles, object)
+    found = ask["encode_ads_text"](**{**ads, **copy})["vector"]
+    tokens = tokenizer(titles)
+    assert tokens["token_mask"].sum(axis=1).tolist()[0] > 5
+    expected = ask["encode_ads"](
+        **{name: v for name, v in ads.items() if name not in copy},
+        token_ids=tokens["token_ids"],
+        token_length=tokens["token_mask"].sum(axis=1, dtype=np.int32),
+    )["vector"]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert abs(found[0] - found[1]).max() > 1e-3
+
+
 def test_a_ranker_of_ids_alone_has_nothing_to_say_of_new_ads():
     dataset = worlds.words().dataset
     dataset = dataset.with_catalogue(dataset.catalogue.ids_only())

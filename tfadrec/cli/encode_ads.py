@@ -23,13 +23,18 @@ from tfadrec.runs.before import check_encoding
     "--model",
     default="minilm",
     show_default=True,
-    help="`minilm`, a model folder, or a name on the model hub.",
+    help="`minilm`, `smollm2`, a model folder, or a name on the model hub.",
 )
 @click.option(
     "--pooling",
     default="mean",
     show_default=True,
     help="How the vectors of tokens become one.",
+)
+@click.option(
+    "--kept-layers",
+    type=int,
+    help="Blocks of the model that are kept, the lowest ones; by default all.",
 )
 @click.option(
     "--max-tokens",
@@ -52,6 +57,7 @@ def encode_ads(
     data: str,
     model: str,
     pooling: str,
+    kept_layers: int | None,
     max_tokens: int,
     dtype: str,
     out: str,
@@ -68,10 +74,12 @@ def encode_ads(
     Example:
       tfadrec encode-ads --data data/ml --dtype bfloat16 --out vectors/ml
     """
-    text = {"model": model, "pooling": pooling, "max_tokens": max_tokens}
+    of_encoder = {"pooling": pooling, "kept_layers": kept_layers}
+    text = {"model": model, **of_encoder, "max_tokens": max_tokens}
     check_encoding(data, text, out)
     policy = {"float32": "float32", "bfloat16": "mixed_bfloat16"}[dtype]
-    load = functools.partial(_load, model, pooling, max_tokens, policy)
+    of_encoder["dtype"] = policy
+    load = functools.partial(_load, model, max_tokens, of_encoder)
     with beam_runner(runner, beam_arguments) as beam:
         encode_parts = None
         if beam is not None:
@@ -93,7 +101,7 @@ def encode_ads(
     return found
 
 
-def _load(model: str, pooling: str, max_tokens: int, policy: str):
+def _load(model: str, max_tokens: int, of_encoder: dict[str, Any]):
     """The tokenizer and the encoder, in this process or in a worker."""
     load_tensorflow()
     import tensorflow as tf
@@ -107,5 +115,5 @@ def _load(model: str, pooling: str, max_tokens: int, policy: str):
 
     return (
         Tokenizer.from_pretrained(model, max_tokens=max_tokens),
-        load_encoder(model, pooling=pooling, dtype=policy),
+        load_encoder(model, **of_encoder),
     )

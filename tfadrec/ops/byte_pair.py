@@ -8,9 +8,9 @@ import tensorflow as tf
 from tfadrec.ops import code_points
 from tfadrec.ops.code_point_table import CodePointTable
 
-#: What a character is to its neighbours.
-LETTER, NUMBER, OTHER, SPACE = range(4)
-_WHOLE = 4
+#: What a character is to its neighbours; of `ALONE` each is a part of its own.
+LETTER, NUMBER, OTHER, SPACE, ALONE = range(5)
+_WHOLE = 5
 _NEVER = 2**31 - 1
 # What follows an apostrophe, in lower case, is parted from the word.
 _SHORT = ("s", "t", "m", "d")
@@ -22,15 +22,15 @@ class BytePair(tf.Module):
 
     1. A text is parted as GPT-2's regular expression does it,
        `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)`
-       `|\s+`.
+       `|\s+`, between characters that stand alone.
     2. The UTF-8 bytes of a part are its first tokens.
     3. In each part the pair of neighbours that was merged first in training
        becomes one token, wherever it stands, from left to right; and so on.
 
     Args:
-      kinds: int [LIMIT], `LETTER`, `NUMBER`, `OTHER` or `SPACE`, of each code
-        point.
-      byte_ids: the ids of the 256 bytes.
+      kinds: int [LIMIT], `LETTER`, `NUMBER`, `OTHER`, `SPACE` or `ALONE`, of
+        each code point.
+      byte_ids: the ids of the 256 bytes, -1 for one that is left out of texts.
       merges: (left id, right id) -> the pair's id, in the order of training.
       whole: token -> id, of tokens found in the text as they are.
 
@@ -81,11 +81,11 @@ class BytePair(tf.Module):
         """Whether a part begins at a character, bool [P]."""
         kinds = self._kinds(points)
         shifted = code_points.shifted
-        # A token that was found whole ends the text before it.
-        is_whole = kinds == _WHOLE
+        # It ends the text before it, as a token that was found whole does.
+        is_alone = kinds >= ALONE
         is_first = (
-            is_whole
-            | shifted(is_whole, 1, True)
+            is_alone
+            | shifted(is_alone, 1, True)
             | (rows != shifted(rows, 1, -1))
         )
         is_last = shifted(is_first, -1, True)
@@ -137,7 +137,11 @@ class BytePair(tf.Module):
             ),
             tf.gather(self._byte_ids, tf.where(is_whole, 0, byte)),
         )
-        return source, tokens
+        is_kept = tokens >= 0
+        return (
+            tf.boolean_mask(source, is_kept),
+            tf.boolean_mask(tokens, is_kept),
+        )
 
     def _merge(self, tokens, parts, rows):
         def step(_, tokens, parts, rows):

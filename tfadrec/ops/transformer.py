@@ -179,12 +179,14 @@ def attention(
 
         a_qt = softmax_t(scale q . k_t + bias_qt);  out_q = sum_t a_qt v_t
 
-    for each head, the heads side by side again (Vaswani et al., 2017).
+    for each head, the heads side by side again (Vaswani et al., 2017). Where
+    keys and values have fewer heads, G of them, H / G neighbouring heads of
+    queries share each (Ainslie et al., "GQA", 2023).
 
     Args:
       query: float [B, Q, D], D a multiple of `num_heads`.
-      key: float [B, T, D], finite in padding too.
-      value: float [B, T, D], finite in padding too.
+      key: float [B, T, G D / H], finite in padding too.
+      value: float [B, T, G D / H], finite in padding too.
       mask: bool [B, T], or [B, Q, T] where it depends on the query (or
         [1, Q, T], as a causal one), True = real.
       num_heads: H.
@@ -194,10 +196,14 @@ def attention(
     Returns:
       [B, Q, D] of the query's dtype; the mean of all values where none is real.
     """
+    width = query.shape[-1] // num_heads
     if scale is None:
-        scale = (query.shape[-1] // num_heads) ** -0.5
-    q, k, v = (heads.split_heads(x, num_heads) for x in (query, key, value))
-    logits = tf.cast(tf.matmul(q * scale, k, transpose_b=True), tf.float32)
+        scale = width**-0.5
+    num_shared = key.shape[-1] // width
+    q = heads.split_heads(query, num_heads)
+    k, v = (heads.split_heads(x, num_shared) for x in (key, value))
+    logits = _by_shared_heads(q * scale, k, transpose_b=True)
+    logits = tf.cast(logits, tf.float32)
     if bias is not None:
         logits += tf.cast(bias, tf.float32)
     if mask.shape.rank == 2:
@@ -206,7 +212,72 @@ def attention(
     # NaN where a whole row is masked.
     logits += tf.where(mask, 0.0, tf.float32.min / 2)[:, tf.newaxis]
     weights = tf.cast(tf.nn.softmax(logits), v.dtype)
-    return heads.join_heads(tf.matmul(weights, v))
+    return heads.join_heads(_by_shared_heads(weights, v))
+
+
+def _by_shared_heads(
+    x: tf.Tensor, shared: tf.Tensor, transpose_b: bool = False
+) -> tf.Tensor:
+    """Products of heads [B, H, Q, d] with those of G heads, [B, H, Q, e]."""
+    num_heads, num_shared = x.shape[1], shared.shape[1]
+    if num_heads == num_shared:
+        return tf.matmul(x, shared, transpose_b=transpose_b)
+    # The rows of the heads that share one follow each other: nothing is copied.
+    batch, _, rows, width = tf.unstack(tf.shape(x))
+    each = num_heads // num_shared * rows
+    x = tf.reshape(x, [batch, num_shared, each, width])
+    product = tf.matmul(x, shared, transpose_b=transpose_b)
+    last = product.shape[-1] or tf.shape(product)[-1]
+    return tf.reshape(product, [batch, num_heads, rows, last])
+
+
+def rotary_angles(
+    places: tf.Tensor, width: int, base: float
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """By how much `rotate` turns the pairs of a head: p base^(-2 i / d).
+
+    Args:
+      places: p, int [R].
+      width: d, of a head, even.
+      base: > 0, 10,000 in the paper.
+
+    Returns:
+      The cosines and the sines of pair i, float32 [R, d / 2].
+    """
+    pairs = tf.range(width // 2, dtype=tf.float32)
+    rates = tf.pow(tf.constant(base, tf.float32), -2.0 * pairs / width)
+    angles = tf.cast(places, tf.float32)[:, tf.newaxis] * rates
+    return tf.cos(angles), tf.sin(angles)
+
+
+def rotate(x: tf.Tensor, angles: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+    """Rotary position embedding: each head turned by its place.
+
+    Numbers i and i + d / 2 of a head, a pair (a, b), become
+
+        (a cos - b sin, b cos + a sin)
+
+    so that the product of a query and a key depends on the distance of their
+    places alone (Su et al., "RoFormer", 2021, equation 34, whose pairs are
+    neighbours).
+
+    Precision: computed in float32.
+
+    Args:
+      x: float [R, H d].
+      angles: those of `rotary_angles` for the rows.
+
+    Returns:
+      [R, H d] of the dtype of `x`.
+    """
+    half = angles[0].shape[-1]
+    wide = tf.reshape(tf.cast(x, tf.float32), [-1, x.shape[-1] // half, half])
+    first, second = wide[:, 0::2], wide[:, 1::2]  # [R, H, d / 2]
+    cosine, sine = (part[:, tf.newaxis] for part in angles)
+    turned = tf.stack(
+        [first * cosine - second * sine, second * cosine + first * sine], axis=2
+    )
+    return tf.cast(tf.reshape(turned, tf.shape(x)), x.dtype)
 
 
 def relative_buckets(

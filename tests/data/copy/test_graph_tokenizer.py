@@ -1,6 +1,7 @@
 """Token ids in the graph against those of the `tokenizers` library."""
 
 import functools
+import json
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from tokenizers import models, normalizers, pre_tokenizers, trainers
 from tests.training import small
 from tfadrec import data
 from tfadrec.core.door import tf
+from tfadrec.core.errors import InputError
 from tfadrec.data.copy.graph_tokenizer import GraphTokenizer
 from tfadrec.data.copy.tokenizer import Tokenizer, ad_text
 
@@ -107,6 +109,24 @@ def gpt2():
     return made
 
 
+def smollm2():
+    """Digits stand alone, and some bytes are no part of the vocabulary."""
+    made = tokenizers.Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    trainer = trainers.BpeTrainer(
+        vocab_size=1500,
+        special_tokens=["<|endoftext|>", "[MASK]"],
+        show_progress=False,
+    )
+    made.train_from_iterator([*real_texts(), *random_texts(50, 9)], trainer)
+    return made
+
+
 BACKENDS = {
     "bert": bert,
     "bert, cased": lambda: bert(lowercase=False),
@@ -114,6 +134,7 @@ BACKENDS = {
         lowercase=False, clean_text=False, handle_chinese_chars=False
     ),
     "gpt2": gpt2,
+    "smollm2": smollm2,
 }
 
 
@@ -160,6 +181,52 @@ def check(name, texts, max_tokens=64, batch=1000):
             found["token_mask"], expected["token_mask"]
         )
         assert found["token_ids"].dtype == tf.int32
+
+
+def test_some_bytes_are_left_out():
+    letters = set(pre_tokenizers.ByteLevel.alphabet())
+    assert 5 < len(letters - smollm2().get_vocab().keys()) < 100
+
+
+def changed(**parts):
+    definition = json.loads(BACKENDS["smollm2"]().to_str())
+    for name, part in parts.items():
+        definition[name] = {**definition[name], **part}
+    return definition
+
+
+@pytest.mark.parametrize(
+    ("definition", "message"),
+    [
+        (
+            {"pretokenizers": [{"type": "Digits", "individual_digits": False}]},
+            "a pre_tokenizer of type Digits",
+        ),
+        ({"pretokenizers": []}, "a pre_tokenizer of type Sequence"),
+        (
+            {
+                "pretokenizers": [
+                    {"type": "Digits", "individual_digits": False},
+                    {"type": "ByteLevel", "add_prefix_space": False}
+                    | {"trim_offsets": True, "use_regex": True},
+                ]
+            },
+            "that begins with .*'individual_digits': False",
+        ),
+    ],
+)
+def test_pre_tokenizers_that_are_refused(definition, message):
+    told = changed(pre_tokenizer=definition)
+    made = Tokenizer(tokenizers.Tokenizer.from_str(json.dumps(told)))
+    with pytest.raises(InputError, match=message):
+        GraphTokenizer(made)
+
+
+def test_an_unknown_token_beside_bytes_that_are_left_out():
+    told = changed(model={"unk_token": "[MASK]"})
+    made = Tokenizer(tokenizers.Tokenizer.from_str(json.dumps(told)))
+    with pytest.raises(InputError, match="and an unknown token for them"):
+        GraphTokenizer(made)
 
 
 EACH = pytest.mark.parametrize("name", BACKENDS)

@@ -1,6 +1,7 @@
 """What holds for every language model, against transformers' own output."""
 
 import itertools
+import json
 import re
 
 import numpy as np
@@ -21,17 +22,17 @@ from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
 from tfadrec.layers.text import backbone, top_layers
 
-#: The last one is T5 with another feed-forward layer.
+#: The gated one is T5 with another feed-forward layer.
 KINDS = [
     pytest.param(kind, marks=pytest.mark.slow) if "gated" in kind else kind
     for kind in CONFIGS
 ]
 #: The weights of each block, its norms among them, and those of embeddings.
-IN_BLOCK = {"bert": 16, "gpt2": 12, "t5": 8, "t5-gated": 9}
-BELOW = {"bert": 5, "gpt2": 2, "t5": 1, "t5-gated": 1}
-ABOVE = {"bert": 0, "gpt2": 2, "t5": 1, "t5-gated": 1}
+IN_BLOCK = {"bert": 16, "gpt2": 12, "t5": 8, "llama": 9, "t5-gated": 9}
+BELOW = {"bert": 5, "gpt2": 2, "t5": 1, "llama": 1, "t5-gated": 1}
+ABOVE = {"bert": 0, "gpt2": 2, "t5": 1, "llama": 1, "t5-gated": 1}
 #: T5's first block holds the distances of all.
-FIRST = {"bert": 0, "gpt2": 0, "t5": 1, "t5-gated": 1}
+FIRST = {"bert": 0, "gpt2": 0, "t5": 1, "llama": 0, "t5-gated": 1}
 
 
 def spoken(kind, batch):
@@ -65,7 +66,7 @@ def test_equal_to_transformers(kind, batch):
 #: In the default run, each kind of model and each pooling once.
 POOLED = {
     *(("bert", "cls"), ("bert", "attention")),
-    *(("gpt2", "last_token"), ("t5", "mean")),
+    *(("gpt2", "last_token"), ("t5", "mean"), ("llama", "mean")),
 }
 
 
@@ -107,7 +108,7 @@ def test_lower_and_upper(kind, way, lower, batch):
     assert made.num_frozen_layers == lower
     hidden = made.lower(batch)
     mask = batch["token_mask"]
-    # GPT-2 and T5 say their last state after the last norm.
+    # The others say their last state after the last norm.
     if lower < 2 or kind == "bert":
         expected = spoken(kind, batch)[lower]
         np.testing.assert_allclose(
@@ -243,6 +244,10 @@ def test_torch_files(kind, shards, has_head, tmp_path, batch):
         tensors["decoder.block.0.layer.0.layer_norm.weight"] = np.ones(16)
         tensors["encoder.embed_tokens.weight"] = tensors["shared.weight"].copy()
         tensors["lm_head.weight"] = np.ones([50, 16], np.float32)
+    if has_head and kind == "llama":
+        tensors["lm_head.weight"] = np.ones([50, 16], np.float32)
+        name = "model.layers.0.self_attn.rotary_emb.inv_freq"
+        tensors[name] = np.ones([2], np.float32)
     if has_head and kind == "gpt2":
         tensors["lm_head.weight"] = np.ones([50, 16], np.float32)
         tensors["transformer.h.0.attn.bias"] = np.ones([1, 1, 24, 24])
@@ -268,6 +273,8 @@ def test_tf_files(kind, size, tmp_path, batch):
     reference(kind).save_pretrained(
         tmp_path, safe_serialization=True, max_shard_size=size
     )
+    # That of a Llama is saved as one of a Mistral.
+    (tmp_path / "config.json").write_text(json.dumps(CONFIGS[kind]))
     files = [path.name for path in tmp_path.glob("*.safetensors")]
     assert (files == ["model.safetensors"]) == (size == "1GB")
     made = ENCODERS[kind].from_pretrained(tmp_path)
@@ -334,11 +341,74 @@ def test_bad_counts(k):
         ("gpt2", "add_cross_attention", True),
         ("gpt2", "activation_function", "mish"),
         ("t5", "feed_forward_proj", "tanh"),
+        ("llama", "rope_scaling", {"rope_type": "dynamic", "factor": 2.0}),
+        ("llama", "attention_bias", True),
+        ("llama", "mlp_bias", True),
+        ("llama", "head_dim", 8),
+        ("llama", "rope_theta", 0),
+        ("llama", "hidden_act", "mish"),
     ],
 )
 def test_backbones_that_are_not_offered(kind, field, value):
-    with pytest.raises(InputError, match=r"The backbone's .* must be one of"):
+    with pytest.raises(InputError, match=r"The backbone's .* must be"):
         ENCODERS[kind]({**CONFIGS[kind], field: value})
+
+
+@pytest.mark.parametrize("shared", [0, 3, 8, 1.0])
+def test_heads_that_cannot_be_shared(shared):
+    config = {**CONFIGS["llama"], "num_key_value_heads": shared}
+    with pytest.raises(InputError, match=f"must divide .* {shared} for 4"):
+        ENCODERS["llama"](config)
+
+
+def test_heads_of_an_odd_width():
+    config = {**CONFIGS["llama"], "hidden_size": 12}
+    with pytest.raises(InputError, match=r"an even width\. Received: 3"):
+        ENCODERS["llama"](config)
+
+
+def test_a_llama_without_shared_heads(batch):
+    config = {**CONFIGS["llama"], "num_key_value_heads": None}
+    made = ENCODERS["llama"](config)
+    assert made(batch).shape == [6, 16]
+    assert made._named["layers.0.self_attn.k_proj.weight"].shape == [16, 16]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_lowest_layers_of_a_file(kind, tmp_path, batch):
+    """What follows the second block follows the first one."""
+    tensors = torch_layout(reference(kind), PREFIXES[kind])
+    folder = write_model(tmp_path / "m", tensors, config=CONFIGS[kind])
+    made = ENCODERS[kind].from_pretrained(folder, kept_layers=1)
+    whole = encoder(kind)
+    assert made.num_layers == made.num_frozen_layers == 1
+    below = whole.num_weights()["total"] - made.num_weights()["total"]
+    assert below == sum(
+        variable.shape.num_elements()
+        for name, variable in whole._named.items()
+        if whole._architecture.block_of(name) == 1
+    )
+    mask = batch["token_mask"]
+    rows = tf.constant(spoken(kind, batch)[1][mask])
+    expected = whole._architecture.last(whole._forward(False), rows)
+    vectors = made.token_vectors(batch).numpy()
+    np.testing.assert_allclose(vectors[mask], expected, atol=1e-5)
+    assert type(made).from_config(made.get_config()).num_layers == 1
+    assert made.merge().num_layers == 1
+
+
+def test_no_other_weight_is_left_out(tmp_path):
+    tensors = torch_layout(reference("llama"))
+    tensors["layers.10.input_layernorm.weight"] = np.ones(16, np.float32)
+    folder = write_model(tmp_path / "m", tensors, config=CONFIGS["llama"])
+    with pytest.raises(InputError, match=r"layers\.10\.\S+ is unexpected in"):
+        ENCODERS["llama"].from_pretrained(folder, kept_layers=1)
+
+
+@pytest.mark.parametrize("number", [0, 3, 1.0, True])
+def test_more_layers_than_there_are(number):
+    with pytest.raises(InputError, match=r"integer in \[1, 2\], the blocks"):
+        ENCODERS["llama"](CONFIGS["llama"], kept_layers=number)
 
 
 def test_a_new_gate_is_another_matrix(recwarn):
@@ -367,6 +437,7 @@ def test_a_weight_that_keras_does_not_track():
         ("gpt2", {"wte.weight": 0, "h.0.ln_1.bias": 1, "ln_f.bias": 3}),
         ("t5", {"shared.weight": 0, "encoder.block.1.layer.0.x": 2}),
         ("t5-gated", {"encoder.final_layer_norm.weight": 3}),
+        ("llama", {"embed_tokens.weight": 0, "norm.weight": 3}),
     ],
 )
 def test_how_far_up_a_weight_stands(kind, depths):
@@ -398,3 +469,31 @@ def test_minilm_equals_transformers(tmp_path):
     mask = inputs["token_mask"]
     vectors = made.token_vectors(inputs).numpy()
     np.testing.assert_allclose(vectors[mask], expected[mask], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_smollm2_equals_transformers():
+    """As a Mistral, whose weights go by the same names."""
+    import transformers
+
+    from tfadrec.data import Tokenizer
+
+    inputs = Tokenizer.from_pretrained("smollm2")(
+        ["Trail shoes for wet days", "Toy Story (1995). Animation, Comedy", "a"]
+    )
+    made = ENCODERS["llama"].from_pretrained("smollm2")
+    told = made.backbone_config
+    for name in ("model_type", "architectures"):
+        told.pop(name)
+    config = transformers.MistralConfig.from_dict(told)
+    model = transformers.TFMistralModel(config)
+    model.build_in_name_scope()
+    model.set_weights(made._backbone.get_weights())
+    expected = model(
+        input_ids=inputs["token_ids"],
+        attention_mask=tf.cast(inputs["token_mask"], tf.int32),
+    ).last_hidden_state.numpy()
+    mask = inputs["token_mask"]
+    vectors = made.token_vectors(inputs).numpy()
+    assert np.abs(expected[mask]).max() > 30
+    np.testing.assert_allclose(vectors[mask], expected[mask], atol=2e-4)

@@ -32,7 +32,10 @@ def test_the_model_type_decides(tmp_path, kind):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"model_type": "llama"}, "of a type of bert, gpt2, t5.*'llama'"),
+        (
+            {"model_type": "mamba"},
+            "of a type of bert, gpt2, t5, llama.*'mamba'",
+        ),
         ({}, r"name its `model_type`\. Received: .*KeyError"),
         ([], r"name its `model_type`\. Received: .*TypeError"),
     ],

@@ -14,6 +14,7 @@ CLASSES = (
     transformers.BertConfig,
     transformers.GPT2Config,
     transformers.T5Config,
+    transformers.LlamaConfig,
 )
 
 

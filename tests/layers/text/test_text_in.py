@@ -15,8 +15,15 @@ from tests.layers.text.tiny_models import (
     torch_layout,
     write_model,
 )
+from tests.training import small
+from tfadrec import training
 from tfadrec.core.errors import InputError
-from tfadrec.data import Tokenizer, text_vectors
+from tfadrec.data import (
+    Tokenizer,
+    encode_text,
+    open_dataset,
+    text_vectors,
+)
 from tfadrec.layers.text import load_encoder
 
 WORDS = ("red", "shoes", "rain", "for")
@@ -65,13 +72,24 @@ def word_piece(folder):
     (folder / "vocab.txt").write_text("\n".join(words))
 
 
-@pytest.fixture(params=["bert", "gpt2", "t5"])
+TOKENIZERS = {
+    "bert": word_piece,
+    "gpt2": byte_level,
+    "t5": unigram,
+    "llama": byte_level,
+}
+
+
+@pytest.fixture(params=TOKENIZERS)
 def folder(request, tmp_path):
-    kind = request.param
+    return model_folder(request.param, tmp_path)
+
+
+def model_folder(kind, tmp_path):
     made = write_model(
         tmp_path / kind, torch_layout(reference(kind)), config=CONFIGS[kind]
     )
-    {"bert": word_piece, "gpt2": byte_level, "t5": unigram}[kind](made)
+    TOKENIZERS[kind](made)
     return made
 
 
@@ -112,15 +130,39 @@ def test_any_text_has_a_vector(folder, tmp_path):
 
 
 def test_a_tokenizer_of_another_model(folder, tmp_path):
-    config = {**CONFIGS["gpt2"], "vocab_size": 9}
     encoder = type(load_encoder(folder))
-    if folder.name != "gpt2":
-        config = {**CONFIGS[folder.name], "vocab_size": 9}
+    config = {**CONFIGS[folder.name], "vocab_size": 9}
     if folder.name == "bert":
         config["vocab_size"] = 8
     tokenizer = Tokenizer.from_pretrained(folder, max_tokens=24)
     with pytest.raises(InputError, match="vocabulary must fit the encoder's"):
         text_vectors(["red"], tokenizer, encoder(config), cache=tmp_path / "c")
+
+
+def test_a_run_names_what_the_vectors_are_of(tmp_path):
+    folder = model_folder("llama", tmp_path)
+    tokenizer = Tokenizer.from_pretrained(folder, max_tokens=24)
+    encoder = load_encoder(folder, kept_layers=1, pooling="last_token")
+    catalogue = open_dataset(small.world()).catalogue
+    found = encode_text(
+        catalogue, tokenizer, encoder, cache=tmp_path / "c", progress=False
+    )
+    assert found.text["kept_layers"] == 1
+    again = encode_text(
+        catalogue,
+        *training.text_model(found.text),
+        cache=tmp_path / "d",
+        progress=False,
+    )
+    np.testing.assert_array_equal(found.columns["text"], again.columns["text"])
+    whole = encode_text(
+        catalogue,
+        tokenizer,
+        load_encoder(folder),
+        cache=tmp_path / "c",
+        progress=False,
+    )
+    assert "kept_layers" not in whole.text
 
 
 def test_a_sentencepiece_file_alone(tmp_path, caplog):
@@ -148,8 +190,8 @@ def truncate(folder):
             "only model.bin, a pickle",
         ),
         (
-            lambda f: (f / "config.json").write_text('{"model_type": "llama"}'),
-            "of a type of bert, gpt2, t5. Received: 'llama'",
+            lambda f: (f / "config.json").write_text('{"model_type": "mamba"}'),
+            "of a type of bert, gpt2, t5, llama. Received: 'mamba'",
         ),
     ],
 )

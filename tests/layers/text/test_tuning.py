@@ -29,9 +29,9 @@ ADALORA = {"final_rank": 1, "last_step": 9}
 
 
 def of_each_kind(*cases):
-    """Each case and each kind of model once; the other pairs are slow."""
+    """Each case and each type of model once; the other pairs are slow."""
     kinds = list(CONFIGS)
-    quick = {(n % len(cases), kinds[n % 3]) for n in range(max(3, len(cases)))}
+    quick = {(n % len(cases), kinds[n % 4]) for n in range(max(4, len(cases)))}
     return [
         pytest.param(
             kind, *case, marks=() if (n, kind) in quick else pytest.mark.slow
@@ -145,6 +145,7 @@ MATRICES = {
     "bert": "encoder.layer.1.attention.self.value",
     "gpt2": "h.1.attn.c_attn",
     "t5": "encoder.block.1.layer.0.SelfAttention.v",
+    "llama": "layers.1.self_attn.v_proj",
     "t5-gated": "encoder.block.1.layer.0.SelfAttention.v",
 }
 

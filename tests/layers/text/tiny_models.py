@@ -40,19 +40,40 @@ T5 = {
     "relative_attention_max_distance": 10,
     "n_positions": 24,
 }
+#: Two heads of keys and values for four of queries.
+LLAMA = {
+    "model_type": "llama",
+    "vocab_size": 50,
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 24,
+    "rope_theta": 100.0,
+    "rms_norm_eps": 1e-4,
+}
 CONFIGS = {
     "bert": BERT,
     "gpt2": GPT2,
     "t5": T5,
+    "llama": LLAMA,
     "t5-gated": {**T5, "feed_forward_proj": "gated-gelu"},
 }
 ENCODERS = {
     "bert": text.BertAdEncoder,
     "gpt2": text.GPT2AdEncoder,
     "t5": text.T5AdEncoder,
+    "llama": text.LlamaAdEncoder,
     "t5-gated": text.T5AdEncoder,
 }
-PREFIXES = {"bert": "bert.", "gpt2": "transformer.", "t5": "", "t5-gated": ""}
+PREFIXES = {
+    "bert": "bert.",
+    "gpt2": "transformer.",
+    "t5": "",
+    "llama": "model.",
+    "t5-gated": "",
+}
 
 
 def batch():
@@ -89,6 +110,8 @@ def reference(kind):
         ),
         "gpt2": (transformers.GPT2Config, transformers.TFGPT2Model, {}),
         "t5": (transformers.T5Config, transformers.TFT5EncoderModel, {}),
+        # A Llama whose weights go by the same names.
+        "llama": (transformers.MistralConfig, transformers.TFMistralModel, {}),
     }[kind.partition("-")[0]]
     return spread(made(config_class.from_dict(CONFIGS[kind]), **kwargs))
 
@@ -98,8 +121,9 @@ def torch_layout(model, prefix=""):
     tensors = {}
     for variable in model.weights:
         name = variable.name.removesuffix(":0").partition("/")[2]
-        parts = name.removeprefix("bert/").removeprefix("transformer/")
-        parts = parts.split("/")
+        for before in ("bert/", "transformer/", "model/"):
+            name = name.removeprefix(before)
+        parts = name.split("/")
         value = variable.numpy()
         if parts[-1] == "kernel":
             value = np.ascontiguousarray(value.T)

@@ -15,6 +15,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.data.copy.graph_cleaner import GraphCleaner, stripped
 from tfadrec.data.copy.tokenizer import Tokenizer
 from tfadrec.ops import code_points
+from tfadrec.ops.byte_pair import ALONE as OWN_PART
 from tfadrec.ops.byte_pair import LETTER, NUMBER, OTHER, BytePair
 from tfadrec.ops.byte_pair import SPACE as BLANK
 from tfadrec.ops.word_piece import ALONE, SPACE, WORD, WordPiece
@@ -23,8 +24,8 @@ from tfadrec.ops.word_piece import ALONE, SPACE, WORD, WordPiece
 class GraphTokenizer(tf.Module):
     """Texts to token ids in the graph, as a `Tokenizer` makes them.
 
-    For BERT's WordPiece and GPT-2's byte-level BPE, in core TensorFlow ops,
-    after the same cleaning.
+    For BERT's WordPiece and GPT-2's byte-level BPE, also with digits that stand
+    alone, as SmolLM2 has it, in core TensorFlow ops, after the same cleaning.
     What a character is, is asked of the tokenizer itself, so its version of
     Unicode is the one that counts.
 
@@ -115,8 +116,8 @@ def _word_piece(definition: Mapping[str, Any]) -> WordPiece:
 def _byte_pair(definition: Mapping[str, Any]) -> BytePair:
     model = definition["model"]
     _require(definition, normalizer=None)
-    _require(definition, pre_tokenizer="ByteLevel")
-    settings = {**model, **definition["pre_tokenizer"]}
+    before, byte_level = _before_byte_level(definition["pre_tokenizer"])
+    settings = {**model, **byte_level}
     for setting in (
         "dropout",
         "continuing_subword_prefix",
@@ -131,21 +132,42 @@ def _byte_pair(definition: Mapping[str, Any]) -> BytePair:
         raise _refusal("use_regex=False")
     vocabulary, letters = model["vocab"], _byte_letters()
     missing = [letter for letter in letters if letter not in vocabulary]
-    if missing:
-        raise _refusal(f"a vocabulary without {len(missing)} of the 256 bytes")
+    if missing and model.get("unk_token") is not None:
+        raise _refusal(
+            f"a vocabulary without {len(missing)} of the 256 bytes, and an "
+            "unknown token for them"
+        )
     pairs = [
         pair.split(" ") if isinstance(pair, str) else pair
         for pair in model["merges"]
     ]
     return BytePair(
-        _gpt2_characters(),
-        [vocabulary[letter] for letter in letters],
+        _gpt2_characters(digits_alone=bool(before)),
+        [vocabulary.get(letter, -1) for letter in letters],
         {
             (vocabulary[left], vocabulary[right]): vocabulary[left + right]
             for left, right in pairs
         },
         whole=_whole(definition),
     )
+
+
+def _before_byte_level(
+    pre_tokenizer: Mapping[str, Any] | None,
+) -> tuple[list[Mapping[str, Any]], Mapping[str, Any]]:
+    """The steps that part a text before GPT-2's does, and that one.
+
+    There may be one, which lets each digit stand alone.
+    """
+    told = pre_tokenizer or {}
+    is_several = told.get("type") == "Sequence" and told["pretokenizers"]
+    *before, last = told["pretokenizers"] if is_several else [told]
+    digits = {"type": "Digits", "individual_digits": True}
+    if before not in ([], [digits]):
+        raise _refusal(f"a pre_tokenizer that begins with {str(before)[:99]}")
+    if last.get("type") != "ByteLevel":
+        raise _refusal(f"a pre_tokenizer of type {last.get('type')}")
+    return before, last
 
 
 def _require(definition, **parts) -> None:
@@ -205,7 +227,7 @@ def _bert_characters(normalizer: str) -> tuple[dict[int, str], np.ndarray]:
 
 
 @functools.cache
-def _gpt2_characters() -> np.ndarray:
+def _gpt2_characters(*, digits_alone: bool) -> np.ndarray:
     """What each code point is to its neighbours."""
     points = np.array(_assigned())
     text = "".join(map(chr, points))
@@ -220,6 +242,14 @@ def _gpt2_characters() -> np.ndarray:
         for _, (start, end) in split.pre_tokenize_str(text):
             is_left[start:end] = True
         kinds[points[~is_left]] = kind
+    if digits_alone:
+        # Its numbers are not quite those of the expression.
+        between = "".join(f"a{char}" for char in text) + "a"
+        parted = pre_tokenizers.Digits(individual_digits=True)
+        starts = [s for _, (s, _) in parted.pre_tokenize_str(between)]
+        is_start = np.zeros([len(between)], bool)
+        is_start[starts] = True
+        kinds[points[is_start[1::2]]] = OWN_PART
     return kinds
 
 

@@ -29,8 +29,10 @@ _LOG = logging.getLogger(__name__)
 _FORMAT = 2
 _TEXTS_PER_PART = 2048
 _CACHE = "cache of vectors"
-#: Weights beyond this stay variables: a graph holds 2 GB at most.
-_MAX_CONSTANT_BYTES = 2**30
+#: Weights beyond this stay variables. Where all of a batch's work is long, it
+#: gains nothing to cast them once, and TensorFlow's rewriting copies constants:
+#: of 510 MB of weights it made 9.7 GB, on two cores of an EPYC.
+_MAX_CONSTANT_BYTES = 2**28
 
 Inputs = Mapping[str, np.ndarray]
 #: Makes the vectors of parts, each float32 [n, D], of their texts and of the
@@ -96,7 +98,10 @@ def _settings(
     source = getattr(encoder, "source", None)
     if source is None or source != tokenizer.source:
         return None
-    told = {"pooling": encoder.get_config()["pooling"]}
+    config = encoder.get_config()
+    told = {"pooling": config["pooling"]}
+    if config.get("kept_layers") is not None:
+        told["kept_layers"] = config["kept_layers"]
     if encoder.compute_dtype != "float32":
         told["dtype"] = f"mixed_{encoder.compute_dtype}"
     return {**(tokenizer.settings or {}), **told}

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from tfadrec.core import pretrained
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
-from tfadrec.core.ranges import Rate
+from tfadrec.core.ranges import Count, Rate
 from tfadrec.layers.building import built
 from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.dropout import Dropout
@@ -64,6 +64,8 @@ class AdEncoder(CheckedLayer):
         a learned q that starts at zero.
       tuning: `frozen`, `full`, a value of `layers.text.tuning`, or its mapping.
       dropout: rate in [0, 1); None for that of `backbone_config`.
+      kept_layers: how many of the blocks there are, from the lowest on, >= 1;
+        None for all. What follows the last block follows this one.
 
     Call args:
       inputs: a dict with `token_ids`, integer [..., L], each in
@@ -75,8 +77,8 @@ class AdEncoder(CheckedLayer):
 
     Raises:
       InputError: for an unknown pooling or tuning, a backbone of another type,
-        one with a setting that is not offered, or more tokens than it has
-        positions.
+        one with a setting that is not offered, more blocks than it has, or more
+        tokens than it has positions.
     """
 
     wants = _TOKENS
@@ -92,6 +94,7 @@ class AdEncoder(CheckedLayer):
         pooling: Pooling = "mean",
         tuning: Tuning | Mapping[str, Any] = "frozen",
         dropout: Rate | None = None,
+        kept_layers: Count | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -103,10 +106,13 @@ class AdEncoder(CheckedLayer):
             )
         # As text: Keras wraps a dict attribute into one that is not JSON.
         self._backbone_json = json.dumps(dict(backbone_config))
-        self._architecture = self.architecture_class(self.backbone_config)
+        self._architecture = self.architecture_class(
+            self.backbone_config, kept_layers
+        )
         self.pooling = pooling
         self.tuning = as_tuning(tuning)
         self.dropout = dropout
+        self.kept_layers = kept_layers
         frozen_part.check_fits(self.tuning, self._architecture)
         #: The name or folder of the model whose weights it began with.
         self.source: str | None = None
@@ -133,7 +139,7 @@ class AdEncoder(CheckedLayer):
             encoder._named,
             folder,
             prefix=encoder._backbone.base_model_prefix,
-            unused=cls.architecture_class.unused,
+            unused=encoder._architecture.unused_names(),
             tied=cls.architecture_class.tied,
         )
         encoder.source = pretrained.lasting(name_or_path)
@@ -402,6 +408,7 @@ class AdEncoder(CheckedLayer):
             "pooling": self.pooling,
             "tuning": tuning_config(self.tuning),
             "dropout": self.dropout,
+            "kept_layers": self.kept_layers,
         }
 
     @property

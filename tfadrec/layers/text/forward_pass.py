@@ -8,7 +8,7 @@ from typing import Any
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.layers.dropout import Dropout
-from tfadrec.layers.text.architectures import Architecture
+from tfadrec.layers.text.architectures import Architecture, Turn
 from tfadrec.layers.text.tuning import Adapter, LoRA, Prefix, Tuning
 from tfadrec.layers.text.tuning.added_weights import sublayer
 from tfadrec.layers.text.tuning.frozen_part import num_frozen_layers
@@ -84,9 +84,8 @@ class ForwardPass:
         Returns:
           [N, L, D], without a gradient unless all weights are trained.
         """
-        places = tf.cumsum(tf.cast(mask, tf.int32), -1, exclusive=True)
         rows = self.architecture.embed(
-            self, tf.reshape(token_ids, [-1]), tf.reshape(places, [-1])
+            self, tf.reshape(token_ids, [-1]), _places(mask)
         )
         rows = tf.cast(rows, self.dtype)
         rows = self._run(rows, mask, range(self._first_trained))
@@ -162,6 +161,7 @@ class ForwardPass:
     ) -> tf.Tensor:
         """Some of the blocks, over padded texts."""
         shape = tf.shape(mask)
+        turn = self.architecture.turned(_places(mask))
         real = self.architecture.attention_mask(mask)
         if sees is not None:
             real = sees & (
@@ -171,7 +171,9 @@ class ForwardPass:
         if isinstance(self.tuning, Prefix):
             real, bias = _before_text(self.tuning.length, real, bias)
         for block in blocks:
-            attend = functools.partial(self._attend, block, shape, real, bias)
+            attend = functools.partial(
+                self._attend, block, shape, turn, real, bias
+            )
             rows = self.architecture.block(self, block, rows, attend)
         return rows
 
@@ -202,6 +204,7 @@ class ForwardPass:
         self,
         block: int,
         shape: tf.Tensor,
+        turn: Turn | None,
         real: tf.Tensor,
         bias: tf.Tensor | None,
         rows: tf.Tensor,
@@ -211,9 +214,10 @@ class ForwardPass:
             self.project(block, matrix, rows)
             for matrix in ("query", "key", "value")
         ]
-        width = projections[0].shape[-1]
+        if turn is not None:
+            projections[:2] = map(turn, projections[:2])
         query, key, value = (
-            tf.reshape(part, tf.concat([shape, [width]], 0))
+            tf.reshape(part, tf.concat([shape, [part.shape[-1]]], 0))
             for part in projections
         )
         if isinstance(self.tuning, Prefix):
@@ -229,6 +233,12 @@ class ForwardPass:
         )
         # In these words TensorFlow sees that a residual has its shape.
         return tf.reshape(gathered, tf.shape(projections[0]))
+
+
+def _places(mask: tf.Tensor) -> tf.Tensor:
+    """Of each token among the real ones of its text, int32 [R]."""
+    places = tf.cumsum(tf.cast(mask, tf.int32), -1, exclusive=True)
+    return tf.reshape(places, [-1])
 
 
 def _before_text(

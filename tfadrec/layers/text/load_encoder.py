@@ -10,11 +10,17 @@ from tfadrec.layers.text import backbone
 from tfadrec.layers.text.ad_encoder import AdEncoder
 from tfadrec.layers.text.bert_ad_encoder import BertAdEncoder
 from tfadrec.layers.text.gpt2_ad_encoder import GPT2AdEncoder
+from tfadrec.layers.text.llama_ad_encoder import LlamaAdEncoder
 from tfadrec.layers.text.t5_ad_encoder import T5AdEncoder
 
 _ENCODERS: dict[str, type[AdEncoder]] = {
     encoder.model_type: encoder
-    for encoder in (BertAdEncoder, GPT2AdEncoder, T5AdEncoder)
+    for encoder in (
+        BertAdEncoder,
+        GPT2AdEncoder,
+        T5AdEncoder,
+        LlamaAdEncoder,
+    )
 }
 
 

@@ -1,5 +1,6 @@
 """What an encoder must know of a type of language model."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,6 +16,22 @@ if TYPE_CHECKING:
 
 #: attend(rows) -> what each token gathers from the others; both [R, D].
 Attend = Callable[[tf.Tensor], tf.Tensor]
+#: turn(rows) -> queries or keys turned by their places, both [R, E].
+Turn = Callable[[tf.Tensor], tf.Tensor]
+
+
+def causal(mask: tf.Tensor) -> tf.Tensor:
+    """The attention mask by which a token attends to none that is after it.
+
+    Args:
+      mask: bool [N, L], True = real.
+
+    Returns:
+      bool [N, L, L], of queries and keys.
+    """
+    places = tf.range(tf.shape(mask)[1])
+    before = places[tf.newaxis, :] <= places[:, tf.newaxis]
+    return mask[:, tf.newaxis] & before
 
 
 class Architecture:
@@ -29,10 +46,11 @@ class Architecture:
     Args:
       config: the fields of the model's transformers config; what is left out
         has that class's default.
+      kept_layers: the number of blocks, the lowest ones; None for all.
 
     Raises:
-      InputError: for a config of another type, or one with a setting that is
-        not offered.
+      InputError: for a config of another type, one with a setting that is not
+        offered, or with fewer blocks.
     """
 
     #: How models of the type call themselves in config.json.
@@ -52,7 +70,9 @@ class Architecture:
     #: A weight's other name in some files, and its name here.
     tied: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
+    def __init__(
+        self, config: Mapping[str, Any], kept_layers: int | None = None
+    ) -> None:
         model_type = config.get("model_type", self.model_type)
         if model_type != self.model_type:
             raise InputError(
@@ -69,6 +89,20 @@ class Architecture:
                 f"Received: {' '.join(str(error).split())[:200]} Correct it."
             ) from error
         self.check_config()
+        self._num_left_out = 0
+        if kept_layers is not None:
+            self._keep(kept_layers)
+
+    def _keep(self, number: int) -> None:
+        before = self.num_layers
+        if type(number) is not int or not 1 <= number <= before:
+            raise InputError(
+                f"`kept_layers` must be an integer in [1, {before}], the "
+                f"blocks of the backbone. Received: kept_layers={number!r}. "
+                "Choose another one, or leave it out."
+            )
+        self.config.num_hidden_layers = number
+        self._num_left_out = before - number
 
     # Sizes.
 
@@ -126,6 +160,14 @@ class Architecture:
         """The block that a weight is in; None where it is in none."""
         block = name.removeprefix(f"{self.blocks}.").partition(".")[0]
         return int(block) if block.isdecimal() else None
+
+    def unused_names(self) -> str:
+        """A pattern for weights of a file that are not read."""
+        left_out = (
+            rf"^{re.escape(self.blocks)}\.{self.num_layers + i}\."
+            for i in range(self._num_left_out)
+        )
+        return "|".join([self.unused, *left_out])
 
     def depth_of(self, name: str) -> int:
         """How far up a weight stands.
@@ -207,6 +249,17 @@ class Architecture:
           mask: bool [N, L], True = real.
         """
         return mask
+
+    def turned(self, places: tf.Tensor) -> Turn | None:
+        """What turns queries and keys by their places, [R, E] to the same.
+
+        Args:
+          places: int [R], of each token among the real ones of its text.
+
+        Returns:
+          None where attention does not know of places.
+        """
+        return None
 
     def attention_scale(self) -> float | None:
         """As in `transformer.attention`."""

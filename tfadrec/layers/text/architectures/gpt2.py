@@ -4,8 +4,10 @@ from typing import ClassVar
 
 from transformers import GPT2Config, TFGPT2Model
 
-from tfadrec.core.door import tf
-from tfadrec.layers.text.architectures.architecture import Architecture
+from tfadrec.layers.text.architectures.architecture import (
+    Architecture,
+    causal,
+)
 from tfadrec.ops import transformer
 
 
@@ -60,9 +62,7 @@ class GPT2(Architecture):
         return self.norm(forward, "ln_f", rows)
 
     def attention_mask(self, mask):
-        places = tf.range(tf.shape(mask)[1])
-        before = places[tf.newaxis, :] <= places[:, tf.newaxis]
-        return mask[:, tf.newaxis] & before
+        return causal(mask)
 
     def columns(self, matrix):
         # One matrix holds all three, side by side.

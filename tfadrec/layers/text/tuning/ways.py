@@ -57,7 +57,7 @@ class LoRA:
       rank: >= 1.
       alpha: > 0.
       targets: of `query`, `key`, `value`, `output`, `expand`, `contract`, and
-        for a gated T5 `gate`: the matrices of each block.
+        for a Llama or a gated T5 `gate`: the matrices of each block.
       final_rank: the average rank at last, in [1, rank]; None for LoRA.
       first_step: the step after which ranks fall, >= 0.
       last_step: the step from which they stay, > `first_step`.
