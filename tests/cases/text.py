@@ -92,6 +92,7 @@ CASES = {
         text.BertAdEncoder,
         BERT,
         pooling="attention",
+        kept_layers=1,
         tuning=text.prefix(2),
         dropout=0.3,
     ),
@@ -99,13 +100,19 @@ CASES = {
         text.GPT2AdEncoder,
         GPT2,
         pooling="last_token",
+        kept_layers=1,
         tuning=text.lora(
             2, 3.0, ["query", "contract"], final_rank=1, last_step=9
         ),
         dropout=0.3,
     ),
     "T5AdEncoder": case(
-        text.T5AdEncoder, T5, pooling="cls", tuning=text.adapter(3), dropout=0.3
+        text.T5AdEncoder,
+        T5,
+        pooling="cls",
+        kept_layers=1,
+        tuning=text.adapter(3),
+        dropout=0.3,
     ),
     "LlamaAdEncoder": case(
         text.LlamaAdEncoder,

@@ -48,6 +48,7 @@ def replaced(name, inputs, change):
 
 def test_all_are_checked():
     others = {"Dropout", "AdTower", "UserTower", "AdRanker", "AdRetriever"}
+    others |= {"CrossEncoder"}
     others |= {"LanguageModel", "ContrastiveModel"}
     assert set(CASES) - set(LAYERS) == others
 

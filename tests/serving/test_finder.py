@@ -122,6 +122,8 @@ def test_the_ranker_orders_what_is_found():
 class Imitation:
     """Vectors at random that are to be like a ranker's logits."""
 
+    imitates = True
+
     def __init__(self):
         random = np.random.default_rng(5)
         self.table = random.normal(size=(10, 5)).astype(np.float32)
@@ -159,8 +161,7 @@ def found_in_two(user, vectors, worth, k):
 def find_and_rank(k, imitates=True, **choice):
     """What is found and ranked, the worth of all rows, and all that matters."""
     vectors = Imitation()
-    if not imitates:
-        vectors.of_rows = None
+    vectors.imitates = imitates
     scorer = world().service._scorer
     asked = users(ROWS, exclude_ads=np.zeros([3, 0], object), **choice)
     request = {name: tf.constant(v) for name, v in asked.items()}
