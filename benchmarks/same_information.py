@@ -15,6 +15,7 @@ validation rows choose the epoch or the trees.
 """
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
@@ -33,6 +34,8 @@ _DIRECTIONS = 64
 #: Of these, what trees read.
 _READ = 16
 _FOLDS = 5
+#: Columns of `_design`.
+_IDS, _RATES = [0, 1], [2, 3, 4, 5]
 _METRICS = ("auc", "gauc", "uauc", "log_loss")
 _CONTENDERS = ("ranker", "DeepCTR DIN", "LightGBM")
 
@@ -230,9 +233,10 @@ def _lightgbm(seed: int, train, valid, rows):
     found, best = {}, -np.inf
     designs = [_design(train, part, texts) for part in (train, valid, rows)]
     labels = [part.impressions.labels["clicked"] for part in (train, valid)]
-    # Ids as categories may over-fit, so the validation rows choose.
-    for with_ids in (False, True):
-        first = 0 if with_ids else 2
+    # Ids as categories and rates may over-fit, so the validation rows choose.
+    for ids, rates in itertools.product(([], _IDS), ([], _RATES)):
+        others = range(max(_RATES) + 1, designs[0].shape[1])
+        read = [*ids, *rates, *others]
         booster = lightgbm.train(
             {
                 "objective": "binary",
@@ -248,18 +252,19 @@ def _lightgbm(seed: int, train, valid, rows):
                 "seed": seed,
             },
             lightgbm.Dataset(
-                designs[0][:, first:],
+                designs[0][:, read],
                 labels[0],
-                categorical_feature=[0, 1] if with_ids else [],
+                categorical_feature=ids,
             ),
             num_boost_round=1000,
-            valid_sets=[lightgbm.Dataset(designs[1][:, first:], labels[1])],
+            valid_sets=[lightgbm.Dataset(designs[1][:, read], labels[1])],
             callbacks=[lightgbm.early_stopping(50, verbose=False)],
         )
         auc = booster.best_score["valid_0"]["auc"]
-        print(f"ids {with_ids}: {auc:.4f}", file=sys.stderr, flush=True)
+        told = f"ids {bool(ids)}, rates {bool(rates)}: {auc:.4f}"
+        print(told, file=sys.stderr, flush=True)
         if auc > best:
-            logits = booster.predict(designs[2][:, first:], raw_score=True)
+            logits = booster.predict(designs[2][:, read], raw_score=True)
             best, found = auc, {"LightGBM": logits}
     return found
 
@@ -289,7 +294,7 @@ def _rates(train, part) -> list[np.ndarray]:
 
 
 def _design(train, part, texts) -> np.ndarray:
-    """What LightGBM reads of each row; the first two columns are ids."""
+    """What LightGBM reads of each row: ids, rates of training rows, others."""
     rows = part.impressions
     columns = [rows.users, rows.ads, *_rates(train, part)]
     ads, ages, real = _history(part)
