@@ -125,6 +125,17 @@ def test_a_ranker_starts_with_levels_factors_and_worth():
     assert penalties[2] == penalties[3] != 10.0
 
 
+def test_a_handful_of_rows_leaves_the_mix_as_it_was():
+    """As of a small day: they can be told apart without any error."""
+    mixing = ranker(predict=lambda batches: pytest.fail("was asked"))
+    before = np.linspace(1.0, 0.3, 8, dtype=np.float32)
+    mixing.fold_in.mix.assign(before)
+    labels = np.array([1] * 69 + [0] * 500, np.float32)
+    assert not mix_opinions(mixing, list, labels, None, lambda *_: True)
+    assert not mix_opinions(mixing, list, 1 - labels, None, lambda *_: True)
+    np.testing.assert_array_equal(mixing.fold_in.mix, before)
+
+
 @pytest.mark.parametrize(
     ("own", "weights", "is_better", "is_mixed"),
     [

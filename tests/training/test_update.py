@@ -128,6 +128,22 @@ def test_it_is_a_run(updated, tmp_path):
     )
 
 
+def test_a_folder_is_of_one_day(days, updated):
+    run, datasets = days
+    _, out = updated
+    with pytest.raises(InputError, match="begun with another one"):
+        training.update(run, datasets[2], out, progress=False)
+
+
+@pytest.mark.parametrize("known", [0, 1])
+def test_a_day_that_is_learned_is_refused(days, updated, known, tmp_path):
+    _, datasets = days
+    out = tmp_path / "again"
+    with pytest.raises(InputError, match=r"has all\. Name a later day"):
+        training.update(updated[1], datasets[known], out, progress=False)
+    assert not out.exists() or not list(out.iterdir())
+
+
 @pytest.mark.slow
 def test_a_killed_update_goes_on(days, tmp_path, monkeypatch):
     run, datasets = days

@@ -14,6 +14,8 @@ RECORD, STATE, MODEL = "run.json", "state.json", "model.keras"
 CHECKPOINTS = "checkpoints"
 #: The folder in a run's of the dataset that days were joined to.
 JOINED = "data"
+#: Which day that was.
+DAY = "day.json"
 #: Up to where in a log that is followed the run has learned.
 PLACE = "place.json"
 #: What `tfadrec train` tells of baselines, and the page of `tfadrec evaluate`.

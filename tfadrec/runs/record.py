@@ -16,7 +16,7 @@ from tfadrec.core.read_json import read_json
 from tfadrec.core.scratch_folder import is_scratch
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
-from tfadrec.runs.folder import JOINED, PLACE, RECORD, require_intact
+from tfadrec.runs.folder import DAY, JOINED, PLACE, RECORD, require_intact
 
 #: Stands in it where `training.fit` wrote it.
 FITTED = "written_by"
@@ -95,7 +95,7 @@ def _has_work(folder: WorkFolder) -> bool:
     """Whether there is more in a folder than what says how it was begun."""
     there = folder.path.iterdir() if folder.path.is_dir() else ()
     return any(
-        path.name not in (RECORD, NAME, JOINED, PLACE)
+        path.name not in (RECORD, NAME, JOINED, DAY, PLACE)
         and not is_scratch(path.name)
         for path in there
     )

@@ -1,7 +1,9 @@
 """A run that goes on with the rows that came after it."""
 
 import dataclasses
+import json
 import pathlib
+import shutil
 from collections.abc import Collection
 
 import numpy as np
@@ -9,6 +11,7 @@ import numpy as np
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError
 from tfadrec.core.import_allowed import import_allowed
+from tfadrec.core.read_json import read_json
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.intake.join_datasets import join_datasets
@@ -17,7 +20,7 @@ from tfadrec.data.open_dataset import open_dataset
 from tfadrec.data.split import split_by_time
 from tfadrec.models import AdRanker
 from tfadrec.runs.before import check_update, data_path
-from tfadrec.runs.folder import JOINED, run_folder
+from tfadrec.runs.folder import DAY, JOINED, RECORD, run_folder
 from tfadrec.runs.record import begun, fingerprint
 from tfadrec.training.checks import check_labels
 from tfadrec.training.fit import fit_in
@@ -82,14 +85,50 @@ def update(
     folder = run_folder(out)
     with folder.held():
         whole = folder.path / JOINED
+        _claim_day(folder, data, whole)
         dataset = with_day(before, record["data"], data, whole)
         told = {
             "data": data_path(whole),
             "fingerprint": fingerprint(dataset),
             "config": config.to_yaml(),
         }
-        with begun(folder, told):
-            return _learn(folder, before, dataset, config, rehearse, progress)
+        try:
+            with begun(folder, told):
+                if len(dataset) == len(before.dataset):
+                    raise InputError(
+                        "an update needs rows that the run does not have. "
+                        f"Received: {data}, whose rows {run} has all. Name a "
+                        "later day."
+                    )
+                return _learn(
+                    folder, before, dataset, config, rehearse, progress
+                )
+        except InputError:
+            if not (folder.path / RECORD).exists():  # before the first step
+                shutil.rmtree(whole, ignore_errors=True)
+            raise
+
+
+def _claim_day(
+    folder: WorkFolder, data: str | pathlib.Path, whole: pathlib.Path
+) -> None:
+    """Notes which day is joined to a run's rows, or compares it.
+
+    Raises:
+      InputError: where the folder is of another day.
+    """
+    if data_path(data) == data_path(whole):  # a follower has joined it
+        return
+    day = {"fingerprint": fingerprint(open_dataset(data))}
+    if is_made(whole) and folder.is_own(DAY):
+        if read_json(folder.path / DAY) != day:
+            raise InputError(
+                "an update goes on with the day that it was begun with. "
+                f"Received: {data}, and {folder.out}, begun with another one. "
+                "Name another folder, or remove this one."
+            )
+        return
+    folder.write_text(DAY, json.dumps(day))
 
 
 def with_day(
