@@ -76,12 +76,25 @@ def test_histories_that_say_the_same_are_the_same():
     starts = [0, 2, 4, 6]
     shown = rows([1, 1, 1, 1], history_starts=starts, history_ends=[2, 4, 6, 8])
     ads = [5, 7, 5, 7, 5, 8, 5, 7]
-    assert slates(shown, events=log(ads)) == [[0, 1], [2], [3]]
+    assert slates(shown, events=log(ads)) == [[0, 1, 3], [2]]
     types = [1, 1, 1, 2, 1, 1, 1, 1]
-    assert slates(shown, events=log(ads, types)) == [[0], [1], [2], [3]]
+    assert slates(shown, events=log(ads, types)) == [[0, 3], [1], [2]]
     # Nothing is like nothing, wherever it stands; and not like something.
     shown = rows([1, 1, 1], history_starts=[0, 2, 4], history_ends=[0, 2, 5])
     assert slates(shown, events=log(ads)) == [[0, 1], [2]]
+
+
+def test_copies_of_two_histories_by_turns(monkeypatch):
+    """Wherever they stand, and in the order of the rows."""
+    monkeypatch.setattr("tfadrec.data.slates._AT_ONCE", 3)
+    n = 7
+    starts = np.arange(n) * 2
+    shown = rows([1] * n, history_starts=starts, history_ends=starts + 2)
+    told = np.array([[3, 4], [4, 3], [3, 4], [4, 3], [3, 4], [9, 9], [3, 4]])
+    events = log(told.reshape(-1))
+    assert slates(shown, events=events) == [[0, 2, 4, 6], [1, 3], [5]]
+    by_two = [[0, 2], [1, 3], [4, 6], [5]]
+    assert slates(shown, (), 2, events) == by_two
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,10 @@ from tfadrec.data.encoded.request_contexts import (
 from tfadrec.data.event_log import EventLog
 from tfadrec.data.impressions import Impressions
 
+#: Events that are looked at at once, and what mixes their bits.
+_AT_ONCE = 2**20
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+
 
 @dataclasses.dataclass(frozen=True)
 class Slates:
@@ -59,8 +63,8 @@ class Slates:
                 f"{max_candidates!r}."
             )
         moments = (impressions.requests, impressions.users, impressions.times)
-        slices = (impressions.history_lengths, impressions.history_starts)
-        order = np.lexsort((*moments, *slices)[::-1])
+        told = _told(impressions, events, moments)
+        order = np.lexsort((*moments, impressions.history_lengths, told)[::-1])
         new = begins_another([key[order] for key in moments])
         new[1:] |= ~_same_histories(impressions, events, order, new)
         first = first_of_each(new)
@@ -81,6 +85,45 @@ class Slates:
         earliest = np.minimum.reduceat(order, starts)
         sequence = np.argsort(earliest, kind="stable")
         return cls(order, starts[sequence], sizes[sequence])
+
+
+def _told(
+    impressions: Impressions,
+    events: EventLog,
+    moments: Sequence[np.ndarray],
+) -> np.ndarray:
+    """Numbers that are equal where histories are, uint64 or int64 [n].
+
+    They are where a history begins, unless rows of one moment have begun theirs
+    at several places, as where each has brought its own copy along.
+    """
+    starts, lengths = impressions.history_starts, impressions.history_lengths
+    order = np.lexsort((*moments, starts)[::-1])
+    new = begins_another([key[order] for key in moments])
+    if not (~new[1:] & (np.diff(starts[order]) != 0)).any():
+        return starts
+    found = np.zeros(len(starts), np.uint64)
+    ends = np.cumsum(lengths)
+    first = 0
+    while first < len(starts):
+        done = ends[first - 1] if first else 0
+        last = np.searchsorted(ends, done + _AT_ONCE, "right")
+        rows = np.arange(first, max(int(last), first + 1))
+        rows, first = rows[lengths[rows] > 0], rows[-1] + 1
+        counts = lengths[rows]
+        begins = np.cumsum(counts) - counts
+        within = np.arange(counts.sum()) - np.repeat(begins, counts)
+        places = np.repeat(starts[rows], counts) + within
+        mixed = within.astype(np.uint64)
+        columns = [events.ads, events.types]
+        if events.times is not None:
+            columns.append(events.times)
+        for column in columns:
+            mixed = (mixed ^ column[places].astype(np.uint64)) * _ODD
+            mixed ^= mixed >> np.uint64(29)
+        if len(rows):
+            found[rows] = np.add.reduceat(mixed, begins)
+    return found
 
 
 def _same_histories(
