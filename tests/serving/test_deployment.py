@@ -33,6 +33,7 @@ Field = descriptor_pb2.FieldDescriptorProto
 FILES = {
     "README.md",
     "alerts.yaml",
+    "autoscaling.yaml",
     "batching.config",
     "client_grpc.py",
     "client_rest.py",
@@ -42,6 +43,8 @@ FILES = {
     "manifest.json",
     "models.config",
     "monitoring.config",
+    "nginx.conf",
+    "prometheus-adapter.yaml",
     "request.json",
 }
 
@@ -217,10 +220,99 @@ def test_rules_and_dashboard_ask_for_metrics_that_are_there(model):
     assert "{{ $labels.signal }}" in text
 
 
+def latency(expression):
+    """Quantile and series, of a `histogram_quantile` of rates."""
+    found = re.match(
+        r"histogram_quantile\((.*?), sum by \(le.*?\) "
+        r"\(rate\((:[\w:]+)\{.*\}\[\w+\]\)\)\)",
+        expression,
+    )
+    assert found, expression
+    return float(found[1]), found[2]
+
+
+def test_more_servers_come_before_answers_are_slow(model):
+    """One metric, from the servers to their number, and one bound."""
+    scaler = yaml.safe_load((model / "autoscaling.yaml").read_text())
+    assert scaler["apiVersion"] == "autoscaling/v2"
+    assert scaler["kind"] == "HorizontalPodAutoscaler"
+    spec = scaler["spec"]
+    deploy, _ = yaml.safe_load_all((model / "kubernetes.yaml").read_text())
+    assert spec["scaleTargetRef"] == {
+        "apiVersion": deploy["apiVersion"],
+        "kind": deploy["kind"],
+        "name": deploy["metadata"]["name"],
+    }
+    assert spec["minReplicas"] == deploy["spec"]["replicas"]
+    assert spec["maxReplicas"] > spec["minReplicas"]
+    # A share of what is asked for has no meaning where nothing is.
+    (container,) = deploy["spec"]["template"]["spec"]["containers"]
+    asked, load = spec["metrics"]
+    assert load["resource"]["name"] in container["resources"]["requests"]
+    # What is scraped has to be what the server offers.
+    notes = deploy["spec"]["template"]["metadata"]["annotations"]
+    at = notes["prometheus.io/path"]
+    assert f'path: "{at}"' in (model / "monitoring.config").read_text()
+
+    adapter = yaml.safe_load((model / "prometheus-adapter.yaml").read_text())
+    (rule,) = adapter["rules"]["custom"]
+    assert rule["name"]["as"] == asked["pods"]["metric"]["name"]
+    series = rule["seriesQuery"].partition("{")[0]
+    assert re.match(rule["name"]["matches"], series)
+    labels = rule["resources"]["overrides"]
+    assert set(re.findall(r'(\w+)!=""', rule["seriesQuery"])) == set(labels)
+    query = rule["metricsQuery"]
+    for name, value in (
+        ("Series", series),
+        ("LabelMatchers", 'namespace="a",pod=~"b|c"'),
+        ("GroupBy", "pod"),
+    ):
+        assert f"<<.{name}>>" in query
+        query = query.replace(f"<<.{name}>>", value)
+    assert "<<" not in query
+    (slow,) = (
+        rule["expr"]
+        for rule in yaml.safe_load((model / "alerts.yaml").read_text())[
+            "groups"
+        ][0]["rules"]
+        if rule["alert"] == "AnswersAreSlow"
+    )
+    expression, _, bound = slow.rpartition(" > ")
+    assert latency(query) == latency(expression)
+    assert f"p{latency(query)[0] * 100:.0f}_" in rule["name"]["as"]
+    target = asked["pods"]["target"]
+    assert target["type"] == "AverageValue"
+    assert int(target["averageValue"]) * 2 == int(bound)
+
+    up, down = (spec["behavior"][way] for way in ("scaleUp", "scaleDown"))
+    window = "stabilizationWindowSeconds"
+    assert down[window] > up[window]
+    assert down["policies"] == [
+        {"type": "Pods", "value": 1, "periodSeconds": 300}
+    ]
+
+
+def test_a_proxy_stands_before_the_ports_of_the_server(model):
+    """What nginx makes of its file is in `test_proxy`."""
+    compose = yaml.safe_load((model / "docker-compose.yml").read_text())
+    services = compose["services"]
+    proxy = services["proxy"]
+    assert proxy["network_mode"] == "host"
+    assert proxy["profiles"] == ["proxy"]
+    assert "./nginx.conf:/etc/nginx/nginx.conf:ro" in proxy["volumes"]
+    text = (model / "nginx.conf").read_text()
+    for address in re.findall(r"^    server (\S+);", text, re.M):
+        port = address.rpartition(":")[2]
+        assert f"{address}:{port}" in services["cpu"]["ports"]
+    assert "location /v1/models/Shop_ads {" in text
+    for path in re.findall(r"ssl_certificate\w* (\S+);", text):
+        assert path.startswith("tls/")
+
+
 def test_docker_and_kubernetes_start_the_same_server(model):
     compose = yaml.safe_load((model / "docker-compose.yml").read_text())
     services = compose["services"]
-    assert set(services) == {"cpu", "gpu"}
+    assert set(services) == {"cpu", "gpu", "proxy"}
     assert services["gpu"]["image"] == services["cpu"]["image"] + "-gpu"
     deploy, service = yaml.safe_load_all(
         (model / "kubernetes.yaml").read_text()
@@ -354,8 +446,11 @@ def test_names_that_yaml_takes_for_something_else(tmp_path, name):
     pod = deploy["spec"]["template"]
     (claim,) = pod["spec"]["volumes"]
     label = deploy["metadata"]["name"]
+    scaler = yaml.safe_load((path / "autoscaling.yaml").read_text())
     assert {
         label,
+        scaler["metadata"]["name"],
+        scaler["spec"]["scaleTargetRef"]["name"],
         service["metadata"]["name"],
         service["spec"]["selector"]["app"],
         deploy["spec"]["selector"]["matchLabels"]["app"],
