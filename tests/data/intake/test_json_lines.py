@@ -6,10 +6,11 @@ import pyarrow as pa
 import pytest
 
 from tfadrec.core.errors import InputError
-from tfadrec.data.columns import as_lists, as_text
-from tfadrec.data.intake import limits
+from tfadrec.data.columns import as_floats, as_lists, as_text
+from tfadrec.data.intake import checks, limits
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.read_table import read_batches, read_table
+from tfadrec.data.intake.row_filter import read_filters
 
 
 def read(tmp_path, text, columns=("a",), name="log.jsonl", **settings):
@@ -53,7 +54,26 @@ def column(tmp_path, *values):
             pa.map_(pa.string(), pa.float64()),
             [[("x", 1.0), ("y", 0.5)], None],
         ),
+        # What is no number does not make texts of the others.
+        (
+            [{"x": 0.5}, {"x": None, "y": 1}, {"x": True}, {"x": 1e16}, {}],
+            pa.map_(pa.string(), pa.float64()),
+            [
+                [("x", 0.5)],
+                [("x", None), ("y", 1.0)],
+                [("x", None)],
+                [("x", 1e16)],
+                [],
+            ],
+        ),
+        (
+            [{"x": 2**53 + 1, "y": 10**400}],
+            pa.map_(pa.string(), pa.float64()),
+            [[("x", 2.0**53), ("y", float("inf"))]],
+        ),
         ([{"x": "y"}], pa.string(), ['{"x": "y"}']),
+        ([{"x": 1}, {"x": [1]}], pa.string(), ['{"x": 1}', '{"x": [1]}']),
+        ([{"x": True}], pa.string(), ['{"x": true}']),
         ([None, None], pa.string(), [None, None]),
     ],
 )
@@ -92,6 +112,31 @@ def test_lines_that_are_no_objects(tmp_path):
     ]
     (count,) = ledger.counts
     assert (count.read, count.kept, count.rejected) == (8, 1, 7)
+
+
+@pytest.mark.parametrize("decimal", [".", ","])
+@pytest.mark.parametrize("other", [None, 3, 1.5, 2**64, "x", [1]])
+def test_true_and_false_are_numbers_for_who_reads_numbers(
+    tmp_path, other, decimal
+):
+    """Whatever else stands in the column, and texts for who reads texts."""
+    values = [True, False, None, other]
+    lines = [json.dumps({"a": value}) for value in values]
+    rows = read(tmp_path, "\n".join(lines))
+    rows.decimal = decimal
+    assert as_text(rows["a"]).to_pylist()[:3] == ["true", "false", ""]
+    is_number = isinstance(other, int | float)
+    number = float(other) if is_number else np.nan
+    np.testing.assert_array_equal(
+        as_floats(rows.numbers("a")), [1, 0, np.nan, number]
+    )
+    for condition, kept in ((">0", is_number), (0, False), (True, False)):
+        (found,) = read_filters({"a": condition}, "where")
+        first = [condition != 0, condition == 0, False]
+        assert found.wanted(rows).tolist() == [*first, kept]
+    real = checks.numbers(rows, "a").to_pylist()
+    assert real == [1.0, 0.0, 0.0, float(other) if is_number else 0.0]
+    assert rows.kept.tolist() == [True, True, False, is_number]
 
 
 def test_another_encoding(tmp_path):

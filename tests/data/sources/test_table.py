@@ -650,9 +650,41 @@ def test_numbers_of_json_are_read_by_no_decimal_comma(
         path.write_text(yaml.safe_dump(config))
         summary = sources.prepare_table(path, tmp_path / "out")
         ads = pq.read_table(tmp_path / "out" / "ads.parquet")
-        expected = [1.234, 1234.0, 2.5, 12.5, 3.0, None, None, 0.5]
+        expected = [1.234, 1234.0, 2.5, 12.5, 3.0, 1.0, None, 0.5]
         assert ads["price"].to_pylist() == expected[left]
         assert not any("decimal" in note for note in summary.notes)
+
+
+@pytest.mark.parametrize("settings", [{}, {"weighted": True}])
+def test_what_is_no_number_in_a_map_of_json_is_left_out(tmp_path, settings):
+    """And the other rows of its column stay maps."""
+    given = ['{"x": 0.5}', '{"x": null, "y": 1}', '{"y": NaN}', '{"y": true}']
+    given += ['{"y": 1e16}', "{}", "null"]
+    lines = [f'{{"id": "a{i}", "f": {text}}}' for i, text in enumerate(given)]
+    (tmp_path / "ads.jsonl").write_text("\n".join(lines))
+    (tmp_path / "log.csv").write_text("user,ad,when,click\nu,a1,9,0\n")
+    config = {
+        "ads": {
+            "file": "ads.jsonl",
+            "ad_id": "id",
+            "features": {"f": {"kind": "categories", **settings}},
+        },
+        "impressions": {
+            "file": "log.csv",
+            "user_id": "user",
+            "ad_id": "ad",
+            "timestamp": "when",
+            "clicked": "click",
+        },
+    }
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(config))
+    summary = sources.prepare_table(path, tmp_path / "out")
+    ads = pq.read_table(tmp_path / "out" / "ads.parquet")
+    expected = [[("x", 0.5)], [("y", 1.0)], [], [], [("y", 1e16)], [], []]
+    assert ads["f"].to_pylist() == expected
+    (note,) = [n for n in summary.notes if "no `key:number`" in n]
+    assert "3 " in note
 
 
 @pytest.mark.parametrize("id_type", ["string", "int64"])

@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from tfadrec.data.columns import as_text
@@ -28,8 +27,10 @@ class JsonKind:
 
     def __init__(self) -> None:
         self._values, self._entries = _Types(), _Types()
-        #: Whether lists hold no lists or objects, and objects numbers alone.
-        self._plain = self._weights = True
+        #: Whether lists hold no lists or objects.
+        self._plain = True
+        #: The types of what objects hold.
+        self._held: set[type] = set()
 
     def add(self, values: list[Any]) -> None:
         """Takes note of some values; missing ones are None."""
@@ -38,7 +39,8 @@ class JsonKind:
             flat = _flat(values)
             self._plain &= not {list, dict} & self._entries.add(flat)
         if dict in found:
-            self._weights = self._weights and all(map(_is_weights, values))
+            objects = (v for v in values if type(v) is dict)
+            self._held |= {type(e) for v in objects for e in v.values()}
 
     def column(self, values: list[Any]) -> pa.Array:
         """Some of the values, typed as all of them are."""
@@ -53,19 +55,31 @@ class JsonKind:
             return pa.array(_floats(values), pa.float64())
         if kinds == {list} and self._plain:
             return self._lists(values)
-        if kinds == {dict} and self._weights:
-            pairs = [None if v is None else list(v.items()) for v in values]
+        if kinds == {dict} and self._are_maps:
+            pairs = [v if v is None else _weights(v) for v in values]
             return pa.array(pairs, pa.map_(pa.string(), pa.float64()))
         return pa.array(_texts(values), pa.string())
 
     @property
     def has_numbers(self) -> bool:
-        """Whether there are numbers among the values."""
-        return not self._values.found.isdisjoint(_NUMBERS)
+        """Whether there are numbers or Boolean values among the values."""
+        return not self._values.found.isdisjoint({*_NUMBERS, bool})
 
-    def numbers(self, values: list[Any]) -> np.ndarray:
-        """Bool [n], where some of the values are numbers."""
-        return np.array([type(v) in _NUMBERS for v in values], bool)
+    def numbers(self, values: list[Any]) -> pa.Array:
+        """The numbers among some of the values as texts, [n], else null.
+
+        True is 1, and false 0.
+        """
+        read = [int(v) if type(v) is bool else v for v in values]
+        numbers = [v if type(v) in _NUMBERS else None for v in read]
+        return pa.array(_texts(numbers), pa.string())
+
+    @property
+    def _are_maps(self) -> bool:
+        """Whether objects hold numbers; some may be missing or Boolean."""
+        numbers = not self._held.isdisjoint(_NUMBERS)
+        plain = self._held <= {*_NUMBERS, bool, type(None)}
+        return plain and (numbers or not self._held)
 
     def _lists(self, values: list[list[Any] | None]) -> pa.Array:
         if self._entries.are_floats:
@@ -115,11 +129,15 @@ def _flat(values: list[Any]) -> list[Any]:
     return [e for v in values if type(v) is list for e in v]
 
 
-def _is_weights(value: Any) -> bool:
-    return type(value) is not dict or all(
-        type(entry) in (int, float) and abs(entry) < 2**53
-        for entry in value.values()
-    )
+def _weights(value: dict[str, Any]) -> list[tuple[str, float | None]]:
+    """The entries of an object, None for those that are no numbers."""
+    return [(key, _weight(entry)) for key, entry in value.items()]
+
+
+def _weight(entry: Any) -> float | None:
+    if type(entry) is int:
+        return float(str(entry))  # infinite where it is too large
+    return entry if type(entry) is float else None
 
 
 def _texts(values: list[Any]) -> list[str | None]:

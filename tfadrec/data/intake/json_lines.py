@@ -145,8 +145,8 @@ class _Kinds:
             }
         )
 
-    def numbers(self, piece: _Piece, table: pa.Table) -> dict[str, np.ndarray]:
-        """Where columns of texts have numbers as well, bool [n] each."""
+    def numbers(self, piece: _Piece, table: pa.Table) -> dict[str, pa.Array]:
+        """The numbers that columns of texts have as well, [n] each."""
         return {
             key: kind.numbers([row.get(key) for row in piece.objects])
             for key, kind in self._kinds.items()

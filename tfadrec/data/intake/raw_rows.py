@@ -27,7 +27,7 @@ class RawRows:
       broken: (line, reason, text) of rows that have no columns to speak of.
       spans: the lines of rows of text, of which the ledger is told.
       given_numbers: of columns of texts, those in which the file has numbers
-        as well, and where, bool [n].
+        or Boolean values as well: these as numbers, texts [n], null elsewhere.
 
     Attributes:
       decimal: what stands before the decimals of numbers in text, "." or ",".
@@ -45,7 +45,7 @@ class RawRows:
         lines: np.ndarray,
         broken: Sequence[tuple[int, str, str]] = (),
         spans: LineSpans | None = None,
-        given_numbers: Mapping[str, np.ndarray] | None = None,
+        given_numbers: Mapping[str, pa.Array] | None = None,
     ):
         self.source = source
         self.unit = unit
@@ -73,18 +73,17 @@ class RawRows:
     def numbers(self, name: str) -> pa.ChunkedArray:
         """One column, [n], for who reads numbers: 1.234,5 as 1234.5.
 
-        Where the file has a number, and no text, it stays as it is.
+        Where the file has a number, and no text, it stays as it is, and true
+        and false are 1 and 0.
         """
         column = self.table[name]
-        if self.decimal == "." or not pa.types.is_string(column.type):
-            return column
         given = self._given_numbers.get(name)
-        if given is None:
+        if given is not None:
+            column = pc.if_else(pc.is_valid(given), None, column)
+        if self.decimal != "." and pa.types.is_string(column.type):
             self.decimals.add(name, column, self.lines)
-            return with_decimal_points(column)
-        texts = pc.if_else(pa.array(given), None, column)
-        self.decimals.add(name, texts, self.lines)
-        return pc.if_else(pa.array(given), column, with_decimal_points(texts))
+            column = with_decimal_points(column)
+        return column if given is None else pc.coalesce(given, column)
 
     @property
     def kept(self) -> np.ndarray:
@@ -120,7 +119,7 @@ class RawRows:
         self.lines = self.lines[~unwanted]
         self._codes = self._codes[~unwanted]
         self._given_numbers = {
-            name: given[~unwanted]
+            name: given.filter(pa.array(~unwanted))
             for name, given in self._given_numbers.items()
         }
 
@@ -155,7 +154,7 @@ class RawRows:
                 here,
                 None if begin else self.spans,
                 {
-                    name: given[begin:end]
+                    name: given.slice(begin, size)
                     for name, given in self._given_numbers.items()
                 },
             )
