@@ -7,7 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from tfadrec.core.errors import InputError, TfadrecError
 from tfadrec.core.muted import muted
 from tfadrec.core.one_line import one_line, visible
 from tfadrec.core.read_yaml import yaml_bytes
+
+if TYPE_CHECKING:
+    from tfadrec.data.intake.summary import Summary
 
 #: Of a message, which may show what a user's file holds.
 _MOST_CHARACTERS = 4000
@@ -60,6 +63,11 @@ class Command(click.Command):
 def say(text: str) -> None:
     """Prints what may quote a user's files, of which a terminal obeys none."""
     click.echo(visible(text))
+
+
+def say_summary(summary: "Summary") -> None:
+    """Prints what became of the rows of a log."""
+    say("\n".join(summary.lines()))
 
 
 def plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from tfadrec.cli.beam import beam_options, beam_runner
-from tfadrec.cli.command import Command
+from tfadrec.cli.command import Command, say_summary
 from tfadrec.cli.heartbeat import heartbeat
 from tfadrec.data import sources
 from tfadrec.data.intake.summary import Summary
@@ -116,5 +116,5 @@ def _run(prepare: Callable[..., Summary], *args, **named) -> dict[str, Any]:
     """Prepares a dataset, and shows what became of the rows."""
     with heartbeat("tfadrec.data"):
         summary = prepare(*args, **named)
-    click.echo("\n".join(summary.lines()))
+    say_summary(summary)
     return summary.to_dict()

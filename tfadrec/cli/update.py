@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tfadrec.cli.command import Command, allow_import_option, load_tensorflow
+from tfadrec.cli.command import (
+    Command,
+    allow_import_option,
+    load_tensorflow,
+    say_summary,
+)
 from tfadrec.cli.number import Number
 from tfadrec.core.errors import InputError
 from tfadrec.runs.before import check_run, check_update
@@ -32,7 +37,7 @@ if TYPE_CHECKING:
     "--config",
     type=click.Path(),
     help="YAML file of `prepare table`: each file of the folder takes the "
-    "place of that of its impressions.",
+    "place of that of its impressions, and of all that it reads off that one.",
 )
 @click.option(
     "--once",
@@ -136,7 +141,7 @@ def _follow(
     from tfadrec import training
 
     prepared = None if config is None else f"{out}/rows"
-    source = training.FolderSource(folder, config, prepared)
+    source = training.FolderSource(folder, config, prepared, say_summary)
     learned = []
     while True:
         found = training.follow(run, source, out, **settings)

@@ -59,6 +59,23 @@ def test_a_column_that_is_not_there():
         expiry_times(pa.table({"ends": [1]}), "end", "f")
 
 
+def test_the_logs_name_of_a_column_that_prepare_read():
+    ads = pa.table({"expires_seconds": [1]})
+    with pytest.raises(InputError, match="`expires` is 'expires_seconds'"):
+        expiry_times(ads, "until", "f")
+
+
+def test_a_format_that_is_missing(tmp_path):
+    """The advice fits under `expires` as under `timestamp`."""
+    ads = "id,name,text,topics,brand,price,until\na,,,,,,{}\nb,,,,,,\n"
+    config = CONFIG | {"ads": {**CONFIG["ads"], "expires": "until"}}
+    for until, known in (("31.01.2020", "%d.%m.%Y"), ("20200131", "%Y%m%d")):
+        with pytest.raises(InputError) as told:
+            prepare(tmp_path, config, ads_csv=ads.format(until))
+        text = f'Write `{{column: …, format: "{known}"}}`'
+        assert text in str(told.value)
+
+
 def test_prepare_keeps_them_for_the_export(tmp_path):
     """Of three ads one has a broken time and is refused, one has none."""
     ads = (

@@ -15,6 +15,9 @@ from tfadrec import training
 from tfadrec.cli.main import main
 from tfadrec.core.errors import InputError
 from tfadrec.core.owned_folder import OwnedFolder
+from tfadrec.data.dataset_files import DatasetFiles
+from tfadrec.data.intake.join_datasets import join_datasets
+from tfadrec.data.sources import prepare_table
 from tfadrec.runs.folder import run_folder
 from tfadrec.training.following import FolderSource, follow
 
@@ -206,6 +209,58 @@ def test_a_folder_of_datasets(tmp_path):
         FolderSource(tmp_path, "config.yaml")
 
 
+ONE_FILE = """
+ads: {file: log.csv, deduplicate: true, ad_id: ad, features: {brand: category}}
+users: {file: ./log.csv, deduplicate: true, user_id: user,
+        features: {age: number}}
+events: {file: log.csv, where: {click: 1}, user_id: user, ad_id: ad,
+         timestamp: time, event_type: {constant: click}}
+impressions: {file: log.csv, user_id: user, ad_id: ad, timestamp: time,
+              clicked: click}
+"""
+
+
+def write_log(file, day, ad, broken=0):
+    """40 rows of two ads and one more, on the last, and a user of that day."""
+    shown = [f"a{i % 2}" for i in range(39)] + [ad]
+    rows = [
+        f"u{i % 3 if i < 38 else ad},{each},X{each},{20 + i % 3},"
+        f"{86400 * day + i},{'?' if i < broken else i % 2}"
+        for i, each in enumerate(shown)
+    ]
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("\n".join(["user,ad,brand,age,time,click", *rows]))
+
+
+def test_ads_and_users_that_stand_in_the_days_file(tmp_path):
+    """One row of 40 is of a new ad: few enough to be left out unsaid."""
+    (tmp_path / "shop.yaml").write_text(ONE_FILE)
+    write_log(tmp_path / "log.csv", 0, "first")
+    prepare_table(tmp_path / "shop.yaml", tmp_path / "data")
+    write_log(tmp_path / "days/1.csv", 1, "new", broken=1)
+    told = []
+    source = FolderSource(
+        tmp_path / "days",
+        tmp_path / "shop.yaml",
+        tmp_path / "rows",
+        told.append,
+    )
+    place, day = source.next(None)
+    assert place == "1.csv"
+    assert source.next(place) is None
+    (summary,) = told
+    assert {c.source for c in summary.counts} == {str(tmp_path / "days/1.csv")}
+    assert sum(c.rejected for c in summary.counts) == 1
+    joined = join_datasets(tmp_path / "data", day, tmp_path / "joined")
+    assert joined.sizes["impressions"] == 40 + 39
+    assert joined.sizes["ads"] == 4
+    files = DatasetFiles(tmp_path / "joined")
+    ads = files.table("ads")["ad_id"].to_pylist()
+    assert set(ads) == {"a0", "a1", "first", "new"}
+    users = files.table("users")["user_id"].to_pylist()
+    assert {"ufirst", "unew"} < set(users)
+
+
 def test_names_that_no_place_can_hold(tmp_path):
     source = FolderSource(tmp_path)
     with pytest.raises(InputError, match="from the name of a day on"):
@@ -262,7 +317,8 @@ def test_the_command_follows_files(tmp_path):
     for day in (1, 2):
         shutil.copytree(datasets[day], tmp_path / f"sets/{day}")
         log = (tmp_path / f"day{day}/log.csv").read_text()
-        (tmp_path / f"files/{day}.csv").write_text(log)
+        broken = f"\nu1,a1,{86400 * day},?,1,d0,k0" * (day == 2)
+        (tmp_path / f"files/{day}.csv").write_text(log + broken)
     # The last day's list of ads has those of the days before.
     config = ("--config", tmp_path / "day2/shop.yaml")
     for kind, more in (("sets", ()), ("files", config)):
@@ -270,6 +326,8 @@ def test_the_command_follows_files(tmp_path):
         call = (*call, "--out", tmp_path / f"out_{kind}", "--once", "--json")
         done = CliRunner().invoke(main, [str(part) for part in call])
         assert done.exit_code == 0, done.output
+        said = "impressions read = 80 kept + 1 rejected" in done.stdout
+        assert said == (kind == "files")
         answer = json.loads(done.stdout.splitlines()[-1])
         assert [len(r["metrics"]) for r in answer["runs"]] == [2, 2]
         done = CliRunner().invoke(main, [str(part) for part in call])

@@ -215,8 +215,8 @@ def _require_order(text: pa.Array, where: str) -> None:
         known = "which number is the day cannot be told"
     raise InputError(
         f"{where} must have a `format` where dates are not ISO 8601. Received: "
-        f"{example!r} and others like it; {known}. Write `timestamp: {{column: "
-        f'…, format: "{orders[0]}"}}`'
+        f"{example!r} and others like it; {known}. Write `{{column: …, "
+        f'format: "{orders[0]}"}}`'
         + (f', or "{orders[1]}"' if orders[1:] else "")
         + ", and what follows the date."
     )
@@ -233,7 +233,7 @@ def _refuse_compact(column: pa.ChunkedArray, where: str) -> None:
         raise InputError(
             f"{where} must hold seconds, or have a `format`. Received: "
             f"{filled[0].as_py()!r} and others like it, which look like dates. "
-            'Write `timestamp: {column: …, format: "%Y%m%d"}`.'
+            'Write `{column: …, format: "%Y%m%d"}`.'
         )
 
 

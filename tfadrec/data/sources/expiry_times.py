@@ -29,10 +29,16 @@ def expiry_times(ads: pa.Table, column: str, where: str) -> np.ndarray:
       InputError: where there is no such column, or a time cannot be read.
     """
     if column not in ads.column_names:
+        # The log's own name of the column is not kept.
+        told = (
+            f" What `prepare` read as `expires` is {EXPIRES!r}."
+            if EXPIRES in ads.column_names
+            else nearest([column], ads.column_names)
+        )
         raise InputError(
             "the time at which ads expire is a column of theirs. Received: "
             f"{column!r}, which {where} does not have."
-            f"{nearest([column], ads.column_names)}"
+            f"{told}"
         )
     seconds, broken = read_ends(ads[column], None, None, f"{column} of {where}")
     if broken.any():

@@ -54,8 +54,8 @@ def prepare_table(
       like: a dataset whose vocabularies, statistics, names of tensors, event
         types and types of ids are kept, so that the new rows fit models that
         were trained on it.
-      log: a local file to read in place of that of the impressions, and of the
-        events where these stand in the same file.
+      log: a local file to read in place of that of the impressions, and of all
+        else that stands in the same file.
       read: reads and checks the logs.
 
     Raises:
@@ -193,7 +193,10 @@ def _entities(
 
 
 def _with_log(settings: TableConfig, log: str | pathlib.Path) -> TableConfig:
-    """The settings for another file of impressions, of the same columns."""
+    """The settings for another file of impressions, of the same columns.
+
+    What is read off the same file, ads too, is read off the other one.
+    """
     file = settings.impressions.path
     return dataclasses.replace(
         settings,
@@ -201,7 +204,7 @@ def _with_log(settings: TableConfig, log: str | pathlib.Path) -> TableConfig:
             name: dataclasses.replace(
                 spec, file=str(log), path=str(pathlib.Path(log).absolute())
             )
-            for name in ("events", "impressions")
+            for name in ("ads", "users", "events", "impressions")
             if (spec := getattr(settings, name)) and spec.path == file
         },
     )

@@ -1,8 +1,10 @@
 """The files of a folder, as they arrive."""
 
 import pathlib
+from collections.abc import Callable
 
 from tfadrec.core.errors import InputError
+from tfadrec.data.intake.summary import Summary
 from tfadrec.data.sources import prepare_table
 
 
@@ -17,8 +19,9 @@ class FolderSource:
       folder: of dataset folders; with `config` of files, the rest of which is
         left alone in either case.
       config: a YAML file of `tfadrec prepare table`. Each file takes the place
-        of that of its impressions.
+        of that of its impressions, and of all else that is read off that one.
       prepared: the dataset folder to write each file's rows to; with `config`.
+      tell: is given what became of each file's rows.
 
     Raises:
       InputError: where there is no such folder, at first or later.
@@ -29,6 +32,7 @@ class FolderSource:
         folder: str | pathlib.Path,
         config: str | pathlib.Path | None = None,
         prepared: str | pathlib.Path | None = None,
+        tell: Callable[[Summary], object] = lambda summary: None,
     ) -> None:
         if (config is None) != (prepared is None):
             raise InputError(
@@ -36,7 +40,7 @@ class FolderSource:
                 f"config={config!r}, prepared={prepared!r}."
             )
         self._folder = pathlib.Path(folder)
-        self._config, self._prepared = config, prepared
+        self._config, self._prepared, self._tell = config, prepared, tell
         self._entries()
 
     def next(self, place: str | None) -> tuple[str, pathlib.Path] | None:
@@ -64,7 +68,7 @@ class FolderSource:
             )
         if self._config is None or self._prepared is None:
             return path.name, path
-        prepare_table(self._config, self._prepared, log=path)
+        self._tell(prepare_table(self._config, self._prepared, log=path))
         return path.name, pathlib.Path(self._prepared)
 
     def _entries(self) -> list[pathlib.Path]:
