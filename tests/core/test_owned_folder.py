@@ -493,3 +493,17 @@ def test_what_is_moved_away_is_moved_back(tmp_path):
         os.rename(out, scratch / "old")
     assert (out / "a.txt").read_text() == "old"
     assert os.listdir(tmp_path) == ["out"]
+
+
+def test_a_folder_is_removed_unless_something_else_is_in_it(out):
+    folder = OwnedFolder(out, "thing")
+    folder.remove()  # where there is none
+    with folder.replacing() as fresh:
+        (fresh / "a.txt").write_text("a")
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"which also holds notes\.txt"):
+        folder.remove()
+    assert (out / "a.txt").exists()
+    (out / "notes.txt").unlink()
+    folder.remove()
+    assert not out.exists()

@@ -100,6 +100,16 @@ class OwnedFolder:
             manifest.write(fresh)
             self._take_place(scratch, {*manifest.files, NAME})
 
+    def remove(self) -> None:
+        """Removes the folder, where there is one.
+
+        Raises:
+          InputError: where something is there that this writer did not write.
+        """
+        self.check()
+        if self.path.exists():
+            shutil.rmtree(self.path)
+
     def _owned(self) -> set[str]:
         """The files of the folder, all of which this writer wrote."""
         if not os.path.lexists(self.path):

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import pathlib
-import shutil
 from collections.abc import Collection
 
 import numpy as np
@@ -15,7 +14,7 @@ from tfadrec.core.read_json import read_json
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.intake.join_datasets import join_datasets
-from tfadrec.data.intake.write import is_made
+from tfadrec.data.intake.write import is_made, unmake
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.data.split import split_by_time
 from tfadrec.models import AdRanker
@@ -105,7 +104,7 @@ def update(
                 )
         except InputError:
             if not (folder.path / RECORD).exists():  # before the first step
-                shutil.rmtree(whole, ignore_errors=True)
+                unmake(whole)
             raise
 
 

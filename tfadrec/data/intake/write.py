@@ -59,6 +59,11 @@ def is_made(out: str | pathlib.Path) -> bool:
     return _folder(out).is_made
 
 
+def unmake(out: str | pathlib.Path) -> None:
+    """Removes a dataset; see `OwnedFolder.remove`."""
+    _folder(out).remove()
+
+
 @contextlib.contextmanager
 def workspace_of(out: str | pathlib.Path) -> Iterator[Workspace]:
     """Room for temporary files of a dataset that is being prepared.
