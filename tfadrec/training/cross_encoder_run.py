@@ -22,6 +22,7 @@ from tfadrec.runs.record import claimed, fingerprint
 from tfadrec.runs.sections import defaults_of
 from tfadrec.runs.task import read_task
 from tfadrec.training.build import build_cross_encoder
+from tfadrec.training.by_size import count_examples
 from tfadrec.training.checks import check_labels
 from tfadrec.training.fitted import save_model_of
 from tfadrec.training.opened import open_data, split_parts
@@ -123,7 +124,8 @@ def train_cross_encoder(
         reader = build_cross_encoder(config, dataset, fit["seed"], allow_import)
         check_labels(reader, dataset)
         _start_from_file(reader, dataset)
-        size = min(fit["batch_size"] or _BATCH, len(train.slates().sizes))
+        requests = count_examples(train, "request")
+        size = min(fit["batch_size"] or _BATCH, requests)
         history = run_epochs(
             folder,
             reader,
@@ -131,8 +133,7 @@ def train_cross_encoder(
                 size, by="request", seed=fit["seed"], first_step=first
             ),
             _measure(reader, valid),
-            steps=fit["steps_per_epoch"]
-            or max(1, len(train.slates().sizes) // size),
+            steps=fit["steps_per_epoch"] or max(1, requests // size),
             epochs=fit["epochs"],
             until=until,
             decay=fit["decay"],

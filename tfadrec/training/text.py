@@ -11,7 +11,7 @@ from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.copy.lower_layers import lower_layers
 from tfadrec.data.copy.text_vectors import encode_text
 from tfadrec.data.copy.tokenize import tokenize
-from tfadrec.data.copy.tokenizer import Tokenizer, ad_texts
+from tfadrec.data.copy.tokenizer import Tokenizer, ad_texts, has_copy
 from tfadrec.data.dataset import Dataset
 from tfadrec.runs.check import check_sections
 from tfadrec.runs.sections import defaults_of
@@ -33,7 +33,7 @@ def text_chosen(
       text: the section as it was given.
       dataset: whose ads would be read.
     """
-    if text is None or any(ad_texts(dataset.catalogue)):
+    if text is None or has_copy(dataset.catalogue):
         return text
     _LOG.warning(
         "no ad has a title, a description or tags, so no copy is read, as with "

@@ -47,10 +47,19 @@ def ad_text(title: str, description: str, tags: Sequence[str]) -> str:
 
 def ad_texts(catalogue: "Catalogue") -> list[str]:
     """The `ad_text` of each ad of a catalogue."""
+    return list(_each_text(catalogue))
+
+
+def has_copy(catalogue: "Catalogue") -> bool:
+    """Whether any ad of a catalogue has an `ad_text`."""
+    return any(_each_text(catalogue))
+
+
+def _each_text(catalogue: "Catalogue") -> Iterator[str]:
     ads = zip(
         catalogue.titles, catalogue.descriptions, catalogue.tags, strict=True
     )
-    return [ad_text(*ad) for ad in ads]
+    return (ad_text(*ad) for ad in ads)
 
 
 class Tokenizer:
