@@ -15,6 +15,8 @@ from collections.abc import Iterable, Sequence
 RESERVED = frozenset(
     {
         "ad_ids",
+        "ad_slopes",
+        "ad_traits",
         "bias",
         "bids",
         "candidate_ads",

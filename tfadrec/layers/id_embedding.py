@@ -3,7 +3,7 @@
 import numpy as np
 
 from tfadrec.core.door import keras, register, tf
-from tfadrec.layers.building import built
+from tfadrec.layers.building import built, table
 from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.layers.dropout import Dropout
 from tfadrec.ops import lookup
@@ -16,17 +16,21 @@ _NEAR = 0.01
 class IdEmbedding(CheckedLayer):
     """An embedding and a bias per id: rows [...] to [..., D] and [...].
 
+    An id may have slopes as well, of what its logit leans on: they are zeros
+    until they are assigned, and are not trained.
+
     Biases start at zero and embeddings near it, so an id without training rows
     is the average id. At zero itself nothing would part one id from another
-    where users and ads are known by their ids alone: a product of two zeros has
-    no slope. Both are dropped together for a share of the rows in training, so
-    that a model does not lean on ids where it has other columns.
+    where users and ads are known by their ids alone: a product of two zeros
+    has no gradient. All are dropped together for a share of the rows in
+    training, so that a model does not lean on ids where it has other columns.
 
     Mask: none. Precision: float32 throughout.
 
     Args:
       num_rows: number of rows, the unknown id's row 0 included, >= 1.
       width: D, >= 1.
+      num_slopes: S >= 0.
       dropout: share of rows dropped in training, in [0, 1).
       l2: >= 0; times half the squared norm of the embeddings and biases that a
         training step reads, it is added to the loss. Rows that a step does not
@@ -37,7 +41,8 @@ class IdEmbedding(CheckedLayer):
       training: whether to drop.
 
     Returns:
-      Dict of `vector`, float32 [..., D], and `bias`, float32 [...].
+      Dict of `vector`, float32 [..., D], `bias`, float32 [...], and where there
+      are some `slopes`, float32 [..., S].
 
     Raises:
       ValueError: where a size is below 1, or `l2` is negative.
@@ -54,18 +59,21 @@ class IdEmbedding(CheckedLayer):
         num_rows: int,
         width: int,
         *,
+        num_slopes: int = 0,
         dropout: float = 0.0,
         l2: float = 0.0,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        if num_rows < 1 or width < 1 or l2 < 0:
+        if num_rows < 1 or width < 1 or num_slopes < 0 or l2 < 0:
             raise ValueError(
-                "`num_rows` and `width` must be >= 1, `l2` >= 0. Received: "
-                f"num_rows={num_rows}, width={width}, l2={l2}."
+                "`num_rows` and `width` must be >= 1, `num_slopes` and `l2` >= "
+                f"0. Received: num_rows={num_rows}, width={width}, num_slopes="
+                f"{num_slopes}, l2={l2}."
             )
         self.num_rows = num_rows
         self.width = width
+        self.num_slopes = num_slopes
         self.dropout = dropout
         self.l2 = l2
 
@@ -79,6 +87,14 @@ class IdEmbedding(CheckedLayer):
             # Replicas that set rows, set the same ones.
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
+        if self.num_slopes:
+            self.slopes = table(
+                self,
+                "slopes",
+                None,
+                [self.num_rows, self.num_slopes],
+                "float32",
+            )
         self._dropout = built(
             Dropout(
                 self.dropout,
@@ -86,7 +102,7 @@ class IdEmbedding(CheckedLayer):
                 name="dropout",
                 dtype="float32",
             ),
-            [None, self.width + 1],
+            [None, self.width + 1 + self.num_slopes],
         )
         super().build(input_shape)
 
@@ -94,8 +110,17 @@ class IdEmbedding(CheckedLayer):
         known = lookup.rows_of(self.table, rows)
         if training and self.l2:
             self.add_loss(self.l2 * tf.nn.l2_loss(known))
+        if self.num_slopes:
+            slopes = lookup.rows_of(self.slopes, rows)
+            known = tf.concat([known, slopes], axis=-1)
         known = self._dropout(known, training=training)
-        return {"vector": known[..., :-1], "bias": known[..., -1]}
+        parts = {
+            "vector": known[..., : self.width],
+            "bias": known[..., self.width],
+        }
+        if self.num_slopes:
+            parts["slopes"] = known[..., self.width + 1 :]
+        return parts
 
     def start_biases(self, biases: np.ndarray) -> None:
         """Sets the biases of a built layer that has not been trained.
@@ -112,6 +137,7 @@ class IdEmbedding(CheckedLayer):
             **super().get_config(),
             "num_rows": self.num_rows,
             "width": self.width,
+            "num_slopes": self.num_slopes,
             "dropout": self.dropout,
             "l2": self.l2,
         }

@@ -29,6 +29,7 @@ from tfadrec.models.dataset_sizes import (
     dataset_sizes,
     folds_in,
     has_text_vectors,
+    slope_sizes,
 )
 from tfadrec.ops import probability
 from tfadrec.towers import AdTower, UserTower
@@ -443,11 +444,7 @@ class AdRanker(RankingModel):
             name: head(row, training=training)
             for (name, head), row in zip(self._heads.items(), rows, strict=True)
         }
-        bias = ads["bias"] + user["bias"][:, None]
-        if text_logit is not None:
-            bias += text_logit
-        if self._rates is not None:
-            bias += self._rates(inputs)
+        bias = self._linear(inputs, user, ads, text_logit)
         learned = logits[self.biased_task]
         if self.fold_in is None or training:
             raised = self.task_losses[self.biased_task].raised(learned, bias)
@@ -460,6 +457,39 @@ class AdRanker(RankingModel):
                 logits["clicked"], logits[CONVERTED_IF_CLICKED]
             )
         return logits
+
+    def _linear(self, inputs, user, ads, text_logit):
+        """The logit of the linear path, float32 [B, C]."""
+        logit = ads["bias"] + user["bias"][:, None]
+        if text_logit is not None:
+            logit += text_logit
+        if self._rates is not None:
+            logit += self._rates(inputs)
+        told = self.signals(inputs, ads, text_logit)
+        if "ad_slopes" in ads:
+            logit += tf.reduce_sum(ads["ad_slopes"] * told, axis=-1)
+        if "slopes" in user:
+            told = tf.concat([told, ads["ad_traits"]], axis=-1)
+            logit += tf.linalg.matvec(told, user["slopes"])
+        return logit
+
+    def signals(self, inputs, ads, text_logit):
+        """What tells candidates apart beside who they are.
+
+        Args:
+          inputs: see `rank`.
+          ads: see `rank`.
+          text_logit: what texts say, as from `match_texts`, or None.
+
+        Returns:
+          float32 [B, C, signals]: that logit, rates and counts.
+        """
+        told = [tf.zeros(tf.concat([tf.shape(ads["bias"]), [0]], 0))]
+        if text_logit is not None:
+            told.append(text_logit[..., None])
+        if self._rates is not None:
+            told.append(self._rates.values(inputs))
+        return tf.concat(told, axis=-1)
 
     def opinions(self, inputs, history, ads):
         """What the fold-in tells of ads that are encoded already.
@@ -622,6 +652,16 @@ class AdRanker(RankingModel):
                 "text_matching",
                 TextMatching(**sizes["text_matching"], name="text_matching"),
             )
+        of_ads, of_users = slope_sizes(
+            dataset,
+            sizes
+            | {"user_tower": {**sizes["user_tower"], **(user_tower or {})}},
+            use_ad_id=ad_tower.get("use_id", True),
+            matches_texts="text_matching" in settings,
+            reads_vectors="text_matching" in settings and text is None,
+        )
+        ad_tower = {**of_ads, **ad_tower}
+        user_tower = {**of_users, **(user_tower or {})}
         if fold_in is None and folds_in(dataset, ad_tower, settings):
             fold_in = DEFAULT_FACTORS
         if fold_in:
@@ -643,7 +683,7 @@ class AdRanker(RankingModel):
                 DIN(name="encoder") if encoder is None else encoder,
                 **sizes["user_tower"],
                 name="user_tower",
-                **(user_tower or {}),
+                **user_tower,
             ),
             AttentionMatching() if matching is None else matching,
             **sizes["ranker"],

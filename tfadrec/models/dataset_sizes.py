@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfadrec import losses
+from tfadrec.layers.features.rate_path import KINDS as RATES
+from tfadrec.layers.features.traits import num_traits
 
 #: The kinds that are read at a candidate, whoever they belong to.
 _AT_CANDIDATE = ("lookup",)
@@ -14,6 +16,10 @@ DEFAULT_FACTORS, DIRECTIONS = 16, 16
 #: Opinions are folded in where there are rows enough to find factors by, and
 #: no more ads than a table in every checkpoint is good for.
 _LEAST_ROWS, _MOST_ADS = 10_000, 200_000
+#: Traits of an ad that are of its features, at most.
+_MOST_TRAITS = 32
+#: No more users than a table of slopes is good for.
+_MOST_USERS = 200_000
 
 
 def has_text_vectors(catalogue: Any) -> bool:
@@ -85,6 +91,48 @@ def dataset_sizes(
             "candidate": candidate,
         },
     }
+
+
+def slope_sizes(
+    dataset: Any,
+    sizes: Mapping[str, Mapping[str, Any]],
+    *,
+    use_ad_id: bool,
+    matches_texts: bool,
+    reads_vectors: bool,
+) -> tuple[dict[str, int], dict[str, int]]:
+    """How many slopes ads and users have, and of how many traits.
+
+    Ads lean on what tells them apart from request to request, what texts say
+    and rates and counts; users on that, on ads' numbers and the values of their
+    categories, and on the main directions of their texts. Where there are more
+    than 200,000 ads or users, these have none.
+
+    Args:
+      dataset: a `tfadrec.data.Dataset`.
+      sizes: of it, as from `dataset_sizes`.
+      use_ad_id: whether ads have something of their own.
+      matches_texts: whether there is a text matching.
+      reads_vectors: whether that is of vectors that do not change.
+
+    Returns:
+      Arguments of the ad tower, and of the user tower.
+    """
+    rates = [f for f in sizes["ranker"]["candidate"] if f["kind"] in RATES]
+    signals = len(rates) + matches_texts
+    of_ads: dict[str, int] = {}
+    of_users: dict[str, int] = {}
+    if use_ad_id and len(dataset.catalogue) <= _MOST_ADS:
+        of_ads["num_slopes"] = signals
+    users = sizes["user_tower"]
+    if 0 < users["num_users"] <= _MOST_USERS and users.get("ids") is None:
+        features = dataset.catalogue.features
+        values = sum(num_traits(feature.spec()) for feature in features)
+        of_ads["num_traits"] = min(values, _MOST_TRAITS)
+        of_ads["text_traits"] = DIRECTIONS if reads_vectors else 0
+        traits = of_ads["num_traits"] + of_ads["text_traits"]
+        of_users["num_slopes"] = signals + traits
+    return of_ads, of_users
 
 
 def biased_task(tasks: Sequence[str]) -> str:

@@ -1,20 +1,35 @@
-"""Logistic regression with a level for each of many keys, such as ads."""
+"""Logistic regression with slopes of their own for each of many keys."""
 
 import dataclasses
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from tfadrec.core.logistic import Floats, fit_weights
 
-#: Rounds of weights and levels by turns: the last ones change little.
+#: Rounds of weights and slopes by turns: the last ones change little.
 _ROUNDS = 8
 #: Holds the weight of what is known.
 _HELD = 1e9
-#: Penalties of a level, in rows, from which one is chosen.
-PENALTIES = (100.0, 30.0, 10.0, 3.0)
+#: Penalties of a slope, in rows, from which one is chosen.
+PENALTIES = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3)
 #: The share of rows, the last ones, by which it is chosen.
 _LATE = 0.25
+
+
+class Term(NamedTuple):
+    """What the slopes of keys, such as ads, lean on.
+
+    Attributes:
+      keys: int [n]; 0 is for keys that are not known, and has no slopes.
+      size: how many keys there are.
+      values: float32 [n, K]. Ones alone make the slope a level.
+    """
+
+    keys: np.ndarray
+    size: int
+    values: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,58 +39,67 @@ class LeveledRows:
     Attributes:
       columns: float64 [n, k].
       known: float64 [n], a part of the logit that is not fitted.
-      keys: name -> int [n]; 0 is for keys that are not known, and has no level.
+      terms: name -> what keys have slopes of.
       labels: float64 [n], 0 and 1.
       weights: float64 [n] >= 0, of the mean 1.
     """
 
     columns: Floats
     known: Floats
-    keys: Mapping[str, np.ndarray]
+    terms: Mapping[str, Term]
     labels: Floats
     weights: Floats
 
-    def slice(self, rows: slice) -> "LeveledRows":
+    def take(self, rows: np.ndarray | slice) -> "LeveledRows":
         """Some of them."""
         return LeveledRows(
             self.columns[rows],
             self.known[rows],
-            {name: keys[rows] for name, keys in self.keys.items()},
+            {
+                name: Term(term.keys[rows], term.size, term.values[rows])
+                for name, term in self.terms.items()
+            },
             self.labels[rows],
             self.weights[rows],
         )
 
+    def logits(self, weights: Floats, slopes: Mapping[str, Floats]) -> Floats:
+        """Of rows, float64 [n], by what `fit_slopes` gives."""
+        logits = self.known + self.columns @ weights
+        for name, of_keys in slopes.items():
+            keys, _, values = self.terms[name]
+            logits += np.einsum("nk,nk->n", of_keys[keys], values)
+        return logits
 
-def fit_levels(
+
+def fit_slopes(
     rows: LeveledRows,
-    sizes: Mapping[str, int],
     start: Floats,
     pulls: Floats,
     penalties: Mapping[str, float],
 ) -> tuple[Floats, dict[str, Floats]]:
-    """Weights b and levels l by which the labels are most likely.
+    """Weights b and slopes s by which the labels are most likely.
 
-    The logit is known + columns b + sum over names of l[key], and the sum over
-    rows is penalised by pull (b - start)^2 / 2 and penalty l^2 / 2. Weights and
-    levels are found by turns, the levels by steps of Newton's method.
+    The logit is known + columns b + sum over terms of s[key] . values, and the
+    sum over rows is penalised by pull (b - start)^2 / 2 and penalty |s|^2 / 2.
+    Weights and the slopes of each term are found by turns, by steps of Newton's
+    method.
 
     Args:
       rows: of the regression.
-      sizes: name -> how many keys there are.
       start: [k], of the weights.
       pulls: [k], in shares of the number of rows.
-      penalties: name -> of its levels, in rows; others have none.
+      penalties: name -> of its slopes, in rows; others have none.
 
     Returns:
-      b, float64 [k], and name -> l, float64 [size], 0 for key 0.
+      b, float64 [k], and name -> s, float64 [size, K], 0 for key 0.
     """
     count = len(rows.labels)
-    levels = {name: np.zeros(sizes[name]) for name in penalties}
+    found = {name: _Slopes(rows.terms[name]) for name in penalties}
     held, weights = np.append(pulls * count, _HELD * count), start
+    told = np.zeros(count)
     for _ in range(_ROUNDS if penalties else 1):
-        known = rows.known + sum(
-            (levels[name][rows.keys[name]] for name in levels), np.zeros(count)
-        )
+        known = rows.known + told
         weights = fit_weights(
             np.column_stack([rows.columns, known]),
             rows.labels,
@@ -83,58 +107,87 @@ def fit_levels(
             np.append(weights, 1.0),
             held,
         )[:-1]
-        logits = rows.columns @ weights + known
+        fixed = rows.columns @ weights + rows.known
         for name, penalty in penalties.items():
-            keys, level = rows.keys[name], levels[name]
-            chance = 1 / (1 + np.exp(-np.clip(logits, -500, 500)))
-            slope = np.bincount(
-                keys, rows.weights * (rows.labels - chance), sizes[name]
+            told += found[name].step(
+                rows.weights, rows.labels, fixed + told, penalty
             )
-            curve = np.bincount(
-                keys, rows.weights * chance * (1 - chance), sizes[name]
-            )
-            # Far from its end a step of Newton's method may be much too long.
-            step = np.clip(
-                (slope - penalty * level) / (curve + penalty), -1.0, 1.0
-            )
-            step[0] = 0.0
-            level += step
-            logits += step[keys]
-    return weights, levels
+    return weights, {name: slopes.values for name, slopes in found.items()}
+
+
+class _Slopes:
+    """Slopes of one term, which steps of Newton's method move."""
+
+    def __init__(self, term: Term) -> None:
+        self._term = term
+        self._order = np.argsort(term.keys, kind="stable")
+        keys, self._sorted = term.keys[self._order], term.values[self._order]
+        self._starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
+        self._keys = keys[self._starts]
+        self.values = np.zeros([term.size, term.values.shape[1]])
+
+    def step(self, weights, labels, logits, penalty) -> Floats:
+        """Moves them; by how much the logits of rows move, float64 [n]."""
+        chance = 1 / (1 + np.exp(-np.clip(logits, -500, 500)))
+        values, order = self._sorted, self._order
+        slope = self._sums(values, (weights * (labels - chance))[order])
+        width = values.shape[1]
+        curve = np.empty([len(self._keys), width, width])
+        bend = (weights * chance * (1 - chance))[order]
+        for i in range(width):
+            curve[:, i, i:] = self._sums(values[:, i:], bend * values[:, i])
+            curve[:, i:, i] = curve[:, i, i:]
+        curve += penalty * np.eye(width)
+        step = slope - penalty * self.values[self._keys]
+        step = np.linalg.solve(curve, step[..., None])[..., 0]
+        # Far from its end a step of Newton's method may be much too long.
+        step /= np.maximum(np.abs(step).max(axis=1, keepdims=True), 1.0)
+        step[self._keys == 0] = 0.0
+        self.values[self._keys] += step
+        moved = np.zeros_like(self.values)
+        moved[self._keys] = step
+        keys = self._term.keys
+        return np.einsum("nk,nk->n", moved[keys], self._term.values)
+
+    def _sums(self, values, factors):
+        """Of each key the sum of its rows' values by their factors."""
+        return np.add.reduceat(values * factors[:, None], self._starts, axis=0)
 
 
 def choose_penalties(
-    rows: LeveledRows, sizes: Mapping[str, int], start: Floats, pulls: Floats
+    rows: LeveledRows, start: Floats, pulls: Floats
 ) -> dict[str, float]:
-    """How much levels are held, told by the last quarter of the rows.
+    """How much slopes are held, told by the last quarter of the rows.
+
+    Terms join one by one. Of each, penalties are tried from the firmest one on,
+    as long as that tells more.
 
     Args:
-      rows: as for `fit_levels`.
-      sizes: likewise.
+      rows: as for `fit_slopes`.
       start: likewise.
       pulls: likewise.
 
     Returns:
-      name -> penalty, without those whose levels are of no use to later rows.
+      name -> penalty, without those whose slopes are of no use to later rows.
     """
     cut = round(len(rows.labels) * (1 - _LATE))
-    early, late = rows.slice(slice(cut)), rows.slice(slice(cut, None))
+    early, late = rows.take(slice(cut)), rows.take(slice(cut, None))
     if not early.weights.sum() > 0:
         return {}
 
     def loss(penalties: Mapping[str, float]) -> float:
-        weights, levels = fit_levels(early, sizes, start, pulls, penalties)
-        logits = late.known + late.columns @ weights
-        for name, level in levels.items():
-            logits = logits + level[late.keys[name]]
+        logits = late.logits(*fit_slopes(early, start, pulls, penalties))
         signed = np.where(late.labels == 1, logits, -logits)
         return float(late.weights @ np.logaddexp(0.0, -signed))
 
     chosen: dict[str, float] = {}
     best = loss(chosen)
-    for name in rows.keys:
-        losses = {p: loss({**chosen, name: p}) for p in PENALTIES}
-        penalty = min(losses, key=losses.__getitem__)
-        if losses[penalty] < best:
-            chosen[name], best = penalty, losses[penalty]
+    for name in rows.terms:
+        tried = np.inf
+        for penalty in PENALTIES:
+            last, tried = tried, loss({**chosen, name: penalty})
+            if tried >= last:
+                break
+            if tried < best:
+                chosen[name], best = penalty, tried
     return chosen

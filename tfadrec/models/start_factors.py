@@ -10,11 +10,9 @@ from tfadrec.layers.fold_in import PARTS
 from tfadrec.models.ad_ranker import AdRanker
 from tfadrec.models.factors import LEVEL_PENALTY, Factors, fit_factors
 from tfadrec.models.opinions import CLICKED, FIRST_TYPE, UNCLICKED
-from tfadrec.models.text_units import text_units
+from tfadrec.models.text_units import text_axes, text_units
 from tfadrec.towers import AdTower
 
-#: Ads whose texts tell the directions.
-_SAMPLED = 2**14
 #: A part that differs less between rows tells nothing.
 _SAME = 1e-6
 #: Rows of each label for a weight of the mix, at least (Peduzzi et al., 1996).
@@ -73,16 +71,11 @@ def start_factors(
 
 def _directions(tower: AdTower, width: int) -> np.ndarray:
     """Of ads' texts the parts in which they differ most, [N, width]."""
-    found = np.zeros([tower.num_rows, width], np.float32)
     if not width or tower.text_space is None:
-        return found
-    some = np.linspace(0, tower.num_rows - 1, min(tower.num_rows, _SAMPLED))
-    units = np.concatenate(list(text_units(tower, some.astype(np.int32))))
-    _, axes = np.linalg.eigh(units.T @ units)
-    axes = axes[:, ::-1][:, :width]  # the largest first
+        return np.zeros([tower.num_rows, width], np.float32)
+    axes = text_axes(tower, width)
     told = [u @ axes for u in text_units(tower, np.arange(tower.num_rows))]
-    found[:, : axes.shape[1]] = np.concatenate(told)
-    return found
+    return np.concatenate(told)
 
 
 def _of_types(found: Factors, rows: np.ndarray, skipped: int) -> np.ndarray:

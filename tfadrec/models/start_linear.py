@@ -9,13 +9,18 @@ from tfadrec.losses.task_loss import log_odds
 from tfadrec.models.ad_ranker import AdRanker
 from tfadrec.models.leveled_rows import (
     LeveledRows,
+    Term,
     choose_penalties,
-    fit_levels,
+    fit_slopes,
 )
 
 #: Pulls a weight to where it starts where the rows do not tell it, and leaves
 #: the intercept free.
 _PULL, _FREE = 1e-3, 1e-9
+#: What slopes lean on, in the order in which a ranker reads them.
+_BY = ("signals", "features", "texts")
+#: Rows at about which penalties are chosen.
+_CHOSEN = 2**17
 
 
 def start_linear(
@@ -50,7 +55,7 @@ def start_linear(
     loss = ranker.task_losses[ranker.biased_task]
     if not loss.is_binary:
         return
-    rows = _read(ranker, batches)
+    rows, scale = _read(ranker, batches)
     if not rows.weights.sum() > 0:
         return
     matching, rates = ranker.text_matching, ranker.rates
@@ -62,65 +67,115 @@ def start_linear(
         ]
     )
     pulls = np.append(np.full(len(start) - 1, _PULL), _FREE)
-    sizes = {
-        "ads": ranker.ad_tower.num_rows,
-        "users": ranker.user_tower.num_users,
-    }
-    penalties = choose_penalties(rows, sizes, start, pulls)
-    weights, levels = fit_levels(rows, sizes, start, pulls, penalties)
+    penalties = choose_penalties(_some(rows), start, pulls)
+    weights, slopes = fit_slopes(rows, start, pulls, penalties)
+    factor = 1.0
     if matching is not None:
-        matching.scale_weights(max(float(weights[0]), 0.0))
+        factor = max(float(weights[0]), 0.0)
+        matching.scale_weights(factor)
     if rates is not None:
         rates.factors.assign(weights[-1 - rates.factors.shape[0] : -1])
     if loss.start(rows.labels, rows.weights) is not None:
         ranker.heads[ranker.biased_task].start_at(weights[-1:])
+    of_signals = scale.copy()
+    if matching is not None:
+        # What texts say is given by the weights as they are now.
+        of_signals[0] = of_signals[0] / factor if factor else 0.0
     for name, tower in (("ads", ranker.ad_tower), ("users", ranker.user_tower)):
-        if name in levels:
-            tower.start_biases(levels[name])
+        if name in slopes:
+            tower.start_biases(slopes[name][:, 0])
+        if tower.num_slopes:
+            tower.start_slopes(_slopes_of(name, rows, slopes, of_signals))
 
 
-def _read(ranker, batches) -> LeveledRows:
-    """What the linear path adds up, of all rows."""
+def _slopes_of(name, rows, slopes, of_signals):
+    """All slopes of ads or users side by side, [size, S]."""
+    told = []
+    for by in _BY:
+        term = rows.terms.get(f"{name} by {by}")
+        if term is None:
+            continue
+        zeros = np.zeros([term.size, term.values.shape[1]])
+        of_keys = slopes.get(f"{name} by {by}", zeros)
+        told.append(of_keys * of_signals if by == "signals" else of_keys)
+    return np.concatenate(told, axis=1)
+
+
+def _some(rows: LeveledRows) -> LeveledRows:
+    """Rows of whole users, or every so many, by which penalties are chosen."""
+    every = -(-len(rows.labels) // _CHOSEN)
+    users = rows.terms.get("users")
+    keys = np.arange(len(rows.labels)) if users is None else users.keys
+    return rows.take(np.flatnonzero(keys % every == 0))
+
+
+def _read(ranker, batches) -> tuple[LeveledRows, np.ndarray]:
+    """What the linear path adds up, of all rows, and the scale of its columns.
+
+    Columns that slopes lean on are of the deviation 1: one penalty suits all.
+    """
     read = tf.function(lambda inputs: _parts(ranker, inputs))
-    keys: dict[str, list[np.ndarray]] = {}
-    if ranker.ad_tower.use_id:
-        keys["ads"] = []
-    if ranker.user_tower.reads_rows:
-        keys["users"] = []
-    columns, known, labels, weights = [], [], [], []
+    kept: dict[str, list[np.ndarray]] = {}
     for inputs, targets, *given in batches:
-        of_rows, appeal = read(inputs)
-        columns.append(of_rows.numpy())
-        known.append(appeal.numpy())
-        for name, of in (("ads", "candidate_ads"), ("users", "user_id")):
-            if name in keys:
-                keys[name].append(inputs[of].numpy())
-        labels.append(np.asarray(targets[ranker.biased_task]))
-        weights.append(
-            np.asarray(given[0]) if given else np.ones(labels[-1].shape)
+        labels = np.asarray(targets[ranker.biased_task])
+        of_rows = {name: part.numpy() for name, part in read(inputs).items()}
+        of_rows |= {"ads": inputs["candidate_ads"].numpy(), "labels": labels}
+        of_rows["counts"] = (
+            np.asarray(given[0]) if given else np.ones(labels.shape)
         )
-    counts = np.concatenate(weights).astype(np.float64)
-    return LeveledRows(
-        np.concatenate(columns).astype(np.float64),
-        np.concatenate(known).astype(np.float64),
-        {name: np.concatenate(parts) for name, parts in keys.items()},
-        np.concatenate(labels).astype(np.float64),
+        if ranker.user_tower.reads_rows:
+            of_rows["users"] = inputs["user_id"].numpy()
+        for name, part in of_rows.items():
+            kept.setdefault(name, []).append(part)
+    of = {name: np.concatenate(kept.pop(name)) for name in list(kept)}
+    columns = of["columns"].astype(np.float64)
+    deviations = columns[:, :-1].std(axis=0)
+    scale = 1 / np.where(deviations > 0, deviations, 1.0)
+    signals = (columns[:, :-1] * scale).astype(np.float32)
+    counts = of["counts"].astype(np.float64)
+    rows = LeveledRows(
+        columns,
+        of["appeal"].astype(np.float64),
+        _terms(ranker, of, signals),
+        of["labels"].astype(np.float64),
         counts / max(counts.mean(), 1e-9),
     )
+    return rows, scale
+
+
+def _terms(ranker, of, signals) -> dict[str, Term]:
+    """Whose slopes lean on what, and levels, which come first."""
+    tower, ones = ranker.ad_tower, np.ones([len(signals), 1], np.float32)
+    terms = {}
+    if tower.use_id:
+        terms["ads"] = Term(of["ads"], tower.num_rows, ones)
+    if "users" in of:
+        size = ranker.user_tower.num_users
+        terms["users"] = Term(of["users"], size, ones)
+        if ranker.user_tower.num_slopes:
+            features, texts = np.split(of["traits"], [tower.num_traits], 1)
+            by = {"signals": signals, "features": features, "texts": texts}
+            terms |= {
+                f"users by {name}": Term(of["users"], size, by[name])
+                for name in _BY
+                if by[name].shape[1]
+            }
+    if tower.num_slopes:
+        terms["ads by signals"] = Term(of["ads"], tower.num_rows, signals)
+    return terms
 
 
 def _parts(ranker, inputs):
-    """The columns of the regression [B, k], and what is known [B]."""
-    ads = inputs["candidate_ads"]
+    """Of rows the columns [B, k], what is known [B], and traits [B, S]."""
+    ads, tower = inputs["candidate_ads"], ranker.ad_tower
+    encoded = tower.encode(
+        {
+            "history": (inputs["history_ads"], tower.history_parts),
+            "slate": (ads[:, None], tower.candidate_parts),
+        }
+    )
     columns, appeal = [], tf.zeros(tf.shape(ads))
     if ranker.text_matching is not None:
-        tower = ranker.ad_tower
-        encoded = tower.encode(
-            {
-                "history": (inputs["history_ads"], tower.history_parts),
-                "slate": (ads[:, None], tower.candidate_parts),
-            }
-        )
         history, slate = encoded["history"], encoded["slate"]
         _, logits = ranker.match_texts(inputs, history, slate)
         columns.append(logits)
@@ -128,4 +183,7 @@ def _parts(ranker, inputs):
     if ranker.rates is not None:
         columns.append(ranker.rates.values(inputs))
     columns.append(tf.ones([tf.size(ads), 1]))
-    return tf.concat(columns, axis=-1), appeal
+    parts = {"columns": tf.concat(columns, axis=-1), "appeal": appeal}
+    if "ad_traits" in encoded["slate"]:
+        parts["traits"] = tf.squeeze(encoded["slate"]["ad_traits"], 1)
+    return parts

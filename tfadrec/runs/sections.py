@@ -60,12 +60,21 @@ _MADE = {
 #: What is not a setting, since the dataset or another section tells it.
 _GIVEN = {
     "text": {"backbone_config", "backend", "pad_id"},
-    "ad_tower": {"catalogue", "num_factors", "passed", "text"},
+    "ad_tower": {
+        "catalogue",
+        "num_factors",
+        "num_slopes",
+        "num_traits",
+        "passed",
+        "text",
+        "text_traits",
+    },
     "user_tower": {
         "encoder",
         "event_features",
         "features",
         "num_event_types",
+        "num_slopes",
         "num_users",
     },
     "user_tower.ids": {"dropout", "width"},

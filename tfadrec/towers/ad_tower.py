@@ -10,9 +10,10 @@ from tfadrec.core.door import keras, register, tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.ranges import Amount, Count, Extra, Rate, Steps
 from tfadrec.layers.building import built, config_of, plain, table
-from tfadrec.layers.features import FeatureFields
+from tfadrec.layers.features import FeatureFields, Traits
 from tfadrec.layers.features.feature_fields import projection
 from tfadrec.layers.features.kinds import columns_of
+from tfadrec.layers.features.traits import num_traits as traits_of
 from tfadrec.layers.id_embedding import IdEmbedding
 from tfadrec.layers.place import require_layers
 from tfadrec.layers.text_matching import TextSpace
@@ -70,6 +71,11 @@ class AdTower(keras.layers.Layer):
       num_factors: K >= 0, the factors of an ad that a `FoldIn` reads beside a
         level; 0 for none. They are zeros until they are assigned, and are not
         trained.
+      num_slopes: S >= 0, of ads by their rows; see `IdEmbedding`.
+      num_traits: D >= 0, the numbers that `Traits` makes of an ad's numbers and
+        of what has codes; 0 for none.
+      text_traits: as many main directions of the ad copy, which stand beside
+        them. They are zeros until they are assigned, and are not trained.
       max_distinct: for how many distinct texts XLA, whose shapes are fixed,
         makes room in a step; None for as many as there could be. A step with
         more encodes them all, with the same result and more slowly. Elsewhere
@@ -82,15 +88,17 @@ class AdTower(keras.layers.Layer):
     Returns:
       Dict of `vector`, float [..., D], `fields`, float [..., N, D], `bias`,
       float32 [...]; by their names the columns `passed` and that of `category`;
-      what a `TextSpace` gives; and `factors`, float32 [..., K + 1], a level and
-      the factors, where there are some.
+      what a `TextSpace` gives; and where there are some `factors`, float32
+      [..., K + 1], a level and the factors, `ad_slopes`, float32 [..., S], and
+      `ad_traits`, float32 [..., D + text_traits].
 
     Raises:
       ValueError: where the width or `max_distinct` is below 1, an ad has no
         field at all, the category is none of the features, a column to be
         passed is none of theirs, or `text` is no encoder of texts, has no
         tokens to read, cannot read them, or reads what a feature `text` has
-        already; or there is a `text_rank` and no ad copy.
+        already; or there is a `text_rank` and no ad copy, traits of nothing,
+        or slopes without ids.
 
     Example:
       >>> text = {"name": "text", "kind": "vector", "width": 8}
@@ -113,6 +121,9 @@ class AdTower(keras.layers.Layer):
         text: keras.layers.Layer | None = None,
         text_rank: Extra | None = None,
         num_factors: Extra = 0,
+        num_slopes: Extra = 0,
+        num_traits: Extra = 0,
+        text_traits: Extra = 0,
         max_distinct: Steps | None = None,
         **kwargs,
     ) -> None:
@@ -184,12 +195,26 @@ class AdTower(keras.layers.Layer):
         self.text = text
         self.text_rank = text_rank
         self.num_factors = num_factors
+        self.num_slopes = num_slopes
+        self.num_traits = num_traits
+        self.text_traits = text_traits
         self.max_distinct = max_distinct
         self.text_space = None
         if text_rank is not None:
             self.text_space = TextSpace(
                 text_rank, name="text_space", dtype=self.dtype_policy
             )
+        if (text_traits and text_rank is None) or (num_slopes and not use_id):
+            raise ValueError(
+                "`text_traits` need a `text_rank`, and `num_slopes` ids. "
+                f"Received: text_traits={text_traits}, text_rank={text_rank}, "
+                f"num_slopes={num_slopes}, use_id={use_id}."
+            )
+        #: What makes numbers of an ad's features, or None.
+        self.traits = None
+        if num_traits:
+            told = [f for f in self._features if traits_of(f)]
+            self.traits = Traits(told, num_traits, name="traits")
         self.features = None
         if self._features:
             self.features = FeatureFields(
@@ -220,11 +245,19 @@ class AdTower(keras.layers.Layer):
     def of_id(self) -> tuple[str, ...]:
         """The columns that are known of an ad by its row alone."""
         own = ("id", "bias") if self.use_id else ()
-        return (*own, *self._factor_parts)
+        return (*own, *self._slope_parts, *self._factor_parts)
 
     @property
     def _factor_parts(self):
         return ("factors",) if self.num_factors else ()
+
+    @property
+    def _slope_parts(self):
+        return ("ad_slopes",) if self.num_slopes else ()
+
+    @property
+    def _trait_parts(self):
+        return ("ad_traits",) if self.num_traits + self.text_traits else ()
 
     @property
     def history_parts(self) -> tuple[str, ...]:
@@ -246,6 +279,8 @@ class AdTower(keras.layers.Layer):
             *_ALL,
             *columns,
             *(space.candidate_parts if space else ()),
+            *self._slope_parts,
+            *self._trait_parts,
             *self._factor_parts,
         )
 
@@ -266,6 +301,14 @@ class AdTower(keras.layers.Layer):
           biases: float [rows].
         """
         self._id.start_biases(biases)
+
+    def start_slopes(self, slopes: np.ndarray) -> None:
+        """Sets the slopes of ads, of a tower that has some.
+
+        Args:
+          slopes: float [rows, S].
+        """
+        self._id.slopes.assign(slopes)
 
     def pass_on(self, column: str) -> None:
         """Has one column more given along with the vectors.
@@ -334,6 +377,7 @@ class AdTower(keras.layers.Layer):
                 IdEmbedding(
                     self.num_rows,
                     self.width,
+                    num_slopes=self.num_slopes,
                     dropout=self.id_dropout,
                     l2=self.id_l2,
                     name="id",
@@ -347,6 +391,16 @@ class AdTower(keras.layers.Layer):
                 "factors",
                 None,
                 [self.num_rows, 1 + self.num_factors],
+                "float32",
+            )
+        if self.traits is not None:
+            built(self.traits, None)
+        if self.text_traits:
+            #: float32 [W, text_traits]: directions of the centred ad copy.
+            self.text_axes = self._column(
+                "text_axes",
+                None,
+                [self._text_width(), self.text_traits],
                 "float32",
             )
         if self.text_space is not None:
@@ -446,7 +500,7 @@ class AdTower(keras.layers.Layer):
           Dict of the features' columns [...] by name, and where there is a
           `text` of what it makes of the tokens as `text`; and where ids are
           used `id`, float32 [..., D], and `bias`, float32 [...]; and
-          `factors`, as from `call`.
+          `ad_slopes` and `factors`, as from `call`.
         """
         columns = {
             key: lookup.rows_of(table, rows)
@@ -458,6 +512,8 @@ class AdTower(keras.layers.Layer):
         if self.use_id:
             known = self._id(rows, training=training)
             columns |= {"id": known["vector"], "bias": known["bias"]}
+            if self.num_slopes:
+                columns["ad_slopes"] = known["slopes"]
         if self.num_factors:
             columns["factors"] = lookup.rows_of(self.factors, rows)
         if self.text is not None:
@@ -503,10 +559,22 @@ class AdTower(keras.layers.Layer):
                 part: watched.entering(self.name, (part,), values)
                 for part, values in self.text_space(columns[_TEXT]).items()
             }
-        for part in self._factor_parts:
+        for part in (*self._slope_parts, *self._factor_parts):
             encoded[part] = watched.entering(self.name, (part,), columns[part])
+        for part in self._trait_parts:
+            encoded[part] = self._told(columns, encoded)
         others = dict.fromkeys([*self.kind, *self.passed])
         return encoded | {name: columns[name] for name in others}
+
+    def _told(self, columns, encoded):
+        """The traits, of features and of the copy, side by side."""
+        told = []
+        if self.traits is not None:
+            told.append(self.traits(columns))
+        if self.text_traits:
+            of_text = tf.tensordot(encoded["text_unit"], self.text_axes, 1)
+            told.append(watched.entering(self.name, ("text_traits",), of_text))
+        return tf.concat(told, axis=-1)
 
     def _encode(self, rows, training):
         return self.encode_columns(self.columns(rows, training), training)
@@ -553,6 +621,9 @@ class AdTower(keras.layers.Layer):
             "text": config_of(self.text),
             "text_rank": self.text_rank,
             "num_factors": self.num_factors,
+            "num_slopes": self.num_slopes,
+            "num_traits": self.num_traits,
+            "text_traits": self.text_traits,
             "max_distinct": self.max_distinct,
         }
 

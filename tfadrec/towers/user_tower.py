@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tfadrec.core.door import keras, register, tf
-from tfadrec.core.ranges import Count, Rate
+from tfadrec.core.ranges import Count, Extra, Rate
 from tfadrec.layers.building import (
     built,
     config_of,
@@ -60,6 +60,7 @@ class UserTower(keras.layers.Layer):
         included, >= 1.
       num_users: number of user rows, the unknown user's row 0 included; 0 for
         a tower that does not look at ids.
+      num_slopes: S >= 0, of users by their rows; see `IdEmbedding`.
       ids: None for an `IdEmbedding`, a row for each user. A table of a fixed
         size, whatever `num_users` is, has the `class` `HashedIdEmbedding` or
         `DynamicIdEmbedding`, and beside it the arguments of that class but
@@ -79,11 +80,12 @@ class UserTower(keras.layers.Layer):
 
     Returns:
       Dict of `user`, float [B, C, D] or [B, 1, D], `events`, float [B, T, D],
-      `mask`, bool [B, T], and `bias`, float32 [B].
+      `mask`, bool [B, T], `bias`, float32 [B], and where there are some
+      `slopes`, float32 [B, S].
 
     Raises:
-      ValueError: where a size is below 1, the encoder is none, or `ids` names
-        another class.
+      ValueError: where a size is below 1, the encoder is none, `ids` names
+        another class, or there are slopes without rows of users.
 
     Example:
       >>> from tfadrec import layers
@@ -96,6 +98,7 @@ class UserTower(keras.layers.Layer):
         *,
         num_event_types: int,
         num_users: int = 0,
+        num_slopes: Extra = 0,
         ids: Mapping[str, Any] | None = None,
         id_dropout: Rate = 0.5,
         max_length: Count = 50,
@@ -118,9 +121,15 @@ class UserTower(keras.layers.Layer):
                 f"`ids` needs a class, one of {', '.join(_WITHOUT_BOUND)}. "
                 f"Received: ids={dict(ids)!r}."
             )
+        if num_slopes and not (num_users and ids is None):
+            raise ValueError(
+                "`num_slopes` needs a row for each user. Received: num_slopes="
+                f"{num_slopes}, num_users={num_users}, ids={ids}."
+            )
         self.encoder = encoder
         self.num_event_types = num_event_types
         self.num_users = num_users
+        self.num_slopes = num_slopes
         self.ids = ids
         self.id_dropout = id_dropout
         self.max_length = max_length
@@ -142,6 +151,14 @@ class UserTower(keras.layers.Layer):
           biases: float [rows].
         """
         self._id.start_biases(biases)
+
+    def start_slopes(self, slopes: np.ndarray) -> None:
+        """Sets the slopes of users, of a tower that has some.
+
+        Args:
+          slopes: float [rows, S].
+        """
+        self._id.slopes.assign(slopes)
 
     def share(self, tables: Mapping[str, Callable[[], Any]]) -> None:
         """Lets features use other features' embeddings; before `build`.
@@ -187,7 +204,9 @@ class UserTower(keras.layers.Layer):
             "dtype": "float32",
         }
         if self.ids is None:
-            return IdEmbedding(self.num_users, **given)
+            return IdEmbedding(
+                self.num_users, num_slopes=self.num_slopes, **given
+            )
         settings = plain(self.ids)
         return _WITHOUT_BOUND[settings.pop("class")](**given, **settings)
 
@@ -234,7 +253,7 @@ class UserTower(keras.layers.Layer):
         if self.features is not None:
             fields = self.features(inputs, training=training)
             encoded += tf.reduce_sum(fields, axis=-2)[:, None, :]
-        bias = tf.zeros(tf.shape(length))
+        own = {"bias": tf.zeros(tf.shape(length))}
         if self.num_users:
             ids = inputs["user_id"] if self.reads_rows else _keys(inputs)
             known = {
@@ -242,8 +261,9 @@ class UserTower(keras.layers.Layer):
                 for part, values in self._id(ids, training=training).items()
             }
             encoded += tf.cast(known["vector"], encoded.dtype)[:, None, :]
-            bias = known["bias"]
-        return {"user": encoded, "events": events, "mask": mask, "bias": bias}
+            del known["vector"]
+            own = known
+        return {"user": encoded, "events": events, "mask": mask, **own}
 
     def _describe(self, inputs, events_ago):
         types = inputs["history_events"]
@@ -271,6 +291,7 @@ class UserTower(keras.layers.Layer):
             "encoder": config_of(self.encoder),
             "num_event_types": self.num_event_types,
             "num_users": self.num_users,
+            "num_slopes": self.num_slopes,
             "ids": plain(self.ids),
             "id_dropout": self.id_dropout,
             "max_length": self.max_length,

@@ -21,6 +21,7 @@ from tfadrec.models.dataset_sizes import (
     DEFAULT_RANK,
     DIRECTIONS,
     has_text_vectors,
+    slope_sizes,
 )
 from tfadrec.runs.check import check_schema, check_sections, class_of
 from tfadrec.runs.custom import modules_named
@@ -242,11 +243,19 @@ def _assemble(
             opinions = {"text_rank": DIRECTIONS, **opinions}
         fold_in = _make("fold_in", layers.FoldIn, opinions, **sizes["fold_in"])
         ad_settings["num_factors"] = fold_in.num_factors
+    of_ads, of_users = slope_sizes(
+        dataset,
+        sizes | {"user_tower": {**sizes["user_tower"], **user_tower}},
+        use_ad_id=ad_settings.get("use_id", True),
+        matches_texts=text_matching is not None,
+        reads_vectors=text_matching is not None and encoder is None,
+    )
     ad_tower = _make(
         "ad_tower",
         towers.AdTower,
         ad_settings,
         text=encoder,
+        **of_ads,
         **sizes["ad_tower"],
     )
     tower = _make(
@@ -254,6 +263,7 @@ def _assemble(
         towers.UserTower,
         user_tower,
         encoder=choose("encoder", config.encoder),
+        **of_users,
         **sizes["user_tower"],
     )
     tasks = config.ranker.get("tasks", ("clicked",))

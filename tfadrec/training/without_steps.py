@@ -14,6 +14,7 @@ from tfadrec.models.start_appeal import start_appeal
 from tfadrec.models.start_factors import mix_opinions, start_factors
 from tfadrec.models.start_levels import start_levels
 from tfadrec.models.start_linear import start_linear
+from tfadrec.models.start_traits import start_traits
 
 #: Rows that are predicted at once.
 PREDICT_BATCH = 4096
@@ -53,6 +54,9 @@ def start(model: RankingModel, train: Dataset) -> None:
             rows.labels[model.biased_task],
             np.ones(len(kept)) if rows.weights is None else rows.weights,
         )
+    ads = train.impressions.ads
+    counts = train.impressions.weights
+    start_traits(model, ads, np.ones(len(ads)) if counts is None else counts)
     start_linear(model, _equal_batches(train))
 
 

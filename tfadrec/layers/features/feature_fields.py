@@ -83,7 +83,7 @@ class FeatureFields(CheckedLayer):
             raise ValueError(f"`width` must be >= 1. Received: width={width}.")
         self.features = [dict(feature) for feature in features]
         # Keras wraps a dict attribute.
-        self.wants = types.MappingProxyType(_columns_read(self.features))
+        self.wants = types.MappingProxyType(columns_read(self.features))
         self.width = width
         self.dropout = dropout
         self.initializer = initializer
@@ -306,7 +306,7 @@ def _check_features(features: Any) -> None:
         )
 
 
-def _columns_read(features: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def columns_read(features: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """What `CheckedLayer` wants: the columns of features and what they read."""
     wants: dict[str, str] = {}
     for feature in features:
