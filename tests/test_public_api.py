@@ -191,6 +191,7 @@ PUBLIC = {
         "TargetAttention",
         "TextMatching",
         "TextSpace",
+        "Traits",
         "Transformer",
     ],
     "tfadrec.layers.behavior": [
@@ -207,7 +208,7 @@ PUBLIC = {
         "TargetAttention",
         "Transformer",
     ],
-    "tfadrec.layers.features": ["FeatureFields", "RatePath"],
+    "tfadrec.layers.features": ["FeatureFields", "RatePath", "Traits"],
     "tfadrec.layers.interaction": [
         "CIN",
         "FM",

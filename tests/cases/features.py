@@ -5,6 +5,7 @@ from tests.conformance import Case
 from tests.data import rich_dataset
 from tfadrec import layers
 from tfadrec.core.door import tf
+from tfadrec.layers.features.traits import num_traits
 
 #: Of an ad, with a map and an overlap that some user would have.
 FEATURES = [f.spec() for f in rich_dataset.schema().of("ad")]
@@ -17,6 +18,7 @@ RATES = [
     {"name": "ad_rate", "kind": "rate"},
     {"name": "shown", "kind": "count"},
 ]
+TOLD = [f for f in FEATURES[:-3] if num_traits(f)]
 LIKES = {"likes": spec(None, 2, dtype=tf.int32)}
 
 CASES = {
@@ -42,5 +44,10 @@ CASES = {
             feature["name"]: normal(batch, time) for feature in RATES
         },
         {feature["name"]: spec(None) for feature in RATES},
+    ),
+    "Traits": Case(
+        lambda **kwargs: layers.Traits(TOLD, D, **kwargs),
+        lambda batch, time: columns(TOLD, batch, time),
+        column_specs(TOLD, None),
     ),
 }

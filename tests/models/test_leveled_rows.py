@@ -1,4 +1,4 @@
-"""Levels of ads and users beside weights, against SciPy's minimiser."""
+"""Slopes of ads and users beside weights, against SciPy's minimiser."""
 
 import numpy as np
 import pytest
@@ -6,111 +6,150 @@ import scipy.optimize
 import scipy.special
 
 from tfadrec.models.leveled_rows import (
-    PENALTIES,
     LeveledRows,
     choose_penalties,
-    fit_levels,
+    fit_slopes,
 )
+from tfadrec.models.term import Term
 
-ADS, USERS, ROWS = 8, 6, 3000
-SIZES = {"ads": ADS, "users": USERS}
+ROWS = 3000
+#: Name -> how many keys there are, and how many values they lean on.
+TERMS = {"ads": (8, 1), "users": (30, 1), "users by traits": (30, 3)}
 START, PULLS = np.array([1.0, 0.0]), np.array([1e-3, 1e-9])
 
 
-def rows(seed=0, ads=1.0, users=1.0, count=ROWS):
-    """Rows of which ads and users have levels of that deviation."""
+def rows(seed=0, count=ROWS, **deviations):
+    """Rows, and slopes of these deviations by which they are clicked."""
     random = np.random.default_rng(seed)
     keys = {
-        name: random.integers(0, size, count) for name, size in SIZES.items()
+        name: random.integers(0, size, count)
+        for name, size in (("ads", 8), ("users", 30))
     }
-    levels = {
-        "ads": random.normal(0, ads, ADS),
-        "users": random.normal(0, users, USERS),
-    }
-    for level in levels.values():
-        level[0] = 0
+    terms, logits = {}, random.normal(0, 0.5, count)
     columns = np.column_stack([random.normal(0, 1, count), np.ones(count)])
-    known = random.normal(0, 0.5, count)
-    logits = columns @ [0.7, -1.0] + known
-    logits += sum(levels[name][keys[name]] for name in levels)
+    known = logits.copy()
+    logits += columns @ [0.7, -1.0]
+    for name, (size, width) in TERMS.items():
+        values = random.normal(0, 1, (count, width)).astype(np.float32)
+        if width == 1:
+            values[:] = 1
+        slopes = random.normal(0, 1, (size, width))
+        slopes *= deviations.get(name.replace(" ", "_"), 1.0)
+        slopes[0] = 0
+        of = keys[name.split()[0]]
+        logits += (slopes[of] * values).sum(axis=1)
+        terms[name] = Term(of, size, values)
     labels = random.random(count) < scipy.special.expit(logits)
     weights = random.choice([0.5, 1.0, 1.5], count)
     return LeveledRows(
-        *(columns, known, keys, labels.astype(float)), weights / weights.mean()
+        *(columns, known, terms, labels.astype(float)), weights / weights.mean()
     )
 
 
 def reference(rows, penalties):
     """The same sum, minimised by L-BFGS over all numbers at once."""
+    shapes = {name: TERMS[name] for name in penalties}
+    ends = np.cumsum([2, *(np.prod(shape) for shape in shapes.values())])
 
     def split(x):
-        return x[:2], {"ads": x[2 : 2 + ADS], "users": x[2 + ADS :]}
+        slopes = {
+            name: x[start:end].reshape(shape)
+            for (name, shape), start, end in zip(
+                shapes.items(), ends[:-1], ends[1:], strict=True
+            )
+        }
+        return x[:2], slopes
 
     def loss(x):
-        weights, levels = split(x)
+        weights, slopes = split(x)
         logits = rows.columns @ weights + rows.known
         total = len(rows.labels) * PULLS @ np.square(weights - START) / 2
-        for name, level in levels.items():
-            level = np.where(np.arange(len(level)) == 0, 0, level)
-            if name in penalties:
-                logits = logits + level[rows.keys[name]]
-                total += penalties[name] * level @ level / 2
+        for name, of_keys in slopes.items():
+            known = of_keys * (np.arange(len(of_keys)) > 0)[:, None]
+            term = rows.terms[name]
+            logits = logits + (known[term.keys] * term.values).sum(axis=1)
+            total += penalties[name] * np.square(known).sum() / 2
         signed = np.where(rows.labels == 1, logits, -logits)
         return total - rows.weights @ scipy.special.log_expit(signed)
 
-    found = scipy.optimize.minimize(
-        loss, np.zeros(2 + ADS + USERS), method="L-BFGS-B"
-    )
+    found = scipy.optimize.minimize(loss, np.zeros(ends[-1]), method="L-BFGS-B")
     return split(found.x)
 
 
 @pytest.mark.parametrize(
-    "penalties", [{}, {"ads": 3.0}, {"ads": 3.0, "users": 30.0}]
+    "penalties",
+    [
+        {},
+        {"ads": 3.0},
+        {"ads": 3.0, "users": 30.0},
+        {"ads": 3.0, "users": 30.0, "users by traits": 10.0},
+    ],
 )
 def test_they_make_the_labels_most_likely(penalties):
     of = rows()
-    weights, levels = fit_levels(of, SIZES, START, PULLS, penalties)
+    weights, slopes = fit_slopes(of, START, PULLS, penalties)
     expected, of_keys = reference(of, penalties)
     assert weights[0] == pytest.approx(expected[0], abs=0.01)
-    assert levels.keys() == penalties.keys()
+    assert slopes.keys() == penalties.keys()
     # The intercept and the mean of levels come to their ends together, slowly.
     assert weights[1] == pytest.approx(expected[1], abs=0.05)
-    logits, others = of.columns @ weights, of.columns @ expected
-    for name, level in levels.items():
-        assert level[0] == 0
-        assert np.abs(level).max() > 0.3
-        np.testing.assert_allclose(level[1:], of_keys[name][1:], atol=0.05)
-        logits = logits + level[of.keys[name]]
-        others = others + of_keys[name][of.keys[name]]
-    known = np.prod([of.keys[name] > 0 for name in SIZES], axis=0) > 0
-    np.testing.assert_allclose(logits[known], others[known], atol=0.01)
+    for name, found in slopes.items():
+        assert not found[0].any()
+        assert np.abs(found).max() > 0.3
+        np.testing.assert_allclose(found[1:], of_keys[name][1:], atol=0.05)
+    known = np.prod([term.keys > 0 for term in of.terms.values()], axis=0) > 0
+    others = {
+        name: np.concatenate([np.zeros_like(s[:1]), s[1:]])
+        for name, s in of_keys.items()
+    }
+    np.testing.assert_allclose(
+        of.logits(weights, slopes)[known],
+        of.logits(expected, others)[known],
+        atol=0.02,
+    )
+
+
+def test_logits_of_rows():
+    of = rows(count=2)
+    slopes = {"users by traits": np.arange(90.0).reshape(30, 3)}
+    term = of.terms["users by traits"]
+    expected = [
+        of.known[i]
+        + of.columns[i] @ [2.0, 3.0]
+        + slopes["users by traits"][term.keys[i]] @ term.values[i]
+        for i in range(2)
+    ]
+    np.testing.assert_allclose(
+        of.logits(np.array([2.0, 3.0]), slopes), expected
+    )
 
 
 def test_levels_stay_finite_where_an_ad_is_always_clicked():
     of = rows()
     all_clicked = of.labels.copy()
-    all_clicked[of.keys["ads"] == 3] = 1.0
-    of = LeveledRows(of.columns, of.known, of.keys, all_clicked, of.weights)
-    _, levels = fit_levels(of, SIZES, START, PULLS, {"ads": 1.0})
-    assert 3 < levels["ads"][3] < 8
+    all_clicked[of.terms["ads"].keys == 3] = 1.0
+    of = LeveledRows(of.columns, of.known, of.terms, all_clicked, of.weights)
+    _, slopes = fit_slopes(of, START, PULLS, {"ads": 1.0})
+    assert 3 < slopes["ads"][3, 0] < 8
 
 
 @pytest.mark.parametrize(
-    ("deviations", "expected"),
-    [
-        ({"ads": 2.0, "users": 0.0}, {"ads"}),
-        ({"ads": 0.0, "users": 2.0}, {"users"}),
-        ({"ads": 2.0, "users": 2.0}, {"ads", "users"}),
-    ],
+    "of_use", [{"ads"}, {"users"}, {"users by traits"}, set(TERMS)]
 )
-def test_late_rows_tell_whose_levels_are_of_use(deviations, expected):
-    of = rows(**deviations, count=20_000)
-    chosen = choose_penalties(of, SIZES, START, PULLS)
-    assert expected <= chosen.keys()
-    # Where there is much to tell, less is held than where there is nothing.
-    assert all(chosen[name] <= 30 for name in expected)
-    others = chosen.keys() - expected
-    assert all(chosen[name] == PENALTIES[0] for name in others)
+def test_late_rows_tell_whose_slopes_are_of_use(of_use):
+    deviations = {
+        name.replace(" ", "_"): 2.0 * (name in of_use) for name in TERMS
+    }
+    chosen = choose_penalties(rows(**deviations, count=20_000), START, PULLS)
+    assert of_use <= chosen.keys()
+    # Where there is much to tell, little is held.
+    assert all(chosen[name] <= 10 for name in of_use)
+
+
+def test_slopes_of_little_use_are_left_out():
+    nothing = {name.replace(" ", "_"): 0.02 for name in TERMS}
+    of = rows(**nothing, count=20_000)
+    assert choose_penalties(of, START, PULLS) == {}
 
 
 def test_levels_that_have_changed_by_then_are_left_out():
@@ -120,15 +159,24 @@ def test_levels_that_have_changed_by_then_are_left_out():
             np.concatenate([getattr(early, name), getattr(late, name)])
             for name in ("columns", "known")
         ),
-        {n: np.append(early.keys[n], late.keys[n]) for n in SIZES},
+        {
+            name: Term(
+                np.append(early.terms[name].keys, late.terms[name].keys),
+                size,
+                np.concatenate(
+                    [early.terms[name].values, late.terms[name].values]
+                ),
+            )
+            for name, (size, _) in TERMS.items()
+        },
         np.append(early.labels, late.labels),
         np.append(early.weights, late.weights),
     )
-    assert choose_penalties(both, SIZES, START, PULLS).keys() < {"ads", "users"}
+    assert choose_penalties(both, START, PULLS).keys() < set(TERMS)
 
 
 def test_no_rows():
     of = rows(count=1)
-    assert choose_penalties(of, SIZES, START, PULLS) is not None
-    none = of.slice(slice(0))
-    assert choose_penalties(none, SIZES, START, PULLS) == {}
+    assert choose_penalties(of, START, PULLS) is not None
+    none = of.take(slice(0))
+    assert choose_penalties(none, START, PULLS) == {}

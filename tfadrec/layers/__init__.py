@@ -17,7 +17,7 @@ from tfadrec.layers.behavior import (
 from tfadrec.layers.dice import Dice
 from tfadrec.layers.dropout import Dropout
 from tfadrec.layers.dynamic_id_embedding import DynamicIdEmbedding
-from tfadrec.layers.features import FeatureFields, RatePath
+from tfadrec.layers.features import FeatureFields, RatePath, Traits
 from tfadrec.layers.fold_in import FoldIn
 from tfadrec.layers.hashed_id_embedding import HashedIdEmbedding
 from tfadrec.layers.id_embedding import IdEmbedding
@@ -88,5 +88,6 @@ __all__ = [
     "TargetAttention",
     "TextMatching",
     "TextSpace",
+    "Traits",
     "Transformer",
 ]

@@ -2,34 +2,26 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 
 from tfadrec.core.logistic import Floats, fit_weights
+from tfadrec.models.term import Term
 
 #: Rounds of weights and slopes by turns: the last ones change little.
 _ROUNDS = 8
+#: As many tell which penalty is best.
+_FEW_ROUNDS = 4
 #: Holds the weight of what is known.
 _HELD = 1e9
 #: Penalties of a slope, in rows, from which one is chosen.
 PENALTIES = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3)
 #: The share of rows, the last ones, by which it is chosen.
 _LATE = 0.25
-
-
-class Term(NamedTuple):
-    """What the slopes of keys, such as ads, lean on.
-
-    Attributes:
-      keys: int [n]; 0 is for keys that are not known, and has no slopes.
-      size: how many keys there are.
-      values: float32 [n, K]. Ones alone make the slope a level.
-    """
-
-    keys: np.ndarray
-    size: int
-    values: np.ndarray
+#: The share of their loss that slopes have to take away, since a network that
+#: trains beside them loses by what they know of its rows; and how many times
+#: its standard error, where users are drawn.
+_OF_USE, _ERRORS = 1 / 500, 2.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +69,7 @@ def fit_slopes(
     start: Floats,
     pulls: Floats,
     penalties: Mapping[str, float],
+    rounds: int = _ROUNDS,
 ) -> tuple[Floats, dict[str, Floats]]:
     """Weights b and slopes s by which the labels are most likely.
 
@@ -90,6 +83,7 @@ def fit_slopes(
       start: [k], of the weights.
       pulls: [k], in shares of the number of rows.
       penalties: name -> of its slopes, in rows; others have none.
+      rounds: how many turns.
 
     Returns:
       b, float64 [k], and name -> s, float64 [size, K], 0 for key 0.
@@ -98,7 +92,7 @@ def fit_slopes(
     found = {name: _Slopes(rows.terms[name]) for name in penalties}
     held, weights = np.append(pulls * count, _HELD * count), start
     told = np.zeros(count)
-    for _ in range(_ROUNDS if penalties else 1):
+    for _ in range(rounds if penalties else 1):
         known = rows.known + told
         weights = fit_weights(
             np.column_stack([rows.columns, known]),
@@ -160,7 +154,8 @@ def choose_penalties(
     """How much slopes are held, told by the last quarter of the rows.
 
     Terms join one by one. Of each, penalties are tried from the firmest one on,
-    as long as that tells more.
+    as long as that tells more. What it tells has to be more than chance would:
+    rows of one user are told alike, so it is users that are counted.
 
     Args:
       rows: as for `fit_slopes`.
@@ -168,26 +163,46 @@ def choose_penalties(
       pulls: likewise.
 
     Returns:
-      name -> penalty, without those whose slopes are of no use to later rows.
+      name -> penalty, without those whose slopes are of little use to later
+      rows.
     """
     cut = round(len(rows.labels) * (1 - _LATE))
     early, late = rows.take(slice(cut)), rows.take(slice(cut, None))
-    if not early.weights.sum() > 0:
+    if not early.weights.sum() > 0 or not late.weights.sum() > 0:
         return {}
+    whose = _whose(late)
 
-    def loss(penalties: Mapping[str, float]) -> float:
-        logits = late.logits(*fit_slopes(early, start, pulls, penalties))
+    def losses(penalties: Mapping[str, float]) -> Floats:
+        found = fit_slopes(early, start, pulls, penalties, _FEW_ROUNDS)
+        logits = late.logits(*found)
         signed = np.where(late.labels == 1, logits, -logits)
-        return float(late.weights @ np.logaddexp(0.0, -signed))
+        return np.bincount(whose, late.weights * np.logaddexp(0.0, -signed))
 
     chosen: dict[str, float] = {}
-    best = loss(chosen)
+    lost = losses(chosen)
     for name in rows.terms:
-        tried = np.inf
+        of_use, least = None, lost.sum()
         for penalty in PENALTIES:
-            last, tried = tried, loss({**chosen, name: penalty})
-            if tried >= last:
+            tried = losses({**chosen, name: penalty})
+            if tried.sum() >= least:
                 break
-            if tried < best:
-                chosen[name], best = penalty, tried
+            least = tried.sum()
+            gains = lost - tried
+            if gains.sum() > max(
+                _OF_USE * lost.sum(), _ERRORS * np.sqrt(gains @ gains)
+            ):
+                of_use = penalty, tried
+        if of_use is not None:
+            chosen[name], lost = of_use
     return chosen
+
+
+def _whose(rows: LeveledRows) -> np.ndarray:
+    """Of each row its user, int [n]; a row of nobody known is by itself."""
+    each = np.arange(len(rows.labels))
+    if "users" not in rows.terms:
+        return each
+    keys = rows.terms["users"].keys
+    return np.unique(np.where(keys > 0, keys, -1 - each), return_inverse=True)[
+        1
+    ].reshape(-1)

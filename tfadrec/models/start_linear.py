@@ -9,10 +9,10 @@ from tfadrec.losses.task_loss import log_odds
 from tfadrec.models.ad_ranker import AdRanker
 from tfadrec.models.leveled_rows import (
     LeveledRows,
-    Term,
     choose_penalties,
     fit_slopes,
 )
+from tfadrec.models.term import Term
 
 #: Pulls a weight to where it starts where the rows do not tell it, and leaves
 #: the intercept free.
