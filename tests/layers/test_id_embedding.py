@@ -85,3 +85,29 @@ def test_vector_and_bias_are_dropped_together():
 def test_bad_arguments(arguments, received):
     with pytest.raises(ValueError, match=rf">= 1.*Received: .*{received}"):
         IdEmbedding(**{"num_rows": 1, "width": 1, **arguments})
+
+
+def test_slopes_are_read_with_the_rest_and_not_trained():
+    layer, table = filled(num_slopes=3)
+    assert len(layer.trainable_weights) == 1
+    assert not layer(tf.constant([1]))["slopes"].numpy().any()
+    slopes = np.arange(15, dtype=np.float32).reshape(5, 3) + 1
+    layer.slopes.assign(slopes)
+    out = layer(tf.constant([[4, 2]]))
+    np.testing.assert_array_equal(out["slopes"], slopes[[[4, 2]]])
+    np.testing.assert_array_equal(out["vector"], table[[[4, 2]], :2])
+    np.testing.assert_array_equal(out["bias"], table[[[4, 2]], 2])
+
+
+def test_slopes_are_dropped_with_the_rest():
+    layer, _ = filled(num_slopes=1, dropout=0.5)
+    layer.slopes.assign(np.ones([5, 1]))
+    out = layer(tf.ones([200], tf.int32), training=True)
+    is_kept = out["bias"].numpy() > 0
+    assert 50 < is_kept.sum() < 150
+    np.testing.assert_array_equal(out["slopes"][:, 0] > 0, is_kept)
+
+
+def test_a_size_below_what_it_may_be_is_refused():
+    with pytest.raises(ValueError, match="num_slopes=-1"):
+        IdEmbedding(5, 2, num_slopes=-1)

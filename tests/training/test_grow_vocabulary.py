@@ -75,6 +75,11 @@ def trained(optimizer):
         small.config(), optimizer=OPTIMIZERS[optimizer]
     )
     ranker = training.build_ranker(config, dataset)
+    users = ranker.user_tower
+    slopes = np.random.default_rng(0).normal(
+        size=[users.num_users, users.num_slopes]
+    )
+    users.start_slopes(slopes * (np.arange(len(slopes)) > 0)[:, None])
     with small.untraced():
         ranker.fit(dataset.batches(64, seed=0), steps_per_epoch=4, verbose=0)
     return ranker, dataset, rows
@@ -100,7 +105,7 @@ def test_old_rows_and_slots_are_kept_bit_by_bit(optimizer):
     moved = 0
     for variable, other in pairs(ranker, more):
         name, old, new = variable.name, variable.numpy(), other.numpy()
-        if "id/embedding_and_bias" not in name:
+        if not re.search("id/(embedding_and_bias|slopes)", name):
             if "_table" not in name:
                 np.testing.assert_array_equal(new, old, name)
             continue
@@ -116,8 +121,9 @@ def test_old_rows_and_slots_are_kept_bit_by_bit(optimizer):
         np.testing.assert_array_equal(
             new[others], np.broadcast_to(np.float32(start), new[others].shape)
         )
-    # Two tables, and two slots of Adam or one of Adagrad for each.
-    assert moved == {"LazyAdam": 6, "Adagrad": 4, "composite": 5}[optimizer]
+    # Two tables, and two slots of Adam or one of Adagrad for each; and slopes.
+    slots = {"LazyAdam": 4, "Adagrad": 2, "composite": 3}[optimizer]
+    assert moved == 3 + slots
     for variable, value in zip(ranker.variables, before, strict=True):
         np.testing.assert_array_equal(variable.numpy(), value)
 

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from tfadrec.core.logistic import Floats, fit_weights
 from tfadrec.models.term import Term
@@ -197,7 +198,7 @@ def choose_penalties(
     return chosen
 
 
-def _whose(rows: LeveledRows) -> np.ndarray:
+def _whose(rows: LeveledRows) -> npt.NDArray[np.int64]:
     """Of each row its user, int [n]; a row of nobody known is by itself."""
     each = np.arange(len(rows.labels))
     if "users" not in rows.terms:

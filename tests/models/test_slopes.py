@@ -1,0 +1,111 @@
+"""What users' and ads' slopes add to the linear path, and where they begin."""
+
+import types
+
+import numpy as np
+import pytest
+import scipy.special
+
+from tests.training import small
+from tfadrec import data, layers, models
+from tfadrec.models.start_linear import start_linear
+from tfadrec.models.start_traits import start_traits
+
+
+@pytest.fixture(scope="module")
+def log():
+    return data.open_dataset(small.world())
+
+
+def ranker_of(dataset, **settings):
+    ranker = models.AdRanker.for_dataset(
+        dataset, layers.DIN(), fold_in=0, ad_tower={"width": 4}, **settings
+    )
+    ranker.build()
+    return ranker
+
+
+def test_tastes_are_a_part_of_the_linear_path(log):
+    ranker, random = ranker_of(log), np.random.default_rng(0)
+    tower, users = ranker.ad_tower, ranker.user_tower
+    counts = np.ones(len(log.impressions.ads))
+    start_traits(ranker, log.impressions.ads, counts)
+    inputs, _ = next(iter(log.batches(50)))
+    before = ranker(inputs)["clicked"].numpy()
+    slopes = random.normal(size=[users.num_users, users.num_slopes])
+    users.start_slopes(slopes)
+    traits = tower(inputs["candidate_ads"])["ad_traits"].numpy()
+    assert traits.any()
+    assert traits.shape[1] == users.num_slopes  # there are no other signals
+    expected = (slopes[inputs["user_id"].numpy()] * traits).sum(axis=1)
+    after = ranker(inputs)["clicked"].numpy()
+    np.testing.assert_allclose(after - before, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_most_shown_values_have_a_trait_each():
+    tower = types.SimpleNamespace(
+        text_traits=0,
+        num_traits=3,
+        num_rows=4,
+        traits=types.SimpleNamespace(
+            features=[
+                {"name": "brand", "kind": "category", "num_codes": 4},
+                {"name": "price", "kind": "number"},
+            ],
+            start=lambda axes: found.update(axes),
+        ),
+        codes=lambda name, rows: types.SimpleNamespace(
+            numpy=lambda: np.array([0, 3, 1, 2])[rows]
+        ),
+    )
+    found = {}
+    ads = np.array([1, 1, 2, 3, 3, 3])
+    start_traits(types.SimpleNamespace(ad_tower=tower), ads, np.ones(6))
+    # Brand 2 has three rows and brand 3 has two; there is no place for brand 1.
+    np.testing.assert_array_equal(found["price"], [[1, 0, 0]])
+    np.testing.assert_array_equal(
+        found["brand"], [[0, 0, 0], [0, 0, 0], [0, 1, 0], [0, 0, 1]]
+    )
+
+
+def test_an_untrained_ranker_knows_tastes(log):
+    """Users who like half of the categories each, and nothing else."""
+    rows, random = log.impressions, np.random.default_rng(0)
+    ranker = ranker_of(log)
+    (name,) = [
+        feature.tensor
+        for feature in log.catalogue.features
+        if feature.kind == "category"
+    ]
+    codes = np.append(0, log.catalogue.columns[name])
+    likes = 2.0 * random.choice([-1, 1], [ranker.user_tower.num_users, 99])
+    logits = likes[rows.users, codes[rows.ads]]
+    rows.labels["clicked"][:] = random.random(len(logits)) < (
+        scipy.special.expit(logits)
+    )
+    start_traits(ranker, rows.ads, np.ones(len(rows.ads)))
+    start_linear(ranker, log.batches(100))
+    told = ranker.predict(log.batches(100))["clicked"]
+    known = rows.users > 0
+    assert np.corrcoef(told[known], logits[known])[0, 1] > 0.8
+
+
+@pytest.mark.parametrize(
+    ("settings", "slopes"),
+    [
+        ({}, True),
+        ({"use_user_id": False}, False),
+        (
+            {
+                "user_tower": {
+                    "ids": {"class": "HashedIdEmbedding", "buckets": 9}
+                }
+            },
+            False,
+        ),
+    ],
+)
+def test_whose_slopes_there_are(log, settings, slopes):
+    ranker = ranker_of(log, **settings)
+    assert bool(ranker.user_tower.num_slopes) is slopes
+    assert bool(ranker.ad_tower.num_traits) is slopes
