@@ -177,7 +177,8 @@ def choose_penalties(
         found = fit_slopes(early, start, pulls, penalties, _FEW_ROUNDS)
         logits = late.logits(*found)
         signed = np.where(late.labels == 1, logits, -logits)
-        return np.bincount(whose, late.weights * np.logaddexp(0.0, -signed))
+        lost = late.weights * np.logaddexp(0.0, -signed)
+        return np.bincount(whose, lost).astype(np.float64)
 
     chosen: dict[str, float] = {}
     lost = losses(chosen)
