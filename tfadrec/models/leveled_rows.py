@@ -205,6 +205,7 @@ def _whose(rows: LeveledRows) -> npt.NDArray[np.int64]:
     if "users" not in rows.terms:
         return each
     keys = rows.terms["users"].keys
-    return np.unique(np.where(keys > 0, keys, -1 - each), return_inverse=True)[
-        1
-    ].reshape(-1)
+    _, whose = np.unique(
+        np.where(keys > 0, keys, -1 - each), return_inverse=True
+    )
+    return whose.reshape(-1)
