@@ -28,6 +28,7 @@ PUBLIC = {
     "tfadrec.calibration": [
         "METHODS",
         "Calibration",
+        "Mixture",
         "cross_fitted",
         "fit_calibration",
     ],
@@ -325,11 +326,13 @@ PUBLIC = {
         "build_index",
         "k_means",
     ],
+    "tfadrec.serving.re_ranking": ["ReRanker", "ReRanking"],
     "tfadrec.serving": [
         "Client",
         "Gates",
         "OrderSettings",
         "RankingService",
+        "ReRanking",
         "answers",
         "change_ads",
         "check_servable",
@@ -373,6 +376,7 @@ PUBLIC = {
     "tfadrec.training": [
         "CrossEncoderRun",
         "FolderSource",
+        "Mix",
         "Pretraining",
         "RetrieverRun",
         "Run",
@@ -387,6 +391,7 @@ PUBLIC = {
         "load_cross_encoder",
         "load_retriever",
         "load_run",
+        "mix",
         "pretrain",
         "pretraining_settings",
         "replay",

@@ -114,6 +114,51 @@ def test_the_lower_layers_come_from_a_file(tmp_path):
     assert np.abs(logits(reader, [[1, 5, 2, 0]]) - live).max() > 1e-3
 
 
+def test_ads_that_are_given_by_their_tokens():
+    """The logits of slates whose ads are in tables of another order."""
+    keras.utils.set_random_seed(0)
+    config = {**BERT, "num_hidden_layers": 2}
+    encoder = layers.BertAdEncoder(
+        config, tuning=layers.text.top_layers(1), name="text"
+    )
+    reader = models.CrossEncoder(
+        encoder, catalogue(), 3, event_tokens=3, candidate_tokens=5
+    )
+    reader.build()
+    assert reader.reads(catalogue().tables())
+    starts = catalogue().tables()["token_starts"] + 1
+    other = {**catalogue().tables(), "token_starts": starts}
+    assert not reader.reads(other)
+    ends = zip(TOKENS.starts[:-1], TOKENS.starts[1:], strict=True)
+    texts = [TOKENS.ids[start:end] for start, end in ends]
+    longest = max(map(len, texts))
+    ids = np.zeros([len(texts), longest], np.int32)
+    mask = np.arange(longest) < np.array([[len(text)] for text in texts])
+    ids[mask] = np.concatenate(texts)
+    tokens = {"token_ids": tf.constant(ids), "token_mask": tf.constant(mask)}
+    hidden, real = reader.lower_of(tokens)
+    own, expected = reader.lower(tf.range(1, 1 + len(texts)))
+    assert hidden.shape == (len(texts), 5, encoder.width)
+    np.testing.assert_array_equal(real, expected)
+    np.testing.assert_allclose(hidden[real], own[real], rtol=1e-4, atol=1e-5)
+    # Short texts have as many places.
+    few = {name: values[:1, :2] for name, values in tokens.items()}
+    assert reader.lower_of(few)[0].shape == (1, 5, encoder.width)
+
+    backwards = [
+        tf.pad(part, [[1, 0]] + [[0, 0]] * (part.shape.rank - 1))[::-1]
+        for part in (hidden, real)
+    ]
+
+    def lower(rows, most):
+        found = (tf.gather(part, len(texts) - rows) for part in backwards)
+        return tuple(part[:, :most] for part in found)
+
+    slate = [[1, 5, 2]]
+    found = reader.logits(inputs(slate), tf.constant(slate), lower)
+    np.testing.assert_allclose(found, logits(reader, slate), rtol=1e-4)
+
+
 def test_it_starts_at_a_level():
     reader = made()
     rows = inputs([[1, 5, 3]])

@@ -95,6 +95,20 @@ def test_a_label_called_as_what_is_not_calibrated():
     assert answers["raw_clicked"] == pytest.approx(1 / (1 + np.exp(2)))
 
 
+def test_another_logit_of_a_click():
+    """It is that of the log's impressions; here half of those without one."""
+    made = scores(0.5, clicked="binary", converted="binary")
+    after = {"clicked": 1.0, "converted": 0.0, "converted_if_clicked": 2.0}
+    own = made.corrected({k: tf.constant(v) for k, v in after.items()})
+    found = made.answer(made.with_clicks(own, lambda z: 3 * z - 1.5))
+    assert float(found["logits"]) == pytest.approx(1.5 + np.log(0.5))
+    pctr = 1 / (1 + 2 * np.exp(-1.5))
+    assert float(found["pctr"]) == pytest.approx(pctr)
+    assert float(found["pcvr"]) == pytest.approx(1 / (1 + np.exp(-2)))
+    both = float(found["pctr"]) * float(found["pcvr"])
+    assert float(found["score"]) == pytest.approx(both)
+
+
 @pytest.mark.parametrize("tasks", [{"liked": "binary"}, {"clicked": "squared"}])
 def test_a_ranker_without_click_probabilities(tasks):
     with pytest.raises(InputError, match="answers with click probabilities"):

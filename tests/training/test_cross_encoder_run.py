@@ -1,6 +1,9 @@
 """A cross-encoder from its settings to a run folder, back, and as a teacher."""
 
+import dataclasses
+import functools
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,7 +11,10 @@ from click.testing import CliRunner
 
 from tests.data import tiny_encoder
 from tests.training import small
-from tfadrec import training
+from tfadrec import data, serving, training
+from tfadrec.calibration import Calibration, Mixture
+from tfadrec.calibration.platt import Platt
+from tfadrec.calibration.task_calibration import TaskCalibration
 from tfadrec.cli import main
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError
@@ -126,6 +132,101 @@ def test_a_ranker_learns_beside_labels_what_another_run_says(
         assert again.history == run.history
         monkeypatch.undo()
         monkeypatch.setattr(training.run, "fit_members", spied)
+
+
+def test_it_is_mixed_with_a_ranker_on_validation_rows(folder):
+    run, reads = small.run(), training.load_cross_encoder(folder)
+    found = training.mix(run, reads)
+    z = run.ranker.predict(run.valid.batches(64))["clicked"].astype(float)
+    x = reads.logits(reads.valid).astype(float)
+    rows = run.valid.impressions
+    labels = rows.labels["clicked"]
+    expected = Mixture.fit(z, x, labels, np.ones(len(z)))
+    assert found.mixture.of_second == expected.of_second
+    assert found.mixture.alone.slope == expected.alone.slope
+    mixed = found.mixture.mixed(found.mixture.alone(z), x)
+    for told, logits in ((found.alone, z), (found.mixed, mixed)):
+        auc = ranking.auc(labels, logits, None)
+        assert told == pytest.approx(auc, abs=1e-6)
+    # Calibrated logits are those that are mixed, as a bundle has them.
+    shifted = Calibration(
+        {"clicked": TaskCalibration("platt", Platt(0.25, 3.0))}
+    )
+    changed = dataclasses.replace(run, calibration=shifted)
+    again = training.mix(changed, reads).mixture
+    np.testing.assert_allclose(
+        again.alone(z / 4 + 3), found.mixture.alone(z), atol=1e-4
+    )
+
+
+def test_what_cannot_be_mixed(folder):
+    run, reads = small.run(), training.load_cross_encoder(folder)
+    with pytest.raises(InputError, match=r"Received: \d+ that it has"):
+        training.mix(run, dataclasses.replace(reads, train=reads.valid))
+    valid = run.valid.select(run.valid.impressions.labels["clicked"] == 0)
+    with pytest.raises(InputError, match="that are all alike"):
+        training.mix(dataclasses.replace(run, valid=valid), reads)
+    rows = data.split_by_time(data.open_dataset(other_world()))[0]
+    with pytest.raises(InputError, match="made with the same dataset"):
+        training.mix(run, dataclasses.replace(reads, train=rows))
+
+
+@functools.cache
+def other_world():
+    return small.make_world(small.folder() / "other", seed=1)
+
+
+def changed_run(kind, out, **changes):
+    """A copy of a run, with other things in its record."""
+    shutil.copytree(kind, out)
+    record = json.loads((out / "run.json").read_text())
+    small.rewrite(out, "run.json", json.dumps({**record, **changes}))
+    return out
+
+
+def test_an_export_refuses_what_cannot_be_mixed(folder, tmp_path):
+    ranker = small.run_folder()
+    other = changed_run(folder, tmp_path / "other", fingerprint="another")
+    again = changed_run(*(ranker, tmp_path / "refit"), config=small.YAML + "\n")
+    record = json.loads((again / "run.json").read_text())
+    config = record["config"].replace("patience", "refit: true, patience")
+    small.rewrite(again, "run.json", json.dumps({**record, "config": config}))
+    for run, reads, message in (
+        (ranker, ranker, "needs a run of a cross_encoder"),
+        (ranker, other, "a ranker and its re-ranker are made with the same"),
+        (again, folder, "a ranker with fit.refit=true"),
+    ):
+        result, told = call(
+            *("export", run, "--rerank", reads, "--out", tmp_path / "bundle")
+        )
+        assert result.exit_code == 2
+        assert message in told["error"]
+        assert not (tmp_path / "bundle").exists()
+
+
+def test_an_export_hands_it_on(folder, tmp_path, monkeypatch):
+    """What a bundle is made with; to make one takes half a minute."""
+    given = {}
+
+    def export_bundle(*_, **settings):
+        given.update(settings)
+        return tmp_path / "bundle" / "1"
+
+    monkeypatch.setattr(serving, "export_bundle", export_bundle)
+    result, told = call(
+        *("export", small.run_folder(), "--rerank", folder),
+        *("--rerank-top", 7, "--out", tmp_path / "bundle"),
+    )
+    assert result.exit_code == 0, result.output
+    found = given["re_ranking"]
+    mixed = training.mix(small.run(), training.load_cross_encoder(folder))
+    assert found.top == told["rerank"]["top"] == 7
+    assert told["rerank"]["auc"] == mixed.mixed
+    assert found.mixture.of_second == mixed.mixture.of_second
+    assert "the best 7 ads" in result.output
+    rows = given["valid"]
+    service = serving.RankingService(small.run().ranker, rows, re_ranking=found)
+    assert service._recommender._re_ranker.top == 7
 
 
 @pytest.mark.parametrize(

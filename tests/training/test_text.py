@@ -13,6 +13,7 @@ from tests.training import small
 from tests.training.test_run import KilledError, assert_equal_runs, kill_at_call
 from tfadrec import data, serving, training
 from tfadrec.cli import main
+from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError, TfadrecError
 from tfadrec.data.sources import prepare_table
 from tfadrec.serving import parity
@@ -158,6 +159,13 @@ def test_where_no_ad_has_copy_none_is_read(made, tmp_path, untraced, caplog):
     run = training.load_run(tmp_path / "run")
     assert run.config.text is None
     assert run.ranker.text_matching is None
+    reads = RunConfig.from_yaml(
+        f"model: cross_encoder\ntext: {{model: {made / 'bert'}, tuning: full, "
+        "max_tokens: 16}"
+    )
+    with pytest.raises(InputError, match="no ad has a title, a description"):
+        training.train_cross_encoder(tmp_path / "data", reads, tmp_path / "x")
+    assert not (tmp_path / "x").exists()
 
 
 @pytest.mark.parametrize(

@@ -4,5 +4,12 @@ from tfadrec.calibration.calibration import Calibration
 from tfadrec.calibration.cross_fitted import cross_fitted
 from tfadrec.calibration.fit_calibration import fit_calibration
 from tfadrec.calibration.methods import METHODS
+from tfadrec.calibration.mixture import Mixture
 
-__all__ = ["METHODS", "Calibration", "cross_fitted", "fit_calibration"]
+__all__ = [
+    "METHODS",
+    "Calibration",
+    "Mixture",
+    "cross_fitted",
+    "fit_calibration",
+]

@@ -19,6 +19,7 @@ from tfadrec.deltas.bundle_delta import base_of_delta, write_delta
 from tfadrec.runs.before import (
     check_expiry,
     check_export,
+    check_re_ranker,
     check_retriever,
     check_run,
 )
@@ -113,6 +114,19 @@ from tfadrec.runs.before import (
     "May be repeated.",
 )
 @click.option(
+    "--rerank",
+    type=click.Path(),
+    help="Run of a cross-encoder, which reads the best ads of `recommend` and "
+    "`recommend_from` once more.",
+)
+@click.option(
+    "--rerank-top",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    help="How many ads it reads.",
+)
+@click.option(
     "--since",
     type=click.Path(),
     help="An older version of the bundle, or its folder of versions: what the "
@@ -136,6 +150,8 @@ def export(
     bid: str | None,
     diversify: str | None,
     caps: tuple[str, ...],
+    rerank: str | None,
+    rerank_top: int,
     since: str | None,
     data: str | None,
     allow_import: tuple[str, ...],
@@ -156,6 +172,7 @@ def export(
       tfadrec export runs/a --explain
       tfadrec export runs/a --anchors --filter brand
       tfadrec export runs/a --bid bid --diversify text --cap brand
+      tfadrec export runs/a --rerank runs/cross --rerank-top 20
       tfadrec export runs/tuesday --out saved_models/a --since saved_models/a
     """
     if explained and catalogue is not None:
@@ -171,6 +188,7 @@ def export(
         anchors=anchors,
         codes=codes,
     )
+    check_re_ranker(record, rerank, data, allow_import)
     check_export(record, place, catalogue)
     check_expiry(record, data, expires)
     # The newest one by now, as the new one is the newest later.
@@ -189,6 +207,15 @@ def export(
         )
         _check_lengths(loaded.dataset, other.dataset, retriever)
         found = other.retriever
+    mixed = re_ranking = None
+    if rerank is not None:
+        reads = training.load_cross_encoder(
+            rerank, data=data, allow_import=allow_import
+        )
+        mixed = training.mix(loaded, reads)
+        re_ranking = serving.ReRanking(
+            reads.reader, reads.tokenizer, mixed.mixture, rerank_top
+        )
     more = None
     if catalogue is not None:
         more = read_catalogue(catalogue, loaded.test.schema, expires=expires)
@@ -221,6 +248,7 @@ def export(
         order=serving.OrderSettings(bid, diversify, caps),
         anchors=loaded.train if anchors else None,
         codes=codes,
+        re_ranking=re_ranking,
     )
     click.echo(f"Bundle: {folder}")
     tower = loaded.ranker.ad_tower
@@ -233,6 +261,21 @@ def export(
         "bundle": str(folder),
         "version": int(folder.name),
     }
+    if mixed is not None:
+        of = mixed.mixture
+        result["rerank"] = {
+            "top": rerank_top,
+            "of_ranker": of.of_ranker,
+            "of_reader": of.of_second,
+            "auc": mixed.mixed,
+            "auc_of_ranker": mixed.alone,
+        }
+        click.echo(
+            f"Read once more are the best {rerank_top} ads: "
+            f"{of.of_ranker:.2f} of the ranker's logit and {of.of_second:.2f} "
+            f"of the cross-encoder's. AUC of validation rows: "
+            f"{mixed.mixed:.4f}, of the ranker {mixed.alone:.4f}."
+        )
     if explained:
         cost = result["explain"] = read_json(folder / REPORT)
         click.echo(

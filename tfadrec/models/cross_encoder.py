@@ -1,8 +1,10 @@
 """A language model that reads a user and a candidate in one text."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+import numpy as np
 
 from tfadrec.core.door import keras, register, tf
 from tfadrec.core.ranges import Count, LossName
@@ -18,6 +20,10 @@ from tfadrec.towers.places import JOINT_ENCODER
 _TASK = "clicked"
 #: What the cosine counts before training.
 _COSINE_AT_START = 5.0
+
+#: Rows of ads [n] and a number of tokens to what the lower blocks make of the
+#: first tokens, [n, tokens, D], and their mask [n, tokens].
+Lower = Callable[[tf.Tensor, int], tuple[tf.Tensor, tf.Tensor]]
 
 
 @register
@@ -166,6 +172,51 @@ class CrossEncoder(RankingModel):
         """Has the upper blocks start from a file; see `AdTower`."""
         self._copy.read_lower_layers(path)
 
+    def reads(self, tables: Mapping[str, np.ndarray]) -> bool:
+        """Whether these are the tokens that it has of its ads.
+
+        Args:
+          tables: as `Catalogue.tables` gives them.
+        """
+        return self._copy.reads(tables)
+
+    @property
+    def num_tokens(self) -> int:
+        """Of an ad, event or candidate, so many first tokens are read."""
+        return max(self.event_tokens, self.candidate_tokens)
+
+    def lower(self, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """What the lower blocks make of ads of its catalogue.
+
+        Args:
+          rows: int32 [n].
+
+        Returns:
+          Of the first tokens, float [n, num_tokens, D] of the encoder's compute
+          dtype, and their mask, bool [n, num_tokens].
+        """
+        return self._copy.lower(rows, self.num_tokens)
+
+    def lower_of(
+        self, tokens: Mapping[str, tf.Tensor]
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The same of any texts.
+
+        Args:
+          tokens: `token_ids`, int32 [n, L], and `token_mask`, bool [n, L], a
+            text's tokens before its padding.
+
+        Returns:
+          See `lower`.
+        """
+        most = self.num_tokens
+        behind = tf.maximum(0, most - tf.shape(tokens["token_ids"])[1])
+        padded = {
+            k: tf.pad(v, [[0, 0], [0, behind]]) for k, v in tokens.items()
+        }
+        hidden = self.encoder.lower(padded)[:, :most]
+        return hidden, padded["token_mask"][:, :most]
+
     def start_at(self, log_odds: float, inputs: Mapping[str, Any]) -> None:
         """Moves the bias so that the mean logit is what it should begin at.
 
@@ -182,13 +233,30 @@ class CrossEncoder(RankingModel):
         candidates = inputs["candidate_ads"]
         is_slate = candidates.shape.rank == 2
         slate = candidates if is_slate else candidates[:, tf.newaxis]
-        logits = self._logits(inputs, slate, training)
+        logits = self.logits(inputs, slate, self._copy.lower, training)
         if not is_slate:
             logits = tf.squeeze(logits, 1)
         outputs = {_TASK: logits}
         return outputs if as_outputs else self.answers(outputs)
 
-    def _logits(self, inputs, slate, training):
+    def logits(
+        self,
+        inputs: Mapping[str, tf.Tensor],
+        slate: tf.Tensor,
+        lower: Lower,
+        training: bool | None = None,
+    ) -> tf.Tensor:
+        """The logits of slates, whose ads may be others than the catalogue's.
+
+        Args:
+          inputs: as for `call`, without candidates.
+          slate: int32 [B, C], rows of ads.
+          lower: reads ads by their rows.
+          training: whether dropout acts.
+
+        Returns:
+          float32 [B, C].
+        """
         length = inputs["history_length"]
         events = joint_text.newest(
             inputs["history_ads"], length, self.num_events
@@ -197,12 +265,12 @@ class CrossEncoder(RankingModel):
             inputs["history_events"], length, self.num_events
         )
         added = self._places[1:] + tf.gather(self._types, types)  # [B, E, D]
-        user, user_mask = self._lower(events, self.event_tokens, added)
+        user, user_mask = self._lower(lower, events, self.event_tokens, added)
         added = tf.broadcast_to(
             self._places[0],
             tf.concat([tf.shape(slate), [self.encoder.width]], 0),
         )
-        ads, ad_mask = self._lower(slate, self.candidate_tokens, added)
+        ads, ad_mask = self._lower(lower, slate, self.candidate_tokens, added)
         shared = self.num_events * self.event_tokens
         vectors = self.encoder.read_together(
             tf.concat([user, ads], 1),
@@ -220,10 +288,11 @@ class CrossEncoder(RankingModel):
         alone = tf.linalg.matvec(of_ads, self._of_ad)
         return self._bias + self.encoder.width**0.5 * (both + alone)
 
-    def _lower(self, rows, most, added):
+    def _lower(self, lower, rows, most, added):
         """The tokens of ads side by side.
 
         Args:
+          lower: see `logits`.
           rows: int32 [B, N].
           most: tokens of an ad.
           added: [B, N, D], to each token of an ad.
@@ -231,7 +300,7 @@ class CrossEncoder(RankingModel):
         Returns:
           [B, N most, D], and the mask [B, N most].
         """
-        hidden, mask = self._copy.lower(tf.reshape(rows, [-1]), most)
+        hidden, mask = lower(tf.reshape(rows, [-1]), most)
         width = self.encoder.width
         added = tf.cast(tf.reshape(added, [-1, 1, width]), hidden.dtype)
         shape = [tf.shape(rows)[0], tf.shape(rows)[1] * most]

@@ -444,18 +444,59 @@ def check_retriever(
     if retriever is None:
         return
     other = check_run(retriever, data, allow_import, models=("retriever",))
-    if other["fingerprint"] != record["fingerprint"]:
-        raise InputError(
-            "a ranker and its retriever are made with the same dataset. "
-            f"Received: {retriever}, made with {other['data']}, and a ranker "
-            f"made with {record['data']}. Train one of them again."
-        )
+    _check_same_data(record, other, retriever, "retriever")
     ours, theirs = (RunConfig.from_yaml(r["config"]) for r in (record, other))
     if catalogue is not None and theirs.text not in (None, ours.text):
         raise InputError(
             "more ads are read by one `text`, the ranker's. Received: "
             f"{theirs.text} of the retriever and {ours.text} of the ranker. "
             "Leave --catalogue out, or train one of them again."
+        )
+
+
+def check_re_ranker(
+    record: Mapping[str, str],
+    re_ranker: str | pathlib.Path | None,
+    data: str | pathlib.Path | None = None,
+    allow_import: Collection[str] = (),
+) -> None:
+    """Refuses a cross-encoder that cannot read a ranker's best ads.
+
+    Args:
+      record: of the ranker's run.
+      re_ranker: the folder of the cross-encoder's run, or None.
+      data: a dataset folder to read in place of that of the records.
+      allow_import: modules whose classes it may name.
+
+    Raises:
+      InputError: where it is no run of a cross-encoder, or one of another
+        dataset, or the ranker has learned from its validation rows, by which
+        the two are mixed.
+    """
+    if re_ranker is None:
+        return
+    other = check_run(re_ranker, data, allow_import, models=("cross_encoder",))
+    _check_same_data(record, other, re_ranker, "re-ranker")
+    if RunConfig.from_yaml(record["config"]).fit.get("refit"):
+        raise InputError(
+            "a cross-encoder is mixed in by validation rows, from which the "
+            "ranker has not learned. Received: a ranker with fit.refit=true. "
+            "Train it without."
+        )
+
+
+def _check_same_data(
+    record: Mapping[str, str],
+    other: Mapping[str, str],
+    run: str | pathlib.Path,
+    role: str,
+) -> None:
+    """Refuses another run beside a ranker's that has another dataset."""
+    if other["fingerprint"] != record["fingerprint"]:
+        raise InputError(
+            f"a ranker and its {role} are made with the same dataset. "
+            f"Received: {run}, made with {other['data']}, and a ranker "
+            f"made with {record['data']}. Train one of them again."
         )
 
 

@@ -10,6 +10,7 @@ from tfadrec.serving.examples import to_examples
 from tfadrec.serving.gates import Gates
 from tfadrec.serving.promotion import promote, roll_back
 from tfadrec.serving.ranking_service import RankingService
+from tfadrec.serving.re_ranking import ReRanking
 from tfadrec.serving.recommend import recommend
 from tfadrec.serving.requests import (
     replay,
@@ -23,6 +24,7 @@ __all__ = [
     "Gates",
     "OrderSettings",
     "RankingService",
+    "ReRanking",
     "answers",
     "change_ads",
     "check_servable",

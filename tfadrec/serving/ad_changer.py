@@ -10,6 +10,7 @@ from tfadrec.serving.ad_order import AdOrder
 from tfadrec.serving.ad_reader import AdReader
 from tfadrec.serving.finder import Finder
 from tfadrec.serving.known_ads import KnownAds
+from tfadrec.serving.re_ranking import ReRanker
 from tfadrec.serving.readers import readers_of
 from tfadrec.serving.request_reader import Specs
 
@@ -33,6 +34,7 @@ class AdChanger(tf.Module):
       order: of the ads that are given.
       offer: which of the ads are given; the finder's, if there is one.
       expires: whether ads have a moment from which on they are not.
+      re_ranker: which reads their copy, if there is one.
     """
 
     def __init__(
@@ -45,11 +47,13 @@ class AdChanger(tf.Module):
         offer: RowFilter,
         *,
         expires: bool,
+        re_ranker: ReRanker | None = None,
     ) -> None:
         super().__init__()
         self._reader, self._ads = reader, ads
         self._finder, self._order = finder, order
         self._offer, self._expires = offer, expires
+        self._re_ranker = re_ranker
         known = {feature.tensor: feature for feature in features}
         read = {*order.columns, *(finder.filters if finder else ())}
         self._readers = readers_of(known[n] for n in sorted(read & set(known)))
@@ -58,6 +62,7 @@ class AdChanger(tf.Module):
             bool(reader.specs(1))
             and read <= set(known)
             and (finder is None or finder.vectors.takes_ads)
+            and (re_ranker is None or re_ranker.takes_ads)
         )
 
     def id_specs(self) -> Specs:
@@ -71,6 +76,8 @@ class AdChanger(tf.Module):
         )
         for reader in self._readers:
             specs |= reader.specs([None])
+        if self._re_ranker is not None:
+            specs |= self._re_ranker.specs()
         if self._expires:
             specs[EXPIRES] = tf.TensorSpec([None], tf.int64, EXPIRES)
         return specs
@@ -100,6 +107,8 @@ class AdChanger(tf.Module):
         else:
             self._offer.put(rows, {}, until)
         self._order.put(rows, columns, read)
+        if self._re_ranker is not None:
+            self._re_ranker.put(rows, columns)
         return tf.size(rows)
 
     def remove(self, *, new_ads: tf.Tensor) -> tf.Tensor:

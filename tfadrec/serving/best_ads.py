@@ -100,6 +100,24 @@ def best(worth: tf.Tensor, k: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.where(is_there, tf.pad(places, behind), 0), is_there
 
 
+def put_at(
+    values: tf.Tensor, places: tf.Tensor, new: tf.Tensor, is_there: tf.Tensor
+) -> tf.Tensor:
+    """The same values but for some places.
+
+    Args:
+      values: float32 [B, M].
+      places: int32 [B, n].
+      new: float32 [B, n], what is to stand there.
+      is_there: bool [B, n], which of these are looked at; no place twice.
+    """
+    # The others are put behind the last one, which is then cut off.
+    size = tf.shape(values)[1]
+    padded = tf.pad(values, [[0, 0], [0, 1]])
+    where = _places(tf.where(is_there, places, size))
+    return tf.tensor_scatter_nd_update(padded, where, new)[:, :size]
+
+
 def blank(
     answer: Mapping[str, tf.Tensor], is_there: tf.Tensor
 ) -> dict[str, tf.Tensor]:

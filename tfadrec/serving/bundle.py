@@ -34,6 +34,7 @@ from tfadrec.serving.native_check import check_native
 from tfadrec.serving.op_lint import foreign_ops
 from tfadrec.serving.parity import bound_of, check_parity
 from tfadrec.serving.ranking_service import Explainer, RankingService
+from tfadrec.serving.re_ranking import ReRanking
 from tfadrec.serving.recommender import CANDIDATES
 from tfadrec.serving.scores import Scores
 from tfadrec.serving.warm_up import warm_up_requests, write_warm_up
@@ -75,6 +76,7 @@ def export_bundle(
     order: OrderSettings | None = None,
     anchors: Dataset | None = None,
     codes: int | None = None,
+    re_ranking: ReRanking | None = None,
 ) -> pathlib.Path:
     """Writes `<path>/<version>/`, a SavedModel for TensorFlow Serving.
 
@@ -119,6 +121,7 @@ def export_bundle(
       order: see `RankingService`.
       anchors: see `RankingService`.
       codes: see `RankingService`.
+      re_ranking: see `RankingService`.
 
     Returns:
       The version's folder.
@@ -157,6 +160,7 @@ def export_bundle(
             anchors=anchors,
             codes=codes,
             explainer=explainer,
+            re_ranking=re_ranking,
         )
     return pathlib.Path(path, str(version))
 
@@ -177,6 +181,7 @@ def _export(
     *,
     retriever: AdRetriever | None,
     explainer: Explainer | None,
+    re_ranking: ReRanking | None,
     **settings: Any,
 ) -> None:
     """See `export_bundle`; its folder is held. The rest is the service's."""
@@ -207,6 +212,7 @@ def _export(
             rates=rates,
             retriever=retriever,
             explainer=explainer,
+            re_ranking=re_ranking,
             **settings,
         )
         signatures = service.signatures()
@@ -226,6 +232,8 @@ def _export(
             *(ranker, dataset, fresh, service.reader, foreign, calibration),
             retriever=retriever,
             filters=(specs or {}) | service.expiry_specs,
+            choice=service.order.specs() | service.expiry_specs,
+            re_ranking=re_ranking,
         )
         if train is not None and len(train):
             write_profile(
@@ -245,6 +253,7 @@ def _export(
                 bound_of(
                     *(ranker, ranker.ad_tower.text, service.reader.encoder),
                     retriever,
+                    None if re_ranking is None else re_ranking.encoder,
                 ),
             )
     sample = next(

@@ -21,6 +21,7 @@ from tfadrec.models.ranker_ensemble import Ranker
 from tfadrec.serving import retrieval_parity
 from tfadrec.serving.ad_reader import AdReader
 from tfadrec.serving.differences import largest
+from tfadrec.serving.re_ranking import ReRanking, replayed
 from tfadrec.serving.request_reader import Specs
 from tfadrec.serving.requests import (
     Request,
@@ -60,6 +61,8 @@ def check_parity(
     *,
     retriever: AdRetriever | None = None,
     filters: Specs | None = None,
+    choice: Specs | None = None,
+    re_ranking: ReRanking | None = None,
 ) -> None:
     """Replays rows of the dataset through a bundle, in a process of its own.
 
@@ -70,6 +73,8 @@ def check_parity(
 
     Some of the rows are replayed with their ad as a new one as well: against
     the ranker with the ad's columns, text vector included, and the unknown id.
+    And with a re-ranker some are as lists of their ad in `recommend_from`:
+    against the mixed logits of ranker and cross-encoder.
 
     Args:
       ranker: what the bundle was made of.
@@ -80,6 +85,9 @@ def check_parity(
       calibration: of the ranker's logits.
       retriever: whose inner products the answers of `retrieve` must have.
       filters: the inputs that filter, and of expiry.
+      choice: the inputs by which `recommend_from` chooses: of the order, and of
+        expiry.
+      re_ranking: what the best ads of lists are read with once more.
 
     Raises:
       TfadrecError: where the bundle cannot be loaded or answers otherwise.
@@ -91,23 +99,28 @@ def check_parity(
     sets = {"serving_default": request}
     scores = Scores(ranker, dataset.schema.negatives_kept, calibration)
 
-    def corrected(logits, rows):
+    def corrected(rows, logits):
         codes = None
         if calibration is not None:
             codes = calibration.codes_of(dataset.select(rows))
         # A slate of one ad is [n, 1].
         if codes is not None and logits["clicked"].shape.rank == 2:
             codes = codes[:, None]
-        return scores.answer(scores.corrected(logits, codes))
+        return scores.corrected(logits, codes)
 
-    trained = {
-        "serving_default": corrected(ranker(_inputs(dataset, rows)), rows)
-    }
+    own = ranker(_inputs(dataset, rows))
+    trained = {"serving_default": scores.answer(corrected(rows, own))}
     some = rows[dataset.impressions.ads[rows] > 0][:_NEW_ROWS]
     if reader.specs(1) and len(some):
         sets["score_new_ads"] = _as_new(dataset, reader, some)
         as_new = _rank_as_new(ranker, dataset, some)
-        trained["score_new_ads"] = corrected(as_new, some)
+        trained["score_new_ads"] = scores.answer(corrected(some, as_new))
+    if re_ranking is not None and len(some):
+        sets["recommend_from"] = replayed.ask(dataset, some, choice or {})
+        inputs = _inputs(dataset, some)
+        trained["recommend_from"] = replayed.expected(
+            re_ranking, scores, inputs, corrected(some, ranker(inputs))
+        )
     if retriever is not None:
         sets["retrieve"] = retrieval_parity.ask(dataset, request, filters or {})
         retrieved = retrieval_parity.RetrievalParity(retriever, dataset, rows)
@@ -126,6 +139,9 @@ def check_parity(
         "serving_default": known if ranker.ad_tower.text is None else anew,
         "score_new_ads": anew,
         "retrieve": bound_of(retriever),
+        "recommend_from": max(
+            anew, bound_of(None if re_ranking is None else re_ranking.encoder)
+        ),
     }
     for case, difference in differences.items():
         bound = bounds[case.partition(",")[0]]

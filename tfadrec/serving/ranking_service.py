@@ -28,6 +28,7 @@ from tfadrec.serving.examples import parse_examples
 from tfadrec.serving.finder import Finder
 from tfadrec.serving.known_ads import KnownAds
 from tfadrec.serving.learn_anchors import learn_anchors
+from tfadrec.serving.re_ranking import ReRanker, ReRanking
 from tfadrec.serving.recommender import CANDIDATES, Recommender
 from tfadrec.serving.request_reader import Specs
 from tfadrec.serving.scorer import Scorer
@@ -82,6 +83,8 @@ class RankingService(tf.Module):
       anchors: rows to learn from, in place of a retriever, which ads the ranker
         likes; see `learn_anchors`.
       codes: see `Finder`.
+      re_ranking: what `recommend` and `recommend_from` read their best ads with
+        once more.
 
     Attributes:
       reader: of new ads.
@@ -92,8 +95,8 @@ class RankingService(tf.Module):
 
     Raises:
       InputError: where the ranker gives no click probabilities, or does not fit
-        the encoder or the schema, the retriever is of another dataset, or there
-        are anchors beside it.
+        the encoder or the schema, the retriever or the re-ranker is of another
+        dataset, or there are anchors beside it.
     """
 
     @takes(ranker="ranker", dataset="dataset")
@@ -114,6 +117,7 @@ class RankingService(tf.Module):
         order: OrderSettings | None = None,
         anchors: Dataset | None = None,
         codes: int | None = None,
+        re_ranking: ReRanking | None = None,
     ) -> None:
         super().__init__()
         if explainer is not None and more is not None:
@@ -167,13 +171,18 @@ class RankingService(tf.Module):
         )
         taken = self._requests.user_specs() | self._requests.candidate_specs(2)
         self.order = AdOrder(order or OrderSettings(), dataset, more, taken)
+        re_ranker = None
+        if re_ranking is not None:
+            re_ranker = ReRanker(re_ranking, self._scorer, dataset, more)
         self._recommender = Recommender(
-            self._scorer, self.order, offer, self.finder, candidates
+            *(self._scorer, self.order, offer, self.finder, candidates),
+            re_ranker,
         )
         self._changer = AdChanger(
             *(self.reader, ads, dataset.schema.of("ad")),
             *(self.finder, self.order, offer),
             expires=bool(self.expiry_specs),
+            re_ranker=re_ranker,
         )
         self._weights: list[tf.Variable] = []
 

@@ -8,6 +8,7 @@ from tfadrec.serving import best_ads
 from tfadrec.serving.ad_expiry import moment
 from tfadrec.serving.ad_order import AdOrder
 from tfadrec.serving.finder import Finder
+from tfadrec.serving.re_ranking import ReRanker
 from tfadrec.serving.scorer import Scorer
 
 #: Ads that are found and then ranked, or of the whole catalogue's order the
@@ -25,6 +26,7 @@ class Recommender(tf.Module):
       finder: finds candidates; without one all ads are ranked.
       candidates: how many of them are ranked; without a finder, from how many
         of the best ads the order chooses, where it does.
+      re_ranker: reads the ads of most worth once more, if there is one.
     """
 
     def __init__(
@@ -34,12 +36,14 @@ class Recommender(tf.Module):
         offer: RowFilter,
         finder: Finder | None = None,
         candidates: int = CANDIDATES,
+        re_ranker: ReRanker | None = None,
     ) -> None:
         super().__init__()
         self._scorer = scorer
         self._order, self._offer = order, offer
         self._finder = finder
         self._candidates = candidates
+        self._re_ranker = re_ranker
         self._ads = scorer.ads
 
     def recommend(
@@ -51,7 +55,8 @@ class Recommender(tf.Module):
 
         With a finder they are the best of the candidates that it finds, of
         which none is to be left out. Nothing is known of the features of
-        candidates.
+        candidates. With a re-ranker the ads of most worth are read once more,
+        and all are put in order by what is known of them then.
 
         Args:
           exclude_ads: ad ids [B, E] to leave out; unknown ids do nothing, so
@@ -86,7 +91,12 @@ class Recommender(tf.Module):
                 *(request, (inputs, history), unwanted, self._candidates),
                 *(rank, self._scorer.ordered),
             )
+        logits = self._alone(logits)
         worth = tf.where(found > 0, self._worth(logits, found), -np.inf)
+        if self._re_ranker is not None:
+            logits = self._re_ranker(request, found, logits, worth)
+            changed = self._worth(logits, found)
+            worth = tf.where(worth > -np.inf, changed, -np.inf)
         return self._chosen(
             request, found, worth, k, self._scorer.answer(logits)
         )
@@ -94,17 +104,26 @@ class Recommender(tf.Module):
     def _best_of_all(self, rank, unwanted, k, now):
         """The rows of most worth, [B, n]; 0 where no more are left."""
         worth = best_ads.rank_all(
-            lambda rows: self._worth(rank(rows), rows),
+            lambda rows: self._worth(self._alone(rank(rows)), rows),
             tf.shape(unwanted)[0],
             self._ads.num_rows,
         )
         worth = best_ads.without(worth, unwanted)
         is_open = self._offer.is_open(tf.range(self._ads.num_rows), now)
         worth = tf.where(is_open, worth, -np.inf)
+        if self._re_ranker is not None:
+            # However few of those that are read stay among the best k.
+            k = self._number(k + self._re_ranker.top)
         if self._order.chooses:
             k = tf.maximum(k, self._number(self._candidates))
         rows, is_there = best_ads.best(worth, k)
         return tf.where(is_there, rows, 0)
+
+    def _alone(self, logits):
+        """Corrected logits, on the scale of ads that are read once more."""
+        if self._re_ranker is None:
+            return logits
+        return self._re_ranker.alone(logits)
 
     def _worth(self, logits, rows):
         """What ads are ordered by, of their logits and rows [B, n]."""
@@ -197,9 +216,13 @@ class Recommender(tf.Module):
                 ),
             ]
         ):
-            rows, answer = self._scorer.score_slate(
-                {name: request[name] for name in slate}
-            )
+            given = {name: request[name] for name in slate}
+            if self._re_ranker is None:
+                rows, answer = self._scorer.score_slate(given)
+            else:
+                rows, logits = self._scorer.rank_slate(given)
+                logits = self._alone(logits)
+                answer = self._scorer.answer(logits)
         worth = best_ads.of_list(
             answer["score"] * bids,
             rows,
@@ -208,6 +231,11 @@ class Recommender(tf.Module):
         )
         is_open = self._offer.is_open(rows, moment(request))
         worth = tf.where(is_open, worth, -np.inf)
+        if self._re_ranker is not None:
+            logits = self._re_ranker(request, rows, logits, worth)
+            answer = self._scorer.answer(logits)
+            changed = answer["score"] * bids
+            worth = tf.where(worth > -np.inf, changed, -np.inf)
         return self._chosen(request, rows, worth, self._number(k), answer)
 
     def _number(self, k):

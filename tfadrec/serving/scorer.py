@@ -1,6 +1,6 @@
 """Raw requests and rows of the catalogue to logits, and these to answers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from tfadrec.calibration import Calibration
 from tfadrec.core.door import tf
@@ -166,10 +166,17 @@ class Scorer(tf.Module):
           The candidates' rows, int32 [B, C], and as from `Scores.answer`,
           float32 [B, C].
         """
+        rows, logits = self.rank_slate(request)
+        return rows, self.answer(logits)
+
+    def rank_slate(
+        self, request: Mapping[str, tf.Tensor]
+    ) -> tuple[tf.Tensor, Tensors]:
+        """The same with corrected logits in place of an answer."""
         rows = self.ads.rows(request["candidate_ads"])
         inputs, history = self.read_user(request)
         inputs |= self.requests.read_candidates(request)
-        return rows, self.answer(self.rank(inputs, history, rows))
+        return rows, self.rank(inputs, history, rows)
 
     def _as_slates(self, request):
         """The candidates of one ad per user, [B, 1]."""
@@ -179,6 +186,14 @@ class Scorer(tf.Module):
     def answer(self, logits: Mapping[str, tf.Tensor]) -> Tensors:
         """See `Scores.answer`."""
         return self._scores.value.answer(logits)
+
+    def with_clicks(
+        self,
+        logits: Mapping[str, tf.Tensor],
+        change: Callable[[tf.Tensor], tf.Tensor],
+    ) -> Tensors:
+        """See `Scores.with_clicks`."""
+        return self._scores.value.with_clicks(logits, change)
 
     def encode_user(self, request: Mapping[str, tf.Tensor]) -> Tensors:
         """What the user tower makes of users, whatever the candidates.

@@ -1,7 +1,7 @@
 """What is answered of an ad: logits of the ranker to numbers to act on."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from tfadrec.calibration import Calibration
 from tfadrec.core.door import tf
@@ -108,12 +108,26 @@ class Scores:
     def _shifted(self, logits: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         if not self._shift:
             return dict(logits)
-        found = {**logits, "clicked": logits["clicked"] + self._shift}
-        if "converted" in logits:
-            found["converted"] = probability.logit_of_product(
-                found["clicked"], logits[CONVERTED_IF_CLICKED]
-            )
-        return found
+        return _with_clicked(logits, logits["clicked"] + self._shift)
+
+    def with_clicks(
+        self,
+        corrected: Mapping[str, tf.Tensor],
+        change: Callable[[tf.Tensor], tf.Tensor],
+    ) -> dict[str, tf.Tensor]:
+        """Corrected logits with others of a click, as of the log's impressions.
+
+        Args:
+          corrected: as from `corrected`.
+          change: from calibrated logits of a click, of the impressions in the
+            log, to what they are to be there.
+
+        Returns:
+          The same, with those of a click changed and those of conversions
+          worked out again; those of the ranker itself stay as they are.
+        """
+        clicked = change(corrected["clicked"] - self._shift) + self._shift
+        return _with_clicked(corrected, clicked)
 
     def answer(
         self, corrected: Mapping[str, tf.Tensor]
@@ -167,6 +181,18 @@ def _named_apart(
                 name += "_label"
             named[name] = task
     return named
+
+
+def _with_clicked(
+    logits: Mapping[str, tf.Tensor], clicked: tf.Tensor
+) -> dict[str, tf.Tensor]:
+    """The same logits with another one of a click, and what depends on it."""
+    found = {**logits, "clicked": clicked}
+    if "converted" in logits:
+        found["converted"] = probability.logit_of_product(
+            clicked, logits[CONVERTED_IF_CLICKED]
+        )
+    return found
 
 
 def _probability(logits: tf.Tensor) -> tf.Tensor:

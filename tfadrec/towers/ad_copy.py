@@ -108,6 +108,21 @@ class AdCopy:
             )
         self._lower = str(path)
 
+    def reads(self, tables: Mapping[str, np.ndarray]) -> bool:
+        """Whether these are its tokens.
+
+        Args:
+          tables: `token_ids` and `token_starts`, as `Catalogue.tables` gives
+            them.
+        """
+        return all(
+            np.array_equal(own.numpy(), tables[name])
+            for name, own in (
+                ("token_ids", self._ids),
+                ("token_starts", self._starts),
+            )
+        )
+
     def lower(self, rows, most: int):
         """What the encoder's lower part makes of the first tokens of texts.
 

@@ -9,6 +9,7 @@ from tfadrec.training.cross_encoder_run import (
 from tfadrec.training.fit import fit
 from tfadrec.training.following import FolderSource, Source, follow
 from tfadrec.training.grow_vocabulary import grow_vocabulary
+from tfadrec.training.mix import Mix, mix
 from tfadrec.training.pretraining import (
     Pretraining,
     pretrain,
@@ -35,6 +36,7 @@ from tfadrec.training.workers import joined
 __all__ = [
     "CrossEncoderRun",
     "FolderSource",
+    "Mix",
     "Pretraining",
     "RetrieverRun",
     "Run",
@@ -49,6 +51,7 @@ __all__ = [
     "load_cross_encoder",
     "load_retriever",
     "load_run",
+    "mix",
     "pretrain",
     "pretraining_settings",
     "replay",

@@ -12,6 +12,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.core.import_allowed import import_allowed
 from tfadrec.core.safe_load import load_model
 from tfadrec.data.copy.lower_layers import lower_layers
+from tfadrec.data.copy.tokenizer import Tokenizer
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.losses.task_loss import log_odds
@@ -28,7 +29,12 @@ from tfadrec.training.fitted import save_model_of
 from tfadrec.training.opened import open_data, split_parts
 from tfadrec.training.run_epochs import run_epochs
 from tfadrec.training.saved_state import best_epoch, read_history
-from tfadrec.training.text import check_text, with_text
+from tfadrec.training.text import (
+    check_text,
+    require_copy,
+    tokenizer_of,
+    with_text,
+)
 from tfadrec.training.without_steps import METRICS
 
 #: Requests of a batch, unless the settings tell. A language model needs steps.
@@ -65,6 +71,12 @@ class CrossEncoderRun:
         """The metrics of the epoch whose weights the cross-encoder has."""
         return self.history[best_epoch(self.history, _monitor(self.config)) - 1]
 
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """What it reads ad copy by."""
+        assert self.config.text is not None  # or nothing could be read
+        return tokenizer_of(self.config.text)
+
     def logits(self, rows: Dataset) -> np.ndarray:
         """Those of rows of its dataset, float32 [n]."""
         return row_logits(self.reader, rows)
@@ -96,7 +108,7 @@ def train_cross_encoder(
 
     Raises:
       InputError: where the folder holds another run, or anything else, another
-        process writes to it, or an argument is wrong.
+        process writes to it, no ad has any copy, or an argument is wrong.
     """
     if read_task().is_one_of_several:
         raise InputError(
@@ -108,6 +120,7 @@ def train_cross_encoder(
     assert config.text is not None  # as `check_training` has seen
     check_text(config.text)
     dataset = open_dataset(data)
+    require_copy(dataset)
     record = {
         "data": data_path(data),
         "fingerprint": fingerprint(dataset),

@@ -42,6 +42,20 @@ def text_chosen(
     return None
 
 
+def require_copy(dataset: Dataset) -> None:
+    """Refuses a dataset in which there is nothing to read.
+
+    Raises:
+      InputError: where no ad has any copy.
+    """
+    if not has_copy(dataset.catalogue):
+        raise InputError(
+            "a cross-encoder reads the copy of ads. Received: a dataset in "
+            "which no ad has a title, a description or tags. Prepare it with "
+            "them, or train a ranker, which can do without."
+        )
+
+
 @takes(dataset="dataset")
 def with_text(dataset: Dataset, text: Mapping[str, Any] | None) -> Dataset:
     """The dataset with the ad copy as a column of its catalogue.
