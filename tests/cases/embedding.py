@@ -65,7 +65,7 @@ CASES = {
     ),
     "IdEmbedding": Case(
         lambda **kwargs: layers.IdEmbedding(
-            10, D, dropout=0.37, l2=0.37, **kwargs
+            10, D, num_slopes=2, dropout=0.37, l2=0.37, **kwargs
         ),
         lambda batch, time: rows(batch, time),
         spec(None, dtype=tf.int32),

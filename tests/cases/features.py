@@ -49,5 +49,6 @@ CASES = {
         lambda **kwargs: layers.Traits(TOLD, D, **kwargs),
         lambda batch, time: columns(TOLD, batch, time),
         column_specs(TOLD, None),
+        float32="trait_.*",
     ),
 }

@@ -76,7 +76,14 @@ def ad_tower(name="ad_tower", more=(), **kwargs):
 def ad_tower_with_text(**kwargs):
     encoder = layers.BertAdEncoder(BERT, name="text", dtype=kwargs.get("dtype"))
     return ad_tower(
-        text=encoder, text_rank=3, num_factors=2, max_distinct=6, **kwargs
+        text=encoder,
+        text_rank=3,
+        num_factors=2,
+        num_slopes=2,
+        num_traits=3,
+        text_traits=2,
+        max_distinct=6,
+        **kwargs,
     )
 
 
@@ -165,8 +172,16 @@ def garbled(inputs):
 def ranker(name="ranker", **kwargs):
     dtype = kwargs.get("dtype")
     return models.AdRanker(
-        ad_tower(more=[TEXT], text_rank=2, num_factors=2, dtype=dtype),
-        user_tower(dtype=dtype),
+        ad_tower(
+            more=[TEXT],
+            text_rank=2,
+            num_factors=2,
+            num_slopes=1,
+            num_traits=3,
+            text_traits=2,
+            dtype=dtype,
+        ),
+        user_tower(num_slopes=6, dtype=dtype),
         layers.AttentionMatching(name="matching", dtype=dtype),
         text_matching=layers.TextMatching(3, name="text_matching", dtype=dtype),
         fold_in=layers.FoldIn(3, rank=2, name="fold_in", dtype=dtype),
@@ -244,7 +259,7 @@ CASES = {
         lambda batch, time: rows(batch, time),
         spec(None, dtype=tf.int32),
         at_default=("use_id",),
-        float32="id|dropout",
+        float32="id|dropout|trait_.*",
     ),
     "UserTower": Case(
         user_tower_alone,
@@ -255,6 +270,8 @@ CASES = {
             "history_vectors": spec(None, D),
             "target": spec(None, D),
         },
+        # A table of a fixed size has no slopes.
+        at_default=("num_slopes",),
         float32="id|dropout",
     ),
     "AdRanker": Case(
@@ -268,7 +285,7 @@ CASES = {
             **column_specs(specs("candidate"), None),
         },
         garbled,
-        float32=f"id|dropout|{HEAD_FLOAT32}",
+        float32=f"id|dropout|trait_.*|{HEAD_FLOAT32}",
     ),
     "AdRetriever": Case(
         retriever,

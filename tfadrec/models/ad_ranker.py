@@ -469,7 +469,8 @@ class AdRanker(RankingModel):
         if "ad_slopes" in ads:
             logit += tf.reduce_sum(ads["ad_slopes"] * told, axis=-1)
         if "slopes" in user:
-            told = tf.concat([told, ads["ad_traits"]], axis=-1)
+            if "ad_traits" in ads:
+                told = tf.concat([told, ads["ad_traits"]], axis=-1)
             logit += tf.linalg.matvec(told, user["slopes"])
         return logit
 

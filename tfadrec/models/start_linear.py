@@ -17,8 +17,8 @@ from tfadrec.models.term import Term
 #: Pulls a weight to where it starts where the rows do not tell it, and leaves
 #: the intercept free.
 _PULL, _FREE = 1e-3, 1e-9
-#: What slopes lean on, in the order in which a ranker reads them.
-_BY = ("signals", "features", "texts")
+#: What slopes lean on that is no trait, see `AdRanker.signals`.
+_SIGNALS = "signals"
 #: Rows at about which penalties are chosen.
 _CHOSEN = 2**17
 
@@ -77,28 +77,36 @@ def start_linear(
         rates.factors.assign(weights[-1 - rates.factors.shape[0] : -1])
     if loss.start(rows.labels, rows.weights) is not None:
         ranker.heads[ranker.biased_task].start_at(weights[-1:])
-    of_signals = scale.copy()
     if matching is not None:
         # What texts say is given by the weights as they are now.
-        of_signals[0] = of_signals[0] / factor if factor else 0.0
+        scale[0] = scale[0] / factor if factor else 0.0
     for name, tower in (("ads", ranker.ad_tower), ("users", ranker.user_tower)):
         if name in slopes:
             tower.start_biases(slopes[name][:, 0])
         if tower.num_slopes:
-            tower.start_slopes(_slopes_of(name, rows, slopes, of_signals))
+            table = np.zeros([rows.terms[name].size, tower.num_slopes])
+            for group, places in _groups(ranker).items():
+                found = slopes.get(f"{name} by {group}")
+                if found is not None:
+                    factors = scale if group == _SIGNALS else 1.0
+                    table[:, places] = found * factors
+            tower.start_slopes(table)
 
 
-def _slopes_of(name, rows, slopes, of_signals):
-    """All slopes of ads or users side by side, [size, S]."""
-    told = []
-    for by in _BY:
-        term = rows.terms.get(f"{name} by {by}")
-        if term is None:
-            continue
-        zeros = np.zeros([term.size, term.values.shape[1]])
-        of_keys = slopes.get(f"{name} by {by}", zeros)
-        told.append(of_keys * of_signals if by == "signals" else of_keys)
-    return np.concatenate(told, axis=1)
+def _groups(ranker) -> dict[str, np.ndarray]:
+    """Which slopes are held alike: name -> their places, of users or ads."""
+    tower = ranker.ad_tower
+    rates = 0 if ranker.rates is None else ranker.rates.factors.shape[0]
+    signals = rates + (ranker.text_matching is not None)
+    groups = {_SIGNALS: np.arange(signals)}
+    if tower.traits is not None:
+        groups |= {
+            f"feature {name}": signals + places
+            for name, places in tower.traits.places().items()
+        }
+    first = signals + tower.num_traits
+    groups["texts"] = np.arange(first, first + tower.text_traits)
+    return {name: places for name, places in groups.items() if len(places)}
 
 
 def _some(rows: LeveledRows) -> LeveledRows:
@@ -150,18 +158,16 @@ def _terms(ranker, of, signals) -> dict[str, Term]:
     if tower.use_id:
         terms["ads"] = Term(of["ads"], tower.num_rows, ones)
     if "users" in of:
-        size = ranker.user_tower.num_users
-        terms["users"] = Term(of["users"], size, ones)
+        users, size = of["users"], ranker.user_tower.num_users
+        terms["users"] = Term(users, size, ones)
         if ranker.user_tower.num_slopes:
-            features, texts = np.split(of["traits"], [tower.num_traits], 1)
-            by = {"signals": signals, "features": features, "texts": texts}
-            terms |= {
-                f"users by {name}": Term(of["users"], size, by[name])
-                for name in _BY
-                if by[name].shape[1]
-            }
+            told = np.concatenate([signals, of["traits"]], axis=1)
+            for name, places in _groups(ranker).items():
+                values = np.ascontiguousarray(told[:, places])
+                terms[f"users by {name}"] = Term(users, size, values)
     if tower.num_slopes:
-        terms["ads by signals"] = Term(of["ads"], tower.num_rows, signals)
+        ads = of["ads"]
+        terms[f"ads by {_SIGNALS}"] = Term(ads, tower.num_rows, signals)
     return terms
 
 
@@ -183,7 +189,9 @@ def _parts(ranker, inputs):
     if ranker.rates is not None:
         columns.append(ranker.rates.values(inputs))
     columns.append(tf.ones([tf.size(ads), 1]))
-    parts = {"columns": tf.concat(columns, axis=-1), "appeal": appeal}
-    if "ad_traits" in encoded["slate"]:
-        parts["traits"] = tf.squeeze(encoded["slate"]["ad_traits"], 1)
-    return parts
+    traits = encoded["slate"].get("ad_traits", tf.zeros([tf.size(ads), 1, 0]))
+    return {
+        "columns": tf.concat(columns, axis=-1),
+        "appeal": appeal,
+        "traits": tf.squeeze(traits, 1),
+    }

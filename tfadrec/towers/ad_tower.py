@@ -214,7 +214,9 @@ class AdTower(keras.layers.Layer):
         self.traits = None
         if num_traits:
             told = [f for f in self._features if traits_of(f)]
-            self.traits = Traits(told, num_traits, name="traits")
+            self.traits = Traits(
+                told, num_traits, name="traits", dtype=self.dtype_policy
+            )
         self.features = None
         if self._features:
             self.features = FeatureFields(

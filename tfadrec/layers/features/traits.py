@@ -74,7 +74,10 @@ class Traits(CheckedLayer):
         self.wants = types.MappingProxyType(columns_read(self.features))
         self._fields = [
             FIELDS[feature["kind"]](
-                feature, width, name=feature["name"], dtype="float32"
+                feature,
+                width,
+                name=f"trait_{feature['name']}",
+                dtype="float32",
             )
             for feature in self.features
         ]
@@ -104,6 +107,14 @@ class Traits(CheckedLayer):
         """
         for feature, axis in zip(self.features, self._axes, strict=True):
             axis.assign(axes[feature["name"]])
+
+    def places(self) -> dict[str, np.ndarray]:
+        """The coordinates of the features that have some, int [n] by name."""
+        places = {
+            feature["name"]: np.flatnonzero(axis.numpy().any(axis=0))
+            for feature, axis in zip(self.features, self._axes, strict=True)
+        }
+        return {name: found for name, found in places.items() if len(found)}
 
     def call(self, columns):
         told = []
