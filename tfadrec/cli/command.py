@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import json
+import logging
 import math
 import os
 import sys
@@ -127,16 +128,24 @@ def moved_data_option(command):
 
 
 def load_tensorflow() -> None:
-    """Imports TensorFlow without what its C++ core writes about the devices.
+    """Imports TensorFlow, and has it say what a user can act on alone.
 
-    It does so before any logging can be set up.
+    That is errors of its C++ core, unless TF_CPP_MIN_LOG_LEVEL asks for more,
+    and nothing about the devices, which it tells before any logging can be set
+    up. Keras has a graph for each model that predicts: of several models in one
+    process TensorFlow says that they are one which is traced in vain.
     """
-    # What it merely notes while it works; warnings stay.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with muted(), _staying():
         import tensorflow
 
         tensorflow.config.list_physical_devices()
+    logging.getLogger("tensorflow").addFilter(_is_no_tracing)
+
+
+def _is_no_tracing(record: logging.LogRecord) -> bool:
+    """Whether a message is of anything but graphs that are traced."""
+    return "triggered tf.function retracing" not in record.getMessage()
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from tfadrec.models.leveled_rows import (
     choose_penalties,
     fit_levels,
 )
+from tfadrec.models.read_batches import read_batches
 
 #: Pulls a weight to where it starts where the rows do not tell it, and leaves
 #: the intercept free.
@@ -81,15 +82,14 @@ def start_linear(
 
 def _read(ranker, batches) -> LeveledRows:
     """What the linear path adds up, of all rows."""
-    read = tf.function(lambda inputs: _parts(ranker, inputs))
     keys: dict[str, list[np.ndarray]] = {}
     if ranker.ad_tower.use_id:
         keys["ads"] = []
     if ranker.user_tower.reads_rows:
         keys["users"] = []
     columns, known, labels, weights = [], [], [], []
-    for inputs, targets, *given in batches:
-        of_rows, appeal = read(inputs)
+    read = read_batches(lambda inputs: _parts(ranker, inputs), batches)
+    for (of_rows, appeal), (inputs, targets, *given) in read:
         columns.append(of_rows.numpy())
         known.append(appeal.numpy())
         for name, of in (("ads", "candidate_ads"), ("users", "user_id")):

@@ -4,11 +4,12 @@ import dataclasses
 import json
 import pathlib
 from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 
 from tfadrec.core.config import RunConfig
-from tfadrec.core.errors import InputError
+from tfadrec.core.errors import InputError, NothingNewError
 from tfadrec.core.import_allowed import import_allowed
 from tfadrec.core.read_json import read_json
 from tfadrec.core.work_folder import WorkFolder
@@ -19,7 +20,13 @@ from tfadrec.data.open_dataset import open_dataset
 from tfadrec.data.split import split_by_time
 from tfadrec.models import AdRanker
 from tfadrec.runs.before import check_update, data_path
-from tfadrec.runs.folder import DAY, JOINED, RECORD, run_folder
+from tfadrec.runs.folder import (
+    DAY,
+    JOINED,
+    RECORD,
+    require_intact,
+    run_folder,
+)
 from tfadrec.runs.record import begun, fingerprint
 from tfadrec.training.checks import check_labels
 from tfadrec.training.fit import fit_in
@@ -49,6 +56,11 @@ def update(
     of the optimiser that it has, the ranker learns from the others, and from
     what the run had kept to validate and to test on.
 
+    A day that is too short to be split is kept to test on; then the rows that
+    the run had kept to test on are validated on, and learned with the next day
+    (see `split_by_time`). Where the rows to validate on are few, what is fitted
+    on them, the mix of opinions and the calibration, stays as it was.
+
     Called again after being killed, it goes on where it was.
 
     Args:
@@ -68,7 +80,8 @@ def update(
 
     Raises:
       InputError: where the folder is no run, the day does not fit its dataset,
-        or an argument is wrong.
+        or an argument is wrong; as a `NothingNewError` where the run has all of
+        the day's rows.
     """
     run = pathlib.Path(run)
     record = check_update(run, data, out, epochs, rehearse, allow_import)
@@ -94,7 +107,7 @@ def update(
         try:
             with begun(folder, told):
                 if len(dataset) == len(before.dataset):
-                    raise InputError(
+                    raise NothingNewError(
                         "an update needs rows that the run does not have. "
                         f"Received: {data}, whose rows {run} has all. Name a "
                         "later day."
@@ -120,7 +133,7 @@ def _claim_day(
         return
     day = {"fingerprint": fingerprint(open_dataset(data))}
     if is_made(whole) and folder.is_own(DAY):
-        if read_json(folder.path / DAY) != day:
+        if _read_day(folder.path) != day:
             raise InputError(
                 "an update goes on with the day that it was begun with. "
                 f"Received: {data}, and {folder.out}, begun with another one. "
@@ -128,6 +141,23 @@ def _claim_day(
             )
         return
     folder.write_text(DAY, json.dumps(day))
+
+
+def _read_day(run: pathlib.Path) -> Any:
+    """What `day.json` says.
+
+    Raises:
+      InputError: where it cannot be read.
+    """
+    require_intact(run, DAY)
+    try:
+        return read_json(run / DAY)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            "an update's day.json must say which day it was begun with. "
+            f"Received: {run / DAY}, which does not. Remove the run's folder: "
+            "the day is learned again."
+        ) from error
 
 
 def with_day(
@@ -180,8 +210,9 @@ def _learn(
         **config.fit,
     )
     save_model_of(ranker, folder)
-    updated = Run(ranker, dataset, learn, valid, test, config, history)
-    return calibrate_as_set(updated, folder)
+    parts = (learn, valid, test)
+    updated = Run(ranker, dataset, *parts, config, history, chosen=ranker)
+    return calibrate_as_set(updated, folder, before.calibration)
 
 
 def _config(config: RunConfig, epochs: int) -> RunConfig:

@@ -116,5 +116,5 @@ def mix(
     if progress:
         told = ", ".join(f"{part:.3f}" for part in model.fold_in.mix.numpy())
         names = ", ".join(("network", "linear", *PARTS, "level"))
-        line = f"{names}: {told}" if is_mixed else "not mixed in"
+        line = f"{names}: {told}" if is_mixed else "the mix stays as it was"
         print(f"opinions: {line}", file=sys.stderr, flush=True)
