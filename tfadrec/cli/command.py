@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 #: Of a message, which may show what a user's file holds.
 _MOST_CHARACTERS = 4000
+#: What TensorFlow warns of where nothing is wrong: that several models have a
+#: graph each, and that a busy machine takes its time to show progress.
+_NO_WARNINGS = (
+    "triggered tf.function retracing",
+    "is slow compared to the batch time",
+)
 
 
 class Command(click.Command):
@@ -128,24 +134,24 @@ def moved_data_option(command):
 
 
 def load_tensorflow() -> None:
-    """Imports TensorFlow, and has it say what a user can act on alone.
+    """Imports TensorFlow, whose own lines would stand among the command's.
 
-    That is errors of its C++ core, unless TF_CPP_MIN_LOG_LEVEL asks for more,
-    and nothing about the devices, which it tells before any logging can be set
-    up. Keras has a graph for each model that predicts: of several models in one
-    process TensorFlow says that they are one which is traced in vain.
+    Unless TF_CPP_MIN_LOG_LEVEL asks for them, its C++ core writes none: what
+    fails is raised, and what it calls an error besides is none, such as that it
+    cannot put the nodes of a loop in an order. What it tells about devices it
+    writes before any logging can be set up.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with muted(), _staying():
         import tensorflow
 
         tensorflow.config.list_physical_devices()
-    logging.getLogger("tensorflow").addFilter(_is_no_tracing)
+    logging.getLogger("tensorflow").addFilter(_tells)
 
 
-def _is_no_tracing(record: logging.LogRecord) -> bool:
-    """Whether a message is of anything but graphs that are traced."""
-    return "triggered tf.function retracing" not in record.getMessage()
+def _tells(record: logging.LogRecord) -> bool:
+    """Whether TensorFlow warns of something."""
+    return not any(part in record.getMessage() for part in _NO_WARNINGS)
 
 
 @contextlib.contextmanager
