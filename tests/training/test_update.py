@@ -13,6 +13,7 @@ from tfadrec import data, training
 from tfadrec.cli.main import main
 from tfadrec.core.errors import InputError
 from tfadrec.data.sources import prepare_table
+from tfadrec.training.without_steps import refit_factors
 
 YAML = """
 ads: {file: ads.csv, ad_id: id, title: name, features: {brand: category}}
@@ -205,6 +206,24 @@ def test_a_day_that_tells_of_the_calibration(
     before = training.load_run(run).calibration.tasks["clicked"]
     found = result.calibration.tasks["clicked"]
     assert found.to_dict() != before.to_dict()
+
+
+def test_factors_are_worked_out_again(days, untraced, tmp_path):
+    """Of all rows that are learned; no step would change them."""
+    _, datasets = days
+    config = small.config(fold_in={"rank": 2}, **CONFIG)
+    run = tmp_path / "run"
+    training.train(datasets[0], config, run, progress=False)
+    result = training.update(run, datasets[1], tmp_path / "b", progress=False)
+    before = training.load_run(run)
+    grown = training.grow_vocabulary(
+        before.ranker, before.dataset, result.dataset
+    )
+    kept = grown.ad_tower.factors.numpy()
+    refit_factors(grown, result.train)
+    found = result.ranker.ad_tower.factors.numpy()
+    np.testing.assert_array_equal(found, grown.ad_tower.factors)
+    assert (found != kept).any()
 
 
 @pytest.mark.slow

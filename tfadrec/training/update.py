@@ -35,6 +35,7 @@ from tfadrec.training.grow_vocabulary import grow_vocabulary
 from tfadrec.training.members import OF_RUNS
 from tfadrec.training.run import Run, calibrate_as_set, load_run
 from tfadrec.training.text import with_text
+from tfadrec.training.without_steps import refit_factors
 
 
 def update(
@@ -197,6 +198,7 @@ def _learn(
     learn, valid, test = (p.with_catalogue(dataset.catalogue) for p in parts)
     check_labels(before.ranker, learn)
     ranker = grow_vocabulary(before.ranker, before.dataset, dataset)
+    refit_factors(ranker, learn)
     seed = config.fit.get("seed", 0)
     is_known = _learned(dataset, before)[_rows_of(learn)]
     random = np.random.default_rng(seed)
