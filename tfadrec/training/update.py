@@ -55,7 +55,8 @@ def update(
     of the ranker and of its optimiser. The newest rows of the day are kept to
     validate and to test on, by the run's shares. From the weights and the state
     of the optimiser that it has, the ranker learns from the others, and from
-    what the run had kept to validate and to test on.
+    what the run had kept to validate and to test on. Levels and factors of ads,
+    which no step learns, are worked out again of all rows.
 
     A day that is too short to be split is kept to test on; then the rows that
     the run had kept to test on are validated on, and learned with the next day
