@@ -86,7 +86,12 @@ DOORS = {
 #: Files whose public classes are not one, named as the file.
 OTHER_CLASSES = {
     "core/config.py": ["RunConfig"],
-    "core/errors.py": ["TfadrecError", "InputError", "NotAllowedError"],
+    "core/errors.py": [
+        "TfadrecError",
+        "InputError",
+        "NotAllowedError",
+        "NothingNewError",
+    ],
     "data/intake/ledger.py": ["Count", "Ledger"],
     "data/sources/table_spec.py": [
         "ColumnSpec",

@@ -3,6 +3,7 @@
 import functools
 import gc
 import json
+import logging
 import os
 import pathlib
 import re
@@ -24,7 +25,7 @@ from tests.data import tiny_encoder
 from tests.training import small
 from tfadrec import serving
 from tfadrec.cli import main
-from tfadrec.cli.command import Command, _staying
+from tfadrec.cli.command import Command, _staying, load_tensorflow
 from tfadrec.core.errors import InputError, TfadrecError
 
 COMMANDS = [
@@ -820,3 +821,28 @@ def test_a_real_process_says_nothing_of_tensorflow():
     assert done.returncode == 0
     assert done.stderr == ""
     assert len(json.loads(done.stdout.splitlines()[-1])["recommendations"]) == 1
+
+
+@pytest.mark.slow
+def test_a_training_says_nothing_of_tensorflow(tmp_path):
+    """Its loops over blocks of events are what graphs have no order for."""
+    file = tmp_path / "run.yaml"
+    file.write_text(small.YAML)
+    done = process(
+        *("-m", "tfadrec", "train", "--data", small.world()),
+        *("--config", file, "--out", tmp_path / "run"),
+    )
+    assert done.returncode == 0
+    lines = done.stderr.splitlines()
+    assert len(lines) >= 4
+    assert all(line.startswith("epoch ") for line in lines), lines
+
+
+def test_graphs_of_several_models_are_no_mistake(caplog):
+    load_tensorflow()
+    log = logging.getLogger("tensorflow")
+    log.warning(
+        "5 out of the last 5 calls to x triggered tf.function retracing."
+    )
+    log.warning("something else")
+    assert [record.message for record in caplog.records] == ["something else"]

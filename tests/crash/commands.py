@@ -4,7 +4,11 @@ import json
 
 from tests.data import tiny_encoder
 from tests.test_end_to_end import make_bert
-from tests.training import small, test_retriever_run
+from tests.training import (
+    small,
+    test_cross_encoder_run,
+    test_retriever_run,
+)
 from tests.training.test_update import write_day
 
 #: How often each is ended, after all of them once: cheap ones, of which most of
@@ -14,6 +18,7 @@ WEIGHTS = {
     "encode": 10,
     "train": 4,
     "finetune": 2,
+    "cross": 2,
     "evaluate": 10,
     "calibrate": 10,
     "pretrain": 4,
@@ -67,6 +72,9 @@ FINE = RUN.replace(
     "text: null",
     "text: {model: MODEL, max_tokens: 16, tuning: {class: top_layers, k: 1}}",
 )
+CROSS = test_cross_encoder_run.YAML.replace(
+    "epochs: 2, steps_per_epoch: 3", _EPOCHS
+)
 SPACE = RUN.replace(
     "learning_rate: 0.01", "learning_rate: {choice: [0.1, 0.01]}"
 )
@@ -106,6 +114,7 @@ def write_inputs(folder, whole):
         "model": MODEL,
         "gates": "{latency: null, calibration: null}\n",
         "find": FIND,
+        "cross": CROSS.replace("MODEL", f"{folder}/bert"),
         "distil": FIND + teacher,
     }.items():
         (folder / f"{name}.yaml").write_text(text)
@@ -161,6 +170,7 @@ def command(name, inputs, whole, home):
         "encode": ("encode-ads", *data, *model, *out),
         "train": ("train", *data, *settings("run"), *out),
         "finetune": ("train", *data, *settings("fine"), *out),
+        "cross": ("train", *data, *settings("cross"), *out),
         "evaluate": ("evaluate", home / "run"),
         "export": export,
         "canary": export,

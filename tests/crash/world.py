@@ -11,6 +11,7 @@ from tfadrec.core.replace_page import _is_own
 EQUAL = (
     *("ads.parquet", "impressions.parquet", "vectors.npy", "vectors.parquet"),
     *("model.keras", "model.safetensors", "state.json", "best.yaml"),
+    *("day.json", "place.json"),
     *("calibration.json", "saved_model.pb", "fingerprint.pb", "table.bin"),
     *("variables.index", "variables.data-00000-of-00001"),
     *("tf_serving_warmup_requests", "m.html"),

@@ -18,11 +18,11 @@ def dataset(tmp_path):
     return open_dataset(dataset_folder.write(tmp_path, tables, schema))
 
 
-def at(dataset, times, splits=None):
+def at(dataset, times, splits=None, days=None):
     """The dataset with one row for each time."""
     times = np.asarray(times, np.int64)
     rows = dataset.impressions.take(np.zeros(len(times), int))
-    rows = dataclasses.replace(rows, times=times, splits=splits)
+    rows = dataclasses.replace(rows, times=times, splits=splits, days=days)
     return dataclasses.replace(dataset, impressions=rows)
 
 
@@ -106,7 +106,7 @@ def test_bad_shares(dataset, valid, test):
     ],
 )
 def test_an_empty_split(dataset, times, splits, name):
-    mend = r"Give more rows or other shares\."
+    mend = "one time stay together: give rows of more times, or other shares"
     if splits is not None:
         # Shares would be ignored.
         splits = np.array(splits, object)
@@ -116,3 +116,60 @@ def test_an_empty_split(dataset, times, splits, name):
         match=rf"needs rows\. Received: none in '{name}' of .*{mend}",
     ):
         split_by_time(at(dataset, times, splits), valid=0.3, test=0.3)
+
+
+def joined(dataset, *days):
+    """The dataset of days that came one after another, split."""
+    times = np.concatenate([np.asarray(day, np.int64) for day in days])
+    numbers = np.repeat(np.arange(len(days)), list(map(len, days)))
+    return times_of(split_by_time(at(dataset, times, days=numbers)))
+
+
+FIRST = list(range(20))
+
+
+def test_the_newest_day_is_split(dataset):
+    day = list(range(100, 110))
+    assert joined(dataset, FIRST, day) == [FIRST + day[:8], [108], [109]]
+    # What came late is to train on, whatever its time.
+    assert joined(dataset, day, FIRST)[0] == day + FIRST[:16]
+
+
+@pytest.mark.parametrize(
+    ("days", "held"),
+    [
+        ([[100]], [[18, 19], [100]]),
+        ([[100, 100, 100]], [[18, 19], [100] * 3]),
+        # Days of one time: each is met, then validated on, then learned.
+        ([[100] * 9, [200] * 9], [[100] * 9, [200] * 9]),
+        ([[100] * 9, [200] * 9, [300]], [[200] * 9, [300]]),
+        # A day that can be split again is split by itself.
+        ([[100], list(range(200, 210))], [[208], [209]]),
+        # A day whose rows were all known brings none.
+        ([[]], [[16, 17], [18, 19]]),
+    ],
+)
+def test_a_short_day_is_to_test_on(dataset, days, held):
+    train, *found = joined(dataset, FIRST, *days)
+    assert found == held
+    every = np.concatenate([FIRST, *days]).tolist()
+    assert sorted(train + found[0] + found[1]) == sorted(every)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_was_to_train_on_is_never_held_out_again(dataset, seed):
+    random = np.random.default_rng(seed)
+    days, learned, begin = [FIRST], set(FIRST[:16]), 20
+    for _ in range(8):
+        size = random.choice([0, 1, 1, 2, 3, 30])
+        span = random.choice([1, 2, 40])
+        day = np.sort(begin + random.integers(0, span, size))
+        days.append(day.tolist())
+        begin += 50
+        train, valid, test = joined(dataset, *days)
+        assert valid
+        assert test
+        assert max(valid) < min(test)
+        assert learned <= set(train)
+        assert not learned & {*valid, *test}
+        learned = set(train)

@@ -55,6 +55,12 @@ def run(folder):
     training.load_run(folder / "run", data=folder / "world")
 
 
+def cross_encoder_run(folder):
+    from tfadrec import training
+
+    training.load_cross_encoder(folder / "run", data=folder / "world")
+
+
 def language_model(folder):
     from tfadrec import data
     from tfadrec.layers.text.load_encoder import load_encoder
@@ -75,7 +81,7 @@ CALLS = {
     call.__name__: call
     for call in (
         *(prepare, settings, dataset, space, run, language_model),
-        tokenizer,
+        *(cross_encoder_run, tokenizer),
     )
 }
 

@@ -15,7 +15,10 @@ from tests.data import tiny_encoder
 from tests.fuzz import calls
 from tests.fuzz.mutations import changed_bytes, changed_json, changed_tree
 from tests.training import small
+from tests.training.test_cross_encoder_run import YAML as CROSS_ENCODER
+from tfadrec.core.config import RunConfig as RunSettings
 from tfadrec.core.manifest import Manifest, facts_of_file
+from tfadrec.training import train_cross_encoder
 
 ADS = "id,name,brand,price\na0,Red shoes,Swift,10\na1,Straw hat,,9.5\n"
 LOG = (
@@ -222,14 +225,16 @@ class Space(Kind):
 class RunFiles(Kind):
     call = "run"
 
+    def made(self):
+        """The run's folder."""
+        return small.run_folder()
+
     def fill(self, folder):
-        small.trained()
-        shutil.copytree(small.folder() / "run", folder / "run")
+        shutil.copytree(self.made(), folder / "run")
         shutil.copytree(small.world(), folder / "world")
 
     def strategy(self):
-        small.trained()
-        made = small.folder() / "run"
+        made = self.made()
         texts = [
             changed_json([json.loads((made / name).read_text())]).map(
                 lambda data, name=name: (f"run/{name}", data)
@@ -246,8 +251,7 @@ class SignedRun(RunFiles):
     """A run whose list of files has the sums of what was changed."""
 
     def strategy(self):
-        small.trained()
-        made = small.folder() / "run"
+        made = self.made()
         with zipfile.ZipFile(made / "model.keras") as archive:
             parts = {name: archive.read(name) for name in archive.namelist()}
 
@@ -279,6 +283,22 @@ class SignedRun(RunFiles):
         file = name.removeprefix("run/")
         facts = {**made.files, file: facts_of_file(folder / name)}
         Manifest(made.kind, facts).write(run)
+
+
+class CrossEncoderRun(RunFiles):
+    call = "cross_encoder_run"
+
+    def made(self):
+        made = small.folder() / "cross_encoder"
+        if not made.exists():
+            text = CROSS_ENCODER.replace("MODEL", str(language_model()))
+            config = RunSettings.from_yaml(text)
+            train_cross_encoder(small.world(), config, made, progress=False)
+        return made
+
+
+class SignedCrossEncoderRun(CrossEncoderRun, SignedRun):
+    """The same with the right sums."""
 
 
 class ModelFolder(Kind):
@@ -385,6 +405,8 @@ SLOW = [
     Space(),
     RunFiles(),
     SignedRun(),
+    CrossEncoderRun(),
+    SignedCrossEncoderRun(),
     ModelFolder(),
     TokenizerFile(),
 ]

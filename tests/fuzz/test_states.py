@@ -20,6 +20,8 @@ from tfadrec.deltas import apply_delta, write_delta
 from tfadrec.monitoring.watch import read_labels, read_requests
 from tfadrec.serving.gates import Gates
 from tfadrec.training.fitted import read_parts
+from tfadrec.training.following.follow import _read_place
+from tfadrec.training.update import _read_day
 
 CURVE = {"method": "platt", "numbers": {"slope": 1.5, "shift": -0.5}}
 CALIBRATION = {
@@ -32,6 +34,7 @@ REQUEST = {
     "time": "2024-05-01T00:00:00Z",
     "scores": [[0.5], [0.25]],
 }
+PLACE = {"run": "/runs/monday", "place": "tuesday", "learned": False}
 LIMITS = {"auc": 0.1, "log_loss": None, "calibration": 1, "latency": 2}
 
 
@@ -60,6 +63,16 @@ def calibration(folder, data):
 def rows(folder, data):
     (folder / "rows.npy").write_bytes(data)
     read_parts(folder, Rows())
+
+
+def day(folder, data):
+    (folder / "day.json").write_bytes(data)
+    _read_day(folder)
+
+
+def place(folder, data):
+    (folder / "place.json").write_bytes(data)
+    _read_place(folder)
 
 
 def requests(folder, data):
@@ -112,6 +125,8 @@ def listed():
 KINDS = [
     (calibration, changed_json([CALIBRATION])),
     (rows, changed_bytes(array())),
+    (day, changed_json([{"fingerprint": "0" * 64}])),
+    (place, changed_json([PLACE])),
     (requests, changed_json([REQUEST])),
     (labels, changed_json([{"id": "x", "labels": [0, 1, None]}])),
     (gates, changed_tree([LIMITS])),

@@ -136,21 +136,8 @@ def test_a_handful_of_rows_leaves_the_mix_as_it_was():
     np.testing.assert_array_equal(mixing.fold_in.mix, before)
 
 
-@pytest.mark.parametrize(
-    ("own", "weights", "is_better", "is_mixed"),
-    [
-        ((0.5, 0.5), (0.8, 0.0), True, True),
-        ((0.5, 0.5), (0.8, 0.4), True, True),
-        ((0.5, 0.5), (0.8, -0.4), True, True),  # the second is left out
-        ((0.5, 0.5), (0.0, 0.0), True, False),
-        ((0.5, 0.5), (-0.8, 0.0), True, False),
-        ((0.5, 0.5), (0.8, 0.0), False, False),
-        ((0.2, 0.9), (0.0, 0.0), True, True),
-        ((0.2, 0.9), (0.8, 0.0), True, True),
-        ((-0.3, 0.9), (0.0, 0.0), True, True),  # a network that misleads
-    ],
-)
-def test_all_is_mixed_as_far_as_it_tells(own, weights, is_better, is_mixed):
+def mixing_of(own, weights):
+    """A ranker, its rows and their labels, of logits that are known."""
     random = np.random.default_rng(3)
     parts = random.normal(size=[20_000, 2])
     told = np.zeros([len(parts), 5])
@@ -171,10 +158,29 @@ def test_all_is_mixed_as_far_as_it_tells(own, weights, is_better, is_mixed):
         ),
         opinions=lambda inputs, *_: inputs["told"][:, None],
     )
+    return mixing, inputs, labels.astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("own", "weights", "is_better", "is_mixed"),
+    [
+        ((0.5, 0.5), (0.8, 0.0), True, True),
+        ((0.5, 0.5), (0.8, 0.4), True, True),
+        ((0.5, 0.5), (0.8, -0.4), True, True),  # the second is left out
+        ((0.5, 0.5), (0.0, 0.0), True, False),
+        ((0.5, 0.5), (-0.8, 0.0), True, False),
+        ((0.5, 0.5), (0.8, 0.0), False, False),
+        ((0.2, 0.9), (0.0, 0.0), True, True),
+        ((0.2, 0.9), (0.8, 0.0), True, True),
+        ((-0.3, 0.9), (0.0, 0.0), True, True),  # a network that misleads
+    ],
+)
+def test_all_is_mixed_as_far_as_it_tells(own, weights, is_better, is_mixed):
+    mixing, inputs, labels = mixing_of(own, weights)
     assert is_mixed == mix_opinions(
         mixing,
         lambda: [(inputs, {})],
-        labels.astype(np.float32),
+        labels,
         None,
         lambda mixed, before: is_better,
     )
@@ -189,3 +195,30 @@ def test_all_is_mixed_as_far_as_it_tells(own, weights, is_better, is_mixed):
     )
     left_out = np.array([*own, weights[0], 0, 0, weights[1]]) < 0
     assert not mix[:6][left_out].any()
+
+
+@pytest.mark.parametrize(
+    ("known", "rows", "is_mixed"),
+    [
+        ([0.5, 0.5, 0.8, 0, 0, 0.4, 0, 0.3], 20_000, False),
+        ([0.5, 0.5, 0.6, 0, 0, 0.5, 0, 0], 300, False),
+        ([0.5, 0.5, 0.1, 0, 0, 0.9, 0, 0], 20_000, True),
+    ],
+)
+def test_a_mix_stays_where_a_day_tells_no_better_one(known, rows, is_mixed):
+    """The first is the true one but for its level, and few rows tell little."""
+    mixing, inputs, labels = mixing_of((0.5, 0.5), (0.8, 0.4))
+    some = {name: tensor[:rows] for name, tensor in inputs.items()}
+    predict = mixing.predict
+    mixing.predict = lambda batches: {"clicked": predict(0)["clicked"][:rows]}
+    mixing.fold_in.mix.assign(known)
+    assert is_mixed == mix_opinions(
+        mixing, lambda: [(some, {})], labels[:rows], None, lambda *_: True
+    )
+    if not is_mixed:
+        np.testing.assert_array_equal(
+            mixing.fold_in.mix, np.array(known, np.float32)
+        )
+    else:
+        true = [0.5, 0.5, 0.8, 0, 0, 0.4, 0, -0.7]
+        np.testing.assert_allclose(mixing.fold_in.mix, true, atol=0.06)

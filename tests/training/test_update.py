@@ -1,6 +1,7 @@
 """A run that goes on with the next day's rows."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from tfadrec import data, training
 from tfadrec.cli.main import main
 from tfadrec.core.errors import InputError
 from tfadrec.data.sources import prepare_table
+from tfadrec.training.without_steps import refit_factors
 
 YAML = """
 ads: {file: ads.csv, ad_id: id, title: name, features: {brand: category}}
@@ -58,7 +60,11 @@ def days(tmp_path_factory):
     folder = tmp_path_factory.mktemp("days")
     datasets = [write_day(folder / f"day{day}", day) for day in range(3)]
     model = str(tiny_encoder.write_model(folder / "model"))
-    config = small.config(text={"model": model, "max_tokens": 8}, **CONFIG)
+    config = small.config(
+        text={"model": model, "max_tokens": 8},
+        calibration={"method": "platt"},
+        **CONFIG,
+    )
     with small.untraced():
         training.train(datasets[0], config, folder / "run", progress=False)
     return folder / "run", datasets
@@ -144,6 +150,82 @@ def test_a_day_that_is_learned_is_refused(days, updated, known, tmp_path):
     assert not out.exists() or not list(out.iterdir())
 
 
+def write_rows(days, out, change):
+    """The second day, its rows changed; the run, and the day's dataset."""
+    run, datasets = days
+    shutil.copytree(datasets[1].parent, out)
+    header, *rows = (out / "log.csv").read_text().splitlines()
+    (out / "log.csv").write_text(
+        "\n".join(
+            [header, *map(",".join, change([row.split(",") for row in rows]))]
+        )
+    )
+    prepare_table(out / "shop.yaml", out / "rows")
+    return run, out / "rows"
+
+
+def at_one_time(rows):
+    return [[*row[:2], "86400", *row[3:]] for row in rows]
+
+
+def of_one_class(rows):
+    return [[*row[:3], "1", *row[4:]] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("change", "learned", "valid", "test"),
+    [
+        # 8 rows were to validate on, and 8 to test on.
+        (at_one_time, 8, 8, 80),
+        (lambda rows: rows[:1], 8, 8, 1),
+        (of_one_class, 16 + 64, 8, 8),
+    ],
+)
+def test_odd_days(days, untraced, tmp_path, change, learned, valid, test):
+    run, day = write_rows(days, tmp_path / "day", change)
+    before = training.load_run(run)
+    result = training.update(run, day, tmp_path / "out", progress=False)
+    assert len(result.train) == len(before.train) + learned
+    again = training.load_run(tmp_path / "out")
+    for run in (result, again):
+        assert [len(run.valid), len(run.test)] == [valid, test]
+        assert run.calibration.tasks.keys() == {"clicked"}
+    # None of them has 20 rows of each class to validate on.
+    assert (
+        again.calibration.tasks["clicked"].to_dict()
+        == before.calibration.tasks["clicked"].to_dict()
+    )
+
+
+def test_a_day_that_tells_of_the_calibration(
+    days, untraced, tmp_path, monkeypatch
+):
+    run, datasets = days
+    monkeypatch.setattr(training.run, "_LEAST", 1)
+    result = training.update(run, datasets[1], tmp_path / "a", progress=False)
+    before = training.load_run(run).calibration.tasks["clicked"]
+    found = result.calibration.tasks["clicked"]
+    assert found.to_dict() != before.to_dict()
+
+
+def test_factors_are_worked_out_again(days, untraced, tmp_path):
+    """Of all rows that are learned; no step would change them."""
+    _, datasets = days
+    config = small.config(fold_in={"rank": 2}, **CONFIG)
+    run = tmp_path / "run"
+    training.train(datasets[0], config, run, progress=False)
+    result = training.update(run, datasets[1], tmp_path / "b", progress=False)
+    before = training.load_run(run)
+    grown = training.grow_vocabulary(
+        before.ranker, before.dataset, result.dataset
+    )
+    kept = grown.ad_tower.factors.numpy()
+    refit_factors(grown, result.train)
+    found = result.ranker.ad_tower.factors.numpy()
+    np.testing.assert_array_equal(found, grown.ad_tower.factors)
+    assert (found != kept).any()
+
+
 @pytest.mark.slow
 def test_a_killed_update_goes_on(days, tmp_path, monkeypatch):
     run, datasets = days
@@ -202,3 +284,15 @@ def test_what_is_refused(days, tmp_path):
     with pytest.raises(InputError, match="which holds another run"):
         training.update(run, datasets[1], run)
     assert not out.exists()
+
+
+def test_a_day_json_that_cannot_be_read(days, updated):
+    run, datasets = days
+    out = updated[1]
+    good = (out / "day.json").read_text()
+    for text in ("{", "[" * 99_999, '{"a": 1, "a": 2}'):
+        small.rewrite(out, "day.json", text)
+        with pytest.raises(InputError, match=r"day\.json must say which day"):
+            training.update(run, datasets[1], out, progress=False)
+    small.rewrite(out, "day.json", good)
+    assert training.update(run, datasets[1], out, progress=False).history

@@ -27,6 +27,7 @@ def fit_calibration(
     *,
     method: MethodName = "platt",
     field: str | None = None,
+    least: float = 0.0,
 ) -> Calibration:
     """Learns how logits have to be bent to be right.
 
@@ -40,6 +41,8 @@ def fit_calibration(
       field: a category of ads, users, requests or candidates by its name or
         its tensor's: each value of it gets a shift, drawn towards none where it
         has few rows.
+      least: rows of each class that a task must have, >= 0; one that has fewer
+        is left as it is, too.
 
     Raises:
       InputError: for another method, or where there is no such field.
@@ -58,7 +61,8 @@ def fit_calibration(
         labels, weights = _labels(dataset, task)
         z = np.asarray(values, np.float64)
         used = weights > 0
-        if not (labels[used].min(initial=1) < labels[used].max(initial=0)):
+        fewest = min(weights @ (labels == label) for label in (0, 1))
+        if not fewest or fewest < least:
             continue
         curve = METHODS[method].fit(z[used], labels[used], weights[used])
         shifts = None

@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import json
+import logging
 import math
 import os
 import sys
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 
 #: Of a message, which may show what a user's file holds.
 _MOST_CHARACTERS = 4000
+#: What TensorFlow warns of where nothing is wrong: that several models have a
+#: graph each, and that a busy machine takes its time to show progress.
+_NO_WARNINGS = (
+    "triggered tf.function retracing",
+    "is slow compared to the batch time",
+)
 
 
 class Command(click.Command):
@@ -127,16 +134,24 @@ def moved_data_option(command):
 
 
 def load_tensorflow() -> None:
-    """Imports TensorFlow without what its C++ core writes about the devices.
+    """Imports TensorFlow, whose own lines would stand among the command's.
 
-    It does so before any logging can be set up.
+    Unless TF_CPP_MIN_LOG_LEVEL asks for them, its C++ core writes none: what
+    fails is raised, and what it calls an error besides is none, such as that it
+    cannot put the nodes of a loop in an order. What it tells about devices it
+    writes before any logging can be set up.
     """
-    # What it merely notes while it works; warnings stay.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with muted(), _staying():
         import tensorflow
 
         tensorflow.config.list_physical_devices()
+    logging.getLogger("tensorflow").addFilter(_tells)
+
+
+def _tells(record: logging.LogRecord) -> bool:
+    """Whether TensorFlow warns of something."""
+    return not any(part in record.getMessage() for part in _NO_WARNINGS)
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.runs.before import check_run, check_update
 
 if TYPE_CHECKING:
+    from tfadrec.data.intake.summary import Summary
     from tfadrec.training import Run
 
 
@@ -96,7 +97,9 @@ def update(
 
     With --follow every day makes a run in the new folder, of the run before. A
     follower that was killed goes on where it was; each day is learned once. Put
-    days into the folder by a rename, each with a greater name than the last.
+    days into the folder by a rename, each with a greater name than the last. A
+    day without a new row is passed over. With --json and --config each run
+    tells how many lines of its file were read, kept and rejected, as `log`.
     """
     if (data is None) == (follow is None):
         raise InputError(
@@ -141,14 +144,21 @@ def _follow(
     from tfadrec import training
 
     prepared = None if config is None else f"{out}/rows"
-    source = training.FolderSource(folder, config, prepared, say_summary)
+    log: dict[str, Any] = {}
+
+    def tell(summary: "Summary") -> None:
+        say_summary(summary)
+        log["log"] = summary.to_dict()
+
+    source = training.FolderSource(folder, config, prepared, tell)
     learned = []
     while True:
         found = training.follow(run, source, out, **settings)
         for before, after, updated in found:
             click.echo(f"{after}:")
             allowed = settings["allow_import"]
-            learned.append(_measured(before, after, updated, allowed))
+            learned.append(_measured(before, after, updated, allowed) | log)
+            log.clear()
         if once:
             click.echo(f"Learned: {len(learned)} days of {folder}")
             return {"runs": learned}

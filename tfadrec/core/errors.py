@@ -14,3 +14,7 @@ class InputError(TfadrecError, ValueError):
 
 class NotAllowedError(InputError):
     """A class of a module that the user has not allowed to import."""
+
+
+class NothingNewError(InputError):
+    """A day brought no row that a run does not have."""

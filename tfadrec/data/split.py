@@ -15,9 +15,12 @@ def split_by_time(
     """The oldest rows to train on, newer ones to validate, the newest to test.
 
     Rows with the same timestamp, and so the rows of one request, stay on one
-    side. A dataset that brings its own `split` column is split by that. Where
-    days were joined, the newest one's rows are split, and earlier ones are to
-    train on.
+    side. A dataset that brings its own `split` column is split by that.
+
+    Where days were joined, the newest one's rows are split, and earlier ones
+    are to train on. A day that the shares cannot split, such as one of a single
+    row or time, is to test on as a whole; what was to test on before it came is
+    to validate on then, and what was to validate on is to train on.
 
     Args:
       dataset: any dataset.
@@ -46,27 +49,8 @@ def split_by_time(
                 f"{other[0]!r} in {len(other)} rows. Mend the split column."
             )
     else:
-        times, days = impressions.times, impressions.days
-        is_new = slice(None)
-        if days is not None:
-            is_new = days == days.max(initial=0)
-        ordered = times[is_new]
-        # As datasets are written; a copy of all times can be large.
-        if (ordered[1:] < ordered[:-1]).any():
-            ordered = np.sort(ordered)
-        n = len(ordered)
-        if not n:
-            ordered = np.zeros(1, np.int64)  # and every split is empty
-        # Whatever has a boundary's own timestamp goes to the later side.
-        first_valid = ordered[min(n - 1, round(n * (1 - valid - test)))]
-        first_test = ordered[min(n - 1, round(n * (1 - test)))]
-        is_late = np.zeros(len(times), bool)
-        is_late[is_new] = True
-        masks = [
-            ~is_late | (times < first_valid),
-            is_late & (times >= first_valid) & (times < first_test),
-            is_late & (times >= first_test),
-        ]
+        held = _held_out(impressions.times, impressions.days, (valid, test))
+        masks = [~(held[0] | held[1]), *held]
     train, validation, held_out = (dataset.select(mask) for mask in masks)
     for name, part in (
         ("train", train),
@@ -74,7 +58,10 @@ def split_by_time(
         ("test", held_out),
     ):
         if len(part) == 0:
-            mend = "Give more rows or other shares."
+            mend = (
+                "Rows of one time stay together: give rows of more times, or "
+                "other shares."
+            )
             if impressions.splits is not None:
                 mend = (
                     "The dataset's `split` column alone says which rows these "
@@ -85,3 +72,66 @@ def split_by_time(
                 f"{len(dataset)} rows. {mend}"
             )
     return train, validation, held_out
+
+
+def _held_out(
+    times: np.ndarray, days: np.ndarray | None, shares: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows to validate and to test on, bool [n] each.
+
+    Args:
+      times: int64 [n].
+      days: int [n], the day that brought a row; None where all came at once.
+      shares: of the rows of a day.
+    """
+    newest = 0 if days is None else int(days.max(initial=0))
+    if not newest:
+        return _after(times, np.ones(len(times), bool), _cut(times, shares))
+    assert days is not None
+    # The last day that the shares split, and those that came after it.
+    first = newest
+    while first and not _is_whole(times[days == first], shares):
+        first -= 1
+    rows = days == first
+    held = _after(times, rows, _cut(times[rows], shares))
+    for day in range(first + 1, newest + 1):
+        if (rows := days == day).any():
+            held = held[1], rows
+    return held
+
+
+def _cut(
+    times: np.ndarray, shares: tuple[float, float]
+) -> tuple[np.int64, np.int64]:
+    """The first time to validate on, and the first one to test on.
+
+    Whatever has a boundary's own time goes to the later side.
+    """
+    # As datasets are written; a copy of all times can be large.
+    if (times[1:] < times[:-1]).any():
+        times = np.sort(times)
+    n = len(times)
+    if not n:
+        times = np.zeros(1, np.int64)  # and every split is empty
+    valid, test = shares
+    return (
+        times[min(n - 1, round(n * (1 - valid - test)))],
+        times[min(n - 1, round(n * (1 - test)))],
+    )
+
+
+def _is_whole(times: np.ndarray, shares: tuple[float, float]) -> bool:
+    """Whether the shares leave rows for each of three parts."""
+    first_valid, first_test = _cut(times, shares)
+    return bool(len(times) and times.min() < first_valid < first_test)
+
+
+def _after(
+    times: np.ndarray, rows: np.ndarray, cut: tuple[np.int64, np.int64]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of some rows, bool [n], those to validate and those to test on."""
+    first_valid, first_test = cut
+    return (
+        rows & (times >= first_valid) & (times < first_test),
+        rows & (times >= first_test),
+    )

@@ -10,6 +10,7 @@ from tfadrec.layers.fold_in import PARTS
 from tfadrec.models.ad_ranker import AdRanker
 from tfadrec.models.factors import LEVEL_PENALTY, Factors, fit_factors
 from tfadrec.models.opinions import CLICKED, FIRST_TYPE, UNCLICKED
+from tfadrec.models.read_batches import read_batches
 from tfadrec.models.text_units import text_axes, text_units
 from tfadrec.towers import AdTower
 
@@ -117,7 +118,7 @@ def mix_opinions(
       better: whether logits are better than others, both float [n].
 
     Returns:
-      Whether opinions are mixed in.
+      Whether another mix is kept.
 
     Reference:
       Peduzzi et al., "A Simulation Study of the Number of Events per Variable
@@ -130,6 +131,7 @@ def mix_opinions(
     if events < _EVENTS * (2 + len(PARTS)):
         return False
     task = ranker.biased_task
+    before = layer.mix.numpy()
     unmixed = np.zeros(3 + len(PARTS))
     logits = []
     for both in ([1, 0], [1, 1]):  # the head alone, and with the path
@@ -137,10 +139,8 @@ def mix_opinions(
         layer.mix.assign(unmixed)
         logits.append(ranker.predict(batches())[task].astype(np.float64))
     learned, own = logits
-    read = tf.function(lambda inputs: _opinions(ranker, inputs))
-    told = np.concatenate(
-        [read(batch[0]).numpy() for batch in batches()]
-    ).astype(np.float64)
+    read = read_batches(lambda inputs: _opinions(ranker, inputs), batches())
+    told = np.concatenate([part.numpy() for part, _ in read]).astype(np.float64)
     level = np.ones(len(own))
     columns = np.column_stack([learned, own - learned, told, level])
     is_told = columns.std(axis=0) >= _SAME
@@ -156,7 +156,8 @@ def mix_opinions(
     while mix[:-1].min() < 0:
         is_told[int(np.argmin(mix[:-1]))] = False
         mix = fitted(is_told)
-    alone = np.column_stack([own, level])
+    present = columns @ before
+    alone = np.column_stack([present, level])
     base = fit_weights(alone, labels, counts, np.array([1.0, 0.0]), _FREE)
     gain = _likelihood(columns @ mix, labels, counts) - _likelihood(
         alone @ base, labels, counts
@@ -165,10 +166,9 @@ def mix_opinions(
     is_kept = (
         mix[:2].any()
         and gain > more * np.log(max(counts.sum(), 1)) / 2
-        and better(columns @ mix, own)
+        and better(columns @ mix, present)
     )
-    if is_kept:
-        layer.mix.assign(mix)
+    layer.mix.assign(mix if is_kept else before)
     return bool(is_kept)
 
 

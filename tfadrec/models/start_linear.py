@@ -12,6 +12,7 @@ from tfadrec.models.leveled_rows import (
     choose_penalties,
     fit_slopes,
 )
+from tfadrec.models.read_batches import read_batches
 from tfadrec.models.term import Term
 
 #: Pulls a weight to where it starts where the rows do not tell it, and leaves
@@ -122,11 +123,11 @@ def _read(ranker, batches) -> tuple[LeveledRows, np.ndarray]:
 
     Columns that slopes lean on are of the deviation 1: one penalty suits all.
     """
-    read = tf.function(lambda inputs: _parts(ranker, inputs))
     kept: dict[str, list[np.ndarray]] = {}
-    for inputs, targets, *given in batches:
+    read = read_batches(lambda inputs: _parts(ranker, inputs), batches)
+    for parts, (inputs, targets, *given) in read:
         labels = np.asarray(targets[ranker.biased_task])
-        of_rows = {name: part.numpy() for name, part in read(inputs).items()}
+        of_rows = {name: part.numpy() for name, part in parts.items()}
         of_rows |= {"ads": inputs["candidate_ads"].numpy(), "labels": labels}
         of_rows["counts"] = (
             np.asarray(given[0]) if given else np.ones(labels.shape)

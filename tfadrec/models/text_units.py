@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tfadrec.core.door import tf
 from tfadrec.towers import AdTower
 
 _AT_ONCE = 4096
@@ -15,6 +14,9 @@ _SAMPLED = 2**14
 def text_units(tower: AdTower, rows: np.ndarray) -> Iterator[np.ndarray]:
     """Centred text vectors of length one, zeros where there is no text.
 
+    They are worked out op by op: to trace a graph for a handful of blocks takes
+    seconds, and every ranker would have its own.
+
     Args:
       tower: built, with a `text_space`.
       rows: int [n], of the catalogue.
@@ -22,13 +24,10 @@ def text_units(tower: AdTower, rows: np.ndarray) -> Iterator[np.ndarray]:
     Yields:
       float32 [some, W], of up to 4,096 rows at a time.
     """
-    read = tf.function(
-        lambda some: tower.encode({"ads": (some, ["text_unit"])})["ads"],
-        input_signature=[tf.TensorSpec([None], tf.int32)],
-    )
     for start in range(0, len(rows), _AT_ONCE):
         some = rows[start : start + _AT_ONCE].astype(np.int32)
-        yield read(some)["text_unit"].numpy()
+        found = tower.encode({"ads": (some, ["text_unit"])})["ads"]
+        yield found["text_unit"].numpy()
 
 
 def text_axes(tower: AdTower, width: int) -> np.ndarray:

@@ -49,6 +49,10 @@ from tfadrec.training.tracking import tracked, trackers
 from tfadrec.training.without_steps import PREDICT_BATCH
 from tfadrec.training.workers import joined, place_of
 
+#: Rows of each class in a day's validation rows that a calibration is learned
+#: from anew: ten for each of the two numbers of a curve (Peduzzi et al., 1996).
+_LEAST = 20
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -354,16 +358,26 @@ def load_run(
     return Run(ranker, dataset, *parts, config, history, calibration, chosen)
 
 
-def calibrate_as_set(run: Run, folder: WorkFolder) -> Run:
+def calibrate_as_set(
+    run: Run, folder: WorkFolder, before: Calibration | None = None
+) -> Run:
     """The run with the calibration that its settings ask for.
 
     Args:
       run: just trained.
       folder: its folder, which is held.
+      before: of the run that it goes on with, if it does. A task of which the
+        validation rows tell too little keeps that.
     """
     if run.config.calibration is None or run.calibration is not None:
         return run
-    found = _calibration(run, **run.config.calibration)
+    settings = dict(run.config.calibration)
+    if before is not None:
+        settings["least"] = _LEAST
+    found = _calibration(run, **settings)
+    if before is not None:
+        tasks = {**before.tasks, **found.tasks}
+        found = dataclasses.replace(found, tasks=tasks)
     found.save(folder)
     return dataclasses.replace(run, calibration=found)
 
@@ -413,9 +427,12 @@ def _calibration(
     method: MethodName = "platt",
     field: str | None = None,
     on: str = "valid",
+    least: float = 0.0,
 ) -> Calibration:
     rows, logits = calibration_rows(run, on)
-    return fit_calibration(logits, rows, method=method, field=field)
+    return fit_calibration(
+        logits, rows, method=method, field=field, least=least
+    )
 
 
 def calibration_rows(

@@ -4,11 +4,12 @@ import dataclasses
 import json
 import pathlib
 from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 
 from tfadrec.core.config import RunConfig
-from tfadrec.core.errors import InputError
+from tfadrec.core.errors import InputError, NothingNewError
 from tfadrec.core.import_allowed import import_allowed
 from tfadrec.core.read_json import read_json
 from tfadrec.core.work_folder import WorkFolder
@@ -19,7 +20,13 @@ from tfadrec.data.open_dataset import open_dataset
 from tfadrec.data.split import split_by_time
 from tfadrec.models import AdRanker
 from tfadrec.runs.before import check_update, data_path
-from tfadrec.runs.folder import DAY, JOINED, RECORD, run_folder
+from tfadrec.runs.folder import (
+    DAY,
+    JOINED,
+    RECORD,
+    require_intact,
+    run_folder,
+)
 from tfadrec.runs.record import begun, fingerprint
 from tfadrec.training.checks import check_labels
 from tfadrec.training.fit import fit_in
@@ -28,6 +35,7 @@ from tfadrec.training.grow_vocabulary import grow_vocabulary
 from tfadrec.training.members import OF_RUNS
 from tfadrec.training.run import Run, calibrate_as_set, load_run
 from tfadrec.training.text import with_text
+from tfadrec.training.without_steps import refit_factors
 
 
 def update(
@@ -47,7 +55,13 @@ def update(
     of the ranker and of its optimiser. The newest rows of the day are kept to
     validate and to test on, by the run's shares. From the weights and the state
     of the optimiser that it has, the ranker learns from the others, and from
-    what the run had kept to validate and to test on.
+    what the run had kept to validate and to test on. Levels and factors of ads,
+    which no step learns, are worked out again of all rows.
+
+    A day that is too short to be split is kept to test on; then the rows that
+    the run had kept to test on are validated on, and learned with the next day
+    (see `split_by_time`). Where the rows to validate on are few, what is fitted
+    on them, the mix of opinions and the calibration, stays as it was.
 
     Called again after being killed, it goes on where it was.
 
@@ -68,7 +82,8 @@ def update(
 
     Raises:
       InputError: where the folder is no run, the day does not fit its dataset,
-        or an argument is wrong.
+        or an argument is wrong; as a `NothingNewError` where the run has all of
+        the day's rows.
     """
     run = pathlib.Path(run)
     record = check_update(run, data, out, epochs, rehearse, allow_import)
@@ -94,7 +109,7 @@ def update(
         try:
             with begun(folder, told):
                 if len(dataset) == len(before.dataset):
-                    raise InputError(
+                    raise NothingNewError(
                         "an update needs rows that the run does not have. "
                         f"Received: {data}, whose rows {run} has all. Name a "
                         "later day."
@@ -120,7 +135,7 @@ def _claim_day(
         return
     day = {"fingerprint": fingerprint(open_dataset(data))}
     if is_made(whole) and folder.is_own(DAY):
-        if read_json(folder.path / DAY) != day:
+        if _read_day(folder.path) != day:
             raise InputError(
                 "an update goes on with the day that it was begun with. "
                 f"Received: {data}, and {folder.out}, begun with another one. "
@@ -128,6 +143,23 @@ def _claim_day(
             )
         return
     folder.write_text(DAY, json.dumps(day))
+
+
+def _read_day(run: pathlib.Path) -> Any:
+    """What `day.json` says.
+
+    Raises:
+      InputError: where it cannot be read.
+    """
+    require_intact(run, DAY)
+    try:
+        return read_json(run / DAY)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            "an update's day.json must say which day it was begun with. "
+            f"Received: {run / DAY}, which does not. Remove the run's folder: "
+            "the day is learned again."
+        ) from error
 
 
 def with_day(
@@ -167,6 +199,7 @@ def _learn(
     learn, valid, test = (p.with_catalogue(dataset.catalogue) for p in parts)
     check_labels(before.ranker, learn)
     ranker = grow_vocabulary(before.ranker, before.dataset, dataset)
+    refit_factors(ranker, learn)
     seed = config.fit.get("seed", 0)
     is_known = _learned(dataset, before)[_rows_of(learn)]
     random = np.random.default_rng(seed)
@@ -180,8 +213,9 @@ def _learn(
         **config.fit,
     )
     save_model_of(ranker, folder)
-    updated = Run(ranker, dataset, learn, valid, test, config, history)
-    return calibrate_as_set(updated, folder)
+    parts = (learn, valid, test)
+    updated = Run(ranker, dataset, *parts, config, history, chosen=ranker)
+    return calibrate_as_set(updated, folder, before.calibration)
 
 
 def _config(config: RunConfig, epochs: int) -> RunConfig:

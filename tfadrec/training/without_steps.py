@@ -41,8 +41,7 @@ def start(model: RankingModel, train: Dataset) -> None:
         return
     rows = train.impressions
     start_levels(model, rows.labels, rows.weights)
-    if model.fold_in is not None:
-        _start_factors(model, train)
+    refit_factors(model, train)
     if model.text_matching is not None:
         users, kept = _some_users(rows, _COMPARED)
         rows = rows.take(kept)
@@ -69,7 +68,17 @@ def _some_users(rows: Impressions, count: int) -> tuple[np.ndarray, np.ndarray]:
     return users[kept], kept
 
 
-def _start_factors(model: AdRanker, train: Dataset) -> None:
+def refit_factors(model: AdRanker, train: Dataset) -> None:
+    """Sets levels and factors of ads to what training rows tell, if it has any.
+
+    No step learns them, so a ranker that goes on has them worked out again.
+
+    Args:
+      model: built.
+      train: all rows that it has learned, and is to learn.
+    """
+    if model.fold_in is None:
+        return
     users, kept = _some_users(train.impressions, _FACTORISED)
     rows, events = train.impressions.take(kept), train.events
     labels = rows.labels[model.biased_task]
@@ -120,5 +129,5 @@ def mix(
     if progress:
         told = ", ".join(f"{part:.3f}" for part in model.fold_in.mix.numpy())
         names = ", ".join(("network", "linear", *PARTS, "level"))
-        line = f"{names}: {told}" if is_mixed else "not mixed in"
+        line = f"{names}: {told}" if is_mixed else "the mix stays as it was"
         print(f"opinions: {line}", file=sys.stderr, flush=True)

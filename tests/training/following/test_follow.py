@@ -13,10 +13,11 @@ from tests.training import small
 from tests.training.test_update import CONFIG, write_day
 from tfadrec import training
 from tfadrec.cli.main import main
-from tfadrec.core.errors import InputError
+from tfadrec.core.errors import InputError, NothingNewError
 from tfadrec.core.owned_folder import OwnedFolder
 from tfadrec.data.dataset_files import DatasetFiles
 from tfadrec.data.intake.join_datasets import join_datasets
+from tfadrec.data.intake.write import unmake
 from tfadrec.data.sources import prepare_table
 from tfadrec.runs.folder import run_folder
 from tfadrec.training.following import FolderSource, follow
@@ -148,6 +149,37 @@ def test_a_kill_loses_and_repeats_nothing(
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
+def test_a_piece_without_a_new_row_is_passed_over(
+    stub, tmp_path, monkeypatch, caplog
+):
+    """It is asked for again where no run of the follower's has its place."""
+
+    def picky(run, data, out, **settings):
+        if set(first_rows(data).split()) & old:
+            unmake(data)
+            raise NothingNewError("nothing")
+        return update(run, data, out, **settings)
+
+    monkeypatch.setitem(GLOBALS, "update", picky)
+    source, out = Lines(tmp_path, 1), tmp_path / "out"
+    asked = []
+    next_of = source.next
+    source.next = lambda place: (asked.append(place), next_of(place))[1]
+    old = {"row0"}
+    assert learn(stub, source, out) == []
+    assert "no row of {'line': 1} is new" in caplog.text
+    source.count = 2
+    assert learn(stub, source, out) == ["000001"]
+    old, source.count = {"row2"}, 3
+    assert learn(stub, source, out) == []
+    assert learn(stub, source, out) == []
+    assert asked[-2:] == [{"line": 3}, {"line": 3}]
+    old, source.count = set(), 4
+    assert learn(stub, source, out) == ["000002"]
+    place = json.loads((out / "000002/place.json").read_text())
+    assert place["place"] == {"line": 4}
+
+
 def test_a_log_that_grew_meanwhile(stub, tmp_path, monkeypatch):
     """What was joined keeps its place; what was not is asked for again."""
 
@@ -261,6 +293,23 @@ def test_ads_and_users_that_stand_in_the_days_file(tmp_path):
     assert {"ufirst", "unew"} < set(users)
 
 
+def test_a_quiet_day(tmp_path):
+    """Nothing is clicked on it; of a first log that would be a mistake."""
+    (tmp_path / "shop.yaml").write_text(ONE_FILE)
+    write_log(tmp_path / "log.csv", 0, "first")
+    prepare_table(tmp_path / "shop.yaml", tmp_path / "data")
+    (tmp_path / "days").mkdir()
+    log = (tmp_path / "log.csv").read_text() + "\n"
+    log = log.replace(",1\n", ",0\n")
+    (tmp_path / "days/1.csv").write_text(log)
+    place = (tmp_path / name for name in ("days", "shop.yaml", "rows"))
+    _, day = FolderSource(*place).next(None)
+    join_datasets(tmp_path / "data", day, tmp_path / "joined")
+    (tmp_path / "log.csv").write_text(log)
+    with pytest.raises(InputError, match="`where` must leave events"):
+        prepare_table(tmp_path / "shop.yaml", tmp_path / "data")
+
+
 def test_names_that_no_place_can_hold(tmp_path):
     source = FolderSource(tmp_path)
     with pytest.raises(InputError, match="from the name of a day on"):
@@ -330,6 +379,11 @@ def test_the_command_follows_files(tmp_path):
         assert said == (kind == "files")
         answer = json.loads(done.stdout.splitlines()[-1])
         assert [len(r["metrics"]) for r in answer["runs"]] == [2, 2]
+        assert ["log" in r for r in answer["runs"]] == [said, said]
+        if said:
+            counts = answer["runs"][1]["log"]["counts"]
+            told = {c["unit"]: c["rejected"] for c in counts}
+            assert told == {"ads": 0, "events": 0, "impressions": 1}
         done = CliRunner().invoke(main, [str(part) for part in call])
         assert json.loads(done.stdout.splitlines()[-1]) == {"runs": []}
     expected = training.load_run(hand)

@@ -141,11 +141,11 @@ class Settlement:
           allow: where `max_rejected` can be given, for the message.
 
         Raises:
-          InputError: where rows are needed and all were refused, too many
-            were, or none is wanted.
+          InputError: where too many rows were refused, or rows are needed and
+            all were refused or none is wanted.
         """
         refused = self._reasons.total()
-        if self._left_out and not self._kept and not refused:
+        if needed and self._left_out and not self._kept and not refused:
             such = [f"{c} {_short(v)!r}" for c, v in self._unwanted.items()]
             raise InputError(
                 f"`where` must leave {self._unit} of {self._source}. Received: "

@@ -58,6 +58,7 @@ class LogReader:
         self._parser.close(ledger)
         self._settlement.close(
             ledger,
+            needed=self._spec.needed,
             max_rejected=self._spec.max_rejected,
             allow=f"{self._where}.max_rejected",
         )

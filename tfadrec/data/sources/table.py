@@ -195,14 +195,18 @@ def _entities(
 def _with_log(settings: TableConfig, log: str | pathlib.Path) -> TableConfig:
     """The settings for another file of impressions, of the same columns.
 
-    What is read off the same file, ads too, is read off the other one.
+    What is read off the same file, ads too, is read off the other one. It is a
+    piece of a log, in which nothing may have been clicked.
     """
     file = settings.impressions.path
     return dataclasses.replace(
         settings,
         **{
             name: dataclasses.replace(
-                spec, file=str(log), path=str(pathlib.Path(log).absolute())
+                spec,
+                file=str(log),
+                path=str(pathlib.Path(log).absolute()),
+                needed=name != "events",
             )
             for name in ("ads", "users", "events", "impressions")
             if (spec := getattr(settings, name)) and spec.path == file

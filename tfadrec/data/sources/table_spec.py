@@ -90,6 +90,7 @@ class TableSpec:
         events as well; None where the file does not say so.
       repeats: of events, whether features count them before each impression;
         None where the file does not say so.
+      needed: whether the dataset needs at least one of the file's rows.
     """
 
     file: str
@@ -108,6 +109,7 @@ class TableSpec:
     header: tuple[str, ...] = ()
     where: tuple[RowFilter, ...] = ()
     max_rejected: float = MAX_REJECTED
+    needed: bool = True
 
     def wanted(self) -> list[str]:
         """The columns of the file that are read."""

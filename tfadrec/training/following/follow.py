@@ -1,12 +1,13 @@
 """A run that goes on with every piece of a log that grows."""
 
 import json
+import logging
 import pathlib
 import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from tfadrec.core.errors import InputError
+from tfadrec.core.errors import InputError, NothingNewError
 from tfadrec.core.read_json import read_json
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.intake.join_datasets import join_datasets
@@ -18,6 +19,7 @@ from tfadrec.training.following.source import Source
 from tfadrec.training.run import Run
 from tfadrec.training.update import update
 
+_LOG = logging.getLogger(__name__)
 #: Its runs, and the rows of the day that is learned.
 _INSIDE = ("[0-9]" * 6 + "*", "rows", "rows/*")
 
@@ -39,7 +41,8 @@ def follow(
     learned, in `place.json`. That is written before the piece is joined to the
     rows, and again when the run is finished. So a follower that was killed goes
     on where it was, and each piece is learned once: a piece that was joined is
-    not asked for again, and one that was not is.
+    not asked for again, and one that was not is. A piece that has no new row is
+    passed over, with a warning.
 
     Runs before the newest finished one are not needed to go on.
 
@@ -83,15 +86,23 @@ def follow(
         told = _take(before, source, place, folder, began)
         if told is None:
             return
-        updated = update(
-            before,
-            folder.path / JOINED,  # where it is joined already
-            folder.path,
-            epochs=epochs,
-            rehearse=rehearse,
-            progress=progress,
-            allow_import=allow_import,
-        )
+        try:
+            updated = update(
+                before,
+                folder.path / JOINED,  # where it is joined already
+                folder.path,
+                epochs=epochs,
+                rehearse=rehearse,
+                progress=progress,
+                allow_import=allow_import,
+            )
+        except NothingNewError:
+            place = told["place"]
+            _LOG.warning("no row of %s is new: it is passed over.", place)
+            if number > 1:  # so that it is not asked for again
+                with (last := run_folder(before)).held():
+                    _write_place(last, {**told, "learned": True})
+            continue
         with folder.held():
             _write_place(folder, {**told, "learned": True})
         yield before, folder.path, updated
