@@ -99,6 +99,30 @@ def test_the_best_by_inner_products():
     )
 
 
+def test_a_list_for_people_is_of_the_brands_that_are_allowed():
+    """What is not asked for is filled up; a bundle knows its own filters."""
+    dataset = world().dataset
+    brands = dataset.catalogue.columns["brand"]
+    features = dataset.schema.of("ad")
+    brand = next(each for each in features if each.name == "brand")
+    own = brands == 1 + brand.vocabulary.index("b1")
+    expected = set(dataset.catalogue.ad_ids[own])
+
+    def ids(**choice):
+        found = serving.recommend(
+            world().ask["recommend"], dataset, "nobody", k=9, **choice
+        )
+        return {ad["ad_id"] for ad in found}
+
+    assert ids(allow={"brand": ["b1"]}) == expected
+    assert 0 < len(expected) < K
+    assert len(ids()) == K
+    with pytest.raises(InputError, match=r"by, brand\. Received: hue\."):
+        ids(allow={"hue": ["red"]})
+    with pytest.raises(InputError, match=r"Received: now_seconds=7 for one"):
+        ids(now_seconds=7)
+
+
 def test_the_ranker_orders_what_is_found():
     """Of all ads the best are as without a retriever; of K, of these alone."""
     asked = users(ROWS, k=np.array([3, 9, 3], np.int32))
@@ -295,8 +319,9 @@ def test_an_exported_bundle_retrieves(tmp_path, monkeypatch):
     asked = [request["signature"] for request in told["requests"]]
     assert {"retrieve", "recommend"} <= set(asked)
     user = request_for_user(shop.dataset(), "u1")
+    ask = serving.open_bundle(folder)["recommend"]
     for now, is_left in ((0, True), (4_000_000_000, False)):
-        answer = serving.open_bundle(folder)["recommend"](
+        answer = ask(
             **user,
             exclude_ads=[[]],
             exclude_history=[False],
@@ -305,6 +330,10 @@ def test_an_exported_bundle_retrieves(tmp_path, monkeypatch):
             now_seconds=[now],
         )
         assert ((answer["ad_ids"] != b"") == is_left).all()
+        found = serving.recommend(
+            ask, shop.dataset(), "u1", k=3, seen=True, now_seconds=now
+        )
+        assert len(found) == 3 * is_left
 
 
 @pytest.mark.parametrize("found_by", ["clicks", "imitation"])
