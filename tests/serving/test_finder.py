@@ -18,9 +18,11 @@ from tfadrec.serving.requests import request_for_user
 K = 4
 
 
-def retriever_of(dataset):
+def retriever_of(dataset, interests=1):
     keras.utils.set_random_seed(0)
-    retriever = models.AdRetriever.for_dataset(dataset, ad_tower={"width": 4})
+    retriever = models.AdRetriever.for_dataset(
+        dataset, ad_tower={"width": 4}, interests=interests
+    )
     random = np.random.default_rng(3)
     for variable in retriever.trainable_variables:
         variable.assign(random.normal(0, 0.4, variable.shape))
@@ -141,6 +143,50 @@ def test_the_ranker_orders_what_is_found():
             everything["score"][row][place][:most],
             rtol=1e-5,
         )
+
+
+@pytest.mark.parametrize("exact_rows", [4, 20])
+def test_the_best_of_several_interests(monkeypatch, exact_rows):
+    """An ad's score is that of the interest it fits best, in lists as well."""
+    monkeypatch.setattr(
+        finder,
+        "build_index",
+        functools.partial(retrieval.build_index, exact_rows=exact_rows),
+    )
+    dataset = world().dataset
+    retriever = retriever_of(dataset, interests=3)
+    service = serving.RankingService(
+        shop.shop().ranker,
+        dataset,
+        retriever=retriever,
+        candidates=K,
+        filters=["brand"],
+    )
+    signatures = service.signatures("retrieve", "recommend")
+    ask = serving.answers(service, signatures)
+    inputs, *_ = next(iter(dataset.select(ROWS).batches(len(ROWS))))
+    products = retriever(inputs)["user"].numpy()
+    products = products @ retriever.catalogue_vectors()[1:].T  # [B, K, N]
+    assert (products.argmax(axis=1) > 0).any()
+    found = products.max(axis=1)
+    ads = dataset.catalogue.ad_ids
+    order = np.argsort(-found, axis=1)
+    first = ads[order[:, 0]]
+    asked = users(ROWS, k=np.full(3, 8, np.int32), exclude_ads=first[:, None])
+    answer = ask["retrieve"](**asked)
+    expected = ads[order[:, 1:]]
+    np.testing.assert_array_equal(answer["ad_ids"].astype(str), expected)
+    np.testing.assert_allclose(
+        answer["scores"], -np.sort(-found)[:, 1:], rtol=1e-4, atol=1e-5
+    )
+    given = ask["recommend"](**asked)["ad_ids"].astype(str)
+    for row in range(3):
+        assert set(given[row, :K]) == set(expected[row, :K])
+    parity = retrieval_parity.RetrievalParity(retriever, dataset, ROWS)
+    answer = ask["retrieve"](**users(ROWS))
+    plain = np.array([i + b"." for i in answer["ad_ids"].flat], "S")
+    answer["ad_ids"] = plain.reshape(answer["ad_ids"].shape)
+    assert parity.difference(answer) < 1e-5
 
 
 class Imitation:
@@ -289,7 +335,8 @@ def test_a_filter_is_a_category_of_ads(filters, message):
 
 
 @pytest.mark.slow
-def test_an_exported_bundle_retrieves(tmp_path, monkeypatch):
+@pytest.mark.parametrize("interests", [1, 3])
+def test_an_exported_bundle_retrieves(tmp_path, monkeypatch, interests):
     """Parity, the warm-up's requests and the C library, all of them.
 
     There are lists, of vectors in bytes, and ads that expire.
@@ -308,7 +355,7 @@ def test_an_exported_bundle_retrieves(tmp_path, monkeypatch):
         dataclasses.replace(dataset, catalogue=catalogue),
         tmp_path,
         native=True,
-        retriever=world().retriever,
+        retriever=retriever_of(shop.dataset(), interests=interests),
         filters=["brand"],
         codes=2,
     )
