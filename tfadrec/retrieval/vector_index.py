@@ -163,6 +163,7 @@ class VectorIndex(tf.Module):
           int32 [B, k] rows and float32 [B, k] inner products, best first; row 0
           and -inf where no more are left.
         """
+        queries = tf.convert_to_tensor(queries, tf.float32)
         if queries.shape.rank == 2:
             queries = queries[:, None]
         batch = tf.shape(queries)[0]
