@@ -39,7 +39,6 @@ _FIGURES = (("recall", 50), ("ndcg", 10))
 _SETTINGS = {
     "AdRetriever": {},
     "1 interest": {"interests": 1},
-    "2 interests": {"interests": 2},
     "4 interests": {"interests": 4},
     "1, hard": {"interests": 1, "hard_negatives": 4},
     "2, hard": {"interests": 2, "hard_negatives": 4},
