@@ -6,8 +6,10 @@
 DATA is a prepared dataset with times, and TEXT the language model that reads
 the ad copy, `minilm` by default. On the test rows each click is to be found
 among all ads that are not in the user's history; once more for the clicks on
-ads that have no training rows. `AdRetriever` is as `tfadrec train` makes it
-with `model: retriever` and no other settings. Beside it:
+ads that have no training rows; and the same on validation rows, which settings
+are chosen by. `AdRetriever` is as `tfadrec train` makes it with `model:
+retriever` and no other settings, and the rows of `_SETTINGS` with those of the
+section `retriever`. Beside it:
 
 - `two_tower`: the retrieval tutorial of tensorflow-recommenders: embeddings
   of 32 numbers for users and ads, in-batch softmax by `tfrs.tasks.Retrieval`,
@@ -34,6 +36,13 @@ _EPOCHS = 30
 _BLOCK, _CHOSEN_BY = 256, 2000
 _SEEDS = 3
 _FIGURES = (("recall", 50), ("ndcg", 10))
+_SETTINGS = {
+    "AdRetriever": {},
+    "1 interest": {"interests": 1},
+    "4 interests": {"interests": 4},
+    "1, hard": {"interests": 1, "hard_negatives": 4},
+    "2, hard": {"interests": 2, "hard_negatives": 4},
+}
 
 
 def main() -> None:
@@ -47,13 +56,22 @@ def main() -> None:
     told: dict[tuple[str, str], list[list[float]]] = {}
     sizes = {}
     for seed in range(seeds):
-        run = _run(folder, text, seed)
+        runs = {
+            name: _run(folder, text, seed, settings)
+            for name, settings in _SETTINGS.items()
+        }
+        run = runs["AdRetriever"]
         train, valid, test = map(_clicks, (run.train, run.valid, run.test))
-        valid = _evenly(valid)
-        is_new = ~np.isin(test.impressions.ads, train.impressions.ads)
-        parts = {"all": test, "without training rows": _rows(test, is_new)}
+        parts = {}
+        for part, rows in {"test": test, "validation": valid}.items():
+            is_new = ~np.isin(rows.impressions.ads, train.impressions.ads)
+            parts[part] = rows
+            parts[f"{part}, no training rows"] = _rows(rows, is_new)
         sizes = {part: len(rows) for part, rows in parts.items()}
-        for name, scores in _contenders(run.retriever, train, valid, seed):
+        retrievers = {name: each.retriever for name, each in runs.items()}
+        for name, scores in _contenders(
+            retrievers, train, _evenly(valid), seed
+        ):
             for part, rows in parts.items():
                 if not len(rows):
                     continue
@@ -67,11 +85,11 @@ def main() -> None:
             f"{metric}@{k} {m:.4f} ± {s:.4f}"
             for (metric, k), m, s in zip(_FIGURES, mean, spread, strict=True)
         )
-        print(f"{sizes[part]:6} clicks, {part:22} {name:14} {shown}")
+        print(f"{sizes[part]:6} clicks, {part:28} {name:14} {shown}")
 
 
-def _run(folder, text, seed):
-    """The retriever of a run at its defaults, and its rows."""
+def _run(folder, text, seed, own):
+    """A retriever's run with its own settings, and the rows."""
     import yaml
 
     from tfadrec import training
@@ -80,6 +98,7 @@ def _run(folder, text, seed):
     settings = {
         "model": "retriever",
         "text": {"model": text},
+        "retriever": own,
         "fit": {"seed": seed},
     }
     config = RunConfig.from_yaml(yaml.safe_dump(settings))
@@ -87,7 +106,7 @@ def _run(folder, text, seed):
         found = training.train_retriever(
             folder, config, f"{scratch}/run", progress=False
         )
-    print(seed, found.history, flush=True)
+    print(seed, own, found.history, flush=True)
     return found
 
 
@@ -109,7 +128,7 @@ def _evenly(rows):
     return rows.select(np.linspace(0, len(rows) - 1, count).astype(np.int64))
 
 
-def _contenders(retriever, train, valid, seed):
+def _contenders(retrievers, train, valid, seed):
     """Names, and from inputs of a batch to scores of all ads, [B, N + 1]."""
     from tfadrec.core.door import keras
     from tfadrec.evaluation import retrieval
@@ -120,7 +139,8 @@ def _contenders(retriever, train, valid, seed):
     yield "item_to_item", retrieval._of_item_to_item(train)
     yield "als", _als(retrieval._clicks(train), valid, seed)
     yield "two_tower", _two_tower(train, valid, seed)
-    yield "AdRetriever", catalogue_scores(retriever)
+    for name, retriever in retrievers.items():
+        yield name, catalogue_scores(retriever)
 
 
 def _best(tried, valid):

@@ -227,6 +227,8 @@ def retriever(name="retriever", **kwargs):
             name="user_tower",
             dtype=dtype,
         ),
+        hard_negatives=7,
+        interests=3,
         name=name,
         **kwargs,
     )

@@ -533,9 +533,12 @@ def test_index(changed, tmp_path):
         ((), "neither --add nor --remove"),
         (("--add", "x"), "one of --add and --data"),
         (("--remove", "x", "--data", "y"), "one of --add and --data"),
+        (("--add", "", "--data", "WORLD"), "a path must name a file"),
     ],
 )
 def test_index_of_nothing(changed, options, message):
+    world = str(small.world())
+    options = [option.replace("WORLD", world) for option in options]
     result = call("index", "b", *options)
     assert result.exit_code == 2
     assert message in result.stderr
@@ -594,6 +597,19 @@ def test_recommend(one_service):
 def test_recommend_to_a_new_user(one_service):
     result = call("recommend", small.run_folder(), "--user", "?", "--json")
     assert len(said(result)["recommendations"]) == 10
+    assert "No user ? in the dataset" in result.stdout
+
+
+def test_recommend_says_what_it_does_not_know(one_service):
+    user = small.run().dataset.user_ids[3]
+    known = small.run().dataset.catalogue.ad_ids[0]
+    result = call(
+        *("recommend", small.run_folder(), "--user", user),
+        *("--exclude", known, "--exclude", "none", "--exclude", "nil"),
+    )
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("No ad none, nil in the dataset")
+    assert len(lines) == 11
 
 
 def test_a_title_is_no_command_to_a_terminal(one_service, monkeypatch):
@@ -601,7 +617,8 @@ def test_a_title_is_no_command_to_a_terminal(one_service, monkeypatch):
     monkeypatch.setattr(
         serving, "recommend", lambda *_, **__: [{**ad, "tags": "\u202e"}]
     )
-    result = call("recommend", small.run_folder(), "--user", "?")
+    user = small.run().dataset.user_ids[3]
+    result = call("recommend", small.run_folder(), "--user", user)
     assert result.stdout == "  1  0.500  a\\x07       \\x1b[31mé (\\u202e)\n"
 
 
@@ -662,7 +679,6 @@ BAD = [
     ),
     ("export nowhere", "is not there"),
     ("recommend nowhere --user 3", "is not there"),
-    ("recommend RUN --user 3 -k 0", "`k` must be >= 1"),
     ("serve nowhere", "a bundle is a folder of numbered versions"),
     ("serve empty", "a bundle is a folder of numbered versions"),
     ("serve RUN", "a run. Write one with `tfadrec export "),
@@ -717,6 +733,9 @@ def test_bad_input_is_one_line_and_2(
         "prepare",
         "recommend RUN",
         "recommend RUN --user 1 -k many",
+        "recommend RUN --user 1 -k 0",
+        "recommend RUN --user 1 -k 1e30",
+        "recommend RUN --user 1 -k 2147483648",
         "serve",
         "serve a --port 65536",
         "serve a --timeout 0",

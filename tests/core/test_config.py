@@ -42,6 +42,11 @@ def test_a_retriever():
     assert config.optimizer == {"class": "LazyAdam", "learning_rate": 0.004}
     own = "model: retriever\noptimizer: {class: Adam}\n"
     assert RunConfig.from_yaml(own).optimizer == {"class": "Adam"}
+    assert config.retriever == {}
+    assert "\nretriever: " not in config.to_yaml()
+    own = RunConfig.from_yaml("model: retriever\nretriever: {interests: 3}\n")
+    assert own.retriever == {"interests": 3}
+    assert RunConfig.from_yaml(own.to_yaml()) == own
     distilled = RunConfig.from_yaml("model: retriever\ndistil: runs/a\n")
     assert distilled.optimizer == {"class": "LazyAdam"}
     assert config.encoder == {"class": "GRU"}
@@ -54,6 +59,7 @@ def test_a_retriever():
             "retriever, cross_encoder. Received: model='retriver'",
         ),
         ("model: retriever\nranker: {tasks: [clicked]}", "section 'ranker'"),
+        ("retriever: {interests: 2}", "a ranker has no section 'retriever'"),
         ("model: retriever\ncalibration: {field: x}", "no section 'calibrat"),
     ):
         with pytest.raises(InputError, match=message):

@@ -170,6 +170,54 @@ def test_rows_are_found_until_a_moment(with_lists):
     check(world.index, world.queries, ROWS, wanted, **arguments)
 
 
+@pytest.mark.parametrize("with_lists", [False, True])
+def test_a_query_of_several_vectors(with_lists):
+    """A row is as good as the best of these says; the others hold as well."""
+    world = made(with_lists)
+    queries = np.random.default_rng(5).normal(size=(3, 4, WIDTH))
+    queries = queries.astype(np.float32)
+    scores = np.max(queries @ world.vectors.T, axis=1)
+    fit = np.ones(scores.shape, bool)
+    fit[1] = np.isin(world.columns["brand"], [1, 3])
+    without = np.argsort(-scores, axis=1)[:, [2, 5]]
+    np.put_along_axis(fit, without, False, 1)
+    fit[:, 0] = False
+    scores = np.where(fit, scores, -np.inf)
+    rows = np.argsort(-scores, axis=1)[:, :30]
+    check(
+        *(world.index, queries, 30),
+        (rows, np.take_along_axis(scores, rows, 1)),
+        without=tf.constant(without, tf.int32),
+        allowed={
+            "brand": tf.constant([[-1, -1], [3, 1], [-1, -1]]),
+            "shop": -tf.ones([3, 1], tf.int32),
+        },
+    )
+    # Several that are the same, and one alone, are a plain query.
+    alone = world.index.search(tf.constant(queries[:, 0]), 30)
+    for times in (1, 3):
+        same = tf.constant(np.repeat(queries[:, :1], times, axis=1))
+        for ours, theirs in zip(
+            world.index.search(same, 30), alone, strict=True
+        ):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_several_vectors_read_the_lists_that_any_of_them_is_near_to():
+    world = made(True, probes=3)
+    queries = np.random.default_rng(6).normal(size=(3, 2, WIDTH))
+    queries = queries.astype(np.float32)
+    closeness = np.max(queries @ world.centroids.T, axis=1)
+    read = np.argsort(-closeness, axis=1)[:, :3]
+    scores = np.max(queries @ world.vectors.T, axis=1)
+    fit = (world.lists[None, :, None] == read[:, None, :]).any(2)
+    fit[:, 0] = False
+    scores = np.where(fit, scores, -np.inf)
+    rows = np.argsort(-scores, axis=1)[:, :15]
+    found = np.take_along_axis(scores, rows, 1)
+    check(world.index, queries, 15, (rows, found))
+
+
 def in_bytes(count, **settings):
     """Clusters of 3,000 rows in `count` bytes each, and what is best."""
     vectors = clustered(3000, 8, 40, 0.6)
@@ -220,6 +268,27 @@ def test_vectors_in_bytes_are_scored_again_by_what_is_told():
         for each in (world.index, twice.index)
     ]
     assert sizes[0] - sizes[1] == 2 * 8 * 3000
+
+
+def test_a_query_of_several_vectors_by_bytes():
+    """As many lists are read as the recall of such queries needs."""
+    vectors = clustered(3000, 8, 40, 0.6)
+    queries = clustered(2 * 64, 8, 40, 0.6, seed=1).reshape(64, 2, 8)
+    index = retrieval.build_index(
+        *(vectors,),
+        queries=queries,
+        recall=0.98,
+        k=20,
+        exact_rows=100,
+        codes=4,
+    )
+    scores = np.max(queries @ vectors[1:].T, axis=1)
+    best = 1 + np.argsort(-scores, axis=1)
+    assert recall(index, queries, best, 20) >= 0.97
+    rows, found = index.search(tf.constant(queries), 20)
+    exact = np.take_along_axis(scores, rows.numpy() - 1, 1)
+    np.testing.assert_allclose(found, exact, rtol=2e-3, atol=2e-3)
+    assert index.probes < 60
 
 
 def test_rows_in_bytes_come_and_go():

@@ -18,9 +18,11 @@ from tfadrec.serving.requests import request_for_user
 K = 4
 
 
-def retriever_of(dataset):
+def retriever_of(dataset, interests=1):
     keras.utils.set_random_seed(0)
-    retriever = models.AdRetriever.for_dataset(dataset, ad_tower={"width": 4})
+    retriever = models.AdRetriever.for_dataset(
+        dataset, ad_tower={"width": 4}, interests=interests
+    )
     random = np.random.default_rng(3)
     for variable in retriever.trainable_variables:
         variable.assign(random.normal(0, 0.4, variable.shape))
@@ -99,6 +101,30 @@ def test_the_best_by_inner_products():
     )
 
 
+def test_a_list_for_people_is_of_the_brands_that_are_allowed():
+    """What is not asked for is filled up; a bundle knows its own filters."""
+    dataset = world().dataset
+    brands = dataset.catalogue.columns["brand"]
+    features = dataset.schema.of("ad")
+    brand = next(each for each in features if each.name == "brand")
+    own = brands == 1 + brand.vocabulary.index("b1")
+    expected = set(dataset.catalogue.ad_ids[own])
+
+    def ids(**choice):
+        found = serving.recommend(
+            world().ask["recommend"], dataset, "nobody", k=9, **choice
+        )
+        return {ad["ad_id"] for ad in found}
+
+    assert ids(allow={"brand": ["b1"]}) == expected
+    assert 0 < len(expected) < K
+    assert len(ids()) == K
+    with pytest.raises(InputError, match=r"by, brand\. Received: hue\."):
+        ids(allow={"hue": ["red"]})
+    with pytest.raises(InputError, match=r"Received: now_seconds=7 for one"):
+        ids(now_seconds=7)
+
+
 def test_the_ranker_orders_what_is_found():
     """Of all ads the best are as without a retriever; of K, of these alone."""
     asked = users(ROWS, k=np.array([3, 9, 3], np.int32))
@@ -117,6 +143,50 @@ def test_the_ranker_orders_what_is_found():
             everything["score"][row][place][:most],
             rtol=1e-5,
         )
+
+
+@pytest.mark.parametrize("exact_rows", [4, 20])
+def test_the_best_of_several_interests(monkeypatch, exact_rows):
+    """An ad's score is that of the interest it fits best, in lists as well."""
+    monkeypatch.setattr(
+        finder,
+        "build_index",
+        functools.partial(retrieval.build_index, exact_rows=exact_rows),
+    )
+    dataset = world().dataset
+    retriever = retriever_of(dataset, interests=3)
+    service = serving.RankingService(
+        shop.shop().ranker,
+        dataset,
+        retriever=retriever,
+        candidates=K,
+        filters=["brand"],
+    )
+    signatures = service.signatures("retrieve", "recommend")
+    ask = serving.answers(service, signatures)
+    inputs, *_ = next(iter(dataset.select(ROWS).batches(len(ROWS))))
+    products = retriever(inputs)["user"].numpy()
+    products = products @ retriever.catalogue_vectors()[1:].T  # [B, K, N]
+    assert (products.argmax(axis=1) > 0).any()
+    found = products.max(axis=1)
+    ads = dataset.catalogue.ad_ids
+    order = np.argsort(-found, axis=1)
+    first = ads[order[:, 0]]
+    asked = users(ROWS, k=np.full(3, 8, np.int32), exclude_ads=first[:, None])
+    answer = ask["retrieve"](**asked)
+    expected = ads[order[:, 1:]]
+    np.testing.assert_array_equal(answer["ad_ids"].astype(str), expected)
+    np.testing.assert_allclose(
+        answer["scores"], -np.sort(-found)[:, 1:], rtol=1e-4, atol=1e-5
+    )
+    given = ask["recommend"](**asked)["ad_ids"].astype(str)
+    for row in range(3):
+        assert set(given[row, :K]) == set(expected[row, :K])
+    parity = retrieval_parity.RetrievalParity(retriever, dataset, ROWS)
+    answer = ask["retrieve"](**users(ROWS))
+    plain = np.array([i + b"." for i in answer["ad_ids"].flat], "S")
+    answer["ad_ids"] = plain.reshape(answer["ad_ids"].shape)
+    assert parity.difference(answer) < 1e-5
 
 
 class Imitation:
@@ -265,7 +335,8 @@ def test_a_filter_is_a_category_of_ads(filters, message):
 
 
 @pytest.mark.slow
-def test_an_exported_bundle_retrieves(tmp_path, monkeypatch):
+@pytest.mark.parametrize("interests", [1, 3])
+def test_an_exported_bundle_retrieves(tmp_path, monkeypatch, interests):
     """Parity, the warm-up's requests and the C library, all of them.
 
     There are lists, of vectors in bytes, and ads that expire.
@@ -284,7 +355,7 @@ def test_an_exported_bundle_retrieves(tmp_path, monkeypatch):
         dataclasses.replace(dataset, catalogue=catalogue),
         tmp_path,
         native=True,
-        retriever=world().retriever,
+        retriever=retriever_of(shop.dataset(), interests=interests),
         filters=["brand"],
         codes=2,
     )
@@ -295,8 +366,9 @@ def test_an_exported_bundle_retrieves(tmp_path, monkeypatch):
     asked = [request["signature"] for request in told["requests"]]
     assert {"retrieve", "recommend"} <= set(asked)
     user = request_for_user(shop.dataset(), "u1")
+    ask = serving.open_bundle(folder)["recommend"]
     for now, is_left in ((0, True), (4_000_000_000, False)):
-        answer = serving.open_bundle(folder)["recommend"](
+        answer = ask(
             **user,
             exclude_ads=[[]],
             exclude_history=[False],
@@ -305,6 +377,10 @@ def test_an_exported_bundle_retrieves(tmp_path, monkeypatch):
             now_seconds=[now],
         )
         assert ((answer["ad_ids"] != b"") == is_left).all()
+        found = serving.recommend(
+            ask, shop.dataset(), "u1", k=3, seen=True, now_seconds=now
+        )
+        assert len(found) == 3 * is_left
 
 
 @pytest.mark.parametrize("found_by", ["clicks", "imitation"])

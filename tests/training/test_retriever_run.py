@@ -17,6 +17,7 @@ YAML = """
 model: retriever
 text: null
 ad_tower: {width: 4}
+retriever: {interests: 3, hard_negatives: 2}
 optimizer: {class: LazyAdam, learning_rate: 0.02}
 fit: {batch_size: 32, epochs: 2, steps_per_epoch: 6}
 data: {history_length: 6}
@@ -52,6 +53,7 @@ def folder(tmp_path_factory):
 
 def test_it_is_read_back_with_the_best_weights(folder):
     run = training.load_retriever(folder)
+    assert (run.retriever.interests, run.retriever.hard_negatives) == (3, 2)
     recalls = [epoch["val_recall@50"] for epoch in run.history]
     assert run.best["val_recall@50"] == max(recalls)
     # The rows of the run are those that its settings tell.
@@ -121,6 +123,8 @@ def test_an_unknown_filter_is_refused_before_tensorflow_loads(
         ({"fit": {"ensemble": 2}}, "no setting `fit.ensemble`"),
         ({"fit": {"refit": True}}, "no setting `fit.refit`"),
         ({"encoder": {"class": "DIN"}}, "`encoder`: .*Received: DIN"),
+        ({"retriever": {"interests": 0}}, r"`retriever.interests` must be"),
+        ({"retriever": {"intrests": 2}}, r"Did you mean interests"),
         ({"model": "ranker"}, "here a retriever is trained"),
     ],
 )

@@ -1,6 +1,7 @@
 """`tfadrec recommend`: the best ads for one user."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,13 +12,23 @@ from tfadrec.cli.command import (
     moved_data_option,
     say,
 )
+from tfadrec.core.ranges import MOST
 from tfadrec.runs.before import check_question, check_run
+
+if TYPE_CHECKING:
+    from tfadrec.data import Dataset
 
 
 @click.command(cls=Command)
 @click.argument("run", type=click.Path())
 @click.option("--user", required=True, help="A user id; it may be a new one.")
-@click.option("-k", "--k", default=10, show_default=True, help="How many ads.")
+@click.option(
+    *("-k", "--k"),
+    type=click.IntRange(1, MOST),
+    default=10,
+    show_default=True,
+    help="How many ads.",
+)
 @click.option(
     "--exclude", multiple=True, help="An ad id to leave out; may be repeated."
 )
@@ -50,6 +61,7 @@ def recommend(
     from tfadrec import serving, training
 
     loaded = training.load_run(run, data=data, allow_import=allow_import)
+    _say_unknown(loaded.dataset, user, exclude)
     service = serving.RankingService(
         loaded.ranker, loaded.dataset, calibration=loaded.calibration
     )
@@ -64,3 +76,17 @@ def recommend(
             f"{ad['title']} ({ad['tags']})"
         )
     return {"user": user, "recommendations": found}
+
+
+def _say_unknown(dataset: "Dataset", user: str, exclude: Sequence[str]) -> None:
+    """Prints a line for a user, and one for ads, that the dataset lacks."""
+    schema = dataset.schema
+    if schema.user_id(user) not in dataset.user_ids:
+        say(f"No user {user} in the dataset: these are for a new user.")
+    ads = dataset.catalogue.ad_ids
+    unknown = [ad_id for ad_id in exclude if schema.ad_id(ad_id) not in ads]
+    if unknown:
+        say(
+            f"No ad {', '.join(unknown)} in the dataset: --exclude leaves out "
+            "nothing there."
+        )

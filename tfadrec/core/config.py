@@ -17,6 +17,7 @@ _OF_RETRIEVERS = {
     "matching": None,
     "text_matching": None,
     "fold_in": None,
+    "retriever": {},
 }
 #: What one has besides that learns from clicks: it has fewer steps than a
 #: ranker, and the rate was chosen on validation rows (`benchmarks/RESULTS.md`).
@@ -46,11 +47,11 @@ _OF_CROSS_ENCODERS = {
 _NOT_OF_CROSS_ENCODERS = (
     *("ad_tower", "encoder", "user_tower", "matching", "interaction"),
     *("multitask", "text_matching", "ranker", "fold_in", "calibration"),
-    *("fairness", "track"),
+    *("fairness", "track", "retriever"),
 )
 #: Model -> its defaults, and the sections that it lacks.
 _OF_MODELS: Mapping[Model, tuple[Mapping[str, Any], tuple[str, ...]]] = {
-    "ranker": ({}, ("cross_encoder",)),
+    "ranker": ({}, ("cross_encoder", "retriever")),
     "retriever": (_OF_RETRIEVERS, _NOT_OF_RETRIEVERS),
     "cross_encoder": (_OF_CROSS_ENCODERS, _NOT_OF_CROSS_ENCODERS),
 }
@@ -96,6 +97,7 @@ class RunConfig:
       fairness: arguments of `losses.GroupGap`, a penalty that the ranker is
         trained with, or null.
       cross_encoder: arguments of `CrossEncoder`; None for other models.
+      retriever: arguments of `AdRetriever`; None for other models.
       track: arguments of `training.tracking.trackers`, or null. It changes
         nothing of the run.
       model: `ranker`, `retriever` or `cross_encoder`.
@@ -130,6 +132,7 @@ class RunConfig:
     calibration: Mapping[str, Any] | None = None
     fairness: Mapping[str, Any] | None = None
     cross_encoder: Mapping[str, Any] | None = None
+    retriever: Mapping[str, Any] | None = None
     track: Mapping[str, Any] | None = None
     model: Model = "ranker"
     distil: str | None = None
@@ -184,6 +187,8 @@ class RunConfig:
         for name in ("fairness", "cross_encoder"):
             if settings[name] is None:
                 del settings[name]  # which runs had not from the beginning
+        if not settings["retriever"]:
+            del settings["retriever"]  # nor this, where it stands empty
         if self.model == "cross_encoder":
             for name in _NOT_OF_CROSS_ENCODERS:
                 settings.pop(name, None)

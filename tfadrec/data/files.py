@@ -17,11 +17,11 @@ def open_filesystem(
       path: a local path, or a URI that pyarrow or fsspec knows.
 
     Raises:
-      InputError: where the path begins with an unknown home, is a `data:` URI,
-        or no installed filesystem knows the URI.
+      InputError: where the path is empty, begins with an unknown home, is a
+        `data:` URI, or no installed filesystem knows the URI.
     """
     text = str(path)
-    if "\0" in text or text.startswith("data:"):
+    if not text or "\0" in text or text.startswith("data:"):
         raise InputError(
             "a path must name a file or a folder. Received: "
             f"{text[:100]!r}, which cannot. Write what it holds into a file."

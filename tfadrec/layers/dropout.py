@@ -1,9 +1,7 @@
 """Dropout that a resumed run repeats."""
 
 from tfadrec.core.door import keras, register, tf
-
-#: Between the seeds of replicas, beyond those that are drawn.
-_APART = 2**40
+from tfadrec.layers.counted_seed import counted_seed, next_seed
 
 
 @register
@@ -60,37 +58,20 @@ class Dropout(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, input_shape) -> None:
-        self._state = self.add_weight(
-            "seed_and_step",
-            shape=[2],
-            dtype=tf.int64,
-            initializer=self._first_state,
-            trainable=False,
-            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-        )
+        self._state = counted_seed(self, self.seed)
         super().build(input_shape)
-
-    def _first_state(self, shape, dtype=None):
-        if self.seed is not None:
-            return tf.constant([self.seed, 0], dtype)
-        return tf.random.uniform(shape, maxval=_APART, dtype=dtype)
 
     def call(self, inputs, training=None):
         if not training or self.rate == 0:
             return inputs
-        step = tf.constant([0, 1], tf.int64)
-        state = self._state.assign_add(step, read_value=True)
-        # Replicas share a state, and draw for rows of their own.
-        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
-            context = tf.distribute.get_replica_context()
-            replica = tf.cast(context.replica_id_in_sync_group, tf.int64)
-            apart = tf.stack([replica * _APART, tf.zeros_like(replica)])
-            state = tf.convert_to_tensor(state) + apart
         noise = tf.shape(inputs)
         if self.broadcast_last:
             noise = tf.concat([noise[:-1], [1]], axis=0)
         return tf.nn.experimental.stateless_dropout(
-            inputs, rate=self.rate, seed=state, noise_shape=noise
+            inputs,
+            rate=self.rate,
+            seed=next_seed(self._state),
+            noise_shape=noise,
         )
 
     def get_config(self):

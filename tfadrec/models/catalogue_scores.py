@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tfadrec.core.door import tf
+from tfadrec.ops.best_products import best_products
 
 #: Inputs of a batch, NumPy, to a score of each row for every ad, [B, N + 1].
 Scores = Callable[[Mapping[str, np.ndarray]], np.ndarray]
@@ -20,11 +21,11 @@ def catalogue_scores(retriever: Any) -> Scores:
     Returns:
       The inputs of a batch to float32 [B, N + 1], by row of the catalogue.
     """
-    ads = retriever.catalogue_vectors().T
+    ads = retriever.catalogue_vectors()
     read = tf.function(lambda inputs: retriever(inputs)["user"])
 
     def scores(inputs):
         tensors = {name: tf.constant(v) for name, v in inputs.items()}
-        return read(tensors).numpy() @ ads
+        return best_products(read(tensors).numpy(), ads)
 
     return scores

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from tfadrec.core.door import tf
+from tfadrec.ops.best_products import best_products
 from tfadrec.retrieval.k_means import assign, k_means
 from tfadrec.retrieval.residual_codes import ResidualCodes
 from tfadrec.retrieval.vector_index import VectorIndex, rows_by_list
@@ -44,9 +45,9 @@ def build_index(
       vectors: float32 [N + 1, D] by row, row 0 the unknown one.
       columns: see `RowFilter`.
       until: see `RowFilter`.
-      queries: float32 [Q, D], Q >= 1, to learn from what rows are alike and
-        how many lists are read, such as vectors of users; rows of the index by
-        default.
+      queries: float32 [Q, D], or [Q, K, D] of K vectors each, Q >= 1, to learn
+        from what rows are alike and how many lists are read, such as vectors of
+        users; rows of the index by default.
       recall: the least share that is found of what scoring all rows finds, in
         (0, 1].
       k: how many rows that share is of.
@@ -71,7 +72,7 @@ def build_index(
     if queries is None:
         queries = vectors[1 + random.choice(count, min(count, _QUERIES))]
     queries = queries[:_QUERIES]
-    metric = _metric(queries)
+    metric = _metric(queries.reshape(-1, queries.shape[-1]))
     turned = vectors @ metric
     centroids = k_means(turned[1:], round(2 * count**0.5), seed=seed)
     lists = assign(turned, centroids)
@@ -124,7 +125,7 @@ def recalls(
     """The share of the k best rows in the first 1, 2, ... lists, [L].
 
     Args:
-      queries: float32 [Q, D].
+      queries: float32 [Q, D] or [Q, K, D].
       vectors: float32 [N + 1, D]; row 0 is left out.
       centroids: float32 [L, D].
       lists: int32 [N + 1].
@@ -134,9 +135,9 @@ def recalls(
     k = min(k, len(vectors) - 1)
     for start in range(0, len(queries), _AT_ONCE):
         some = queries[start : start + _AT_ONCE]
-        scores = some @ vectors[1:].T
+        scores = best_products(some, vectors[1:])
         best = 1 + np.argpartition(-scores, k - 1, axis=1)[:, :k]
-        order = np.argsort(-(some @ centroids.T), axis=1)
+        order = np.argsort(-best_products(some, centroids), axis=1)
         places = np.argsort(order, axis=1)
         found = np.take_along_axis(places, lists[best], axis=1)
         counts += np.bincount(found.ravel(), minlength=len(counts))

@@ -1,6 +1,7 @@
 """The largest inner products of a query with the rows of a catalogue."""
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -44,7 +45,9 @@ class VectorIndex(tf.Module):
 
     Rows that were put after the lists were made are in none of them and are all
     scored, so they are never missed. A row that was removed or has expired
-    keeps its place, and is passed over. A filter makes a query read every row
+    keeps its place, and is passed over. A query may be several vectors: the
+    inner product with a row is then the largest of theirs, and so is that with
+    a centroid. A filter makes a query read every row
     that it allows, so it finds all of them however few they are.
 
     Args:
@@ -148,7 +151,7 @@ class VectorIndex(tf.Module):
         """The `k` rows of the largest inner products with each query.
 
         Args:
-          queries: float32 [B, D].
+          queries: float32 [B, D], or [B, K, D] of K vectors each.
           k: int32 scalar, >= 0.
           without: int32 [B, E] rows to leave out.
           allowed: int32 [B, A] codes by column, see `RowFilter`; all of the
@@ -160,6 +163,9 @@ class VectorIndex(tf.Module):
           int32 [B, k] rows and float32 [B, k] inner products, best first; row 0
           and -inf where no more are left.
         """
+        queries = tf.convert_to_tensor(queries, tf.float32)
+        if queries.shape.rank == 2:
+            queries = queries[:, None]
         batch = tf.shape(queries)[0]
         if without is None:
             without = tf.zeros([batch, 0], tf.int32)
@@ -188,7 +194,11 @@ class VectorIndex(tf.Module):
     def _score_again(self, queries, best):
         """The rows that were found, by their vectors."""
         scores, rows = best
-        again = tf.einsum("bnd,bd->bn", self._vectors_of(rows), queries)
+        vectors = self._vectors_of(rows)
+        again = _highest(
+            tf.einsum("bnd,bd->bn", vectors, query)
+            for query in tf.unstack(queries, axis=1)
+        )
         return tf.where(scores > -np.inf, again, -np.inf), rows
 
     def _read_all(self, queries, best, allowed, now):
@@ -197,7 +207,10 @@ class VectorIndex(tf.Module):
 
         def look(start, end):
             own = rows[start:end]
-            scores = tf.matmul(queries, vectors[start:end], transpose_b=True)
+            scores = _highest(
+                tf.matmul(query, vectors[start:end], transpose_b=True)
+                for query in tf.unstack(queries, axis=1)
+            )
             fit = self.filter.is_open(own, now)
             if allowed:
                 fit &= tf.cond(
@@ -214,11 +227,13 @@ class VectorIndex(tf.Module):
         """Scores, query by query, the rows of some lists."""
 
         def one(elements):
-            query, *known, codes, moment = elements
+            vectors, *known, codes, moment = elements
+            vectors = tf.unstack(vectors)
             codes = {name: values[None] for name, values in codes.items()}
-            closeness = tf.linalg.matvec(self._lists.centroids, query)
-            places = self._places(closeness, codes)
-            score = self._scorer(query, closeness)
+            centroids = self._lists.centroids
+            closeness = [tf.linalg.matvec(centroids, v) for v in vectors]
+            places = self._places(_highest(closeness), codes)
+            score = self._scorer(vectors, closeness)
 
             def look(start, end):
                 some = places[start:end]
@@ -241,19 +256,27 @@ class VectorIndex(tf.Module):
             ),
         )
 
-    def _scorer(self, query, closeness):
-        """The inner products with a query [D], from places [n] to float32 [n].
+    def _scorer(self, queries, closeness):
+        """The inner products with a query, from places [n] to float32 [n].
 
-        `closeness` [L] is that with the centroids.
+        Of each of its vectors [D] `closeness` has that with the centroids, [L].
         """
         starts, vectors = self._lists.starts, self._lists.vectors
         if not isinstance(vectors, ResidualCodes):
-            return lambda some: tf.linalg.matvec(at_rows(vectors, some), query)
-        tables = vectors.tables(query)
+
+            def exact(some):
+                found = at_rows(vectors, some)
+                return _highest(tf.linalg.matvec(found, q) for q in queries)
+
+            return exact
+        tables = [vectors.tables(query) for query in queries]
 
         def score(some):
             lists = tf.searchsorted(starts.read_value(), some, "right") - 1
-            return tf.gather(closeness, lists) + vectors.sums(tables, some)
+            return _highest(
+                tf.gather(near, lists) + vectors.sums(table, some)
+                for near, table in zip(closeness, tables, strict=True)
+            )
 
         return score
 
@@ -304,6 +327,11 @@ def _lists(vectors, centroids, lists, codes):
         *(_constant(rows), _constant(places)),
         _constant(vectors[rows]) if codes is None else codes,
     )
+
+
+def _highest(scores: Iterable[tf.Tensor]) -> tf.Tensor:
+    """The largest of the scores of a query's vectors, element by element."""
+    return functools.reduce(tf.maximum, scores)
 
 
 def _is_in(known, rows):

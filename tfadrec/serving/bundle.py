@@ -1,7 +1,7 @@
 """Writing a bundle, all of it or nothing, and reading it back."""
 
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from tfadrec.data.dataset import Dataset
 from tfadrec.models import AdRetriever
 from tfadrec.models.ranker_ensemble import Ranker
 from tfadrec.serving.ad_order import OrderSettings
+from tfadrec.serving.answer import Answer
 from tfadrec.serving.answers import answers
 from tfadrec.serving.catalogue_tables import columns_read
 from tfadrec.serving.cost_of_explaining import write_cost
@@ -264,7 +265,7 @@ def _export(
 
 def open_bundle(
     path: str | pathlib.Path,
-) -> dict[str, Callable[..., dict[str, np.ndarray]]]:
+) -> dict[str, Answer]:
     """Reads a bundle's signatures.
 
     Args:

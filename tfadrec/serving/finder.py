@@ -187,7 +187,7 @@ class Finder(tf.Module):
         return tf.concat([first, second], axis=1), logits
 
     def _search(self, users, request, unwanted, k):
-        """See `find`; by users' vectors [B, D]."""
+        """See `find`; by users' vectors, [B, D] or [B, K, D]."""
         allowed = {}
         for name, codes in self._codes.items():
             texts = request[ALLOW + name]

@@ -1,25 +1,31 @@
 """Recommendations for one user, as a list that a person can read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.ranges import MOST
 from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
-from tfadrec.serving.requests import request_for_user
+from tfadrec.serving.ad_expiry import NOW
+from tfadrec.serving.answer import Answer
+from tfadrec.serving.finder import ALLOW
+from tfadrec.serving.requests import Request, nothing_asked, request_for_user
 
 
 @takes(dataset="dataset")
 def recommend(
-    signature: Callable[..., dict[str, Any]],
+    signature: Answer,
     dataset: Dataset,
     user_id: str | int,
     *,
     k: int = 10,
     exclude: Sequence[str | int] = (),
     seen: bool = False,
+    allow: Mapping[str, Sequence[str]] | None = None,
+    now_seconds: int = 0,
 ) -> list[dict[str, Any]]:
     """Asks a `recommend` signature for the best ads of one user.
 
@@ -27,27 +33,38 @@ def recommend(
       signature: that of `open_bundle`.
       dataset: gives the user's history and the ads' copy.
       user_id: any user, also one that the dataset does not have.
-      k: how many ads, >= 1.
+      k: how many ads, in [1, 2^31).
       exclude: ids of ads to leave out.
       seen: whether ads of the history may come again.
+      allow: the values that ads may have, by the name that is behind `allow_`
+        in the signature's inputs. By the others of these every ad is allowed,
+        and nothing is asked by any other input.
+      now_seconds: the moment as of which ads are given where they expire,
+        seconds since 1970; 0 for now.
 
     Returns:
       Best first: `rank` from 1, `ad_id`, `title`, `tags` and `pctr`; fewer than
       k where no more ads are left.
 
     Raises:
-      InputError: where k is below 1, or an id is of the wrong type.
+      InputError: where k is out of range, an id is of the wrong type, or the
+        signature does not filter by a name or know of moments.
     """
-    if k < 1:
-        raise InputError(f"`k` must be >= 1. Received: k={k}.")
+    if not 1 <= k <= MOST:
+        raise InputError(
+            f"`k` must be >= 1 and at most {MOST}. Received: k={k}."
+        )
     catalogue = dataset.catalogue
     excluded = [dataset.schema.ad_id(ad_id) for ad_id in exclude]
-    answer = signature(
+    asked = {
         **request_for_user(dataset, user_id),
-        exclude_ads=np.array([excluded]).reshape(1, -1),
-        exclude_history=[not seen],
-        k=[k],
-    )
+        "exclude_ads": np.array([excluded]).reshape(1, -1),
+        "exclude_history": np.array([not seen]),
+        "k": np.array([k]),
+        **_choice(signature, allow or {}, now_seconds),
+    }
+    others = {n: s for n, s in signature.inputs.items() if n not in asked}
+    answer = signature(**asked, **nothing_asked(others, 1))
     place_of = {ad_id: place for place, ad_id in enumerate(catalogue.ad_ids)}
     found: list[dict[str, Any]] = []
     for ad_id, pctr in zip(answer["ad_ids"][0], answer["pctr"][0], strict=True):
@@ -65,3 +82,33 @@ def recommend(
             }
         )
     return found
+
+
+def _choice(
+    signature: Answer, allow: Mapping[str, Sequence[str]], now_seconds: int
+) -> Request:
+    """The inputs that filter, and that of the moment, where it is told."""
+    known = [
+        name.removeprefix(ALLOW)
+        for name in signature.inputs
+        if name.startswith(ALLOW)
+    ]
+    unknown = sorted(set(allow) - set(known))
+    if unknown:
+        raise InputError(
+            "`allow` must be of what the bundle was exported to --filter by, "
+            f"{', '.join(known) or 'nothing'}. Received: {', '.join(unknown)}."
+        )
+    chosen = {
+        ALLOW + name: np.array([list(values)], object).reshape(1, -1)
+        for name, values in allow.items()
+    }
+    if now_seconds:
+        if NOW not in signature.inputs:
+            raise InputError(
+                "ads expire in a bundle that was exported with --expires. "
+                f"Received: now_seconds={now_seconds} for one that was not. "
+                "Leave it out."
+            )
+        chosen[NOW] = np.array([now_seconds])
+    return chosen

@@ -44,7 +44,7 @@ class Vectors(Protocol):
     def users(
         self, request: Mapping[str, tf.Tensor], side: UserSide
     ) -> tf.Tensor:
-        """Those of users, float32 [B, D].
+        """Those of users, float32 [B, D], or [B, K, D] of K interests each.
 
         Args:
           request: user, history and context, raw.

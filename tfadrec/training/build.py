@@ -160,6 +160,7 @@ def build_retriever(
             ad_tower=_ad_tower(config, train),
             user_tower=user_tower,
             name="retriever",
+            **(config.retriever or {}),
         )
     except (TypeError, ValueError) as error:
         line = " ".join(str(error).split())

@@ -9,6 +9,7 @@ from tfadrec.core.door import tf
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.features import missing_like
 from tfadrec.models import AdRanker, AdRetriever
+from tfadrec.ops.best_products import best_products
 
 #: Ads that are ranked for a row: all of a small catalogue, and of a large one
 #: a sample, another one for every `_USERS` rows.
@@ -115,7 +116,8 @@ class Distillation:
             users, self.ranked, self.ads, strict=True
         ):
             k = min(_TOP, len(ranked))
-            order = np.argsort(-(vectors[ranked] @ user), kind="stable")
+            scores = best_products(user[None], vectors[ranked])[0]
+            order = np.argsort(-scores, kind="stable")
             shares.append(np.isin(best[:k], ranked[order[:k]]).mean())
         return float(np.mean(shares))
 

@@ -2,10 +2,13 @@
 
 from typing import Literal, get_args
 
-from tfadrec.core.door import keras, register, tf
+from tfadrec.core.door import register, tf
 from tfadrec.core.ranges import Count, Parts
 from tfadrec.layers.behavior.checks import EVENTS_AND_TARGET, check_sizes
-from tfadrec.layers.building import built
+from tfadrec.layers.behavior.interest_shares import (
+    interest_layers,
+    interest_shares,
+)
 from tfadrec.layers.checked_layer import CheckedLayer
 from tfadrec.ops import masking
 
@@ -101,19 +104,10 @@ class MultiInterest(CheckedLayer):
                 initializer="lecun_uniform",
             )
         else:
-            self._hidden = self._dense("hidden", 4 * width, width, "tanh")
-            self._score = self._dense("score", self.num_interests, 4 * width)
+            self._hidden, self._score = interest_layers(
+                self.num_interests, width, self.dtype_policy
+            )
         super().build(input_shape)
-
-    def _dense(self, name, units, input_width, activation=None):
-        dense = keras.layers.Dense(
-            units,
-            activation,
-            use_bias=False,
-            name=name,
-            dtype=self.dtype_policy,
-        )
-        return built(dense, [None, input_width])
 
     def call(self, inputs):
         mask, target = inputs["mask"], inputs["target"]
@@ -134,9 +128,8 @@ class MultiInterest(CheckedLayer):
         return tf.matmul(choice, interests)
 
     def _attend(self, events, mask):
-        logits = self._score(self._hidden(events))  # [B, T, K]
-        weights = masking.masked_softmax(logits, mask[:, :, None], axis=1)
-        weights = tf.cast(weights, events.dtype)
+        weights = interest_shares(events, mask, self._hidden, self._score)
+        weights = tf.cast(weights, events.dtype)  # [B, T, K]
         return tf.matmul(weights, events, transpose_a=True)
 
     def _route(self, events):
