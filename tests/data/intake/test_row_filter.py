@@ -171,6 +171,8 @@ def test_conditions_on_times_of_a_known_kind(values, kind, time, kept):
 def test_numbers_that_are_no_seconds():
     with pytest.raises(InputError, match=r'x of f .* as ">=1580428800000"'):
         wanted([1_580_428_800_000, 1, 2**41], ">=2020-01-31", pa.int64())
+    # One that is larger than what a float counts exactly is none, too.
+    assert wanted([1, 2, 2**53 + 1], ">=2020-01-31", pa.int64()) == [2**53 + 1]
 
 
 @pytest.mark.parametrize(
