@@ -75,6 +75,16 @@ def split_by_time(
     ):
         if len(part) == 0:
             mend = "Give more rows or other shares."
+            if (
+                impressions.splits is None
+                and n > 1
+                and ordered[0] == ordered[-1]
+            ):
+                mend = (
+                    "All of these have one time. Prepare them with `split: "
+                    "{valid: 0.1, test: 0.1}` in `impressions`, or name a "
+                    "column of their parts there."
+                )
             if impressions.splits is not None:
                 mend = (
                     "The dataset's `split` column alone says which rows these "

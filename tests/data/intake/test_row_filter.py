@@ -254,6 +254,23 @@ def test_left_out_rows_are_counted():
     assert [r["line"] for r in ledger.rejects().to_pylist()] == [2, 99]
 
 
+@pytest.mark.parametrize(
+    ("value", "kind", "told"),
+    [
+        (decimal.Decimal("0.00000001"), pa.decimal128(10, 8), "0.00000001"),
+        (1e-8, pa.float64(), "0.00000001"),
+        (2.5, pa.float64(), "2.5"),
+    ],
+)
+def test_a_small_number_is_shown_without_exponent(value, kind, told):
+    rows = rows_of(1)
+    column = pa.array([value], kind)
+    rows.table = rows.table.append_column("y", column)
+    rows.leave_out(np.ones(1, bool), "y")
+    with pytest.raises(InputError, match=rf"those with y '{told}'\."):
+        rows.settle(Ledger())
+
+
 def test_no_row_is_wanted():
     rows = rows_of(3)
     rows.table = rows.table.append_column("y", [list("abc")])

@@ -197,7 +197,7 @@ def _with_log(settings: TableConfig, log: str | pathlib.Path) -> TableConfig:
 
     What is read off the same file, ads too, is read off the other one.
     """
-    file = settings.impressions.path
+    file = settings.impressions.place
     return dataclasses.replace(
         settings,
         **{
@@ -205,7 +205,7 @@ def _with_log(settings: TableConfig, log: str | pathlib.Path) -> TableConfig:
                 spec, file=str(log), path=str(pathlib.Path(log).absolute())
             )
             for name in ("ads", "users", "events", "impressions")
-            if (spec := getattr(settings, name)) and spec.path == file
+            if (spec := getattr(settings, name)) and spec.place == file
         },
     )
 
