@@ -137,11 +137,15 @@ def _maps(values: list[dict[str, Any] | None]) -> pa.Array:
 
 def _weights(entries: list[Any]) -> list[float | None]:
     """Numbers, and texts that are numbers; None for what is neither."""
-    given = [e if type(e) in (*_NUMBERS, str) else None for e in entries]
-    weights = as_floats(
-        pa.chunked_array([pa.array(_texts(given), pa.string())])
-    )
-    return [None if weight != weight else weight for weight in weights.tolist()]
+    texts = pa.array([e for e in entries if type(e) is str], pa.string())
+    read = iter(as_floats(pa.chunked_array([texts])).tolist())
+    return [_weight(next(read) if type(e) is str else e) for e in entries]
+
+
+def _weight(entry: Any) -> float | None:
+    if type(entry) is int:
+        entry = float(str(entry))  # infinite where it is too large
+    return entry if type(entry) is float and entry == entry else None
 
 
 def _texts(values: list[Any]) -> list[str | None]:
