@@ -12,6 +12,10 @@ import pytest
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# Two processes of tests have a core each; threads that wait for work in NumPy's
+# products of matrices spend ten times the processor time of the products.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # XLA's kernels are run once here, and need not be fast.
 os.environ.setdefault(
     "XLA_FLAGS",
@@ -92,14 +96,10 @@ def untraced():
 
 @pytest.fixture
 def no_replay(monkeypatch):
-    """Exports without the process that replays rows through the bundle.
+    """Exports do not replay rows: see `small.no_replay`."""
+    from tests.training import small
 
-    It takes ten seconds and more of a processor. `tests/serving/test_parity.py`
-    and `test_a_bundle_with_every_feature` are of exports that have it.
-    """
-    monkeypatch.setattr(
-        "tfadrec.serving.bundle.check_parity", lambda *_, **__: None
-    )
+    small.no_replay(monkeypatch)
 
 
 @pytest.fixture

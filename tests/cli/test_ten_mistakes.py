@@ -154,7 +154,7 @@ MISTAKES = {
     "a loss mistyped": (
         settings("ranker: {losses: {clicked: binaryy}}"),
         TRAIN,
-        ["each value one of binary, squared,", "'binaryy'"],
+        ["each value one of binary, squared,", "'binaryy'", "mean binary?"],
     ),
     "a label that the dataset lacks": (
         settings("ranker: {tasks: [purchased]}"),

@@ -182,9 +182,12 @@ def test_ads_from_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"brand": None}, r"new\.parquet: .*Received: no brand"),
+        (
+            {"brand": None},
+            r"new\.parquet must have every .*: no brand\. Mend the file",
+        ),
         ({"ad_id": ["a", None, "c"]}, "Received: 1 without one"),
-        ({"ad_id": ["a", "a", "c"]}, "1 repeated"),
+        ({"ad_id": ["a", "a", "c"]}, r"new\.parquet .* 1 repeated\. Mend"),
         (
             {"price": ["dear", "3", ""]},
             r"of a number must be readable\. Received: 1 in 'price' of .*new",

@@ -99,8 +99,10 @@ def test_what_is_written_around_a_map():
         ("{'a': 1,\n 'b': 2,}", ["a:1", "b:2"]),
         ("{'\\d': 1}", ["\\d:1"]),
         ("{'a', 'b'}", None),
-        ("{'a': [1]}", None),
-        ('{"a": {"b": 1}}', None),
+        # No number is read of these, nor of the 2 of a text.
+        ("{'a': [1], 'b': 2}", ["a:", "b:2"]),
+        ('{"a": {"b": 1}}', ["a:"]),
+        ('{"a": "1:2", " b ": " 3 "}', ["a:", " b : 3 "]),
         ("{'a': f(1)}", None),
         ("{a: 1}", None),
         ("{[1]: 2}", None),
@@ -124,12 +126,14 @@ def test_a_column_of_maps():
 
 
 def test_blanks_around_entries():
-    texts = [" run, sun ", "sun,,\u00a0", "[' a ']"]
+    texts = [" run, sun ", "sun,,\u00a0", "[' a ']", "[ a, b ]"]
     column = pa.chunked_array([texts])
     assert as_lists(column, ",", stripped=True).to_pylist() == [
         ["run", "sun"],
         ["sun"],
-        ["a"],
+        # In quotes they belong to it, as in a column of lists.
+        [" a "],
+        ["a", "b"],
     ]
     # An id may begin with a blank.
     assert as_lists(column, ",").to_pylist()[0] == [" run", " sun "]

@@ -107,6 +107,8 @@ def test_bad_shares(dataset, valid, test):
 )
 def test_an_empty_split(dataset, times, splits, name):
     mend = "one time stay together: give rows of more times, or other shares"
+    if times == [3, 3, 3]:
+        mend = "All of these have one time. Prepare them with `split: "
     if splits is not None:
         # Shares would be ignored.
         splits = np.array(splits, object)

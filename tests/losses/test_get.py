@@ -73,8 +73,11 @@ NAMES = "binary, squared, huber, ziln, softmax, ranknet, lambda, jrc"
     ],
 )
 def test_an_unknown_loss_is_refused_with_the_names(wrong):
-    with pytest.raises(InputError, match=f"must be one of {NAMES}, .*Received"):
+    message = f"must be one of {NAMES}, .*Received"
+    with pytest.raises(InputError, match=message) as error:
         losses.get(wrong)
+    meant = "Did you mean binary?" in str(error.value)
+    assert meant == ("'bin" in repr(wrong))
 
 
 @pytest.mark.parametrize(

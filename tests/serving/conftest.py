@@ -1,10 +1,13 @@
 """Both worlds, one after the other, and a server of one of them."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from tests.serving import malformed, servers, worlds
 from tfadrec import serving
+from tfadrec.serving.preview import warm_up
 from tfadrec.serving.requests import without_candidates
 
 
@@ -19,6 +22,18 @@ def request_of(world):
     lengths = world.dataset.impressions.history_lengths
     row = int(lengths.argmax())
     return serving.replay(world.dataset, [row])
+
+
+@pytest.fixture
+def one_request(monkeypatch):
+    """Versions answer the first request of their warm-up file alone.
+
+    All of them take five seconds of a processor for each version.
+    """
+    every = warm_up.requests
+    monkeypatch.setattr(
+        warm_up, "requests", lambda file: itertools.islice(every(file), 1)
+    )
 
 
 @pytest.fixture(scope="session")

@@ -185,7 +185,7 @@ def test_versions_are_watched_though_nobody_listens(
     assert set(muted) == {1}
 
 
-def test_a_version_with_a_dangling_link(tmp_path):
+def test_a_version_with_a_dangling_link(tmp_path, one_request):
     """It is reported, and does not keep others from being looked at."""
     path = tmp_path / "numbers"
     (path / "7").mkdir(parents=True)
@@ -228,7 +228,9 @@ def test_a_token_that_others_can_read(tmp_path, capsys, mode, warned):
         _token(str(tmp_path))
 
 
-def test_a_version_that_was_replaced_is_freed(tmp_path, monkeypatch):
+def test_a_version_that_was_replaced_is_freed(
+    tmp_path, monkeypatch, one_request
+):
     """Its session, with the weights, and its graph, which refers to itself.
 
     A request that is being answered keeps both.
@@ -265,7 +267,7 @@ def test_a_version_that_was_replaced_is_freed(tmp_path, monkeypatch):
 
 
 def test_free_memory_goes_back_while_versions_are_watched(
-    tmp_path, monkeypatch
+    tmp_path, one_request
 ):
     """By the real call: 64 MB in pieces, which the allocator would keep."""
     path = tmp_path / "model"

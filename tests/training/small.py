@@ -91,6 +91,19 @@ def untraced():
         yield
 
 
+def no_replay(patch):
+    """Exports have no process that replays rows through the bundle.
+
+    It takes ten seconds and more of a processor. `tests/serving/test_parity.py`
+    and `test_a_bundle_with_every_feature` are of exports that have it.
+
+    Args:
+      patch: undoes it.
+    """
+    check = "tfadrec.serving.bundle.check_parity"
+    patch.setattr(check, lambda *_, **__: None)
+
+
 def rewrite(run, name, text):
     """Changes a file of a run as its writer would, with right sums."""
     folder = folder_of(run)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.training import small
-from tests.training.test_update import CONFIG, write_day
+from tests.training.test_update import write_day
 from tfadrec import explanation, models, serving, training, tuning
 from tfadrec.core.config import RunConfig
 from tfadrec.core.door import tf
@@ -31,7 +31,7 @@ CLASSES = [ids["class"] for ids in (HASHED, DYNAMIC)]
 
 
 def config(ids, **more):
-    settings = {"fit": {"epochs": 2, "steps_per_epoch": 4}, **more}
+    settings = {"fit": {"epochs": 2, "steps_per_epoch": 2}, **more}
     return small.config(user_tower={"ids": ids, "id_dropout": 0.2}, **settings)
 
 
@@ -110,7 +110,9 @@ def bundle(runs, tmp_path_factory):
     """Of the run whose table is dynamic."""
     run = runs["dynamic"]
     out = tmp_path_factory.mktemp("bundle")
-    return serving.export_bundle(run.ranker, run.valid, out)
+    with pytest.MonkeyPatch.context() as patch:
+        small.no_replay(patch)
+        return serving.export_bundle(run.ranker, run.valid, out)
 
 
 def assert_answers_as_live(bundle, run):
@@ -177,7 +179,8 @@ def test_it_resumes_to_equal_weights(runs, name, tmp_path):
 def test_a_day_of_new_users_does_not_grow_the_table(name, tmp_path):
     """`u10` and others are sorted in between, so rows of users change."""
     days = [write_day(tmp_path / f"day{day}", day) for day in (3, 8)]
-    settings = config(TABLES[name], **CONFIG)
+    fit = {"epochs": 1, "steps_per_epoch": 2, "batch_size": 16}
+    settings = config(TABLES[name], fit=fit)
     with small.untraced():
         before = training.train(
             days[0], settings, tmp_path / "run", progress=False
@@ -234,7 +237,7 @@ def test_a_retriever_is_read_back(tmp_path):
         text: null
         ad_tower: {{width: 4}}
         user_tower: {{ids: {DYNAMIC}}}
-        fit: {{batch_size: 32, epochs: 2, steps_per_epoch: 6}}
+        fit: {{batch_size: 32, epochs: 1, steps_per_epoch: 2}}
         data: {{history_length: 6}}
         """
     )

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
+from tfadrec.core.nearest import nearest
 from tfadrec.core.schema import Schema
 from tfadrec.data.columns import rows_of
 from tfadrec.data.features import KINDS, encode, missing_like, with_columns
@@ -55,33 +56,36 @@ class Catalogue:
 
     @classmethod
     def from_table(
-        cls, ads: pa.Table, features: Sequence[Feature]
+        cls, ads: pa.Table, features: Sequence[Feature], file: str | None = None
     ) -> "Catalogue":
-        """Reads ads.parquet's table.
+        """Reads ads.parquet's table, or one of the same columns.
 
         Args:
           ads: the table of the data contract.
           features: the schema's ad features.
+          file: what to call it in messages, where it is not the dataset's.
 
         Raises:
           InputError: where a column of the schema is missing or ids repeat.
         """
+        mend = "Write the dataset again with `tfadrec prepare`."
+        if file is not None:
+            mend = "Mend the file."
         needed = ["ad_id", "title", "description", "tags"]
         needed += [f.column for f in with_columns(features)]
         missing = [name for name in needed if name not in ads.column_names]
         if missing:
             raise InputError(
-                "ads.parquet must have every column of the schema. Received: "
-                f"no {', '.join(missing)}. Write the dataset again with "
-                "`tfadrec prepare`."
+                f"{file or 'ads.parquet'} must have every column of the "
+                f"schema. Received: no {', '.join(missing)}. {mend}"
+                f"{nearest(missing, ads.column_names)}"
             )
         ad_ids = ads["ad_id"].to_numpy()
         distinct = pc.count_distinct(ads["ad_id"]).as_py()
         if distinct != len(ad_ids):
             raise InputError(
-                "ad ids in ads.parquet must be distinct. Received: "
-                f"{len(ad_ids) - distinct} repeated. Write the "
-                "dataset again with `tfadrec prepare`."
+                f"ad ids in {file or 'ads.parquet'} must be distinct. "
+                f"Received: {len(ad_ids) - distinct} repeated. {mend}"
             )
         return cls(
             ad_ids=ad_ids,
@@ -256,10 +260,7 @@ def read_catalogue(
             "every ad must have an id. Received: "
             f"{table['ad_id'].null_count} without one in {path}."
         )
-    try:
-        found = Catalogue.from_table(table, schema.of("ad"))
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+    found = Catalogue.from_table(table, schema.of("ad"), file=str(path))
     if expires is None:
         return found
     times = expiry_times(table, expires, str(path))

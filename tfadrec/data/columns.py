@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from tfadrec.core.errors import InputError
 from tfadrec.data.list_text import (
     LOOKS_LIKE_A_LIST,
+    is_map,
     read_entries,
 )
 
@@ -27,7 +28,8 @@ class _Chunks(Protocol):
 
 Column: TypeAlias = pa.Array | pa.ChunkedArray | _Chunks
 
-_NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
+#: As files write numbers; `as_text` writes inf for what is too large.
+_NUMBER = r"^\s*[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|inf)\s*$"
 #: Dots between groups of three digits, and perhaps decimals after a comma. No
 #: group stands after a leading zero: 0.125 has decimals.
 _GROUPED = r"^\s*[+-]?[1-9][0-9]{0,2}(\.[0-9]{3})+(,[0-9]*)?\s*$"
@@ -146,8 +148,8 @@ def as_lists(
         list in brackets; see `read_list`.
       keep_empty: whether to keep empty entries, so that two columns of lists
         stay side by side.
-      stripped: whether to leave out blanks around the entries of text, which
-        ids may have.
+      stripped: whether to leave out blanks around the entries that a separator
+        parts. Those of lists are as they stand, and so are ids.
       maps: whether text in braces is a map, as JSON or Python writes it, whose
         entries are `key:value`.
 
@@ -163,25 +165,23 @@ def as_lists(
         values = as_array(_cast(column, pa.list_(kind)))
         filled = as_text(values.flatten())
     else:
-        values = _lists_of_text(as_text(column), separator, maps)
+        values = _lists_of_text(as_text(column), separator, stripped, maps)
         filled = pc.fill_null(values.flatten(), "")
     lengths = as_array(pc.fill_null(pc.list_value_length(values), 0))
-    if stripped and not is_list(column.type):
-        filled = pc.utf8_trim_whitespace(filled)
     real = as_mask(pc.not_equal(filled, ""))
     if keep_empty:
         real[:] = True
     return lists_of(filled.filter(pa.array(real)), lengths.to_numpy(), real)
 
 
-def _lists_of_text(text: pa.Array, separator: str, maps: bool) -> pa.Array:
+def _lists_of_text(
+    text: pa.Array, separator: str, stripped: bool, maps: bool
+) -> pa.Array:
     """The entries of texts; of the empty text there are none.
 
     What looks like a list is split only where it cannot be read.
     """
-    values = pc.split_pattern(
-        pc.if_else(pc.equal(text, ""), None, text), separator
-    )
+    values = _split(text, separator, stripped)
     written = as_mask(pc.match_substring_regex(text, LOOKS_LIKE_A_LIST))
     if not written.any():
         return values
@@ -189,7 +189,7 @@ def _lists_of_text(text: pa.Array, separator: str, maps: bool) -> pa.Array:
     entries = [
         read_entries(t, maps=maps) for t in distinct.dictionary.to_pylist()
     ]
-    split = pc.split_pattern(distinct.dictionary, separator).to_pylist()
+    split = _split(distinct.dictionary, separator, stripped).to_pylist()
     lists = pa.array(
         [s if e is None else e for s, e in zip(split, entries, strict=True)],
         pa.list_(pa.string()),
@@ -197,6 +197,29 @@ def _lists_of_text(text: pa.Array, separator: str, maps: bool) -> pa.Array:
     places = np.where(written, np.cumsum(written) - 1 + len(text), 0)
     places[~written] = np.flatnonzero(~written)
     return pa.concat_arrays([values, lists]).take(pa.array(places))
+
+
+def _split(text: pa.Array, separator: str, stripped: bool) -> pa.Array:
+    """What stands between separators; nothing in the empty text."""
+    values = pc.split_pattern(
+        pc.if_else(pc.equal(text, ""), None, text), separator
+    )
+    if not stripped:
+        return values
+    trimmed = pc.utf8_trim_whitespace(values.values)
+    return pa.ListArray.from_arrays(values.offsets, trimmed)
+
+
+def are_maps(column: pa.ChunkedArray) -> np.ndarray:
+    """Bool [n], True where a column of texts has a map with entries."""
+    if is_list(column.type):
+        return np.zeros(len(column), bool)
+    text = as_text(column)
+    found = as_mask(pc.match_substring(text, "{"))
+    braced = text.filter(pa.array(found)).dictionary_encode()
+    maps = [is_map(t) for t in braced.dictionary.to_pylist()]
+    found[found] = np.array(maps, bool)[braced.indices.to_numpy()]
+    return found
 
 
 def list_parents(values: pa.Array) -> np.ndarray:

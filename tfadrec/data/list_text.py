@@ -62,9 +62,15 @@ def read_entries(text: str, *, maps: bool = False) -> list[str] | None:
     found = read_map(text) if maps and text[0] == "{" else None
     if found is None:
         found = read_list(text)
-    if found is None and isinstance(_value(text), dict):
+    if found is None and read_map(text) is not None:
         found = [text]
     return found
+
+
+def is_map(text: str) -> bool:
+    """Whether a text is a map with entries, see `read_map`."""
+    wrapped = _WRAPPED.fullmatch(text.strip())
+    return bool(read_map(wrapped[1] if wrapped else text))
 
 
 def read_list(text: str) -> list[str] | None:
@@ -106,7 +112,8 @@ def read_map(text: str) -> list[str] | None:
     """The entries `key:value` of a map, or None where the text is no map.
 
     `{"a": 1, "b": 0.5}` and `{'a': 1, 2122: None}` are maps; keys and values
-    may be what the entries of lists are.
+    may be what the entries of lists are. A value that is a list or a map, or
+    has a colon, is no number in any case, and is empty.
 
     Args:
       text: begins and ends with braces.
@@ -114,10 +121,11 @@ def read_map(text: str) -> list[str] | None:
     values = _value(text)
     if not isinstance(values, dict):
         return None
-    pairs = [(_entry(key), _entry(value)) for key, value in values.items()]
-    if any(None in pair for pair in pairs):
-        return None
-    return [f"{key}:{value}" for key, value in pairs]
+    pairs = [
+        (_entry(key) or "", _entry(value) or "")
+        for key, value in values.items()
+    ]
+    return [f"{key}:{'' if ':' in value else value}" for key, value in pairs]
 
 
 def _value(text: str) -> Any:

@@ -62,6 +62,12 @@ def split_by_time(
                 "Rows of one time stay together: give rows of more times, or "
                 "other shares."
             )
+            if len(dataset) > 1 and np.ptp(impressions.times) == 0:
+                mend = (
+                    "All of these have one time. Prepare them with `split: "
+                    "{valid: 0.1, test: 0.1}` in `impressions`, or name a "
+                    "column of their parts there."
+                )
             if impressions.splits is not None:
                 mend = (
                     "The dataset's `split` column alone says which rows these "

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.nearest import nearest
 from tfadrec.core.ranges import LossName
 from tfadrec.losses.binary_cross_entropy import BinaryCrossEntropy
 from tfadrec.losses.huber import Huber
@@ -51,6 +52,7 @@ def named(loss: Any) -> TaskLoss:
         raise InputError(
             f"A loss must be one of {', '.join(NAMES)}, or a loss of "
             f"tfadrec.losses. Received: {loss!r}. Correct the name."
+            f"{nearest([name], NAMES)}"
         )
     known = set(inspect.signature(NAMES[name]).parameters) - {"kwargs", "name"}
     if unknown := sorted(set(arguments) - known):

@@ -1,5 +1,6 @@
 """Settings, checked name by name and value by value."""
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -193,9 +194,16 @@ def _check_value(place: str, value: Any, rules: Sequence[Rule]) -> None:
 
 
 def _close(value: Any, words: str) -> str:
-    if not isinstance(value, str) or not words.startswith("one of "):
-        return ""
-    return nearest([value], words.removeprefix("one of ").split(", "))
+    """The choices that a text, or the texts of a mapping, may mean."""
+    given = value.values() if isinstance(value, Mapping) else [value]
+    known = {
+        choice
+        for listed in re.findall(r"one of (\w+(?:, \w+)*)", words)
+        for choice in listed.split(", ")
+    }
+    return nearest(
+        [v for v in given if isinstance(v, str) and v not in known], known
+    )
 
 
 def class_of(

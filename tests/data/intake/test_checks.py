@@ -35,7 +35,7 @@ def test_string_ids():
     ("values", "kind", "kept", "reasons"),
     [
         (
-            ["7", "-8", "9.00", "", "7.5", "seven", "9" * 19],
+            [" 7", "-8 ", " 9.00 ", "", "7.5", "seven", "9" * 19],
             None,
             [7, -8, 9],
             ["x is missing"] + ["x is no integer"] * 3,

@@ -71,8 +71,14 @@ def column(tmp_path, *values):
             pa.map_(pa.string(), pa.float64()),
             [[("x", 2.0**53), ("y", float("inf"))]],
         ),
+        (
+            [{"x": "y", "z": " 2"}, {"x": [1]}, {"x": {"y": 1}}],
+            pa.map_(pa.string(), pa.float64()),
+            [[("x", None), ("z", 2.0)], [("x", None)], [("x", None)]],
+        ),
+        # Where nothing is a number it is no map of numbers.
         ([{"x": "y"}], pa.string(), ['{"x": "y"}']),
-        ([{"x": 1}, {"x": [1]}], pa.string(), ['{"x": 1}', '{"x": [1]}']),
+        ([{"x": 1}, [2]], pa.string(), ['{"x": 1}', "[2]"]),
         ([{"x": True}], pa.string(), ['{"x": true}']),
         ([None, None], pa.string(), [None, None]),
     ],

@@ -171,6 +171,8 @@ def test_conditions_on_times_of_a_known_kind(values, kind, time, kept):
 def test_numbers_that_are_no_seconds():
     with pytest.raises(InputError, match=r'x of f .* as ">=1580428800000"'):
         wanted([1_580_428_800_000, 1, 2**41], ">=2020-01-31", pa.int64())
+    # One that is larger than what a float counts exactly is none, too.
+    assert wanted([1, 2, 2**53 + 1], ">=2020-01-31", pa.int64()) == [2**53 + 1]
 
 
 @pytest.mark.parametrize(
@@ -250,6 +252,23 @@ def test_left_out_rows_are_counted():
         2,
     )
     assert [r["line"] for r in ledger.rejects().to_pylist()] == [2, 99]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "told"),
+    [
+        (decimal.Decimal("0.00000001"), pa.decimal128(10, 8), "0.00000001"),
+        (1e-8, pa.float64(), "0.00000001"),
+        (2.5, pa.float64(), "2.5"),
+    ],
+)
+def test_a_small_number_is_shown_without_exponent(value, kind, told):
+    rows = rows_of(1)
+    column = pa.array([value], kind)
+    rows.table = rows.table.append_column("y", column)
+    rows.leave_out(np.ones(1, bool), "y")
+    with pytest.raises(InputError, match=rf"those with y '{told}'\."):
+        rows.settle(Ledger())
 
 
 def test_no_row_is_wanted():

@@ -139,6 +139,25 @@ def test_a_label_of_one_class(tmp_path, clicks, said):
     assert all(re.match(said, note) for note in found)
 
 
+def test_counts_of_clicks_alone(tmp_path):
+    """Rows with weights are not told to be sampled."""
+    rows = impressions(["r", "s"], [5, 6])
+    rows = rows.set_column(4, "clicked", pa.array([1, 1], pa.int8()))
+    rows = rows.append_column("weight", pa.array([2.0, 3.0]))
+    notes = write(tmp_path / "out", impressions=rows).notes
+    (note,) = [note for note in notes if " in all " in note]
+    assert "the `counts` it is of" in note
+    assert "sampling" not in note
+
+
+@pytest.mark.parametrize(("times", "noted"), [([5, 5], 1), ([5, 6], 0)])
+def test_rows_of_one_time(tmp_path, times, noted):
+    notes = write(tmp_path / "out", impressions=impressions("rs", times)).notes
+    found = [note for note in notes if "have one time" in note]
+    assert len(found) == noted
+    assert all("write `split: {valid: 0.1, test" in note for note in found)
+
+
 def test_users_and_the_names_of_their_columns(tmp_path):
     schema = Schema(
         "made",

@@ -687,6 +687,67 @@ def test_what_is_no_number_in_a_map_of_json_is_left_out(tmp_path, settings):
     assert "3 " in note
 
 
+@pytest.mark.parametrize("name", ["ads.jsonl", "ads.csv"])
+def test_maps_among_other_categories_are_left_out_and_told(tmp_path, name):
+    """As what they are meant is a setting's to say."""
+    values = [["p", "{q"], {"x": 1}, "r", {}]
+    ids = ["a1", "a2", "a3", "a4"]
+    lines = [
+        json.dumps({"id": ad, "f": value})
+        for ad, value in zip(ids, values, strict=True)
+    ]
+    if name == "ads.csv":
+        texts = [v if isinstance(v, str) else json.dumps(v) for v in values]
+        rows = zip(["id", *ids], ["f", *texts], strict=True)
+        lines = ["\t".join(row) for row in rows]
+    (tmp_path / name).write_text("\n".join(lines))
+    (tmp_path / "log.csv").write_text("user,ad,when,click\nu,a1,9,0\n")
+    text = """
+      ads:
+        file: FILE
+        ad_id: id
+        features: {f: {kind: categories, weighted: WEIGHTED}}
+      impressions:
+        {file: log.csv, user_id: user, ad_id: ad, timestamp: when,
+        clicked: click}
+    """
+    if name == "ads.csv":
+        text = text.replace("FILE", 'FILE\n        delimiter: "\\t"')
+        text = text.replace("ad_id: id", "quoting: false\n        ad_id: id")
+    text = text.replace("FILE", name)
+    path = tmp_path / "config.yaml"
+    path.write_text(text.replace("WEIGHTED", "false"))
+    summary = sources.prepare_table(path, tmp_path / "out")
+    ads = pq.read_table(tmp_path / "out" / "ads.parquet")
+    assert ads["f"].to_pylist() == [["p", "{q"], [], ["r"], []]
+    (note,) = [n for n in summary.notes if "`weighted: true`" in n]
+    assert "1 of 3 values of f" in note
+    assert "such as '{\"x\": 1}' in line" in note
+    path.write_text(text.replace("WEIGHTED", "true"))
+    sources.prepare_table(path, tmp_path / "out")
+    ads = pq.read_table(tmp_path / "out" / "ads.parquet")
+    assert ads["f"].to_pylist() == [[], [("x", 1.0)], [], []]
+
+
+def test_maps_without_numbers_are_no_categories(tmp_path):
+    (tmp_path / "ads.jsonl").write_text('{"id": "a", "f": {"os": "ios"}}')
+    (tmp_path / "log.csv").write_text("user,ad,when,click\nu,a,9,0\n")
+    path = tmp_path / "config.yaml"
+    text = """
+      ads: {file: ads.jsonl, ad_id: id, features: {f: categories}}
+      impressions:
+        {file: log.csv, user_id: user, ad_id: ad, timestamp: when,
+        clicked: click}
+    """
+    path.write_text(text)
+    with pytest.raises(InputError, match="say `weighted: true`, or"):
+        sources.prepare_table(path, tmp_path / "out")
+    path.write_text(text.replace("categories", "category"))
+    sources.prepare_table(path, tmp_path / "out")
+    ads = pq.read_table(tmp_path / "out" / "ads.parquet")
+    assert ads["f"].to_pylist() == ['{"os": "ios"}']
+
+
 @pytest.mark.parametrize("id_type", ["string", "int64"])
 def test_an_id_is_one_in_files_of_any_type(tmp_path, id_type):
     """As an integer, and as the float that a gap makes of it."""

@@ -185,8 +185,13 @@ def test_labels_weights_and_counts(tmp_path):
 
 
 def test_filters_know_how_their_times_are_written(tmp_path):
-    """Of the section itself, else of another one that reads the same file."""
-    log = "{file: log.csv, user_id: u, ad_id: a"
+    """Of the section itself, else of another one that reads the same file.
+
+    A link to it is the same file.
+    """
+    (tmp_path / "log.csv").touch()
+    (tmp_path / "link.csv").symlink_to("log.csv")
+    log = "{file: link.csv, user_id: u, ad_id: a"
     config = read(
         tmp_path,
         f"""

@@ -8,7 +8,14 @@ import pyarrow as pa
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
-from tfadrec.data.columns import as_array, as_lists, chunks_of
+from tfadrec.data.columns import (
+    are_maps,
+    as_array,
+    as_lists,
+    chunks_of,
+    filter_lists,
+    list_parents,
+)
 from tfadrec.data.features import maps, vocabulary
 from tfadrec.data.features.kind import Kind
 
@@ -17,8 +24,10 @@ class Categories(Kind):
     """A list of categories: a column of lists or maps, or text.
 
     A map gives each value its weight, as text of entries `value:weight` does
-    where the setting `weighted` says so. Entries that are empty or unknown, or
-    whose weight is not finite in float32, count for nothing and take no place.
+    where the setting `weighted` says so; where it does not, and the column is
+    none of maps, a text that is a map cannot be read. Entries that are empty or
+    unknown, or whose weight is not finite in float32, count for nothing and
+    take no place.
 
     Settings: those of `Category`; `weighted`; and `max_values`, how many
     entries are kept of a list, the first ones.
@@ -34,8 +43,10 @@ class Categories(Kind):
     }
     references: ClassVar = ("share",)
     separated: ClassVar = True
-    unreadable: ClassVar = maps.UNREADABLE
-    mend: ClassVar = maps.MEND
+    unreadable: ClassVar = (
+        f"{maps.UNREADABLE}, or are maps where `weighted: true` is not said"
+    )
+    mend: ClassVar = f"{maps.MEND}, and say `weighted: true`"
 
     def has_value(self, column):
         """See `Kind.has_value`."""
@@ -52,7 +63,8 @@ class Categories(Kind):
         if pa.types.is_map(column.type) or weighted:
             return maps.parse(column, separator)
         lists = as_lists(column, separator, stripped=True)
-        return lists, np.zeros(len(column), bool)
+        broken = are_maps(column)
+        return filter_lists(lists, ~broken[list_parents(lists)]), broken
 
     def describe(
         self,

@@ -47,7 +47,9 @@ def coded_ids(rows: RawRows, name: str, id_type: IdType) -> pa.DictionaryArray:
     rows.refuse(missing, f"{name} is missing")
     if id_type == "int64":
         # A column of integers with gaps is written with decimals: 17850.0.
-        text = pc.replace_substring_regex(found, r"^([+-]?[0-9]+)\.0+$", r"\1")
+        text = pc.replace_substring_regex(
+            found, r"^\s*([+-]?[0-9]+)(?:\.0+)?\s*$", r"\1"
+        )
         integers = as_integers(text)
         wrong = as_mask(integers.is_null())[places]
         rows.refuse(wrong, f"{name} is no integer")

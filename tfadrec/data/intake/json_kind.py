@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tfadrec.data.columns import as_text
+from tfadrec.data.columns import as_floats, as_text
 
 _INT64 = range(-(2**63), 2**63)
 _NUMBERS = (int, float)
@@ -29,8 +29,8 @@ class JsonKind:
         self._values, self._entries = _Types(), _Types()
         #: Whether lists hold no lists or objects.
         self._plain = True
-        #: The types of what objects hold.
-        self._held: set[type] = set()
+        #: Whether objects hold anything, and whether any of it is a number.
+        self._hold = self._weigh = False
 
     def add(self, values: list[Any]) -> None:
         """Takes note of some values; missing ones are None."""
@@ -39,8 +39,11 @@ class JsonKind:
             flat = _flat(values)
             self._plain &= not {list, dict} & self._entries.add(flat)
         if dict in found:
-            objects = (v for v in values if type(v) is dict)
-            self._held |= {type(e) for v in objects for e in v.values()}
+            entries = _held(values)
+            self._hold |= bool(entries)
+            self._weigh = self._weigh or any(
+                weight is not None for weight in _weights(entries)
+            )
 
     def column(self, values: list[Any]) -> pa.Array:
         """Some of the values, typed as all of them are."""
@@ -55,9 +58,8 @@ class JsonKind:
             return pa.array(_floats(values), pa.float64())
         if kinds == {list} and self._plain:
             return self._lists(values)
-        if kinds == {dict} and self._are_maps:
-            pairs = [v if v is None else _weights(v) for v in values]
-            return pa.array(pairs, pa.map_(pa.string(), pa.float64()))
+        if kinds == {dict} and (self._weigh or not self._hold):
+            return _maps(values)
         return pa.array(_texts(values), pa.string())
 
     @property
@@ -73,13 +75,6 @@ class JsonKind:
         read = [int(v) if type(v) is bool else v for v in values]
         numbers = [v if type(v) in _NUMBERS else None for v in read]
         return pa.array(_texts(numbers), pa.string())
-
-    @property
-    def _are_maps(self) -> bool:
-        """Whether objects hold numbers; some may be missing or Boolean."""
-        numbers = not self._held.isdisjoint(_NUMBERS)
-        plain = self._held <= {*_NUMBERS, bool, type(None)}
-        return plain and (numbers or not self._held)
 
     def _lists(self, values: list[list[Any] | None]) -> pa.Array:
         if self._entries.are_floats:
@@ -129,15 +124,28 @@ def _flat(values: list[Any]) -> list[Any]:
     return [e for v in values if type(v) is list for e in v]
 
 
-def _weights(value: dict[str, Any]) -> list[tuple[str, float | None]]:
-    """The entries of an object, None for those that are no numbers."""
-    return [(key, _weight(entry)) for key, entry in value.items()]
+def _held(values: list[Any]) -> list[Any]:
+    """What the objects among values hold."""
+    return [e for v in values if type(v) is dict for e in v.values()]
+
+
+def _maps(values: list[dict[str, Any] | None]) -> pa.Array:
+    weights = iter(_weights(_held(values)))
+    pairs = [v and [(key, next(weights)) for key in v] for v in values]
+    return pa.array(pairs, pa.map_(pa.string(), pa.float64()))
+
+
+def _weights(entries: list[Any]) -> list[float | None]:
+    """Numbers, and texts that are numbers; None for what is neither."""
+    texts = pa.array([e for e in entries if type(e) is str], pa.string())
+    read = iter(as_floats(pa.chunked_array([texts])).tolist())
+    return [_weight(next(read) if type(e) is str else e) for e in entries]
 
 
 def _weight(entry: Any) -> float | None:
     if type(entry) is int:
-        return float(str(entry))  # infinite where it is too large
-    return entry if type(entry) is float else None
+        entry = float(str(entry))  # infinite where it is too large
+    return entry if type(entry) is float and entry == entry else None
 
 
 def _texts(values: list[Any]) -> list[str | None]:

@@ -1,6 +1,8 @@
 """Rows as they were read, each with the line that it came from."""
 
+import decimal
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -205,4 +207,13 @@ def shown(column: pa.ChunkedArray) -> list[str]:
             values = column.cast(whole).to_pylist()
         except pa.ArrowException:
             values = [f"({column.type})"] * len(column)
-    return ["" if value is None else str(value) for value in values]
+    return ["" if value is None else _plain(value) for value in values]
+
+
+def _plain(value: Any) -> str:
+    """A value as text, a small number with its zeros and without exponent."""
+    if isinstance(value, decimal.Decimal):
+        return f"{value:f}"
+    if isinstance(value, float) and 0 < abs(value) < 1:
+        return np.format_float_positional(value)
+    return str(value)

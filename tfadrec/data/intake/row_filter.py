@@ -269,4 +269,5 @@ def _chunked(texts: Sequence[str]) -> pa.ChunkedArray:
 
 
 def _floats(seconds: pa.Array) -> np.ndarray:
-    return seconds.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    floats = seconds.cast(pa.float64(), safe=False)
+    return floats.to_numpy(zero_copy_only=False)

@@ -184,6 +184,7 @@ def write_spilled(
         events = SpilledTable.of(_no_events(schema), workspace)
     _note_ads(ads, ledger)
     _note_one_class(impressions, schema, ledger)
+    _note_one_time(impressions, ledger)
     note_features(
         schema.features,
         {
@@ -284,6 +285,23 @@ def _files_of_version_1(folder: pathlib.Path) -> set[str]:
     return _NEEDED_1 | _OPTIONAL_1
 
 
+def _note_one_time(impressions: SpilledTable, ledger: Ledger) -> None:
+    """A line where nothing tells which rows to train on and which to test."""
+    if "split" in impressions.column_names or len(impressions) < 2:
+        return
+    times = {
+        time
+        for batch in impressions.batches(["timestamp"])
+        for time in pc.min_max(batch["timestamp"]).as_py().values()
+    }
+    if len(times) == 1:
+        ledger.note(
+            "all impressions have one time, so none are newer, to validate and "
+            "test on; where they are to be trained on, write `split: {valid: "
+            "0.1, test: 0.1}` in `impressions`, or name a column of their parts"
+        )
+
+
 def _note_one_class(
     impressions: SpilledTable, schema: Schema, ledger: Ledger
 ) -> None:
@@ -303,7 +321,9 @@ def _note_one_class(
         found = one_class(label, np.concatenate(values), None, "rows")
         if found:
             mend = "check its column and `where`"
-            if found.startswith("clicked is 1 "):
+            if weighted:
+                mend = "check its column, or the `counts` it is of, and `where`"
+            elif found.startswith("clicked is 1 "):
                 mend = (
                     "where every row is a click or a purchase, draw rows "
                     "without one by a `sampling` section"

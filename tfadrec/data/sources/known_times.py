@@ -19,7 +19,7 @@ def with_known_times(config: TableConfig) -> TableConfig:
     for table in [*tables, config.impressions]:
         time = table.columns.get("timestamp")
         if time is not None:
-            known.setdefault((table.path, time.column), time)
+            known.setdefault((table.place, time.column), time)
 
     return dataclasses.replace(
         config,
@@ -35,10 +35,10 @@ def _told(
 ) -> TableSpec:
     """The section, whose own time counts before those of others."""
     own = table.columns.get("timestamp", ColumnSpec(""))
-    times = {**known, (table.path, own.column): own}
+    times = {**known, (table.place, own.column): own}
     where = []
     for each in table.where:
-        time = times.get((table.path, each.column), ColumnSpec(""))
+        time = times.get((table.place, each.column), ColumnSpec(""))
         where.append(
             dataclasses.replace(
                 each,

@@ -190,7 +190,7 @@ def _check_features(config: TableConfig) -> None:
     told = {label.column for label in spec.labels.values()}
     told |= {column for key, column in spec.counts.items() if key == "clicks"}
     for table in (config.ads, config.users, spec):
-        if table is None or table.path != spec.path:
+        if table is None or table.place != spec.place:
             continue
         for feature in table.features:
             shared = told.intersection(feature.columns)

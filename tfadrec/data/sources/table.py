@@ -198,7 +198,7 @@ def _with_log(settings: TableConfig, log: str | pathlib.Path) -> TableConfig:
     What is read off the same file, ads too, is read off the other one. It is a
     piece of a log, in which nothing may have been clicked.
     """
-    file = settings.impressions.path
+    file = settings.impressions.place
     return dataclasses.replace(
         settings,
         **{
@@ -209,7 +209,7 @@ def _with_log(settings: TableConfig, log: str | pathlib.Path) -> TableConfig:
                 needed=name != "events",
             )
             for name in ("ads", "users", "events", "impressions")
-            if (spec := getattr(settings, name)) and spec.path == file
+            if (spec := getattr(settings, name)) and spec.place == file
         },
     )
 

@@ -1,6 +1,7 @@
 """What the YAML file of a table source says, as values."""
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -110,6 +111,11 @@ class TableSpec:
     where: tuple[RowFilter, ...] = ()
     max_rejected: float = MAX_REJECTED
     needed: bool = True
+
+    @property
+    def place(self) -> str:
+        """The file behind links, by which two sections have the same one."""
+        return self.path if "://" in self.path else os.path.realpath(self.path)
 
     def wanted(self) -> list[str]:
         """The columns of the file that are read."""
