@@ -8,7 +8,7 @@ import scipy.special
 
 from tests.training import small
 from tfadrec import data, layers, models
-from tfadrec.models.start_linear import start_linear
+from tfadrec.models.start_linear import refit_slopes, start_linear
 from tfadrec.models.start_traits import start_traits
 
 
@@ -25,6 +25,15 @@ def ranker_of(dataset, **settings):
     return ranker
 
 
+def category_of(log):
+    (name,) = [
+        feature.tensor
+        for feature in log.catalogue.features
+        if feature.kind == "category"
+    ]
+    return name
+
+
 def test_tastes_are_a_part_of_the_linear_path(log):
     ranker, random = ranker_of(log), np.random.default_rng(0)
     tower, users = ranker.ad_tower, ranker.user_tower
@@ -33,7 +42,7 @@ def test_tastes_are_a_part_of_the_linear_path(log):
     inputs, _ = next(iter(log.batches(50)))
     before = ranker(inputs)["clicked"].numpy()
     slopes = random.normal(size=[users.num_users, users.num_slopes])
-    users.start_slopes(slopes)
+    users.slopes.assign(slopes)
     traits = tower(inputs["candidate_ads"])["ad_traits"].numpy()
     assert traits.any()
     assert traits.shape[1] == users.num_slopes  # there are no other signals
@@ -72,12 +81,7 @@ def test_an_untrained_ranker_knows_tastes(log):
     """Users who like half of the categories each, and nothing else."""
     rows, random = log.impressions, np.random.default_rng(0)
     ranker = ranker_of(log)
-    (name,) = [
-        feature.tensor
-        for feature in log.catalogue.features
-        if feature.kind == "category"
-    ]
-    codes = np.append(0, log.catalogue.columns[name])
+    codes = np.append(0, log.catalogue.columns[category_of(log)])
     likes = 2.0 * random.choice([-1, 1], [ranker.user_tower.num_users, 99])
     logits = likes[rows.users, codes[rows.ads]]
     rows.labels["clicked"][:] = random.random(len(logits)) < (
@@ -88,6 +92,30 @@ def test_an_untrained_ranker_knows_tastes(log):
     told = ranker.predict(log.batches(100))["clicked"]
     known = rows.users > 0
     assert np.corrcoef(told[known], logits[known])[0, 1] > 0.8
+
+
+def test_who_came_since_has_tastes_as_well():
+    """Of a ranker that has learned; its other weights stay."""
+    log = data.open_dataset(small.world())
+    ranker, rows = ranker_of(log), log.impressions
+    codes = np.append(0, log.catalogue.columns[category_of(log)])
+    random = np.random.default_rng(0)
+    likes = 2.0 * random.choice([-1, 1], [ranker.user_tower.num_users, 99])
+    rows.labels["clicked"][:] = random.random(len(rows.ads)) < (
+        scipy.special.expit(likes[rows.users, codes[rows.ads]])
+    )
+    start_traits(ranker, rows.ads, np.ones(len(rows.ads)))
+    refit_slopes(ranker, log.batches(100))
+    slopes = ranker.user_tower.slopes
+    assert not slopes.numpy().any()  # there were none
+    start_linear(ranker, log.batches(100))
+    found = slopes.numpy()
+    slopes.assign(np.where(np.arange(len(found))[:, None] % 2, found, 0))
+    before = [w.numpy() for w in ranker.trainable_weights]
+    refit_slopes(ranker, log.batches(100))
+    assert np.corrcoef(slopes.numpy().ravel(), found.ravel())[0, 1] > 0.95
+    for weight, value in zip(ranker.trainable_weights, before, strict=True):
+        np.testing.assert_array_equal(weight.numpy(), value)
 
 
 @pytest.mark.parametrize(

@@ -40,9 +40,9 @@ def begun(x, labels, appeal=0.0, weights=None, loss="binary"):
             candidate_parts=(),
             use_id=False,
             num_rows=1,
-            num_slopes=0,
+            slopes=None,
         ),
-        user_tower=types.SimpleNamespace(reads_rows=False, num_slopes=0),
+        user_tower=types.SimpleNamespace(reads_rows=False, slopes=None),
         match_texts=lambda inputs, *_: (None, inputs["x"][:, None]),
     )
     # The number of an ad stands for what its text is worth.

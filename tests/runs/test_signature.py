@@ -49,7 +49,10 @@ def test_a_class_has_the_arguments_that_python_sees(section, name):
         (
             "ad_tower",
             towers.AdTower,
-            {"catalogue", "num_factors", "passed", "text"},
+            {
+                *("catalogue", "num_factors", "num_slopes", "num_traits"),
+                *("passed", "text", "text_traits"),
+            },
         ),
         ("data", data.split_by_time, {"dataset"}),
         (

@@ -79,7 +79,7 @@ def trained(optimizer):
     slopes = np.random.default_rng(0).normal(
         size=[users.num_users, users.num_slopes]
     )
-    users.start_slopes(slopes * (np.arange(len(slopes)) > 0)[:, None])
+    users.slopes.assign(slopes * (np.arange(len(slopes)) > 0)[:, None])
     with small.untraced():
         ranker.fit(dataset.batches(64, seed=0), steps_per_epoch=4, verbose=0)
     return ranker, dataset, rows

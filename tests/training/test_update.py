@@ -13,7 +13,7 @@ from tfadrec import data, training
 from tfadrec.cli.main import main
 from tfadrec.core.errors import InputError
 from tfadrec.data.sources import prepare_table
-from tfadrec.training.without_steps import refit_factors
+from tfadrec.training.without_steps import refit
 
 YAML = """
 ads: {file: ads.csv, ad_id: id, title: name, features: {brand: category}}
@@ -220,7 +220,7 @@ def test_factors_are_worked_out_again(days, untraced, tmp_path):
         before.ranker, before.dataset, result.dataset
     )
     kept = grown.ad_tower.factors.numpy()
-    refit_factors(grown, result.train)
+    refit(grown, result.train)
     found = result.ranker.ad_tower.factors.numpy()
     np.testing.assert_array_equal(found, grown.ad_tower.factors)
     assert (found != kept).any()

@@ -53,12 +53,60 @@ def start_linear(
       Zhang et al., "GLMix: Generalized Linear Mixed Models For Large-Scale
       Response Prediction", KDD 2016, for levels of ads and users in turns.
     """
-    loss = ranker.task_losses[ranker.biased_task]
-    if not loss.is_binary:
+    found = _fitted(ranker, batches)
+    if found is None:
         return
+    rows, scale, weights, slopes = found
+    matching, rates = ranker.text_matching, ranker.rates
+    if matching is not None:
+        factor = max(float(weights[0]), 0.0)
+        matching.scale_weights(factor)
+        # What texts say is given by the weights as they are then.
+        scale[0] = scale[0] / factor if factor else 0.0
+    if rates is not None:
+        rates.factors.assign(weights[-1 - rates.factors.shape[0] : -1])
+    loss = ranker.task_losses[ranker.biased_task]
+    if loss.start(rows.labels, rows.weights) is not None:
+        ranker.heads[ranker.biased_task].start_at(weights[-1:])
+    for name, tower in _towers(ranker).items():
+        if name in slopes:
+            tower.start_biases(slopes[name][:, 0])
+    _set_slopes(ranker, slopes, scale)
+
+
+def refit_slopes(
+    ranker: AdRanker, batches: Iterable[tuple[Mapping[str, tf.Tensor], ...]]
+) -> None:
+    """Sets the slopes of a ranker that has some by rows, and nothing else.
+
+    No step learns them, so a ranker that goes on has them worked out again, for
+    the users who came since as well.
+
+    Args:
+      ranker: as for `start_linear`, but trained. One whose slopes are all zero,
+        since they were of no use, keeps them so.
+      batches: as for `start_linear`, of all rows.
+    """
+    tables = [tower.slopes for tower in _towers(ranker).values()]
+    if not any(t is not None and t.numpy().any() for t in tables):
+        return
+    found = _fitted(ranker, batches)
+    if found is not None:
+        _, scale, _, slopes = found
+        _set_slopes(ranker, slopes, scale)
+
+
+def _towers(ranker):
+    return {"ads": ranker.ad_tower, "users": ranker.user_tower}
+
+
+def _fitted(ranker, batches):
+    """Rows, the scale of signals, and weights and slopes; None of no rows."""
+    if not ranker.task_losses[ranker.biased_task].is_binary:
+        return None
     rows, scale = _read(ranker, batches)
     if not rows.weights.sum() > 0:
-        return
+        return None
     matching, rates = ranker.text_matching, ranker.rates
     start = np.concatenate(
         [
@@ -69,29 +117,20 @@ def start_linear(
     )
     pulls = np.append(np.full(len(start) - 1, _PULL), _FREE)
     penalties = choose_penalties(_some(rows), start, pulls)
-    weights, slopes = fit_slopes(rows, start, pulls, penalties)
-    factor = 1.0
-    if matching is not None:
-        factor = max(float(weights[0]), 0.0)
-        matching.scale_weights(factor)
-    if rates is not None:
-        rates.factors.assign(weights[-1 - rates.factors.shape[0] : -1])
-    if loss.start(rows.labels, rows.weights) is not None:
-        ranker.heads[ranker.biased_task].start_at(weights[-1:])
-    if matching is not None:
-        # What texts say is given by the weights as they are now.
-        scale[0] = scale[0] / factor if factor else 0.0
-    for name, tower in (("ads", ranker.ad_tower), ("users", ranker.user_tower)):
-        if name in slopes:
-            tower.start_biases(slopes[name][:, 0])
-        if tower.num_slopes:
-            table = np.zeros([rows.terms[name].size, tower.num_slopes])
-            for group, places in _groups(ranker).items():
-                found = slopes.get(f"{name} by {group}")
-                if found is not None:
-                    factors = scale if group == _SIGNALS else 1.0
-                    table[:, places] = found * factors
-            tower.start_slopes(table)
+    return rows, scale, *fit_slopes(rows, start, pulls, penalties)
+
+
+def _set_slopes(ranker, slopes, scale):
+    for name, tower in _towers(ranker).items():
+        if tower.slopes is None:
+            continue
+        table = np.zeros(tower.slopes.shape)
+        for group, places in _groups(ranker).items():
+            found = slopes.get(f"{name} by {group}")
+            if found is not None:
+                factors = scale if group == _SIGNALS else 1.0
+                table[:, places] = found * factors
+        tower.slopes.assign(table)
 
 
 def _groups(ranker) -> dict[str, np.ndarray]:
@@ -161,12 +200,12 @@ def _terms(ranker, of, signals) -> dict[str, Term]:
     if "users" in of:
         users, size = of["users"], ranker.user_tower.num_users
         terms["users"] = Term(users, size, ones)
-        if ranker.user_tower.num_slopes:
+        if ranker.user_tower.slopes is not None:
             told = np.concatenate([signals, of["traits"]], axis=1)
             for name, places in _groups(ranker).items():
                 values = np.ascontiguousarray(told[:, places])
                 terms[f"users by {name}"] = Term(users, size, values)
-    if tower.num_slopes:
+    if tower.slopes is not None:
         ads = of["ads"]
         terms[f"ads by {_SIGNALS}"] = Term(ads, tower.num_rows, signals)
     return terms

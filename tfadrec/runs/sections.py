@@ -95,7 +95,7 @@ _GIVEN = {
     "multitask": {"num_tasks"},
     "fit": {"model", "train", "valid", "out", "until", "progress"},
     "data": {"dataset"},
-    "calibration": {"logits", "dataset"},
+    "calibration": {"logits", "dataset", "least"},
     "track": {"folder"},
 }
 _TEXT_OR_NONE = Rule.any_of([Rule.TEXT, Rule.NONE])

@@ -304,13 +304,10 @@ class AdTower(keras.layers.Layer):
         """
         self._id.start_biases(biases)
 
-    def start_slopes(self, slopes: np.ndarray) -> None:
-        """Sets the slopes of ads, of a tower that has some.
-
-        Args:
-          slopes: float [rows, S].
-        """
-        self._id.slopes.assign(slopes)
+    @property
+    def slopes(self) -> tf.Variable | None:
+        """Those of ads, float32 [rows, S], of a built tower that has some."""
+        return self._id.slopes if self.num_slopes else None
 
     def pass_on(self, column: str) -> None:
         """Has one column more given along with the vectors.

@@ -152,13 +152,10 @@ class UserTower(keras.layers.Layer):
         """
         self._id.start_biases(biases)
 
-    def start_slopes(self, slopes: np.ndarray) -> None:
-        """Sets the slopes of users, of a tower that has some.
-
-        Args:
-          slopes: float [rows, S].
-        """
-        self._id.slopes.assign(slopes)
+    @property
+    def slopes(self) -> tf.Variable | None:
+        """Those of users, float32 [rows, S], of a built tower that has some."""
+        return self._id.slopes if self.num_slopes else None
 
     def share(self, tables: Mapping[str, Callable[[], Any]]) -> None:
         """Lets features use other features' embeddings; before `build`.

@@ -35,7 +35,7 @@ from tfadrec.training.grow_vocabulary import grow_vocabulary
 from tfadrec.training.members import OF_RUNS
 from tfadrec.training.run import Run, calibrate_as_set, load_run
 from tfadrec.training.text import with_text
-from tfadrec.training.without_steps import refit_factors
+from tfadrec.training.without_steps import refit
 
 
 def update(
@@ -56,7 +56,7 @@ def update(
     validate and to test on, by the run's shares. From the weights and the state
     of the optimiser that it has, the ranker learns from the others, and from
     what the run had kept to validate and to test on. Levels and factors of ads,
-    which no step learns, are worked out again of all rows.
+    and slopes, which no step learns, are worked out again of all rows.
 
     A day that is too short to be split is kept to test on; then the rows that
     the run had kept to test on are validated on, and learned with the next day
@@ -199,7 +199,7 @@ def _learn(
     learn, valid, test = (p.with_catalogue(dataset.catalogue) for p in parts)
     check_labels(before.ranker, learn)
     ranker = grow_vocabulary(before.ranker, before.dataset, dataset)
-    refit_factors(ranker, learn)
+    refit(ranker, learn)
     seed = config.fit.get("seed", 0)
     is_known = _learned(dataset, before)[_rows_of(learn)]
     random = np.random.default_rng(seed)

@@ -13,7 +13,7 @@ from tfadrec.models.opinions import opinions
 from tfadrec.models.start_appeal import start_appeal
 from tfadrec.models.start_factors import mix_opinions, start_factors
 from tfadrec.models.start_levels import start_levels
-from tfadrec.models.start_linear import start_linear
+from tfadrec.models.start_linear import refit_slopes, start_linear
 from tfadrec.models.start_traits import start_traits
 
 #: Rows that are predicted at once.
@@ -41,7 +41,7 @@ def start(model: RankingModel, train: Dataset) -> None:
         return
     rows = train.impressions
     start_levels(model, rows.labels, rows.weights)
-    refit_factors(model, train)
+    _set_factors(model, train)
     if model.text_matching is not None:
         users, kept = _some_users(rows, _COMPARED)
         rows = rows.take(kept)
@@ -56,7 +56,21 @@ def start(model: RankingModel, train: Dataset) -> None:
     ads = train.impressions.ads
     counts = train.impressions.weights
     start_traits(model, ads, np.ones(len(ads)) if counts is None else counts)
-    start_linear(model, _equal_batches(train))
+    start_linear(model, _some_batches(train))
+
+
+def refit(model: AdRanker, train: Dataset) -> None:
+    """Sets what no step learns to what training rows tell, where there is any.
+
+    That is levels and factors of ads, and slopes: a ranker that goes on has
+    them worked out again.
+
+    Args:
+      model: built.
+      train: all rows that it has learned, and is to learn.
+    """
+    _set_factors(model, train)
+    refit_slopes(model, _some_batches(train))
 
 
 def _some_users(rows: Impressions, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -68,15 +82,7 @@ def _some_users(rows: Impressions, count: int) -> tuple[np.ndarray, np.ndarray]:
     return users[kept], kept
 
 
-def refit_factors(model: AdRanker, train: Dataset) -> None:
-    """Sets levels and factors of ads to what training rows tell, if it has any.
-
-    No step learns them, so a ranker that goes on has them worked out again.
-
-    Args:
-      model: built.
-      train: all rows that it has learned, and is to learn.
-    """
+def _set_factors(model: AdRanker, train: Dataset) -> None:
     if model.fold_in is None:
         return
     users, kept = _some_users(train.impressions, _FACTORISED)
@@ -90,14 +96,10 @@ def refit_factors(model: AdRanker, train: Dataset) -> None:
     start_factors(model, users, rows.ads, rows.times, labels, codes)
 
 
-def _equal_batches(train: Dataset):
+def _some_batches(train: Dataset):
     """Batches of training rows in their order, for the linear path."""
     _, kept = _some_users(train.impressions, _FITTED)
-    # Of one size, as a shape is traced once: of k batches at most k - 1 rows
-    # are left out, the first ones.
-    size = len(kept) // -(-len(kept) // PREDICT_BATCH) if len(kept) else 1
-    kept = kept[len(kept) % size :]
-    return train.select(kept).batches(size)
+    return train.select(kept).batches(PREDICT_BATCH)
 
 
 def mix(
