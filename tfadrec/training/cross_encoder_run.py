@@ -31,9 +31,9 @@ from tfadrec.training.run_epochs import run_epochs
 from tfadrec.training.saved_state import best_epoch, read_history
 from tfadrec.training.text import (
     check_text,
+    parts_with_text,
     require_copy,
     tokenizer_of,
-    with_text,
 )
 from tfadrec.training.without_steps import METRICS
 
@@ -129,10 +129,8 @@ def train_cross_encoder(
     folder = run_folder(out)
     with claimed(folder, record):
         dataset, parts = split_parts(dataset, config)
-        dataset = with_text(dataset, config.text)
-        train, valid, test = (
-            part.with_catalogue(dataset.catalogue) for part in parts
-        )
+        dataset, parts = parts_with_text(dataset, parts, config.text)
+        train, valid, test = parts
         fit = {**defaults_of("fit"), **config.fit}
         reader = build_cross_encoder(config, dataset, fit["seed"], allow_import)
         check_labels(reader, dataset)
@@ -187,13 +185,10 @@ def load_cross_encoder(
             "a cross-encoder's model.keras must be one. Received: "
             f"{run}, where it is a {type(reader).__name__}. Train again."
         )
-    dataset = with_text(dataset, config.text)
-    train, valid, test = (
-        part.with_catalogue(dataset.catalogue) for part in parts
-    )
+    dataset, parts = parts_with_text(dataset, parts, config.text)
     _start_from_file(reader, dataset)
     history = read_history(run, _monitor(config))
-    return CrossEncoderRun(reader, dataset, train, valid, test, config, history)
+    return CrossEncoderRun(reader, dataset, *parts, config, history)
 
 
 def row_logits(reader: CrossEncoder, rows: Dataset) -> np.ndarray:

@@ -29,7 +29,7 @@ from tfadrec.training.opened import open_data, split_parts
 from tfadrec.training.run import load_run
 from tfadrec.training.run_epochs import run_epochs
 from tfadrec.training.saved_state import best_epoch, read_history
-from tfadrec.training.text import check_text, text_chosen, with_text
+from tfadrec.training.text import check_text, parts_with_text, text_chosen
 
 #: What the best epoch is told by, and that of a retriever that imitates.
 MONITOR, OVERLAP = "val_recall@50", "val_overlap@10"
@@ -121,10 +121,8 @@ def train_retriever(
     folder = run_folder(out)
     with claimed(folder, record):
         dataset, parts = split_parts(dataset, config)
-        dataset = with_text(dataset, config.text)
-        train, valid, test = (
-            part.with_catalogue(dataset.catalogue) for part in parts
-        )
+        dataset, parts = parts_with_text(dataset, parts, config.text)
+        train, valid, test = parts
         clicks = _clicks(train, "training")
         measured = _evenly(_clicks(valid, "validation"), _MEASURED)
         defaults = defaults_of("fit")

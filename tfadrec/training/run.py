@@ -44,7 +44,7 @@ from tfadrec.training.members import fit_members, with_valid
 from tfadrec.training.opened import open_data, split_parts
 from tfadrec.training.saved_state import best_epoch, read_history
 from tfadrec.training.servers import check_learns
-from tfadrec.training.text import check_text, text_chosen, with_text
+from tfadrec.training.text import check_text, parts_with_text, text_chosen
 from tfadrec.training.tracking import tracked, trackers
 from tfadrec.training.without_steps import PREDICT_BATCH
 from tfadrec.training.workers import joined, place_of
@@ -205,10 +205,8 @@ def _train(
     record["settings"] = config.to_yaml()
     with claimed(folder, record):
         with workers.first_goes_first():
-            dataset = with_text(dataset, config.text)
-        learn, valid, test = (
-            part.with_catalogue(dataset.catalogue) for part in parts
-        )
+            dataset, parts = parts_with_text(dataset, parts, config.text)
+        learn, valid, test = parts
         taught = None
         if config.distil is not None:
             taught = _taught(folder, learn, config, record, allow_import)

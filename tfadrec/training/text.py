@@ -82,6 +82,25 @@ def with_text(dataset: Dataset, text: Mapping[str, Any] | None) -> Dataset:
     return dataset.with_catalogue(catalogue)
 
 
+def parts_with_text(
+    dataset: Dataset,
+    parts: tuple[Dataset, Dataset, Dataset],
+    text: Mapping[str, Any] | None,
+) -> tuple[Dataset, tuple[Dataset, Dataset, Dataset]]:
+    """A dataset and its parts, with the ad copy as the settings say.
+
+    Args:
+      dataset: as for `with_text`.
+      parts: of its rows.
+      text: as for `with_text`.
+    """
+    dataset = with_text(dataset, text)
+    train, valid, test = (
+        part.with_catalogue(dataset.catalogue) for part in parts
+    )
+    return dataset, (train, valid, test)
+
+
 def text_model(
     text: Mapping[str, Any],
 ) -> tuple[Tokenizer, layers.text.AdEncoder]:

@@ -34,7 +34,7 @@ from tfadrec.training.fitted import save_model_of
 from tfadrec.training.grow_vocabulary import grow_vocabulary
 from tfadrec.training.members import OF_RUNS
 from tfadrec.training.run import Run, calibrate_as_set, load_run
-from tfadrec.training.text import with_text
+from tfadrec.training.text import parts_with_text
 from tfadrec.training.without_steps import refit
 
 
@@ -195,8 +195,8 @@ def _learn(
     """Goes on with a ranker, in the folder of the new run, which is held."""
     shares = {k: v for k, v in config.data.items() if k != "history_length"}
     parts = split_by_time(dataset, **shares)
-    dataset = with_text(dataset, config.text)
-    learn, valid, test = (p.with_catalogue(dataset.catalogue) for p in parts)
+    dataset, parts = parts_with_text(dataset, parts, config.text)
+    learn, valid, test = parts
     check_labels(before.ranker, learn)
     ranker = grow_vocabulary(before.ranker, before.dataset, dataset)
     refit(ranker, learn)
