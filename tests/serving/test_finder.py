@@ -123,6 +123,31 @@ def test_a_list_for_people_is_of_the_brands_that_are_allowed():
         ids(allow={"hue": ["red"]})
     with pytest.raises(InputError, match=r"Received: now_seconds=7 for one"):
         ids(now_seconds=7)
+    for wrong in ("b1", ["b1", None], [1]):
+        with pytest.raises(InputError, match="list of texts for 'brand'"):
+            ids(allow={"brand": wrong})
+
+
+def test_a_list_for_people_has_ads_that_came_since():
+    """Without their titles, which the dataset does not have."""
+    dataset = world().dataset
+    ids = dataset.catalogue.ad_ids
+
+    class Grown:
+        inputs = {**world().ask["recommend"].inputs}
+
+        def __call__(self, **asked):
+            answer = {
+                name: np.array(values)
+                for name, values in world().ask["recommend"](**asked).items()
+            }
+            answer["ad_ids"][0, 0] = b"came later"
+            return answer
+
+    found = serving.recommend(Grown(), dataset, "nobody", k=3)
+    assert [ad["rank"] for ad in found] == [1, 2, 3]
+    assert (found[0]["ad_id"], found[0]["title"]) == ("came later", "")
+    assert {ad["ad_id"] for ad in found[1:]} <= set(ids)
 
 
 def test_the_ranker_orders_what_is_found():

@@ -22,8 +22,9 @@ class IdEmbedding(CheckedLayer):
     Biases start at zero and embeddings near it, so an id without training rows
     is the average id. At zero itself nothing would part one id from another
     where users and ads are known by their ids alone: a product of two zeros
-    has no gradient. All are dropped together for a share of the rows in
+    has no gradient. Both are dropped together for a share of the rows in
     training, so that a model does not lean on ids where it has other columns.
+    Slopes are not: what was fitted beside them would move for rows without.
 
     Mask: none. Precision: float32 throughout.
 
@@ -102,7 +103,7 @@ class IdEmbedding(CheckedLayer):
                 name="dropout",
                 dtype="float32",
             ),
-            [None, self.width + 1 + self.num_slopes],
+            [None, self.width + 1],
         )
         super().build(input_shape)
 
@@ -110,16 +111,10 @@ class IdEmbedding(CheckedLayer):
         known = lookup.rows_of(self.table, rows)
         if training and self.l2:
             self.add_loss(self.l2 * tf.nn.l2_loss(known))
-        if self.num_slopes:
-            slopes = lookup.rows_of(self.slopes, rows)
-            known = tf.concat([known, slopes], axis=-1)
         known = self._dropout(known, training=training)
-        parts = {
-            "vector": known[..., : self.width],
-            "bias": known[..., self.width],
-        }
+        parts = {"vector": known[..., :-1], "bias": known[..., -1]}
         if self.num_slopes:
-            parts["slopes"] = known[..., self.width + 1 :]
+            parts["slopes"] = lookup.rows_of(self.slopes, rows)
         return parts
 
     def start_biases(self, biases: np.ndarray) -> None:

@@ -44,10 +44,12 @@ def recommend(
 
     Returns:
       Best first: `rank` from 1, `ad_id`, `title`, `tags` and `pctr`; fewer than
-      k where no more ads are left.
+      k where no more ads are left. Of an ad that is not in the dataset, title
+      and tags are empty.
 
     Raises:
-      InputError: where k is out of range, an id is of the wrong type, or the
+      InputError: where k is out of range, an id is of the wrong type, what is
+        allowed is no list of texts, or the
         signature does not filter by a name or know of moments.
     """
     if not 1 <= k <= MOST:
@@ -69,15 +71,18 @@ def recommend(
     found: list[dict[str, Any]] = []
     for ad_id, pctr in zip(answer["ad_ids"][0], answer["pctr"][0], strict=True):
         ad_id = ad_id.decode() if isinstance(ad_id, bytes) else int(ad_id)
-        if ad_id not in place_of:
+        if ad_id in ("", -1):
             break  # no more ads were left
-        place = place_of[ad_id]
+        # One that has come to the bundle since is not in the dataset.
+        place = place_of.get(ad_id)
         found.append(
             {
                 "rank": len(found) + 1,
                 "ad_id": ad_id,
-                "title": catalogue.titles[place],
-                "tags": ", ".join(catalogue.tags[place]),
+                "title": "" if place is None else catalogue.titles[place],
+                "tags": ", ".join(
+                    () if place is None else catalogue.tags[place]
+                ),
                 "pctr": float(pctr),
             }
         )
@@ -99,6 +104,14 @@ def _choice(
             "`allow` must be of what the bundle was exported to --filter by, "
             f"{', '.join(known) or 'nothing'}. Received: {', '.join(unknown)}."
         )
+    for name, values in allow.items():
+        if isinstance(values, str) or not all(
+            isinstance(value, str) for value in values
+        ):
+            raise InputError(
+                f"`allow` must have a list of texts for {name!r}. Received: "
+                f"{values!r:.80}."
+            )
     chosen = {
         ALLOW + name: np.array([list(values)], object).reshape(1, -1)
         for name, values in allow.items()
