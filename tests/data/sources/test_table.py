@@ -849,3 +849,14 @@ def test_decimal_points():
     ]
     whole = pa.chunked_array([[1, 2]])
     assert with_decimal_points(whole) is whole
+
+
+def test_a_header_in_another_encoding(tmp_path):
+    """It is not the name of the column that is wrong."""
+    log = LOG.replace("user", "käufer").encode("latin-1")
+    config = changed("impressions", user_id="käufer")
+    with pytest.raises(InputError) as error:
+        prepare(tmp_path, config, log_csv=log)
+    said = str(error.value)
+    assert "log.csv must have the column 'käufer'. Received: k?ufer, " in said
+    assert "give the `encoding` of the file, such as latin-1" in said

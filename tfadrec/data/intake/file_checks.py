@@ -7,6 +7,7 @@ from typing import NoReturn
 from tfadrec.core.errors import InputError
 from tfadrec.core.nearest import nearest
 from tfadrec.data.intake.looks_like import looks_like
+from tfadrec.data.intake.text_encoding import MARK
 
 #: Why a row is refused whose bytes are no text.
 NOT_UTF8 = "not UTF-8"
@@ -32,11 +33,20 @@ def require_columns(
         )
     missing = [c for c in dict.fromkeys(columns) if c not in received]
     if missing:
+        mend = (
+            "Name one of these, or mend the file, or list `columns` where text "
+            f"has no header.{nearest(missing[:1], received)}"
+        )
+        shown = ", ".join(received)
+        if MARK in shown:
+            shown = shown.replace(MARK, "?")
+            mend = (
+                "Bytes of the header are no text in its encoding, each a `?`: "
+                "give the `encoding` of the file, such as latin-1."
+            )
         raise InputError(
-            f"{name} must have the column {missing[0]!r}. Received: "
-            f"{', '.join(received)}. Name one of these, or mend the file, or "
-            "list `columns` where text has no header."
-            f"{nearest(missing[:1], received)}"
+            f"{name} must have the column {missing[0]!r}. Received: {shown}. "
+            f"{mend}"
         )
 
 

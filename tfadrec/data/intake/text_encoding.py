@@ -10,7 +10,7 @@ from tfadrec.core.errors import InputError
 # Broken bytes are read as half of a character, which no text has, and then as
 # a run of marks that is longer than any in the file.
 _HALF = "\udcff"
-_MARK = "\uffff"
+MARK = "\uffff"
 _HANDLER = "tfadrec_half"
 codecs.register_error(_HANDLER, lambda error: (_HALF, getattr(error, "end", 0)))
 #: Characters that files hardly hold, to stand for a longer delimiter.
@@ -59,8 +59,8 @@ def as_utf8(data: bytes, encoding: str) -> tuple[bytes, str]:
     halves = re.compile("[\ud800-\udfff]+")
     if not halves.search(text):
         return text.encode(), ""
-    longest = max(map(len, re.findall(f"{_MARK}+", text)), default=0)
-    mark = _MARK * (longest + 1)
+    longest = max(map(len, re.findall(f"{MARK}+", text)), default=0)
+    mark = MARK * (longest + 1)
     return halves.sub(mark, text).encode(), mark
 
 
