@@ -138,7 +138,7 @@ def test_a_class_that_cannot_read_what_it_is_given(tmp_path, monkeypatch):
         "        return inputs['clicks'][:, None]\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr("tfadrec.training.run.with_text", pytest.fail)
+    monkeypatch.setattr("tfadrec.training.run.parts_with_text", pytest.fail)
     config = settings() | {"encoder": {"class": "own_mean:Mean"}}
     result = train(tmp_path, config, *ALLOW, "--allow-import", "own_mean")
     refused(result, "one that fails on the first row", "(type Mean). clicks")

@@ -24,7 +24,7 @@ def no_work(monkeypatch):
     """Whatever reads rows, weights or texts fails."""
     for place in (
         "tfadrec.training.run.open_dataset",
-        "tfadrec.training.run.with_text",
+        "tfadrec.training.run.parts_with_text",
         "tfadrec.training.run.fit_members",
         "tfadrec.tuning.tune.open_dataset",
         "tfadrec.data.copy.text_vectors.vectors_and_count",
