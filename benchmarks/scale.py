@@ -2,14 +2,15 @@
 
     python benchmarks/scale.py                     # a million rows
     python benchmarks/scale.py --rows 10000000 --users 500000 --ads 100000
-    python benchmarks/scale.py --rows 10000000 --prepare
+    python benchmarks/scale.py --rows 10000000 --only prepare
 
 Made-up impressions, and as many events, in Parquet files of a million rows; a
 category and a number of users, ads, events and the context. Each step is a
-process of its own. It tells impressions per second of processor time, its
-largest resident memory, and how much of what is resident at its end is mapped
-columns: the system takes that back where memory is short. `batches` compares
-batches of the mapped files with batches of the same arrays in memory, in turn.
+process of its own. It tells impressions per second of processor time and of
+the time that passes, its largest resident memory, and how much of what is
+resident at its end is mapped columns: the system takes that back where memory
+is short. `batches` compares batches of the mapped files with batches of the
+same arrays in memory, in turn.
 """
 
 import argparse
@@ -67,7 +68,11 @@ def memory():
                 mapped += kibibytes(line)
     return peak / 1024**2, mapped / 1024**2
 
-def said(count, seconds, **more):
+def clocks():
+    return np.array([time.process_time(), time.perf_counter()])
+
+def said(count, begun, **more):
+    seconds = [float(spent) for spent in clocks() - begun]
     peak, mapped = memory()
     told = {"rows": count, "seconds": seconds, "peak": peak, "mapped": mapped}
     print(json.dumps(told | more))
@@ -88,16 +93,16 @@ def ranker(part):
 _STEPS = {
     "prepare": """
 from tfadrec.data.sources import prepare_table
-begun = time.process_time()
+begun = clocks()
 prepare_table(f"{folder}/table.yaml", f"{folder}/data")
-said(rows, time.process_time() - begun)
+said(rows, begun)
 """,
     "open": f"""
 import tfadrec
 {_OPEN}
-begun = time.process_time()
+begun = clocks()
 parts = opened()
-said(rows, time.process_time() - begun)
+said(rows, begun)
 """,
     "batches": f"""
 import dataclasses
@@ -123,7 +128,7 @@ for number in range({_ROUNDS}):
         for _ in range(50):
             next(stream)
         found[name].append(50 / (time.process_time() - begun))
-said(1, 1, found=found)
+said(1, clocks(), found=found)
 """,
     "train": f"""
 {_OPEN}{_MODEL}
@@ -131,9 +136,9 @@ train = opened()[0]
 model = ranker(train)
 batches = train.batches({_BATCH}, seed=0)
 model.fit(batches, steps_per_epoch=3, verbose=0)
-begun = time.process_time()
+begun = clocks()
 model.fit(batches, steps_per_epoch=steps, verbose=0)
-said(steps * {_BATCH}, time.process_time() - begun)
+said(steps * {_BATCH}, begun)
 """,
     "evaluate": f"""
 from tfadrec import evaluation
@@ -141,9 +146,9 @@ from tfadrec import evaluation
 test = opened()[2]
 test = test.select(np.arange(min(len(test), 1_000_000)))
 model = ranker(test)
-begun = time.process_time()
+begun = clocks()
 evaluation.evaluate(model, test)
-said(len(test), time.process_time() - begun)
+said(len(test), begun)
 """,
 }
 
@@ -169,7 +174,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--users", type=int, default=50_000)
     parser.add_argument("--ads", type=int, default=10_000)
     parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--prepare", action="store_true", help="and no more")
+    parser.add_argument("--only", nargs="+", choices=_STEPS, default=_STEPS)
     parser.add_argument("--folder", help="where to write; a temporary folder")
     return parser.parse_args()
 
@@ -179,21 +184,22 @@ def _measure(folder: pathlib.Path, arguments: argparse.Namespace) -> None:
     numbers = map(str, (arguments.rows, arguments.steps))
     given = [folder, *map(pathlib.Path, numbers)]
     for name, code in _STEPS.items():
-        if arguments.prepare and name != "prepare":
+        if name not in arguments.only:
             continue
         told = run_in(here, _COMMON + code, *given)
-        rate = f"{told['rows'] / told['seconds']:12,.0f} rows/s"
+        of_processor, passing = (told["rows"] / s for s in told["seconds"])
+        rate = f"{of_processor:,.0f} and {passing:,.0f} rows/s"
         if name == "batches":
             of_way = {k: statistics.median(v) for k, v in told["found"].items()}
             ratio = of_way["mapped"] / of_way["held"]
-            rate = f"{ratio:6.2f} of in memory"
+            rate = f"{ratio:.2f} of in memory"
         print(
-            f"{name:9} {rate:>19}, peak {told['peak']:5.2f} GiB, mapped "
+            f"{name:9} {rate:>32}, peak {told['peak']:5.2f} GiB, mapped "
             f"{told['mapped']:5.2f} GiB",
             flush=True,
         )
     size = sum(f.stat().st_size for f in (folder / "data").rglob("*"))
-    print(f"dataset   {size / 1024**3:14.2f} GiB")
+    print(f"dataset   {size / 1024**3:28.2f} GiB")
 
 
 def _write(folder: pathlib.Path, rows: int, users: int, ads: int) -> None:

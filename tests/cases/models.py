@@ -33,6 +33,7 @@ def specs(*entities):
 
 #: The vectors of ad copy that was encoded before.
 TEXT = Feature("text", "ad", "vector", "text", "text", width=4)
+TRAITS_OF = ("brand", "price")
 
 
 def catalogue(*more):
@@ -81,6 +82,7 @@ def ad_tower_with_text(**kwargs):
         num_factors=2,
         num_slopes=2,
         num_traits=3,
+        traits_of=TRAITS_OF,
         text_traits=2,
         max_distinct=6,
         **kwargs,
@@ -178,6 +180,7 @@ def ranker(name="ranker", **kwargs):
             num_factors=2,
             num_slopes=1,
             num_traits=3,
+            traits_of=TRAITS_OF,
             text_traits=2,
             dtype=dtype,
         ),

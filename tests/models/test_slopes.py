@@ -1,5 +1,6 @@
 """What users' and ads' slopes add to the linear path, and where they begin."""
 
+import dataclasses
 import types
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 import scipy.special
 
 from tests.training import small
-from tfadrec import data, layers, models
+from tfadrec import data, layers, models, towers
+from tfadrec.models.dataset_sizes import dataset_sizes, slope_sizes
 from tfadrec.models.start_linear import refit_slopes, start_linear
 from tfadrec.models.start_traits import start_traits
 
@@ -137,3 +139,32 @@ def test_whose_slopes_there_are(log, settings, slopes):
     ranker = ranker_of(log, **settings)
     assert bool(ranker.user_tower.num_slopes) is slopes
     assert bool(ranker.ad_tower.num_traits) is slopes
+
+
+def test_a_large_category_has_no_traits_and_one_that_grew_keeps_its_own(log):
+    name = category_of(log)
+    large = dataclasses.replace(
+        log,
+        catalogue=dataclasses.replace(
+            log.catalogue,
+            features=[
+                dataclasses.replace(f, vocabulary=range(10_001))
+                if f.tensor == name
+                else f
+                for f in log.catalogue.features
+            ],
+        ),
+    )
+    some, many = (
+        slope_sizes(
+            dataset,
+            dataset_sizes(log),
+            use_ad_id=True,
+            matches_texts=False,
+            reads_vectors=False,
+        )[0]
+        for dataset in (log, large)
+    )
+    assert set(some["traits_of"]) - set(many["traits_of"]) == {name}
+    grown = towers.AdTower(large.catalogue.spec(), 4, **some)
+    assert name in [feature["name"] for feature in grown.traits.features]

@@ -51,7 +51,7 @@ def test_a_class_has_the_arguments_that_python_sees(section, name):
             towers.AdTower,
             {
                 *("catalogue", "num_factors", "num_slopes", "num_traits"),
-                *("passed", "text", "text_traits"),
+                *("passed", "text", "text_traits", "traits_of"),
             },
         ),
         ("data", data.split_by_time, {"dataset"}),

@@ -16,8 +16,9 @@ DEFAULT_FACTORS, DIRECTIONS = 16, 16
 #: Opinions are folded in where there are rows enough to find factors by, and
 #: no more ads than a table in every checkpoint is good for.
 _LEAST_ROWS, _MOST_ADS = 10_000, 200_000
-#: Traits of an ad that are of its features, at most.
-_MOST_TRAITS = 32
+#: Traits of an ad that are of its features, at most; and codes of a feature
+#: that has some, whose few most frequent ones would tell little of many.
+_MOST_TRAITS, _MOST_CODES = 32, 10_000
 #: No more users than a table of slopes is good for.
 _MOST_USERS = 200_000
 
@@ -100,13 +101,14 @@ def slope_sizes(
     use_ad_id: bool,
     matches_texts: bool,
     reads_vectors: bool,
-) -> tuple[dict[str, int], dict[str, int]]:
-    """How many slopes ads and users have, and of how many traits.
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """How many slopes ads and users have, and of which traits.
 
     Ads lean on what tells them apart from request to request, what texts say
     and rates and counts; users on that, on ads' numbers and the values of their
     categories, and on the main directions of their texts. Where there are more
-    than 200,000 ads or users, these have none.
+    than 200,000 ads or users, these have none, and a category of more than
+    10,000 values has no traits.
 
     Args:
       dataset: a `tfadrec.data.Dataset`.
@@ -120,15 +122,17 @@ def slope_sizes(
     """
     rates = [f for f in sizes["ranker"]["candidate"] if f["kind"] in RATES]
     signals = len(rates) + matches_texts
-    of_ads: dict[str, int] = {}
-    of_users: dict[str, int] = {}
+    of_ads: dict[str, Any] = {}
+    of_users: dict[str, Any] = {}
     if use_ad_id and len(dataset.catalogue) <= _MOST_ADS:
         of_ads["num_slopes"] = signals
     users = sizes["user_tower"]
     if 0 < users["num_users"] <= _MOST_USERS and users.get("ids") is None:
-        features = dataset.catalogue.features
-        values = sum(num_traits(feature.spec()) for feature in features)
-        of_ads["num_traits"] = min(values, _MOST_TRAITS)
+        specs = [feature.spec() for feature in dataset.catalogue.features]
+        values = {spec["name"]: num_traits(spec) for spec in specs}
+        told = {k: n for k, n in values.items() if 0 < n <= _MOST_CODES}
+        of_ads["num_traits"] = min(sum(told.values()), _MOST_TRAITS)
+        of_ads["traits_of"] = sorted(told)
         of_ads["text_traits"] = DIRECTIONS if reads_vectors else 0
         traits = of_ads["num_traits"] + of_ads["text_traits"]
         of_users["num_slopes"] = signals + traits

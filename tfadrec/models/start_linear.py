@@ -26,7 +26,7 @@ _CHOSEN = 2**17
 
 def start_linear(
     ranker: AdRanker, batches: Iterable[tuple[Mapping[str, tf.Tensor], ...]]
-) -> None:
+) -> tuple[str, ...] | None:
     """Sets a ranker's linear path to what training rows tell at once.
 
     That is a logistic regression on the factor s >= 0 of the text matching's
@@ -49,13 +49,17 @@ def start_linear(
         `Dataset.batches`; ads and users that are not among them begin as
         unknown ones.
 
+    Returns:
+      Whose levels and slopes the last quarter of the rows bears out, such as
+      `users` and `users by texts`; None where nothing is done.
+
     Reference:
       Zhang et al., "GLMix: Generalized Linear Mixed Models For Large-Scale
       Response Prediction", KDD 2016, for levels of ads and users in turns.
     """
     found = _fitted(ranker, batches)
     if found is None:
-        return
+        return None
     rows, scale, weights, slopes = found
     matching, rates = ranker.text_matching, ranker.rates
     if matching is not None:
@@ -72,6 +76,7 @@ def start_linear(
         if name in slopes:
             tower.start_biases(slopes[name][:, 0])
     _set_slopes(ranker, slopes, scale)
+    return tuple(slopes)
 
 
 def refit_slopes(

@@ -69,6 +69,7 @@ _GIVEN = {
         "passed",
         "text",
         "text_traits",
+        "traits_of",
     },
     "user_tower": {
         "encoder",

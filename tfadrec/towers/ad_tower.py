@@ -13,7 +13,6 @@ from tfadrec.layers.building import built, config_of, plain, table
 from tfadrec.layers.features import FeatureFields, Traits
 from tfadrec.layers.features.feature_fields import projection
 from tfadrec.layers.features.kinds import columns_of
-from tfadrec.layers.features.traits import num_traits as traits_of
 from tfadrec.layers.id_embedding import IdEmbedding
 from tfadrec.layers.place import require_layers
 from tfadrec.layers.text_matching import TextSpace
@@ -72,8 +71,9 @@ class AdTower(keras.layers.Layer):
         level; 0 for none. They are zeros until they are assigned, and are not
         trained.
       num_slopes: S >= 0, of ads by their rows; see `IdEmbedding`.
-      num_traits: D >= 0, the numbers that `Traits` makes of an ad's numbers and
-        of what has codes; 0 for none.
+      num_traits: D >= 0, the numbers that `Traits` makes of an ad; 0 for none.
+      traits_of: names of the features that it makes them of, numbers or what
+        has codes.
       text_traits: as many main directions of the ad copy, which stand beside
         them. They are zeros until they are assigned, and are not trained.
       max_distinct: for how many distinct texts XLA, whose shapes are fixed,
@@ -123,6 +123,7 @@ class AdTower(keras.layers.Layer):
         num_factors: Extra = 0,
         num_slopes: Extra = 0,
         num_traits: Extra = 0,
+        traits_of: Sequence[str] = (),
         text_traits: Extra = 0,
         max_distinct: Steps | None = None,
         **kwargs,
@@ -197,6 +198,7 @@ class AdTower(keras.layers.Layer):
         self.num_factors = num_factors
         self.num_slopes = num_slopes
         self.num_traits = num_traits
+        self.traits_of = tuple(traits_of)
         self.text_traits = text_traits
         self.max_distinct = max_distinct
         self.text_space = None
@@ -213,7 +215,7 @@ class AdTower(keras.layers.Layer):
         #: What makes numbers of an ad's features, or None.
         self.traits = None
         if num_traits:
-            told = [f for f in self._features if traits_of(f)]
+            told = [f for f in self._features if f["name"] in self.traits_of]
             self.traits = Traits(
                 told, num_traits, name="traits", dtype=self.dtype_policy
             )
@@ -622,6 +624,7 @@ class AdTower(keras.layers.Layer):
             "num_factors": self.num_factors,
             "num_slopes": self.num_slopes,
             "num_traits": self.num_traits,
+            "traits_of": list(self.traits_of),
             "text_traits": self.text_traits,
             "max_distinct": self.max_distinct,
         }

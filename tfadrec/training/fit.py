@@ -215,7 +215,7 @@ def fit_in(
         title=title,
         patience=patience,
         progress=progress,
-        begin=lambda: start(model, train),
+        begin=lambda: start(model, train, progress),
         tell=tell,
         learn=learn,
     )

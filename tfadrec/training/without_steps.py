@@ -35,7 +35,7 @@ METRICS = {
 }
 
 
-def start(model: RankingModel, train: Dataset) -> None:
+def start(model: RankingModel, train: Dataset, progress: bool) -> None:
     """Has a ranker begin with what is known of training rows at once."""
     if not isinstance(model, AdRanker):
         return
@@ -56,7 +56,14 @@ def start(model: RankingModel, train: Dataset) -> None:
     ads = train.impressions.ads
     counts = train.impressions.weights
     start_traits(model, ads, np.ones(len(ads)) if counts is None else counts)
-    start_linear(model, _some_batches(train))
+    found = start_linear(model, _some_batches(train))
+    if progress and found is not None:
+        line = f"begins with levels and slopes of {', '.join(found)}"
+        print(
+            line if found else "begins without levels and slopes",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def refit(model: AdRanker, train: Dataset) -> None:

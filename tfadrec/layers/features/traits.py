@@ -15,23 +15,15 @@ from tfadrec.layers.features.feature_fields import columns_read
 from tfadrec.layers.features.kinds import FIELDS, columns_of
 from tfadrec.ops import watched
 
-#: Codes of a feature that has traits, at most.
-_MOST_CODES = 10_000
-
 
 def num_traits(feature: Mapping[str, Any]) -> int:
-    """1 of a number, of a column of codes how many it knows; else 0.
-
-    A feature of more than 10,000 codes has none: its few most frequent ones
-    tell little, and its axis would be large.
-    """
+    """1 of a number, of a column of codes how many it knows; else 0."""
     kind = FIELDS[feature["kind"]]
     if kind.is_scalar:
         return 1
     if not (issubclass(kind, CategoryField) and columns_of(feature)):
         return 0
-    known = feature["num_codes"] - 1
-    return known if known <= _MOST_CODES else 0
+    return feature["num_codes"] - 1
 
 
 @register
