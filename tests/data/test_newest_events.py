@@ -7,6 +7,7 @@ import pytest
 
 from tests.data import dataset_folder
 from tfadrec.core.door import tf
+from tfadrec.data import newest_events
 from tfadrec.data.event_log import EventLog
 from tfadrec.data.newest_events import NewestEvents
 from tfadrec.data.open_dataset import open_dataset
@@ -35,7 +36,8 @@ def log(types):
 
 @pytest.mark.parametrize("length", [0, 1, 5, 8])
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.9, 1.0])
-def test_files(length, share):
+def test_files(monkeypatch, length, share):
+    monkeypatch.setattr(newest_events, "_AT_ONCE", 7)
     random = np.random.default_rng(length)
     types = np.where(random.random(60) < share, SKIPPED, 1)
     starts = np.sort(random.integers(0, 60, 30))

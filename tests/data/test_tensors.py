@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from tfadrec.data.tensors import as_tensor, gather_from, one_more
+from tfadrec.data.tensors import as_tensor, empty, gather_from, one_more
 
 
 def test_a_mapped_array_is_shared(tmp_path):
@@ -49,3 +50,13 @@ def test_one_row_more_is_there_or_added():
         assert not np.shares_memory(longer, whole)
         assert longer.tolist() == [*part.tolist(), [0, 0]]
         assert longer.dtype == np.int32
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+def test_an_empty_array_can_be_shared(dtype):
+    for count in (1, 5, 4097):
+        array = empty(count, dtype)
+        tensor = as_tensor(array)
+        array[:] = 7
+        assert array.shape == (count,)
+        assert tensor.numpy().tolist() == [7] * count

@@ -8,6 +8,7 @@ import scipy.special
 from tfadrec.models.leveled_rows import (
     LeveledRows,
     choose_penalties,
+    early_and_late,
     fit_slopes,
 )
 from tfadrec.models.term import Term
@@ -44,6 +45,10 @@ def rows(seed=0, count=ROWS, **deviations):
     return LeveledRows(
         *(columns, known, terms, labels.astype(float)), weights / weights.mean()
     )
+
+
+def chosen_of(of):
+    return choose_penalties(*early_and_late(of), START, PULLS)
 
 
 def reference(rows, penalties):
@@ -140,7 +145,7 @@ def test_late_rows_tell_whose_slopes_are_of_use(of_use):
     deviations = {
         name.replace(" ", "_"): 2.0 * (name in of_use) for name in TERMS
     }
-    chosen = choose_penalties(rows(**deviations, count=20_000), START, PULLS)
+    chosen = chosen_of(rows(**deviations, count=20_000))
     assert of_use <= chosen.keys()
     # Where there is much to tell, little is held.
     assert all(chosen[name] <= 10 for name in of_use)
@@ -149,7 +154,7 @@ def test_late_rows_tell_whose_slopes_are_of_use(of_use):
 def test_slopes_of_little_use_are_left_out():
     nothing = {name.replace(" ", "_"): 0.02 for name in TERMS}
     of = rows(**nothing, count=20_000)
-    assert choose_penalties(of, START, PULLS) == {}
+    assert chosen_of(of) == {}
 
 
 def test_levels_that_have_changed_by_then_are_left_out():
@@ -172,11 +177,11 @@ def test_levels_that_have_changed_by_then_are_left_out():
         np.append(early.labels, late.labels),
         np.append(early.weights, late.weights),
     )
-    assert choose_penalties(both, START, PULLS).keys() < set(TERMS)
+    assert chosen_of(both).keys() < set(TERMS)
 
 
 def test_no_rows():
     of = rows(count=1)
-    assert choose_penalties(of, START, PULLS) is not None
+    assert chosen_of(of) is not None
     none = of.take(slice(0))
-    assert choose_penalties(none, START, PULLS) == {}
+    assert chosen_of(none) == {}

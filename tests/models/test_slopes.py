@@ -1,6 +1,7 @@
 """What users' and ads' slopes add to the linear path, and where they begin."""
 
 import dataclasses
+import importlib
 import types
 
 import numpy as np
@@ -9,9 +10,11 @@ import scipy.special
 
 from tests.training import small
 from tfadrec import data, layers, models, towers
-from tfadrec.models.dataset_sizes import dataset_sizes, slope_sizes
 from tfadrec.models.start_linear import refit_slopes, start_linear
 from tfadrec.models.start_traits import start_traits
+
+#: Its function hides it.
+sizes = importlib.import_module("tfadrec.models.dataset_sizes")
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +99,31 @@ def test_an_untrained_ranker_knows_tastes(log):
     assert np.corrcoef(told[known], logits[known])[0, 1] > 0.8
 
 
+def test_likings_that_no_feature_tells_are_found(monkeypatch):
+    """Users of two circles who like ads of their own circle."""
+    monkeypatch.setattr(sizes, "_LEAST_ROWS", 1)
+    log = data.open_dataset(small.world())
+    rows, random = log.impressions, np.random.default_rng(0)
+    ranker = ranker_of(log)
+    of_ads, of_users = (
+        random.choice([-1, 1], count)
+        for count in (len(log.catalogue) + 1, len(log.user_ids) + 1)
+    )
+    logits = 2.5 * of_ads[rows.ads] * of_users[rows.users]
+    rows.labels["clicked"][:] = random.random(len(logits)) < (
+        scipy.special.expit(logits)
+    )
+    known = rows.users > 0
+    for begin in (start_linear, refit_slopes):
+        begin(ranker, log.batches(100))
+        told = ranker.predict(log.batches(100))["clicked"]
+        assert np.corrcoef(told[known], logits[known])[0, 1] > 0.75
+        # What goes on may have other ads: factors are found again.
+        ranker.ad_tower.trait_factors.assign(
+            np.zeros(ranker.ad_tower.trait_factors.shape)
+        )
+
+
 def test_who_came_since_has_tastes_as_well():
     """Of a ranker that has learned; its other weights stay."""
     log = data.open_dataset(small.world())
@@ -156,10 +184,11 @@ def test_a_large_category_has_no_traits_and_one_that_grew_keeps_its_own(log):
         ),
     )
     some, many = (
-        slope_sizes(
+        sizes.slope_sizes(
             dataset,
-            dataset_sizes(log),
+            sizes.dataset_sizes(log),
             use_ad_id=True,
+            folds_in=False,
             matches_texts=False,
             reads_vectors=False,
         )[0]

@@ -41,6 +41,7 @@ def begun(x, labels, appeal=0.0, weights=None, loss="binary"):
             use_id=False,
             num_rows=1,
             slopes=None,
+            factor_traits=0,
         ),
         user_tower=types.SimpleNamespace(reads_rows=False, slopes=None),
         match_texts=lambda inputs, *_: (None, inputs["x"][:, None]),

@@ -52,6 +52,7 @@ def test_a_class_has_the_arguments_that_python_sees(section, name):
             {
                 *("catalogue", "num_factors", "num_slopes", "num_traits"),
                 *("passed", "text", "text_traits", "traits_of"),
+                "factor_traits",
             },
         ),
         ("data", data.split_by_time, {"dataset"}),

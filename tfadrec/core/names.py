@@ -67,6 +67,7 @@ RESERVED = frozenset(
         "token_ids",
         "token_length",
         "training",
+        "trait_factors",
         "ad_id",
         "user_id",
         "user_key",

@@ -4,7 +4,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfadrec.data.event_log import EventLog
+from tfadrec.data.tensors import as_tensor, empty
 from tfadrec.ops import sequence
+
+# Events that are read at a time.
+_AT_ONCE = 1 << 22
 
 
 class NewestEvents:
@@ -24,16 +28,13 @@ class NewestEvents:
     def __init__(self, events: EventLog, skipped: int, length: int) -> None:
         self._length = length
         self._nowhere = len(events.ads)
-        is_skipped = (events.types == skipped) & (skipped > 0)
-        self._is_mixed = bool(is_skipped.any())
+        self._is_mixed = False
+        if skipped > 0:
+            before, *places = _of_kinds(events.types, skipped)
+            self._is_mixed = bool(before[-1])
         if self._is_mixed:
-            # One more, so that there is always something to gather.
-            end = [self._nowhere]
-            self._before = tf.constant(np.append(0, np.cumsum(is_skipped)))
-            self._own, self._skipped = (
-                tf.constant(np.append(np.flatnonzero(mask), end))
-                for mask in (~is_skipped, is_skipped)
-            )
+            self._before = as_tensor(before)
+            self._own, self._skipped = map(as_tensor, places)
 
     def __call__(
         self, starts: tf.Tensor, ends: tf.Tensor
@@ -53,8 +54,11 @@ class NewestEvents:
             lengths = tf.minimum(ends - starts, self._length)
             places = (ends - lengths)[:, None] + steps
             return self._where(steps < lengths[:, None], places), lengths
-        before = tf.gather(self._before, ends)
-        of_all = before - tf.gather(self._before, starts)
+        before, first = (
+            tf.cast(tf.gather(self._before, at), tf.int64)
+            for at in (ends, starts)
+        )
+        of_all = before - first
         own, skipped = sequence.split_length(
             ends - starts - of_all, of_all, self._length
         )
@@ -71,9 +75,43 @@ class NewestEvents:
                 tf.where(~is_own & is_real, first_skipped + steps - own, 0),
             ),
         )
+        places = tf.cast(places, tf.int64)
         # In the order of time, as the log is; what is nowhere comes last.
         places = tf.sort(self._where(is_real, places), axis=1)
         return places, tf.squeeze(own + skipped, 1)
 
     def _where(self, is_real: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
         return tf.where(is_real, places, self._nowhere)
+
+
+def _of_kinds(types: np.ndarray, skipped: int) -> list[np.ndarray]:
+    """What finds the events of either kind, in little memory.
+
+    Returns:
+      How many skipped events come before each place and the last [E + 1], the
+      places of those of the user's own, and of skipped ones; one past the last
+      event ends both, so that there is always something to gather.
+    """
+    end = len(types)
+    dtype = np.int32 if end < 2**31 else np.int64
+    before = empty(end + 1, dtype)
+    before[0] = 0
+    parts = [
+        slice(begin, min(begin + _AT_ONCE, end))
+        for begin in range(0, end, _AT_ONCE)
+    ]
+    for part in parts:
+        counted = before[part.start + 1 : part.stop + 1]
+        np.cumsum(types[part] == skipped, out=counted)
+        counted += before[part.start]
+    count = int(before[-1])
+    own, passed = empty(end - count + 1, dtype), empty(count + 1, dtype)
+    own[-1] = passed[-1] = end
+    for part in parts:
+        is_skipped = types[part] == skipped
+        first, last = int(before[part.start]), int(before[part.stop])
+        passed[first:last] = part.start + np.flatnonzero(is_skipped)
+        own[part.start - first : part.stop - last] = part.start + (
+            np.flatnonzero(~is_skipped)
+        )
+    return [before, own, passed]

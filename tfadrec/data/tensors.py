@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 #: Bytes; TensorFlow's kernels count on it.
@@ -61,6 +62,14 @@ def as_tensor(array: np.ndarray) -> tf.Tensor:
     if not shared:
         return tf.constant(array)
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+
+
+def empty(count: int, dtype: npt.DTypeLike) -> np.ndarray:
+    """An array [count] of no certain values, which `as_tensor` can share."""
+    size = np.dtype(dtype).itemsize * count
+    memory = np.empty(size + _ALIGNED, np.uint8)
+    begin = -memory.ctypes.data % _ALIGNED
+    return memory[begin : begin + size].view(dtype)
 
 
 def one_more(array: np.ndarray) -> np.ndarray:

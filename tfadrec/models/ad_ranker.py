@@ -653,18 +653,19 @@ class AdRanker(RankingModel):
                 "text_matching",
                 TextMatching(**sizes["text_matching"], name="text_matching"),
             )
+        if fold_in is None and folds_in(dataset, ad_tower, settings):
+            fold_in = DEFAULT_FACTORS
         of_ads, of_users = slope_sizes(
             dataset,
             sizes
             | {"user_tower": {**sizes["user_tower"], **(user_tower or {})}},
             use_ad_id=ad_tower.get("use_id", True),
+            folds_in=bool(fold_in),
             matches_texts="text_matching" in settings,
             reads_vectors="text_matching" in settings and text is None,
         )
         ad_tower = {**of_ads, **ad_tower}
         user_tower = {**of_users, **(user_tower or {})}
-        if fold_in is None and folds_in(dataset, ad_tower, settings):
-            fold_in = DEFAULT_FACTORS
         if fold_in:
             settings["fold_in"] = FoldIn(
                 **sizes["fold_in"],

@@ -99,6 +99,7 @@ def slope_sizes(
     sizes: Mapping[str, Mapping[str, Any]],
     *,
     use_ad_id: bool,
+    folds_in: bool,
     matches_texts: bool,
     reads_vectors: bool,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -106,14 +107,16 @@ def slope_sizes(
 
     Ads lean on what tells them apart from request to request, what texts say
     and rates and counts; users on that, on ads' numbers and the values of their
-    categories, and on the main directions of their texts. Where there are more
-    than 200,000 ads or users, these have none, and a category of more than
-    10,000 values has no traits.
+    categories, on the main directions of their texts, and where opinions are
+    not folded in on factors of ads. Where there are more than 200,000 ads or
+    users, these have none, and a category of more than 10,000 values has no
+    traits.
 
     Args:
       dataset: a `tfadrec.data.Dataset`.
       sizes: of it, as from `dataset_sizes`.
       use_ad_id: whether ads have something of their own.
+      folds_in: whether opinions are folded in.
       matches_texts: whether there is a text matching.
       reads_vectors: whether that is of vectors that do not change.
 
@@ -134,7 +137,13 @@ def slope_sizes(
         of_ads["num_traits"] = min(sum(told.values()), _MOST_TRAITS)
         of_ads["traits_of"] = sorted(told)
         of_ads["text_traits"] = DIRECTIONS if reads_vectors else 0
-        traits = of_ads["num_traits"] + of_ads["text_traits"]
+        of_ads["factor_traits"] = 0
+        if use_ad_id and not folds_in and _has_factors(dataset):
+            of_ads["factor_traits"] = DEFAULT_FACTORS
+        traits = sum(
+            of_ads[name]
+            for name in ("num_traits", "text_traits", "factor_traits")
+        )
         of_users["num_slopes"] = signals + traits
     return of_ads, of_users
 
@@ -171,6 +180,10 @@ def _suits_fold_in(dataset: Any) -> bool:
     return (
         dataset.history_length > 0
         and len(dataset.events.ads) > 0
-        and len(dataset) >= _LEAST_ROWS
-        and len(dataset.catalogue) <= _MOST_ADS
+        and _has_factors(dataset)
     )
+
+
+def _has_factors(dataset: Any) -> bool:
+    """Whether rows tell factors of ads."""
+    return len(dataset) >= _LEAST_ROWS and len(dataset.catalogue) <= _MOST_ADS

@@ -17,7 +17,7 @@ _FEW_ROUNDS = 4
 _HELD = 1e9
 #: Penalties of a slope, in rows, from which one is chosen.
 PENALTIES = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3)
-#: The share of rows, the last ones, by which it is chosen.
+#: The share of rows, the last ones, by which it may be chosen.
 _LATE = 0.25
 #: The share of their loss that slopes have to take away, since a network that
 #: trains beside them loses by what they know of its rows; and how many times
@@ -149,26 +149,31 @@ class _Slopes:
         return np.add.reduceat(values * factors[:, None], self._starts, axis=0)
 
 
+def early_and_late(rows: LeveledRows) -> tuple[LeveledRows, LeveledRows]:
+    """The rows but for the last quarter, and that."""
+    cut = round(len(rows.labels) * (1 - _LATE))
+    return rows.take(slice(cut)), rows.take(slice(cut, None))
+
+
 def choose_penalties(
-    rows: LeveledRows, start: Floats, pulls: Floats
+    early: LeveledRows, late: LeveledRows, start: Floats, pulls: Floats
 ) -> dict[str, float]:
-    """How much slopes are held, told by the last quarter of the rows.
+    """How much slopes are held, told by later rows.
 
     Terms join one by one. Of each, penalties are tried from the firmest one on,
     as long as that tells more. What it tells has to be more than chance would:
     rows of one user are told alike, so it is users that are counted.
 
     Args:
-      rows: as for `fit_slopes`.
-      start: likewise.
+      early: rows that slopes are found by.
+      late: rows that tell how well.
+      start: as for `fit_slopes`.
       pulls: likewise.
 
     Returns:
       name -> penalty, without those whose slopes are of little use to later
       rows.
     """
-    cut = round(len(rows.labels) * (1 - _LATE))
-    early, late = rows.take(slice(cut)), rows.take(slice(cut, None))
     if not early.weights.sum() > 0 or not late.weights.sum() > 0:
         return {}
     whose = _whose(late)
@@ -182,7 +187,7 @@ def choose_penalties(
 
     chosen: dict[str, float] = {}
     lost = losses(chosen)
-    for name in rows.terms:
+    for name in early.terms:
         of_use, least = None, lost.sum()
         for penalty in PENALTIES:
             tried = losses({**chosen, name: penalty})

@@ -1,15 +1,19 @@
 """The linear path, before the first step."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from tfadrec.core.door import tf
 from tfadrec.losses.task_loss import log_odds
 from tfadrec.models.ad_ranker import AdRanker
+from tfadrec.models.factors import fit_factors
 from tfadrec.models.leveled_rows import (
     LeveledRows,
     choose_penalties,
+    early_and_late,
     fit_slopes,
 )
 from tfadrec.models.read_batches import read_batches
@@ -18,8 +22,9 @@ from tfadrec.models.term import Term
 #: Pulls a weight to where it starts where the rows do not tell it, and leaves
 #: the intercept free.
 _PULL, _FREE = 1e-3, 1e-9
-#: What slopes lean on that is no trait, see `AdRanker.signals`.
-_SIGNALS = "signals"
+#: What slopes lean on that is no trait, see `AdRanker.signals`; and factors of
+#: ads, which are found of the same rows.
+_SIGNALS, _FACTORS = "signals", "factors"
 #: Rows at about which penalties are chosen.
 _CHOSEN = 2**17
 
@@ -60,7 +65,8 @@ def start_linear(
     found = _fitted(ranker, batches)
     if found is None:
         return None
-    rows, scale, weights, slopes = found
+    rows, weights, slopes = found.rows, found.weights, found.slopes
+    scale = found.scale.copy()
     matching, rates = ranker.text_matching, ranker.rates
     if matching is not None:
         factor = max(float(weights[0]), 0.0)
@@ -75,7 +81,7 @@ def start_linear(
     for name, tower in _towers(ranker).items():
         if name in slopes:
             tower.start_biases(slopes[name][:, 0])
-    _set_slopes(ranker, slopes, scale)
+    _set_slopes(ranker, found._replace(scale=scale))
     return tuple(slopes)
 
 
@@ -97,16 +103,33 @@ def refit_slopes(
         return
     found = _fitted(ranker, batches)
     if found is not None:
-        _, scale, _, slopes = found
-        _set_slopes(ranker, slopes, scale)
+        _set_slopes(ranker, found)
+
+
+class _Fit(NamedTuple):
+    """What a regression gives, see `fit_slopes`.
+
+    Attributes:
+      rows: of the regression.
+      scale: of its columns but for the last, as these were.
+      weights: of the columns.
+      slopes: of ads and users, by the names of terms.
+      factors: of ads, or None where no slopes lean on them.
+    """
+
+    rows: LeveledRows
+    scale: np.ndarray
+    weights: np.ndarray
+    slopes: Mapping[str, np.ndarray]
+    factors: np.ndarray | None
 
 
 def _towers(ranker):
     return {"ads": ranker.ad_tower, "users": ranker.user_tower}
 
 
-def _fitted(ranker, batches):
-    """Rows, the scale of signals, and weights and slopes; None of no rows."""
+def _fitted(ranker, batches) -> _Fit | None:
+    """What the rows tell; None where there are none."""
     if not ranker.task_losses[ranker.biased_task].is_binary:
         return None
     rows, scale = _read(ranker, batches)
@@ -121,20 +144,60 @@ def _fitted(ranker, batches):
         ]
     )
     pulls = np.append(np.full(len(start) - 1, _PULL), _FREE)
-    penalties = choose_penalties(_some(rows), start, pulls)
-    return rows, scale, *fit_slopes(rows, start, pulls, penalties)
+    parts = early_and_late(rows)
+    # What rows tell of factors, they tell twice: late ones have no part in it.
+    factors = _factors(ranker, parts[0])
+    early, late = (_some(_by_factors(part, factors)) for part in parts)
+    penalties = choose_penalties(early, late, start, pulls)
+    factors = None
+    if f"users by {_FACTORS}" in penalties:
+        factors = _factors(ranker, rows)
+        rows = _by_factors(rows, factors)
+    found = fit_slopes(rows, start, pulls, penalties)
+    return _Fit(rows, scale, *found, factors)
 
 
-def _set_slopes(ranker, slopes, scale):
+def _factors(ranker, rows: LeveledRows) -> np.ndarray | None:
+    """Factors of ads, of the deviation 1 over rows, float64 [N, K]."""
+    tower = ranker.ad_tower
+    if not tower.factor_traits:
+        return None
+    users, ads = rows.terms["users"].keys, rows.terms["ads"].keys
+    known = (users > 0) & (ads > 0)
+    labels = rows.labels[known]
+    # Rows that stand for unlike counts of others tell none.
+    found = np.ptp(rows.weights) == 0 and fit_factors(
+        *(users[known], ads[known], labels.astype(np.int64)),
+        *(np.array([0.0, 1.0]), tower.num_rows, tower.factor_traits),
+    )
+    if not found:
+        return None
+    size = found.factors[ads].std()
+    return found.factors / size if size > 0 else None
+
+
+def _by_factors(rows: LeveledRows, factors: np.ndarray | None) -> LeveledRows:
+    """The same rows, whose users have slopes of factors as well."""
+    if factors is None:
+        return rows
+    users, values = rows.terms["users"], factors[rows.terms["ads"].keys]
+    term = users._replace(values=values.astype(np.float32))
+    terms = {**rows.terms, f"users by {_FACTORS}": term}
+    return dataclasses.replace(rows, terms=terms)
+
+
+def _set_slopes(ranker, found: _Fit):
+    if found.factors is not None:
+        ranker.ad_tower.trait_factors.assign(found.factors)
     for name, tower in _towers(ranker).items():
         if tower.slopes is None:
             continue
         table = np.zeros(tower.slopes.shape)
         for group, places in _groups(ranker).items():
-            found = slopes.get(f"{name} by {group}")
-            if found is not None:
-                factors = scale if group == _SIGNALS else 1.0
-                table[:, places] = found * factors
+            slopes = found.slopes.get(f"{name} by {group}")
+            if slopes is not None:
+                scale = found.scale if group == _SIGNALS else 1.0
+                table[:, places] = slopes * scale
         tower.slopes.assign(table)
 
 
@@ -150,7 +213,9 @@ def _groups(ranker) -> dict[str, np.ndarray]:
             for name, places in tower.traits.places().items()
         }
     first = signals + tower.num_traits
-    groups["texts"] = np.arange(first, first + tower.text_traits)
+    groups["texts"] = first + np.arange(tower.text_traits)
+    first += tower.text_traits
+    groups[_FACTORS] = first + np.arange(tower.factor_traits)
     return {name: places for name, places in groups.items() if len(places)}
 
 
@@ -208,6 +273,8 @@ def _terms(ranker, of, signals) -> dict[str, Term]:
         if ranker.user_tower.slopes is not None:
             told = np.concatenate([signals, of["traits"]], axis=1)
             for name, places in _groups(ranker).items():
+                if name == _FACTORS:
+                    continue  # they are not known yet
                 values = np.ascontiguousarray(told[:, places])
                 terms[f"users by {name}"] = Term(users, size, values)
     if tower.slopes is not None:

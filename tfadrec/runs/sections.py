@@ -63,6 +63,7 @@ _GIVEN = {
     "text": {"backbone_config", "backend", "pad_id"},
     "ad_tower": {
         "catalogue",
+        "factor_traits",
         "num_factors",
         "num_slopes",
         "num_traits",

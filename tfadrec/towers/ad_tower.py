@@ -76,6 +76,8 @@ class AdTower(keras.layers.Layer):
         has codes.
       text_traits: as many main directions of the ad copy, which stand beside
         them. They are zeros until they are assigned, and are not trained.
+      factor_traits: K >= 0, factors of an ad by its row, which stand beside
+        these. They are zeros until they are assigned, and are not trained.
       max_distinct: for how many distinct texts XLA, whose shapes are fixed,
         makes room in a step; None for as many as there could be. A step with
         more encodes them all, with the same result and more slowly. Elsewhere
@@ -90,7 +92,7 @@ class AdTower(keras.layers.Layer):
       float32 [...]; by their names the columns `passed` and that of `category`;
       what a `TextSpace` gives; and where there are some `factors`, float32
       [..., K + 1], a level and the factors, `ad_slopes`, float32 [..., S], and
-      `ad_traits`, float32 [..., D + text_traits].
+      `ad_traits`, float32 [..., D + text_traits + factor_traits].
 
     Raises:
       ValueError: where the width or `max_distinct` is below 1, an ad has no
@@ -125,6 +127,7 @@ class AdTower(keras.layers.Layer):
         num_traits: Extra = 0,
         traits_of: Sequence[str] = (),
         text_traits: Extra = 0,
+        factor_traits: Extra = 0,
         max_distinct: Steps | None = None,
         **kwargs,
     ) -> None:
@@ -200,6 +203,7 @@ class AdTower(keras.layers.Layer):
         self.num_traits = num_traits
         self.traits_of = tuple(traits_of)
         self.text_traits = text_traits
+        self.factor_traits = factor_traits
         self.max_distinct = max_distinct
         self.text_space = None
         if text_rank is not None:
@@ -249,7 +253,8 @@ class AdTower(keras.layers.Layer):
     def of_id(self) -> tuple[str, ...]:
         """The columns that are known of an ad by its row alone."""
         own = ("id", "bias") if self.use_id else ()
-        return (*own, *self._slope_parts, *self._factor_parts)
+        of_traits = ("trait_factors",) if self.factor_traits else ()
+        return (*own, *self._slope_parts, *self._factor_parts, *of_traits)
 
     @property
     def _factor_parts(self):
@@ -261,7 +266,8 @@ class AdTower(keras.layers.Layer):
 
     @property
     def _trait_parts(self):
-        return ("ad_traits",) if self.num_traits + self.text_traits else ()
+        sources = self.num_traits, self.text_traits, self.factor_traits
+        return ("ad_traits",) if any(sources) else ()
 
     @property
     def history_parts(self) -> tuple[str, ...]:
@@ -404,6 +410,14 @@ class AdTower(keras.layers.Layer):
                 [self._text_width(), self.text_traits],
                 "float32",
             )
+        if self.factor_traits:
+            #: float32 [rows, K], found before training.
+            self.trait_factors = self._column(
+                "trait_factors",
+                None,
+                [self.num_rows, self.factor_traits],
+                "float32",
+            )
         if self.text_space is not None:
             built(self.text_space, [None, self._text_width()])
             if self._tables_at_start:
@@ -501,7 +515,8 @@ class AdTower(keras.layers.Layer):
           Dict of the features' columns [...] by name, and where there is a
           `text` of what it makes of the tokens as `text`; and where ids are
           used `id`, float32 [..., D], and `bias`, float32 [...]; and
-          `ad_slopes` and `factors`, as from `call`.
+          `ad_slopes` and `factors`, as from `call`, and `trait_factors`,
+          float32 [..., K].
         """
         columns = {
             key: lookup.rows_of(table, rows)
@@ -517,6 +532,8 @@ class AdTower(keras.layers.Layer):
                 columns["ad_slopes"] = known["slopes"]
         if self.num_factors:
             columns["factors"] = lookup.rows_of(self.factors, rows)
+        if self.factor_traits:
+            columns["trait_factors"] = lookup.rows_of(self.trait_factors, rows)
         if self.text is not None:
             vectors = self._copy(tf.reshape(rows, [-1]), training)
             shape = tf.concat([tf.shape(rows), [self.text.width]], 0)
@@ -568,13 +585,16 @@ class AdTower(keras.layers.Layer):
         return encoded | {name: columns[name] for name in others}
 
     def _told(self, columns, encoded):
-        """The traits, of features and of the copy, side by side."""
+        """The traits, of features, of the copy and by rows, side by side."""
         told = []
         if self.traits is not None:
             told.append(self.traits(columns))
         if self.text_traits:
             of_text = tf.tensordot(encoded["text_unit"], self.text_axes, 1)
             told.append(watched.entering(self.name, ("text_traits",), of_text))
+        if self.factor_traits:
+            name, factors = ("trait_factors",), columns["trait_factors"]
+            told.append(watched.entering(self.name, name, factors))
         return tf.concat(told, axis=-1)
 
     def _encode(self, rows, training):
@@ -626,6 +646,7 @@ class AdTower(keras.layers.Layer):
             "num_traits": self.num_traits,
             "traits_of": list(self.traits_of),
             "text_traits": self.text_traits,
+            "factor_traits": self.factor_traits,
             "max_distinct": self.max_distinct,
         }
 

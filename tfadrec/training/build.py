@@ -248,6 +248,7 @@ def _assemble(
         dataset,
         sizes | {"user_tower": {**sizes["user_tower"], **user_tower}},
         use_ad_id=ad_settings.get("use_id", True),
+        folds_in=fold_in is not None,
         matches_texts=text_matching is not None,
         reads_vectors=text_matching is not None and encoder is None,
     )

@@ -13,7 +13,10 @@ from tfadrec.core.feature import Feature
 from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 
-_TABLES = ("id/embedding_and_bias", "id/slopes", "/factors")
+_TABLES = (
+    *("id/embedding_and_bias", "id/slopes"),
+    *("/factors", "/trait_factors"),
+)
 # The ends of the names of a catalogue's columns in an ad tower.
 _COLUMNS = ("_table:0", "/token_ids:0", "/token_starts:0")
 

@@ -104,8 +104,15 @@ def _set_factors(model: AdRanker, train: Dataset) -> None:
 
 
 def _some_batches(train: Dataset):
-    """Batches of training rows in their order, for the linear path."""
+    """Batches of training rows in the order of their times.
+
+    Rows of one time come by chance: a log without times may be in the order of
+    its users, and then late rows would be those of others than early ones.
+    """
     _, kept = _some_users(train.impressions, _FITTED)
+    kept = np.random.default_rng(0).permutation(kept)
+    times = train.impressions.times[kept]
+    kept = kept[np.argsort(times, kind="stable")]
     return train.select(kept).batches(PREDICT_BATCH)
 
 
