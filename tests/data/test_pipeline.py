@@ -1,6 +1,7 @@
 """Batches: every row, in a known order, from any step on."""
 
 import dataclasses
+import pathlib
 from itertools import chain, islice, pairwise
 
 import numpy as np
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 from tests.data import dataset_folder, rich_dataset
 from tfadrec.core.errors import InputError
+from tfadrec.data.event_log import EventLog
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.data.pipeline import shuffled_rows
 from tfadrec.data.user_keys import user_keys
@@ -364,6 +366,25 @@ def test_neither_rows_nor_requests(dataset):
 
 def rows_of(stream, count):
     return [rows.numpy().tolist() for rows in stream.take(count)]
+
+
+def resident():
+    """MiB of memory that is no file's."""
+    status = pathlib.Path("/proc/self/status").read_text()
+    (line,) = [line for line in status.splitlines() if "RssAnon" in line]
+    return int(line.split()[1]) / 1024
+
+
+def test_events_are_not_copied(dataset, tmp_path):
+    """TensorFlow copies what a pipeline reads where it rewrites that."""
+    np.save(tmp_path / "a.npy", np.zeros(8_000_001, np.int32))
+    column = np.load(tmp_path / "a.npy", mmap_mode="c")[:-1]
+    events = EventLog(column, column, column, None)
+    large = dataclasses.replace(dataset, events=events)
+    next(iter(dataset.batches(4)))
+    before = resident()
+    next(iter(large.batches(4)))
+    assert resident() - before < 15  # of 30 MiB each
 
 
 def test_windows_of_shuffled_blocks():

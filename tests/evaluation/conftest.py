@@ -5,12 +5,18 @@ import types
 import numpy as np
 import pytest
 
+from tfadrec.data import Impressions
+
+
+class FakeRows(types.SimpleNamespace):
+    people = Impressions.people
+
 
 class FakeDataset:
     def __init__(
         self, labels, logits, users, requests, ads, lengths, weights=None
     ):
-        self.impressions = types.SimpleNamespace(
+        self.impressions = FakeRows(
             labels={k: np.asarray(v, np.float32) for k, v in labels.items()},
             users=np.asarray(users, np.int32),
             requests=np.asarray(requests, np.int64),

@@ -76,7 +76,8 @@ def test_hits_among_more_ranks_than_a_request_has_ads_are_not_told(
     assert "mrr" in names
     assert not {"hit@2", "recall@2"} & set(names)
     assert str(evaluation).endswith(
-        "\n\nUndefined for these rows: hit@2, recall@2."
+        "\n\nUndefined for these rows: hit@2, recall@2, calibration_low, "
+        "calibration_high."
     )
 
 
@@ -365,3 +366,16 @@ def test_real_labels_are_measured_by_their_errors(make_dataset):
     assert evaluation.reliability == {}
     empty = evaluation.slices["empty_history"]["revenue"]
     assert (empty["rmse"], empty["count"]) == (1, 1)
+
+
+def test_unknown_users_are_not_one_user(model, random_dataset):
+    dataset = random_dataset()
+    rows = dataset.impressions
+    rows.users[:] = 0
+    found = evaluate(model, dataset).metrics["clicked"]
+    _, *ends = probabilities.predicted_over_observed(
+        rows.labels["clicked"],
+        dataset.logits["clicked"].astype(np.float32),
+        groups=rows.requests,
+    )
+    assert ends == [found["calibration_low"], found["calibration_high"]]

@@ -211,3 +211,22 @@ def test_a_time_beyond_all_years_is_a_number():
     times = [np.iinfo(np.int64).min, np.iinfo(np.int64).max]
     facts = rows_facts(rows.dataset([1, 2], [1, 0], times=times))
     assert [facts["from"], facts["to"]] == list(map(str, times))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "is_told"),
+    [
+        (1.06, 1.2, True),
+        (0.7, 0.94, True),
+        (1.04, 1.2, False),
+        (0.7, 1.1, False),
+    ],
+)
+def test_probabilities_that_are_surely_wrong(low, high, is_told):
+    of_clicks = {"calibration": 1.1, "calibration_low": low}
+    given = of("clicked", auc=0.9, calibration_high=high, **of_clicks)
+    lines = verdicts("R", given, {}, HALF)
+    assert len(lines) == is_told
+    if is_told:
+        assert lines[0].startswith("R predicts 1.10 times as many clicked as")
+        assert f" {low:.2f} to {high:.2f}: calibrate it" in lines[0]

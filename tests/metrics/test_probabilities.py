@@ -128,6 +128,10 @@ def test_the_ratio_is_that_of_the_ranking_metrics():
     assert low < ratio < high
     nothing = probabilities.predicted_over_observed([0, 0], [0.0, 1.0])
     assert np.isnan(nothing).all()
+    of_one = [[1, 0], [2.0, 1.0]]
+    ratio, *ends = probabilities.predicted_over_observed(*of_one, groups=[7, 7])
+    assert ratio == probabilities.predicted_over_observed(*of_one)[0] > 1
+    assert np.isnan(ends).all()
     none = probabilities.predicted_over_observed([1, 0], [-1e30, -1e30])
     assert none[0] == 0
     assert np.isnan(none[1:]).all()

@@ -260,6 +260,16 @@ def test_no_click_at_all(profile, log, rows, tmp_path):
     assert not measure.is_alarm
 
 
+def test_one_user_with_a_click_tells_nothing(profile, log, rows, tmp_path):
+    labels = tmp_path / "labels.jsonl"
+    lines = [{"id": f"r{n}", "labels": [int(n == 5)]} for n in range(600)]
+    labels.write_text("\n".join(map(json.dumps, lines)))
+    scores = {"scores": lambda n: [float(SCORES[n % len(SCORES)])]}
+    change = every("user_id", rows[0]["user_id"])
+    (found,) = Watch(profile, log(change, **scores), labels, window=600)
+    assert not [m for m in found.measures if m.name == "calibration"]
+
+
 def test_windows(profile, log):
     """The rest is measured where it is no less than 200."""
     watched = Watch(profile, log(count=1099), window=500)

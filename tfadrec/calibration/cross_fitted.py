@@ -41,8 +41,7 @@ def cross_fitted(
       InputError: see `fit_calibration`.
     """
     rows = dataset.impressions
-    users = np.where(rows.users > 0, rows.users, -1 - rows.requests)
-    known, place = np.unique(users, return_inverse=True)
+    known, place = np.unique(rows.people, return_inverse=True)
     folds = np.random.default_rng(seed).permutation(len(known)) % _FOLDS
     found = {task: np.array(z, np.float32) for task, z in logits.items()}
     for fold in range(min(_FOLDS, len(known))):

@@ -44,6 +44,14 @@ class Impressions:
         """int64 [n], the number of events before each impression."""
         return self.history_ends - self.history_starts
 
+    @property
+    def people(self) -> np.ndarray:
+        """int64 [n], who rows are of: user rows, and below 0 the request's.
+
+        Rows of an unknown user are of one with those of his request alone.
+        """
+        return np.where(self.users > 0, self.users, -1 - self.requests)
+
     def take(self, rows: np.ndarray) -> "Impressions":
         """The rows that an index or a bool mask names.
 

@@ -77,9 +77,15 @@ def batches(
     gather = _Gather(impressions, events, users, newest)
     make = gather if slates is None else _GatherSlates(gather, slates, context)
     # Each batch is made whole by one call, so two calls use two cores.
-    return examples.map(
-        make, num_parallel_calls=2, deterministic=True
-    ).prefetch(2)
+    made = examples.map(make, num_parallel_calls=2, deterministic=True)
+    return made.prefetch(2).with_options(_as_written())
+
+
+def _as_written() -> tf.data.Options:
+    """Has a pipeline run as it is: to write it anew would copy its arrays."""
+    options = tf.data.Options()
+    options.experimental_optimization.apply_default_optimizations = False
+    return options
 
 
 def shuffled_rows(

@@ -24,7 +24,7 @@ from tfadrec.serving.bundle import open_bundle
 from tfadrec.serving.op_lint import foreign_ops
 from tfadrec.serving.requests import replay
 from tfadrec.serving.warm_up import FILE as WARM_UP
-from tfadrec.serving.watched_rows import as_rows, spread, users_of
+from tfadrec.serving.watched_rows import as_rows, spread
 
 #: Rows that are asked for at a time.
 _BATCH = 512
@@ -172,7 +172,7 @@ def skew(
             "Export the run again, with its training rows.",
         )
         return
-    users = users_of(rows).astype(str)
+    users = rows.impressions.people.astype(str)
     request = Request("rows", None, as_rows(rows), answers["score"], users)
     labels = rows.impressions.labels.get("clicked")
     known = {} if labels is None else {"rows": labels.astype(np.float64)}

@@ -189,9 +189,9 @@ def calibration_off(scored: Scored, folder: str = "RUN") -> Iterator[Finding]:
             labels,
             logits,
             rows.impressions.weights,
-            groups=rows.impressions.users,
+            groups=rows.impressions.people,
         )
-        if abs(ratio - 1) > 0.1 and not low <= 1 <= high:
+        if abs(ratio - 1) > 0.1 and (low > 1 or high < 1):
             yield Finding(
                 "calibration_off",
                 "warning",

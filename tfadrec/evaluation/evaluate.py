@@ -162,6 +162,7 @@ def _measure(
     y, z = labels[part], logits[part]
     users = dataset.impressions.users[part]
     w = _weights(dataset, part)
+    people = dataset.impressions.people[part]
     values = (
         ranking.auc(y, z, w),
         ranking.group_auc(y, z, users, w),
@@ -174,7 +175,7 @@ def _measure(
         probabilities.relative_information_gain(y, z, w),
         probabilities.brier_score(y, z, w),
         probabilities.calibration_error(y, z, w),
-        *probabilities.predicted_over_observed(y, z, w, groups=users)[1:],
+        *probabilities.predicted_over_observed(y, z, w, groups=people)[1:],
     )
     return dict(zip(names, values, strict=True)) | {
         "count": len(y),

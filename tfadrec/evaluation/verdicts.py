@@ -15,6 +15,8 @@ from tfadrec.evaluation.standings import SHOWN
 
 #: Standard errors around 0.5 in which an AUC is chance.
 _ERRORS = 2.0
+#: How far from 1 predicted over observed clicks may surely be.
+_OFF = 0.05
 
 
 @takes(evaluation="evaluation", dataset="dataset")
@@ -25,7 +27,7 @@ def verdicts(
     dataset: Dataset,
     metric: str = "auc",
 ) -> list[str]:
-    """What is wrong with a ranker, a line per task; none where it is ahead.
+    """What is wrong with a ranker, in lines; none where all is well.
 
     A binary task whose label has one value alone in the rows that it is known
     of cannot be judged, nor one by a metric that they do not tell. One whose
@@ -33,7 +35,9 @@ def verdicts(
     error is that of the Mann-Whitney statistic without any effect,
     sqrt((p + q + 1) / (12 p q)) for p clicks and q non-clicks. Else the ranker
     is compared with the best baseline: it is ahead where the 95 % interval of
-    their difference, over resampled users, lies above 0.
+    their difference, over resampled users, lies above 0. Probabilities are
+    wrong where the interval of predicted over observed clicks lies more than
+    0.05 from 1.
 
     Args:
       name: of the ranker.
@@ -78,6 +82,7 @@ def verdicts(
                     "Monitor auc: `fit: {monitor: val_auc}`."
                 )
                 continue
+        lines += _wrong_probabilities(name, task, metrics)
         if not others or own != own:
             continue
         sign = 1 if SHOWN[compared] else -1
@@ -98,6 +103,23 @@ def verdicts(
                 f"{own:.4f}, {best} {others[best]:.4f}; {found.interval}."
             )
     return lines
+
+
+def _wrong_probabilities(
+    name: str, task: str, metrics: Mapping[str, float]
+) -> list[str]:
+    """The line for a task whose predictions are too high or too low."""
+    low, high = (
+        metrics.get(f"calibration_{end}", float("nan"))
+        for end in ("low", "high")
+    )
+    if not (low > 1 + _OFF or high < 1 - _OFF):
+        return []
+    return [
+        f"{name} predicts {metrics['calibration']:.2f} times as many {task} as "
+        f"there were, 95 % interval {low:.2f} to {high:.2f}: calibrate it on "
+        "rows like these with `tfadrec calibrate`."
+    ]
 
 
 def _known(task: str, dataset: Dataset) -> tuple[NDArray, NDArray]:

@@ -172,7 +172,7 @@ def predicted_over_observed(
 
     Returns:
       The ratio, and the ends of its interval; nan where there is no click, and
-      for the ends also where nothing is predicted.
+      for the ends also where nothing is predicted, or all rows are of one user.
     """
     if not 0 < confidence < 1:
         raise InputError(
@@ -190,6 +190,8 @@ def predicted_over_observed(
     if groups is not None:
         keys = checks.groups_of(groups, rows.labels == 1)
         place = np.unique(keys, return_inverse=True)[1]
+    if not place.any():  # one error, which is 0 by the choice of r
+        return ratio, float("nan"), float("nan")
     of_rows = rows.weights * (rows.probs - ratio * rows.labels)
     errors = np.bincount(place, of_rows)
     spread = float(np.sqrt(np.square(errors).sum())) / observed / ratio

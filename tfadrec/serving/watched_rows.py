@@ -50,9 +50,9 @@ def write_profile(
         train.history_length,
         ids,
         as_rows(picked),
-        users_of(picked),
+        picked.impressions.people,
         scores=_scores(ranker, scored, calibration),
-        score_users=users_of(scored),
+        score_users=scored.impressions.people,
     ).save(folder)
 
 
@@ -60,13 +60,6 @@ def spread(count: int) -> np.ndarray:
     """Rows from the first to the last one, at most `_ROWS`."""
     rows = np.linspace(0, count - 1, min(count, _ROWS))
     return np.unique(rows.astype(np.int64))
-
-
-def users_of(dataset: Dataset) -> np.ndarray:
-    """Who rows are of; requests of unknown users are users of their own."""
-    rows = dataset.impressions
-    users = rows.users.astype(np.int64)
-    return np.where(users == 0, -1 - rows.requests, users)
 
 
 def as_rows(dataset: Dataset) -> list[Row]:

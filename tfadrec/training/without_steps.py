@@ -82,8 +82,7 @@ def refit(model: AdRanker, train: Dataset) -> None:
 
 def _some_users(rows: Impressions, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Whole users with about so many rows: their numbers, and those rows."""
-    # Of unknown users, requests; both are numbered without gaps.
-    users = np.where(rows.users > 0, rows.users, -1 - rows.requests)
+    users = rows.people  # and these are numbered without gaps
     every = -(-len(users) // count)
     kept = np.flatnonzero(users % every == 0)
     return users[kept], kept

@@ -36,11 +36,7 @@ def units_of(rows: Impressions, by: Unit = "user") -> tuple[NDArray, int]:
         raise InputError(
             f"rows are resampled by user or request. Received: by={by!r}."
         )
-    requests = np.unique(rows.requests, return_inverse=True)[1]
-    keys = requests
-    if by == "user":
-        users = np.asarray(rows.users, np.int64)
-        keys = np.where(users == 0, -1 - requests, users)
+    keys = rows.people if by == "user" else rows.requests
     found, units = np.unique(keys, return_inverse=True)
     return units, len(found)
 
