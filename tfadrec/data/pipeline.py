@@ -5,7 +5,7 @@ that are mapped into it. They are done for all rows of the batch at a time, so
 the cost is that of copying the result.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -76,16 +76,22 @@ def batches(
     newest = NewestEvents(events, skipped, history_length)
     gather = _Gather(impressions, events, users, newest)
     make = gather if slates is None else _GatherSlates(gather, slates, context)
-    # Each batch is made whole by one call, so two calls use two cores.
-    made = examples.map(make, num_parallel_calls=2, deterministic=True)
-    return made.prefetch(2).with_options(_as_written())
+    return in_order(examples, make)
 
 
-def _as_written() -> tf.data.Options:
-    """Has a pipeline run as it is: to write it anew would copy its arrays."""
+def in_order(examples: tf.data.Dataset, make: Callable) -> tf.data.Dataset:
+    """What `make` makes of each element, while the one before is used.
+
+    Args:
+      examples: the elements.
+      make: a batch whole of one of them, so two calls use two cores. It may
+        read arrays that are mapped into memory: they are not copied.
+    """
+    # To write a pipeline anew, as TensorFlow does, copies what it reads.
     options = tf.data.Options()
     options.experimental_optimization.apply_default_optimizations = False
-    return options
+    made = examples.map(make, num_parallel_calls=2, deterministic=True)
+    return made.prefetch(2).with_options(options)
 
 
 def shuffled_rows(

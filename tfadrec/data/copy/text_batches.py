@@ -12,7 +12,7 @@ import tensorflow as tf
 from tfadrec.core.errors import InputError
 from tfadrec.data.copy.near_events import NearEvents
 from tfadrec.data.copy.tokenizer import Tokenizer
-from tfadrec.data.pipeline import shuffled_rows
+from tfadrec.data.pipeline import in_order, shuffled_rows
 from tfadrec.ops.token_masking import mask_tokens
 
 #: Keeps the draws of a stream apart from the order of its rows.
@@ -221,8 +221,4 @@ def _stream(n, batch_size, seed, first_step, make) -> tf.data.Dataset:
         )
     else:
         rows = shuffled_rows(n, batch_size, seed, first_step)
-    return (
-        rows.enumerate(first_step)
-        .map(make, num_parallel_calls=2, deterministic=True)
-        .prefetch(2)
-    )
+    return in_order(rows.enumerate(first_step), make)
