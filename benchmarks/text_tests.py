@@ -24,6 +24,10 @@ from tfadrec.core.config import RunConfig
 _SEEDS = (0, 1, 2)
 _WAYS: dict[str, dict] = {
     "defaults": {},
+    "clicks and the order within tests": {
+        "fit": {"by": "request"},
+        "ranker": {"losses": {"clicked": {"binary": 1, "softmax": 1}}},
+    },
     "joint, by request": {
         "fit": {"by": "request", "batch_size": 64},
         "ranker": {"losses": {"clicked": "jrc"}},
