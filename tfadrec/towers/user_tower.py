@@ -166,6 +166,17 @@ class UserTower(keras.layers.Layer):
         # A function hides them from Keras, which would save them twice.
         self._lent = lambda: dict(tables)
 
+    @property
+    def tables(self) -> dict[str, Callable[[], Any]]:
+        """Functions to embeddings of features, by these; of a built tower."""
+        fields = (self.event_features, self.features)
+        return {
+            name: table
+            for each in fields
+            if each is not None
+            for name, table in each.tables.items()
+        }
+
     def build(self, input_shape) -> None:
         width = input_shape["history_vectors"][-1]
         sizes = {
@@ -182,8 +193,12 @@ class UserTower(keras.layers.Layer):
         if self.num_users:
             self._id = built(self._of_ids(width), [None])
         tables = self._lent()
-        self.features = self._fields("features", width, tables)
-        self.event_features = self._fields("event_features", width, tables)
+        names = ["features", "event_features"]
+        of_events = {spec["name"] for spec in self._event_features}
+        if any(spec.get("share") in of_events for spec in self._features):
+            names.reverse()  # who lends comes before who borrows
+        for name in names:
+            setattr(self, name, self._fields(name, width, tables))
         built(
             self.encoder,
             {
