@@ -19,6 +19,7 @@ from tfadrec.calibration.task_calibration import TaskCalibration
 from tfadrec.cli import main
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError
+from tfadrec.core.feature import Feature
 from tfadrec.metrics import ranking
 from tfadrec.training import soft_labels
 
@@ -83,11 +84,15 @@ def test_it_is_read_back_with_the_best_weights(folder):
 
 def with_another_context(rows):
     """Rows that differ within their requests."""
-    name = rows.schema.of("context")[0].tensor
+    place = Feature("place", "context", "category", "place", vocabulary=("x",))
+    features = (*rows.schema.features, place)
     values = np.arange(len(rows), dtype=np.int32) % 2
-    columns = {**rows.impressions.columns, name: values}
-    shown = dataclasses.replace(rows.impressions, columns=columns)
-    return dataclasses.replace(rows, impressions=shown)
+    columns = {**rows.impressions.columns, "place": values}
+    return dataclasses.replace(
+        rows,
+        schema=dataclasses.replace(rows.schema, features=features),
+        impressions=dataclasses.replace(rows.impressions, columns=columns),
+    )
 
 
 def test_what_it_does_not_read_may_differ_within_a_request(
