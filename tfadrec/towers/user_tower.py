@@ -136,7 +136,8 @@ class UserTower(keras.layers.Layer):
         self._features = [dict(feature) for feature in features]
         self._event_features = [dict(feature) for feature in event_features]
         self.feature_dropout = feature_dropout
-        self.features = self.event_features = None
+        self.features: FeatureFields | None = None
+        self.event_features: FeatureFields | None = None
         self._lent: Callable[[], dict[str, Any]] = dict
 
     @property
