@@ -622,6 +622,14 @@ def test_a_title_is_no_command_to_a_terminal(one_service, monkeypatch):
     assert result.stdout == "  1  0.500  a\\x07       \\x1b[31mé (\\u202e)\n"
 
 
+def test_an_ad_without_tags_has_no_brackets(one_service, monkeypatch):
+    ad = {"rank": 1, "pctr": 0.5, "ad_id": "a", "title": "Shoe", "tags": ""}
+    monkeypatch.setattr(serving, "recommend", lambda *_, **__: [ad])
+    user = small.run().dataset.user_ids[3]
+    result = call("recommend", small.run_folder(), "--user", user)
+    assert result.stdout == "  1  0.500  a        Shoe\n"
+
+
 @pytest.fixture
 def files(tmp_path):
     texts = {

@@ -116,6 +116,11 @@ MISTAKES = {
         TRAIN,
         ["'encodr'", "Did you mean encoder?"],
     ),
+    "a setting beside the sections": (
+        settings("losses: {clicked: softmax}"),
+        TRAIN,
+        ["'losses' beside the sections", "Write `ranker: {losses: …}`"],
+    ),
     "a class mistyped": (
         settings("encoder: {class: DINN}"),
         TRAIN,

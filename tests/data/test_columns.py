@@ -91,6 +91,25 @@ def test_decimals(value, scale, text):
     assert np.isnan(found[1])
 
 
+@pytest.mark.parametrize(
+    "text", ["0,5", ",5", "-1.234,5", "+7,25", " 0,13 ", "1,5e3", "12.345,0"]
+)
+def test_what_has_a_decimal_comma(text):
+    """It is a number once the comma is a point, and not before."""
+    assert columns.has_decimal_comma(text)
+    column = pa.chunked_array([[text]])
+    assert np.isnan(columns.as_floats(column)).all()
+    column = columns.with_decimal_points(column)
+    assert np.isfinite(columns.as_floats(column)).all()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "free", "5", "0.5", "a,b", "1,2,3", ",", "1,", "5,-", "0,5 €"]
+)
+def test_what_has_no_decimal_comma(text):
+    assert not columns.has_decimal_comma(text)
+
+
 def test_a_decimal_is_the_nearest_float():
     random = np.random.default_rng(0)
     values = random.integers(0, 10**9, 1000)

@@ -12,7 +12,7 @@ import pytest
 from tests import processes
 from tests.serving import worlds
 from tests.training import small
-from tfadrec import serving
+from tfadrec import losses, serving
 from tfadrec.core.bundle_folder import bundle_folder
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError, TfadrecError
@@ -256,6 +256,19 @@ def test_versions_count_up(quick, tmp_path):
     assert names == {"1", "2", "10", "11", "notes"}
 
 
+def test_an_export_says_where_pctr_is_no_probability(
+    quick, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(bundle_module, "_export", lambda *_, **__: None)
+    export(tmp_path / "numbers")
+    assert "no probability" not in caplog.text
+    ranker = worlds.numbers().ranker
+    only_order = {"clicked": losses.get("softmax")}
+    monkeypatch.setattr(ranker, "task_losses", only_order)
+    export(tmp_path / "numbers")
+    assert "of the loss softmax only the order within a request" in caplog.text
+
+
 @pytest.mark.parametrize("version", [0, -1, 1])
 def test_refused_versions(quick, tmp_path, version):
     export(tmp_path)
@@ -330,7 +343,7 @@ def test_a_second_export_is_refused(quick, tmp_path):
 EXPORT = """
 import sys
 from tests.serving import worlds
-from tfadrec import serving
+from tfadrec import losses, serving
 
 world = worlds.words()
 print("begun", flush=True)

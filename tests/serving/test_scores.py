@@ -5,7 +5,10 @@ import types
 import numpy as np
 import pytest
 
-from tfadrec import losses
+from tfadrec import layers, losses
+from tfadrec.calibration import Calibration
+from tfadrec.calibration.platt import Platt
+from tfadrec.calibration.task_calibration import TaskCalibration
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.serving.scores import Scores
@@ -47,6 +50,40 @@ def test_a_whole_log_is_left_as_it_is():
     assert set(found) == {"logits", "pctr", "score"}
     assert found["logits"] == 1.25
     assert found["pctr"] == found["score"] == pytest.approx(0.7772999)
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        ("binary", True),
+        ("jrc", True),
+        ({"binary": 0.1, "softmax": 1.0}, True),
+        ("softmax", False),
+        ("ranknet", False),
+        ("lambda", False),
+        ({"lambda": 1.0, "softmax": 1.0}, False),
+    ],
+)
+def test_what_an_order_alone_makes_is_no_probability(loss, expected):
+    """Unless something has fixed the level since."""
+    ranker = types.SimpleNamespace(
+        task_losses={"clicked": losses.get(loss)}, fold_in=None
+    )
+    assert Scores(ranker, 1.0).are_probabilities == expected
+    curve = {"clicked": TaskCalibration("platt", Platt(1.0, 0.0))}
+    assert Scores(ranker, 1.0, Calibration(curve)).are_probabilities
+    other = Calibration({"shared": curve["clicked"]})
+    assert Scores(ranker, 1.0, other).are_probabilities == expected
+    ranker.fold_in = layers.FoldIn()
+    ranker.fold_in.build(None)
+    both = types.SimpleNamespace(
+        task_losses=ranker.task_losses, rankers=[ranker, ranker]
+    )
+    for mixed in (False, True):
+        for each in (ranker, both):
+            made = Scores(each, 1.0).are_probabilities
+            assert made == (expected or mixed)
+        ranker.fold_in.mix.assign([0.5, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, -1.0])
 
 
 @pytest.mark.parametrize("logit", [-1e30, -200.0, 200.0, 1e30])

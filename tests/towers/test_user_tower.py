@@ -288,5 +288,5 @@ def test_an_embedding_of_another_layer():
         gradient, [[0] * 3, [0] * 3, [1] * 3, [0] * 3]
     )
     lonely = UserTower(Sum(), num_event_types=3, features=[feature])
-    with pytest.raises(ValueError, match=r"'brand' must be that .*'searched'"):
+    with pytest.raises(ValueError, match=r"'brand' must be of .*'searched'"):
         lonely(inputs([0]))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import importlib
 import json
 import shutil
 
@@ -18,6 +19,7 @@ from tfadrec.calibration.task_calibration import TaskCalibration
 from tfadrec.cli import main
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError
+from tfadrec.core.feature import Feature
 from tfadrec.metrics import ranking
 from tfadrec.training import soft_labels
 
@@ -78,6 +80,38 @@ def test_it_is_read_back_with_the_best_weights(folder):
     np.testing.assert_allclose(
         run.reader(inputs)["clicked"], logits, rtol=1e-3, atol=1e-4
     )
+
+
+def with_another_context(rows):
+    """Rows that differ within their requests."""
+    place = Feature("place", "context", "category", "place", vocabulary=("x",))
+    features = (*rows.schema.features, place)
+    values = np.arange(len(rows), dtype=np.int32) % 2
+    columns = {**rows.impressions.columns, "place": values}
+    return dataclasses.replace(
+        rows,
+        schema=dataclasses.replace(rows.schema, features=features),
+        impressions=dataclasses.replace(rows.impressions, columns=columns),
+    )
+
+
+def test_what_it_does_not_read_may_differ_within_a_request(
+    folder, settings, tmp_path, monkeypatch
+):
+    run = training.load_cross_encoder(folder)
+    other = with_another_context(run.valid)
+    with pytest.raises(InputError, match="have one context"):
+        other.slates()
+    np.testing.assert_array_equal(run.logits(other), run.logits(run.valid))
+    whole = with_another_context(data.open_dataset(small.world()))
+    module = importlib.import_module("tfadrec.training.cross_encoder_run")
+    monkeypatch.setattr(module, "open_dataset", lambda _: whole)
+    config = RunConfig.from_yaml(settings)
+    with small.untraced():
+        again = training.train_cross_encoder(
+            small.world(), config, tmp_path / "run", until=1, progress=False
+        )
+    assert again.history[0] == run.history[0]
 
 
 def test_other_commands_refuse_it(folder):

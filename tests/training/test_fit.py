@@ -280,6 +280,36 @@ def test_a_schedule_is_left_alone(untraced, parts, tmp_path):
     assert float(ranker.optimizer.learning_rate) == pytest.approx(0.0875)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_by_request_orders_are_measured(untraced, parts, tmp_path, weighted):
+    """Rows that stand for many have no order; by row nothing is added."""
+    if weighted:
+        parts = [
+            dataclasses.replace(
+                part,
+                impressions=dataclasses.replace(
+                    part.impressions, weights=np.ones(len(part))
+                ),
+            )
+            for part in parts
+        ]
+    found = {}
+    for by in ("row", "request"):
+        ranker = training.build_ranker(small.config(), parts[0])
+        steps = {"epochs": 1, "steps_per_epoch": 1, "by": by}
+        (found[by],) = fitted(ranker, parts, tmp_path / by, **steps)
+    added = {} if weighted else {"val_ndcg@10"}
+    assert set(found["request"]) - set(found["row"]) == set(added)
+    if added:
+        rows = parts[1].impressions
+        logits = ranker.predict(parts[1].batches(100))["clicked"]
+        expected = ranking.ndcg(
+            rows.labels["clicked"], logits, rows.requests, 10
+        )
+        assert found["request"]["val_ndcg@10"] == pytest.approx(expected)
+        assert 0 < expected < 1
+
+
 def with_losses(parts, losses, tasks=("clicked", "revenue")):
     config = small.config(ranker={"tasks": list(tasks), "losses": losses})
     return training.build_ranker(config, parts[0])

@@ -42,6 +42,25 @@ def no_work(monkeypatch):
     [
         ({"encoder": {"class": "DINN"}}, "Did you mean DIN"),
         ({"fit": {"epoch": 3}}, "Did you mean epochs"),
+        ({"ranker": {"losses": "softmaxx"}}, "Did you mean softmax"),
+        (
+            {"ranker": {"losses": {"clicked": "softmaxx"}}},
+            "Did you mean softmax",
+        ),
+        (
+            {"ranker": {"losses": {"clicked": {"class": "softmaxx"}}}},
+            "Did you mean softmax",
+        ),
+        (
+            {"ranker": {"losses": {"clicked": {"binary": 1, "softmaxx": 1}}}},
+            "Did you mean softmax",
+        ),
+        ({"ranker": {"losses": {"clicke": "softmax"}}}, "Did you mean clicked"),
+        (
+            {"ranker": {"losses": "softmax"}},
+            r"Write `losses: \{name: softmax\}`",
+        ),
+        ({"ranker": {"tasks": "clicked"}}, r"Write `tasks: \[clicked\]`"),
         ({"text": {"poling": "cls"}}, "Did you mean pooling"),
         ({"text": {"dtype": "float23"}}, "`text`: .*float23"),
         ({"text": {"max_tokens": 99}}, "99"),

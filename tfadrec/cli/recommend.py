@@ -71,9 +71,10 @@ def recommend(
         ask, loaded.dataset, user, k=k, exclude=exclude, seen=seen
     )
     for ad in found:
+        tags = f" ({ad['tags']})" if ad["tags"] else ""
         say(
             f"{ad['rank']:>3}  {ad['pctr']:.3f}  {ad['ad_id']:<8} "
-            f"{ad['title']} ({ad['tags']})"
+            f"{ad['title']}{tags}"
         )
     return {"user": user, "recommendations": found}
 

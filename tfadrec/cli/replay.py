@@ -13,6 +13,7 @@ from tfadrec.cli.command import (
 )
 from tfadrec.core.config import RunConfig
 from tfadrec.runs.before import check_replay
+from tfadrec.runs.read_config import read_config
 
 
 @click.command(cls=Command)
@@ -72,7 +73,7 @@ def replay(
     """
     settings = RunConfig()
     if config is not None:
-        settings = RunConfig.from_yaml(read_yaml_file("config", config))
+        settings = read_config(read_yaml_file("config", config))
     check_replay(data, settings, out, allow_import)
     load_tensorflow()
     from tfadrec import evaluation, training

@@ -18,6 +18,7 @@ from tfadrec.core.config import RunConfig
 from tfadrec.core.no_answer import no_answer
 from tfadrec.runs.before import check_training
 from tfadrec.runs.folder import BASELINES, run_folder
+from tfadrec.runs.read_config import read_config
 from tfadrec.runs.task import Task, read_task
 
 
@@ -54,7 +55,7 @@ def train(
         return _serve(task)
     settings = RunConfig()
     if config is not None:
-        settings = RunConfig.from_yaml(read_yaml_file("config", config))
+        settings = read_config(read_yaml_file("config", config))
     if not task.is_first:
         return _help_to_train(task, data, settings, out, allow_import)
     schema = check_training(data, settings, out, allow_import)

@@ -10,8 +10,9 @@ from tfadrec.cli.command import (
     load_tensorflow,
     read_yaml_file,
 )
-from tfadrec.core.config import read_sections
+from tfadrec.core.config import read_sections, read_settings
 from tfadrec.runs.before import check_search
+from tfadrec.runs.read_config import refuse_misplaced
 
 
 @click.command(cls=Command)
@@ -104,7 +105,9 @@ def tune(
     """
     sections = None
     if space is not None:
-        sections = read_sections(read_yaml_file("space", space))
+        text = read_yaml_file("space", space)
+        refuse_misplaced(read_settings(text))
+        sections = read_sections(text)
     schema = check_search(data, sections or {}, allow_import)
     load_tensorflow()
     from tfadrec import serving, tuning

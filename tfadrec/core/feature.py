@@ -68,6 +68,8 @@ class Feature:
         single value; () where both are.
       share: the tensor (or name) of the feature whose vocabulary and embedding
         this one uses; "" for its own.
+      lender: the tensor of the feature whose embedding models read, where that
+        is not the one of `share`; a schema fills it in.
     """
 
     name: str
@@ -95,6 +97,7 @@ class Feature:
     scales: tuple[tuple[float, float, float], ...] = ()
     listed: tuple[bool, ...] = ()
     share: str = ""
+    lender: str = ""
 
     @property
     def tensors(self) -> tuple[str, ...]:
@@ -120,8 +123,10 @@ class Feature:
             "num_codes": self.num_codes,
             "width": self.width,
         }
-        beside = ("weighted", "measure", "expression", "share")
+        beside = ("weighted", "measure", "expression")
         given = {name: getattr(self, name) for name in beside}
+        lender = self.lender or self.share
+        given["share"] = "" if lender == self.tensor else lender
         spec |= {name: value for name, value in given.items() if value}
         if self.of:
             spec["of"] = list(self.of)

@@ -23,6 +23,10 @@ SCHEMA_FILE = "schema.json"
 VERSION = 2
 #: The type of events that are impressions without a click.
 SKIPPED = "skipped"
+#: Kinds that have an embedding, or share one.
+_EMBEDDED = ("category", "categories")
+#: Entities in the order in which models make their features.
+_MADE: tuple[Entity, ...] = ("ad", "event", "user", "context", "candidate")
 # What the kinds of features were called in version 1.
 _KINDS_1 = {"categorical": "category", "numeric": "number", "vector": "vector"}
 
@@ -63,7 +67,7 @@ class Schema:
 
     def __post_init__(self) -> None:
         named = _named(self.features, self.labels)
-        object.__setattr__(self, "features", named)
+        object.__setattr__(self, "features", _with_lenders(named))
 
     def of(self, *entities: Entity) -> tuple[Feature, ...]:
         """The features of some entities."""
@@ -151,6 +155,7 @@ class Schema:
                 key: value
                 for key, value in feature.items()
                 if value != defaults[key]
+                and key != "lender"
                 and not (key == "vocabulary" and feature["share"])
             }
             for feature in fields["features"]
@@ -220,6 +225,36 @@ def _shared(features: list[Feature]) -> tuple[Feature, ...]:
         else f
         for f in features
     )
+
+
+def _with_lenders(features: tuple[Feature, ...]) -> tuple[Feature, ...]:
+    """The features, with those whose embeddings others read.
+
+    A model makes the features of its entities one after another, and an
+    embedding is lent by the first that there is of those that share it.
+    """
+    sharing: dict[str, list[Feature]] = {}
+    for feature in features:
+        if feature.kind in _EMBEDDED:
+            sharing.setdefault(feature.share or feature.tensor, []).append(
+                feature
+            )
+    lenders = {
+        owner: min(
+            group,
+            # The owner of the vocabulary, where it is as early as others.
+            key=lambda f: (_MADE.index(f.entity), bool(f.share), f.tensor),
+        ).tensor
+        for owner, group in sharing.items()
+    }
+    found = []
+    for feature in features:
+        owner = feature.share or feature.tensor
+        lender = lenders.get(owner, owner)
+        if feature.kind not in _EMBEDDED or lender == owner:
+            lender = ""
+        found.append(dataclasses.replace(feature, lender=lender))
+    return tuple(found)
 
 
 def _from_version_1(fields: Mapping[str, Any]) -> dict[str, Any]:

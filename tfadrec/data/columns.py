@@ -1,6 +1,7 @@
 """Arrow columns of any type as text, numbers or lists."""
 
 import decimal
+import re
 from collections.abc import Iterable, Iterator
 from typing import Protocol, TypeAlias
 
@@ -34,6 +35,10 @@ _NUMBER = r"^\s*[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|inf)\s*$"
 #: group stands after a leading zero: 0.125 has decimals.
 _GROUPED = r"^\s*[+-]?[1-9][0-9]{0,2}(\.[0-9]{3})+(,[0-9]*)?\s*$"
 _WITH_COMMA = r"^\s*[+-]?[0-9]*,[0-9]*([eE][+-]?[0-9]+)?\s*$"
+#: What `with_decimal_points` makes a number of that is none without it.
+_DECIMAL_COMMA = re.compile(
+    r"[+-]?([0-9]*|[1-9][0-9]{0,2}(\.[0-9]{3})+),[0-9]+([eE][+-]?[0-9]+)?"
+)
 
 
 def as_text(column: pa.ChunkedArray | pa.Array) -> pa.Array:
@@ -132,11 +137,17 @@ def with_decimal_points(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(one, pc.replace_substring(column, ",", "."), column)
 
 
+def has_decimal_comma(text: str) -> bool:
+    """Whether a text is a number with a comma before its decimals."""
+    return _DECIMAL_COMMA.fullmatch(text.strip()) is not None
+
+
 def as_lists(
     column: pa.ChunkedArray,
     separator: str,
     *,
     keep_empty: bool = False,
+    keep_missing: bool = False,
     stripped: bool = False,
     maps: bool = False,
 ) -> pa.Array:
@@ -148,6 +159,8 @@ def as_lists(
         list in brackets; see `read_list`.
       keep_empty: whether to keep empty entries, so that two columns of lists
         stay side by side.
+      keep_missing: whether to keep the missing entries of lists, as in
+        [null, 1], as empty ones. Between two separators nothing is missing.
       stripped: whether to leave out blanks around the entries that a separator
         parts. Those of lists are as they stand, and so are ids.
       maps: whether text in braces is a map, as JSON or Python writes it, whose
@@ -167,11 +180,20 @@ def as_lists(
     else:
         values = _lists_of_text(as_text(column), separator, stripped, maps)
         filled = pc.fill_null(values.flatten(), "")
-    lengths = as_array(pc.fill_null(pc.list_value_length(values), 0))
+    lengths = as_array(pc.fill_null(pc.list_value_length(values), 0)).to_numpy()
     real = as_mask(pc.not_equal(filled, ""))
     if keep_empty:
         real[:] = True
-    return lists_of(filled.filter(pa.array(real)), lengths.to_numpy(), real)
+    elif keep_missing:
+        real |= np.repeat(_are_lists(column), lengths)
+    return lists_of(filled.filter(pa.array(real)), lengths, real)
+
+
+def _are_lists(column: pa.ChunkedArray) -> np.ndarray:
+    """Bool [n], True where a value is a list, or a text that looks like one."""
+    if is_list(column.type):
+        return np.ones(len(column), bool)
+    return as_mask(pc.match_substring_regex(as_text(column), LOOKS_LIKE_A_LIST))
 
 
 def _lists_of_text(

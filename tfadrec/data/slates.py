@@ -75,8 +75,9 @@ class Slates:
                 raise InputError(
                     "rows of one request have one context. Received: "
                     f"{int(other.sum())} rows where {name!r} differs from "
-                    "the request's first row. Make it a feature of the "
-                    "candidate, or read the dataset row by row."
+                    "the request's first row. Name it in "
+                    "`candidate_features`, or learn from rows: `fit: {by: "
+                    'row}`, in Python `by="row"`.'
                 )
         place = np.arange(len(order)) - first
         starts = np.flatnonzero(place % max_candidates == 0)

@@ -105,6 +105,15 @@ class FoldIn(CheckedLayer):
         """Numbers of an ad beside its level: K + D."""
         return self.rank + self.text_rank
 
+    @property
+    def is_mixed(self) -> bool:
+        """Whether a mix was found, which is fitted to a rate of clicks."""
+        return self.mix.numpy().tolist() != self._unmixed
+
+    @property
+    def _unmixed(self) -> list[float]:
+        return [1.0, 1.0] + [0.0] * (len(PARTS) + 1)
+
     def build(self, input_shape=None) -> None:
         def weight(name, start):
             return self.add_weight(
@@ -118,7 +127,7 @@ class FoldIn(CheckedLayer):
 
         self.values = weight("values", [0.0] * self.num_event_types)
         self.penalties = weight("penalties", [1.0] * (2 + self.num_factors))
-        self.mix = weight("mix", [1.0, 1.0] + [0.0] * (len(PARTS) + 1))
+        self.mix = weight("mix", self._unmixed)
         super().build(input_shape)
 
     def call(self, inputs):

@@ -275,6 +275,7 @@ class AdRanker(RankingModel):
             tables = {} if tower is None else dict(tower.tables)
             self.user_tower.share(tables)
             built(self.user_tower, {"history_vectors": vectors})
+            tables |= self.user_tower.tables
             features = 3 * width
             if self.matching is not None:
                 fields = [None, None, self.ad_tower.num_fields, width]

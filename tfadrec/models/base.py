@@ -9,6 +9,7 @@ import tensorflow_recommenders as tfrs
 from tfadrec import losses as losses_of_tasks
 from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
+from tfadrec.core.nearest import nearest
 from tfadrec.metrics import from_name
 from tfadrec.models.training_step import training_step
 
@@ -162,6 +163,7 @@ class RankingModel(tfrs.models.Model):
             raise ValueError(
                 f"`{what}` must be of the tasks {', '.join(self.tasks)}. "
                 f"Received: {', '.join(map(str, unknown))}."
+                f"{nearest(unknown, self.tasks)}"
             )
 
     def _check_weights(self, weights):

@@ -189,8 +189,18 @@ def _check_value(place: str, value: Any, rules: Sequence[Rule]) -> None:
     key = place.rpartition(".")[2]
     raise InputError(
         f"`{place}` must be {words}. Received: {key}={value!r}."
-        f"{_close(value, words)}"
+        f"{_close(value, words)}{_wrapped(key, value, rules)}"
     )
+
+
+def _wrapped(key: str, value: Any, rules: Sequence[Rule]) -> str:
+    """How a value is written that lacks the name or the list around it."""
+    if isinstance(value, Mapping | list | tuple):
+        return ""
+    for wrapped, text in (({"name": value}, "{{name: {}}}"), ([value], "[{}]")):
+        if any(rule.allows(wrapped) for rule in rules):
+            return f" Write `{key}: {text.format(value)}`."
+    return ""
 
 
 def _close(value: Any, words: str) -> str:

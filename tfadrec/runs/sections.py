@@ -189,6 +189,16 @@ def arguments_of(
     return {**own, **{k: a for k, a in taken.items() if k not in given}}
 
 
+def sections_with(setting: str) -> list[str]:
+    """The sections that take a setting, themselves or one of their classes."""
+    found = []
+    for section in (*_PACKAGES, *_MADE):
+        chosen = [None, *classes_of(section).values()]
+        if any(setting in arguments_of(section, c) for c in chosen):
+            found.append(section)
+    return found
+
+
 def made_of(section: str) -> str:
     """The class that a section without a choice is about; "" for none."""
     made = _made(section)

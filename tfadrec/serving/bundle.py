@@ -1,5 +1,6 @@
 """Writing a bundle, all of it or nothing, and reading it back."""
 
+import logging
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -41,6 +42,8 @@ from tfadrec.serving.scores import Scores
 from tfadrec.serving.warm_up import warm_up_requests, write_warm_up
 from tfadrec.serving.watched_rows import write_profile
 from tfadrec.serving.write_model import write_model
+
+_LOG = logging.getLogger(__name__)
 
 
 @takes(
@@ -136,7 +139,14 @@ def export_bundle(
         score differs by more than its share of 1e-5, or of 0.02 in half
         precision; see `check_parity`.
     """
-    Scores(ranker, dataset.schema.negatives_kept, calibration)
+    scores = Scores(ranker, dataset.schema.negatives_kept, calibration)
+    if not scores.are_probabilities:
+        _LOG.warning(
+            "The bundle's pctr orders ads and is no probability: of the loss "
+            "%s only the order within a request counts. `tfadrec calibrate` "
+            "makes it one, or a loss with `binary` in it.",
+            ranker.task_losses["clicked"].name,
+        )
     if order is not None:
         order.check(dataset.schema)
     folder = bundle_folder(path)

@@ -7,7 +7,7 @@ from tfadrec.calibration import Calibration
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.no_answer import told
-from tfadrec.models.ad_ranker import CONVERTED_IF_CLICKED
+from tfadrec.models.ad_ranker import CONVERTED_IF_CLICKED, AdRanker
 from tfadrec.models.ranker_ensemble import Ranker
 from tfadrec.ops import probability
 
@@ -61,6 +61,12 @@ class Scores:
             raise InputError(told({k: v.name for k, v in losses.items()}))
         #: The logit that ads are ordered by.
         self.ordered = "converted" if "converted" in losses else "clicked"
+        #: Whether something has fixed the level of the logit of a click.
+        self.are_probabilities = (
+            losses["clicked"].is_calibrated
+            or (calibration is not None and "clicked" in calibration.tasks)
+            or all(map(_is_mixed, getattr(ranker, "rankers", [ranker])))
+        )
         self._shift = math.log(negatives_kept)
         self._calibration = calibration
         self._named = {
@@ -193,6 +199,10 @@ def _with_clicked(
             clicked, logits[CONVERTED_IF_CLICKED]
         )
     return found
+
+
+def _is_mixed(ranker: AdRanker) -> bool:
+    return ranker.fold_in is not None and ranker.fold_in.is_mixed
 
 
 def _probability(logits: tf.Tensor) -> tf.Tensor:

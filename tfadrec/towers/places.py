@@ -4,7 +4,8 @@ from tfadrec.layers.place import Place
 
 AD_TOWER = Place("towers.AdTower(catalogue)", asks=("encode", "num_fields"))
 USER_TOWER = Place(
-    "towers.UserTower(encoder, num_event_types=2)", asks=("encoder", "share")
+    "towers.UserTower(encoder, num_event_types=2)",
+    asks=("encoder", "share", "tables"),
 )
 TEXT_ENCODER = Place(
     "layers.BertAdEncoder.from_pretrained(folder)",

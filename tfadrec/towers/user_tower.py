@@ -136,7 +136,8 @@ class UserTower(keras.layers.Layer):
         self._features = [dict(feature) for feature in features]
         self._event_features = [dict(feature) for feature in event_features]
         self.feature_dropout = feature_dropout
-        self.features = self.event_features = None
+        self.features: FeatureFields | None = None
+        self.event_features: FeatureFields | None = None
         self._lent: Callable[[], dict[str, Any]] = dict
 
     @property
@@ -166,6 +167,17 @@ class UserTower(keras.layers.Layer):
         # A function hides them from Keras, which would save them twice.
         self._lent = lambda: dict(tables)
 
+    @property
+    def tables(self) -> dict[str, Callable[[], Any]]:
+        """Functions to embeddings of features, by these; of a built tower."""
+        fields = (self.event_features, self.features)
+        return {
+            name: table
+            for each in fields
+            if each is not None
+            for name, table in each.tables.items()
+        }
+
     def build(self, input_shape) -> None:
         width = input_shape["history_vectors"][-1]
         sizes = {
@@ -182,8 +194,12 @@ class UserTower(keras.layers.Layer):
         if self.num_users:
             self._id = built(self._of_ids(width), [None])
         tables = self._lent()
-        self.features = self._fields("features", width, tables)
-        self.event_features = self._fields("event_features", width, tables)
+        names = ["features", "event_features"]
+        of_events = {spec["name"] for spec in self._event_features}
+        if any(spec.get("share") in of_events for spec in self._features):
+            names.reverse()  # who lends comes before who borrows
+        for name in names:
+            setattr(self, name, self._fields(name, width, tables))
         built(
             self.encoder,
             {

@@ -131,16 +131,17 @@ def train_cross_encoder(
         dataset, parts = split_parts(dataset, config)
         dataset, parts = parts_with_text(dataset, parts, config.text)
         train, valid, test = parts
+        learn = _without_features(train)
         fit = {**defaults_of("fit"), **config.fit}
         reader = build_cross_encoder(config, dataset, fit["seed"], allow_import)
         check_labels(reader, dataset)
         _start_from_file(reader, dataset)
-        requests = count_examples(train, "request")
+        requests = count_examples(learn, "request")
         size = min(fit["batch_size"] or _BATCH, requests)
         history = run_epochs(
             folder,
             reader,
-            lambda first: train.batches(
+            lambda first: learn.batches(
                 size, by="request", seed=fit["seed"], first_step=first
             ),
             _measure(reader, valid),
@@ -151,7 +152,7 @@ def train_cross_encoder(
             monitor=_monitor(config),
             patience=fit["patience"],
             progress=progress,
-            begin=lambda: _start(reader, train),
+            begin=lambda: _start(reader, learn),
         )
         save_model_of(reader, folder)
     return CrossEncoderRun(reader, dataset, train, valid, test, config, history)
@@ -201,6 +202,7 @@ def row_logits(reader: CrossEncoder, rows: Dataset) -> np.ndarray:
     Returns:
       float32 [n], in the order of the rows.
     """
+    rows = _without_features(rows)
     slates = rows.slates()
     score = tf.function(reader, reduce_retracing=True)
     found = []
@@ -213,6 +215,15 @@ def row_logits(reader: CrossEncoder, rows: Dataset) -> np.ndarray:
         order = [slates.rows[start : start + size] for start, size in ends]
         logits[np.concatenate(order)] = np.concatenate(found)
     return logits
+
+
+def _without_features(rows: Dataset) -> Dataset:
+    """Rows without what a cross-encoder does not read.
+
+    So those of a request may differ in it.
+    """
+    shown = dataclasses.replace(rows.impressions, columns={})
+    return dataclasses.replace(rows, impressions=shown)
 
 
 def _monitor(config: RunConfig) -> str:

@@ -1,6 +1,7 @@
 """Fitting with exact metrics, early stopping, and resume."""
 
 import logging
+import math
 import pathlib
 from collections.abc import Callable
 from typing import Literal, get_args
@@ -13,6 +14,7 @@ from tfadrec.core.ranges import Index, Rows, Steps
 from tfadrec.core.takes import takes
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
+from tfadrec.data.impressions import Impressions
 from tfadrec.metrics import ranking
 from tfadrec.models import RankingModel
 from tfadrec.runs.check import check_sections
@@ -37,6 +39,8 @@ from tfadrec.training.workers import Learn, Workers, learn_here, place_of
 _LOG = logging.getLogger(__name__)
 #: A logit this far from 0 is a certainty that no log gives: of 1 in 10^17.
 _FAR = 40.0
+#: Ranks of a request that count while it is trained by requests.
+_RANKS = 10
 Monitor = Literal["val_auc", "val_gauc", "val_uauc", "val_log_loss", "val_rmse"]
 MONITORS = get_args(Monitor)
 
@@ -96,8 +100,9 @@ def fit(
 
     Returns:
       One dict per epoch: `loss`, and of the first task `val_auc`, `val_gauc`,
-      `val_uauc` and `val_log_loss`, or of real labels `val_rmse`; of another
-      task `val_<task>_auc`, and so on.
+      `val_uauc` and `val_log_loss`, by request also `val_ndcg@10` where
+      requests tell it, or of real labels `val_rmse`; of another task
+      `val_<task>_auc`, and so on.
 
     Raises:
       InputError: where an argument is out of range or is something else, the
@@ -205,7 +210,7 @@ def fit_in(
         lambda first: learned.batches(
             batch_size, by=by, seed=seed, first_step=first
         ),
-        lambda: _measure(model, valid, rows, watch),
+        lambda: _measure(model, valid, rows, watch, by == "request"),
         steps=steps,
         epochs=epochs,
         until=until,
@@ -230,6 +235,7 @@ def _measure(
     valid: Dataset | None,
     batches: tf.data.Dataset | None,
     watch: "_Watch",
+    in_requests: bool,
 ) -> dict[str, float]:
     """The metrics of validation rows; the first task's without its name."""
     measured: dict[str, float] = {}
@@ -246,10 +252,22 @@ def _measure(
                 name: metric(labels, values, rows)
                 for name, metric in METRICS.items()
             }
+            if in_requests:
+                of_task |= _of_requests(labels, values, rows)
         else:
             of_task = {"rmse": ranking.rmse(labels, values, rows.weights)}
         measured |= {f"{prefix}{name}": v for name, v in of_task.items()}
     return measured
+
+
+def _of_requests(
+    labels: np.ndarray, logits: np.ndarray, rows: Impressions
+) -> dict[str, float]:
+    """What there is of metrics of orders; rows with weights have none."""
+    if rows.weights is not None:
+        return {}
+    found = ranking.ndcg(labels, logits, rows.requests, _RANKS)
+    return {} if math.isnan(found) else {f"ndcg@{_RANKS}": found}
 
 
 class _Watch:

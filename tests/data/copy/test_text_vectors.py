@@ -312,6 +312,16 @@ def test_a_tokenizer_of_another_model(tmp_path, tokenizer):
         text_vectors(TEXTS, tokenizer, encoder, cache=tmp_path)
 
 
+def test_tables_that_were_made_before_are_no_part_of_the_graph(
+    tmp_path, tokenizer, encoder, caplog
+):
+    """TensorFlow would warn that it cannot write down what they leave."""
+    values = tf.lookup.KeyValueTensorInitializer(["a"], [1])
+    tf.lookup.StaticHashTable(values, 0)
+    text_vectors(TEXTS, tokenizer, encoder, cache=tmp_path)
+    assert "serializing" not in caplog.text
+
+
 def test_encode_text(tmp_path, tokenizer, encoder):
     catalogue = Catalogue(
         ad_ids=np.array([7, 8, 9]),

@@ -7,6 +7,7 @@ from data.features.reading import decode, describe, encode, parse
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
+from tfadrec.data.features import KINDS
 
 MAP = pa.map_(pa.string(), pa.float64())
 
@@ -74,6 +75,28 @@ def test_weights(values, kind):
     raw = decode(encoded, feature)
     assert raw["x"][0].tolist() == ["a", "b"]
     np.testing.assert_array_equal(raw["x_weights"], weights)
+
+
+@pytest.mark.parametrize("weighted", [True, False, None])
+def test_a_column_of_maps_with_its_weights_or_without(weighted):
+    """`weighted: false` reads the keys, also those without a number."""
+    settings = {} if weighted is None else {"weighted": weighted}
+    values = [[("a", 2.0), ("b", None)], None, [], [("c", 3.0)]]
+    # A slice, and a null between, which may span entries.
+    whole = pa.chunked_array([pa.array([[("x", 1.0)], *values], MAP)]).slice(1)
+    column, broken = KINDS["categories"].parse(whole, " ", settings)
+    feature = describe("categories", column, **settings)
+    codes = encode(column, feature)["x"].tolist()
+    if weighted is False:
+        assert column.to_pylist() == [["a", "b"], [], [], ["c"]]
+        assert not broken.any()
+        assert (feature.weighted, feature.width) == (False, 2)
+        assert codes == [[1, 2], [0, 0], [0, 0], [3, 0]]
+    else:
+        assert column.to_pylist() == [[("a", 2.0)], [], [], [("c", 3.0)]]
+        assert broken.tolist() == [True, False, False, False]
+        assert feature.weighted
+        assert codes == [[1], [0], [0], [2]]
 
 
 def test_entries_that_cannot_be_read_are_left_out():

@@ -52,7 +52,7 @@ IDS = {
 }
 
 
-def notes(changes=None, large=False):
+def notes(changes=None, large=False, is_piece=False):
     """The notes where some features are others than the good ones."""
     features = {
         key: (kind, column, *(more or [{}]))
@@ -81,7 +81,7 @@ def notes(changes=None, large=False):
     )
     by_entity = {name: made[name] for name in ("ad", "user", "event")}
     by_entity |= dict.fromkeys(("context", "candidate"), made["shown"])
-    ledger = Ledger()
+    ledger = Ledger(is_piece=is_piece)
     note_features(schema.features, by_entity, ledger)
     return ledger.notes
 
@@ -173,6 +173,28 @@ def test_a_feature_that_tells_nothing(key, large):
     assert len(found) == len(lines), found
     for line in lines:
         assert sum(note.startswith(line) for note in found) == 1, found
+
+
+def test_of_a_piece_of_a_log_only_what_its_rows_lack_is_told():
+    """Others have other values, and a range that is wider."""
+    for key, (feature, *lines) in CASES.items():
+        found = notes({key: feature}, is_piece=True)
+        told = [line for line in lines if "no value in any row" in line]
+        assert len(found) == ("its" in "".join(told)), key
+        assert all(
+            f"has no value in any row, {NOTHING} its" in n for n in found
+        )
+    few = {"settings": {"max_values": 1}}
+    lists = pa.array([["run", "sun"], ["sun"], []], LISTS)
+    found = notes(
+        {
+            "ad.topics": ("categories", lists, few),
+            "candidate.bid": ("number", pa.array([1.0, 1.0, 1e9])),
+        },
+        is_piece=True,
+    )
+    assert len(found) == 1
+    assert "1 of 3 lists have more than 1 values" in found[0]
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,15 @@ def test_books_counts_and_rejects():
     ]
 
 
+@pytest.mark.parametrize("is_piece", [False, True])
+def test_of_a_piece_nothing_is_said_of_the_whole(is_piece):
+    ledger = Ledger(is_piece=is_piece)
+    ledger.note("two rows are odd")
+    ledger.note_whole("all rows are odd")
+    whole = [] if is_piece else ["all rows are odd"]
+    assert ledger.notes == ["two rows are odd", *whole]
+
+
 @pytest.mark.parametrize("kept", [1, 3])
 def test_no_row_is_lost_or_made_up(kept):
     rejects = [as_rejects("a", [(1, "bad", "")])]

@@ -328,7 +328,7 @@ def test_what_is_said_of_weights_with_a_decimal_comma():
     rows = rows_of(3)
     rows.table = rows.table.append_column("w", [["0,5", "1,5", "2"]])
     checks.weights(rows, "w")
-    with pytest.raises(InputError, match=r'Add `decimal: ","` where they are'):
+    with pytest.raises(InputError, match=r'Add `decimal: ","`, or'):
         rows.settle(Ledger(), max_rejected=0.05)
     rows = rows_of(3)
     rows.decimal = ","

@@ -61,6 +61,8 @@ CONFIG = {
         "numeric": ["hour"],
     },
 }
+#: The fewest columns that a log can have.
+SHORT_LOG = "user,ad,when,click\nu,a1,9,0\n"
 HISTORY = {"column": "past", "separator": "|", "max_rejected": 0.5}
 NEW_YEAR = 1_577_836_800
 
@@ -79,6 +81,24 @@ def prepare(tmp_path, config=CONFIG, **files):
 
 def changed(section, **values):
     return {**CONFIG, section: {**CONFIG[section], **values}}
+
+
+def prepare_ads(tmp_path, file, **ads):
+    """A catalogue in a file that is there, and the shortest log."""
+    (tmp_path / "log.csv").write_text(SHORT_LOG)
+    config = {
+        "ads": {"file": file, "ad_id": "id", **ads},
+        "impressions": {
+            "file": "log.csv",
+            "user_id": "user",
+            "ad_id": "ad",
+            "timestamp": "when",
+            "clicked": "click",
+        },
+    }
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return sources.prepare_table(path, tmp_path / "out")
 
 
 def read(tmp_path, name):
@@ -151,7 +171,7 @@ def test_every_column(tmp_path):
         "1 ads have neither title nor description; they are known by their "
         "other columns",
         "converted is 0 in all 2 rows, so nothing can be learned of it; check "
-        "its column and `where`",
+        "its column, conditions on it, and `where`",
     )
     schema = Schema.from_json((tmp_path / "out" / "schema.json").read_text())
     assert schema.source == "shop"
@@ -626,29 +646,16 @@ def test_numbers_of_json_are_read_by_no_decimal_comma(
             for i, value in enumerate(values)
         )
     )
-    (tmp_path / "log.csv").write_text("user,ad,when,click\nu,a1,9,0\n")
-    config = {
-        "ads": {
-            "file": "ads.jsonl",
-            "ad_id": "id",
-            "decimal": ",",
-            "deduplicate": True,
-            "features": {"price": "number"},
-        },
-        "impressions": {
-            "file": "log.csv",
-            "user_id": "user",
-            "ad_id": "ad",
-            "timestamp": "when",
-            "clicked": "click",
-        },
-    }
-    path = tmp_path / "config.yaml"
     # Also where rows are left out before.
     for where, left in ((None, slice(None)), ({"where": 1}, slice(1, None, 2))):
-        config["ads"]["where"] = where
-        path.write_text(yaml.safe_dump(config))
-        summary = sources.prepare_table(path, tmp_path / "out")
+        summary = prepare_ads(
+            tmp_path,
+            "ads.jsonl",
+            decimal=",",
+            deduplicate=True,
+            features={"price": "number"},
+            where=where,
+        )
         ads = pq.read_table(tmp_path / "out" / "ads.parquet")
         expected = [1.234, 1234.0, 2.5, 12.5, 3.0, 1.0, None, 0.5]
         assert ads["price"].to_pylist() == expected[left]
@@ -662,24 +669,8 @@ def test_what_is_no_number_in_a_map_of_json_is_left_out(tmp_path, settings):
     given += ['{"y": 1e16}', "{}", "null"]
     lines = [f'{{"id": "a{i}", "f": {text}}}' for i, text in enumerate(given)]
     (tmp_path / "ads.jsonl").write_text("\n".join(lines))
-    (tmp_path / "log.csv").write_text("user,ad,when,click\nu,a1,9,0\n")
-    config = {
-        "ads": {
-            "file": "ads.jsonl",
-            "ad_id": "id",
-            "features": {"f": {"kind": "categories", **settings}},
-        },
-        "impressions": {
-            "file": "log.csv",
-            "user_id": "user",
-            "ad_id": "ad",
-            "timestamp": "when",
-            "clicked": "click",
-        },
-    }
-    path = tmp_path / "config.yaml"
-    path.write_text(yaml.safe_dump(config))
-    summary = sources.prepare_table(path, tmp_path / "out")
+    feature = {"kind": "categories", **settings}
+    summary = prepare_ads(tmp_path, "ads.jsonl", features={"f": feature})
     ads = pq.read_table(tmp_path / "out" / "ads.parquet")
     expected = [[("x", 0.5)], [("y", 1.0)], [], [], [("y", 1e16)], [], []]
     assert ads["f"].to_pylist() == expected
@@ -701,51 +692,155 @@ def test_maps_among_other_categories_are_left_out_and_told(tmp_path, name):
         rows = zip(["id", *ids], ["f", *texts], strict=True)
         lines = ["\t".join(row) for row in rows]
     (tmp_path / name).write_text("\n".join(lines))
-    (tmp_path / "log.csv").write_text("user,ad,when,click\nu,a1,9,0\n")
-    text = """
-      ads:
-        file: FILE
-        ad_id: id
-        features: {f: {kind: categories, weighted: WEIGHTED}}
-      impressions:
-        {file: log.csv, user_id: user, ad_id: ad, timestamp: when,
-        clicked: click}
-    """
+    written = {}
     if name == "ads.csv":
-        text = text.replace("FILE", 'FILE\n        delimiter: "\\t"')
-        text = text.replace("ad_id: id", "quoting: false\n        ad_id: id")
-    text = text.replace("FILE", name)
-    path = tmp_path / "config.yaml"
-    path.write_text(text.replace("WEIGHTED", "false"))
-    summary = sources.prepare_table(path, tmp_path / "out")
+        written = {"delimiter": "\t", "quoting": False}
+    feature = {"kind": "categories", "weighted": False}
+    summary = prepare_ads(tmp_path, name, features={"f": feature}, **written)
     ads = pq.read_table(tmp_path / "out" / "ads.parquet")
     assert ads["f"].to_pylist() == [["p", "{q"], [], ["r"], []]
     (note,) = [n for n in summary.notes if "`weighted: true`" in n]
     assert "1 of 3 values of f" in note
     assert "such as '{\"x\": 1}' in line" in note
-    path.write_text(text.replace("WEIGHTED", "true"))
-    sources.prepare_table(path, tmp_path / "out")
+    feature["weighted"] = True
+    prepare_ads(tmp_path, name, features={"f": feature}, **written)
     ads = pq.read_table(tmp_path / "out" / "ads.parquet")
     assert ads["f"].to_pylist() == [[], [("x", 1.0)], [], []]
 
 
 def test_maps_without_numbers_are_no_categories(tmp_path):
-    (tmp_path / "ads.jsonl").write_text('{"id": "a", "f": {"os": "ios"}}')
-    (tmp_path / "log.csv").write_text("user,ad,when,click\nu,a,9,0\n")
-    path = tmp_path / "config.yaml"
-    text = """
-      ads: {file: ads.jsonl, ad_id: id, features: {f: categories}}
-      impressions:
-        {file: log.csv, user_id: user, ad_id: ad, timestamp: when,
-        clicked: click}
-    """
-    path.write_text(text)
+    (tmp_path / "ads.jsonl").write_text('{"id": "a1", "f": {"os": "ios"}}')
     with pytest.raises(InputError, match="say `weighted: true`, or"):
-        sources.prepare_table(path, tmp_path / "out")
-    path.write_text(text.replace("categories", "category"))
-    sources.prepare_table(path, tmp_path / "out")
+        prepare_ads(tmp_path, "ads.jsonl", features={"f": "categories"})
+    prepare_ads(tmp_path, "ads.jsonl", features={"f": "category"})
     ads = pq.read_table(tmp_path / "out" / "ads.parquet")
     assert ads["f"].to_pylist() == ['{"os": "ios"}']
+
+
+@pytest.mark.parametrize("name", ["ads.jsonl", "ads.parquet"])
+def test_keys_of_a_column_of_maps(tmp_path, name):
+    values = [{"x": 0.5, "y": 2.0}, None, {"x": 1.0}]
+    ids = ["a1", "a2", "a3"]
+    if name == "ads.jsonl":
+        lines = [
+            json.dumps({"id": ad, "f": value})
+            for ad, value in zip(ids, values, strict=True)
+        ]
+        (tmp_path / name).write_text("\n".join(lines))
+    else:
+        maps = [value and list(value.items()) for value in values]
+        column = pa.array(maps, pa.map_(pa.string(), pa.float64()))
+        pq.write_table(pa.table({"id": ids, "f": column}), tmp_path / name)
+    feature = {"kind": "categories", "weighted": False}
+    summary = prepare_ads(tmp_path, name, features={"f": feature})
+    ads = pq.read_table(tmp_path / "out" / "ads.parquet")
+    assert ads["f"].to_pylist() == [["x", "y"], [], ["x"]]
+    assert not any("weighted" in note for note in summary.notes)
+    (found,) = open_dataset(tmp_path / "out").schema.of("ad")
+    assert (found.vocabulary, found.weighted) == (("x", "y"), False)
+
+
+@pytest.mark.parametrize("name", ["ads.csv", "ads.jsonl", "ads.parquet"])
+def test_a_vector_with_a_missing_number_in_files_of_any_type(tmp_path, name):
+    """What is left of it would be another vector."""
+    values = [[None, 1, 2], [3, 4], [5, 6]]
+    ids = ["a1", "a2", "a3"]
+    if name == "ads.parquet":
+        pq.write_table(pa.table({"id": ids, "v": values}), tmp_path / name)
+    else:
+        rows = [{"id": i, "v": v} for i, v in zip(ids, values, strict=True)]
+        lines = [json.dumps(row) for row in rows]
+        if name == "ads.csv":
+            lines = ["id,v", *(f'{r["id"]},"{r["v"]}"' for r in rows)]
+        (tmp_path / name).write_text("\n".join(lines))
+    summary = prepare_ads(tmp_path, name, features={"v": "vector"})
+    ads = pq.read_table(tmp_path / "out" / "ads.parquet")
+    assert ads["v"].to_pylist() == [None, [3, 4], [5, 6]]
+    (note,) = [n for n in summary.notes if "no vectors of the column" in n]
+    assert "1 of 3 values of v" in note
+
+
+def test_a_decimal_comma_is_thought_of_where_there_is_one(tmp_path):
+    """Not of texts, nor of numbers of another type, nor once it is said."""
+    (tmp_path / "ads.csv").write_text('id,price\na1,"free"\n')
+    features = {"price": "number"}
+    with pytest.raises(InputError) as error:
+        prepare_ads(tmp_path, "ads.csv", features=features)
+    assert "decimal" not in str(error.value)
+    table = pa.table({"id": ["a1"], "price": [pa.scalar(1e200)]})
+    pq.write_table(table, tmp_path / "ads.parquet")
+    with pytest.raises(InputError) as error:
+        prepare_ads(tmp_path, "ads.parquet", features=features)
+    assert "decimal" not in str(error.value)
+    labels = {"paid": {"column": "slot", "type": "real"}}
+    for slot, decimal, told in (
+        ("'0,5'", ".", True),
+        ("free", ".", False),
+        ("", ".", False),
+        ("'1,2,3'", ".", False),
+        ("'0,5 EUR'", ",", False),
+    ):
+        log = LOG.replace(",0,b|a", f",{slot},b|a").replace("'", '"')
+        config = changed("impressions", labels=labels, decimal=decimal)
+        del config["impressions"]["position"]
+        config["impressions"]["max_rejected"] = 0.1
+        with pytest.raises(InputError, match="no number within") as error:
+            prepare(tmp_path, config, log_csv=log)
+        assert ("`decimal" in str(error.value)) == told, slot
+
+
+@pytest.mark.parametrize("rows", [1, 3, 100])
+def test_lines_of_counts_that_come_again_are_told(tmp_path, rows, monkeypatch):
+    """A file that was put together twice has twice the clicks."""
+    monkeypatch.setattr(limits, "BATCH_ROWS", rows)
+    lines = ["u1,a,90,10,2,x", "u1,b,90,10,2,x", "u2,a,90,7,0,y"]
+    # Another place is another line, and so is another count.
+    lines += ["u1,a,90,10,2,z", "u2,a,90,7,1,y"]
+    config = {
+        "ads": {"file": "ads.csv", "ad_id": "id"},
+        "impressions": {
+            "file": "log.csv",
+            "user_id": "user",
+            "ad_id": "ad",
+            "timestamp": {"column": "when", "unit": "s"},
+            "counts": {"impressions": "shown", "clicks": "clicked"},
+            "candidate_features": {"place": "category"},
+        },
+    }
+
+    def notes(*lines):
+        log = "\n".join(["user,ad,when,shown,clicked,place", *lines])
+        summary = prepare(tmp_path, config, log_csv=log)
+        return [n for n in summary.notes if "as an earlier one" in n]
+
+    assert notes(*lines) == []
+    # Two rows of the first line, and one of the third: nobody clicked there.
+    assert notes(*lines, lines[2], lines[0]) == [
+        "3 of 12 rows with weights are as an earlier one in all that is read "
+        "of them, and count as well; if the log has lines twice, remove them"
+    ]
+
+
+def test_a_piece_of_a_log_is_not_judged_as_a_whole(tmp_path):
+    """It joins others: their histories, times, classes and ranges."""
+    (tmp_path / "piece.csv").write_text(LOG.replace(",1,0,0,", ",0,0,0,"))
+    config = changed("impressions", split=None)
+    config["impressions"]["timestamp"] = {"constant": "2020-01-01"}
+    config["events"] = {**CONFIG["events"], "file": "late.tsv"}
+    late = EVENTS.replace("90", "1900000000").replace("100", "1900000001")
+    del config["impressions"]["split"]
+    whole = prepare(tmp_path, config, late_tsv=late, piece_csv=None)
+    assert len(whole.notes) > 0
+    path = tmp_path / "config.yaml"
+    piece = sources.prepare_table(
+        path, tmp_path / "day", log=tmp_path / "piece.csv"
+    )
+    about_all = ("one time", "no impression has", "in all ")
+    for text in about_all:
+        assert any(text in note for note in whole.notes), text
+        assert not any(text in note for note in piece.notes), text
+    # What could not be read is told of either.
+    assert any("'free' in line 4" in note for note in piece.notes)
 
 
 @pytest.mark.parametrize("id_type", ["string", "int64"])

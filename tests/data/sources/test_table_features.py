@@ -417,8 +417,7 @@ def test_a_purchase_lends_its_weight_to_its_negatives(tmp_path):
         (
             "users",
             {"x": {"kind": "number", "column": "brand"}},
-            "Give numbers within ±1e100; where they are written as 0,5, add "
-            "`decimal",
+            "Give numbers within ±1e100, or name another kind or column",
         ),
         (
             "users",

@@ -296,8 +296,14 @@ def _traced(encoder: TextEncoder) -> Callable[[Inputs], np.ndarray]:
     called = encode
     sizes = (v.dtype.size * v.shape.num_elements() for v in encoder.weights)
     if sum(sizes) <= _MAX_CONSTANT_BYTES:
+        concrete = encode.get_concrete_function()
+        # A graph takes over a None for each table that was made before it,
+        # which cannot be written down, as TensorFlow would warn.
+        concrete.graph.clear_collection(
+            tf.compat.v1.GraphKeys.TABLE_INITIALIZERS
+        )
         called = convert_to_constants.convert_variables_to_constants_v2(
-            encode.get_concrete_function(), lower_control_flow=False
+            concrete, lower_control_flow=False
         )
 
     def call(inputs):

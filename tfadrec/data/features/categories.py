@@ -25,8 +25,9 @@ class Categories(Kind):
 
     A map gives each value its weight, as text of entries `value:weight` does
     where the setting `weighted` says so; where it does not, and the column is
-    none of maps, a text that is a map cannot be read. Entries that are empty or
-    unknown, or whose weight is not finite in float32, count for nothing and
+    none of maps, a text that is a map cannot be read. Where the setting is
+    false, the keys of a column of maps are its values. Entries that are empty
+    or unknown, or whose weight is not finite in float32, count for nothing and
     take no place.
 
     Settings: those of `Category`; `weighted`; and `max_values`, how many
@@ -39,7 +40,7 @@ class Categories(Kind):
     settings: ClassVar = {
         **vocabulary.SETTINGS,
         "max_values": 32,
-        "weighted": False,
+        "weighted": None,
     }
     references: ClassVar = ("share",)
     separated: ClassVar = True
@@ -54,14 +55,17 @@ class Categories(Kind):
 
     def parse(self, column, separator, settings):
         """See `Kind.parse`."""
-        weighted = settings.get("weighted", False)
+        is_map = pa.types.is_map(column.type)
+        weighted = settings.get("weighted", is_map)
         if not isinstance(weighted, bool):
             raise InputError(
                 "`weighted` must be true or false, without quotes. Received: "
                 f"{weighted!r}."
             )
-        if pa.types.is_map(column.type) or weighted:
+        if weighted:
             return maps.parse(column, separator)
+        if is_map:
+            column = maps.keys(column)
         lists = as_lists(column, separator, stripped=True)
         broken = are_maps(column)
         return filter_lists(lists, ~broken[list_parents(lists)]), broken
@@ -75,7 +79,7 @@ class Categories(Kind):
         buckets=0,
         min_count=1,
         max_values=32,
-        weighted=False,
+        weighted=None,
     ):
         """See `Kind.describe`."""
         check_max_values(feature, max_values)

@@ -38,12 +38,7 @@ def parse(
       cannot be read; it is left out.
     """
     if pa.types.is_map(column.type):
-        for kind in (column.type.key_type, column.type.item_type):
-            if pa.types.is_nested(kind):
-                raise InputError(
-                    "a map must lead from texts to numbers. Received: a column "
-                    f"of {column.type}. Name another column."
-                )
+        _require_plain(column.type)
         maps = as_array(column)
         sizes, at = lengths(maps), _places(maps)
         keys = as_text(maps.keys.take(at))
@@ -69,6 +64,24 @@ def parse(
         offsets, keys.filter(pa.array(keep)), pa.array(values[keep])
     )
     return made, broken
+
+
+def keys(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The keys of a column of maps, as a column of lists."""
+    _require_plain(column.type)
+    column = as_array(column)
+    sizes = lengths(column)
+    offsets = pa.array(np.concatenate([[0], np.cumsum(sizes)]), pa.int32())
+    found = column.keys.take(_places(column))
+    return pa.chunked_array([pa.ListArray.from_arrays(offsets, found)])
+
+
+def _require_plain(kind: pa.MapType) -> None:
+    if pa.types.is_nested(kind.key_type) or pa.types.is_nested(kind.item_type):
+        raise InputError(
+            "a map must lead from texts to numbers. Received: a column of "
+            f"{kind}. Name another column."
+        )
 
 
 def entries(column: pa.Array) -> tuple[pa.Array, np.ndarray]:

@@ -60,10 +60,7 @@ class Number(Kind):
     unreadable: ClassVar = (
         "are no numbers, or beyond ±1e100, and count as missing"
     )
-    mend: ClassVar = (
-        "Give numbers within ±1e100; where they are written as 0,5, add "
-        '`decimal: ","` to the file\'s section'
-    )
+    mend: ClassVar = "Give numbers within ±1e100"
 
     def parse(self, column, separator, settings):
         """See `Kind.parse`."""

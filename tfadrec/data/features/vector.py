@@ -22,7 +22,8 @@ class Vector(Kind):
     """A vector: a column of lists of numbers, or text with a separator.
 
     Vectors of another length than most of the column, and those with a number
-    that is not finite, cannot be read. A missing vector is all zeros.
+    that is missing or not finite, cannot be read. A missing vector is all
+    zeros.
 
     Encoded as float32 [n, width].
     """
@@ -82,8 +83,10 @@ class Vector(Kind):
             )
         vectors = np.zeros((len(column), feature.width), np.float32)
         flat = pc.fill_null(column.flatten(), np.nan).to_numpy()
-        vectors[lengths > 0] = flat.reshape(-1, feature.width)
-        return {feature.tensor: np.nan_to_num(vectors, posinf=0, neginf=0)}
+        with np.errstate(over="ignore"):
+            vectors[lengths > 0] = flat.reshape(-1, feature.width)
+        vectors[~np.isfinite(vectors).all(axis=1)] = 0
+        return {feature.tensor: vectors}
 
     def decode(self, columns, feature):
         """See `Kind.decode`."""
@@ -99,7 +102,7 @@ def _floats(
         lists = as_array(column.cast(pa.large_list(kind.value_type)))
         lengths = pc.fill_null(pc.list_value_length(lists), 0)
     else:
-        lists = as_lists(column, separator)
+        lists = as_lists(column, separator, keep_missing=True)
         lengths = pc.list_value_length(lists)
     flat = as_floats(pa.chunked_array([lists.flatten()]))
     with np.errstate(over="ignore"):

@@ -41,12 +41,29 @@ def note_features(
         if table is None or not len(table):
             continue
         named = f"the {feature.entity}'s {feature.name!r}"
+        is_parsed = KINDS[feature.kind].is_parsed
+        if is_parsed and not _has_value(feature, tables):
+            ledger.note(
+                f"{named} has no value in any row, so nothing can be learned "
+                "of it; check its column, or leave it out"
+            )
+            continue
         check = _CHECKS.get(feature.kind, _check_column)
         if fault := check(feature, known, tables):
-            ledger.note(f"{named} {fault}")
-        if KINDS[feature.kind].is_parsed:
-            for cut in _cut(feature, _column(feature, tables)):
+            ledger.note_whole(f"{named} {fault}")
+        if is_parsed:
+            column = _column(feature, tables)
+            # Of a piece of a log the range is not its own.
+            if cut := _cut_numbers(feature, column):
+                ledger.note_whole(f"{named}: {cut}")
+            if cut := _cut_lists(feature, column):
                 ledger.note(f"{named}: {cut}")
+
+
+def _has_value(feature: Feature, tables: Mapping[str, Table | None]) -> bool:
+    """Whether a row has something to read of a feature with a column."""
+    kind, column = KINDS[feature.kind], _column(feature, tables)
+    return any(kind.has_value(chunk).any() for chunk in chunks_of(column))
 
 
 def _check_column(
@@ -59,11 +76,6 @@ def _check_column(
     if not kind.is_parsed:
         return ""
     column = _column(feature, tables)
-    if not any(kind.has_value(chunk).any() for chunk in chunks_of(column)):
-        return (
-            f"has no value in any row, {nothing}; check its column, or leave "
-            "it out"
-        )
     value = _only_value(column)
     if value is not None:
         return (
@@ -90,32 +102,40 @@ def _check_column(
     )
 
 
-def _cut(feature: Feature, column: Column) -> Iterator[str]:
-    """What of a column is not read as it stands."""
+def _cut_numbers(feature: Feature, column: Column) -> str:
+    """How many numbers are not read as they stand, or ""."""
     low, high = feature.low, feature.high
-    if low is not None and high is not None:
-        count = beyond = 0
-        for chunk in chunks_of(column):
-            numbers = maps.numbers(chunk)
-            count += int(np.isfinite(numbers).sum())
-            beyond += int(((numbers < low) | (numbers > high)).sum())
-        if beyond:
-            ends = ", ".join(_apart(low, high))
-            yield (
-                f"{beyond:,} of {count:,} numbers lie outside [{ends}] and are "
-                "cut to it"
-            )
-    if "max_values" in KINDS[feature.kind].settings:
-        count = beyond = 0
-        for chunk in chunks_of(column):
-            lengths = maps.lengths(chunk)
-            count += len(lengths)
-            beyond += int((lengths > feature.width).sum())
-        if beyond:
-            yield (
-                f"{beyond:,} of {count:,} lists have more than "
-                f"{feature.width} values and are cut"
-            )
+    if low is None or high is None:
+        return ""
+    count = beyond = 0
+    for chunk in chunks_of(column):
+        numbers = maps.numbers(chunk)
+        count += int(np.isfinite(numbers).sum())
+        beyond += int(((numbers < low) | (numbers > high)).sum())
+    if not beyond:
+        return ""
+    ends = ", ".join(_apart(low, high))
+    return (
+        f"{beyond:,} of {count:,} numbers lie outside [{ends}] and are cut to "
+        "it"
+    )
+
+
+def _cut_lists(feature: Feature, column: Column) -> str:
+    """How many lists are not read to their ends, or ""."""
+    if "max_values" not in KINDS[feature.kind].settings:
+        return ""
+    count = beyond = 0
+    for chunk in chunks_of(column):
+        lengths = maps.lengths(chunk)
+        count += len(lengths)
+        beyond += int((lengths > feature.width).sum())
+    if not beyond:
+        return ""
+    return (
+        f"{beyond:,} of {count:,} lists have more than {feature.width} values "
+        "and are cut"
+    )
 
 
 def _apart(low: float, high: float) -> tuple[str, str]:

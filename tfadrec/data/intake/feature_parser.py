@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
-from tfadrec.data.columns import as_mask, as_text
+from tfadrec.data.columns import as_mask, as_text, has_decimal_comma
 from tfadrec.data.features import KINDS
 from tfadrec.data.intake.feature_spec import FeatureSpec
 from tfadrec.data.intake.ledger import Ledger
@@ -67,8 +67,8 @@ class _Read:
         self.spec = spec
         self._source = ""
         self._broken = self._given = self._readable = 0
-        #: The first value that could not be read.
-        self._sample = ""
+        #: The first value that could not be read, and its line.
+        self._sample = "", 0
 
     def parse(self, rows: RawRows) -> pa.Array:
         """The typed column of a batch."""
@@ -86,7 +86,7 @@ class _Read:
         if broken.any() and not self._broken:
             row = int(np.argmax(broken))
             (value,) = shown(raw.slice(row, 1))
-            self._sample = f"{value[:60]!r} in line {rows.lines[row]}"
+            self._sample = value, int(rows.lines[row])
         self._source = rows.source
         self._broken += int(broken.sum())
         self._given += int((broken | readable).sum())
@@ -111,17 +111,21 @@ class _Read:
         if not self._broken:
             return ""
         spec, column = self.spec, ", ".join(self.spec.columns)
+        kind, (value, line) = KINDS[spec.kind], self._sample
+        sample = f"{value[:60]!r} in line {line}"
         if not self._readable:
+            mend = kind.mend
+            if kind.is_number and has_decimal_comma(value):
+                mend = 'Add `decimal: ","` to the file\'s section'
             raise InputError(
                 f"{self._source}: the {spec.entity}'s {spec.name!r}: a "
                 f"{spec.kind} must have values that can be read. Received: "
                 f"{self._broken:,} values of {column}, none of which can, such "
-                f"as {self._sample}. {KINDS[spec.kind].mend}, or name another "
-                "kind or column."
+                f"as {sample}. {mend}, or name another kind or column."
             )
         return (
             f"{self._source}: {self._broken:,} of {self._given:,} values of "
-            f"{column} {KINDS[spec.kind].unreadable}, such as {self._sample}"
+            f"{column} {kind.unreadable}, such as {sample}"
         )
 
 

@@ -34,9 +34,14 @@ class Count:
 
 
 class Ledger:
-    """Counts rows per source and unit, and keeps the refused ones."""
+    """Counts rows per source and unit, and keeps the refused ones.
 
-    def __init__(self) -> None:
+    Args:
+      is_piece: whether the rows join those of another dataset.
+    """
+
+    def __init__(self, *, is_piece: bool = False) -> None:
+        self._is_piece = is_piece
         self.counts: list[Count] = []
         self.notes: list[str] = []
         self._rejects: list[pa.Table] = []
@@ -78,6 +83,15 @@ class Ledger:
     def note(self, text: str) -> None:
         """Remembers something that the user should know, on one line."""
         self.notes.append(text)
+
+    def note_whole(self, text: str) -> None:
+        """Remembers what holds of the rows only if there are no others.
+
+        Of a piece of a log nothing is told: that it has one time, say, or that
+        nothing comes before it, is as it should be.
+        """
+        if not self._is_piece:
+            self.note(text)
 
     def rejects(self) -> pa.Table:
         """The table of `rejects.parquet`."""

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from tfadrec.core.errors import InputError
+from tfadrec.data.columns import has_decimal_comma
 from tfadrec.data.intake.decimal_spelling import DecimalSpelling
 from tfadrec.data.intake.ledger import Ledger, as_rejects
 from tfadrec.data.intake.line_spans import LineSpans
@@ -25,7 +26,6 @@ _MENDS = (
     ("not UTF-8", "give the `encoding` of the file, such as latin-1"),
     ("fields instead of", "give the `delimiter` of the file"),
     ("is no integer.", "use ids of type string"),
-    ("is no number", 'add `decimal: ","` where they are written as 0,5'),
     (
         "is not 0 or 1",
         "say which values are: {column: …, positive: [yes], negative: [no]}",
@@ -45,6 +45,8 @@ _MENDS = (
         "12.0 as 12)",
     ),
 )
+#: Reasons that a number written as 0,5 may be refused for.
+_OF_NUMBERS = ("is no number", "is not 0 or 1", "is no integer from 0 on")
 #: Characters of a row in a message.
 _SHOWN = 80
 
@@ -74,6 +76,7 @@ class Settlement:
         self._first: dict[str, tuple[int, str]] = {}
         self._spans = LineSpans()
         self._decimals = DecimalSpelling()
+        self._decimal = "."
         self._doubts: list[set[str]] = []
 
     @property
@@ -106,6 +109,7 @@ class Settlement:
         if rows.spans is not None:
             self._spans.merge(rows.spans)
         self._decimals.merge(rows.decimals)
+        self._decimal = rows.decimal
         if kept.any():
             self._doubts.append(set(rows.doubts))
         return kept
@@ -121,6 +125,7 @@ class Settlement:
         self._first = later._first | self._first
         self._spans.merge(later._spans)
         self._decimals.merge(later._decimals)
+        self._decimal = later._decimal
         self._doubts += later._doubts
 
     def close(
@@ -171,11 +176,11 @@ class Settlement:
         if needed and not self._kept:
             first = self._first or {"no row": (0, "")}
             reason, (line, row) = min(first.items(), key=lambda item: item[1])
+            mends = self._mends(reason, "or how it is described")
             raise InputError(
                 f"{self._source} must hold {self._unit} that can be read. "
                 f"Received: {refused} rows, all refused; line {line}: "
-                f"{reason} ({_short(row)}). "
-                f"{_mends(reason, 'or how it is described')}."
+                f"{reason} ({_short(row)}). {mends}."
             )
         if refused > max_rejected * (self._read - self._left_out):
             raise self._too_many(max_rejected, allow)
@@ -187,7 +192,7 @@ class Settlement:
         # Rounded up, so that it allows this file.
         line, row = self._first[reason]
         share = -(-refused * 100 // read) / 100
-        mends = _mends(reason, f"or allow it with {allow}: {share:.2g}")
+        mends = self._mends(reason, f"or allow it with {allow}: {share:.2g}")
         return InputError(
             f"at most {max_rejected * 100:.4g} % of the {self._unit} of "
             f"{self._source} may be refused. Received: {refused:,} of "
@@ -195,15 +200,18 @@ class Settlement:
             f"{reason!r}, such as in line {line} ({_short(row)}). {mends}."
         )
 
+    def _mends(self, reason: str, last: str) -> str:
+        """What to do about many rows that were refused for one reason."""
+        mends = [mend for part, mend in _MENDS if part in f"{reason}."]
+        if self._decimal == "." and any(p in reason for p in _OF_NUMBERS):
+            _, row = self._first.get(reason, (0, ""))
+            if any(map(has_decimal_comma, row.split("\t"))):
+                mends.insert(0, 'add `decimal: ","`')
+        text = ", or ".join([*mends, "mend the file"])
+        return f"{text[0].upper()}{text[1:]}, {last}"
+
 
 def _short(row: str) -> str:
     """A row's values for a message, one blank between them."""
     text = " ".join(row.split())
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-
-
-def _mends(reason: str, last: str) -> str:
-    """What to do about many rows that were refused for one reason."""
-    mends = [mend for part, mend in _MENDS if part in f"{reason}."]
-    text = ", or ".join([*mends, "mend the file"])
-    return f"{text[0].upper()}{text[1:]}, {last}"

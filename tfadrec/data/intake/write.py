@@ -210,10 +210,14 @@ def write_spilled(
         for name, table in (given | {"rejects": ledger.rejects()}).items():
             pq.write_table(table, fresh / f"{name}.parquet")
         (fresh / SCHEMA_FILE).write_text(schema.to_json(), encoding="utf-8")
-        num_requests, others = write_columns(
-            fresh, schema, given, logs, workspace
+        written = write_columns(fresh, schema, given, logs, workspace)
+    if written.repeated:
+        ledger.note(
+            f"{written.repeated:,} of {len(impressions):,} rows with weights "
+            "are as an earlier one in all that is read of them, and count as "
+            "well; if the log has lines twice, remove them"
         )
-    for name, rows in others.items():
+    for name, rows in written.other_contexts.items():
         if rows:
             ledger.note(
                 f"the context's {name!r} is another in {rows:,} rows than in "
@@ -224,7 +228,7 @@ def write_spilled(
         "ads": len(ads),
         "users": len(seen),
         "events": len(events),
-        "requests": num_requests,
+        "requests": written.requests,
         "impressions": len(impressions),
     }
     sizes |= dict.fromkeys(schema.labels, 0)
@@ -262,7 +266,7 @@ def _note_users(seen: pa.Array, ids: pa.ChunkedArray, ledger: Ledger) -> None:
     """Tells how many users of the log have no row in the table of users."""
     known = pc.sum(pc.is_in(seen, value_set=ids.combine_chunks())).as_py() or 0
     if known < len(seen):
-        ledger.note(
+        ledger.note_whole(
             f"{len(seen) - known:,} of {len(seen):,} users have no row in the "
             "table of users; their features count as missing"
         )
@@ -295,7 +299,7 @@ def _note_one_time(impressions: SpilledTable, ledger: Ledger) -> None:
         for time in pc.min_max(batch["timestamp"]).as_py().values()
     }
     if len(times) == 1:
-        ledger.note(
+        ledger.note_whole(
             "all impressions have one time, so none are newer, to validate and "
             "test on; where they are to be trained on, write `split: {valid: "
             "0.1, test: 0.1}` in `impressions`, or name a column of their parts"
@@ -320,7 +324,7 @@ def _note_one_class(
             )
         found = one_class(label, np.concatenate(values), None, "rows")
         if found:
-            mend = "check its column and `where`"
+            mend = "check its column, conditions on it, and `where`"
             if weighted:
                 mend = "check its column, or the `counts` it is of, and `where`"
             elif found.startswith("clicked is 1 "):
@@ -328,4 +332,6 @@ def _note_one_class(
                     "where every row is a click or a purchase, draw rows "
                     "without one by a `sampling` section"
                 )
-            ledger.note(f"{found}, so nothing can be learned of it; {mend}")
+            ledger.note_whole(
+                f"{found}, so nothing can be learned of it; {mend}"
+            )

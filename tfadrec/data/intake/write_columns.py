@@ -21,6 +21,7 @@ from tfadrec.data.intake.logs import Logs
 from tfadrec.data.intake.place import Place
 from tfadrec.data.intake.workspace import Workspace
 from tfadrec.data.intake.write_impressions import write_impressions
+from tfadrec.data.intake.written import Written
 
 
 def write_columns(
@@ -29,7 +30,7 @@ def write_columns(
     tables: Mapping[str, pa.Table],
     logs: Logs,
     workspace: Workspace,
-) -> tuple[int, collections.Counter[str]]:
+) -> Written:
     """Writes the tables of events and impressions, and the arrays of all.
 
     Args:

@@ -1,6 +1,5 @@
 """Writing impressions, part by part."""
 
-import collections
 import logging
 from collections.abc import Callable, Iterator
 
@@ -10,6 +9,7 @@ import pyarrow.compute as pc
 
 from tfadrec.data.encoded.encode_tables import encode_impressions
 from tfadrec.data.encoded.encoded import arrays_of_impressions
+from tfadrec.data.encoded.repeated_rows import repeated_rows
 from tfadrec.data.encoded.request_contexts import other_contexts
 from tfadrec.data.intake import limits
 from tfadrec.data.intake.ahead import ahead
@@ -29,6 +29,7 @@ from tfadrec.data.intake.request_rows import with_request_ids
 from tfadrec.data.intake.spilled_table import SpilledTable, array_of
 from tfadrec.data.intake.table_file import TableFile
 from tfadrec.data.intake.user_rows import users_of
+from tfadrec.data.intake.written import Written
 
 _LOG = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ def write_impressions(
     impressions: SpilledTable,
     requests: SpilledTable,
     slices: SpilledTable,
-) -> tuple[int, collections.Counter[str]]:
+) -> Written:
     """Writes the impressions, by time and by the order of their requests.
 
     Args:
@@ -46,24 +47,20 @@ def write_impressions(
       impressions: the impressions, with users that are shared.
       requests: see `request_rows`.
       slices: as from `EventParts.write`.
-
-    Returns:
-      The number of requests; and by the names of features of the context, how
-      many rows have another value than the first of their request.
     """
     context = {f.name: f.tensors for f in place.schema.of("context")}
-    others: collections.Counter[str] = collections.Counter()
+    found = Written()
     count = limits.parts_of(len(impressions), impressions.nbytes)
     part_of = _by_time(impressions, requests, count)
 
     def dealt() -> Iterator[tuple[pa.Table, np.ndarray]]:
-        for batch, *found in zip(
+        for batch, *known in zip(
             impressions.batches(),
             requests.batches(["first", "spread"]),
             slices.batches(),
             strict=True,
         ):
-            table = beside(batch, *found)
+            table = beside(batch, *known)
             yield table, part_of(*arrays_of(table, "timestamp", FIRST))
 
     parts = Parts(dealt(), count, place.workspace)
@@ -85,9 +82,11 @@ def write_impressions(
                 history_ends=ends,
                 split_type=splits,
             )
-            others.update(other_contexts(shown, context))
+            found.repeated += repeated_rows(shown)
+            found.other_contexts.update(other_contexts(shown, context))
             place.writer.append(arrays_of_impressions(shown))
-    return numbers.count, others
+    found.requests = numbers.count
+    return found
 
 
 def _in_order(parts: Parts) -> Iterator[pa.Table]:

@@ -55,7 +55,8 @@ def prepare_table(
         types and types of ids are kept, so that the new rows fit models that
         were trained on it.
       log: a local file to read in place of that of the impressions, and of all
-        else that stands in the same file.
+        else that stands in the same file. It is a piece of a log that joins
+        others, so nothing is noted that holds of a log as a whole.
       read: reads and checks the logs.
 
     Raises:
@@ -66,7 +67,7 @@ def prepare_table(
     settings = read_config(config)
     if log is not None:
         settings = _with_log(settings, log)
-    ledger = Ledger()
+    ledger = Ledger(is_piece=log is not None)
     keep = None
     if like is not None:
         keep = KeepSchema.of(like)
@@ -128,7 +129,7 @@ def _prepare(
     for note in popularity_notes(
         impressions, sampled=settings.sampling is not None
     ):
-        ledger.note(note)
+        ledger.note_whole(note)
     requests = request_rows(impressions, workspace)
     if events is not None:
         add_skipped(

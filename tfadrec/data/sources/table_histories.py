@@ -35,7 +35,7 @@ def note_no_histories(
         if not any(map(_any_entry, chunks_of(histories["ads"]))):
             ledger.note("all histories are empty")
     elif events is not None and not _any_earlier(impressions, events):
-        ledger.note(
+        ledger.note_whole(
             "no impression has a history: no event comes before an impression "
             "of its user; compare user ids and times"
         )

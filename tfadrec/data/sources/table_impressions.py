@@ -135,7 +135,7 @@ def _columns(
         request = checks.coded_ids(rows, named["request_id"].column, "string")
         columns = {"request_id": request, **columns}
     for name, label in spec.labels.items():
-        columns[name] = _label(rows, name, label)
+        columns[name] = _label(rows, label)
     if "weight" in named:
         columns["weight"] = checks.weights(rows, named["weight"].column)
     if _is_drawn_by_row(spec):
@@ -152,20 +152,13 @@ def _replaced(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
     return table.set_column(table.column_names.index(name), name, values)
 
 
-def _label(rows: RawRows, name: str, label: LabelSpec) -> pa.Array:
+def _label(rows: RawRows, label: LabelSpec) -> pa.Array:
     """A label of each row, as it is written or as its conditions say."""
     if label.type == "real":
         return checks.numbers(rows, label.column)
     if label.positive is None or label.negative is None:
         return checks.labels(rows, label.column)
-    told = checks.told_labels(rows, label.positive, label.negative)
-    kept = told.to_numpy()[rows.kept]
-    if len(kept) and kept.all() == kept.any():
-        rows.doubts += (
-            f"{rows.source}: {name} is {kept[0]:d} in all rows; check the "
-            f"conditions on {label.column}",
-        )
-    return told
+    return checks.told_labels(rows, label.positive, label.negative)
 
 
 def _is_drawn_by_row(spec: TableSpec) -> bool:

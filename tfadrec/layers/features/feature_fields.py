@@ -139,8 +139,8 @@ class FeatureFields(CheckedLayer):
                 continue
             if owner not in tables:
                 raise ValueError(
-                    f"the embedding of {owner!r} must be that of a feature of "
-                    "an ad, or of the same entity. Received: "
+                    f"the embedding of {owner!r} must be of this layer, or of "
+                    "one that is built before. Received: "
                     f"{', '.join(tables) or 'no embeddings'} to share, for "
                     f"{field.feature['name']!r}."
                 )
