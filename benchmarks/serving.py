@@ -190,6 +190,9 @@ def make_slate(dataset, user: int, size: int):
 
     random = np.random.default_rng(user)
     request = serving.replay(dataset, np.array([user]))
+    for feature in dataset.schema.of("candidate"):
+        for name in set(feature.tensors) & set(request):
+            request[name] = np.repeat(request[name][:, None], size, axis=1)
     ads = random.choice(dataset.catalogue.ad_ids, size, replace=False)
     return {**request, "candidate_ads": ads[None]}
 
