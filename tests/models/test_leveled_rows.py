@@ -140,16 +140,31 @@ def test_late_rows_tell_whose_slopes_are_of_use(of_use):
     deviations = {
         name.replace(" ", "_"): 2.0 * (name in of_use) for name in TERMS
     }
-    chosen = choose_penalties(rows(**deviations, count=20_000), START, PULLS)
+    chosen = choose_penalties(
+        rows(**deviations, count=20_000), START, PULLS, {}
+    )
     assert of_use <= chosen.keys()
     # Where there is much to tell, little is held.
     assert all(chosen[name] <= 10 for name in of_use)
 
 
+def test_penalties_that_are_known_are_kept():
+    """What rows tell is not asked then."""
+    of = rows(ads=2.0, users=2.0, count=500)
+    kept = {"ads": 0.0, "users": 30.0, "users by traits": 3.0}
+    found = choose_penalties(of, START, PULLS, kept)
+    assert found == {"users": 30.0, "users by traits": 3.0}
+    # A term that is not known joins if it is of use.
+    of = rows(ads=2.0, users=2.0, count=20_000)
+    found = choose_penalties(of, START, PULLS, {"users": 30.0})
+    assert found["users"] == 30.0
+    assert found["ads"] <= 10
+
+
 def test_slopes_of_little_use_are_left_out():
     nothing = {name.replace(" ", "_"): 0.02 for name in TERMS}
     of = rows(**nothing, count=20_000)
-    assert choose_penalties(of, START, PULLS) == {}
+    assert choose_penalties(of, START, PULLS, {}) == {}
 
 
 def test_levels_that_have_changed_by_then_are_left_out():
@@ -172,11 +187,11 @@ def test_levels_that_have_changed_by_then_are_left_out():
         np.append(early.labels, late.labels),
         np.append(early.weights, late.weights),
     )
-    assert choose_penalties(both, START, PULLS).keys() < set(TERMS)
+    assert choose_penalties(both, START, PULLS, {}).keys() < set(TERMS)
 
 
 def test_no_rows():
     of = rows(count=1)
-    assert choose_penalties(of, START, PULLS) is not None
+    assert choose_penalties(of, START, PULLS, {}) is not None
     none = of.take(slice(0))
-    assert choose_penalties(none, START, PULLS) == {}
+    assert choose_penalties(none, START, PULLS, {}) == {}

@@ -6,6 +6,7 @@ import pytest
 from tfadrec.core.door import tf
 from tfadrec.layers import FoldIn
 from tfadrec.losses import get
+from tfadrec.models import factors
 from tfadrec.models.factors import fit_factors
 from tfadrec.models.opinions import opinions
 from tfadrec.models.start_factors import mix_opinions, start_factors
@@ -53,6 +54,17 @@ def test_factors_tell_the_opinions_of_users_who_were_not_there():
         told = found.levels[ads[rows]] + x @ own
         left.append(np.corrcoef(told[15:], opinion[rows][15:])[0, 1])
     assert np.mean(left) > 0.8
+
+
+def test_a_penalty_that_is_known_is_not_looked_for(monkeypatch):
+    users, ads, stars, _ = ratings()
+    given = users, ads, stars, np.arange(5), ADS, 2
+    found = fit_factors(*given)
+    monkeypatch.setattr(factors, "_error", lambda *_: pytest.fail("tried"))
+    again = fit_factors(*given, penalty=found.penalty)
+    np.testing.assert_array_equal(again.factors, found.factors)
+    firmer = fit_factors(*given, penalty=10 * found.penalty)
+    assert np.abs(firmer.factors).sum() < np.abs(found.factors).sum()
 
 
 def test_opinions_that_are_all_the_same_have_no_factors():
@@ -123,6 +135,14 @@ def test_a_ranker_starts_with_levels_factors_and_worth():
     penalties = started.fold_in.penalties.numpy()
     assert penalties[[0, 1, 4, 5]].tolist() == [10.0] * 4
     assert penalties[2] == penalties[3] != 10.0
+    # Of a ranker that goes on they stay.
+    started.fold_in.penalties.assign(3 * penalties)
+    start_factors(
+        started,
+        *(part[kept] for part in (users, ads, 0 * users, labels, stars + 2)),
+    )
+    again = started.fold_in.penalties.numpy()
+    assert again[2] == pytest.approx(3 * penalties[2])
 
 
 def test_a_handful_of_rows_leaves_the_mix_as_it_was():

@@ -150,7 +150,10 @@ class _Slopes:
 
 
 def choose_penalties(
-    rows: LeveledRows, start: Floats, pulls: Floats
+    rows: LeveledRows,
+    start: Floats,
+    pulls: Floats,
+    kept: Mapping[str, float],
 ) -> dict[str, float]:
     """How much slopes are held, told by the last quarter of the rows.
 
@@ -162,15 +165,19 @@ def choose_penalties(
       rows: as for `fit_slopes`.
       start: likewise.
       pulls: likewise.
+      kept: name -> penalty of terms that have one, 0 of those without use.
 
     Returns:
       name -> penalty, without those whose slopes are of little use to later
       rows.
     """
+    chosen = {n: p for n, p in kept.items() if p and n in rows.terms}
+    if set(rows.terms) <= set(kept):
+        return chosen
     cut = round(len(rows.labels) * (1 - _LATE))
     early, late = rows.take(slice(cut)), rows.take(slice(cut, None))
     if not early.weights.sum() > 0 or not late.weights.sum() > 0:
-        return {}
+        return chosen
     whose = _whose(late)
 
     def losses(penalties: Mapping[str, float]) -> Floats:
@@ -180,9 +187,8 @@ def choose_penalties(
         lost = late.weights * np.logaddexp(0.0, -signed)
         return np.bincount(whose, lost).astype(np.float64)
 
-    chosen: dict[str, float] = {}
     lost = losses(chosen)
-    for name in rows.terms:
+    for name in [name for name in rows.terms if name not in kept]:
         of_use, least = None, lost.sum()
         for penalty in PENALTIES:
             tried = losses({**chosen, name: penalty})

@@ -53,10 +53,10 @@ def start_linear(
       Zhang et al., "GLMix: Generalized Linear Mixed Models For Large-Scale
       Response Prediction", KDD 2016, for levels of ads and users in turns.
     """
-    found = _fitted(ranker, batches)
+    found = _fitted(ranker, batches, {})
     if found is None:
         return
-    rows, scale, weights, slopes = found
+    rows, scale, penalties, weights, slopes = found
     matching, rates = ranker.text_matching, ranker.rates
     if matching is not None:
         factor = max(float(weights[0]), 0.0)
@@ -72,6 +72,7 @@ def start_linear(
         if name in slopes:
             tower.start_biases(slopes[name][:, 0])
     _set_slopes(ranker, slopes, scale)
+    _keep_penalties(ranker, penalties)
 
 
 def refit_slopes(
@@ -80,7 +81,8 @@ def refit_slopes(
     """Sets the slopes of a ranker that has some by rows, and nothing else.
 
     No step learns them, so a ranker that goes on has them worked out again, for
-    the users who came since as well.
+    the users who came since as well. They are held as firmly as at first: what
+    the network has learned beside them leans on those that there are.
 
     Args:
       ranker: as for `start_linear`, but trained. One whose slopes are all zero,
@@ -90,9 +92,9 @@ def refit_slopes(
     tables = [tower.slopes for tower in _towers(ranker).values()]
     if not any(t is not None and t.numpy().any() for t in tables):
         return
-    found = _fitted(ranker, batches)
+    found = _fitted(ranker, batches, _kept_penalties(ranker))
     if found is not None:
-        _, scale, _, slopes = found
+        _, scale, _, _, slopes = found
         _set_slopes(ranker, slopes, scale)
 
 
@@ -100,8 +102,11 @@ def _towers(ranker):
     return {"ads": ranker.ad_tower, "users": ranker.user_tower}
 
 
-def _fitted(ranker, batches):
-    """Rows, the scale of signals, and weights and slopes; None of no rows."""
+def _fitted(ranker, batches, kept):
+    """Rows, the scale of signals, penalties, weights and slopes.
+
+    None where there are no rows; `kept` is that of `choose_penalties`.
+    """
     if not ranker.task_losses[ranker.biased_task].is_binary:
         return None
     rows, scale = _read(ranker, batches)
@@ -116,8 +121,33 @@ def _fitted(ranker, batches):
         ]
     )
     pulls = np.append(np.full(len(start) - 1, _PULL), _FREE)
-    penalties = choose_penalties(_some(rows), start, pulls)
-    return rows, scale, *fit_slopes(rows, start, pulls, penalties)
+    penalties = choose_penalties(_some(rows), start, pulls, kept)
+    found = fit_slopes(rows, start, pulls, penalties)
+    return rows, scale, penalties, *found
+
+
+def _keep_penalties(ranker, penalties):
+    for name, tower in _towers(ranker).items():
+        if tower.slopes is None:
+            continue
+        held = np.zeros(tower.penalties.shape)
+        held[0] = penalties.get(name, 0.0)
+        for term, places in _terms_of(ranker, name).items():
+            held[1 + places] = penalties.get(term, 0.0)
+        tower.penalties.assign(held)
+
+
+def _kept_penalties(ranker) -> dict[str, float]:
+    """Of terms that have been chosen from; 0 of those that were of no use."""
+    kept = {}
+    for name, tower in _towers(ranker).items():
+        if tower.slopes is None:
+            continue
+        held = tower.penalties.numpy()
+        kept[name] = float(held[0])
+        for term, places in _terms_of(ranker, name).items():
+            kept[term] = float(held[1 + places[0]])
+    return kept
 
 
 def _set_slopes(ranker, slopes, scale):
@@ -125,12 +155,19 @@ def _set_slopes(ranker, slopes, scale):
         if tower.slopes is None:
             continue
         table = np.zeros(tower.slopes.shape)
-        for group, places in _groups(ranker).items():
-            found = slopes.get(f"{name} by {group}")
-            if found is not None:
-                factors = scale if group == _SIGNALS else 1.0
-                table[:, places] = found * factors
+        for term, places in _terms_of(ranker, name).items():
+            if term in slopes:
+                is_scaled = term.endswith(f" by {_SIGNALS}")
+                table[:, places] = slopes[term] * (scale if is_scaled else 1.0)
         tower.slopes.assign(table)
+
+
+def _terms_of(ranker, name) -> dict[str, np.ndarray]:
+    """The terms of slopes of ads or of users, and their places."""
+    groups = _groups(ranker)
+    if name == "ads":
+        groups = {n: p for n, p in groups.items() if n == _SIGNALS}
+    return {f"{name} by {group}": places for group, places in groups.items()}
 
 
 def _groups(ranker) -> dict[str, np.ndarray]:
@@ -202,9 +239,9 @@ def _terms(ranker, of, signals) -> dict[str, Term]:
         terms["users"] = Term(users, size, ones)
         if ranker.user_tower.slopes is not None:
             told = np.concatenate([signals, of["traits"]], axis=1)
-            for name, places in _groups(ranker).items():
+            for name, places in _terms_of(ranker, "users").items():
                 values = np.ascontiguousarray(told[:, places])
-                terms[f"users by {name}"] = Term(users, size, values)
+                terms[name] = Term(users, size, values)
     if tower.slopes is not None:
         ads = of["ads"]
         terms[f"ads by {_SIGNALS}"] = Term(ads, tower.num_rows, signals)

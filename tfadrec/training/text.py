@@ -1,10 +1,13 @@
 """The language model of a run's settings, and the ad copy as it reads it."""
 
+import functools
+import json
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from tfadrec import layers, models
+from tfadrec.core import pretrained
 from tfadrec.core.errors import InputError
 from tfadrec.core.takes import takes
 from tfadrec.data.catalogue import Catalogue
@@ -72,14 +75,34 @@ def with_text(dataset: Dataset, text: Mapping[str, Any] | None) -> Dataset:
     """
     if text is None:
         return dataset
-    tokenizer, encoder = text_model(text)
+    if is_tuned(text):
+        tokenizer, _ = text_model(text)
+        catalogue = tokenize(dataset.catalogue, tokenizer)
+    else:
+        tokenizer, encoder = _frozen_model(json.dumps(text), _files_of(text))
+        catalogue = encode_text(dataset.catalogue, tokenizer, encoder)
     _report_cut(tokenizer, dataset.catalogue)
-    catalogue = (
-        tokenize(dataset.catalogue, tokenizer)
-        if is_tuned(text)
-        else encode_text(dataset.catalogue, tokenizer, encoder)
-    )
     return dataset.with_catalogue(catalogue)
+
+
+@functools.lru_cache(maxsize=1)
+def _frozen_model(
+    text: str, files: tuple[tuple[str, int, int], ...]
+) -> tuple[Tokenizer, layers.text.AdEncoder]:
+    """The last model that read ad copy: one process may read many days.
+
+    Args:
+      text: the settings, as JSON.
+      files: what is read again where it is another.
+    """
+    return text_model(json.loads(text))
+
+
+def _files_of(text: Mapping[str, Any]) -> tuple[tuple[str, int, int], ...]:
+    """The files of a model: name, size in bytes, and time of writing in ns."""
+    model = {**defaults_of("text"), **text}["model"]
+    files = [(f.name, f.stat()) for f in pretrained.locate(model).iterdir()]
+    return tuple(sorted((name, s.st_size, s.st_mtime_ns) for name, s in files))
 
 
 def parts_with_text(

@@ -47,6 +47,7 @@ def update(
     rehearse: float = 0.0,
     progress: bool = True,
     allow_import: Collection[str] = (),
+    before: Run | None = None,
 ) -> Run:
     """Trains a run further, on a day's rows, and writes it as another run.
 
@@ -76,6 +77,8 @@ def update(
         learned again among the new ones, in [0, 1].
       progress: whether to show progress on standard error.
       allow_import: modules whose classes the run may have. They are imported.
+      before: the run, as `load_run` or the update that made it gave it; None to
+        read it. It is left as it is.
 
     Returns:
       The new run. Its `train` has all days' rows.
@@ -88,7 +91,8 @@ def update(
     run = pathlib.Path(run)
     record = check_update(run, data, out, epochs, rehearse, allow_import)
     import_allowed(allow_import)
-    before = load_run(run, allow_import=allow_import)
+    if before is None:
+        before = load_run(run, allow_import=allow_import)
     if not isinstance(before.ranker, AdRanker):
         raise InputError(
             "an update goes on with one ranker. Received: "
@@ -224,7 +228,8 @@ def _config(config: RunConfig, epochs: int) -> RunConfig:
     settings = {k: v for k, v in config.fit.items() if k not in others}
     fit = {**settings, "epochs": epochs}
     # What a teacher has said of older rows says nothing of the new ones.
-    return dataclasses.replace(config, fit=fit, distil=None)
+    data = {**config.data, "newest_day": True}
+    return dataclasses.replace(config, fit=fit, data=data, distil=None)
 
 
 def _learned(dataset: Dataset, before: Run) -> np.ndarray:
