@@ -150,9 +150,16 @@ def test_a_handful_of_rows_leaves_the_mix_as_it_was():
     mixing = ranker(predict=lambda batches: pytest.fail("was asked"))
     before = np.linspace(1.0, 0.3, 8, dtype=np.float32)
     mixing.fold_in.mix.assign(before)
-    labels = np.array([1] * 69 + [0] * 500, np.float32)
-    assert not mix_opinions(mixing, list, labels, None, lambda *_: True)
-    assert not mix_opinions(mixing, list, 1 - labels, None, lambda *_: True)
+    users = np.arange(1000)
+    for labels, of in (
+        ([1] * 69 + [0] * 500, users[:569]),
+        ([0] * 69 + [1] * 500, users[:569]),
+        ([1] * 500 + [0] * 500, users % 19),
+    ):
+        clicked = np.array(labels, np.float32)
+        assert not mix_opinions(
+            mixing, list, clicked, None, of, lambda *_: True
+        )
     np.testing.assert_array_equal(mixing.fold_in.mix, before)
 
 
@@ -202,6 +209,7 @@ def test_all_is_mixed_as_far_as_it_tells(own, weights, is_better, is_mixed):
         lambda: [(inputs, {})],
         labels,
         None,
+        np.arange(len(labels)),
         lambda mixed, before: is_better,
     )
     mix = mixing.fold_in.mix.numpy()
@@ -233,7 +241,12 @@ def test_a_mix_stays_where_a_day_tells_no_better_one(known, rows, is_mixed):
     mixing.predict = lambda batches: {"clicked": predict(0)["clicked"][:rows]}
     mixing.fold_in.mix.assign(known)
     assert is_mixed == mix_opinions(
-        mixing, lambda: [(some, {})], labels[:rows], None, lambda *_: True
+        mixing,
+        lambda: [(some, {})],
+        labels[:rows],
+        None,
+        np.arange(rows),
+        lambda *_: True,
     )
     if not is_mixed:
         np.testing.assert_array_equal(
@@ -242,3 +255,27 @@ def test_a_mix_stays_where_a_day_tells_no_better_one(known, rows, is_mixed):
     else:
         true = [0.5, 0.5, 0.8, 0, 0, 0.4, 0, -0.7]
         np.testing.assert_allclose(mixing.fold_in.mix, true, atol=0.06)
+
+
+def test_many_rows_of_few_users_tell_no_mix():
+    """Who likes what others do not, and is there with a thousand rows.
+
+    Of 40 users 36 have a row each, and four the rest: what suits these is no
+    better for the others.
+    """
+    mixing, inputs, labels = mixing_of((0.5, 0.5), (0.8, 0.4))
+    predict = mixing.predict
+    mixing.predict = lambda batches: {"clicked": predict(0)["clicked"][:2000]}
+    some = {name: tensor[:2000] for name, tensor in inputs.items()}
+    told = some["told"].numpy()
+    users = np.arange(2000) % 4
+    users[:36] = np.arange(36) + 4
+    # Of each of the four another part tells the labels alone.
+    for user in range(4):
+        rows = users == user
+        told[rows] = 0.0
+        told[rows, user] = 2 * labels[:2000][rows] - 1
+    some["told"] = tf.constant(told)
+    given = mixing, lambda: [(some, {})], labels[:2000], None
+    assert not mix_opinions(*given, users, lambda *_: True)
+    assert mix_opinions(*given, np.arange(2000), lambda *_: True)

@@ -75,11 +75,15 @@ def refit(model: AdRanker, train: Dataset) -> None:
 
 def _some_users(rows: Impressions, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Whole users with about so many rows: their numbers, and those rows."""
-    # Of unknown users, requests; both are numbered without gaps.
-    users = np.where(rows.users > 0, rows.users, -1 - rows.requests)
+    users = _whose(rows)
     every = -(-len(users) // count)
     kept = np.flatnonzero(users % every == 0)
     return users[kept], kept
+
+
+def _whose(rows: Impressions) -> np.ndarray:
+    """Numbers of users, and of requests of the unknown; both without gaps."""
+    return np.where(rows.users > 0, rows.users, -1 - rows.requests)
 
 
 def _set_factors(model: AdRanker, train: Dataset) -> None:
@@ -126,6 +130,7 @@ def mix(
         lambda: valid.batches(PREDICT_BATCH),
         labels,
         rows.weights,
+        _whose(rows),
         better,
     )
     if progress:
