@@ -138,6 +138,29 @@ def test_what_is_in_memory_is_not_read_again(
         np.testing.assert_array_equal(variable, value)
 
 
+def test_batches_are_of_a_size_for_the_rows_of_the_day(
+    days, updated, untraced, tmp_path
+):
+    """Where none was given; that of the run was for its own rows."""
+    _, datasets = days
+    _, out = updated
+    assert training.load_run(out).config.fit["batch_size"] == 16  # was given
+    config = small.config(fit={"batch_size": None, "epochs": 1})
+    run = tmp_path / "run"
+    training.train(datasets[0], config, run, progress=False)
+    record = json.loads((run / "run.json").read_text())
+    settings = record["settings"].replace("batch_size: 64", "batch_size: 512")
+    small.rewrite(run, "run.json", json.dumps({**record, "settings": settings}))
+    assert training.load_run(run).config.fit["batch_size"] == 512
+    result = training.update(run, datasets[1], tmp_path / "b", progress=False)
+    assert result.config.fit["batch_size"] == 64
+    again = training.load_run(tmp_path / "b")
+    assert again.config == result.config
+    [steps] = {r.ranker.optimizer.iterations.numpy() for r in (result, again)}
+    before = training.load_run(run).ranker.optimizer.iterations.numpy()
+    assert steps == before + (16 + 64) // 64
+
+
 def test_rows_so_far_are_split_as_a_whole_by_who_trains_anew(
     days, updated, untraced, tmp_path
 ):

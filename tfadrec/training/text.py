@@ -1,6 +1,5 @@
 """The language model of a run's settings, and the ad copy as it reads it."""
 
-import functools
 import json
 import logging
 from collections.abc import Callable, Mapping
@@ -22,6 +21,9 @@ from tfadrec.runs.sections import defaults_of
 _LOG = logging.getLogger(__name__)
 #: Settings of the tokenizer, beside the model.
 _READS = ("max_tokens", "clean")
+#: The last model that read ad copy and was not trained, by its settings and
+#: the sizes and times of its files.
+_LAST: dict[str, tuple[Tokenizer, layers.text.AdEncoder]] = {}
 
 
 def text_chosen(
@@ -79,30 +81,24 @@ def with_text(dataset: Dataset, text: Mapping[str, Any] | None) -> Dataset:
         tokenizer, _ = text_model(text)
         catalogue = tokenize(dataset.catalogue, tokenizer)
     else:
-        tokenizer, encoder = _frozen_model(json.dumps(text), _files_of(text))
+        tokenizer, encoder = _frozen_model(text)
         catalogue = encode_text(dataset.catalogue, tokenizer, encoder)
     _report_cut(tokenizer, dataset.catalogue)
     return dataset.with_catalogue(catalogue)
 
 
-@functools.lru_cache(maxsize=1)
 def _frozen_model(
-    text: str, files: tuple[tuple[str, int, int], ...]
+    text: Mapping[str, Any],
 ) -> tuple[Tokenizer, layers.text.AdEncoder]:
-    """The last model that read ad copy: one process may read many days.
-
-    Args:
-      text: the settings, as JSON.
-      files: what is read again where it is another.
-    """
-    return text_model(json.loads(text))
-
-
-def _files_of(text: Mapping[str, Any]) -> tuple[tuple[str, int, int], ...]:
-    """The files of a model: name, size in bytes, and time of writing in ns."""
+    """As `text_model`, once where one process reads many days."""
     model = {**defaults_of("text"), **text}["model"]
     files = [(f.name, f.stat()) for f in pretrained.locate(model).iterdir()]
-    return tuple(sorted((name, s.st_size, s.st_mtime_ns) for name, s in files))
+    written = sorted((name, s.st_size, s.st_mtime_ns) for name, s in files)
+    key = json.dumps([text, written])
+    if key not in _LAST:
+        _LAST.clear()
+        _LAST[key] = text_model(text)
+    return _LAST[key]
 
 
 def parts_with_text(
