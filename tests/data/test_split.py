@@ -124,7 +124,8 @@ def joined(dataset, *days):
     """The dataset of days that came one after another, split."""
     times = np.concatenate([np.asarray(day, np.int64) for day in days])
     numbers = np.repeat(np.arange(len(days)), list(map(len, days)))
-    return times_of(split_by_time(at(dataset, times, days=numbers)))
+    rows = at(dataset, times, days=numbers)
+    return times_of(split_by_time(rows, newest_day=True))
 
 
 FIRST = list(range(20))
@@ -135,6 +136,14 @@ def test_the_newest_day_is_split(dataset):
     assert joined(dataset, FIRST, day) == [FIRST + day[:8], [108], [109]]
     # What came late is to train on, whatever its time.
     assert joined(dataset, day, FIRST)[0] == day + FIRST[:16]
+
+
+def test_shares_are_of_all_days_otherwise(dataset):
+    """So a training from nothing has more to be chosen by than one day's."""
+    times = [*FIRST, *range(100, 110)]
+    numbers = np.repeat([0, 1], [20, 10])
+    parts = times_of(split_by_time(at(dataset, times, days=numbers)))
+    assert parts == [times[:24], times[24:27], times[27:]]
 
 
 @pytest.mark.parametrize(

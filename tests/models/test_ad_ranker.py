@@ -151,6 +151,17 @@ def test_fit_evaluate_and_predict(small):
     )
 
 
+def test_a_single_batch_is_predicted_without_a_graph(small):
+    ranker, rows = small.ranker(), small.rows(60)
+    expected = ranker(rows[0])["clicked"]
+    told = ranker.predict(tf.data.Dataset.from_tensors(rows))
+    assert ranker.predict_function is None
+    np.testing.assert_allclose(told["clicked"], expected, atol=1e-6)
+    several = ranker.predict(data(rows))
+    assert ranker.predict_function is not None
+    np.testing.assert_allclose(several["clicked"], expected, atol=1e-5)
+
+
 def test_a_label_that_is_no_task_is_not_read(small):
     inputs, labels = small.rows(labels=("clicked", "converted"))
     found = []

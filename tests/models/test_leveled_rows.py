@@ -47,8 +47,8 @@ def rows(seed=0, count=ROWS, **deviations):
     )
 
 
-def chosen_of(of):
-    return choose_penalties(*early_and_late(of), START, PULLS)
+def chosen_of(of, kept=None):
+    return choose_penalties(*early_and_late(of), START, PULLS, kept or {})
 
 
 def reference(rows, penalties):
@@ -149,6 +149,19 @@ def test_late_rows_tell_whose_slopes_are_of_use(of_use):
     assert of_use <= chosen.keys()
     # Where there is much to tell, little is held.
     assert all(chosen[name] <= 10 for name in of_use)
+
+
+def test_penalties_that_are_known_are_kept():
+    """What rows tell is not asked then."""
+    of = rows(ads=2.0, users=2.0, count=500)
+    kept = {"ads": 0.0, "users": 30.0, "users by traits": 3.0}
+    found = chosen_of(of, kept)
+    assert found == {"users": 30.0, "users by traits": 3.0}
+    # A term that is not known joins if it is of use.
+    of = rows(ads=2.0, users=2.0, count=20_000)
+    found = chosen_of(of, {"users": 30.0})
+    assert found["users"] == 30.0
+    assert found["ads"] <= 10
 
 
 def test_slopes_of_little_use_are_left_out():

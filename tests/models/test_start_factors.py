@@ -6,6 +6,7 @@ import pytest
 from tfadrec.core.door import tf
 from tfadrec.layers import FoldIn
 from tfadrec.losses import get
+from tfadrec.models import factors
 from tfadrec.models.factors import fit_factors
 from tfadrec.models.opinions import opinions
 from tfadrec.models.start_factors import mix_opinions, start_factors
@@ -53,6 +54,17 @@ def test_factors_tell_the_opinions_of_users_who_were_not_there():
         told = found.levels[ads[rows]] + x @ own
         left.append(np.corrcoef(told[15:], opinion[rows][15:])[0, 1])
     assert np.mean(left) > 0.8
+
+
+def test_a_penalty_that_is_known_is_not_looked_for(monkeypatch):
+    users, ads, stars, _ = ratings()
+    given = users, ads, stars, np.arange(5), ADS, 2
+    found = fit_factors(*given)
+    monkeypatch.setattr(factors, "_error", lambda *_: pytest.fail("tried"))
+    again = fit_factors(*given, penalty=found.penalty)
+    np.testing.assert_array_equal(again.factors, found.factors)
+    firmer = fit_factors(*given, penalty=10 * found.penalty)
+    assert np.abs(firmer.factors).sum() < np.abs(found.factors).sum()
 
 
 def test_opinions_that_are_all_the_same_have_no_factors():
@@ -123,6 +135,14 @@ def test_a_ranker_starts_with_levels_factors_and_worth():
     penalties = started.fold_in.penalties.numpy()
     assert penalties[[0, 1, 4, 5]].tolist() == [10.0] * 4
     assert penalties[2] == penalties[3] != 10.0
+    # Of a ranker that goes on they stay.
+    started.fold_in.penalties.assign(3 * penalties)
+    start_factors(
+        started,
+        *(part[kept] for part in (users, ads, 0 * users, labels, stars + 2)),
+    )
+    again = started.fold_in.penalties.numpy()
+    assert again[2] == pytest.approx(3 * penalties[2])
 
 
 def test_a_handful_of_rows_leaves_the_mix_as_it_was():
@@ -130,9 +150,16 @@ def test_a_handful_of_rows_leaves_the_mix_as_it_was():
     mixing = ranker(predict=lambda batches: pytest.fail("was asked"))
     before = np.linspace(1.0, 0.3, 8, dtype=np.float32)
     mixing.fold_in.mix.assign(before)
-    labels = np.array([1] * 69 + [0] * 500, np.float32)
-    assert not mix_opinions(mixing, list, labels, None, lambda *_: True)
-    assert not mix_opinions(mixing, list, 1 - labels, None, lambda *_: True)
+    users = np.arange(1000)
+    for labels, of in (
+        ([1] * 69 + [0] * 500, users[:569]),
+        ([0] * 69 + [1] * 500, users[:569]),
+        ([1] * 500 + [0] * 500, users % 19),
+    ):
+        clicked = np.array(labels, np.float32)
+        assert not mix_opinions(
+            mixing, list, clicked, None, of, lambda *_: True
+        )
     np.testing.assert_array_equal(mixing.fold_in.mix, before)
 
 
@@ -182,6 +209,7 @@ def test_all_is_mixed_as_far_as_it_tells(own, weights, is_better, is_mixed):
         lambda: [(inputs, {})],
         labels,
         None,
+        np.arange(len(labels)),
         lambda mixed, before: is_better,
     )
     mix = mixing.fold_in.mix.numpy()
@@ -213,7 +241,12 @@ def test_a_mix_stays_where_a_day_tells_no_better_one(known, rows, is_mixed):
     mixing.predict = lambda batches: {"clicked": predict(0)["clicked"][:rows]}
     mixing.fold_in.mix.assign(known)
     assert is_mixed == mix_opinions(
-        mixing, lambda: [(some, {})], labels[:rows], None, lambda *_: True
+        mixing,
+        lambda: [(some, {})],
+        labels[:rows],
+        None,
+        np.arange(rows),
+        lambda *_: True,
     )
     if not is_mixed:
         np.testing.assert_array_equal(
@@ -222,3 +255,23 @@ def test_a_mix_stays_where_a_day_tells_no_better_one(known, rows, is_mixed):
     else:
         true = [0.5, 0.5, 0.8, 0, 0, 0.4, 0, -0.7]
         np.testing.assert_allclose(mixing.fold_in.mix, true, atol=0.06)
+
+
+def test_what_tells_other_users_nothing_is_no_mix():
+    """Of every fifth of the users another part tells the labels, and alone.
+
+    So a mix that was found on four fifths knows nothing of the rest, whom it
+    suits well if their own rows are asked.
+    """
+    mixing, inputs, labels = mixing_of((0.5, 0.5), (0.8, 0.4))
+    predict, labels = mixing.predict, labels[:2000]
+    mixing.predict = lambda batches: {"clicked": predict(0)["clicked"][:2000]}
+    some = {name: tensor[:2000] for name, tensor in inputs.items()}
+    shuffled = np.random.default_rng(0).permutation(2000)
+    users = shuffled % 30
+    told = np.zeros([2000, 5])
+    told[np.arange(2000), users % 5] = labels - 0.3
+    some["told"] = tf.constant(told, tf.float32)
+    given = mixing, lambda: [(some, {})], labels, None
+    assert not mix_opinions(*given, users, lambda *_: True)
+    assert mix_opinions(*given, np.arange(2000), lambda *_: True)

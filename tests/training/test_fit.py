@@ -12,6 +12,7 @@ from tfadrec import data, training
 from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
 from tfadrec.metrics import ranking
+from tfadrec.training import run_epochs
 from tfadrec.training.checks import (
     check_compared,
     check_told,
@@ -85,6 +86,28 @@ def test_best_weights_are_restored(ranker, parts, tmp_path, monkeypatch):
     # Only the best and the newest checkpoint are kept.
     kept = {f.name.split(".")[0] for f in (tmp_path / "checkpoints").iterdir()}
     assert kept == {"epoch-0002", "epoch-0003"}
+
+
+def test_a_few_steps_make_no_graph(parts, tmp_path):
+    """They learn what those of a graph do, killed or not."""
+    rankers, histories = [], []
+    for name, few in (("graph", 0), ("few", 16), ("killed", 16)):
+        ranker = training.build_ranker(small.config(), parts[0])
+        given = {"epochs": 2, "steps_per_epoch": 4}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(run_epochs, "_FEW_STEPS", few)
+            if name == "killed":
+                fitted(ranker, parts, tmp_path / name, until=1, **given)
+                ranker = training.build_ranker(small.config(), parts[0])
+            found = fitted(ranker, parts, tmp_path / name, **given)
+        assert (ranker.train_function is not None) == (name == "graph")
+        assert not ranker.run_eagerly
+        rankers.append(ranker)
+        histories.append([epoch["loss"] for epoch in found])
+    assert histories[0] == pytest.approx(histories[1], rel=1e-4)
+    assert histories[1] == histories[2]
+    for one, other in zip(*(r.variables for r in rankers[1:]), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_history_and_tensorboard_tell_the_same():

@@ -13,6 +13,7 @@ from tfadrec import data, training
 from tfadrec.cli.main import main
 from tfadrec.core.errors import InputError
 from tfadrec.data.sources import prepare_table
+from tfadrec.training import text as text_of_runs
 from tfadrec.training.without_steps import refit
 
 YAML = """
@@ -110,6 +111,64 @@ def test_rows_are_learned_once(days, updated):
     steps = result.ranker.optimizer.iterations.numpy()
     learned = (len(before.valid) + len(before.test) + 64) // 16
     assert steps == before.ranker.optimizer.iterations.numpy() + learned
+
+
+def test_what_is_in_memory_is_not_read_again(
+    days, updated, untraced, tmp_path, monkeypatch
+):
+    """A run that is given, and the model that has read the ad copy."""
+    run, datasets = days
+    before = training.load_run(run)
+    kept = [v.numpy() for v in before.ranker.variables]
+
+    def read(*_, **__):
+        pytest.fail("it was read")
+
+    monkeypatch.setitem(training.update.__globals__, "load_run", read)
+    monkeypatch.setattr(text_of_runs, "text_model", read)
+    out = tmp_path / "run"
+    result = training.update(
+        run, datasets[1], out, progress=False, before=before
+    )
+    for one, other in zip(
+        result.ranker.variables, updated[0].ranker.variables, strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+    for variable, value in zip(before.ranker.variables, kept, strict=True):
+        np.testing.assert_array_equal(variable, value)
+
+
+def test_batches_are_of_a_size_for_the_rows_of_the_day(
+    days, updated, untraced, tmp_path
+):
+    """Where none was given; that of the run was for its own rows."""
+    _, datasets = days
+    _, out = updated
+    assert training.load_run(out).config.fit["batch_size"] == 16  # was given
+    config = small.config(fit={"batch_size": None, "epochs": 1})
+    run = tmp_path / "run"
+    training.train(datasets[0], config, run, progress=False)
+    record = json.loads((run / "run.json").read_text())
+    settings = record["settings"].replace("batch_size: 64", "batch_size: 512")
+    small.rewrite(run, "run.json", json.dumps({**record, "settings": settings}))
+    assert training.load_run(run).config.fit["batch_size"] == 512
+    result = training.update(run, datasets[1], tmp_path / "b", progress=False)
+    assert result.config.fit["batch_size"] == 64
+    again = training.load_run(tmp_path / "b")
+    assert again.config == result.config
+    [steps] = {r.ranker.optimizer.iterations.numpy() for r in (result, again)}
+    before = training.load_run(run).ranker.optimizer.iterations.numpy()
+    assert steps == before + (16 + 64) // 64
+
+
+def test_rows_so_far_are_split_as_a_whole_by_who_trains_anew(
+    days, updated, untraced, tmp_path
+):
+    _, out = updated
+    config = small.config(**CONFIG)
+    again = training.train(out / "data", config, tmp_path, progress=False)
+    parts = [len(p) for p in (again.train, again.valid, again.test)]
+    assert parts == [128, 16, 16]
 
 
 def test_a_share_is_rehearsed(days, untraced, tmp_path):

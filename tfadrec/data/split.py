@@ -10,22 +10,28 @@ from tfadrec.data.dataset import Dataset
 
 @takes(dataset="dataset")
 def split_by_time(
-    dataset: Dataset, *, valid: Share = 0.1, test: Share = 0.1
+    dataset: Dataset,
+    *,
+    valid: Share = 0.1,
+    test: Share = 0.1,
+    newest_day: bool = False,
 ) -> tuple[Dataset, Dataset, Dataset]:
     """The oldest rows to train on, newer ones to validate, the newest to test.
 
     Rows with the same timestamp, and so the rows of one request, stay on one
     side. A dataset that brings its own `split` column is split by that.
 
-    Where days were joined, the newest one's rows are split, and earlier ones
-    are to train on. A day that the shares cannot split, such as one of a single
-    row or time, is to test on as a whole; what was to test on before it came is
-    to validate on then, and what was to validate on is to train on.
+    With `newest_day`, where days were joined, the newest one's rows are split,
+    and earlier ones are to train on: so an update splits them. A day that the
+    shares cannot split, such as one of a single row or time, is to test on as a
+    whole; what was to test on before it came is to validate on then, and what
+    was to validate on is to train on.
 
     Args:
       dataset: any dataset.
-      valid: the share of (the newest day's) rows to validate on, in (0, 1).
-      test: the share of them to test on, in (0, 1).
+      valid: the share of rows to validate on, in (0, 1).
+      test: the share of rows to test on, in (0, 1).
+      newest_day: whether the shares are of the rows of the newest day alone.
 
     Returns:
       Three datasets that share catalogue, users and event log.
@@ -49,7 +55,8 @@ def split_by_time(
                 f"{other[0]!r} in {len(other)} rows. Mend the split column."
             )
     else:
-        held = _held_out(impressions.times, impressions.days, (valid, test))
+        days = impressions.days if newest_day else None
+        held = _held_out(impressions.times, days, (valid, test))
         masks = [~(held[0] | held[1]), *held]
     train, validation, held_out = (dataset.select(mask) for mask in masks)
     for name, part in (
@@ -87,7 +94,7 @@ def _held_out(
 
     Args:
       times: int64 [n].
-      days: int [n], the day that brought a row; None where all came at once.
+      days: int [n], the day that brought a row; None for the shares of all.
       shares: of the rows of a day.
     """
     newest = 0 if days is None else int(days.max(initial=0))

@@ -26,7 +26,8 @@ def replay_sums(stretches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
       later stretches, and sums of `examples` and `seconds` (nan where a step's
       time is not known); `gain_kept`, the share of retraining's gain in AUC
       over the frozen ranker that updating has; `cost`, the examples that
-      updating learned, over those that retraining did. Nan for one stretch.
+      updating learned, over those that retraining did, and `cost_seconds`, the
+      same of the processor's time. Nan for one stretch.
     """
     later = stretches[1:]
     rows = [stretch["rows"] for stretch in later]
@@ -44,9 +45,8 @@ def replay_sums(stretches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             sums[way][name] = np.nan if None in values else sum(values)
     frozen, updated, retrained = (sums[way]["auc"] for way in _WAYS)
     sums["gain_kept"] = _ratio(updated - frozen, retrained - frozen)
-    sums["cost"] = _ratio(
-        sums["updated"]["examples"], sums["retrained"]["examples"]
-    )
+    for name, of in (("cost", "examples"), ("cost_seconds", "seconds")):
+        sums[name] = _ratio(sums["updated"][of], sums["retrained"][of])
     return sums
 
 
@@ -68,18 +68,22 @@ def replay_table(stretches: Sequence[Mapping[str, Any]]) -> str:
 
 def replay_line(sums: Mapping[str, Any]) -> str:
     """What updating is worth, in one line."""
-    kept, cost = sums["gain_kept"], sums["cost"]
     told = {way: sums[way]["auc"] for way in _WAYS}
     means = ", ".join(f"{way} {auc:.4f}" for way, auc in told.items())
-    if not told["retrained"] > told["frozen"]:
-        return (
-            f"After the first stretch, AUC {means}: retraining is not ahead of "
-            f"the frozen ranker. Updating learned {cost:.1%} of its examples."
+    cost = f"{sums['cost']:.1%} of its examples"
+    if not np.isnan(sums["cost_seconds"]):
+        cost += f" and {sums['cost_seconds']:.1%} of its processor time"
+    if told["retrained"] > told["frozen"]:
+        gain = (
+            f"updating keeps {sums['gain_kept']:.1%} of retraining's gain for "
+            f"{cost}."
         )
-    return (
-        f"After the first stretch, AUC {means}: updating keeps {kept:.1%} of "
-        f"retraining's gain for {cost:.1%} of its examples."
-    )
+    else:
+        gain = (
+            "retraining is not ahead of the frozen ranker. Updating took "
+            f"{cost}."
+        )
+    return f"After the first stretch, AUC {means}: {gain}"
 
 
 def _ratio(part: float, whole: float) -> float:

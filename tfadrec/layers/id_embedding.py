@@ -17,7 +17,8 @@ class IdEmbedding(CheckedLayer):
     """An embedding and a bias per id: rows [...] to [..., D] and [...].
 
     An id may have slopes as well, of what its logit leans on: they are zeros
-    until they are assigned, and are not trained.
+    until they are assigned, and are not trained. With them are the penalties
+    that they were found with, so that they can be found again of more rows.
 
     Biases start at zero and embeddings near it, so an id without training rows
     is the average id. At zero itself nothing would part one id from another
@@ -95,6 +96,15 @@ class IdEmbedding(CheckedLayer):
                 None,
                 [self.num_rows, self.num_slopes],
                 "float32",
+            )
+            #: float32 [1 + S], of the bias and the slopes; 0 where unused.
+            self.penalties = self.add_weight(
+                "penalties",
+                shape=[1 + self.num_slopes],
+                dtype="float32",
+                initializer="zeros",
+                trainable=False,
+                experimental_autocast=False,
             )
         self._dropout = built(
             Dropout(

@@ -11,6 +11,7 @@ from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.nearest import nearest
 from tfadrec.metrics import from_name
+from tfadrec.models.op_by_op import runs_op_by_op
 from tfadrec.models.training_step import training_step
 
 #: In what a model was compiled with: whether its optimizer has slots.
@@ -228,9 +229,21 @@ class RankingModel(tfrs.models.Model):
     def predict(self, x, batch_size=None, verbose=0, **kwargs):
         """As of any Keras model, but quiet by default.
 
+        A single batch is predicted op by op where there is no graph yet: to
+        make one takes as long as some twenty batches.
+
         Returns:
           Dict of task -> float32 logits [n], and what else `call` gives.
         """
+        is_plain = batch_size is None and not verbose and not kwargs
+        has_graph = self.predict_function is not None
+        if (
+            is_plain
+            and _is_one_batch(x)
+            and not has_graph
+            and runs_op_by_op(self)
+        ):
+            return {k: v.numpy() for k, v in self.predict_step(*x).items()}
         return super().predict(x, batch_size, verbose, **kwargs)
 
     def compute_loss(self, inputs, training: bool = False) -> tf.Tensor:
@@ -293,6 +306,10 @@ class RankingModel(tfrs.models.Model):
         """Loss and metrics of one batch."""
         self.compute_loss(inputs, training=False)
         return {metric.name: metric.result() for metric in self.metrics}
+
+
+def _is_one_batch(x):
+    return isinstance(x, tf.data.Dataset) and int(x.cardinality()) == 1
 
 
 def _per_row(loss, given):

@@ -47,6 +47,7 @@ def fit_factors(
     start: np.ndarray,
     num_ads: int,
     rank: int,
+    penalty: float | None = None,
 ) -> Factors | None:
     """Levels and factors of ads, and what codes of opinions are worth.
 
@@ -72,6 +73,7 @@ def fit_factors(
       start: float [codes], what codes are worth at first.
       num_ads: N.
       rank: K >= 1.
+      penalty: that of `Factors`, > 0; None to find which one is best.
 
     Returns:
       The factors; None where all rows are worth the same.
@@ -90,23 +92,27 @@ def fit_factors(
     worth = values[codes]
     of_users, levels = _levels(users, ads, worth, num_ads)
     rest = worth - of_users[users] - levels[ads]
-    noise = max(float(rest.var()), 1e-9)
-    every = -(-len(users) // _CHOSEN)
-    is_held = users % (_HELD_OUT * every) == 0
-    known = (users % every == 0) & ~is_held
-    errors = []
-    for each in _PENALTIES if is_held.any() and known.any() else ():
+
+    def told(rows, penalty):
+        held = penalty / _OF_USERS
         factors = _alternate(
-            *(users[known], ads[known], rest[known]),
-            *(num_ads, rank, each * noise),
+            users[rows], ads[rows], rest[rows], num_ads, rank, held
         )
-        told = Factors(levels, factors, values, _OF_USERS * each * noise)
-        errors.append(
-            _error(told, users[is_held], ads[is_held], worth[is_held])
-        )
-    best = _PENALTIES[int(np.argmin(errors))] if errors else _PENALTIES[-1]
-    factors = _alternate(users, ads, rest, num_ads, rank, best * noise)
-    return Factors(levels, factors, values, _OF_USERS * best * noise)
+        return Factors(levels, factors, values, penalty)
+
+    if penalty is None:
+        noise = _OF_USERS * max(float(rest.var()), 1e-9)
+        tried = [each * noise for each in _PENALTIES]
+        every = -(-len(users) // _CHOSEN)
+        is_held = users % (_HELD_OUT * every) == 0
+        known = (users % every == 0) & ~is_held
+        if is_held.any() and known.any():
+            rows = users[is_held], ads[is_held], worth[is_held]
+            errors = [_error(told(known, each), *rows) for each in tried]
+            penalty = tried[int(np.argmin(errors))]
+        else:
+            penalty = tried[-1]
+    return told(slice(None), penalty)
 
 
 def _worth(users, ads, codes, start, num_ads) -> np.ndarray | None:

@@ -156,7 +156,11 @@ def early_and_late(rows: LeveledRows) -> tuple[LeveledRows, LeveledRows]:
 
 
 def choose_penalties(
-    early: LeveledRows, late: LeveledRows, start: Floats, pulls: Floats
+    early: LeveledRows,
+    late: LeveledRows,
+    start: Floats,
+    pulls: Floats,
+    kept: Mapping[str, float],
 ) -> dict[str, float]:
     """How much slopes are held, told by later rows.
 
@@ -169,13 +173,15 @@ def choose_penalties(
       late: rows that tell how well.
       start: as for `fit_slopes`.
       pulls: likewise.
+      kept: name -> penalty of terms that have one, 0 of those without use.
 
     Returns:
       name -> penalty, without those whose slopes are of little use to later
       rows.
     """
+    chosen = {n: p for n, p in kept.items() if p and n in early.terms}
     if not early.weights.sum() > 0 or not late.weights.sum() > 0:
-        return {}
+        return chosen
     whose = _whose(late)
 
     def losses(penalties: Mapping[str, float]) -> Floats:
@@ -185,9 +191,8 @@ def choose_penalties(
         lost = late.weights * np.logaddexp(0.0, -signed)
         return np.bincount(whose, lost).astype(np.float64)
 
-    chosen: dict[str, float] = {}
     lost = losses(chosen)
-    for name in early.terms:
+    for name in [name for name in early.terms if name not in kept]:
         of_use, least = None, lost.sum()
         for penalty in PENALTIES:
             tried = losses({**chosen, name: penalty})

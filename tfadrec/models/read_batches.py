@@ -29,5 +29,6 @@ def read_batches(
                 name: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype)
                 for name, tensor in batch[0].items()
             }
-            graph = tf.function(function).get_concrete_function(sizes)
+            traced = tf.function(function, autograph=False)
+            graph = traced.get_concrete_function(sizes)
         yield graph(batch[0]), batch

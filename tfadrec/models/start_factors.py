@@ -18,6 +18,9 @@ from tfadrec.towers import AdTower
 _SAME = 1e-6
 #: Rows of each label for a weight of the mix, at least (Peduzzi et al., 1996).
 _EVENTS = 10
+#: Users by whom a mix is judged, at least, and in how many parts; and how many
+#: standard errors, where users are drawn, it has to gain.
+_USERS, _FOLDS, _ERRORS = 20, 5, 2.0
 #: Pulls on a weight that is found, and on one that stays at 0.
 _FREE, _HELD = 1e-6, 1e9
 
@@ -32,10 +35,12 @@ def start_factors(
 ) -> None:
     """Sets what a ranker's `FoldIn` reads to what training rows tell.
 
+    A ranker that has factors keeps the penalty that they were found with: to
+    find the best one takes four times as long as to work the factors out again.
+
     Args:
-      ranker: built and not yet trained, with a `fold_in`. Where its logit is of
-        a task with real labels, or all rows are worth the same, nothing is
-        done.
+      ranker: built, with a `fold_in`. Where its logit is of a task with real
+        labels, or all rows are worth the same, nothing is done.
       users: int [n]; rows of unlike numbers are of different users.
       ads: int32 [n], rows of the catalogue.
       times: int64 [n].
@@ -50,13 +55,17 @@ def start_factors(
     clicked = np.bincount(codes, labels, count)
     rates = clicked / np.maximum(np.bincount(codes, minlength=count), 1)
     order = np.argsort(times, kind="stable")
+    tower, width = ranker.ad_tower, layer.text_rank
+    penalty = None
+    if tower.factors.numpy()[:, 1 : 1 + layer.rank].any():
+        penalty = float(layer.penalties[2])
     found = fit_factors(
         *(users[order], ads[order], codes[order]),
-        *(rates, ranker.ad_tower.num_rows, layer.rank),
+        *(rates, tower.num_rows, layer.rank),
+        penalty=penalty,
     )
     if found is None:
         return
-    tower, width = ranker.ad_tower, layer.text_rank
     tower.factors.assign(
         np.column_stack(
             [found.levels, found.factors, _directions(tower, width)]
@@ -98,23 +107,27 @@ def mix_opinions(
     batches: Callable[[], Iterable[tuple[Mapping[str, tf.Tensor], ...]]],
     labels: np.ndarray,
     weights: np.ndarray | None,
+    users: np.ndarray,
     better: Callable[[np.ndarray, np.ndarray], bool],
 ) -> bool:
     """Finds how much head, linear path and opinions of a trained ranker count.
 
     That is a logistic regression on rows that were not learned: a head + b path
     + weights . parts + level. Nothing counts against a candidate: what would
-    have a negative weight is left out. The mix is kept where it raises the
-    likelihood by more than half the logarithm of the number of rows for each
-    part, and for telling head and path apart (Schwarz, 1978), above what their
-    sum and the level do alone, and the rows are ranked better. Rows of which
-    fewer than 70 are clicked, or not, tell no mix: it stays what it was.
+    have a negative weight is left out. The mix is kept where the rows are
+    ranked better, and where it tells users by whom it was not found: it is
+    found on four fifths of the users, and has to be likelier for the others
+    than what there is with a scale and a level, five times, by two standard
+    errors of the sum over users. Rows of one user are told alike, so a thousand
+    rows of ten users say little. Rows of fewer than 20 users, or of which fewer
+    than 70 are clicked, or not, tell no mix: it stays what it was.
 
     Args:
       ranker: trained, with a `fold_in`.
       batches: of these rows, as from `Dataset.batches`, anew at each call.
       labels: [n], 0 and 1, of `biased_task`.
       weights: [n] >= 0, how many rows each stands for, or None.
+      users: int [n]; rows of unlike numbers are of different users.
       better: whether logits are better than others, both float [n].
 
     Returns:
@@ -128,7 +141,8 @@ def mix_opinions(
     assert layer is not None
     counts = np.ones(len(labels)) if weights is None else weights
     events = min(counts @ labels, counts @ (1 - labels))
-    if events < _EVENTS * (2 + len(PARTS)):
+    numbers, whose = np.unique(users, return_inverse=True)
+    if events < _EVENTS * (2 + len(PARTS)) or len(numbers) < _USERS:
         return False
     task = ranker.biased_task
     before = layer.mix.numpy()
@@ -143,33 +157,48 @@ def mix_opinions(
     told = np.concatenate([part.numpy() for part, _ in read]).astype(np.float64)
     level = np.ones(len(own))
     columns = np.column_stack([learned, own - learned, told, level])
-    is_told = columns.std(axis=0) >= _SAME
-    is_told[-1] = True
-
-    def fitted(is_told):
-        start = np.where(is_told, unmixed, 0.0)
-        pulls = np.where(is_told, _FREE, _HELD)
-        found = fit_weights(columns, labels, counts, start, pulls)
-        return np.where(is_told, found, 0.0)
-
-    mix = fitted(is_told)
-    while mix[:-1].min() < 0:
-        is_told[int(np.argmin(mix[:-1]))] = False
-        mix = fitted(is_told)
     present = columns @ before
+
+    def mixed(rows):
+        return _mixed(columns[rows], labels[rows], counts[rows], unmixed)
+
+    folds, gains = whose % _FOLDS, np.zeros(len(own))
     alone = np.column_stack([present, level])
-    base = fit_weights(alone, labels, counts, np.array([1.0, 0.0]), _FREE)
-    gain = _likelihood(columns @ mix, labels, counts) - _likelihood(
-        alone @ base, labels, counts
-    )
-    more = 1 + int(is_told[2:-1].sum())
+    for fold in range(_FOLDS):
+        rows, others = folds != fold, folds == fold
+        base = fit_weights(
+            alone[rows], labels[rows], counts[rows], np.array([1.0, 0.0]), _FREE
+        )
+        gains[others] = _log_likelihoods(
+            columns[others] @ mixed(rows), labels[others]
+        ) - _log_likelihoods(alone[others] @ base, labels[others])
+    of_users = np.bincount(whose, counts * gains)
+    mix = mixed(slice(None))
     is_kept = (
         mix[:2].any()
-        and gain > more * np.log(max(counts.sum(), 1)) / 2
+        and of_users.sum() > _ERRORS * np.sqrt(of_users @ of_users)
         and better(columns @ mix, present)
     )
     layer.mix.assign(mix if is_kept else before)
     return bool(is_kept)
+
+
+def _mixed(columns, labels, counts, start) -> np.ndarray:
+    """Weights of columns, none of them below 0 but for the level, the last."""
+    is_told = columns.std(axis=0) >= _SAME
+    is_told[-1] = True
+
+    def fitted():
+        pulls = np.where(is_told, _FREE, _HELD)
+        begin = np.where(is_told, start, 0.0)
+        found = fit_weights(columns, labels, counts, begin, pulls)
+        return np.where(is_told, found, 0.0)
+
+    mix = fitted()
+    while mix[:-1].min() < 0:
+        is_told[int(np.argmin(mix[:-1]))] = False
+        mix = fitted()
+    return mix
 
 
 def _opinions(ranker, inputs):
@@ -184,6 +213,5 @@ def _opinions(ranker, inputs):
     return tf.squeeze(told, 1)
 
 
-def _likelihood(logits, labels, weights) -> float:
-    signed = np.where(labels == 1, logits, -logits)
-    return -float(weights @ np.logaddexp(0.0, -signed))
+def _log_likelihoods(logits, labels) -> np.ndarray:
+    return -np.logaddexp(0.0, np.where(labels == 1, -logits, logits))

@@ -62,7 +62,7 @@ def start_linear(
       Zhang et al., "GLMix: Generalized Linear Mixed Models For Large-Scale
       Response Prediction", KDD 2016, for levels of ads and users in turns.
     """
-    found = _fitted(ranker, batches)
+    found = _fitted(ranker, batches, {})
     if found is None:
         return None
     rows, weights, slopes = found.rows, found.weights, found.slopes
@@ -82,6 +82,7 @@ def start_linear(
         if name in slopes:
             tower.start_biases(slopes[name][:, 0])
     _set_slopes(ranker, found._replace(scale=scale))
+    _keep_penalties(ranker, found.penalties)
     return tuple(slopes)
 
 
@@ -91,7 +92,8 @@ def refit_slopes(
     """Sets the slopes of a ranker that has some by rows, and nothing else.
 
     No step learns them, so a ranker that goes on has them worked out again, for
-    the users who came since as well.
+    the users who came since as well. They are held as firmly as at first: what
+    the network has learned beside them leans on those that there are.
 
     Args:
       ranker: as for `start_linear`, but trained. One whose slopes are all zero,
@@ -101,7 +103,7 @@ def refit_slopes(
     tables = [tower.slopes for tower in _towers(ranker).values()]
     if not any(t is not None and t.numpy().any() for t in tables):
         return
-    found = _fitted(ranker, batches)
+    found = _fitted(ranker, batches, _kept_penalties(ranker))
     if found is not None:
         _set_slopes(ranker, found)
 
@@ -112,13 +114,15 @@ class _Fit(NamedTuple):
     Attributes:
       rows: of the regression.
       scale: of its columns but for the last, as these were.
+      penalties: of slopes, by the names of terms.
       weights: of the columns.
-      slopes: of ads and users, by the names of terms.
+      slopes: of ads and users, likewise.
       factors: of ads, or None where no slopes lean on them.
     """
 
     rows: LeveledRows
     scale: np.ndarray
+    penalties: Mapping[str, float]
     weights: np.ndarray
     slopes: Mapping[str, np.ndarray]
     factors: np.ndarray | None
@@ -128,8 +132,11 @@ def _towers(ranker):
     return {"ads": ranker.ad_tower, "users": ranker.user_tower}
 
 
-def _fitted(ranker, batches) -> _Fit | None:
-    """What the rows tell; None where there are none."""
+def _fitted(ranker, batches, kept) -> _Fit | None:
+    """What the rows tell; None where there are none.
+
+    `kept` is that of `choose_penalties`.
+    """
     if not ranker.task_losses[ranker.biased_task].is_binary:
         return None
     rows, scale = _read(ranker, batches)
@@ -144,17 +151,45 @@ def _fitted(ranker, batches) -> _Fit | None:
         ]
     )
     pulls = np.append(np.full(len(start) - 1, _PULL), _FREE)
-    parts = early_and_late(rows)
-    # What rows tell of factors, they tell twice: late ones have no part in it.
-    factors = _factors(ranker, parts[0])
-    early, late = (_some(_by_factors(part, factors)) for part in parts)
-    penalties = choose_penalties(early, late, start, pulls)
-    factors = None
-    if f"users by {_FACTORS}" in penalties:
-        factors = _factors(ranker, rows)
-        rows = _by_factors(rows, factors)
+    by_factors = f"users by {_FACTORS}"
+    if set(rows.terms) <= set(kept):
+        penalties = {name: penalty for name, penalty in kept.items() if penalty}
+    else:
+        parts = early_and_late(rows)
+        # What rows tell of factors, they tell twice: late ones have no part.
+        factors = _factors(ranker, parts[0])
+        early, late = (_some(_by_factors(part, factors)) for part in parts)
+        penalties = choose_penalties(early, late, start, pulls, kept)
+    factors = _factors(ranker, rows) if by_factors in penalties else None
+    if factors is None:
+        penalties.pop(by_factors, None)
+    rows = _by_factors(rows, factors)
     found = fit_slopes(rows, start, pulls, penalties)
-    return _Fit(rows, scale, *found, factors)
+    return _Fit(rows, scale, penalties, *found, factors)
+
+
+def _keep_penalties(ranker, penalties):
+    for name, tower in _towers(ranker).items():
+        if tower.slopes is None:
+            continue
+        held = np.zeros(tower.penalties.shape)
+        held[0] = penalties.get(name, 0.0)
+        for term, places in _terms_of(ranker, name).items():
+            held[1 + places] = penalties.get(term, 0.0)
+        tower.penalties.assign(held)
+
+
+def _kept_penalties(ranker) -> dict[str, float]:
+    """Of terms that have been chosen from; 0 of those that were of no use."""
+    kept = {}
+    for name, tower in _towers(ranker).items():
+        if tower.slopes is None:
+            continue
+        held = tower.penalties.numpy()
+        kept[name] = float(held[0])
+        for term, places in _terms_of(ranker, name).items():
+            kept[term] = float(held[1 + places[0]])
+    return kept
 
 
 def _factors(ranker, rows: LeveledRows) -> np.ndarray | None:
@@ -193,12 +228,20 @@ def _set_slopes(ranker, found: _Fit):
         if tower.slopes is None:
             continue
         table = np.zeros(tower.slopes.shape)
-        for group, places in _groups(ranker).items():
-            slopes = found.slopes.get(f"{name} by {group}")
-            if slopes is not None:
-                scale = found.scale if group == _SIGNALS else 1.0
-                table[:, places] = slopes * scale
+        for term, places in _terms_of(ranker, name).items():
+            if term in found.slopes:
+                is_scaled = term.endswith(f" by {_SIGNALS}")
+                scale = found.scale if is_scaled else 1.0
+                table[:, places] = found.slopes[term] * scale
         tower.slopes.assign(table)
+
+
+def _terms_of(ranker, name) -> dict[str, np.ndarray]:
+    """The terms of slopes of ads or of users, and their places."""
+    groups = _groups(ranker)
+    if name == "ads":
+        groups = {n: p for n, p in groups.items() if n == _SIGNALS}
+    return {f"{name} by {group}": places for group, places in groups.items()}
 
 
 def _groups(ranker) -> dict[str, np.ndarray]:
@@ -272,11 +315,11 @@ def _terms(ranker, of, signals) -> dict[str, Term]:
         terms["users"] = Term(users, size, ones)
         if ranker.user_tower.slopes is not None:
             told = np.concatenate([signals, of["traits"]], axis=1)
-            for name, places in _groups(ranker).items():
-                if name == _FACTORS:
+            for name, places in _terms_of(ranker, "users").items():
+                if name == f"users by {_FACTORS}":
                     continue  # they are not known yet
                 values = np.ascontiguousarray(told[:, places])
-                terms[f"users by {name}"] = Term(users, size, values)
+                terms[name] = Term(users, size, values)
     if tower.slopes is not None:
         ads = of["ads"]
         terms[f"ads by {_SIGNALS}"] = Term(ads, tower.num_rows, signals)

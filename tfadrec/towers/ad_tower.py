@@ -317,6 +317,11 @@ class AdTower(keras.layers.Layer):
         """Those of ads, float32 [rows, S], of a built tower that has some."""
         return self._id.slopes if self.num_slopes else None
 
+    @property
+    def penalties(self) -> tf.Variable | None:
+        """What holds levels and slopes; None where there are no slopes."""
+        return self._id.penalties if self.num_slopes else None
+
     def pass_on(self, column: str) -> None:
         """Has one column more given along with the vectors.
 

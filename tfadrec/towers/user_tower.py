@@ -158,6 +158,11 @@ class UserTower(keras.layers.Layer):
         """Those of users, float32 [rows, S], of a built tower that has some."""
         return self._id.slopes if self.num_slopes else None
 
+    @property
+    def penalties(self) -> tf.Variable | None:
+        """What holds levels and slopes; None where there are no slopes."""
+        return self._id.penalties if self.num_slopes else None
+
     def share(self, tables: Mapping[str, Callable[[], Any]]) -> None:
         """Lets features use other features' embeddings; before `build`.
 

@@ -22,10 +22,9 @@ from tfadrec.data.open_dataset import open_dataset
 from tfadrec.metrics import ranking
 from tfadrec.runs.folder import JOINED, replay_folder
 from tfadrec.runs.record import fingerprint
-from tfadrec.training.by_size import chosen_by_size
+from tfadrec.training.by_size import chosen_by_size, count_examples
 from tfadrec.training.checks import check_goal
 from tfadrec.training.grow_vocabulary import grow_vocabulary
-from tfadrec.training.members import OF_RUNS
 from tfadrec.training.run import Run, train
 from tfadrec.training.text import with_text
 from tfadrec.training.update import update, with_day
@@ -35,8 +34,9 @@ _DAY = 86_400
 _BATCH = 4096
 #: The ways to come to the ranker that meets a day.
 WAYS = ("frozen", "updated", "retrained")
-#: What a replay was begun with.
+#: What a replay was begun with, and what its rankers have cost.
 _RECORD = "replay.json"
+_SECONDS = "seconds"
 
 
 def replay(
@@ -77,11 +77,11 @@ def replay(
       `log_loss`, `calibration` (predicted over observed clicks), of the rows;
       `examples`, how many the step that made the ranker learned, one as often
       as it was learned; and `seconds`, the processor time of that step, None
-      where it had been made before.
+      where it was killed and gone on with.
 
     Raises:
       InputError: where an argument is out of range, the settings ask for an
-        ensemble or a refit, or the first task has real labels; where `out`
+        ensemble, or the first task has real labels; where `out`
         holds another replay, or anything else.
     """
     if not 0 < first < 1 or not 0 < days < np.inf:
@@ -94,11 +94,10 @@ def replay(
             "a ranker is replayed without another model, which would know the "
             f"days to come. Received: distil={config.distil!r}. Leave it out."
         )
-    several = [name for name in OF_RUNS if config.fit.get(name)]
-    if several:
+    if config.fit.get("ensemble", 1) > 1:
         raise InputError(
             "a replay follows one ranker from day to day. Received: `fit` with "
-            f"{' and '.join(several)}. Leave that out."
+            f"ensemble={config.fit['ensemble']}. Leave that out."
         )
     folder = replay_folder(out)
     dataset = open_dataset(data)
@@ -117,8 +116,7 @@ def replay(
             for number, (since, until) in enumerate(bounds)
         ]
         return _replayed(
-            *(config, folder.path, bounds, folders, epochs, rehearse),
-            allow_import,
+            *(config, folder, bounds, folders, epochs, rehearse), allow_import
         )
 
 
@@ -143,7 +141,7 @@ def _claim(folder: WorkFolder, record: Mapping[str, Any]) -> None:
 
 def _replayed(
     config: RunConfig,
-    out: pathlib.Path,
+    folder: WorkFolder,
     bounds: Sequence[tuple[int | None, int | None]],
     folders: Sequence[pathlib.Path],
     epochs: int,
@@ -154,7 +152,7 @@ def _replayed(
 
     Args:
       config: see `replay`.
-      out: likewise.
+      folder: its own.
       bounds: the first and the last moment of each stretch.
       folders: their datasets.
       epochs: see `replay`.
@@ -166,18 +164,32 @@ def _replayed(
         "allow_import": allow_import,
     }
 
-    def trained(rows: pathlib.Path, run: pathlib.Path) -> _Way:
-        return _Way.of(run, lambda: train(rows, config, run, **settings))
+    out = folder.path
 
-    def updated(number: int, before: Run) -> _Way:
-        run = out / f"updated-{number:03}"
-        last = out / (f"updated-{number - 1:03}" if number > 1 else "frozen")
-        more = {"epochs": epochs, "rehearse": rehearse, **settings}
+    def trained(rows: pathlib.Path, name: str) -> _Way:
+        run = out / name
         return _Way.of(
-            run, lambda: update(last, folders[number], run, **more), before
+            *_timed(folder, name, lambda: train(rows, config, run, **settings))
         )
 
-    base = trained(folders[0], out / "frozen")
+    def updated(number: int, before: Run) -> _Way:
+        name = f"updated-{number:03}"
+        last = out / (f"updated-{number - 1:03}" if number > 1 else "frozen")
+        more = {
+            **settings,
+            "epochs": epochs,
+            "rehearse": rehearse,
+            "before": before,
+        }
+        rows = folders[number]
+        made = _timed(
+            folder,
+            name,
+            lambda: update(last, rows, out / name, **more),
+        )
+        return _Way.of(*made, before)
+
+    base = trained(folders[0], "frozen")
     check_goal(base.run.ranker)
     ways = dict.fromkeys(WAYS, base)
     known = folders[0]
@@ -206,9 +218,31 @@ def _replayed(
             ", ".join(f"{name} {met[name]['auc']:.4f}" for name in WAYS),
         )
         if not is_last:
-            again = trained(known, out / f"retrained-{number:03}")
+            again = trained(known, f"retrained-{number:03}")
             ways |= {"updated": learned, "retrained": again}
     return found
+
+
+def _timed(
+    folder: WorkFolder, name: str, make: Callable[[], Run]
+) -> tuple[Run, float | None]:
+    """A run of a replay, and the processor time that it took, which is kept.
+
+    Args:
+      folder: of the replay, which is held.
+      name: of the run's folder in it.
+      make: makes the run, goes on with it, or reads it.
+    """
+    is_new = not (folder.path / name).exists()
+    begun = time.process_time()
+    run = make()
+    seconds = time.process_time() - begun
+    record = read_json(folder.path / _RECORD)
+    known = record.setdefault(_SECONDS, {})
+    if is_new:
+        known[name] = seconds
+        folder.write_text(_RECORD, json.dumps(record, indent=1))
+    return run, known.get(name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -221,24 +255,20 @@ class _Way:
 
     @classmethod
     def of(
-        cls,
-        out: pathlib.Path,
-        make: Callable[[], Run],
-        before: Run | None = None,
+        cls, run: Run, seconds: float | None, before: Run | None = None
     ) -> "_Way":
-        was_there = out.exists()
-        begun = time.process_time()
-        run = make()
-        seconds = time.process_time() - begun
-        # The ranker is that of its best epoch, and later ones cost as much.
         steps = int(run.ranker.optimizer.iterations)
         if before is not None:
             steps -= int(before.ranker.optimizer.iterations)
-        steps = steps * len(run.history) // run.best_epoch
         fit = chosen_by_size(run.config.fit, run.train)
-        return cls(
-            run, steps * fit["batch_size"], None if was_there else seconds
-        )
+        size, by = fit["batch_size"], fit.get("by", "row")
+        epochs = len(run.history)
+        if fit.get("refit"):  # trained once to be measured, and once again
+            of_all = max(1, count_examples(run.train, by) // size)
+            steps += epochs * (fit.get("steps_per_epoch") or of_all)
+        else:  # it is that of its best epoch, and later ones cost as much
+            steps = steps * epochs // run.best_epoch
+        return cls(run, steps * size, seconds)
 
     def meets(self, day: Dataset) -> dict[str, Any]:
         """How well the ranker does on a day that it has not learned."""

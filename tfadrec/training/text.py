@@ -1,10 +1,12 @@
 """The language model of a run's settings, and the ad copy as it reads it."""
 
+import json
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from tfadrec import layers, models
+from tfadrec.core import pretrained
 from tfadrec.core.errors import InputError
 from tfadrec.core.takes import takes
 from tfadrec.data.catalogue import Catalogue
@@ -19,6 +21,9 @@ from tfadrec.runs.sections import defaults_of
 _LOG = logging.getLogger(__name__)
 #: Settings of the tokenizer, beside the model.
 _READS = ("max_tokens", "clean")
+#: The last model that read ad copy and was not trained, by its settings and
+#: the sizes and times of its files.
+_LAST: dict[str, tuple[Tokenizer, layers.text.AdEncoder]] = {}
 
 
 def text_chosen(
@@ -72,14 +77,28 @@ def with_text(dataset: Dataset, text: Mapping[str, Any] | None) -> Dataset:
     """
     if text is None:
         return dataset
-    tokenizer, encoder = text_model(text)
+    if is_tuned(text):
+        tokenizer, _ = text_model(text)
+        catalogue = tokenize(dataset.catalogue, tokenizer)
+    else:
+        tokenizer, encoder = _frozen_model(text)
+        catalogue = encode_text(dataset.catalogue, tokenizer, encoder)
     _report_cut(tokenizer, dataset.catalogue)
-    catalogue = (
-        tokenize(dataset.catalogue, tokenizer)
-        if is_tuned(text)
-        else encode_text(dataset.catalogue, tokenizer, encoder)
-    )
     return dataset.with_catalogue(catalogue)
+
+
+def _frozen_model(
+    text: Mapping[str, Any],
+) -> tuple[Tokenizer, layers.text.AdEncoder]:
+    """As `text_model`, once where one process reads many days."""
+    model = {**defaults_of("text"), **text}["model"]
+    files = [(f.name, f.stat()) for f in pretrained.locate(model).iterdir()]
+    written = sorted((name, s.st_size, s.st_mtime_ns) for name, s in files)
+    key = json.dumps([text, written])
+    if key not in _LAST:
+        _LAST.clear()
+        _LAST[key] = text_model(text)
+    return _LAST[key]
 
 
 def parts_with_text(

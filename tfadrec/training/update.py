@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import pathlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from tfadrec.runs.folder import (
     run_folder,
 )
 from tfadrec.runs.record import begun, fingerprint
+from tfadrec.training.by_size import chosen_by_size
 from tfadrec.training.checks import check_labels
 from tfadrec.training.fit import fit_in
 from tfadrec.training.fitted import save_model_of
@@ -47,6 +48,7 @@ def update(
     rehearse: float = 0.0,
     progress: bool = True,
     allow_import: Collection[str] = (),
+    before: Run | None = None,
 ) -> Run:
     """Trains a run further, on a day's rows, and writes it as another run.
 
@@ -55,8 +57,9 @@ def update(
     of the ranker and of its optimiser. The newest rows of the day are kept to
     validate and to test on, by the run's shares. From the weights and the state
     of the optimiser that it has, the ranker learns from the others, and from
-    what the run had kept to validate and to test on. Levels and factors of ads,
-    and slopes, which no step learns, are worked out again of all rows.
+    what the run had kept to validate and to test on; where the settings leave
+    the batch size out, it is the one for so many rows. Levels and factors of
+    ads, and slopes, which no step learns, are worked out again of all rows.
 
     A day that is too short to be split is kept to test on; then the rows that
     the run had kept to test on are validated on, and learned with the next day
@@ -76,6 +79,8 @@ def update(
         learned again among the new ones, in [0, 1].
       progress: whether to show progress on standard error.
       allow_import: modules whose classes the run may have. They are imported.
+      before: the run, as `load_run` or the update that made it gave it; None to
+        read it. It is left as it is.
 
     Returns:
       The new run. Its `train` has all days' rows.
@@ -88,14 +93,16 @@ def update(
     run = pathlib.Path(run)
     record = check_update(run, data, out, epochs, rehearse, allow_import)
     import_allowed(allow_import)
-    before = load_run(run, allow_import=allow_import)
+    if before is None:
+        before = load_run(run, allow_import=allow_import)
     if not isinstance(before.ranker, AdRanker):
         raise InputError(
             "an update goes on with one ranker. Received: "
             f"{run}, whose ranker is the average of several. Train anew, or "
             "update a run without `ensemble`."
         )
-    config = _config(before.config, epochs)
+    given = RunConfig.from_yaml(record["config"])
+    config = _config(before.config, given, epochs)
     folder = run_folder(out)
     with folder.held():
         whole = folder.path / JOINED
@@ -115,7 +122,7 @@ def update(
                         "later day."
                     )
                 return _learn(
-                    folder, before, dataset, config, rehearse, progress
+                    folder, told, before, dataset, config, rehearse, progress
                 )
         except InputError:
             if not (folder.path / RECORD).exists():  # before the first step
@@ -186,13 +193,17 @@ def with_day(
 
 def _learn(
     folder: WorkFolder,
+    told: Mapping[str, str],
     before: Run,
     dataset: Dataset,
     config: RunConfig,
     rehearse: float,
     progress: bool,
 ) -> Run:
-    """Goes on with a ranker, in the folder of the new run, which is held."""
+    """Goes on with a ranker, in the folder of the new run, which is held.
+
+    `told` is what the run was begun with, to which what the rows tell is added.
+    """
     shares = {k: v for k, v in config.data.items() if k != "history_length"}
     parts = split_by_time(dataset, **shares)
     dataset, parts = parts_with_text(dataset, parts, config.text)
@@ -203,11 +214,14 @@ def _learn(
     seed = config.fit.get("seed", 0)
     is_known = _learned(dataset, before)[_rows_of(learn)]
     random = np.random.default_rng(seed)
-    rows = ~is_known | (random.random(len(learn)) < rehearse)
+    rows = learn.select(~is_known | (random.random(len(learn)) < rehearse))
+    config = dataclasses.replace(config, fit=chosen_by_size(config.fit, rows))
+    record = {**told, "settings": config.to_yaml()}
+    folder.write_text(RECORD, json.dumps(record, indent=1))
     history = fit_in(
         folder,
         ranker,
-        learn.select(rows),
+        rows,
         valid,
         progress=progress,
         **config.fit,
@@ -218,13 +232,19 @@ def _learn(
     return calibrate_as_set(updated, folder, before.calibration)
 
 
-def _config(config: RunConfig, epochs: int) -> RunConfig:
-    """The run's settings, for so many passes over the rows."""
-    others = ("steps_per_epoch", *OF_RUNS)
+def _config(config: RunConfig, given: RunConfig, epochs: int) -> RunConfig:
+    """The run's settings, for so many passes over the rows.
+
+    A batch size that was not given was that for the rows of all days.
+    """
+    others = {"steps_per_epoch", *OF_RUNS}
+    if given.fit.get("batch_size") is None:
+        others.add("batch_size")
     settings = {k: v for k, v in config.fit.items() if k not in others}
     fit = {**settings, "epochs": epochs}
     # What a teacher has said of older rows says nothing of the new ones.
-    return dataclasses.replace(config, fit=fit, distil=None)
+    data = {**config.data, "newest_day": True}
+    return dataclasses.replace(config, fit=fit, data=data, distil=None)
 
 
 def _learned(dataset: Dataset, before: Run) -> np.ndarray:

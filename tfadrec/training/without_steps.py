@@ -139,6 +139,7 @@ def mix(
         lambda: valid.batches(PREDICT_BATCH),
         labels,
         rows.weights,
+        rows.people,
         better,
     )
     if progress:

@@ -68,6 +68,7 @@ def follow(
     out = runs.path
     began = data_path(run)
     before, place, number = pathlib.Path(run), None, 1
+    known: Run | None = None
     for there in reversed(_runs_in(out)):
         found = _read_place(there)
         if found is None:
@@ -95,6 +96,7 @@ def follow(
                 rehearse=rehearse,
                 progress=progress,
                 allow_import=allow_import,
+                before=known,
             )
         except NothingNewError:
             place = told["place"]
@@ -106,6 +108,7 @@ def follow(
         with folder.held():
             _write_place(folder, {**told, "learned": True})
         yield before, folder.path, updated
+        known = updated
         before, place, number = folder.path, told["place"], number + 1
 
 
