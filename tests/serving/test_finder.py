@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import logging
 import types
 
 import numpy as np
@@ -101,7 +102,7 @@ def test_the_best_by_inner_products():
     )
 
 
-def test_a_list_for_people_is_of_the_brands_that_are_allowed():
+def test_a_list_for_people_is_of_the_brands_that_are_allowed(caplog):
     """What is not asked for is filled up; a bundle knows its own filters."""
     dataset = world().dataset
     brands = dataset.catalogue.columns["brand"]
@@ -119,6 +120,9 @@ def test_a_list_for_people_is_of_the_brands_that_are_allowed():
     assert ids(allow={"brand": ["b1"]}) == expected
     assert 0 < len(expected) < K
     assert len(ids()) == K
+    assert not caplog.records
+    assert ids(allow={"brand": ["b1", "nosuch", ""]}) == expected
+    assert "No ad has one of these as its brand: nosuch." in caplog.text
     with pytest.raises(InputError, match=r"by, brand\. Received: hue\."):
         ids(allow={"hue": ["red"]})
     with pytest.raises(InputError, match=r"Received: now_seconds=7 for one"):
@@ -361,7 +365,7 @@ def test_a_filter_is_a_category_of_ads(filters, message):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("interests", [1, 3])
-def test_an_exported_bundle_retrieves(tmp_path, monkeypatch, interests):
+def test_an_exported_bundle_retrieves(tmp_path, monkeypatch, caplog, interests):
     """Parity, the warm-up's requests and the C library, all of them.
 
     There are lists, of vectors in bytes, and ads that expire.
@@ -375,15 +379,23 @@ def test_an_exported_bundle_retrieves(tmp_path, monkeypatch, interests):
     catalogue = dataclasses.replace(
         dataset.catalogue, expires=np.full(9, 4_000_000_000)
     )
-    folder = serving.export_bundle(
-        shop.shop().ranker,
-        dataclasses.replace(dataset, catalogue=catalogue),
-        tmp_path,
-        native=True,
-        retriever=retriever_of(shop.dataset(), interests=interests),
-        filters=["brand"],
-        codes=2,
-    )
+    with caplog.at_level(logging.INFO, "tfadrec.serving"):
+        folder = serving.export_bundle(
+            shop.shop().ranker,
+            dataclasses.replace(dataset, catalogue=catalogue),
+            tmp_path,
+            native=True,
+            retriever=retriever_of(shop.dataset(), interests=interests),
+            filters=["brand"],
+            codes=2,
+        )
+    assert caplog.messages == [
+        "Encoding ads",
+        "Building an index of 9 ads",
+        "Tracing and writing the signatures",
+        "Replaying rows in other processes",
+        "Replaying requests in TensorFlow's C library",
+    ]
     told = json.loads((folder / "parity.json").read_text())
     assert told["retrieve_overlap"] > 0.9
     assert any(case.startswith("retrieve, ") for case in told["differences"])
