@@ -16,12 +16,16 @@ from tfadrec.serving.preview.check_inputs import (
 )
 from tfadrec.serving.preview.drift import Drift
 from tfadrec.serving.preview.limits import Limits
+from tfadrec.serving.preview.merger import Merger
 from tfadrec.serving.preview.metrics import Metrics
 from tfadrec.serving.preview.request_error import RequestError, quote
 from tfadrec.serving.preview.servable import Servable
 from tfadrec.serving.preview.versions import Versions
 
 _T = TypeVar("_T")
+#: Requests, for each that is answered at a time, that are read and written
+#: beside, so that those that wait for the graph can be merged.
+_READ = 8
 
 
 class Answerer:
@@ -30,7 +34,7 @@ class Answerer:
     Args:
       versions: the model.
       limits: of a request.
-      threads: how many requests are worked on at a time.
+      threads: how many requests, or merged ones, are answered at a time.
       drift: what is told of each request that was answered.
       token: what a caller has to know; None lets everybody in.
     """
@@ -47,10 +51,11 @@ class Answerer:
         self.bodies = Budget(limits.bodies)
         self.metrics = Metrics(versions.name)
         self._token = token
-        self._threads = concurrent.futures.ThreadPoolExecutor(
-            threads, thread_name_prefix="answer"
-        )
         self._most = threads + limits.waiting
+        self._threads = concurrent.futures.ThreadPoolExecutor(
+            min(_READ * threads, self._most), thread_name_prefix="answer"
+        )
+        self._merger = Merger(threads, limits)
         self._room = threading.Semaphore(self._most)
 
     def let_in(self, authorization: str | None) -> None:
@@ -145,7 +150,7 @@ class Answerer:
         if left <= 0:
             raise self._late()
         try:
-            outputs = servable.run(signature, inputs, left)
+            outputs = self._merger.run(servable, signature, inputs, left)
         except RequestError as error:
             if error.code == "DEADLINE_EXCEEDED":
                 raise self._late() from error
