@@ -12,6 +12,7 @@ from tfadrec.cli.command import (
     load_tensorflow,
     moved_data_option,
 )
+from tfadrec.cli.heartbeat import heartbeat
 from tfadrec.core.errors import InputError
 from tfadrec.core.manifest import Manifest
 from tfadrec.core.read_json import read_json
@@ -225,31 +226,32 @@ def export(
     rows = loaded.test if len(loaded.test) else loaded.dataset
     if expires is not None:
         rows = with_expiry(rows, expires)
-    folder = serving.export_bundle(
-        loaded.ranker,
-        rows,
-        place,
-        tokenizer=tokenizer,
-        encoder=encoder,
-        catalogue=more,
-        calibration=loaded.calibration,
-        rates=None if rates is None else open_dataset(rates),
-        native=check == "native",
-        train=loaded.train,
-        valid=loaded.valid if len(loaded.valid) else None,
-        retriever=found,
-        candidates=candidates,
-        filters=filters,
-        explainer=explanation.ServedExplainer(
-            loaded.ranker, loaded.dataset.schema
+    with heartbeat("tfadrec.serving"):
+        folder = serving.export_bundle(
+            loaded.ranker,
+            rows,
+            place,
+            tokenizer=tokenizer,
+            encoder=encoder,
+            catalogue=more,
+            calibration=loaded.calibration,
+            rates=None if rates is None else open_dataset(rates),
+            native=check == "native",
+            train=loaded.train,
+            valid=loaded.valid if len(loaded.valid) else None,
+            retriever=found,
+            candidates=candidates,
+            filters=filters,
+            explainer=explanation.ServedExplainer(
+                loaded.ranker, loaded.dataset.schema
+            )
+            if explained
+            else None,
+            order=serving.OrderSettings(bid, diversify, caps),
+            anchors=loaded.train if anchors else None,
+            codes=codes,
+            re_ranking=re_ranking,
         )
-        if explained
-        else None,
-        order=serving.OrderSettings(bid, diversify, caps),
-        anchors=loaded.train if anchors else None,
-        codes=codes,
-        re_ranking=re_ranking,
-    )
     click.echo(f"Bundle: {folder}")
     tower = loaded.ranker.ad_tower
     if tokenizer is None and (tower.text or "text" in columns_read(tower)):

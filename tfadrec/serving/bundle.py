@@ -1,5 +1,6 @@
 """Writing a bundle, all of it or nothing, and reading it back."""
 
+import logging
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -41,6 +42,8 @@ from tfadrec.serving.scores import Scores
 from tfadrec.serving.warm_up import warm_up_requests, write_warm_up
 from tfadrec.serving.watched_rows import write_profile
 from tfadrec.serving.write_model import write_model
+
+_LOG = logging.getLogger(__name__)
 
 
 @takes(
@@ -203,6 +206,7 @@ def _export(
                 f"{', '.join(missing)}. Give them, or the encoder of `text`."
             )
     with version_folder(path, version).replacing() as fresh:
+        _LOG.info("Encoding ads")
         service = RankingService(
             ranker,
             dataset,
@@ -216,6 +220,7 @@ def _export(
             re_ranking=re_ranking,
             **settings,
         )
+        _LOG.info("Tracing and writing the signatures")
         signatures = service.signatures()
         write_model(service, fresh, signatures)
         specs = service.finder and service.finder.specs()
@@ -228,6 +233,7 @@ def _export(
         )
         with as_os_errors():
             write_warm_up(fresh, path.name, signatures, requests)
+        _LOG.info("Replaying rows in other processes")
         foreign = foreign_ops(fresh)
         check_parity(
             *(ranker, dataset, fresh, service.reader, foreign, calibration),
@@ -245,6 +251,7 @@ def _export(
         if explainer is not None:
             write_cost(fresh, dataset, answers(service, signatures)["explain"])
         if native:
+            _LOG.info("Replaying requests in TensorFlow's C library")
             scores = Scores(ranker, dataset.schema.negatives_kept, calibration)
             check_native(
                 fresh,
