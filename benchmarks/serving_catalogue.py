@@ -122,6 +122,7 @@ def _export(ranker, learned, folder, retriever, options) -> None:
             folder,
             native=True,
             retriever=retriever,
+            distilled=folder.name == "distilled",
             candidates=options.candidates,
             codes=options.codes,
             anchors=learned if folder.name == "anchors" else None,

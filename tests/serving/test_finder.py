@@ -223,10 +223,10 @@ class Imitation:
 
     imitates = True
 
-    def __init__(self):
+    def __init__(self, interests=()):
         random = np.random.default_rng(5)
         self.table = random.normal(size=(10, 5)).astype(np.float32)
-        self.queries = random.normal(size=(60, 5)).astype(np.float32)
+        self.queries = random.normal(size=(60, *interests, 5)).astype("f4")
 
     def catalogue(self):
         return self.table
@@ -241,25 +241,26 @@ class Imitation:
 def found_in_two(user, vectors, worth, k):
     """The rows of candidates in NumPy, in the order in which they are found.
 
-    Half of them by the inner products of a user's vector [D], and half by those
-    of what fits the worth [N + 1] of the first half best.
+    Half of them by the inner products of a user's vectors [K, D], and half by
+    those of what fits the worth [N + 1] of the first half best.
     """
-    order = 1 + np.argsort(-(vectors[1:] @ user))
+    order = 1 + np.argsort(-(vectors[1:] @ user.T).max(axis=1))
     first, others = order[: k - k // 2], order[k - k // 2 :]
     known = vectors[first] - vectors[first].mean(0)
     gaps = worth[first] - worth[first].mean()
-    guess = known @ user
+    guess = (vectors[first] @ user.T).max(axis=1)
+    guess -= guess.mean()
     scale = max(0, gaps @ guess / (guess @ guess))
     penalty = 0.1 * np.square(known).sum() / known.shape[1]
-    inverse = np.linalg.inv(known.T @ known + penalty * np.eye(len(user)))
+    inverse = np.linalg.inv(known.T @ known + penalty * np.eye(known.shape[1]))
     fitted = scale * user + inverse @ known.T @ (gaps - scale * guess)
-    again = others[np.argsort(-(vectors[others] @ fitted))]
+    again = others[np.argsort(-(vectors[others] @ fitted.T).max(axis=1))]
     return np.concatenate([first, again[: k // 2]])
 
 
-def find_and_rank(k, imitates=True, **choice):
+def find_and_rank(k, imitates=True, interests=(), **choice):
     """What is found and ranked, the worth of all rows, and all that matters."""
-    vectors = Imitation()
+    vectors = Imitation(interests)
     vectors.imitates = imitates
     scorer = world().service._scorer
     asked = users(ROWS, exclude_ads=np.zeros([3, 0], object), **choice)
@@ -287,19 +288,31 @@ def find_and_rank(k, imitates=True, **choice):
 UNWANTED = [[3, 5, 0], [2, 0, 0], [0, 0, 0]]
 
 
-@pytest.mark.parametrize("k", [4, 5])
-def test_the_ranker_corrects_what_the_other_half_is_found_by(k):
-    found, worth, vectors, ranked = find_and_rank(k)
+@pytest.mark.parametrize(("k", "interests"), [(4, ()), (5, ()), (5, (3,))])
+def test_the_ranker_corrects_what_the_other_half_is_found_by(k, interests):
+    found, worth, vectors, ranked = find_and_rank(k, interests=interests)
     assert ranked == [k - k // 2, k // 2]
-    once, *_, ranked = find_and_rank(k, imitates=False)
+    once, *_, ranked = find_and_rank(k, imitates=False, interests=interests)
     assert ranked == [k]
     # The last user leaves out nothing.
-    user = vectors.queries[2].astype(np.float64)
+    user = np.atleast_2d(vectors.queries[2].astype(np.float64))
     expected = found_in_two(user, vectors.table, worth[2], k)
     assert found[2].tolist() == expected.tolist()
-    by_one = 1 + np.argsort(-(vectors.table[1:] @ user))[:k]
+    by_one = (vectors.table[1:] @ user.T).max(axis=1)
+    by_one = 1 + np.argsort(-by_one)[:k]
     assert once[2].tolist() == by_one.tolist()
     assert set(found[2]) != set(once[2])
+
+
+def test_a_retriever_that_imitates_is_told_by_the_export():
+    dataset, ranker = world().dataset, shop.shop().ranker
+    for distilled in (False, True):
+        service = serving.RankingService(
+            *(ranker, dataset),
+            retriever=world().retriever,
+            distilled=distilled,
+        )
+        assert service.finder.vectors.imitates == distilled
 
 
 @pytest.mark.parametrize("k", [1, 2, 5, 30])

@@ -201,13 +201,13 @@ def export(
     from tfadrec.serving.cost_of_explaining import REPORT
 
     loaded = training.load_run(run, data=data, allow_import=allow_import)
-    found = None
+    found, distilled = None, False
     if retriever is not None:
         other = training.load_retriever(
             retriever, data=data, allow_import=allow_import
         )
         _check_lengths(loaded.dataset, other.dataset, retriever)
-        found = other.retriever
+        found, distilled = other.retriever, other.config.distil is not None
     mixed = re_ranking = None
     if rerank is not None:
         reads = training.load_cross_encoder(
@@ -240,6 +240,7 @@ def export(
             train=loaded.train,
             valid=loaded.valid if len(loaded.valid) else None,
             retriever=found,
+            distilled=distilled,
             candidates=candidates,
             filters=filters,
             explainer=explanation.ServedExplainer(

@@ -74,6 +74,7 @@ def export_bundle(
     train: Dataset | None = None,
     valid: Dataset | None = None,
     retriever: AdRetriever | None = None,
+    distilled: bool = False,
     candidates: int = CANDIDATES,
     filters: Sequence[str] = (),
     explainer: Explainer | None = None,
@@ -118,6 +119,7 @@ def export_bundle(
       valid: rows that it has not learned from, whose scores are kept with that;
         `dataset` by default.
       retriever: see `RankingService`.
+      distilled: see there.
       candidates: see `RankingService`.
       filters: see `RankingService`.
       explainer: see `RankingService`; what it costs is written to
@@ -158,6 +160,7 @@ def export_bundle(
             *(catalogue, calibration, rates, native, train),
             dataset if valid is None else valid,
             retriever=retriever,
+            distilled=distilled,
             candidates=candidates,
             filters=filters,
             order=order,
