@@ -209,14 +209,14 @@ def _imitate(retriever, ranker, learned) -> None:
     """With the settings that `distil` has by itself."""
     from tfadrec import optimizers
     from tfadrec.core.door import keras
-    from tfadrec.runs.sections import defaults_of
     from tfadrec.training.by_size import batch_size_for
     from tfadrec.training.distillation import Distillation
+    from tfadrec.training.retriever_run import IMITATED_EPOCHS
 
     begun = time.process_time()
     rows = Distillation.of(ranker, learned, _LEARNED)
     ranked = time.process_time() - begun
-    size, epochs = batch_size_for(len(rows)), defaults_of("fit")["epochs"]
+    size, epochs = batch_size_for(len(rows)), IMITATED_EPOCHS
     steps = len(rows) // size
     rate = keras.optimizers.schedules.PolynomialDecay(
         0.004, steps * epochs, 0.0

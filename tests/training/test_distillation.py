@@ -1,5 +1,7 @@
 """A ranker's best ads, by a sort of what it says of each ad alone."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -90,6 +92,29 @@ def test_a_retriever_learns_what_the_ranker_likes(tmp_path, monkeypatch):
     assert done.exit_code == 0, done.output
     assert asked["distilled"]
     assert asked["retriever"] is not None
+
+
+def test_it_has_more_epochs_by_itself(tmp_path, monkeypatch):
+    """Than one that learns from clicks, as its rows are few."""
+    epochs = []
+
+    def run_epochs(*_, **settings):
+        epochs.append(settings["epochs"])
+        return [{"loss": 1.0, "val_recall@50": 0.5, "val_overlap@10": 0.5}]
+
+    room = "tfadrec.training.retriever_run"
+    monkeypatch.setattr(f"{room}.run_epochs", run_epochs)
+    monkeypatch.setattr(f"{room}._TAUGHT", 4)
+    distil = {"distil": str(small.run_folder())}
+    plain = RunConfig.from_yaml(YAML)
+    for number, (more, fit) in enumerate(
+        [({}, {}), (distil, {}), (distil, {"epochs": 3})]
+    ):
+        config = dataclasses.replace(plain, fit=fit, **more)
+        training.train_retriever(
+            small.world(), config, tmp_path / str(number), progress=False
+        )
+    assert epochs == [5, 20, 3]
 
 
 def test_what_is_distilled_must_be_a_ranker(tmp_path):
