@@ -125,6 +125,46 @@ def test_a_graph_that_takes_too_long_is_told_alike(monkeypatch):
     one.close()
 
 
+def test_few_are_read_while_many_wait_for_the_graph(monkeypatch):
+    """A body's objects are gone by then."""
+    monkeypatch.setattr(answerer_file, "check_inputs", lambda *_: None)
+    one = answerer(waiting=20)
+    free, reading, most = threading.Event(), [], []
+
+    def run(signature, inputs, _):
+        assert free.wait(30)
+        return inputs
+
+    servable = unittest.mock.Mock(
+        signatures={"s": types.SimpleNamespace(inputs=["x"])}, run=run
+    )
+
+    def job(end):
+        reading.append(1)
+        most.append(len(reading))
+
+        def read(_):
+            time.sleep(0.01)
+            reading.pop()
+            return {"x": np.zeros(1)}
+
+        return one.predict(servable, "s", read, end)
+
+    async def ask():
+        asked = [
+            asyncio.create_task(one.work(job, time.monotonic()))
+            for _ in range(8)
+        ]
+        while len(most) < 8:  # all of them have been read
+            await asyncio.sleep(0.01)
+        free.set()
+        await asyncio.gather(*asked)
+
+    asyncio.run(asyncio.wait_for(ask(), 30))
+    one.close()
+    assert most == [1] * 8
+
+
 def test_bodies_are_parsed_beside_the_event_loop(monkeypatch):
     """So that others are answered while one is parsed."""
     threads = []

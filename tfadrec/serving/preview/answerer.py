@@ -23,9 +23,9 @@ from tfadrec.serving.preview.servable import Servable
 from tfadrec.serving.preview.versions import Versions
 
 _T = TypeVar("_T")
-#: Requests, for each that is answered at a time, that are read and written
-#: beside, so that those that wait for the graph can be merged.
-_READ = 8
+#: Requests that may wait for the graph, which merges them, for each that it
+#: answers at a time.
+_WAITING = 8
 
 
 class Answerer:
@@ -53,8 +53,11 @@ class Answerer:
         self._token = token
         self._most = threads + limits.waiting
         self._threads = concurrent.futures.ThreadPoolExecutor(
-            min(_READ * threads, self._most), thread_name_prefix="answer"
+            min(_WAITING * threads, self._most), thread_name_prefix="answer"
         )
+        # More of them would keep each other, and the event loop, from Python,
+        # and a body that is read takes many times its bytes.
+        self._reading = threading.Semaphore(threads)
         self._merger = Merger(threads, limits)
         self._room = threading.Semaphore(self._most)
 
@@ -106,7 +109,11 @@ class Answerer:
             done()
             self._room.release()
 
-        future = self._threads.submit(job, end)
+        def in_turn() -> _T:
+            with self._reading:
+                return job(end)
+
+        future = self._threads.submit(in_turn)
         # A job that is late has its thread until then.
         future.add_done_callback(at_its_end)
         try:
@@ -123,7 +130,7 @@ class Answerer:
         read: Callable[[Any], dict[str, Any]],
         end: float,
     ) -> dict[str, Any]:
-        """Checks a request and answers it; runs in a thread.
+        """Checks a request and answers it; runs in a job of `work`.
 
         Args:
           servable: the version.
@@ -149,12 +156,15 @@ class Answerer:
         left = end - time.monotonic()
         if left <= 0:
             raise self._late()
+        self._reading.release()  # to others, while this one waits
         try:
             outputs = self._merger.run(servable, signature, inputs, left)
         except RequestError as error:
             if error.code == "DEADLINE_EXCEEDED":
                 raise self._late() from error
             raise
+        finally:
+            self._reading.acquire()
         self.drift.add(servable, inputs, outputs)
         return outputs
 

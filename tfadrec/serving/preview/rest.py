@@ -134,15 +134,19 @@ class _Handlers:
                 loan.take(answerer.limits.body)
             plain = unpack(raw, answerer.limits) if packed else raw
             body = read_body(plain, answerer.limits)
+            signature, by_row = body.signature, body.by_row
+            # Its objects are not to wait for the graph.
+            waiting = [body]
+            del body
             outputs = answerer.predict(
                 servable,
-                body.signature,
+                signature,
                 lambda specs: json_tensors.read_inputs(
-                    body, specs, answerer.limits
+                    waiting.pop(), specs, answerer.limits
                 ),
                 end,
             )
-            return json_tensors.write_answer(outputs, body.by_row)
+            return json_tensors.write_answer(outputs, by_row)
 
         return await answerer.work(job, begun, done=loan.close)
 
