@@ -3,6 +3,7 @@
     pip install --no-deps deepctr==0.9.4
     python benchmarks/serving.py           # score_slate against DeepCTR's DIN
     python benchmarks/serving.py load      # eight clients of `tfadrec serve`
+    python benchmarks/serving.py load 32 1 # as many, of one ad each
 
 Made-up ids, all histories full (T = 50); a user id, an ad id and one category
 of an ad, as in `behavior.py`. Slates are timed in TensorFlow's own loader and
@@ -40,7 +41,7 @@ def main() -> None:
     if command[0] == "peer":
         _export_peer(*command[1:])
     elif command[0] == "load":
-        _load()
+        _load(*map(int, command[1:]))
     else:
         _slates()
 
@@ -197,16 +198,14 @@ def make_slate(dataset, user: int, size: int):
     return {**request, "candidate_ads": ads[None]}
 
 
-def _load() -> None:
+def _load(clients: int = _CLIENTS, ads: int = _SLATE) -> None:
     from tfadrec import serving
 
     print(describe())
     with tempfile.TemporaryDirectory() as scratch:
         bundle = export(pathlib.Path(scratch, "ours"))
         dataset = make_dataset()
-        requests = [
-            make_slate(dataset, user, _SLATE) for user in range(_DISTINCT)
-        ]
+        requests = [make_slate(dataset, user, ads) for user in range(_DISTINCT)]
         ask = serving.open_bundle(bundle)["score_slate"]
         expected = [ask(**request) for request in requests]
         command = [sys.executable, "-m", "tfadrec", "serve"]
@@ -228,13 +227,22 @@ def _load() -> None:
                 ("REST", lambda: _rest(rest, requests)),
                 ("gRPC", lambda: _grpc(grpc, requests)),
             ):
-                _press(name, make, expected)
+                begun = _used(server.pid)
+                _press(name, make, expected, clients)
+                used = 1000 * (_used(server.pid) - begun) / _REQUESTS
+                print(f"{ads} ads: {used:.2f} ms of the server's processor")
         finally:
             server.send_signal(signal.SIGTERM)
             print(f"The server ended with {server.wait(60)}.")
 
 
-def _press(name, make, expected) -> None:
+def _used(pid: int) -> float:
+    """Seconds of a processor that a process has taken."""
+    told = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
+    return sum(map(int, told.split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def _press(name, make, expected, clients) -> None:
     """Sends all requests from as many threads as there are clients."""
     numbers = np.arange(_REQUESTS)
 
@@ -249,9 +257,9 @@ def _press(name, make, expected) -> None:
 
     client(numbers[:_WARM_UP])
     begun = time.perf_counter()
-    with concurrent.futures.ThreadPoolExecutor(_CLIENTS) as threads:
+    with concurrent.futures.ThreadPoolExecutor(clients) as threads:
         found = list(
-            threads.map(client, [numbers[n::_CLIENTS] for n in range(_CLIENTS)])
+            threads.map(client, [numbers[n::clients] for n in range(clients)])
         )
     # Reading the answers is the clients' work, and is in the time.
     rate = _REQUESTS / (time.perf_counter() - begun)
@@ -266,7 +274,7 @@ def _press(name, make, expected) -> None:
         worst, wrong = max(worst, gap), wrong + (not gap <= 1e-5)
     p50, p99 = np.percentile(took, [50, 99])
     print(
-        f"{name}: {_REQUESTS} slates of {_SLATE} ads, {_CLIENTS} clients: "
+        f"{name}: {_REQUESTS} slates, {clients} clients: "
         f"{rate:.0f} requests/s, 50th {p50:.1f} ms, 99th {p99:.1f} ms; "
         f"{_REQUESTS - answered} errors, {wrong} wrong answers, largest "
         f"difference {worst:.2g}"

@@ -1,7 +1,8 @@
 """What a large catalogue costs to export, to load and to recommend from.
 
     python benchmarks/serving_catalogue.py \
-        [ADS] [WORLD] [FOUND_BY] [USERS] [CANDIDATES] [FOLDER]
+        [ADS] [WORLD] [FOUND_BY] [USERS] [CANDIDATES] [FOLDER] \
+        [--interests K] [--codes BYTES]
 
 A ranker with a DIN, ids, a brand, a price and a vector of 64 floats per ad, in
 one of two worlds. `random`: all features, histories and weights are drawn at
@@ -11,7 +12,8 @@ clicks.
 
 FOUND_BY says what finds the candidates of `recommend`: `anchors` (what the
 ranker says of some ads, see `serving.learn_anchors`), `clicks` (a retriever
-that has learned from the clicks), or `all` (nothing: all ads are ranked).
+that has learned from the clicks), `distilled` (one that imitates the ranker, as
+`tfadrec train` makes it with `distil`), or `all` (nothing: all ads are ranked).
 
 Where FOLDER is given, it keeps the ranker, which is not trained again, the
 bundles in `FOLDER/FOUND_BY`, and requests of users of whom nothing has learned.
@@ -19,6 +21,7 @@ What `catalogue_answers.py` says of them follows.
 Latencies in TensorFlow's C library are those of `export --check native`.
 """
 
+import argparse
 import contextlib
 import json
 import os
@@ -42,12 +45,22 @@ _BATCH, _STEPS = 512, 400
 
 def main() -> None:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    arguments = dict(enumerate(sys.argv))
-    ads = int(arguments.get(1, _MILLION))
-    world = arguments.get(2, "random")
-    found_by = arguments.get(3, "anchors")
-    users = int(arguments.get(4, _TESTED))
-    candidates = int(arguments.get(5, _CANDIDATES))
+    scratch = tempfile.TemporaryDirectory()
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    for name, default in (
+        ("ads", _MILLION),
+        ("world", "random"),
+        ("found_by", "anchors"),
+        ("users", _TESTED),
+        ("candidates", _CANDIDATES),
+        ("folder", scratch.name),
+    ):
+        kind = type(default)
+        parser.add_argument(name, nargs="?", type=kind, default=default)
+    parser.add_argument("--interests", type=int, default=2)
+    parser.add_argument("--codes", type=int)
+    options = parser.parse_args()
+    ads, world, found_by = options.ads, options.world, options.found_by
     print(describe(), flush=True)
     from tfadrec import serving
     from tfadrec.core.door import keras
@@ -61,8 +74,7 @@ def main() -> None:
             dataset.impressions.users > _LEARNED,
         )
     )
-    scratch = tempfile.TemporaryDirectory()
-    folder = pathlib.Path(arguments.get(6, scratch.name))
+    folder = pathlib.Path(options.folder)
     folder.mkdir(exist_ok=True)
     ranker = _ranker(learned)
     weights = folder / "ranker.weights.h5"
@@ -73,13 +85,15 @@ def main() -> None:
     else:
         _learn(ranker, learned)
     ranker.save_weights(weights)
-    retriever = _retriever(learned) if found_by == "clicks" else None
-    print(
-        f"{ads:,} ads, {world}, {candidates} candidates found by {found_by}; "
-        f"before the export {_peak():.1f} GB",
-        flush=True,
-    )
-    _export(ranker, learned, folder / found_by, retriever, candidates)
+    retriever = None
+    if found_by == "clicks":
+        retriever = _retriever(learned, options.interests)
+        _learn_clicks(retriever, learned)
+    elif found_by == "distilled":
+        retriever = _retriever(learned, options.interests)
+        _imitate(retriever, ranker, learned)
+    print(f"{options}; before the export {_peak():.1f} GB", flush=True)
+    _export(ranker, learned, folder / found_by, retriever, options)
     user = serving.replay(tested, np.arange(_TESTED) * _EACH)
     del user["candidate_ads"]
     plain = {k: _plain(v) for k, v in user.items()}
@@ -88,11 +102,12 @@ def main() -> None:
     del dataset, learned, tested, ranker, retriever
     script = pathlib.Path(__file__).with_name("catalogue_answers.py")
     subprocess.run(
-        [sys.executable, script, folder, found_by, str(users)], check=True
+        [sys.executable, script, folder, found_by, str(options.users)],
+        check=True,
     )
 
 
-def _export(ranker, learned, folder, retriever, candidates) -> None:
+def _export(ranker, learned, folder, retriever, options) -> None:
     from tfadrec import serving
     from tfadrec.serving import finder, ranking_service
 
@@ -107,7 +122,9 @@ def _export(ranker, learned, folder, retriever, candidates) -> None:
             folder,
             native=True,
             retriever=retriever,
-            candidates=candidates,
+            distilled=folder.name == "distilled",
+            candidates=options.candidates,
+            codes=options.codes,
             anchors=learned if folder.name == "anchors" else None,
         )
     took = time.perf_counter() - begun[0]
@@ -171,18 +188,51 @@ def _learn(ranker, learned) -> None:
     )
 
 
-def _retriever(learned):
-    """Learns from clicks alone."""
-    from tfadrec import models, optimizers
+def _retriever(learned, interests):
+    from tfadrec import models
 
-    retriever = models.AdRetriever.for_dataset(
-        learned, ad_tower={"width": _WIDTH}
+    return models.AdRetriever.for_dataset(
+        learned, ad_tower={"width": _WIDTH}, interests=interests
     )
+
+
+def _learn_clicks(retriever, learned) -> None:
+    from tfadrec import optimizers
+
     retriever.compile(optimizers.LazyAdam(0.002))
     retriever.fit(
         learned.batches(_BATCH, seed=0), steps_per_epoch=_STEPS, verbose=0
     )
-    return retriever
+
+
+def _imitate(retriever, ranker, learned) -> None:
+    """With the settings that `distil` has by itself."""
+    from tfadrec import optimizers
+    from tfadrec.core.door import keras
+    from tfadrec.training.by_size import batch_size_for
+    from tfadrec.training.distillation import Distillation
+    from tfadrec.training.retriever_run import IMITATED_EPOCHS
+
+    begun = time.process_time()
+    rows = Distillation.of(ranker, learned, _LEARNED)
+    ranked = time.process_time() - begun
+    size, epochs = batch_size_for(len(rows)), IMITATED_EPOCHS
+    steps = len(rows) // size
+    rate = keras.optimizers.schedules.PolynomialDecay(
+        0.004, steps * epochs, 0.0
+    )
+    retriever.compile(optimizers.LazyAdam(rate))
+    retriever.fit(
+        rows.batches(size, seed=_SEED, first_step=0),
+        steps_per_epoch=steps,
+        epochs=epochs,
+        verbose=0,
+    )
+    print(
+        f"distilled, processor {time.process_time() - begun:.0f} s, of these "
+        f"ranking {ranked:.0f} s",
+        flush=True,
+    )
 
 
 def _plain(values: np.ndarray) -> np.ndarray:

@@ -527,6 +527,17 @@ def test_index(changed, tmp_path):
     assert changed["schema"].ad_id_type == "string"
 
 
+def test_ads_that_stay_as_they_are_are_told(changed):
+    """Two of the file's twenty have joined."""
+    ads = small.world() / "ads.parquet"
+    given = ("index", "b", "--add", ads, "--data", small.world())
+    assert (
+        "18 of the file's 20 ads are there already and stay as they are: "
+        "--replace has" in call(*given).stdout
+    )
+    assert "already" not in call(*given, "--replace").stdout
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -534,6 +545,7 @@ def test_index(changed, tmp_path):
         (("--add", "x"), "one of --add and --data"),
         (("--remove", "x", "--data", "y"), "one of --add and --data"),
         (("--add", "", "--data", "WORLD"), "a path must name a file"),
+        (("--add", "x", "--data", ""), "Received: '', which cannot. Name one."),
     ],
 )
 def test_index_of_nothing(changed, options, message):
@@ -543,6 +555,13 @@ def test_index_of_nothing(changed, options, message):
     assert result.exit_code == 2
     assert message in result.stderr
     assert not changed
+
+
+def test_a_dataset_without_a_name(run):
+    """And not the current folder."""
+    result = call("evaluate", run, "--data", "")
+    assert result.exit_code == 2
+    assert "Received: '', which cannot. Name one." in result.stderr
 
 
 def test_export_without_the_file(run, tmp_path):

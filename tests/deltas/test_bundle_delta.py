@@ -38,6 +38,10 @@ def contents(folder):
     }
 
 
+def folders(root):
+    return {f.relative_to(root) for f in root.rglob("*") if f.is_dir()}
+
+
 @pytest.fixture
 def bundle(tmp_path):
     """Two versions: rows are touched, and join; files come, go and stay."""
@@ -251,4 +255,5 @@ def test_an_update_is_exported_as_a_delta(tmp_path, monkeypatch):
     assert size < full / 2
     made = apply_delta(out / "1", delta, tmp_path / "copy" / "2")
     assert contents(made) == contents(out / "2")
+    assert folders(made) == folders(out / "2")
     assert version_numbers(out) == [1, 2]

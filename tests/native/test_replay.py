@@ -2,6 +2,7 @@
 
 import time
 
+import numpy as np
 import pytest
 
 from tfadrec.native import replay
@@ -38,3 +39,31 @@ def test_threads_run_at_the_same_time():
     assert 50 <= one["p50_ms"] <= one["p99_ms"]
     assert one["per_second"] <= 20
     assert two["per_second"] > 1.2 * one["per_second"]
+
+
+class Session:
+    """Notes how many rows it is asked for, which take a tenth of a second."""
+
+    def __init__(self):
+        self.rows = []
+
+    def call(self, signature, request):
+        self.rows.append(len(request["x"]))
+        call = Call(0.1)
+        call.answer = lambda: {}
+        return call
+
+
+def test_requests_of_one_row_are_merged():
+    """Eight as one, which are eight answers; others are as large as one is."""
+    session = Session()
+    told, _ = replay._replay(session, "s", {"x": np.zeros([1, 2])}, 1, 0.0)
+    assert session.rows == [1] * (1 + 1 + 2 + 4) + [8]
+    assert told["merged"]["requests"] == 8
+    assert 100 <= told["merged"]["p50_ms"] <= told["merged"]["p99_ms"]
+    assert 20 < told["merged"]["per_second"] <= 80
+    assert told["threads"]["1"]["per_second"] <= 10
+    session = Session()
+    told, _ = replay._replay(session, "s", {"x": np.zeros([3, 2])}, 1, 0.0)
+    assert session.rows == [3] * (1 + 1 + 2 + 4)
+    assert "merged" not in told

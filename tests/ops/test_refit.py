@@ -20,8 +20,9 @@ def world():
 
 def expected(query, vectors, worth):
     """Ridge regression as plain least squares with `WIDTH` rows more."""
+    guess = (vectors @ np.atleast_2d(query).T).max(axis=1)
     vectors, worth = vectors - vectors.mean(0), worth - worth.mean()
-    guess = vectors @ query
+    guess = guess - guess.mean()
     scale = max(0, worth @ guess / (guess @ guess))
     penalty = 0.1 * np.linalg.eigvalsh(vectors.T @ vectors).mean()
     more = np.concatenate([vectors, penalty**0.5 * np.eye(WIDTH)])
@@ -50,6 +51,25 @@ def test_it_is_ridge_regression_around_the_query():
     worth[~is_there] = np.nan
     found = ask(queries, vectors, worth, is_there)
     np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4)
+
+
+def test_several_vectors_of_a_query_are_corrected_alike():
+    """What the best of them says of a row is what is corrected."""
+    queries, vectors, _ = world()
+    several = np.stack([queries, queries[::-1], -queries], axis=1)
+    products = np.einsum("bnd,bkd->bnk", vectors, several)
+    assert len(np.unique(products[0].argmax(axis=1))) > 1
+    noise = np.random.default_rng(2).normal(size=(BATCH, COUNT))
+    worth = 5 + 2 * products.max(axis=2) + 3 * noise
+    wanted = [
+        expected(*each) for each in zip(several, vectors, worth, strict=True)
+    ]
+    found = ask(several, vectors, worth)
+    np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-3)
+    one = ask(several[:, :1], vectors, worth)
+    np.testing.assert_array_equal(one[:, 0], ask(queries, vectors, worth))
+    nothing = ask(several, vectors, worth, np.zeros(worth.shape, bool))
+    np.testing.assert_array_equal(nothing, several.astype(np.float32))
 
 
 def test_scale_and_constant_of_the_worth_change_no_order():

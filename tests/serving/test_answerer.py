@@ -5,8 +5,10 @@ import gc
 import threading
 import time
 import types
+import unittest.mock
 import weakref
 
+import numpy as np
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
@@ -113,13 +115,54 @@ def test_a_graph_that_takes_too_long_is_told_alike(monkeypatch):
 
     monkeypatch.setattr(answerer_file, "check_inputs", lambda *_: None)
     one = answerer()
-    servable = types.SimpleNamespace(
-        signatures={"s": types.SimpleNamespace(inputs={})}, run=run
+    servable = unittest.mock.Mock(
+        signatures={"s": types.SimpleNamespace(inputs=["x"])}, run=run
     )
+    given = {"x": np.zeros(1)}
     with pytest.raises(RequestError, match=r"take 30 s.*Ask again") as error:
-        one.predict(servable, "s", lambda _: {}, time.monotonic() + 30)
+        one.predict(servable, "s", lambda _: given, time.monotonic() + 30)
     assert error.value.status == 504
     one.close()
+
+
+def test_few_are_read_while_many_wait_for_the_graph(monkeypatch):
+    """A body's objects are gone by then."""
+    monkeypatch.setattr(answerer_file, "check_inputs", lambda *_: None)
+    one = answerer(waiting=20)
+    free, reading, most = threading.Event(), [], []
+
+    def run(signature, inputs, _):
+        assert free.wait(30)
+        return inputs
+
+    servable = unittest.mock.Mock(
+        signatures={"s": types.SimpleNamespace(inputs=["x"])}, run=run
+    )
+
+    def job(end):
+        reading.append(1)
+        most.append(len(reading))
+
+        def read(_):
+            time.sleep(0.01)
+            reading.pop()
+            return {"x": np.zeros(1)}
+
+        return one.predict(servable, "s", read, end)
+
+    async def ask():
+        asked = [
+            asyncio.create_task(one.work(job, time.monotonic()))
+            for _ in range(8)
+        ]
+        while len(most) < 8:  # all of them have been read
+            await asyncio.sleep(0.01)
+        free.set()
+        await asyncio.gather(*asked)
+
+    asyncio.run(asyncio.wait_for(ask(), 30))
+    one.close()
+    assert most == [1] * 8
 
 
 def test_bodies_are_parsed_beside_the_event_loop(monkeypatch):
@@ -144,6 +187,32 @@ def test_bodies_are_parsed_beside_the_event_loop(monkeypatch):
     one.close()
     assert threads
     assert threading.main_thread() not in threads
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "wait"),
+    [
+        ("RESOURCE_EXHAUSTED", 429, "1"),
+        ("UNAVAILABLE", 503, "1"),
+        ("INVALID_ARGUMENT", 400, None),
+    ],
+)
+def test_who_is_in_the_way_may_come_again(monkeypatch, code, status, wait):
+    def read_body(raw, limits):
+        raise RequestError(code, "no")
+
+    monkeypatch.setattr(rest, "read_body", read_body)
+    one = answerer()
+    one.versions.find = lambda *_: None
+    app = rest.make_app(one, Connections(one.limits), "/metrics")
+
+    async def ask():
+        async with TestClient(TestServer(app)) as client:
+            answer = await client.post("/v1/models/a:predict", data=b"{}")
+            return answer.status, answer.headers.get("Retry-After")
+
+    assert asyncio.run(ask()) == (status, wait)
+    one.close()
 
 
 def remaining(kind):

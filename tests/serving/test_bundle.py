@@ -76,7 +76,7 @@ def requests():
 def answers_in_c(name, requests, folder):
     """What TensorFlow's C library says, in a process without its Python."""
     folder.mkdir()
-    for part in ("saved_model.pb", "variables", "assets"):
+    for part in ("saved_model.pb", "variables"):
         (folder / part).symlink_to(worlds.bundle(name) / "1" / part)
     arrays = [
         (signature, {k: np.asarray(v) for k, v in request.items()})

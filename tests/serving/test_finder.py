@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import logging
 import types
 
 import numpy as np
@@ -101,7 +102,7 @@ def test_the_best_by_inner_products():
     )
 
 
-def test_a_list_for_people_is_of_the_brands_that_are_allowed():
+def test_a_list_for_people_is_of_the_brands_that_are_allowed(caplog):
     """What is not asked for is filled up; a bundle knows its own filters."""
     dataset = world().dataset
     brands = dataset.catalogue.columns["brand"]
@@ -119,6 +120,9 @@ def test_a_list_for_people_is_of_the_brands_that_are_allowed():
     assert ids(allow={"brand": ["b1"]}) == expected
     assert 0 < len(expected) < K
     assert len(ids()) == K
+    assert not caplog.records
+    assert ids(allow={"brand": ["b1", "nosuch", ""]}) == expected
+    assert "No ad has one of these as its brand: nosuch." in caplog.text
     with pytest.raises(InputError, match=r"by, brand\. Received: hue\."):
         ids(allow={"hue": ["red"]})
     with pytest.raises(InputError, match=r"Received: now_seconds=7 for one"):
@@ -219,10 +223,10 @@ class Imitation:
 
     imitates = True
 
-    def __init__(self):
+    def __init__(self, interests=()):
         random = np.random.default_rng(5)
         self.table = random.normal(size=(10, 5)).astype(np.float32)
-        self.queries = random.normal(size=(60, 5)).astype(np.float32)
+        self.queries = random.normal(size=(60, *interests, 5)).astype("f4")
 
     def catalogue(self):
         return self.table
@@ -237,25 +241,26 @@ class Imitation:
 def found_in_two(user, vectors, worth, k):
     """The rows of candidates in NumPy, in the order in which they are found.
 
-    Half of them by the inner products of a user's vector [D], and half by those
-    of what fits the worth [N + 1] of the first half best.
+    Half of them by the inner products of a user's vectors [K, D], and half by
+    those of what fits the worth [N + 1] of the first half best.
     """
-    order = 1 + np.argsort(-(vectors[1:] @ user))
+    order = 1 + np.argsort(-(vectors[1:] @ user.T).max(axis=1))
     first, others = order[: k - k // 2], order[k - k // 2 :]
     known = vectors[first] - vectors[first].mean(0)
     gaps = worth[first] - worth[first].mean()
-    guess = known @ user
+    guess = (vectors[first] @ user.T).max(axis=1)
+    guess -= guess.mean()
     scale = max(0, gaps @ guess / (guess @ guess))
     penalty = 0.1 * np.square(known).sum() / known.shape[1]
-    inverse = np.linalg.inv(known.T @ known + penalty * np.eye(len(user)))
+    inverse = np.linalg.inv(known.T @ known + penalty * np.eye(known.shape[1]))
     fitted = scale * user + inverse @ known.T @ (gaps - scale * guess)
-    again = others[np.argsort(-(vectors[others] @ fitted))]
+    again = others[np.argsort(-(vectors[others] @ fitted.T).max(axis=1))]
     return np.concatenate([first, again[: k // 2]])
 
 
-def find_and_rank(k, imitates=True, **choice):
+def find_and_rank(k, imitates=True, interests=(), **choice):
     """What is found and ranked, the worth of all rows, and all that matters."""
-    vectors = Imitation()
+    vectors = Imitation(interests)
     vectors.imitates = imitates
     scorer = world().service._scorer
     asked = users(ROWS, exclude_ads=np.zeros([3, 0], object), **choice)
@@ -283,19 +288,31 @@ def find_and_rank(k, imitates=True, **choice):
 UNWANTED = [[3, 5, 0], [2, 0, 0], [0, 0, 0]]
 
 
-@pytest.mark.parametrize("k", [4, 5])
-def test_the_ranker_corrects_what_the_other_half_is_found_by(k):
-    found, worth, vectors, ranked = find_and_rank(k)
+@pytest.mark.parametrize(("k", "interests"), [(4, ()), (5, ()), (5, (3,))])
+def test_the_ranker_corrects_what_the_other_half_is_found_by(k, interests):
+    found, worth, vectors, ranked = find_and_rank(k, interests=interests)
     assert ranked == [k - k // 2, k // 2]
-    once, *_, ranked = find_and_rank(k, imitates=False)
+    once, *_, ranked = find_and_rank(k, imitates=False, interests=interests)
     assert ranked == [k]
     # The last user leaves out nothing.
-    user = vectors.queries[2].astype(np.float64)
+    user = np.atleast_2d(vectors.queries[2].astype(np.float64))
     expected = found_in_two(user, vectors.table, worth[2], k)
     assert found[2].tolist() == expected.tolist()
-    by_one = 1 + np.argsort(-(vectors.table[1:] @ user))[:k]
+    by_one = (vectors.table[1:] @ user.T).max(axis=1)
+    by_one = 1 + np.argsort(-by_one)[:k]
     assert once[2].tolist() == by_one.tolist()
     assert set(found[2]) != set(once[2])
+
+
+def test_a_retriever_that_imitates_is_told_by_the_export():
+    dataset, ranker = world().dataset, shop.shop().ranker
+    for distilled in (False, True):
+        service = serving.RankingService(
+            *(ranker, dataset),
+            retriever=world().retriever,
+            distilled=distilled,
+        )
+        assert service.finder.vectors.imitates == distilled
 
 
 @pytest.mark.parametrize("k", [1, 2, 5, 30])
@@ -361,7 +378,7 @@ def test_a_filter_is_a_category_of_ads(filters, message):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("interests", [1, 3])
-def test_an_exported_bundle_retrieves(tmp_path, monkeypatch, interests):
+def test_an_exported_bundle_retrieves(tmp_path, monkeypatch, caplog, interests):
     """Parity, the warm-up's requests and the C library, all of them.
 
     There are lists, of vectors in bytes, and ads that expire.
@@ -375,15 +392,23 @@ def test_an_exported_bundle_retrieves(tmp_path, monkeypatch, interests):
     catalogue = dataclasses.replace(
         dataset.catalogue, expires=np.full(9, 4_000_000_000)
     )
-    folder = serving.export_bundle(
-        shop.shop().ranker,
-        dataclasses.replace(dataset, catalogue=catalogue),
-        tmp_path,
-        native=True,
-        retriever=retriever_of(shop.dataset(), interests=interests),
-        filters=["brand"],
-        codes=2,
-    )
+    with caplog.at_level(logging.INFO, "tfadrec.serving"):
+        folder = serving.export_bundle(
+            shop.shop().ranker,
+            dataclasses.replace(dataset, catalogue=catalogue),
+            tmp_path,
+            native=True,
+            retriever=retriever_of(shop.dataset(), interests=interests),
+            filters=["brand"],
+            codes=2,
+        )
+    assert caplog.messages == [
+        "Encoding ads",
+        "Building an index of 9 ads",
+        "Tracing and writing the signatures",
+        "Replaying rows in other processes",
+        "Replaying requests in TensorFlow's C library",
+    ]
     told = json.loads((folder / "parity.json").read_text())
     assert told["retrieve_overlap"] > 0.9
     assert any(case.startswith("retrieve, ") for case in told["differences"])

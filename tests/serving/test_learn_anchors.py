@@ -1,5 +1,7 @@
 """What a ranker likes is found by what it says of a few ads."""
 
+import logging
+
 import numpy as np
 import pytest
 
@@ -41,8 +43,15 @@ def small(monkeypatch):
     monkeypatch.setattr(learn_anchors, "_STEPS", 200)
 
 
-def test_the_ads_that_a_ranker_likes_are_found(small):
-    assert found(rounds=2) > 0.9
+def test_the_ads_that_a_ranker_likes_are_found(small, caplog):
+    """It takes minutes of a large catalogue, and says where it is."""
+    with caplog.at_level(logging.INFO, "tfadrec.serving"):
+        assert found(rounds=2) > 0.9
+    assert caplog.messages == [
+        "Ranking ads at random, to learn to find others",
+        "Learning to find ads, round 1 of 2",
+        "Learning to find ads, round 2 of 2",
+    ]
 
 
 @pytest.mark.slow

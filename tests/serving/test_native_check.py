@@ -84,7 +84,9 @@ def test_an_export_that_is_checked(name, no_replay, few_calls, tmp_path):
     assert report["peak_megabytes"] > 100
     for told in report["requests"]:
         assert 0 <= told["difference"] <= report["bound"] == 1e-5
-        assert set(told["threads"]) == {"1", "2"}
-        for times in told["threads"].values():
+        assert set(told["threads"]) == {"1", "2", "4"}
+        rows = {shape[0] for shape in told["shapes"].values()}
+        merged = [told["merged"]] if rows == {1} else []
+        for times in [*told["threads"].values(), *merged]:
             assert 0 < times["p50_ms"] <= times["p99_ms"]
             assert times["per_second"] > 0

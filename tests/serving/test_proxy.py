@@ -124,6 +124,11 @@ def alone(keys):
 
 def ask(at, path=MODEL, token=TOKEN, body=None):
     """Status and body of an answer over https."""
+    return answer_of(at, path, token, body)[:2]
+
+
+def answer_of(at, path=MODEL, token=TOKEN, body=None):
+    """The same, and when a client may come again."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     connection = http.client.HTTPSConnection(
         "127.0.0.1", at.port, timeout=60, context=at.context
@@ -131,7 +136,8 @@ def ask(at, path=MODEL, token=TOKEN, body=None):
     with contextlib.closing(connection):
         connection.request("POST" if body else "GET", path, body, headers)
         answer = connection.getresponse()
-        return answer.status, answer.read()
+        wait = answer.headers.get_all("Retry-After")
+        return answer.status, answer.read(), wait
 
 
 @contextlib.contextmanager
@@ -212,8 +218,8 @@ def test_a_body_has_a_bound(alone):
 def test_requests_of_an_address_have_a_rate(keys):
     changes = {"rate=100r/s": "rate=1r/m", "burst=200": "burst=4"}
     with proxy(keys, free_port(), free_port(), changes) as found:
-        statuses = [ask(found)[0] for _ in range(8)]
-    assert statuses == [502] * 5 + [429] * 3
+        answers = [answer_of(found)[::2] for _ in range(8)]
+    assert answers == [(502, None)] * 5 + [(429, ["1"])] * 3
 
 
 @pytest.mark.slow

@@ -48,6 +48,12 @@ def test_the_fingerprint_is_not_random(tmp_path, monkeypatch):
         "a": function.get_concrete_function(tf.TensorSpec([2], name="x"))
     }
     write_model(module, tmp_path / "1", signatures)
+    # A delta has files alone, and what it makes is to be the same.
+    assert {p.name for p in (tmp_path / "1").iterdir()} == {
+        "fingerprint.pb",
+        "saved_model.pb",
+        "variables",
+    }
     written = (tmp_path / "1/fingerprint.pb").read_bytes()
 
     def save_again(service, folder, signatures, options):

@@ -1,11 +1,15 @@
 """A ranker's best ads, by a sort of what it says of each ad alone."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from tests.training import small
 from tests.training.test_retriever_run import YAML
-from tfadrec import training
+from tfadrec import serving, training
+from tfadrec.cli.main import main
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError
 from tfadrec.training import distillation
@@ -63,7 +67,8 @@ def test_a_sample_of_a_large_catalogue(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_retriever_learns_what_the_ranker_likes(tmp_path):
+def test_a_retriever_learns_what_the_ranker_likes(tmp_path, monkeypatch):
+    """And a bundle is told that it has."""
     text = YAML.replace("epochs: 2, steps", "epochs: 3, steps")
     text = text.replace("_epoch: 6", "_epoch: 40")
     config = RunConfig.from_yaml(f"{text}distil: {small.run_folder()}\n")
@@ -74,6 +79,42 @@ def test_a_retriever_learns_what_the_ranker_likes(tmp_path):
     # Ten of twenty ads: by chance it is a half.
     assert max(overlaps) > 0.7
     assert training.load_retriever(out).history == run.history
+    asked = {}
+
+    def export_bundle(*_, **settings):
+        asked.update(settings)
+        return tmp_path / "1"
+
+    monkeypatch.setattr(serving, "export_bundle", export_bundle)
+    call = ["export", small.run_folder(), "--retriever", out]
+    call += ["--out", tmp_path / "bundle"]
+    done = CliRunner().invoke(main, [str(part) for part in call])
+    assert done.exit_code == 0, done.output
+    assert asked["distilled"]
+    assert asked["retriever"] is not None
+
+
+def test_it_has_more_epochs_by_itself(tmp_path, monkeypatch):
+    """Than one that learns from clicks, as its rows are few."""
+    epochs = []
+
+    def run_epochs(*_, **settings):
+        epochs.append(settings["epochs"])
+        return [{"loss": 1.0, "val_recall@50": 0.5, "val_overlap@10": 0.5}]
+
+    room = "tfadrec.training.retriever_run"
+    monkeypatch.setattr(f"{room}.run_epochs", run_epochs)
+    monkeypatch.setattr(f"{room}._TAUGHT", 4)
+    distil = {"distil": str(small.run_folder())}
+    plain = RunConfig.from_yaml(YAML)
+    for number, (more, fit) in enumerate(
+        [({}, {}), (distil, {}), (distil, {"epochs": 3})]
+    ):
+        config = dataclasses.replace(plain, fit=fit, **more)
+        training.train_retriever(
+            small.world(), config, tmp_path / str(number), progress=False
+        )
+    assert epochs == [5, 20, 3]
 
 
 def test_what_is_distilled_must_be_a_ranker(tmp_path):

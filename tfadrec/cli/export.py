@@ -12,6 +12,7 @@ from tfadrec.cli.command import (
     load_tensorflow,
     moved_data_option,
 )
+from tfadrec.cli.heartbeat import heartbeat
 from tfadrec.core.errors import InputError
 from tfadrec.core.manifest import Manifest
 from tfadrec.core.read_json import read_json
@@ -200,13 +201,13 @@ def export(
     from tfadrec.serving.cost_of_explaining import REPORT
 
     loaded = training.load_run(run, data=data, allow_import=allow_import)
-    found = None
+    found, distilled = None, False
     if retriever is not None:
         other = training.load_retriever(
             retriever, data=data, allow_import=allow_import
         )
         _check_lengths(loaded.dataset, other.dataset, retriever)
-        found = other.retriever
+        found, distilled = other.retriever, other.config.distil is not None
     mixed = re_ranking = None
     if rerank is not None:
         reads = training.load_cross_encoder(
@@ -225,31 +226,33 @@ def export(
     rows = loaded.test if len(loaded.test) else loaded.dataset
     if expires is not None:
         rows = with_expiry(rows, expires)
-    folder = serving.export_bundle(
-        loaded.ranker,
-        rows,
-        place,
-        tokenizer=tokenizer,
-        encoder=encoder,
-        catalogue=more,
-        calibration=loaded.calibration,
-        rates=None if rates is None else open_dataset(rates),
-        native=check == "native",
-        train=loaded.train,
-        valid=loaded.valid if len(loaded.valid) else None,
-        retriever=found,
-        candidates=candidates,
-        filters=filters,
-        explainer=explanation.ServedExplainer(
-            loaded.ranker, loaded.dataset.schema
+    with heartbeat("tfadrec.serving"):
+        folder = serving.export_bundle(
+            loaded.ranker,
+            rows,
+            place,
+            tokenizer=tokenizer,
+            encoder=encoder,
+            catalogue=more,
+            calibration=loaded.calibration,
+            rates=None if rates is None else open_dataset(rates),
+            native=check == "native",
+            train=loaded.train,
+            valid=loaded.valid if len(loaded.valid) else None,
+            retriever=found,
+            distilled=distilled,
+            candidates=candidates,
+            filters=filters,
+            explainer=explanation.ServedExplainer(
+                loaded.ranker, loaded.dataset.schema
+            )
+            if explained
+            else None,
+            order=serving.OrderSettings(bid, diversify, caps),
+            anchors=loaded.train if anchors else None,
+            codes=codes,
+            re_ranking=re_ranking,
         )
-        if explained
-        else None,
-        order=serving.OrderSettings(bid, diversify, caps),
-        anchors=loaded.train if anchors else None,
-        codes=codes,
-        re_ranking=re_ranking,
-    )
     click.echo(f"Bundle: {folder}")
     tower = loaded.ranker.ad_tower
     if tokenizer is None and (tower.text or "text" in columns_read(tower)):

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from tfadrec.cli.command import Command, load_tensorflow
+from tfadrec.cli.command import Command, load_tensorflow, say
 from tfadrec.core.errors import InputError
 from tfadrec.data.dataset_files import DatasetFiles
 
@@ -82,6 +82,8 @@ def index(
     made = serving.change_ads(
         bundle, add=catalogue, schema=schema, replace=replace, remove=gone
     )
+    if catalogue is not None and not replace:
+        _say_kept(len(catalogue) - made.added, len(catalogue))
     click.echo(
         f"Bundle: {made.folder}, with {made.added} ads more, {made.replaced} "
         f"replaced and {made.removed} removed."
@@ -94,3 +96,12 @@ def index(
         "removed_ads": made.removed,
         "unknown_ads": made.unknown,
     }
+
+
+def _say_kept(kept: int, of_all: int) -> None:
+    """Prints a line for ads of the file that the bundle does not take."""
+    if kept:
+        say(
+            f"{kept} of the file's {of_all} ads are there already and stay as "
+            "they are: --replace has those of the file take their place."
+        )

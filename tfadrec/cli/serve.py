@@ -80,7 +80,7 @@ _TOKEN_BYTES = 4096
 @click.option(
     "--threads",
     type=click.IntRange(1, 256),
-    help="Requests worked on at a time  [default: one per core]",
+    help="Requests, merged or not, answered at a time  [default: one per core]",
 )
 @click.option(
     "--window",

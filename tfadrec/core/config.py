@@ -11,17 +11,17 @@ from tfadrec.core.nearest import nearest
 from tfadrec.core.read_yaml import read_yaml
 
 Model = Literal["ranker", "retriever", "cross_encoder"]
-#: What a retriever has in place of the defaults, and sections that it lacks.
+#: What a retriever has in place of the defaults, and sections that it lacks. It
+#: has fewer steps than a ranker, and the rate was chosen on validation rows
+#: (`benchmarks/RESULTS.md`).
 _OF_RETRIEVERS = {
     "encoder": {"class": "GRU"},
+    "optimizer": {"class": "LazyAdam", "learning_rate": 0.004},
     "matching": None,
     "text_matching": None,
     "fold_in": None,
     "retriever": {},
 }
-#: What one has besides that learns from clicks: it has fewer steps than a
-#: ranker, and the rate was chosen on validation rows (`benchmarks/RESULTS.md`).
-_OF_CLICKS = {"optimizer": {"class": "LazyAdam", "learning_rate": 0.004}}
 _NOT_OF_RETRIEVERS = (
     *("matching", "interaction", "multitask", "text_matching", "ranker"),
     *("fold_in", "calibration", "fairness", "cross_encoder"),
@@ -67,8 +67,8 @@ class RunConfig:
     and `multitask` are null unless they are given.
 
     `model: retriever` stands beside the sections. Such a run has no matching,
-    no head and no calibration, and its encoder is `GRU` unless it names one.
-    Where it learns from clicks, its optimiser is `LazyAdam` at 0.004.
+    no head and no calibration, its encoder is `GRU` unless it names one, and
+    its optimiser `LazyAdam` at 0.004.
 
     `model: cross_encoder` has the sections `text`, `cross_encoder`,
     `optimizer`, `fit` and `data`, with defaults of its own: MiniLM of 32 tokens
@@ -168,8 +168,6 @@ class RunConfig:
                     f"a {model} has no section {name!r}. Received: "
                     f"{sections[name]!r}. Leave it out."
                 )
-        if model == "retriever" and distil is None:
-            defaults = {**defaults, **_OF_CLICKS}
         return cls(model=model, distil=distil, **{**defaults, **sections})
 
     def sections(self) -> dict[str, Any]:

@@ -22,9 +22,10 @@ def open_filesystem(
     """
     text = str(path)
     if not text or "\0" in text or text.startswith("data:"):
+        mend = "Write what it holds into a file" if text else "Name one"
         raise InputError(
             "a path must name a file or a folder. Received: "
-            f"{text[:100]!r}, which cannot. Write what it holds into a file."
+            f"{text[:100]!r}, which cannot. {mend}."
         )
     if "://" not in text:
         local = pyarrow.fs.LocalFileSystem()

@@ -6,9 +6,11 @@ It loads a bundle's version through TensorFlow's C library and answers every
 request of its warm-up file. ANSWERS.npz holds the answers as `<request's
 number>/<output>`, texts as bytes with a full stop behind, which keeps NULs at
 their end. Standard output is one JSON object: what loading took, the process's
-memory, and for every request what its first answer took and, with 1 and with 2
+memory, and for every request what its first answer took and, with 1, 2 and 4
 threads, percentiles in milliseconds and requests per second: of CALLS calls
-each, or of as many as SECONDS allow. A time is that of `TF_SessionRun` alone.
+each, or of as many as SECONDS allow. Of a request of one row there is also what
+8 take that are merged, as a server does. A time is that of `TF_SessionRun`
+alone.
 """
 
 import json
@@ -27,7 +29,8 @@ from tfadrec.native.warm_up_file import Arrays, requests
 
 #: Where TensorFlow Serving looks for requests in a version's folder.
 WARM_UP = "assets.extra/tf_serving_warmup_requests"
-_THREADS = (1, 2)
+_THREADS = (1, 2, 4)
+_MERGED = 8
 
 
 def main(bundle: str, answers: str, calls: str, seconds: str) -> None:
@@ -68,19 +71,23 @@ def _replay(
     first = _milliseconds(call.run)
     answer = call.answer()
     call.close()
-    return {
+
+    def measured(request, threads):
+        asked = [session.call(signature, request) for _ in range(threads)]
+        return measure(asked, calls, seconds)
+
+    told = {
         "signature": signature,
         "shapes": {name: values.shape for name, values in request.items()},
         "first_ms": first,
-        "threads": {
-            str(threads): measure(
-                [session.call(signature, request) for _ in range(threads)],
-                calls,
-                seconds,
-            )
-            for threads in _THREADS
-        },
-    }, answer
+        "threads": {str(n): measured(request, n) for n in _THREADS},
+    }
+    if len(next(iter(request.values()))) == 1:
+        merged = {k: np.repeat(v, _MERGED, axis=0) for k, v in request.items()}
+        found = measured(merged, 1)
+        found["per_second"] *= _MERGED
+        told["merged"] = {"requests": _MERGED, **found}
+    return told, answer
 
 
 def measure(requests: list[Any], calls: int, seconds: float) -> dict[str, Any]:

@@ -211,6 +211,8 @@ def check_run(
     config = settings.sections()
     if modules_named(config):
         check_sections(config, allow_import)
+    if data is not None:
+        open_filesystem(data)  # or "" would be the current folder
     place = place_of_data(run, record) if data is None else data
     if not place:
         raise InputError(

@@ -74,6 +74,7 @@ def export_bundle(
     train: Dataset | None = None,
     valid: Dataset | None = None,
     retriever: AdRetriever | None = None,
+    distilled: bool = False,
     candidates: int = CANDIDATES,
     filters: Sequence[str] = (),
     explainer: Explainer | None = None,
@@ -118,6 +119,7 @@ def export_bundle(
       valid: rows that it has not learned from, whose scores are kept with that;
         `dataset` by default.
       retriever: see `RankingService`.
+      distilled: see there.
       candidates: see `RankingService`.
       filters: see `RankingService`.
       explainer: see `RankingService`; what it costs is written to
@@ -165,6 +167,7 @@ def export_bundle(
             *(catalogue, calibration, rates, native, train),
             dataset if valid is None else valid,
             retriever=retriever,
+            distilled=distilled,
             candidates=candidates,
             filters=filters,
             order=order,
@@ -213,6 +216,7 @@ def _export(
                 f"{', '.join(missing)}. Give them, or the encoder of `text`."
             )
     with version_folder(path, version).replacing() as fresh:
+        _LOG.info("Encoding ads")
         service = RankingService(
             ranker,
             dataset,
@@ -226,6 +230,7 @@ def _export(
             re_ranking=re_ranking,
             **settings,
         )
+        _LOG.info("Tracing and writing the signatures")
         signatures = service.signatures()
         write_model(service, fresh, signatures)
         specs = service.finder and service.finder.specs()
@@ -238,6 +243,7 @@ def _export(
         )
         with as_os_errors():
             write_warm_up(fresh, path.name, signatures, requests)
+        _LOG.info("Replaying rows in other processes")
         foreign = foreign_ops(fresh)
         check_parity(
             *(ranker, dataset, fresh, service.reader, foreign, calibration),
@@ -255,6 +261,7 @@ def _export(
         if explainer is not None:
             write_cost(fresh, dataset, answers(service, signatures)["explain"])
         if native:
+            _LOG.info("Replaying requests in TensorFlow's C library")
             scores = Scores(ranker, dataset.schema.negatives_kept, calibration)
             check_native(
                 fresh,

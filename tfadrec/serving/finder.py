@@ -1,5 +1,6 @@
 """Candidates for users: their vectors, and an index of the ads'."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -17,6 +18,7 @@ from tfadrec.serving.requests import replay
 from tfadrec.serving.scorer import Scorer, Tensors, UserSide
 from tfadrec.serving.user_vectors import Vectors
 
+_LOG = logging.getLogger(__name__)
 #: Before the name of a feature in the input that filters by it.
 ALLOW = "allow_"
 #: Rows of the dataset whose users tell how many lists of the index are read.
@@ -78,6 +80,7 @@ class Finder(tf.Module):
                 f"an ad's vector has {table.shape[1]} numbers, and at most as "
                 f"many bytes. Received: {codes}. Give a quarter of them."
             )
+        _LOG.info("Building an index of %s ads", f"{len(table) - 1:,}")
         self.index = build_index(
             table,
             columns={

@@ -1,5 +1,6 @@
 """Learning vectors by which what a ranker likes is found."""
 
+import logging
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from tfadrec.retrieval import AnchorVectors, KnownUsers, ad_features
 from tfadrec.serving.requests import replay
 from tfadrec.serving.scorer import Scorer, UserSide
 
+_LOG = logging.getLogger(__name__)
 #: Ads that tell what a user likes; of a catalogue of fewer, all of them.
 ANCHORS = 128
 _WIDTH = 64
@@ -59,6 +61,7 @@ def learn_anchors(
         return rows.astype(np.int32)
 
     anchors = drawn(ANCHORS)
+    _LOG.info("Ranking ads at random, to learn to find others")
     users = _Users(scorer, dataset, anchors)
     blocks = []
     for start in range(0, len(users), _BLOCK):
@@ -68,9 +71,11 @@ def learn_anchors(
     vectors = AnchorVectors(
         anchors, users.known, features, width=_WIDTH, seed=seed
     )
+    _LOG.info("Learning to find ads, round 1 of %d", rounds)
     _teach(vectors, [blocks], random)
     found: list[_Ranked] = []
-    for _ in range(rounds - 1):
+    for number in range(2, rounds + 1):
+        _LOG.info("Learning to find ads, round %d of %d", number, rounds)
         ads = catalogue_vectors(scorer, vectors)
         for start in range(0, len(users), _FOUND_BLOCK):
             known = _part(users.known, start, _FOUND_BLOCK)

@@ -74,6 +74,8 @@ class RankingService(tf.Module):
       rates: the dataset as of whose end rates and counts are; `dataset` by
         default.
       retriever: finds the ads that `recommend` ranks, and answers `retrieve`.
+      distilled: whether the retriever has learned from this ranker's logits, so
+        that what the ranker says of ads corrects what is known of a user.
       candidates: how many ads that are.
       filters: see `Finder`.
       explainer: from the ranker's inputs, as `Scorer.read_rows` gives them, to
@@ -111,6 +113,7 @@ class RankingService(tf.Module):
         calibration: Calibration | None = None,
         rates: Dataset | None = None,
         retriever: AdRetriever | None = None,
+        distilled: bool = False,
         candidates: int = CANDIDATES,
         filters: Sequence[str] = (),
         explainer: Explainer | None = None,
@@ -150,7 +153,9 @@ class RankingService(tf.Module):
         self._requests = self._scorer.requests
         vectors: Vectors | None = None
         if retriever is not None:
-            vectors = TowerVectors(retriever, self._scorer, more)
+            vectors = TowerVectors(
+                retriever, self._scorer, more, imitates=distilled
+            )
         elif anchors is not None:
             vectors = RankerVectors(
                 learn_anchors(self._scorer, anchors), self._scorer

@@ -1,5 +1,6 @@
 """Recommendations for one user, as a list that a person can read."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,12 +8,15 @@ import numpy as np
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.ranges import MOST
+from tfadrec.core.schema import Schema
 from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 from tfadrec.serving.ad_expiry import NOW
 from tfadrec.serving.answer import Answer
 from tfadrec.serving.finder import ALLOW
 from tfadrec.serving.requests import Request, nothing_asked, request_for_user
+
+_LOG = logging.getLogger(__name__)
 
 
 @takes(dataset="dataset")
@@ -38,7 +42,8 @@ def recommend(
       seen: whether ads of the history may come again.
       allow: the values that ads may have, by the name that is behind `allow_`
         in the signature's inputs. By the others of these every ad is allowed,
-        and nothing is asked by any other input.
+        and nothing is asked by any other input. A warning names values that no
+        ad can have.
       now_seconds: the moment as of which ads are given where they expire,
         seconds since 1970; 0 for now.
 
@@ -65,6 +70,7 @@ def recommend(
         "k": np.array([k]),
         **_choice(signature, allow or {}, now_seconds),
     }
+    _warn_of_unknown(dataset.schema, allow or {})
     others = {n: s for n, s in signature.inputs.items() if n not in asked}
     answer = signature(**asked, **nothing_asked(others, 1))
     place_of = {ad_id: place for place, ad_id in enumerate(catalogue.ad_ids)}
@@ -125,3 +131,17 @@ def _choice(
             )
         chosen[NOW] = np.array([now_seconds])
     return chosen
+
+
+def _warn_of_unknown(
+    schema: Schema, allow: Mapping[str, Sequence[str]]
+) -> None:
+    """Names values that a category does not have; buckets have all of them."""
+    for name, values in allow.items():
+        feature = schema.ad_category(name)
+        unknown = set(values) - {"", *feature.vocabulary}
+        if unknown and not feature.buckets:
+            _LOG.warning(
+                "No ad has one of these as its %s: %s.",
+                *(name, ", ".join(sorted(unknown))),
+            )

@@ -60,15 +60,21 @@ class TowerVectors(tf.Module):
       scorer: reads users; its ads are those of the bundle.
       more: ads beside the catalogue's; they have the columns that the retriever
         reads.
+      imitates: whether it has learned from the ranker's logits.
     """
 
     takes_ads = False
-    imitates = False
 
     def __init__(
-        self, retriever: AdRetriever, scorer: Scorer, more: Catalogue | None
+        self,
+        retriever: AdRetriever,
+        scorer: Scorer,
+        more: Catalogue | None,
+        *,
+        imitates: bool,
     ) -> None:
         super().__init__()
+        self.imitates = imitates
         self._retriever = Untracked(retriever)
         self._scorer = scorer
         tables = catalogue_tables(retriever, more)

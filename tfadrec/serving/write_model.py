@@ -12,7 +12,7 @@ from tensorflow.python.saved_model import fingerprinting_utils
 from tfadrec.core.disk_errors import as_os_errors
 from tfadrec.core.door import tf
 
-_FINGERPRINT, _MODEL = "fingerprint.pb", "saved_model.pb"
+_FINGERPRINT, _MODEL, _ASSETS = "fingerprint.pb", "saved_model.pb", "assets"
 #: What an op has whose gradient is a function of its own.
 _GRADIENT = "_gradient_op_type"
 
@@ -44,12 +44,19 @@ def write_model(
         tf.saved_model.save(service, folder, signatures, options)
         _forget_gradients(pathlib.Path(folder, _MODEL))
         fingerprinting_utils.write_fingerprint(str(folder))
+        _leave_out_if_empty(pathlib.Path(folder, _ASSETS))
     file = pathlib.Path(folder, _FINGERPRINT)
     told = fingerprint_pb2.FingerprintDef.FromString(file.read_bytes())
     told.ClearField("uuid")
     sums = hashlib.sha256(told.SerializeToString(deterministic=True)).digest()
     told.uuid = str(uuid.UUID(bytes=sums[:16], version=4).int)
     file.write_bytes(told.SerializeToString(deterministic=True))
+
+
+def _leave_out_if_empty(assets: pathlib.Path) -> None:
+    """Has a version be its files alone, as one is that a delta has made."""
+    if assets.is_dir() and not any(assets.iterdir()):
+        assets.rmdir()
 
 
 def _forget_gradients(file: pathlib.Path) -> None:

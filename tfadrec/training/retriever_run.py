@@ -35,6 +35,8 @@ from tfadrec.training.text import check_text, parts_with_text, text_chosen
 MONITOR, OVERLAP = "val_recall@50", "val_overlap@10"
 #: Rows that a ranker ranks ads for, to learn from and to measure by.
 _TAUGHT, _COMPARED = 2000, 200
+#: Passes over these rows, unless the settings tell: one is 31 steps.
+IMITATED_EPOCHS = 20
 #: Clicks of the validation rows that are measured after each epoch, and how
 #: many at a time: each is compared with the whole catalogue.
 _MEASURED, _AT_ONCE = 2000, 64
@@ -82,8 +84,9 @@ def train_retriever(
     It learns from the clicks among the training rows; the epoch of the highest
     recall of 50 ads is kept. With `distil` it learns to order ads as a ranker
     does, for up to 2,000 training rows: from the ranker's 50 best ads of each
-    and 50 others. The epoch is kept that has most of the ranker's ten best ads
-    of 200 validation rows. Of a catalogue of more than 20,000 ads, samples of
+    and 50 others, in 20 epochs unless `fit` has other ones. The epoch is kept
+    that has most of the ranker's ten best ads of 200 validation rows. Of a
+    catalogue of more than 20,000 ads, samples of
     as many are ranked. As `train`, it goes on where it was killed.
 
     Args:
@@ -126,6 +129,8 @@ def train_retriever(
         clicks = _clicks(train, "training")
         measured = _evenly(_clicks(valid, "validation"), _MEASURED)
         defaults = defaults_of("fit")
+        if config.distil is not None:
+            defaults["epochs"] = IMITATED_EPOCHS
         fit = {**defaults, **config.fit}
         retriever = build_retriever(config, train, fit["seed"], allow_import)
         _check_encoder(retriever, clicks)

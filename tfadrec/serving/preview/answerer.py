@@ -16,12 +16,16 @@ from tfadrec.serving.preview.check_inputs import (
 )
 from tfadrec.serving.preview.drift import Drift
 from tfadrec.serving.preview.limits import Limits
+from tfadrec.serving.preview.merger import Merger
 from tfadrec.serving.preview.metrics import Metrics
 from tfadrec.serving.preview.request_error import RequestError, quote
 from tfadrec.serving.preview.servable import Servable
 from tfadrec.serving.preview.versions import Versions
 
 _T = TypeVar("_T")
+#: Requests that may wait for the graph, which merges them, for each that it
+#: answers at a time.
+_WAITING = 8
 
 
 class Answerer:
@@ -30,7 +34,7 @@ class Answerer:
     Args:
       versions: the model.
       limits: of a request.
-      threads: how many requests are worked on at a time.
+      threads: how many requests, or merged ones, are answered at a time.
       drift: what is told of each request that was answered.
       token: what a caller has to know; None lets everybody in.
     """
@@ -47,10 +51,14 @@ class Answerer:
         self.bodies = Budget(limits.bodies)
         self.metrics = Metrics(versions.name)
         self._token = token
-        self._threads = concurrent.futures.ThreadPoolExecutor(
-            threads, thread_name_prefix="answer"
-        )
         self._most = threads + limits.waiting
+        self._threads = concurrent.futures.ThreadPoolExecutor(
+            min(_WAITING * threads, self._most), thread_name_prefix="answer"
+        )
+        # More of them would keep each other, and the event loop, from Python,
+        # and a body that is read takes many times its bytes.
+        self._reading = threading.Semaphore(threads)
+        self._merger = Merger(threads, limits)
         self._room = threading.Semaphore(self._most)
 
     def let_in(self, authorization: str | None) -> None:
@@ -101,7 +109,11 @@ class Answerer:
             done()
             self._room.release()
 
-        future = self._threads.submit(job, end)
+        def in_turn() -> _T:
+            with self._reading:
+                return job(end)
+
+        future = self._threads.submit(in_turn)
         # A job that is late has its thread until then.
         future.add_done_callback(at_its_end)
         try:
@@ -118,7 +130,7 @@ class Answerer:
         read: Callable[[Any], dict[str, Any]],
         end: float,
     ) -> dict[str, Any]:
-        """Checks a request and answers it; runs in a thread.
+        """Checks a request and answers it; runs in a job of `work`.
 
         Args:
           servable: the version.
@@ -144,12 +156,15 @@ class Answerer:
         left = end - time.monotonic()
         if left <= 0:
             raise self._late()
+        self._reading.release()  # to others, while this one waits
         try:
-            outputs = servable.run(signature, inputs, left)
+            outputs = self._merger.run(servable, signature, inputs, left)
         except RequestError as error:
             if error.code == "DEADLINE_EXCEEDED":
                 raise self._late() from error
             raise
+        finally:
+            self._reading.acquire()
         self.drift.add(servable, inputs, outputs)
         return outputs
 

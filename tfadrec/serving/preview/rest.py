@@ -27,6 +27,8 @@ from tfadrec.serving.preview.request_error import (
 from tfadrec.serving.preview.servable import Servable
 
 HEALTH = "/healthz"
+#: What is refused for what others ask for, and not for what it is.
+_COME_AGAIN = ("RESOURCE_EXHAUSTED", "UNAVAILABLE")
 _MODEL = r"/v1/models/{name:[^/:]+}"
 _PLACES = ("", r"/versions/{version:[^/:]+}", r"/labels/{label:[^/:]+}")
 
@@ -76,7 +78,7 @@ class _Handlers:
     def _refusal(self, request: web.Request, error: Exception) -> web.Response:
         if isinstance(error, RequestError):
             response = _error(error.status, str(error))
-            if error.code == "UNAVAILABLE":
+            if error.code in _COME_AGAIN:
                 response.headers["Retry-After"] = "1"
             return response
         if isinstance(error, web.HTTPException):
@@ -132,15 +134,19 @@ class _Handlers:
                 loan.take(answerer.limits.body)
             plain = unpack(raw, answerer.limits) if packed else raw
             body = read_body(plain, answerer.limits)
+            signature, by_row = body.signature, body.by_row
+            # Its objects are not to wait for the graph.
+            waiting = [body]
+            del body
             outputs = answerer.predict(
                 servable,
-                body.signature,
+                signature,
                 lambda specs: json_tensors.read_inputs(
-                    body, specs, answerer.limits
+                    waiting.pop(), specs, answerer.limits
                 ),
                 end,
             )
-            return json_tensors.write_answer(outputs, body.by_row)
+            return json_tensors.write_answer(outputs, by_row)
 
         return await answerer.work(job, begun, done=loan.close)
 
