@@ -197,6 +197,7 @@ def ranker(name="ranker", **kwargs):
         tasks=("clicked", "converted"),
         losses={"clicked": {"binary": 1.0, "softmax": 0.3}},
         loss_weights={"converted": 0.5},
+        row_weights={"converted": "clicked"},
         **sizes()["ranker"],
         feature_dropout=0.37,
         hidden_units=(16,),

@@ -149,6 +149,29 @@ def test_loss_weights(small):
         )
 
 
+@pytest.mark.parametrize("slate", [None, 3])
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_a_label_weighs_the_rows_of_a_task(small, slate, is_weighted, tmp_path):
+    tasks = ("clicked", "liked")
+    given = {} if slate is None else {"slate": slate}
+    inputs, labels = small.rows(labels=tasks, **given)
+    random, shape = np.random.default_rng(0), labels["clicked"].shape
+    margin, all_count = random.uniform(0, 3, (2, *shape)).astype(np.float32)
+    labels["margin"] = tf.constant(margin)
+    ranker = compiled(small, tasks=tasks, row_weights={"liked": "margin"})
+    logits = ranker(inputs)
+    more = [tf.constant(all_count)] if is_weighted else []
+    if not is_weighted:
+        all_count = np.ones_like(margin)
+    each = {t: log_losses(labels[t], logits[t]) * all_count for t in tasks}
+    expected = each["clicked"].mean() + (margin * each["liked"]).mean()
+    found = loss_of(ranker, inputs, labels, *more)
+    assert found == pytest.approx(expected, abs=1e-5)
+    ranker.save(tmp_path / "ranker.keras")
+    again = keras.models.load_model(tmp_path / "ranker.keras")
+    assert loss_of(again, inputs, labels, *more) == pytest.approx(found)
+
+
 def test_loss_weights_are_saved(small, tmp_path):
     tasks = ("clicked", "liked")
     rows = small.rows(labels=tasks)
@@ -327,6 +350,8 @@ def test_losses_that_clicks_and_conversions_cannot_have(small, given, message):
          r"`losses` must be of the tasks clicked\. Received: liked"),
         ({"loss_weights": {"liked": 1}},
          r"`loss_weights` must be of the tasks clicked\. Received: liked"),
+        ({"row_weights": {"liked": "margin"}},
+         r"`row_weights` must be of the tasks clicked\. Received: liked"),
         ({"loss_weights": {"clicked": 0}},
          r"a task that is learned\. Received: 0 for clicked"),
         ({"loss_weights": {"clicked": -0.1}}, r"numbers >= 0\. Received: -0"),

@@ -15,6 +15,7 @@ from tfadrec.metrics import ranking
 from tfadrec.training import run_epochs
 from tfadrec.training.checks import (
     check_compared,
+    check_labels,
     check_told,
     warn_of_cut_labels,
     warn_of_one_class,
@@ -544,6 +545,29 @@ def test_rows_that_do_not_count(ranker, parts, tmp_path, part):
     )
     with pytest.raises(InputError, match="must not all have the weight 0"):
         training.fit(ranker, *given, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "message"),
+    [
+        ("margin", None, "labels of the dataset, .*Received: 'margin' for"),
+        ("margin", -1.0, "must be >= 0, .*Received: 'margin' .* from -1 to 2"),
+        ("margin", 0.0, None),
+    ],
+)
+def test_labels_that_weigh_a_task(ranker, parts, name, low, message):
+    rows = parts[0].impressions
+    if low is not None:
+        margin = np.linspace(low, 2, len(rows.ads), dtype=np.float32)
+        rows = dataclasses.replace(rows, labels={**rows.labels, name: margin})
+    config = {**ranker.get_config(), "row_weights": {"clicked": name}}
+    weighted = type(ranker).from_config(config)
+    dataset = dataclasses.replace(parts[0], impressions=rows)
+    if message is None:
+        check_labels(weighted, dataset)
+    else:
+        with pytest.raises(InputError, match=message):
+            check_labels(weighted, dataset)
 
 
 def test_rows_of_one_class_are_told(ranker, parts, caplog):

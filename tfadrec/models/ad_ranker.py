@@ -122,6 +122,8 @@ class AdRanker(RankingModel):
         revenue, gives the predicted mean.
       loss_weights: task -> weight of its loss, >= 0 and not 0 for all;
         1 by default.
+      row_weights: task -> a label of the dataset, >= 0, that weighs the task's
+        rows in its loss, beside the weight of a row for all tasks.
       context: features of requests and of users, as `Feature.spec` gives them.
       candidate: features of ads in a request, and what is worked out of the
         features of several entities for a candidate. The ad tower passes on the
@@ -182,6 +184,7 @@ class AdRanker(RankingModel):
         losses: Mapping[str, LossName | TaskLoss | Mapping[str, Any]]
         | None = None,
         loss_weights: Mapping[str, float] | None = None,
+        row_weights: Mapping[str, str] | None = None,
         context: Sequence[Mapping[str, Any]] = (),
         candidate: Sequence[Mapping[str, Any]] = (),
         feature_dropout: Rate = 0.02,
@@ -192,7 +195,9 @@ class AdRanker(RankingModel):
     ) -> None:
         # Columns of features keep their precision: see `Field`.
         kwargs["autocast"] = False
-        super().__init__(tuple(tasks), losses, loss_weights, **kwargs)
+        super().__init__(
+            tuple(tasks), losses, loss_weights, row_weights, **kwargs
+        )
         given = {
             "ad_tower": ad_tower,
             "user_tower": user_tower,
@@ -709,6 +714,7 @@ class AdRanker(RankingModel):
                 for task, loss in self.task_losses.items()
             },
             "loss_weights": plain(self._given_weights),
+            "row_weights": plain(self.row_weights),
             "context": plain(self.context),
             "candidate": plain(self.candidate),
             "feature_dropout": self.feature_dropout,

@@ -38,6 +38,8 @@ class RankingModel(tfrs.models.Model):
       losses: task -> what `tfadrec.losses.get` takes; binary cross-entropy by
         default.
       loss_weights: task -> weight, > 0; 1 by default.
+      row_weights: task -> the label that weighs its rows in the loss, beside
+        weights that the batches have.
 
     Raises:
       ValueError: where losses or weights are of no task, or a weight is not
@@ -49,6 +51,7 @@ class RankingModel(tfrs.models.Model):
         tasks: tuple[str, ...],
         losses: Mapping[str, Any] | None = None,
         loss_weights: Mapping[str, float] | None = None,
+        row_weights: Mapping[str, str] | None = None,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -57,6 +60,8 @@ class RankingModel(tfrs.models.Model):
         self._given_weights = dict(loss_weights or {})
         self._check_tasks("losses", losses)
         self._check_weights(self._given_weights)
+        self.row_weights = dict(row_weights or {})
+        self._check_tasks("row_weights", self.row_weights)
         self.task_losses = {
             task: losses_of_tasks.get(losses.get(task, "binary"))
             for task in self.tasks
@@ -266,7 +271,7 @@ class RankingModel(tfrs.models.Model):
             per_row = self._ranking_tasks[task](
                 (labels[task], mask),
                 outputs[task],
-                sample_weight=_of_task(weight, task),
+                sample_weight=self._weights_of(task, labels, weight),
                 training=training,
             )
             losses.append(self._loss_weights[task] * _mean(per_row, mask))
@@ -285,6 +290,15 @@ class RankingModel(tfrs.models.Model):
             {task: labels[task] for task in self.tasks}, measured, weight
         )
         return loss
+
+    def _weights_of(self, task, labels, given):
+        """The weights of a task's rows, or None where all count once."""
+        if isinstance(given, Mapping):
+            given = given.get(task)
+        if task not in self.row_weights:
+            return given
+        own = labels[self.row_weights[task]]
+        return own if given is None else own * tf.cast(given, own.dtype)
 
     def codes_of(self, inputs, field):
         """The code of a category in each row, int32, shaped as the labels.
@@ -355,10 +369,6 @@ def _refuse_probabilities(given):
             "which reads probabilities. Leave it out for binary cross-entropy, "
             "or pass an object with from_logits=True."
         )
-
-
-def _of_task(weight, task):
-    return weight.get(task) if isinstance(weight, Mapping) else weight
 
 
 def _mean(per_row, mask):

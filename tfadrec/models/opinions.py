@@ -18,9 +18,9 @@ def opinions(
     Args:
       rows: users, ads and times, each [n].
       labels: [n], 0 and 1.
-      log: events' users in ascending order, ads, types and times, each [m]; without
-        users or times there are only clicks and others. Of many, those of other
-        users cost next to nothing.
+      log: users in ascending order, ads, types and times of events, each [m];
+        without users or times there are only clicks and others. Of many, those
+        of other users cost next to nothing.
 
     Returns:
       int64 [n].

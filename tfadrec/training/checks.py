@@ -97,9 +97,23 @@ def check_labels(model: RankingModel, dataset: Dataset) -> None:
     Raises:
       InputError: for a label that the dataset does not have, or that is not 0
         or 1 where the loss is a binary one, or where all rows have the weight
-        0.
+        0, or one below 0.
     """
     rows = dataset.impressions
+    for task, name in model.row_weights.items():
+        weights = rows.labels.get(name)
+        if weights is None:
+            raise InputError(
+                "`row_weights` must be labels of the dataset, which has "
+                f"{', '.join(rows.labels)}. Received: {name!r} for {task!r}. "
+                "Prepare the column as a label: `labels: {name: real}`."
+            )
+        if len(weights) and (weights.min() < 0 or not weights.any()):
+            raise InputError(
+                "`row_weights` must be >= 0, and not 0 in all rows. Received: "
+                f"{name!r} for {task!r}, from {weights.min():g} to "
+                f"{weights.max():g}."
+            )
     if rows.weights is not None and len(rows.weights) and not any(rows.weights):
         raise InputError(
             "rows to train or to measure on must not all have the weight 0. "
