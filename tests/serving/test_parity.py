@@ -67,7 +67,7 @@ def test_latencies_are_of_so_many_calls_or_seconds(calls, seconds, made):
 @pytest.mark.parametrize("logit", [-43.0, 43.0, -3.0, 0.5])
 def test_the_bound_is_relative_to_a_logit(logit):
     """What float32 rounds at -43 is no fault; ten times the bound is one."""
-    loss = types.SimpleNamespace(is_binary=True)
+    loss = types.SimpleNamespace(is_binary=True, is_calibrated=True)
     ranker = types.SimpleNamespace(task_losses={"clicked": loss})
     scores = Scores(ranker, 1.0)
 

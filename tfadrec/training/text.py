@@ -92,6 +92,8 @@ def _frozen_model(
 ) -> tuple[Tokenizer, layers.text.AdEncoder]:
     """As `text_model`, once where one process reads many days."""
     model = {**defaults_of("text"), **text}["model"]
+    if model is None:
+        return text_model(text)  # which refuses that
     files = [(f.name, f.stat()) for f in pretrained.locate(model).iterdir()]
     written = sorted((name, s.st_size, s.st_mtime_ns) for name, s in files)
     key = json.dumps([text, written])

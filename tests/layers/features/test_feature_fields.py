@@ -228,7 +228,7 @@ def test_nothing_to_share():
     feature = spec("searched", "category", num_codes=4, share="brand")
     with pytest.raises(
         ValueError,
-        match=r"'brand' must be that .*no embeddings to share, .*'sea",
+        match=r"'brand' must be of this .*no embeddings to share, .*'sea",
     ):
         FeatureFields([feature], D).share({})
     with pytest.raises(

@@ -38,7 +38,6 @@ def test_traits_are_the_sum_of_what_features_say():
         [],
         [{"name": "v", "kind": "vector", "width": 3, "num_codes": 0}],
         [{"name": "c", "kind": "cross", "of": ["a", "b"], "num_codes": 5}],
-        [{"name": "many", "kind": "category", "num_codes": 10_002}],
     ],
 )
 def test_other_features_are_refused(features):
