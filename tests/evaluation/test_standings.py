@@ -214,19 +214,24 @@ def test_a_time_beyond_all_years_is_a_number():
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "is_told"),
+    ("ratio", "spread", "is_told"),
     [
-        (1.06, 1.2, True),
-        (0.7, 0.94, True),
-        (1.04, 1.2, False),
-        (0.7, 1.1, False),
+        (1.2, 1.05, True),
+        (0.8, 1.05, True),
+        (1.2, 1.15, False),
+        (1.04, 1.0, False),
     ],
 )
-def test_probabilities_that_are_surely_wrong(low, high, is_told):
-    of_clicks = {"calibration": 1.1, "calibration_low": low}
-    given = of("clicked", auc=0.9, calibration_high=high, **of_clicks)
+def test_probabilities_that_are_surely_wrong(ratio, spread, is_told):
+    """An interval that reaches from ratio / spread to ratio times spread."""
+    ends = {
+        "calibration_low": ratio / spread,
+        "calibration_high": ratio * spread,
+    }
+    given = of("clicked", auc=0.9, calibration=ratio, **ends)
     lines = verdicts("R", given, {}, HALF)
     assert len(lines) == is_told
     if is_told:
-        assert lines[0].startswith("R predicts 1.10 times as many clicked as")
-        assert f" {low:.2f} to {high:.2f}: calibrate it" in lines[0]
+        told = f"R predicts {ratio:.2f} times as many clicked as there were, "
+        assert lines[0].startswith(told)
+        assert f"{ratio / spread:.2f} to {ratio * spread:.2f}. `" in lines[0]

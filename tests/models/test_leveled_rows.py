@@ -48,7 +48,7 @@ def rows(seed=0, count=ROWS, **deviations):
 
 
 def chosen_of(of, kept=None):
-    return choose_penalties(*early_and_late(of), START, PULLS, kept or {})
+    return choose_penalties(*early_and_late(of), START, PULLS, kept or {})[0]
 
 
 def reference(rows, penalties):

@@ -67,6 +67,23 @@ def test_a_penalty_that_is_known_is_not_looked_for(monkeypatch):
     assert np.abs(firmer.factors).sum() < np.abs(found.factors).sum()
 
 
+def test_factors_come_to_their_end():
+    """Those that made the clicks are a turn of what is found."""
+    random = np.random.default_rng(0)
+    of_users, of_ads = random.normal(size=(2, 300, 4))
+    users, ads = random.integers(0, 300, (2, 12_000))
+    logits = (of_users[users] * of_ads[ads]).sum(axis=1)
+    clicked = random.random(12_000) < 1 / (1 + np.exp(-logits))
+
+    def explained(**given):
+        rows = users, ads, clicked.astype(int), np.array([0.0, 1.0])
+        found = fit_factors(*rows, 300, 4, penalty=2.5, **given).factors
+        _, left, *_ = np.linalg.lstsq(found, of_ads)
+        return 1 - left.sum() / (of_ads**2).sum()
+
+    assert explained(to_the_end=True) > 0.7 > 0.6 > explained()
+
+
 def test_opinions_that_are_all_the_same_have_no_factors():
     one = np.zeros(9, int)
     assert fit_factors(one, np.arange(9), one, [1.0], 9, 2) is None

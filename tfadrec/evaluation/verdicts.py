@@ -15,8 +15,11 @@ from tfadrec.evaluation.standings import SHOWN
 
 #: Standard errors around 0.5 in which an AUC is chance.
 _ERRORS = 2.0
-#: How far from 1 predicted over observed clicks may surely be.
-_OFF = 0.05
+#: How far from 1 predicted over observed clicks may be, beyond so many standard
+#: errors.
+_OFF, _SURE = 0.05, 3.0
+#: Standard errors to either end of an interval of 95 %.
+_INTERVAL = 1.96
 
 
 @takes(evaluation="evaluation", dataset="dataset")
@@ -36,8 +39,8 @@ def verdicts(
     sqrt((p + q + 1) / (12 p q)) for p clicks and q non-clicks. Else the ranker
     is compared with the best baseline: it is ahead where the 95 % interval of
     their difference, over resampled users, lies above 0. Probabilities are
-    wrong where the interval of predicted over observed clicks lies more than
-    0.05 from 1.
+    wrong where predicted over observed clicks are more than 0.05 and three
+    standard errors from 1.
 
     Args:
       name: of the ranker.
@@ -109,16 +112,20 @@ def _wrong_probabilities(
     name: str, task: str, metrics: Mapping[str, float]
 ) -> list[str]:
     """The line for a task whose predictions are too high or too low."""
-    low, high = (
-        metrics.get(f"calibration_{end}", float("nan"))
-        for end in ("low", "high")
+    ratio, low, high = (
+        metrics.get(f"calibration{end}", float("nan"))
+        for end in ("", "_low", "_high")
     )
-    if not (low > 1 + _OFF or high < 1 - _OFF):
+    if not 0 < low <= high:
+        return []
+    # The interval is one of the logarithm.
+    error = np.log(high / low) / (2 * _INTERVAL)
+    if not abs(np.log(ratio)) - _SURE * error > np.log1p(_OFF):
         return []
     return [
-        f"{name} predicts {metrics['calibration']:.2f} times as many {task} as "
-        f"there were, 95 % interval {low:.2f} to {high:.2f}: calibrate it on "
-        "rows like these with `tfadrec calibrate`."
+        f"{name} predicts {ratio:.2f} times as many {task} as there were, "
+        f"95 % interval {low:.2f} to {high:.2f}. `tfadrec calibrate` learns a "
+        "curve, and says whether it helps."
     ]
 
 

@@ -138,7 +138,8 @@ def slope_sizes(
         of_ads["traits_of"] = sorted(told)
         of_ads["text_traits"] = DIRECTIONS if reads_vectors else 0
         of_ads["factor_traits"] = 0
-        if use_ad_id and not folds_in and _has_factors(dataset):
+        reads_history = folds_in and len(dataset.events.ads) > 0
+        if use_ad_id and not reads_history and _has_factors(dataset):
             of_ads["factor_traits"] = DEFAULT_FACTORS
         traits = sum(
             of_ads[name]

@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
+import scipy.sparse
+import scipy.sparse.linalg
 
 #: Rows that a level is drawn to zero by, of a user as of an ad.
 LEVEL_PENALTY = 10.0
@@ -48,6 +50,8 @@ def fit_factors(
     num_ads: int,
     rank: int,
     penalty: float | None = None,
+    *,
+    to_the_end: bool = False,
 ) -> Factors | None:
     """Levels and factors of ads, and what codes of opinions are worth.
 
@@ -74,6 +78,9 @@ def fit_factors(
       num_ads: N.
       rank: K >= 1.
       penalty: that of `Factors`, > 0; None to find which one is best.
+      to_the_end: whether factors begin at the main directions of the table of
+        rows, from where six sweeps come to the end. From small numbers drawn
+        by chance they do not, and what is faint is left out.
 
     Returns:
       The factors; None where all rows are worth the same.
@@ -93,11 +100,16 @@ def fit_factors(
     of_users, levels = _levels(users, ads, worth, num_ads)
     rest = worth - of_users[users] - levels[ads]
 
+    random = np.random.default_rng(0)
+    begin = random.normal(0.0, _SMALL, [num_ads, rank])
+
     def told(rows, penalty):
         held = penalty / _OF_USERS
-        factors = _alternate(
-            users[rows], ads[rows], rest[rows], num_ads, rank, held
-        )
+        of_rows = users[rows], ads[rows], rest[rows]
+        factors = begin
+        if to_the_end:
+            factors = _directions(*of_rows, begin)
+        factors = _alternate(*of_rows, factors, held)
         return Factors(levels, factors, values, penalty)
 
     if penalty is None:
@@ -161,15 +173,30 @@ def _level(groups, values, count):
     return sums / (np.bincount(groups, minlength=count) + LEVEL_PENALTY)
 
 
-def _alternate(users, ads, rest, num_ads, rank, penalty):
-    """Factors of ads by alternating least squares, [N, K]."""
-    random = np.random.default_rng(0)
-    factors = random.normal(0.0, _SMALL, [num_ads, rank])
+def _alternate(users, ads, rest, factors, penalty):
+    """Factors of ads by alternating least squares from others, [N, K]."""
+    num_ads = len(factors)
     by_user = _Ridges(users, users.max() + 1, penalty)
     by_ad = _Ridges(ads, num_ads, penalty)
     for _ in range(_SWEEPS):
         weights = by_user.fit(factors, ads, rest)
         factors = by_ad.fit(weights, users, rest)
+    return factors
+
+
+def _directions(users, ads, rest, factors):
+    """The main directions of the table of rows in the place of factors."""
+    num_ads, rank = factors.shape
+    factors = factors.copy()
+    table = scipy.sparse.csr_matrix(
+        (rest, (users, ads)), shape=[users.max() + 1, num_ads]
+    )
+    found = min(rank, min(table.shape) - 1)
+    if found > 0:
+        # A start of its own makes the same of the same rows.
+        begin = np.random.default_rng(0).normal(size=min(table.shape))
+        _, sizes, axes = scipy.sparse.linalg.svds(table, found, v0=begin)
+        factors[:, :found] = axes.T * np.sqrt(np.maximum(sizes, 0))
     return factors
 
 

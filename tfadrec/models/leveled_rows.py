@@ -161,7 +161,7 @@ def choose_penalties(
     start: Floats,
     pulls: Floats,
     kept: Mapping[str, float],
-) -> dict[str, float]:
+) -> tuple[dict[str, float], float]:
     """How much slopes are held, told by later rows.
 
     Terms join one by one. Of each, penalties are tried from the firmest one on,
@@ -177,11 +177,11 @@ def choose_penalties(
 
     Returns:
       name -> penalty, without those whose slopes are of little use to later
-      rows.
+      rows; and the log loss of these, summed.
     """
     chosen = {n: p for n, p in kept.items() if p and n in early.terms}
     if not early.weights.sum() > 0 or not late.weights.sum() > 0:
-        return chosen
+        return chosen, 0.0
     whose = _whose(late)
 
     def losses(penalties: Mapping[str, float]) -> Floats:
@@ -206,7 +206,7 @@ def choose_penalties(
                 of_use = penalty, tried
         if of_use is not None:
             chosen[name], lost = of_use
-    return chosen
+    return chosen, float(lost.sum())
 
 
 def _whose(rows: LeveledRows) -> npt.NDArray[np.int64]:

@@ -25,6 +25,8 @@ _PULL, _FREE = 1e-3, 1e-9
 #: What slopes lean on that is no trait, see `AdRanker.signals`; and factors of
 #: ads, which are found of the same rows.
 _SIGNALS, _FACTORS = "signals", "factors"
+#: How many factors of ads are tried.
+_RANKS = (4, 8, 16)
 #: Rows at about which penalties are chosen.
 _CHOSEN = 2**17
 
@@ -154,18 +156,47 @@ def _fitted(ranker, batches, kept) -> _Fit | None:
     by_factors = f"users by {_FACTORS}"
     if set(rows.terms) <= set(kept):
         penalties = {name: penalty for name, penalty in kept.items() if penalty}
+        rank = _rank(ranker)
     else:
-        parts = early_and_late(rows)
-        # What rows tell of factors, they tell twice: late ones have no part.
-        factors = _factors(ranker, parts[0])
-        early, late = (_some(_by_factors(part, factors)) for part in parts)
-        penalties = choose_penalties(early, late, start, pulls, kept)
-    factors = _factors(ranker, rows) if by_factors in penalties else None
+        penalties, rank = _chosen(ranker, rows, start, pulls, kept)
+    factors = None
+    if by_factors in penalties:
+        factors = _factors(ranker, rows, rank)
     if factors is None:
         penalties.pop(by_factors, None)
-    rows = _by_factors(rows, factors)
+    else:
+        rows = _by_factors(rows, factors)
     found = fit_slopes(rows, start, pulls, penalties)
     return _Fit(rows, scale, penalties, *found, factors)
+
+
+def _chosen(ranker, rows, start, pulls, kept) -> tuple[dict[str, float], int]:
+    """Penalties of terms, and how many factors ads have."""
+    parts = early_and_late(rows)
+    early, late = map(_some, parts)
+    penalties, least = choose_penalties(early, late, start, pulls, kept)
+    known = {**dict.fromkeys(rows.terms, 0.0), **penalties}
+    found = penalties, 0
+    for rank in _RANKS:
+        # What rows tell of factors, they tell twice: late ones have no part.
+        factors = None
+        if rank <= ranker.ad_tower.factor_traits:
+            factors = _factors(ranker, parts[0], rank)
+        if factors is None:
+            break
+        early, late = (_some(_by_factors(part, factors)) for part in parts)
+        tried, lost = choose_penalties(early, late, start, pulls, known)
+        if lost < least:
+            found, least = (tried, rank), lost
+    return found
+
+
+def _rank(ranker) -> int:
+    """How many factors ads have."""
+    tower = ranker.ad_tower
+    if not tower.factor_traits:
+        return 0
+    return int(tower.trait_factors.numpy().any(axis=0).sum())
 
 
 def _keep_penalties(ranker, penalties):
@@ -192,18 +223,16 @@ def _kept_penalties(ranker) -> dict[str, float]:
     return kept
 
 
-def _factors(ranker, rows: LeveledRows) -> np.ndarray | None:
+def _factors(ranker, rows: LeveledRows, rank: int) -> np.ndarray | None:
     """Factors of ads, of the deviation 1 over rows, float64 [N, K]."""
-    tower = ranker.ad_tower
-    if not tower.factor_traits:
-        return None
     users, ads = rows.terms["users"].keys, rows.terms["ads"].keys
     known = (users > 0) & (ads > 0)
     labels = rows.labels[known]
     # Rows that stand for unlike counts of others tell none.
     found = np.ptp(rows.weights) == 0 and fit_factors(
         *(users[known], ads[known], labels.astype(np.int64)),
-        *(np.array([0.0, 1.0]), tower.num_rows, tower.factor_traits),
+        *(np.array([0.0, 1.0]), ranker.ad_tower.num_rows, rank),
+        to_the_end=True,
     )
     if not found:
         return None
@@ -211,10 +240,8 @@ def _factors(ranker, rows: LeveledRows) -> np.ndarray | None:
     return found.factors / size if size > 0 else None
 
 
-def _by_factors(rows: LeveledRows, factors: np.ndarray | None) -> LeveledRows:
+def _by_factors(rows: LeveledRows, factors: np.ndarray) -> LeveledRows:
     """The same rows, whose users have slopes of factors as well."""
-    if factors is None:
-        return rows
     users, values = rows.terms["users"], factors[rows.terms["ads"].keys]
     term = users._replace(values=values.astype(np.float32))
     terms = {**rows.terms, f"users by {_FACTORS}": term}
@@ -223,7 +250,9 @@ def _by_factors(rows: LeveledRows, factors: np.ndarray | None) -> LeveledRows:
 
 def _set_slopes(ranker, found: _Fit):
     if found.factors is not None:
-        ranker.ad_tower.trait_factors.assign(found.factors)
+        table = np.zeros(ranker.ad_tower.trait_factors.shape)
+        table[:, : found.factors.shape[1]] = found.factors
+        ranker.ad_tower.trait_factors.assign(table)
     for name, tower in _towers(ranker).items():
         if tower.slopes is None:
             continue
@@ -232,7 +261,8 @@ def _set_slopes(ranker, found: _Fit):
             if term in found.slopes:
                 is_scaled = term.endswith(f" by {_SIGNALS}")
                 scale = found.scale if is_scaled else 1.0
-                table[:, places] = found.slopes[term] * scale
+                slopes = found.slopes[term] * scale
+                table[:, places[: slopes.shape[1]]] = slopes
         tower.slopes.assign(table)
 
 

@@ -1,6 +1,7 @@
 """What a ranker learns without steps: before the first one, and at the end."""
 
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -58,12 +59,23 @@ def start(model: RankingModel, train: Dataset, progress: bool) -> None:
     start_traits(model, ads, np.ones(len(ads)) if counts is None else counts)
     found = start_linear(model, _some_batches(train))
     if progress and found is not None:
-        line = f"begins with levels and slopes of {', '.join(found)}"
-        print(
-            line if found else "begins without levels and slopes",
-            file=sys.stderr,
-            flush=True,
-        )
+        print(f"begins with {_told(found, train)}", file=sys.stderr, flush=True)
+
+
+def _told(found: Sequence[str], train: Dataset) -> str:
+    """Whose levels and slopes there are, in the names of features."""
+    names = {feature.tensor: feature.name for feature in train.schema.features}
+    slopes = []
+    for term in found:
+        whose, _, what = term.partition(" by ")
+        tensor = what.removeprefix("feature ")
+        if what:
+            slopes.append(f"{whose} by {names.get(tensor, what)}")
+    parts = {"levels": set(found) & {"ads", "users"}, "slopes": slopes}
+    return " and ".join(
+        f"{kind} of {', '.join(sorted(some))}" if some else f"no {kind}"
+        for kind, some in parts.items()
+    )
 
 
 def refit(model: AdRanker, train: Dataset) -> None:
@@ -145,5 +157,7 @@ def mix(
     if progress:
         told = ", ".join(f"{part:.3f}" for part in model.fold_in.mix.numpy())
         names = ", ".join(("network", "linear", *PARTS, "level"))
-        line = f"{names}: {told}" if is_mixed else "the mix stays as it was"
+        line = f"{names}: {told}"
+        if not is_mixed:
+            line = "no better mix was found"
         print(f"opinions: {line}", file=sys.stderr, flush=True)
