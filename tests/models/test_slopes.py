@@ -10,6 +10,7 @@ import scipy.special
 
 from tests.training import small
 from tfadrec import data, layers, models, towers
+from tfadrec.data import EventLog
 from tfadrec.models.start_linear import refit_slopes, start_linear
 from tfadrec.models.start_traits import start_traits
 
@@ -204,3 +205,24 @@ def test_a_large_category_has_no_traits_and_one_that_grew_keeps_its_own(log):
     assert set(some["traits_of"]) - set(many["traits_of"]) == {name}
     grown = towers.AdTower(large.catalogue.spec(), 4, **some)
     assert name in [feature["name"] for feature in grown.traits.features]
+
+
+@pytest.mark.parametrize("has_events", [False, True])
+def test_opinions_take_the_place_of_factors_where_there_are_some(
+    log, monkeypatch, has_events
+):
+    """A log without events has none to fold in, whatever the settings say."""
+    monkeypatch.setattr(sizes, "_LEAST_ROWS", 1)
+    if not has_events:
+        nothing = np.zeros(0, np.int32)
+        events = EventLog(nothing, nothing, nothing, nothing)
+        log = dataclasses.replace(log, events=events)
+    of_ads, _ = sizes.slope_sizes(
+        log,
+        sizes.dataset_sizes(log),
+        use_ad_id=True,
+        folds_in=True,
+        matches_texts=False,
+        reads_vectors=False,
+    )
+    assert bool(of_ads["factor_traits"]) is not has_events
