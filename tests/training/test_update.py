@@ -319,6 +319,9 @@ def test_the_command_and_the_day_after(days, updated, untraced, tmp_path):
     answer = json.loads(done.stdout.splitlines()[-1])
     assert set(answer["metrics"]) == {"before", "updated"}
     assert answer["rows"]["rows"] == 8
+    (line,) = answer["verdicts"]  # eight rows tell nothing
+    assert line.startswith("The updated ranker cannot be")
+    assert line in done.output
     again = training.load_run(tmp_path / "run")
     assert sorted(set(again.dataset.impressions.days)) == [0, 1, 2]
     # All of the second day is learned by now, its held-out rows too.

@@ -186,9 +186,16 @@ def _measured(
     facts = evaluation.rows_facts(updated.test, updated.ranker.tasks[0])
     click.echo(f"{evaluation.rows_line('test', facts)}\n")
     click.echo(evaluation.standings(found))
+    # A day has few rows: a table alone may tell what is chance.
+    lines = evaluation.verdicts(
+        "The updated ranker", found["updated"], {}, updated.test
+    )
+    for line in lines:
+        click.echo(line)
     return {
         "run": str(out),
         "history": updated.history,
         "rows": facts,
         "metrics": {n: e.to_dict()["metrics"] for n, e in found.items()},
+        "verdicts": lines,
     }
