@@ -152,6 +152,18 @@ def test_a_missing_file_is_damaged_and_one_that_nobody_lists(out):
     assert first_damaged(out, ["a.txt", "c.txt"]) is None
 
 
+def test_a_file_that_was_to_come_when_the_writer_was_killed(tmp_path):
+    """It may be there by now, and it may not."""
+    (tmp_path / "a.txt").write_text("a")
+    coming = Manifest.of(tmp_path, "thing").files
+    Manifest("thing", {}, coming).write(tmp_path)
+    assert first_damaged(tmp_path, ["a.txt"]) is None
+    (tmp_path / "a.txt").write_text("b")
+    assert first_damaged(tmp_path, ["a.txt"]) == "a.txt"
+    (tmp_path / "a.txt").unlink()
+    assert first_damaged(tmp_path, ["a.txt"]) is None
+
+
 def test_a_reader_beside_a_writer(out, monkeypatch):
     """A file that does not fit counts where the manifest stays the same."""
     holds, calls = Manifest.holds, []

@@ -137,7 +137,8 @@ def first_damaged(folder: pathlib.Path, names: Collection[str]) -> str | None:
     Args:
       folder: a local folder. Without a manifest nothing is known of its files.
       names: of files in it. One that is neither there nor listed is not looked
-        at; one that is missing though it is listed counts.
+        at; one that is missing though it is listed counts, unless it was only
+        coming.
 
     Raises:
       InputError: where the manifest is none.
@@ -147,7 +148,7 @@ def first_damaged(folder: pathlib.Path, names: Collection[str]) -> str | None:
             (
                 name
                 for name in names
-                if (manifest.facts_of(name) or os.path.lexists(folder / name))
+                if (name in manifest.files or os.path.lexists(folder / name))
                 and not manifest.holds(folder, name)
             ),
             None,

@@ -80,6 +80,7 @@ def follow(
                 "folder with --out."
             )
         if found["learned"]:
+            run_folder(there).check()  # what a kill has left there goes
             before, place, number = there, found["place"], int(there.name) + 1
             break
     while True:
