@@ -84,6 +84,14 @@ def test_factors_come_to_their_end():
     assert explained(to_the_end=True) > 0.7 > 0.6 > explained()
 
 
+def test_rows_that_cancel_out_have_no_directions():
+    """Each user has met one ad of his own, twice, and clicked once."""
+    users, clicked = np.divmod(np.arange(200), 2)
+    rows = users, users, clicked, np.array([0.0, 1.0])
+    found = fit_factors(*rows, 100, 4, to_the_end=True).factors
+    assert np.isfinite(found).all()
+
+
 def test_opinions_that_are_all_the_same_have_no_factors():
     one = np.zeros(9, int)
     assert fit_factors(one, np.arange(9), one, [1.0], 9, 2) is None

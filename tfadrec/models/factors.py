@@ -192,7 +192,8 @@ def _directions(users, ads, rest, factors):
         (rest, (users, ads)), shape=[users.max() + 1, num_ads]
     )
     found = min(rank, min(table.shape) - 1)
-    if found > 0:
+    # What a user said of an ad may cancel out; nothing has no directions.
+    if found > 0 and table.count_nonzero():
         # A start of its own makes the same of the same rows.
         begin = np.random.default_rng(0).normal(size=min(table.shape))
         _, sizes, axes = scipy.sparse.linalg.svds(table, found, v0=begin)
