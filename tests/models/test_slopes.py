@@ -31,6 +31,18 @@ def ranker_of(dataset, **settings):
     return ranker
 
 
+def sizes_of_ads(dataset, log, folds_in):
+    """What `slope_sizes` tells of ads, without any text."""
+    return sizes.slope_sizes(
+        dataset,
+        sizes.dataset_sizes(log),
+        use_ad_id=True,
+        folds_in=folds_in,
+        matches_texts=False,
+        reads_vectors=False,
+    )[0]
+
+
 def category_of(log):
     (name,) = [
         feature.tensor
@@ -192,15 +204,7 @@ def test_a_large_category_has_no_traits_and_one_that_grew_keeps_its_own(log):
         ),
     )
     some, many = (
-        sizes.slope_sizes(
-            dataset,
-            sizes.dataset_sizes(log),
-            use_ad_id=True,
-            folds_in=False,
-            matches_texts=False,
-            reads_vectors=False,
-        )[0]
-        for dataset in (log, large)
+        sizes_of_ads(dataset, log, folds_in=False) for dataset in (log, large)
     )
     assert set(some["traits_of"]) - set(many["traits_of"]) == {name}
     grown = towers.AdTower(large.catalogue.spec(), 4, **some)
@@ -217,12 +221,5 @@ def test_opinions_take_the_place_of_factors_where_there_are_some(
         nothing = np.zeros(0, np.int32)
         events = EventLog(nothing, nothing, nothing, nothing)
         log = dataclasses.replace(log, events=events)
-    of_ads, _ = sizes.slope_sizes(
-        log,
-        sizes.dataset_sizes(log),
-        use_ad_id=True,
-        folds_in=True,
-        matches_texts=False,
-        reads_vectors=False,
-    )
+    of_ads = sizes_of_ads(log, log, folds_in=True)
     assert bool(of_ads["factor_traits"]) is not has_events
