@@ -34,11 +34,28 @@ def hashes_of(ids: pa.Array, most: int | None = None) -> np.ndarray:
     return found ^ (found >> np.uint64(32))
 
 
+def numbers_of(ids: pa.Array, most: int | None = None) -> np.ndarray:
+    """Numbers that are spread evenly, equal for equal ids.
+
+    Args:
+      ids: texts or whole numbers [n].
+      most: as in `hashes_of`.
+
+    Returns:
+      uint64 [n].
+    """
+    if pa.types.is_integer(ids.type):
+        return _mixed(ids.to_numpy().astype(np.uint64))
+    return _mixed(hashes_of(ids, most))
+
+
 def draws_of(ids: pa.Array) -> np.ndarray:
     """A number in [0, 1) for each id, float64 [n], as if drawn at random."""
-    bits = hashes_of(ids)
+    # As many bits as a float has.
+    return (numbers_of(ids) >> np.uint64(11)) * 2.0**-53
+
+
+def _mixed(bits: np.ndarray) -> np.ndarray:
     for factor in _MIXING:
         bits = (bits ^ (bits >> np.uint64(33))) * factor
-    bits ^= bits >> np.uint64(33)
-    # As many bits as a float has.
-    return (bits >> np.uint64(11)) * 2.0**-53
+    return bits ^ (bits >> np.uint64(33))

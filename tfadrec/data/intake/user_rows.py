@@ -6,11 +6,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tfadrec.data.columns import as_codes, is_same, rows_of
+from tfadrec.data.columns import as_codes, is_same
 from tfadrec.data.encoded.encode_tables import distinct_ids
 from tfadrec.data.intake import limits
-from tfadrec.data.intake.spilled_table import SpilledTable
+from tfadrec.data.intake.coded_tables import compact, with_codes
+from tfadrec.data.intake.id_hashes import numbers_of
+from tfadrec.data.intake.parts import Parts
+from tfadrec.data.intake.spilled_table import SpilledTable, array_of
 from tfadrec.data.intake.workspace import Workspace
+
+#: The last characters of a user's id tell the part.
+_CHARACTERS = 16
 
 
 def ids_in(tables: Iterable[SpilledTable], name: str) -> pa.Array:
@@ -48,13 +54,24 @@ def share_users(
     Returns:
       The ids of all users, sorted.
     """
-    ids = ids_in(logs, "user_id")
+    tables = list(logs)
     if people is not None:
-        chunks = [ids, *people["user_id"].chunks]
-        ids = distinct_ids([pa.chunked_array(chunks)])
+        tables.append(SpilledTable.of(people.select(["user_id"]), workspace))
+    rows = sum(map(len, tables))
+    # Users are put together by parts, so that each is looked up among few.
+    count = -(-max(1, rows) // limits.LOOK_UP_ROWS)
+    parts = Parts(_ids_in_parts(tables, count), count, workspace)
+    found: list[pa.Array] = []
+    numbers = parts.back(_numbered(parts, found))
+    ids = pa.chunked_array(found).combine_chunks()
+    order = pc.sort_indices(ids)
+    places = np.empty(len(ids), np.int32)
+    places[order.to_numpy()] = np.arange(len(ids))
+    ids = ids.take(order)
     workspace.share(ids)
+    numbered = numbers.batches()
     for log in logs:
-        log.set_column("user_id", _coded(log, ids))
+        log.set_column("user_id", _coded(log, numbered, places, ids))
     return ids
 
 
@@ -97,7 +114,7 @@ def parts_by_user(
     rows = np.zeros(known + 1, np.int64)
     for log in logs:
         for batch in log.batches(["user_id"]):
-            rows += np.bincount(users_of(batch), minlength=known + 1)
+            np.add.at(rows, users_of(batch), 1)
     before = np.cumsum(rows) - rows
     parts = (before * count // max(1, rows.sum())).clip(max=count - 1)
     return parts.astype(np.int16)
@@ -121,19 +138,54 @@ def _ids_of_runs(
         yield values.filter(pa.array(has_rows))
 
 
-def _coded(log: SpilledTable, ids: pa.Array) -> Iterator[pa.DictionaryArray]:
-    """The users of each batch by their places among all of them."""
-    waiting: list[pa.DictionaryArray] = []
-    for number, batch in enumerate(log.batches(["user_id"]), 1):
-        waiting.append(as_codes(batch["user_id"]))
-        size = sum(len(coded.dictionary) for coded in waiting)
-        if size >= limits.LOOK_UP_ROWS or number == len(log.lengths):
-            # What is looked up in is put into a hash table each time.
-            found = pa.chunked_array([coded.dictionary for coded in waiting])
-            places = rows_of(found, ids) - np.int32(1)
-            for coded in waiting:
-                here, places = np.split(places, [len(coded.dictionary)])
-                yield pa.DictionaryArray.from_arrays(
-                    here[coded.indices.to_numpy()], ids, safe=False
-                )
-            waiting = []
+def _ids_in_parts(
+    tables: Iterable[SpilledTable], count: int
+) -> Iterator[tuple[pa.Table, np.ndarray]]:
+    """The users of each batch, each once, and the number of a part for each."""
+    for table in tables:
+        for batch in table.batches(["user_id"]):
+            coded = compact(with_codes(batch))["user_id"]
+            ids = as_codes(coded).dictionary
+            parts = np.zeros(len(ids), np.int16)
+            if count > 1:
+                numbers = numbers_of(ids, _CHARACTERS)
+                parts = (numbers % np.uint64(count)).astype(np.int16)
+            yield pa.table({"user_id": ids}), parts
+
+
+def _numbered(parts: Parts, found: list[pa.Array]) -> Iterator[pa.Table]:
+    """A number for each id of each part, from 0 on over all of them.
+
+    Args:
+      parts: from `_ids_in_parts`.
+      found: takes the ids that have the numbers.
+    """
+    begin = 0
+    for part in range(parts.count):
+        coded = as_codes(parts.part(part)["user_id"])
+        found.append(coded.dictionary)
+        numbers = coded.indices.to_numpy() + np.int32(begin)
+        yield pa.table({"number": numbers})
+        begin += len(coded.dictionary)
+
+
+def _coded(
+    log: SpilledTable,
+    numbered: Iterator[pa.Table],
+    places: np.ndarray,
+    ids: pa.Array,
+) -> Iterator[pa.DictionaryArray]:
+    """The users of each batch by their places among all of them.
+
+    Args:
+      log: has a column `user_id`.
+      numbered: the numbers of the users of each batch, see `_numbered`.
+      places: int32 [U], the place of each number.
+      ids: [U] in the order of their places.
+    """
+    for batch in log.batches(["user_id"]):
+        coded = as_codes(compact(with_codes(batch))["user_id"])
+        here = places[array_of(next(numbered), "number")]
+        yield pa.DictionaryArray.from_arrays(
+            here[coded.indices.to_numpy()], ids, safe=False
+        )
