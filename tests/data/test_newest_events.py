@@ -37,7 +37,8 @@ def log(types):
 @pytest.mark.parametrize("length", [0, 1, 5, 8])
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.9, 1.0])
 def test_files(monkeypatch, length, share):
-    monkeypatch.setattr(newest_events, "_AT_ONCE", 7)
+    monkeypatch.setattr(newest_events, "_BLOCK", 4)
+    monkeypatch.setattr(newest_events, "_AT_ONCE", 8)
     random = np.random.default_rng(length)
     types = np.where(random.random(60) < share, SKIPPED, 1)
     starts = np.sort(random.integers(0, 60, 30))
@@ -51,6 +52,19 @@ def test_files(monkeypatch, length, share):
         found = row.numpy().tolist()
         assert found[: int(n)] == [start + place for place in wanted]
         assert found[int(n) :] == [60] * (length - len(wanted))
+
+
+def test_blocks_of_skipped_events_alone():
+    """A block that is full, and a log that ends with one."""
+    types = [SKIPPED] * 255 + [1]
+    starts, ends = np.array([0, 100, 0, 0]), np.array([256, 256, 255, 128])
+    places, lengths = NewestEvents(log(types), SKIPPED, 4)(starts, ends)
+    assert lengths.numpy().tolist() == [4, 4, 4, 4]
+    assert places.numpy().tolist() == [
+        *[[252, 253, 254, 255]] * 2,
+        [251, 252, 253, 254],
+        [124, 125, 126, 127],
+    ]
 
 
 def test_a_type_of_another_log_means_nothing():

@@ -7,7 +7,9 @@ from tfadrec.data.event_log import EventLog
 from tfadrec.data.tensors import as_tensor, empty
 from tfadrec.ops import sequence
 
-# Events that are read at a time.
+# Events that are counted from one place: as many as one byte tells apart.
+_BLOCK = 1 << 7
+# Events that are read at a time, a multiple of them.
 _AT_ONCE = 1 << 22
 
 
@@ -30,10 +32,10 @@ class NewestEvents:
         self._nowhere = len(events.ads)
         self._is_mixed = False
         if skipped > 0:
-            before, *places = _of_kinds(events.types, skipped)
-            self._is_mixed = bool(before[-1])
+            blocks, before, *places = _of_kinds(events.types, skipped)
+            self._is_mixed = len(places[1]) > 1
         if self._is_mixed:
-            self._before = as_tensor(before)
+            self._blocks, self._before = as_tensor(blocks), as_tensor(before)
             self._own, self._skipped = map(as_tensor, places)
 
     def __call__(
@@ -54,10 +56,7 @@ class NewestEvents:
             lengths = tf.minimum(ends - starts, self._length)
             places = (ends - lengths)[:, None] + steps
             return self._where(steps < lengths[:, None], places), lengths
-        before, first = (
-            tf.cast(tf.gather(self._before, at), tf.int64)
-            for at in (ends, starts)
-        )
+        before, first = self._skipped_before(ends), self._skipped_before(starts)
         of_all = before - first
         own, skipped = sequence.split_length(
             ends - starts - of_all, of_all, self._length
@@ -80,6 +79,11 @@ class NewestEvents:
         places = tf.sort(self._where(is_real, places), axis=1)
         return places, tf.squeeze(own + skipped, 1)
 
+    def _skipped_before(self, places: tf.Tensor) -> tf.Tensor:
+        """How many skipped events come before some places, int64 [B]."""
+        blocks = tf.cast(tf.gather(self._blocks, places // _BLOCK), tf.int64)
+        return blocks + tf.cast(tf.gather(self._before, places), tf.int64)
+
     def _where(self, is_real: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
         return tf.where(is_real, places, self._nowhere)
 
@@ -88,30 +92,36 @@ def _of_kinds(types: np.ndarray, skipped: int) -> list[np.ndarray]:
     """What finds the events of either kind, in little memory.
 
     Returns:
-      How many skipped events come before each place and the last [E + 1], the
-      places of those of the user's own, and of skipped ones; one past the last
-      event ends both, so that there is always something to gather.
+      How many skipped events come before each block; how many of its block come
+      before each place and the last, int8 [E + 1]; the places of those of the
+      user's own, and of skipped ones. One past the last event ends both, so
+      that there is always something to gather.
     """
     end = len(types)
     dtype = np.int32 if end < 2**31 else np.int64
-    before = empty(end + 1, dtype)
-    before[0] = 0
-    parts = [
-        slice(begin, min(begin + _AT_ONCE, end))
-        for begin in range(0, end, _AT_ONCE)
-    ]
-    for part in parts:
-        counted = before[part.start + 1 : part.stop + 1]
-        np.cumsum(types[part] == skipped, out=counted)
-        counted += before[part.start]
-    count = int(before[-1])
+    blocks, before = empty(end // _BLOCK + 1, dtype), empty(end + 1, np.int8)
+    count = 0
+    for begin in range(0, end + 1, _AT_ONCE):
+        is_skipped = types[begin : begin + _AT_ONCE] == skipped
+        here = before[begin : begin + _AT_ONCE]
+        of_blocks = np.zeros((-(-len(here) // _BLOCK), _BLOCK), np.int8)
+        of_blocks.ravel()[: len(is_skipped)] = is_skipped
+        sums = of_blocks.sum(axis=1, dtype=dtype)
+        blocks[begin // _BLOCK :][: len(sums)] = count + np.cumsum(sums) - sums
+        count += int(sums.sum())
+        # What comes before each: all but the last move on by one.
+        np.cumsum(of_blocks[:, :-1], axis=1, out=of_blocks[:, 1:])
+        of_blocks[:, 0] = 0
+        here[:] = of_blocks.ravel()[: len(here)]
     own, passed = empty(end - count + 1, dtype), empty(count + 1, dtype)
     own[-1] = passed[-1] = end
-    for part in parts:
-        is_skipped = types[part] == skipped
-        first, last = int(before[part.start]), int(before[part.stop])
-        passed[first:last] = part.start + np.flatnonzero(is_skipped)
-        own[part.start - first : part.stop - last] = part.start + (
-            np.flatnonzero(~is_skipped)
+    count = 0
+    for begin in range(0, end, _AT_ONCE):
+        is_skipped = types[begin : begin + _AT_ONCE] == skipped
+        of_part = np.flatnonzero(is_skipped)
+        passed[count : count + len(of_part)] = begin + of_part
+        own[begin - count :][: len(is_skipped) - len(of_part)] = (
+            begin + np.flatnonzero(~is_skipped)
         )
-    return [before, own, passed]
+        count += len(of_part)
+    return [blocks, before, own, passed]

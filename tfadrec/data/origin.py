@@ -18,16 +18,28 @@ class Origin:
     Args:
       path: the folder.
       whole: all that was read from it.
-      rows: uint32 [n], the rows; None for all of them.
+      rows: uint32 [n], the rows, or a slice where they are one stretch; None
+        for all of them.
     """
 
     path: str
     whole: "Dataset"
-    rows: np.ndarray | None = None
+    rows: np.ndarray | slice | None = None
 
     def __len__(self) -> int:
         """The number of rows."""
-        return len(self.whole) if self.rows is None else len(self.rows)
+        if isinstance(self.rows, np.ndarray):
+            return len(self.rows)
+        stretch = self._stretch()
+        return stretch.stop - stretch.start
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """uint32 [n], the rows."""
+        if isinstance(self.rows, np.ndarray):
+            return self.rows
+        stretch = self._stretch()
+        return np.arange(stretch.start, stretch.stop, dtype=np.uint32)
 
     def select(self, rows: np.ndarray) -> "Origin":
         """That of some of the rows.
@@ -36,19 +48,26 @@ class Origin:
           rows: an index or a bool mask.
         """
         found = stretch_of(rows, len(self))
-        if self.rows is not None:
-            own = self.rows[found]
-        elif isinstance(found, slice):
-            own = np.arange(found.start, found.stop, dtype=np.uint32)
+        own: np.ndarray | slice
+        if isinstance(found, slice) and not isinstance(self.rows, np.ndarray):
+            # An array of all of many rows would lie in memory.
+            before = self._stretch().start
+            own = slice(before + found.start, before + found.stop)
         else:
-            own = np.arange(len(self.whole), dtype=np.uint32)[found]
+            own = self.numbers[found]
         return dataclasses.replace(self, rows=own)
+
+    def _stretch(self) -> slice:
+        """The rows, where they are no array."""
+        if isinstance(self.rows, slice):
+            return self.rows
+        return slice(0, len(self.whole))
 
     def is_of(self, dataset: "Dataset") -> bool:
         """Whether a dataset still has the ads and the rows of its origin."""
         mine, own = self.whole.impressions, dataset.impressions
         if self.rows is not None:
-            mine = mine.take(self.rows)
+            mine = mine.take(self.numbers)
         pairs = [
             (self.whole.catalogue.ad_ids, dataset.catalogue.ad_ids),
             (self.whole.user_ids, dataset.user_ids),

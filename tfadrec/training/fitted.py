@@ -127,8 +127,7 @@ def _write_rows(train: Dataset, valid: Dataset, file: pathlib.Path) -> None:
     codes = np.full(len(train.origin.whole), _UNSEEN, np.uint8)
     for part, code in ((valid, _VALID), (train, _TRAIN)):
         assert part.origin is not None
-        rows = part.origin.rows
-        codes[slice(None) if rows is None else rows] = code
+        codes[part.origin.numbers] = code
     np.save(file, codes)
 
 

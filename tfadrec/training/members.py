@@ -128,8 +128,7 @@ def with_valid(dataset: Dataset, train: Dataset, valid: Dataset) -> Dataset:
     rows = []
     for part in (train, valid):
         assert part.origin is not None
-        assert part.origin.rows is not None
-        rows.append(part.origin.rows)
+        rows.append(part.origin.numbers)
     return dataset.select(np.sort(np.concatenate(rows)))
 
 

@@ -6,7 +6,6 @@ import numpy as np
 
 from tfadrec.calibration import Mixture
 from tfadrec.core.errors import InputError
-from tfadrec.data.origin import Origin
 from tfadrec.metrics import ranking
 from tfadrec.runs.record import fingerprint
 from tfadrec.training.cross_encoder_run import CrossEncoderRun
@@ -78,15 +77,10 @@ def _check_unseen(run: Run, reads: CrossEncoderRun) -> None:
             f"Received: {theirs.path}, and {ours.path} of the ranker. Train "
             "one of them again."
         )
-    common = np.intersect1d(_rows(ours), _rows(theirs))
+    common = np.intersect1d(ours.numbers, theirs.numbers)
     if len(common):
         raise InputError(
             "a cross-encoder is mixed in by validation rows of the ranker, "
             f"from which it has not learned. Received: {len(common)} that it "
             "has. Train one of them again, with the other's `data`."
         )
-
-
-def _rows(origin: Origin) -> np.ndarray:
-    """Which rows of their dataset some are, [n]."""
-    return np.arange(len(origin)) if origin.rows is None else origin.rows

@@ -263,5 +263,4 @@ def _learned(dataset: Dataset, before: Run) -> np.ndarray:
 def _rows_of(part: Dataset) -> np.ndarray:
     """The places of a part's rows in its dataset."""
     assert part.origin is not None
-    assert part.origin.rows is not None
-    return part.origin.rows
+    return part.origin.numbers

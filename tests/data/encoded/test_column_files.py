@@ -76,7 +76,7 @@ def test_stretches_of_rows_stay_mapped(written):
     for stretch in (part, dataset.select(rows[6:]), part.select(rows[:-6] < 9)):
         assert is_mapped(stretch.impressions.users)
     assert not is_mapped(dataset.select(rows % 2 == 0).impressions.users)
-    np.testing.assert_array_equal(part.origin.rows, rows[6:])
+    np.testing.assert_array_equal(part.origin.numbers, rows[6:])
     assert part.origin.is_of(part)
     for wrong in (rows[1:] > 5, rows + 1, rows[-3:] + 3):
         with pytest.raises(IndexError):
