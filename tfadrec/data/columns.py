@@ -341,10 +341,12 @@ def chunks_of(column: Column) -> Iterable[pa.Array]:
 
 
 def as_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """One array, where there were chunks."""
-    if isinstance(values, pa.ChunkedArray):
-        return values.combine_chunks()
-    return values
+    """One array, where there were chunks; of one chunk no copy is made."""
+    if not isinstance(values, pa.ChunkedArray):
+        return values
+    if values.num_chunks == 1:
+        return values.chunk(0)
+    return values.combine_chunks()
 
 
 def _cast(

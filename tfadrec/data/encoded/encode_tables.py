@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.schema import Schema
-from tfadrec.data.columns import distinct, rows_of
+from tfadrec.data.columns import as_array, distinct, rows_of
 from tfadrec.data.encoded.encoded import Encoded
 from tfadrec.data.event_log import EventLog
 from tfadrec.data.features import (
@@ -38,7 +38,7 @@ def encode_tables(schema: Schema, tables: Mapping[str, pa.Table]) -> Encoded:
     check_columns(
         schema, {name: table.column_names for name, table in tables.items()}
     )
-    ad_ids = tables["ads"]["ad_id"].combine_chunks()
+    ad_ids = as_array(tables["ads"]["ad_id"])
     user_ids = distinct_ids(
         table["user_id"]
         for table in (events, impressions, people)

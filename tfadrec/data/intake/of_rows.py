@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from tfadrec.core.feature import Feature
-from tfadrec.data.columns import rows_of
+from tfadrec.data.columns import as_array, rows_of
 
 #: entity -> the id by which its rows are found in a log.
 ID_OF = {"ad": "ad_id", "user": "user_id"}
@@ -35,7 +35,7 @@ def of_rows(
     if table is rows:
         return values
     name = ID_OF[feature.entity]
-    places = rows_of(rows[name], table[name].combine_chunks())
+    places = rows_of(rows[name], as_array(table[name]))
     return np.append(np.array(missing, values.dtype), values)[places]
 
 

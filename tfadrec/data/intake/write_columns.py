@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from tfadrec.core.schema import Schema
+from tfadrec.data.columns import as_array
 from tfadrec.data.encoded import column_files
 from tfadrec.data.encoded.encode_tables import (
     check_columns,
@@ -53,7 +54,7 @@ def write_columns(
     column_files.save_user_ids(logs.users, folder)
     of_users = encode_users(people, logs.users, schema)
     with column_files.writing(folder) as writer:
-        ad_ids = tables["ads"]["ad_id"].combine_chunks()
+        ad_ids = as_array(tables["ads"]["ad_id"])
         place = Place(folder, schema, ad_ids, writer, workspace)
         writer.append(arrays_of_users(of_users))
         parts = EventParts(

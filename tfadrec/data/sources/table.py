@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from tfadrec.core.schema import Schema
-from tfadrec.data.columns import Column, chunks_of
+from tfadrec.data.columns import Column, as_array, chunks_of
 from tfadrec.data.intake.feature_columns import describe_features
 from tfadrec.data.intake.keep_schema import KeepSchema
 from tfadrec.data.intake.ledger import Ledger
@@ -99,7 +99,9 @@ def _prepare(
 ) -> Summary:
     """Reads and checks all files, then encodes and writes what is kept."""
     ads, users = _entities(settings, read, ledger, workspace)
-    catalogue = ads["ad_id"].combine_chunks()
+    # Logs are coded by this very array, so that no part of them is looked up.
+    catalogue = as_array(ads["ad_id"])
+    ads = ads.set_column(ads.column_names.index("ad_id"), "ad_id", catalogue)
     workspace.share(catalogue)
     jobs = [impressions_job(settings, catalogue)]
     if settings.events is not None:
