@@ -133,8 +133,10 @@ def slices_of(
     """
     assert log.users is not None
     assert log.times is not None
-    known = np.arange(users.max(initial=0) + 1)
-    starts = np.searchsorted(log.users, known, side="left")[users]
+    # Of all users the rows have those of a range.
+    low = int(users.min()) if len(users) else 0
+    known = np.arange(low, users.max(initial=0) + 1)
+    starts = np.searchsorted(log.users, known, side="left")[users - low]
     # One sortable key of (user, time): the number of events that are smaller
     # is the place where the impression would stand in the log.
     first = min(log.times.min(initial=0), times.min(initial=0))

@@ -127,14 +127,18 @@ def compact(table: pa.Table) -> pa.Table:
     for place, field in enumerate(table.schema):
         if _is_coded(field):
             coded = as_codes(table[field.name])
-            codes = coded.indices.to_numpy()
-            has_rows = np.zeros(len(coded.dictionary), bool)
+            codes, values = coded.indices.to_numpy(), coded.dictionary
+            # Of all users a part has those of a range.
+            first = int(codes.min()) if len(codes) else 0
+            values = values.slice(first, int(codes.max(initial=-1)) + 1 - first)
+            codes = codes - np.int32(first)
+            has_rows = np.zeros(len(values), bool)
             has_rows[codes] = True
             if not has_rows.all():
-                coded = pa.DictionaryArray.from_arrays(
-                    (np.cumsum(has_rows, dtype=np.int32) - 1)[codes],
-                    coded.dictionary.filter(pa.array(has_rows)),
-                )
+                codes = (np.cumsum(has_rows, dtype=np.int32) - 1)[codes]
+                values = values.filter(pa.array(has_rows))
+            if len(values) < len(coded.dictionary):
+                coded = pa.DictionaryArray.from_arrays(codes, values)
                 table = table.set_column(place, field.name, coded)
     return table
 
