@@ -396,7 +396,9 @@ def test_what_explains_itself_is_a_note(dataset):
     """A gap between splits, splits without times, and counted rows."""
     late = np.arange(ROWS) >= ROWS // 2
     gap = split(a_hole(dataset), np.where(late, "test", "train"))
-    timeless = by_chance(changed(dataset, times=np.full(ROWS, 1_700_000_000)))
+    one_time = np.full(ROWS, 1_700_000_000)
+    users = dataset.impressions.users.astype(np.int64)
+    timeless = by_chance(changed(dataset, times=one_time, requests=users))
     timeless = dataclasses.replace(
         timeless, events=dataclasses.replace(timeless.events, times=None)
     )
@@ -408,6 +410,8 @@ def test_what_explains_itself_is_a_note(dataset):
     ):
         found = [(f.name, f.level) for f in examine_dataset(logged)]
         assert [f for f in found if f[0] != "duplicate"] == expected
+    told = {f.name: f for f in examine_dataset(timeless)}["split_request"]
+    assert told.what.startswith("users, whose rows of one time count as one")
     assert "duplicate" not in [f.name for f in examine_dataset(counted)]
 
 

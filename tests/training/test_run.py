@@ -23,6 +23,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.runs.folder import run_folder
 from tfadrec.training.measure_epochs import MeasureEpochs
+from tfadrec.training.opened import split_parts
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 
@@ -53,6 +54,19 @@ def kill_at_call(patch, holder, name, number, when=lambda *args: True):
         return real(*args, **kwargs)
 
     patch.setattr(holder, name, deadly)
+
+
+def test_shares_that_change_nothing_are_told(caplog):
+    """A published split is kept, whatever shares the settings ask for."""
+    dataset = open_dataset(small.world())
+    names = np.array(["train", "valid", "test"])[np.arange(len(dataset)) % 3]
+    rows = dataclasses.replace(dataset.impressions, splits=names)
+    dataset = dataclasses.replace(dataset, impressions=rows)
+    split_parts(dataset, small.config())
+    assert not caplog.records
+    _, (_, valid, _) = split_parts(dataset, small.config(data={"valid": 0.2}))
+    assert len(valid) == (names == "valid").sum()
+    assert "valid in `data` change nothing" in caplog.text
 
 
 @pytest.mark.slow

@@ -107,15 +107,25 @@ def split_leaks(dataset: Dataset) -> Iterator[Finding]:
         return
     both = np.intersect1d(rows.requests[train], rows.requests[test])
     if len(both):
-        # Without times a request is all that a user ever asked.
+        count = len(np.unique(rows.requests))
+        # Without times and ids a request is all that a user ever asked.
         is_timeless = rows.times.min() == rows.times.max()
+        is_timeless &= count == len(np.unique(rows.people))
+        found = f"{len(both)} of {count} requests"
+        what, mend = "requests", "Put all rows of a request into one split."
+        if is_timeless:
+            what = "users, whose rows of one time count as one request,"
+            mend = (
+                "Where rows have times or requests, name their columns; where "
+                "new users are to be met, split by users."
+            )
         yield Finding(
             "split_request",
             "note" if is_timeless else "error",
             "split",
-            "requests have rows in train and in test",
-            f"{len(both)} of {len(np.unique(rows.requests))} requests",
-            "Put all rows of a request into one split.",
+            f"{what} have rows in train and in test",
+            found,
+            mend,
         )
     newer = rows.times[train] > rows.times[test].min()
     share = float(newer.mean())

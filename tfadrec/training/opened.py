@@ -1,5 +1,6 @@
 """The dataset of a run, and its rows to train, to validate and to test."""
 
+import logging
 import pathlib
 from collections.abc import Mapping
 
@@ -11,6 +12,8 @@ from tfadrec.data.split import split_by_time
 from tfadrec.runs.check import check_sections
 from tfadrec.runs.record import fingerprint
 from tfadrec.training import version_1
+
+_LOG = logging.getLogger(__name__)
 
 
 def open_data(
@@ -59,4 +62,12 @@ def split_parts(
     dataset = dataset.with_history_length(length)
     if config.user_tower.get("ids") is not None:
         dataset = dataset.with_user_keys()
+    shares = [name for name in ("valid", "test") if name in settings]
+    if shares and dataset.impressions.splits is not None:
+        # No error: runs that were made with them have to be read.
+        _LOG.warning(
+            "The dataset's own `split` says which rows are to train on; %s in "
+            "`data` change nothing. Prepare it without `split` to use them.",
+            " and ".join(shares),
+        )
     return dataset, split_by_time(dataset, **settings)

@@ -161,6 +161,17 @@ OTHER = {"labels": {"hour": {"column": "time", "type": "real"}}}
             "Received: the ad's 'topics', which only .*one has. Add it",
         ),
         (
+            changed(
+                topics=None,
+                price=None,
+                extra={"kind": "category", "column": "brand"},
+            ),
+            {},
+            "Received: the ad's 'extra', which .*one does not have. Remove it. "
+            "And the ad's '(topics|price)', the ad's '(topics|price)', which "
+            "only .*one has. Add them, or",
+        ),
+        (
             changed(price="category"),
             {},
             "the ad's 'price' must be as in .*one, with the kind 'number'. "

@@ -78,17 +78,24 @@ class KeepSchema:
         """
         kept = {(f.entity, f.name): f for f in self.schema.features}
         given = {(spec.entity, spec.name): spec for spec in specs}
+        told = []
         for found, other, where in (
-            (given, kept, f"which {self.name} does not have. Remove it"),
-            (kept, given, f"which only {self.name} has. Add it"),
+            (given, kept, f"which {self.name} does not have. Remove"),
+            (kept, given, f"which only {self.name} has. Add"),
         ):
-            for entity, name in found:
-                if (entity, name) not in other:
-                    raise InputError(
-                        f"the features must be those of {self.name}. Received: "
-                        f"the {entity}'s {name!r}, {where}, or prepare without "
-                        "that dataset."
-                    )
+            only = [
+                f"the {entity}'s {name!r}"
+                for entity, name in found
+                if (entity, name) not in other
+            ]
+            if only:
+                it = "them" if len(only) > 1 else "it"
+                told.append(f"{', '.join(only)}, {where} {it}")
+        if told:
+            raise InputError(
+                f"the features must be those of {self.name}. Received: "
+                f"{'. And '.join(told)}, or prepare without that dataset."
+            )
         names = _reference_names(self.schema.features)
         for spec in in_order(specs):
             kept_one = kept[spec.entity, spec.name]
