@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tfadrec.core.errors import InputError
 from tfadrec.core.takes import takes
+from tfadrec.data.by_user import predict
 from tfadrec.evaluation.evaluation import Evaluation
 from tfadrec.evaluation.parts import labels_of, slices_of
 from tfadrec.evaluation.reliability_bin import ReliabilityBin
@@ -73,7 +74,7 @@ def evaluate(
             "A dataset to evaluate on must have impressions. Received: 0. "
             "Choose a split that has some."
         )
-    predictions = model.predict(dataset.batches(batch_size))
+    predictions = predict(model, dataset, batch_size)
     if calibration is not None:
         predictions = calibration.of_rows(predictions, dataset)
     real = {task for task in predictions if not _is_binary(model, task)}

@@ -1,5 +1,6 @@
 """Fitting with exact metrics, early stopping, and resume."""
 
+import contextlib
 import logging
 import math
 import pathlib
@@ -13,6 +14,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.core.ranges import Index, Rows, Steps
 from tfadrec.core.takes import takes
 from tfadrec.core.work_folder import WorkFolder
+from tfadrec.data.by_user import by_user
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.impressions import Impressions
 from tfadrec.metrics import ranking
@@ -201,31 +203,38 @@ def fit_in(
         model.build()
     check_compiled(model)
     watch = _Watch()
-    learned = train if taught is None else taught
-    # Made once, and not with a copy of the histories at the end of each epoch.
-    rows = None if valid is None else valid.batches(PREDICT_BATCH)
-    history = run_epochs(
-        folder,
-        model,
-        lambda first: learned.batches(
-            batch_size, by=by, seed=seed, first_step=first
-        ),
-        lambda: _measure(model, valid, rows, watch, by == "request"),
-        steps=steps,
-        epochs=epochs,
-        until=until,
-        decay=decay,
-        monitor=None if valid is None else monitor,
-        part=part,
-        title=title,
-        patience=patience,
-        progress=progress,
-        begin=lambda: start(model, train, progress),
-        tell=tell,
-        learn=learn,
-    )
+    with contextlib.ExitStack() as stack:
+
+        def near(rows: Dataset) -> Dataset:
+            return stack.enter_context(by_user(rows, folder.path))
+
+        learned = near(train if taught is None else taught)
+        measured = None if valid is None else near(valid)
+        # Made once, and not with a copy of the histories after each epoch.
+        batches = None if measured is None else measured.batches(PREDICT_BATCH)
+        history = run_epochs(
+            folder,
+            model,
+            lambda first: learned.batches(
+                batch_size, by=by, seed=seed, first_step=first
+            ),
+            lambda: _measure(model, measured, batches, watch, by == "request"),
+            steps=steps,
+            epochs=epochs,
+            until=until,
+            decay=decay,
+            monitor=None if valid is None else monitor,
+            part=part,
+            title=title,
+            patience=patience,
+            progress=progress,
+            begin=lambda: start(model, train, progress),
+            tell=tell,
+            learn=learn,
+        )
+        if measured is not None:
+            mix(model, measured, monitor, progress)
     if valid is not None:
-        mix(model, valid, monitor, progress)
         write_run(model, train, valid, folder, monitor)
     return history
 

@@ -15,6 +15,7 @@ from tfadrec.core.import_allowed import import_allowed
 from tfadrec.core.safe_load import check_model, load_model
 from tfadrec.core.save_model import save_model
 from tfadrec.core.work_folder import WorkFolder
+from tfadrec.data.by_user import predict
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.models.ranker_ensemble import Ranker
@@ -468,7 +469,7 @@ def calibration_rows(
             "Received: on='valid'. Calibrate on 'test', or by the section "
             "`calibration` of the settings, while the run is trained."
         )
-    predicted = ranker.predict(rows.batches(PREDICT_BATCH))
+    predicted = predict(ranker, rows, PREDICT_BATCH)
     real = {t for t, m in run.ranker.task_losses.items() if not m.is_binary}
     return rows, {t: z for t, z in predicted.items() if t not in real}
 

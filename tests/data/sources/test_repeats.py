@@ -132,7 +132,7 @@ def test_another_dataset_decides(tmp_path):
     prepare(tmp_path / "less", events={"repeats": False})
     less, _ = prepare(tmp_path / "then", like=tmp_path / "less" / "out")
     assert made(less) == set()
-    with pytest.raises(InputError, match="'user_ad_events', .*, which only"):
+    with pytest.raises(InputError, match=r"'user_ad_events', .*, which only"):
         prepare(tmp_path / "then", like=like, events={"repeats": False})
     with pytest.raises(InputError, match=r"'user_ad_events', .*, which .* not"):
         prepare(

@@ -1,0 +1,134 @@
+"""The rows of a large log in the order of their users.
+
+Events are sorted by user, and impressions by time. Batches of impressions that
+are close in time read events all over the log; where it is larger than memory,
+each of them is another read of the disk. Rows of the same users read what lies
+together.
+"""
+
+import contextlib
+import dataclasses
+import itertools
+import pathlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from tfadrec.core.scratch_folder import scratch_folder
+from tfadrec.data.dataset import Dataset
+from tfadrec.data.event_log import EventLog
+from tfadrec.data.impressions import Impressions
+
+#: Bytes of events that are read from memory, in whatever order.
+_LARGE = 1 << 30
+#: Rows that are moved at a time.
+_AT_ONCE = 1 << 20
+#: Rows whose columns are sorted in memory.
+_IN_MEMORY = 1 << 22
+
+
+@contextlib.contextmanager
+def by_user(dataset: Dataset, target: pathlib.Path) -> Iterator[Dataset]:
+    """A dataset with its rows in the order of their users, if it is large.
+
+    Its events count; a smaller one stays as it is. Rows of a user keep their
+    order. Their columns are files that have no names, and are mapped: 50 bytes
+    or so of the disk for each row, until nobody uses them.
+
+    Args:
+      dataset: any.
+      target: the files are beside it.
+
+    Raises:
+      OSError: where they cannot be written.
+    """
+    if not _is_large(dataset.events):
+        yield dataset
+        return
+    with scratch_folder(target, "rows") as folder:
+        names = itertools.count()
+
+        def array(shape: tuple[int, ...], kind: np.dtype) -> np.ndarray:
+            path = folder / f"{next(names)}.npy"
+            made = np.lib.format.open_memmap(path, "w+", kind, shape)
+            # What is open needs no name, and its room is free once it is not.
+            path.unlink()
+            return made
+
+        rows = _moved(dataset.impressions, array)
+        yield dataclasses.replace(dataset, impressions=rows, origin=None)
+
+
+def predict(
+    model: Any, dataset: Dataset, batch_size: int
+) -> dict[str, np.ndarray]:
+    """What a model predicts of rows, in the order of the rows.
+
+    Args:
+      model: its `predict(batches)` gives a dict of task -> [n, ...].
+      dataset: the rows.
+      batch_size: rows at a time.
+    """
+    if not _is_large(dataset.events):
+        return model.predict(dataset.batches(batch_size))
+    found: dict[str, np.ndarray] = {}
+    users = dataset.impressions.users
+    for begin in range(0, len(dataset), _IN_MEMORY):
+        here = users[begin : begin + _IN_MEMORY]
+        rows = begin + np.argsort(here, kind="stable")
+        part = dataset.select(rows)
+        for task, values in model.predict(part.batches(batch_size)).items():
+            shape = (len(dataset), *values.shape[1:])
+            if task not in found:
+                found[task] = np.empty(shape, values.dtype)
+            found[task][rows] = values
+    return found
+
+
+def _is_large(events: EventLog) -> bool:
+    columns = [events.ads, events.types, *events.columns.values()]
+    return sum(column.nbytes for column in columns) > _LARGE
+
+
+def _moved(
+    rows: Impressions,
+    array: Callable[[tuple[int, ...], np.dtype], np.ndarray],
+) -> Impressions:
+    """All columns of rows, in arrays that are made for them."""
+    n = len(rows.users)
+    places = array((n,), np.dtype(np.int32 if n < 2**31 else np.int64))
+    _find_places(rows.users, places)
+
+    def moved(values: Any) -> Any:
+        if values is None:
+            return None
+        if isinstance(values, Mapping):
+            return {name: moved(column) for name, column in values.items()}
+        made = array(values.shape, values.dtype)
+        for begin in range(0, len(values), _AT_ONCE):
+            part = slice(begin, begin + _AT_ONCE)
+            made[places[part]] = values[part]
+        return made
+
+    return Impressions(**{name: moved(v) for name, v in vars(rows).items()})
+
+
+def _find_places(users: np.ndarray, places: np.ndarray) -> None:
+    """Where each row comes when rows are sorted by user, into [n]."""
+    parts = [
+        slice(begin, begin + _AT_ONCE)
+        for begin in range(0, len(users), _AT_ONCE)
+    ]
+    counts = np.zeros(int(users.max(initial=0)) + 1, np.int64)
+    for part in parts:
+        np.add.at(counts, users[part], 1)
+    free = np.cumsum(counts) - counts
+    for part in parts:
+        order = np.argsort(users[part], kind="stable")
+        those, first, sizes = np.unique(
+            users[part][order], return_index=True, return_counts=True
+        )
+        begins = free[those] - first
+        places[part][order] = np.arange(len(order)) + np.repeat(begins, sizes)
+        free[those] += sizes
