@@ -6,7 +6,8 @@
 
 Made-up impressions, and as many events, in Parquet files of a million rows; a
 category and a number of users, ads, events and the context. Each step is a
-process of its own, in the order in which a training reads large logs. It tells impressions per second of processor time and of
+process of its own; `train` reads rows of large logs in the order that `tfadrec
+train` moves them into. It tells impressions per second of processor time and of
 the time that passes, its largest resident memory, and how much of what is
 resident at its end is mapped columns: the system takes that back where memory
 is short. `batches` compares batches of the mapped files with batches of the
