@@ -9,8 +9,9 @@ together.
 import contextlib
 import dataclasses
 import itertools
+import mmap
 import pathlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,8 @@ def by_user(dataset: Dataset, target: pathlib.Path) -> Iterator[Dataset]:
             return made
 
         rows = _moved(dataset.impressions, array)
-        yield dataclasses.replace(dataset, impressions=rows, origin=None)
+        with _read_in_pages([rows, dataset.events]):
+            yield dataclasses.replace(dataset, impressions=rows, origin=None)
 
 
 def predict(
@@ -84,6 +86,35 @@ def predict(
                 found[task] = np.empty(shape, values.dtype)
             found[task][rows] = values
     return found
+
+
+@contextlib.contextmanager
+def _read_in_pages(parts: Iterable[Impressions | EventLog]) -> Iterator[None]:
+    """Lets the system read no more of mapped columns than is asked for.
+
+    What it reads beside that, up to megabytes, would take the place of what is
+    still needed.
+    """
+    found = [m for part in parts for v in vars(part).values() for m in _maps(v)]
+    for mapped in found:
+        mapped.madvise(mmap.MADV_RANDOM)
+    try:
+        yield
+    finally:
+        for mapped in found:
+            mapped.madvise(mmap.MADV_NORMAL)
+
+
+def _maps(values: Any) -> Iterator[mmap.mmap]:
+    """The files that columns are mapped from."""
+    if isinstance(values, Mapping):
+        for column in values.values():
+            yield from _maps(column)
+        return
+    while isinstance(values, np.ndarray):
+        values = values.base
+    if isinstance(values, mmap.mmap):
+        yield values
 
 
 def _is_large(events: EventLog) -> bool:
