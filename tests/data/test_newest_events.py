@@ -149,3 +149,12 @@ def test_the_cosine_does_not_look_at_them(tmp_path):
     )
     found = dataclasses.replace(dataset, events=mixed, impressions=rows)
     np.testing.assert_array_equal(largest_cosines(found), own)
+
+
+def test_readers_of_one_log_share_what_finds_its_events():
+    events = log([1, SKIPPED, 1])
+    first, other = (NewestEvents(events, SKIPPED, n) for n in (2, 5))
+    assert first._kinds is other._kinds
+    assert NewestEvents(log([1, SKIPPED, 1]), SKIPPED, 2)._kinds is not (
+        first._kinds
+    )

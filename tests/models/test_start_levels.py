@@ -6,6 +6,7 @@ import pytest
 from tfadrec.core.door import keras, tf
 from tfadrec.layers import CTRHead
 from tfadrec.losses import get
+from tfadrec.models import start_levels as start_levels_module
 from tfadrec.models.start_levels import start_levels
 
 CLICKED = np.array([1, 0, 0, 0, 1, 0, 0, 0], np.float32)
@@ -152,3 +153,19 @@ def test_means_of_few_sales_stay_near_the_truth():
         assert mean.mean() == pytest.approx(truth.mean(), rel=0.7)
         assert mean.max() < amounts.max()
     assert losses[-1] < losses[0] - 0.1
+
+
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_many_rows_are_counted_part_by_part(monkeypatch, is_weighted):
+    random = np.random.default_rng(0)
+    labels = {
+        "clicked": (random.random(500) < 0.2).astype(np.float32),
+        "revenue": random.integers(0, 30, 500).astype(np.float32),
+    }
+    weights = random.random(500) if is_weighted else None
+    losses = {"clicked": "binary", "revenue": "squared"}
+    expected = started(losses, labels, weights)
+    monkeypatch.setattr(start_levels_module, "_AT_ONCE", 64)
+    found = started(losses, labels, weights)
+    for task, value in expected.items():
+        assert found[task] == pytest.approx(value, rel=1e-6)

@@ -1,5 +1,8 @@
 """Which events of a history are read."""
 
+import weakref
+from typing import ClassVar
+
 import numpy as np
 import tensorflow as tf
 
@@ -30,13 +33,9 @@ class NewestEvents:
     def __init__(self, events: EventLog, skipped: int, length: int) -> None:
         self._length = length
         self._nowhere = len(events.ads)
-        self._is_mixed = False
+        self._kinds = None
         if skipped > 0:
-            blocks, before, *places = _of_kinds(events.types, skipped)
-            self._is_mixed = len(places[1]) > 1
-        if self._is_mixed:
-            self._blocks, self._before = as_tensor(blocks), as_tensor(before)
-            self._own, self._skipped = map(as_tensor, places)
+            self._kinds = _Kinds.of(events.types, skipped)
 
     def __call__(
         self, starts: tf.Tensor, ends: tf.Tensor
@@ -52,11 +51,12 @@ class NewestEvents:
           the last event; and int64 [B], how many are real.
         """
         steps = tf.range(self._length, dtype=tf.int64)  # [T]
-        if not self._is_mixed:
+        kinds = self._kinds
+        if kinds is None or not kinds.is_mixed:
             lengths = tf.minimum(ends - starts, self._length)
             places = (ends - lengths)[:, None] + steps
             return self._where(steps < lengths[:, None], places), lengths
-        before, first = self._skipped_before(ends), self._skipped_before(starts)
+        before, first = kinds.skipped_before(ends), kinds.skipped_before(starts)
         of_all = before - first
         own, skipped = sequence.split_length(
             ends - starts - of_all, of_all, self._length
@@ -68,9 +68,9 @@ class NewestEvents:
         is_own, is_real = steps < own, steps < own + skipped
         places = tf.where(
             is_own,
-            tf.gather(self._own, tf.where(is_own, first_own + steps, 0)),
+            tf.gather(kinds.own, tf.where(is_own, first_own + steps, 0)),
             tf.gather(
-                self._skipped,
+                kinds.skipped,
                 tf.where(~is_own & is_real, first_skipped + steps - own, 0),
             ),
         )
@@ -79,13 +79,45 @@ class NewestEvents:
         places = tf.sort(self._where(is_real, places), axis=1)
         return places, tf.squeeze(own + skipped, 1)
 
-    def _skipped_before(self, places: tf.Tensor) -> tf.Tensor:
+    def _where(self, is_real: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+        return tf.where(is_real, places, self._nowhere)
+
+
+class _Kinds:
+    """The places of the two kinds of events of a log.
+
+    It is found once for all that read the log at the same time.
+
+    Args:
+      types: int32 [E], of the events.
+      skipped: the type of those that were skipped.
+    """
+
+    _known: ClassVar[weakref.WeakValueDictionary] = (
+        weakref.WeakValueDictionary()
+    )
+
+    def __init__(self, types: np.ndarray, skipped: int) -> None:
+        blocks, before, own, passed = _of_kinds(types, skipped)
+        #: One place is one past the last event.
+        self.is_mixed = len(passed) > 1
+        self._types = types  # and so no other array is where this one is
+        self._blocks, self._before = as_tensor(blocks), as_tensor(before)
+        self.own, self.skipped = as_tensor(own), as_tensor(passed)
+
+    @classmethod
+    def of(cls, types: np.ndarray, skipped: int) -> "_Kinds":
+        """Those of a log, which may be known already."""
+        key = id(types), skipped
+        found = cls._known.get(key)
+        if found is None:
+            found = cls._known[key] = cls(types, skipped)
+        return found
+
+    def skipped_before(self, places: tf.Tensor) -> tf.Tensor:
         """How many skipped events come before some places, int64 [B]."""
         blocks = tf.cast(tf.gather(self._blocks, places // _BLOCK), tf.int64)
         return blocks + tf.cast(tf.gather(self._before, places), tf.int64)
-
-    def _where(self, is_real: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
-        return tf.where(is_real, places, self._nowhere)
 
 
 def _of_kinds(types: np.ndarray, skipped: int) -> list[np.ndarray]:

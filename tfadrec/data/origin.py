@@ -49,12 +49,18 @@ class Origin:
         """
         found = stretch_of(rows, len(self))
         own: np.ndarray | slice
-        if isinstance(found, slice) and not isinstance(self.rows, np.ndarray):
-            # An array of all of many rows would lie in memory.
+        if isinstance(self.rows, np.ndarray):
+            own = self.rows[found]
+        # An array of all of many rows would lie in memory.
+        elif isinstance(found, slice):
             before = self._stretch().start
             own = slice(before + found.start, before + found.stop)
         else:
-            own = self.numbers[found]
+            places = np.asarray(found)
+            if places.dtype == bool:
+                places = np.flatnonzero(places)
+            places = self._stretch().start + places % max(1, len(self))
+            own = places.astype(np.uint32)
         return dataclasses.replace(self, rows=own)
 
     def _stretch(self) -> slice:

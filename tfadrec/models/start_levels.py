@@ -6,6 +6,9 @@ import numpy as np
 
 from tfadrec.models.ad_ranker import CONVERTED_IF_CLICKED, AdRanker
 
+# Rows that are counted together.
+_AT_ONCE = 1 << 20
+
 
 def start_levels(
     ranker: AdRanker,
@@ -29,11 +32,10 @@ def start_levels(
         ranker.tasks, ranker.heads.items(), strict=True
     ):
         loss = ranker.task_losses[task]
-        values = labels[task].astype(np.float64)
-        counts = np.ones(len(values)) if weights is None else weights
+        clicked = None
         if name == CONVERTED_IF_CLICKED:
-            clicked = labels["clicked"] > 0
-            values, counts = values[clicked], counts[clicked]
+            clicked = labels["clicked"]
+        values, counts = _counted(labels[task], weights, clicked)
         if not np.any(counts):
             continue
         outputs = loss.start(values, counts)
@@ -41,3 +43,33 @@ def start_levels(
             head.start_at(outputs)
         if loss.is_bounded:
             head.keep_between(*loss.bounds(values, counts))
+
+
+def _counted(
+    labels: np.ndarray,
+    weights: np.ndarray | None,
+    clicked: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and how many rows have them; each label once in many rows.
+
+    Args:
+      labels: [n].
+      weights: [n], how many rows each stands for; None for one.
+      clicked: [n], rows where it is 0 do not count; None where all do.
+
+    Returns:
+      float64 [m], m <= n, twice.
+    """
+    found: list[tuple[np.ndarray, np.ndarray]] = []
+    for begin in range(0, len(labels), _AT_ONCE):
+        part = slice(begin, begin + _AT_ONCE)
+        values = labels[part].astype(np.float64)
+        counts = np.ones(len(values)) if weights is None else weights[part]
+        if clicked is not None:
+            values, counts = (a[clicked[part] > 0] for a in (values, counts))
+        found.append((values, counts))
+        if len(found) > 1:
+            values, counts = map(np.concatenate, zip(*found, strict=True))
+            values, places = np.unique(values, return_inverse=True)
+            found = [(values, np.bincount(places, counts, len(values)))]
+    return found[0] if found else (np.zeros(0), np.zeros(0))

@@ -8,7 +8,9 @@ from tfadrec.models.ad_ranker import AdRanker
 from tfadrec.models.text_units import text_axes
 
 
-def start_traits(ranker: AdRanker, ads: np.ndarray, counts: np.ndarray) -> None:
+def start_traits(
+    ranker: AdRanker, ads: np.ndarray, counts: np.ndarray | None
+) -> None:
     """Gives the traits of ads their axes.
 
     Each number of ads has a coordinate, and then each value of a category that
@@ -18,7 +20,7 @@ def start_traits(ranker: AdRanker, ads: np.ndarray, counts: np.ndarray) -> None:
     Args:
       ranker: built and not yet trained.
       ads: int32 [n], of training rows.
-      counts: [n] >= 0, how many rows each stands for.
+      counts: [n] >= 0, how many rows each stands for; None for one.
     """
     tower = ranker.ad_tower
     if tower.text_traits:

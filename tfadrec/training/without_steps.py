@@ -25,6 +25,8 @@ _FITTED = 2**20
 _COMPARED = 2**17
 #: Rows at about which factors of ads are found.
 _FACTORISED = 2**20
+#: Rows that are looked at together.
+_AT_ONCE = 2**20
 #: Of labels of 0 and 1, logits and the rows that these are of.
 METRICS = {
     "auc": lambda y, z, rows: ranking.auc(y, z, rows.weights),
@@ -54,9 +56,7 @@ def start(model: RankingModel, train: Dataset, progress: bool) -> None:
             rows.labels[model.biased_task],
             np.ones(len(kept)) if rows.weights is None else rows.weights,
         )
-    ads = train.impressions.ads
-    counts = train.impressions.weights
-    start_traits(model, ads, np.ones(len(ads)) if counts is None else counts)
+    start_traits(model, train.impressions.ads, train.impressions.weights)
     found = start_linear(model, _some_batches(train))
     if progress and found is not None:
         print(f"begins with {_told(found, train)}", file=sys.stderr, flush=True)
@@ -94,10 +94,16 @@ def refit(model: AdRanker, train: Dataset) -> None:
 
 def _some_users(rows: Impressions, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Whole users with about so many rows: their numbers, and those rows."""
-    users = rows.people  # and these are numbered without gaps
-    every = -(-len(users) // count)
-    kept = np.flatnonzero(users % every == 0)
-    return users[kept], kept
+    n = len(rows.users)
+    every = -(-n // count)
+    found = []
+    for begin in range(0, n, _AT_ONCE):
+        part = np.arange(begin, min(begin + _AT_ONCE, n))
+        users = rows.take(part).people  # and these are numbered without gaps
+        kept = users % every == 0
+        found.append((users[kept], part[kept]))
+    users, kept = map(np.concatenate, zip(*found, strict=True))
+    return users, kept
 
 
 def _set_factors(model: AdRanker, train: Dataset) -> None:
