@@ -332,10 +332,12 @@ def auc_by_group(
     )
     tie_start = np.searchsorted(users.tie_first_row, users.first_row)
     others = users.tie_others
-    all_below = np.cumsum(others[::-1])[::-1] - others
+    below = np.cumsum(others[::-1])[::-1] - others
     group_end = tie_start + np.diff(tie_start, append=len(others)) - 1
-    below = all_below - all_below[group_end][users.group_of_tie]
-    half_wins = users.tie_clicks * (2 * below + others)
+    below -= below[group_end][users.group_of_tie]
+    half_wins = 2 * below
+    half_wins += others
+    half_wins *= users.tie_clicks
     wins = np.add.reduceat(half_wins, tie_start) / 2.0
     pairs = users.clicks * users.others
     values = np.full(len(pairs), np.nan)

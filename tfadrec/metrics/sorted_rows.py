@@ -1,5 +1,7 @@
 """Rows in the order of a ranking, with their ties."""
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,8 +24,7 @@ class SortedRows:
     Attributes:
       order: the number of each sorted row.
       first_row, tie_first_row: the first row of each group and of each tie.
-      group_of_row, tie_of_row, group_of_tie: integers.
-      sizes, tie_sizes: rows of each group and of each tie.
+      group_of_tie: integers.
       clicks, others: the weight of a group's clicks and of its other rows;
         integers where there are no weights.
       tie_clicks, tie_others: the same of each tie.
@@ -44,17 +45,35 @@ class SortedRows:
         new_tie = new_group | _starts(scores)
         self.first_row = np.flatnonzero(new_group)
         self.tie_first_row = np.flatnonzero(new_tie)
-        self.group_of_row = np.cumsum(new_group) - 1
-        self.tie_of_row = np.cumsum(new_tie) - 1
-        self.group_of_tie = self.group_of_row[self.tie_first_row]
-        self.sizes = np.diff(self.first_row, append=len(clicks))
-        self.tie_sizes = np.diff(self.tie_first_row, append=len(clicks))
-        hits, misses = clicks * each, ~clicks * each
+        self.group_of_tie = np.cumsum(new_group[self.tie_first_row]) - 1
+        del groups, scores, new_group, new_tie  # arrays of all rows
+        hits = clicks * each
         self.clicks = np.add.reduceat(hits, self.first_row)
-        self.others = np.add.reduceat(misses, self.first_row)
         self.tie_clicks = np.add.reduceat(hits, self.tie_first_row)
-        self.tie_others = np.add.reduceat(misses, self.tie_first_row)
+        hits = ~clicks * each
+        self.others = np.add.reduceat(hits, self.first_row)
+        self.tie_others = np.add.reduceat(hits, self.tie_first_row)
         self.has_both = (self.clicks > 0) & (self.others > 0)
+
+    @functools.cached_property
+    def sizes(self) -> Ints:
+        """Rows of each group."""
+        return np.diff(self.first_row, append=len(self.order))
+
+    @functools.cached_property
+    def tie_sizes(self) -> Ints:
+        """Rows of each tie."""
+        return np.diff(self.tie_first_row, append=len(self.order))
+
+    @functools.cached_property
+    def group_of_row(self) -> Ints:
+        """The group of each row."""
+        return np.repeat(np.arange(len(self.sizes)), self.sizes)
+
+    @functools.cached_property
+    def tie_of_row(self) -> Ints:
+        """The tie of each row."""
+        return np.repeat(np.arange(len(self.tie_sizes)), self.tie_sizes)
 
 
 def _starts(values: NDArray) -> NDArray[np.bool_]:
