@@ -170,6 +170,21 @@ def test_the_order_of_rows_does_not_matter():
         )
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_many_groups_are_measured_range_by_range(monkeypatch, weighted):
+    rng = np.random.default_rng(0)
+    labels, scores = rng.integers(0, 2, 500), rng.integers(0, 9, 500)
+    weights = rng.random(500) if weighted else None
+    # One group is larger than what is sorted at a time.
+    groups = rng.choice([-3, 5, 8, 9, 1000], 500, p=[0.6, 0.1, 0.1, 0.1, 0.1])
+    expected = ranking.auc_by_group(labels, scores, groups, weights)
+    assert len(expected[0]) == 5
+    monkeypatch.setattr(ranking, "_AT_ONCE", 90)
+    found = ranking.auc_by_group(labels, scores, groups, weights)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
 def test_string_groups_are_like_integers():
     labels, logits, groups = sample(2_000, 0.2, 5, ties=True)
     assert ranking.group_auc(labels, logits, groups.astype(str)) == (

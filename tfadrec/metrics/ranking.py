@@ -14,11 +14,16 @@ Rows with equal scores have no order. A metric here is its expected value over
 all orders of such rows, so constant scores earn what a random order earns.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfadrec.metrics import checks
 from tfadrec.metrics.sorted_rows import Floats, Ints, SortedRows
+
+#: Rows that are sorted at a time where their groups are measured apart.
+_AT_ONCE = 1 << 22
 
 
 def auc(
@@ -324,12 +329,39 @@ def auc_by_group(
     clicks, scores = checks.clicks_and_scores(labels, scores)
     if groups is None:
         groups = np.zeros(len(clicks), np.int64)
-    users = SortedRows(
-        clicks,
-        scores,
-        checks.groups_of(groups, clicks),
-        checks.counts(weights, len(clicks)),
-    )
+    groups = checks.groups_of(groups, clicks)
+    weights = checks.counts(weights, len(clicks))
+    found = []
+    for part in _ranges_of(groups):
+        each = None if weights is None else weights[part]
+        found.append(
+            _auc_of(SortedRows(clicks[part], scores[part], groups[part], each))
+        )
+    values, sizes = map(np.concatenate, zip(*found, strict=True))
+    return values, sizes
+
+
+def _ranges_of(groups: NDArray) -> Iterator[NDArray | slice]:
+    """The rows of ranges of groups, about as many at a time as a bound."""
+    n = len(groups)
+    if n <= _AT_ONCE:
+        yield slice(None)
+        return
+    places = np.arange(_AT_ONCE, n, _AT_ONCE)
+    bounds = np.unique(np.partition(groups, places)[places])
+    begins = [None, *bounds]
+    for begin, end in zip(begins, [*bounds, None], strict=True):
+        inside = np.ones(n, bool)
+        if begin is not None:
+            inside &= groups >= begin
+        if end is not None:
+            inside &= groups < end
+        if inside.any():
+            yield np.flatnonzero(inside)
+
+
+def _auc_of(users: SortedRows) -> tuple[Floats, NDArray]:
+    """See `auc_by_group`."""
     tie_start = np.searchsorted(users.tie_first_row, users.first_row)
     others = users.tie_others
     below = np.cumsum(others[::-1])[::-1] - others
