@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tfadrec.data import Impressions
+from tfadrec.data.event_log import EventLog
 
 
 class FakeRows(types.SimpleNamespace):
@@ -27,6 +28,8 @@ class FakeDataset:
         self.catalogue = types.SimpleNamespace(
             ad_ids=np.array(["a", "b", "c"], object)
         )
+        nothing = np.zeros(0, np.int32)
+        self.events = EventLog(nothing, nothing, nothing, None)
         self.logits = logits
         self.batch_sizes = []
 
