@@ -1,5 +1,6 @@
 """Which events of a history are read."""
 
+import gc
 import weakref
 from typing import ClassVar
 
@@ -111,6 +112,9 @@ class _Kinds:
         key = id(types), skipped
         found = cls._known.get(key)
         if found is None:
+            if len(types) > _AT_ONCE:
+                # Pipelines that nobody reads are cycles, and hold as much.
+                gc.collect()
             found = cls._known[key] = cls(types, skipped)
         return found
 

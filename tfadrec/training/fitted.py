@@ -1,5 +1,6 @@
 """The folder that `training.fit` was given, made a run."""
 
+import gc
 import json
 import logging
 import pathlib
@@ -26,6 +27,8 @@ def save_model_of(
     model: RankingModel | AdRetriever, folder: WorkFolder
 ) -> None:
     """Writes `model.keras` into a run folder, which is held."""
+    # What rows were read by is cycles, which take memory until then.
+    gc.collect()
     with folder.writing() as fresh:
         save_model(model, fresh / MODEL)
 
