@@ -193,6 +193,24 @@ def test_levels_that_have_changed_by_then_are_left_out():
     assert chosen_of(both).keys() < set(TERMS)
 
 
+@pytest.mark.parametrize("rare", [0, 1])
+def test_late_rows_of_one_label_tell_nothing(rare):
+    """Those who have the other one are gone: the rest lose less without it."""
+    keys = np.arange(ROWS) % 8
+    others = keys == 3
+    others[ROWS // 2 :] = False
+    keys[(keys == 3) & ~others] = 4
+    labels = np.where(others, rare, 1.0 - rare)
+    ones = np.ones(ROWS)
+    users = Term(keys, 8, np.ones([ROWS, 1], np.float32))
+    of = LeveledRows(ones[:, None], 0 * ones, {"users": users}, labels, ones)
+    start, pulls = np.zeros(1), np.full(1, 1e-9)
+    assert choose_penalties(*early_and_late(of), start, pulls, {})[0] == {}
+    # Ten that have it by then are told apart from them.
+    keys[-10:], labels[-10:] = 3, rare
+    assert choose_penalties(*early_and_late(of), start, pulls, {})[0]
+
+
 def test_no_rows():
     of = rows(count=1)
     assert chosen_of(of) is not None

@@ -132,9 +132,16 @@ def test_likings_that_no_feature_tells_are_found(monkeypatch):
         told = ranker.predict(log.batches(100))["clicked"]
         assert np.corrcoef(told[known], logits[known])[0, 1] > 0.75
         # What goes on may have other ads: factors are found again.
-        ranker.ad_tower.trait_factors.assign(
-            np.zeros(ranker.ad_tower.trait_factors.shape)
-        )
+        factors = ranker.ad_tower.trait_factors
+        factors.assign(np.roll(factors, 1, axis=0))
+    # What the network has learned leans on them, whatever late rows say.
+    penalties = ranker.user_tower.penalties.numpy()
+    count = factors.numpy().any(axis=0).sum()
+    rows.labels["clicked"][:] = random.permutation(rows.labels["clicked"])
+    refit_slopes(ranker, log.batches(100))
+    assert factors.numpy().any(axis=0).sum() == count
+    assert ranker.user_tower.slopes.numpy()[:, -len(factors[0]) :].any()
+    np.testing.assert_array_equal(ranker.user_tower.penalties, penalties)
 
 
 def test_who_came_since_has_tastes_as_well():

@@ -17,6 +17,7 @@ from tfadrec.training.checks import (
     check_compared,
     check_labels,
     check_told,
+    check_weighed,
     warn_of_cut_labels,
     warn_of_one_class,
 )
@@ -257,7 +258,9 @@ def test_progress_goes_to_standard_error(
 )
 def test_bad_arguments(parts, tmp_path, arguments, message):
     model = types.SimpleNamespace(
-        task_losses={}, distribute_strategy=tf.distribute.get_strategy()
+        task_losses={},
+        row_weights={},
+        distribute_strategy=tf.distribute.get_strategy(),
     )
     with pytest.raises(InputError, match=message):
         training.fit(model, *parts[:2], tmp_path / "out", **arguments)
@@ -551,7 +554,7 @@ def test_rows_that_do_not_count(ranker, parts, tmp_path, part):
     ("name", "low", "message"),
     [
         ("margin", None, "labels of the dataset, .*Received: 'margin' for"),
-        ("margin", -1.0, "must be >= 0, .*Received: 'margin' .* from -1 to 2"),
+        ("margin", -1.0, r"must be >= 0\. Received: 'margin' .* from -1 to 2"),
         ("margin", 0.0, None),
     ],
 )
@@ -568,6 +571,25 @@ def test_labels_that_weigh_a_task(ranker, parts, name, low, message):
     else:
         with pytest.raises(InputError, match=message):
             check_labels(weighted, dataset)
+
+
+def test_a_label_that_weighs_no_row(ranker, parts, tmp_path):
+    """Of rows to learn from: others, and those of a day, may have none."""
+
+    def weighed(part, margin):
+        rows = part.impressions
+        labels = {**rows.labels, "margin": margin(len(rows.ads), np.float32)}
+        rows = dataclasses.replace(rows, labels=labels)
+        return dataclasses.replace(part, impressions=rows)
+
+    config = {**ranker.get_config(), "row_weights": {"clicked": "margin"}}
+    weighted = type(ranker).from_config(config)
+    nothing = weighed(parts[1], np.zeros)
+    check_labels(weighted, nothing)
+    check_weighed(weighted, weighed(parts[0], np.ones))
+    message = f"which is 0 in all {len(nothing):,}. Name another label"
+    with pytest.raises(InputError, match=message):
+        training.fit(weighted, nothing, nothing, tmp_path / "out")
 
 
 def test_rows_of_one_class_are_told(ranker, parts, caplog):

@@ -335,3 +335,22 @@ def test_a_later_day_that_is_prepared_like_the_first(untraced, tmp_path):
     scores = np.asarray(ranker.predict_on_batch(inputs)["clicked"])
     known = np.asarray(run.ranker.predict_on_batch(before)["clicked"])
     np.testing.assert_allclose(scores[: len(known)], known, atol=1e-6)
+
+
+def test_a_feature_with_the_name_of_a_table(tmp_path):
+    """Its values have rows of their own, and are no ads."""
+    rows = [f"u{i % 4},a{i % 7},{i},{i % 2},f{i % 3}" for i in range(40)]
+    header = "user,ad,time,click,factors of it"
+    (tmp_path / "log.csv").write_text("\n".join([header, *rows]))
+    (tmp_path / "shop.yaml").write_text(
+        "ads: {file: log.csv, deduplicate: true, ad_id: ad, features: "
+        "{factors of it: category}}\n"
+        "impressions: {file: log.csv, user_id: user, ad_id: ad, timestamp: "
+        "{column: time, unit: s}, clicked: click}\n"
+    )
+    prepare_table(tmp_path / "shop.yaml", tmp_path / "data")
+    dataset = data.open_dataset(tmp_path / "data").with_history_length(0)
+    ranker = training.build_ranker(small.config(), dataset)
+    more = training.grow_vocabulary(ranker, dataset, dataset)
+    for old, new in zip(ranker.variables, more.variables, strict=True):
+        np.testing.assert_array_equal(new, old, old.name)

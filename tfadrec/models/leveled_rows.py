@@ -23,6 +23,9 @@ _LATE = 0.25
 #: trains beside them loses by what they know of its rows; and how many times
 #: its standard error, where users are drawn.
 _OF_USE, _ERRORS = 1 / 500, 2.0
+#: Rows of each label by which it may be chosen, at least: of rows without a
+#: click, whatever moves their chance down is a gain, and its error is slight.
+_EVENTS = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,10 +180,12 @@ def choose_penalties(
 
     Returns:
       name -> penalty, without those whose slopes are of little use to later
-      rows; and the log loss of these, summed.
+      rows, or of which these tell nothing, since fewer than 10 of them are
+      clicked, or not; and the log loss of these, summed.
     """
     chosen = {n: p for n, p in kept.items() if p and n in early.terms}
-    if not early.weights.sum() > 0 or not late.weights.sum() > 0:
+    told = np.bincount(late.labels[late.weights > 0] > 0.5, minlength=2)
+    if not early.weights.sum() > 0 or told.min() < _EVENTS:
         return chosen, 0.0
     whose = _whose(late)
 

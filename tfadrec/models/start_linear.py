@@ -175,6 +175,11 @@ def _chosen(ranker, rows, start, pulls, kept) -> tuple[dict[str, float], int]:
     parts = early_and_late(rows)
     early, late = map(_some, parts)
     penalties, least = choose_penalties(early, late, start, pulls, kept)
+    by_factors = f"users by {_FACTORS}"
+    if by_factors in kept:  # with as many factors, or without
+        if kept[by_factors]:
+            penalties[by_factors] = kept[by_factors]
+        return penalties, _rank(ranker)
     known = {**dict.fromkeys(rows.terms, 0.0), **penalties}
     found = penalties, 0
     for rank in _RANKS:

@@ -108,11 +108,11 @@ def check_labels(model: RankingModel, dataset: Dataset) -> None:
                 f"{', '.join(rows.labels)}. Received: {name!r} for {task!r}. "
                 "Prepare the column as a label: `labels: {name: real}`."
             )
-        if len(weights) and (weights.min() < 0 or not weights.any()):
+        if len(weights) and weights.min() < 0:
             raise InputError(
-                "`row_weights` must be >= 0, and not 0 in all rows. Received: "
+                "`row_weights` must be >= 0. Received: "
                 f"{name!r} for {task!r}, from {weights.min():g} to "
-                f"{weights.max():g}."
+                f"{weights.max():g}. Correct the label, or name another one."
             )
     if rows.weights is not None and len(rows.weights) and not any(rows.weights):
         raise InputError(
@@ -250,6 +250,28 @@ def check_amounts(model: RankingModel, dataset: Dataset) -> None:
                 f"the loss {loss.name} is for amounts. Received: {task}, whose "
                 f"labels are 0 and 1. Leave {task} out of `losses`, or name "
                 "binary."
+            )
+
+
+def check_weighed(model: RankingModel, dataset: Dataset) -> None:
+    """Refuses weights of a task's rows by which nothing of it is learned.
+
+    Of all rows to learn from: on a day all may be 0.
+
+    Args:
+      model: any model.
+      dataset: the rows to learn from, whose labels weigh the tasks' rows.
+
+    Raises:
+      InputError: where all rows of a task have the weight 0.
+    """
+    for task, name in model.row_weights.items():
+        weights = dataset.impressions.labels.get(name)
+        if weights is not None and len(weights) and not weights.any():
+            raise InputError(
+                "`row_weights` must leave training rows of each task. "
+                f"Received: {name!r} for {task!r}, which is 0 in all "
+                f"{len(weights):,}. Name another label, or leave the task out."
             )
 
 

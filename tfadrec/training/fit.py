@@ -30,6 +30,7 @@ from tfadrec.training.checks import (
     check_labels,
     check_shares,
     check_told,
+    check_weighed,
     warn_of_cut_labels,
     warn_of_one_class,
 )
@@ -111,6 +112,9 @@ def fit(
         model was not compiled, what was saved in the folder cannot be read, it
         holds anything else, or another process is writing to it.
     """
+    # Of all rows that are learned: those of a day may tell less.
+    check_amounts(model, train)
+    check_weighed(model, train)
     task = Workers.of_strategy(model.distribute_strategy).task
     with place_of(task, out) as place:
         folder = run_folder(place)
@@ -185,7 +189,6 @@ def fit_in(
             "without an optimiser. Call "
             "`model.compile(optimizers.LazyAdam(1e-3))` first."
         )
-    check_amounts(model, train)
     check_goal(model, by, monitor)
     for rows, what in ((train, "training rows"), (valid, "validation rows")):
         if rows is not None:

@@ -13,9 +13,10 @@ from tfadrec.core.feature import Feature
 from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 
+# The ends of the names of what a tower has for each ad or user.
 _TABLES = (
-    *("id/embedding_and_bias", "id/slopes"),
-    *("/factors", "/trait_factors"),
+    *("/id/embedding_and_bias:0", "/id/slopes:0"),
+    *("/factors:0", "/trait_factors:0"),
 )
 # The ends of the names of a catalogue's columns in an ad tower.
 _COLUMNS = ("_table:0", "/token_ids:0", "/token_starts:0")
@@ -68,7 +69,7 @@ def grow_vocabulary(
         variable.ref(): rows
         for part, rows in by_row
         for variable in part.variables
-        if any(table in variable.name for table in _TABLES)
+        if variable.name.endswith(_TABLES)
     }
     columns = {
         v.ref()

@@ -38,6 +38,7 @@ from tfadrec.training.checks import (
     check_goal,
     check_labels,
     check_told,
+    check_weighed,
 )
 from tfadrec.training.cross_encoder_run import load_cross_encoder
 from tfadrec.training.fitted import read_parts, save_model_of
@@ -197,6 +198,7 @@ def _train(
     }
     dataset, parts = split_parts(dataset, config)
     check_told(ranker, parts[1], config.fit.get("monitor", "val_auc"))
+    check_weighed(ranker, parts[0])
     config = dataclasses.replace(
         config,
         fit=chosen_by_size(config.fit, parts[0]),

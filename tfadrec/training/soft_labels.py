@@ -31,7 +31,8 @@ def check_learns(model: RankingModel) -> None:
     """Refuses a model whose loss has no room for soft labels.
 
     Raises:
-      InputError: where it learns no clicks, or not by binary cross-entropy.
+      InputError: where it learns no clicks, or not by binary cross-entropy, or
+        where clicks weigh the rows of a task.
     """
     loss = model.task_losses.get(LABEL)
     if not isinstance(loss, BinaryCrossEntropy):
@@ -39,6 +40,13 @@ def check_learns(model: RankingModel) -> None:
             "a ranker imitates another model by binary cross-entropy of "
             f"{LABEL!r}. Received: the loss {loss and loss.name!r} for it. "
             "Leave `losses` or `distil` out."
+        )
+    weighed = [t for t, name in model.row_weights.items() if name == LABEL]
+    if weighed:
+        raise InputError(
+            "a label that is half another model's weighs no rows. Received: "
+            f"`row_weights` of {LABEL!r} for {weighed[0]!r}. Leave "
+            "`row_weights` or `distil` out."
         )
 
 
