@@ -323,3 +323,86 @@ def test_what_cannot_be_joined(tmp_path, changes, message):
     with pytest.raises(InputError, match=message):
         join_datasets(one, two, tmp_path / "whole")
     assert not (tmp_path / "whole").exists()
+
+
+def moved_to(first, **columns):
+    """Other requests, as many seconds apart, from some moment on."""
+
+    def moved(table):
+        times = table["timestamp"].to_numpy()
+        if "request_id" not in table.column_names:
+            return changed(table, timestamp=times - times.min() + first)
+        ids = [f"n{i}" for i in range(len(table))]
+        return changed(
+            table,
+            timestamp=times - times.min() + first,
+            request_id=ids,
+            **columns,
+        )
+
+    return {"events": moved, "impressions": moved}
+
+
+DAY = 86_400
+JANUARY = 1_600_000_000
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        (JANUARY + DAY, None),
+        (JANUARY - 2, None),  # the days overlap
+        (JANUARY + 30 * DAY, None),
+        (
+            JANUARY + 40 * DAY,
+            "begin 40 days after the newest one before; check its times",
+        ),
+        # Seconds that are read as milliseconds.
+        (
+            JANUARY // 1000,
+            "are older than the oldest one before, by 18,500.0 days",
+        ),
+    ],
+)
+def test_a_day_whose_times_are_far_off(tmp_path, first, said):
+    """Nothing of the rows themselves tells it."""
+    one = small(tmp_path / "one", **moved_to(JANUARY))
+    two = small(tmp_path / "two", **moved_to(first))
+    summary = join_datasets(one, two, tmp_path / "whole")
+    notes = [note for note in summary.notes if "its times" in note]
+    assert len(notes) == bool(said)
+    assert all(said in note for note in notes)
+    assert all(str(two) in note for note in summary.notes)
+
+
+def test_numbers_that_have_moved(tmp_path):
+    """Those of the new rows alone are counted, in whatever table they are."""
+    features = (
+        Feature("device", "context", "category", vocabulary=("tv",)),
+        Feature("scroll", "context", "number", low=-1.0, high=3.0),
+        Feature("price", "ad", "number", low=1.0, high=2.0),
+    )
+    schema = dataset_folder.schema(features=features)
+
+    def priced(*prices):
+        return lambda table: table.append_column("price", pa.array(prices))
+
+    one = small(
+        tmp_path / "one", schema, ads=priced(1.0, 2.0, 7.0), **moved_to(0)
+    )
+    numbers = [100.0, 200.0, None, 3.0, 2.0]
+    two = small(
+        tmp_path / "two",
+        schema,
+        ads=priced(1.0, 2.0, 2.5),
+        **moved_to(DAY, scroll=numbers),
+    )
+    summary = join_datasets(one, two, tmp_path / "whole")
+    assert set(summary.notes) == {
+        f"the context's 'scroll' of {two}: 2 of 4 numbers lie outside [-1, 3] "
+        "and are cut to it",
+        f"the ad's 'price' of {two}: 1 of 3 numbers lie outside [1, 2] and are "
+        "cut to it",
+    }
+    again = join_datasets(tmp_path / "whole", two, tmp_path / "again")
+    assert len(again.notes) == 1  # its ads are read anew, its rows are not

@@ -11,7 +11,9 @@ import pyarrow.compute as pc
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
 from tfadrec.core.schema import Schema
+from tfadrec.data.columns import as_array
 from tfadrec.data.dataset_files import DatasetFiles
+from tfadrec.data.intake.day_notes import note_day
 from tfadrec.data.intake.feature_columns import keyed_columns
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.rate_columns import with_rates
@@ -72,7 +74,8 @@ def join_datasets(
       out: the folder to write.
 
     Returns:
-      The whole in numbers; its counts tell what the second gave.
+      The whole in numbers; its counts tell what the second gave, and its notes
+      where that lies out of the first one's ranges, or far from its times.
 
     Raises:
       InputError: where features, labels or types of ids are not the same, or
@@ -80,7 +83,7 @@ def join_datasets(
     """
     one, two = DatasetFiles(first), DatasetFiles(then)
     schema = _grown(one, two, str(first), str(then))
-    ledger = Ledger()
+    ledger = Ledger(is_piece=True)
     names = ["ads", "events", "impressions"]
     if schema.of("user"):
         names.append("users")
@@ -103,7 +106,15 @@ def join_datasets(
     joined = {
         name: _joined(name, tables[name], str(then), ledger) for name in names
     }
+    new = {count.unit: count.kept for count in ledger.counts}
     joined = {n: keyed_columns(table, schema) for n, table in joined.items()}
+    note_day(
+        str(then),
+        schema,
+        {n: table.slice(len(table) - new[n]) for n, table in joined.items()},
+        as_array(tables["impressions"][0]["timestamp"]).to_numpy(),
+        ledger,
+    )
     joined["impressions"] = with_rates(schema, **joined)
     return write_dataset(
         out, schema=schema, histories=histories, ledger=ledger, **joined
