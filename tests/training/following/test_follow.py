@@ -332,9 +332,15 @@ def test_a_quiet_day(tmp_path):
     log = (tmp_path / "log.csv").read_text() + "\n"
     log = log.replace(",1\n", ",0\n")
     (tmp_path / "days/1.csv").write_text(log)
-    place = (tmp_path / name for name in ("days", "shop.yaml", "rows"))
+    place = [tmp_path / name for name in ("days", "shop.yaml", "rows")]
     _, day = FolderSource(*place).next(None)
     join_datasets(tmp_path / "data", day, tmp_path / "joined")
+    call = ["prepare", "table", "--config", place[1], "--out", tmp_path / "one"]
+    day = ["--log", tmp_path / "days/1.csv"]
+    done = CliRunner().invoke(main, [str(part) for part in (*call, *day)])
+    assert done.exit_code == 0, done.output
+    assert "clicked is 0" not in done.output
+    join_datasets(tmp_path / "data", tmp_path / "one", tmp_path / "again")
     (tmp_path / "log.csv").write_text(log)
     with pytest.raises(InputError, match="`where` must leave events"):
         prepare_table(tmp_path / "shop.yaml", tmp_path / "data")

@@ -13,6 +13,7 @@ from tfadrec.core.feature import Feature
 from tfadrec.core.schema import Schema
 from tfadrec.data.columns import as_array
 from tfadrec.data.dataset_files import DatasetFiles
+from tfadrec.data.features import counted
 from tfadrec.data.intake.day_notes import note_day
 from tfadrec.data.intake.feature_columns import keyed_columns
 from tfadrec.data.intake.ledger import Ledger
@@ -61,7 +62,8 @@ def join_datasets(
     ranker of the first fits the whole once its tables have more rows
     (`training.grow_vocabulary`).
 
-    Rates and counts are worked out again, over the rows of both.
+    Rates and counts are those of the first, worked out over the rows of both:
+    a day may be too short to show that its users repeat themselves.
 
     An ad or a user of both is as the second describes it. Requests of the
     second that the first has already (same id, user and time) are left out, and
@@ -84,10 +86,20 @@ def join_datasets(
     one, two = DatasetFiles(first), DatasetFiles(then)
     schema = _grown(one, two, str(first), str(then))
     ledger = Ledger(is_piece=True)
+    counts = [_counts(files.schema()) for files in (one, two)]
+    for entity, name in sorted(set(counts[1]) - set(counts[0])):
+        ledger.note(
+            f"the {entity}'s {name!r} of {then} is left out, which counts what "
+            f"{first} does not count"
+        )
     names = ["ads", "events", "impressions"]
     if schema.of("user"):
         names.append("users")
     tables = {name: [one.table(name), two.table(name)] for name in names}
+    tables["impressions"] = [
+        table.drop_columns(list(columns.values()))
+        for table, columns in zip(tables["impressions"], counts, strict=True)
+    ]
     lists = ["history" in t.column_names for t in tables["impressions"]]
     if lists[0] != lists[1]:
         raise InputError(
@@ -153,7 +165,9 @@ def _grown(
             )
     others = {(f.entity, f.name): f for f in two.features}
     names = {(f.entity, f.name) for f in one.features}
-    if missing := sorted(names ^ set(others)):
+    if missing := sorted(
+        (names ^ set(others)) - {*_counts(one), *_counts(two)}
+    ):
         entity, name = missing[0]
         where = then if missing[0] in names else first
         raise InputError(
@@ -163,6 +177,8 @@ def _grown(
         )
     features = [
         _grown_feature(f, others[f.entity, f.name], first, then)
+        if (f.entity, f.name) in others
+        else f
         for f in one.features
     ]
     # What shares a vocabulary has its owner's.
@@ -177,6 +193,11 @@ def _grown(
             for f in features
         ),
     )
+
+
+def _counts(schema: Schema) -> dict[tuple[str, str], str]:
+    """(entity, name) -> column, of the features that rows are counted for."""
+    return {(f.entity, f.name): f.column for f in counted(schema.features)}
 
 
 def _grown_feature(
