@@ -406,3 +406,47 @@ def test_numbers_that_have_moved(tmp_path):
     }
     again = join_datasets(tmp_path / "whole", two, tmp_path / "again")
     assert len(again.notes) == 1  # its ads are read anew, its rows are not
+
+
+def test_rows_of_a_request_that_is_there_are_not(tmp_path):
+    """Without ids of their own, a user's rows of one time are one request.
+
+    So they are on a log of one time, or where a second lies in two files.
+    """
+
+    def shown(*rows):
+        users, ads, clicks = zip(*rows, strict=True)
+        times = np.full(len(rows), 9)
+        return lambda table: pa.table(
+            {
+                "request_id": [f"{user} 9" for user in users],
+                "user_id": users,
+                "ad_id": pa.array(ads, pa.int64()),
+                "timestamp": pa.array(times, pa.int64()),
+                "clicked": pa.array(clicks, pa.int8()),
+                "device": ["tv"] * len(rows),
+                "scroll": [1.0] * len(rows),
+                "secret": [0.0] * len(rows),
+            }
+        )
+
+    one = small(tmp_path / "one", impressions=shown(("u", 10, 1), ("u", 20, 0)))
+    two = small(
+        tmp_path / "two",
+        impressions=shown(
+            ("u", 30, 1),  # new, of a request that is there
+            ("u", 20, 0),  # there
+            ("v", 10, 0),  # new
+        ),
+    )
+    summary = join_datasets(one, two, tmp_path / "whole")
+    found = {c.unit: (c.kept, c.left_out) for c in summary.counts}
+    assert found["impressions"] == (2, 1)
+    # The log again: other negatives are drawn beside the same clicks.
+    again = small(
+        tmp_path / "again",
+        impressions=shown(("u", 10, 1), ("u", 30, 0), ("v", 30, 1)),
+    )
+    summary = join_datasets(one, again, tmp_path / "whole")
+    found = {c.unit: (c.kept, c.left_out) for c in summary.counts}
+    assert found["impressions"] == (1, 2)

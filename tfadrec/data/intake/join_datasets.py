@@ -26,8 +26,7 @@ _KEYS = {
     "ads": ("ad_id",),
     "users": ("user_id",),
     "events": ("user_id", "ad_id", "event_type", "timestamp"),
-    # A request as a whole: negatives that are drawn differ every time.
-    "impressions": ("request_id", "user_id", "timestamp"),
+    "impressions": ("request_id", "user_id", "timestamp", "ad_id"),
 }
 #: The column that tells which day brought an impression.
 _DAY = "joined"
@@ -65,10 +64,12 @@ def join_datasets(
     Rates and counts are those of the first, worked out over the rows of both:
     a day may be too short to show that its users repeat themselves.
 
-    An ad or a user of both is as the second describes it. Requests of the
-    second that the first has already (same id, user and time) are left out, and
-    so are its events (same user, ad, type and time): a log that is exported
-    whole every day may be joined as well.
+    An ad or a user of both is as the second describes it. Impressions of the
+    second that the first has already (same request, user, time and ad) are left
+    out, and so are its events (same user, ad, type and time): a log that is
+    exported whole every day may be joined as well. Negatives that are drawn
+    differ every time: beside a click that the first has already, they are left
+    out, too.
 
     Args:
       first: a dataset folder.
@@ -236,6 +237,11 @@ def _joined(
         left_out = 0
     else:
         repeated = _stands_in(two, one, keys)
+        if name == "impressions":
+            clicked = two["clicked"].to_numpy() > 0
+            again = two.filter(pa.array(repeated & clicked))
+            request = tuple(key for key in keys if key != "ad_id")
+            repeated |= ~clicked & _stands_in(two, again, request)
         parts = [one, two.filter(pa.array(~repeated))]
         left_out = int(repeated.sum())
     ledger.book(
@@ -252,6 +258,17 @@ def _stands_in(
     rows: pa.Table, others: pa.Table, keys: tuple[str, ...]
 ) -> np.ndarray:
     """Which rows have the keys of one of the others, bool [n]."""
+    if "timestamp" in keys:  # mostly none of them is as new
+        others = others.filter(
+            pc.and_(
+                pc.greater_equal(
+                    others["timestamp"], pc.min(rows["timestamp"])
+                ),
+                pc.less_equal(others["timestamp"], pc.max(rows["timestamp"])),
+            )
+        )
+    if not len(rows) or not len(others):
+        return np.zeros(len(rows), bool)
     codes = [
         _codes(rows[key].combine_chunks(), others[key].combine_chunks())
         for key in keys
