@@ -437,11 +437,16 @@ def test_rows_of_a_request_that_is_there_are_not(tmp_path):
             ("u", 30, 1),  # new, of a request that is there
             ("u", 20, 0),  # there
             ("v", 10, 0),  # new
+            ("u", 10, 0),  # there, as a click: a negative that was drawn
         ),
     )
     summary = join_datasets(one, two, tmp_path / "whole")
     found = {c.unit: (c.kept, c.left_out) for c in summary.counts}
-    assert found["impressions"] == (2, 1)
+    assert found["impressions"] == (2, 2)
+    # A click that came later than the log of before.
+    later = small(tmp_path / "later", impressions=shown(("u", 20, 1)))
+    summary = join_datasets(one, later, tmp_path / "whole")
+    assert summary.sizes["clicked"] == 2
     # The log again: other negatives are drawn beside the same clicks.
     again = small(
         tmp_path / "again",

@@ -67,9 +67,10 @@ def join_datasets(
     An ad or a user of both is as the second describes it. Impressions of the
     second that the first has already (same request, user, time and ad) are left
     out, and so are its events (same user, ad, type and time): a log that is
-    exported whole every day may be joined as well. Negatives that are drawn
-    differ every time: beside a click that the first has already, they are left
-    out, too.
+    exported whole every day may be joined as well. A click of what the first
+    has without one has come later, and is kept. Negatives that are drawn differ
+    every time: beside a click that the first has already, they are left out,
+    too.
 
     Args:
       first: a dataset folder.
@@ -236,12 +237,8 @@ def _joined(
         parts = [one.filter(pa.array(~_stands_in(one, two, keys))), two]
         left_out = 0
     else:
-        repeated = _stands_in(two, one, keys)
-        if name == "impressions":
-            clicked = two["clicked"].to_numpy() > 0
-            again = two.filter(pa.array(repeated & clicked))
-            request = tuple(key for key in keys if key != "ad_id")
-            repeated |= ~clicked & _stands_in(two, again, request)
+        find = _known if name == "impressions" else _stands_in
+        repeated = find(two, one, keys)
         parts = [one, two.filter(pa.array(~repeated))]
         left_out = int(repeated.sum())
     ledger.book(
@@ -252,6 +249,26 @@ def _joined(
         left_out=left_out,
     )
     return _stacked(parts)
+
+
+def _known(
+    rows: pa.Table, others: pa.Table, keys: tuple[str, ...]
+) -> np.ndarray:
+    """Which impressions are there already, bool [n].
+
+    A click is not, where the other one is a negative: one that was drawn, or
+    whose click has come later.
+    """
+    clicked, other_clicked = (
+        table["clicked"].to_numpy() > 0 for table in (rows, others)
+    )
+    clicks = others.filter(pa.array(other_clicked))
+    known = np.where(
+        clicked, _stands_in(rows, clicks, keys), _stands_in(rows, others, keys)
+    )
+    again = rows.filter(pa.array(known & clicked))
+    request = tuple(key for key in keys if key != "ad_id")
+    return known | (~clicked & _stands_in(rows, again, request))
 
 
 def _stands_in(
