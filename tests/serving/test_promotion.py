@@ -1,5 +1,6 @@
 """The label stable moves where all gates are kept, and moves back."""
 
+import dataclasses
 import json
 import shutil
 
@@ -106,6 +107,21 @@ def test_other_gates(bundle, dataset, shift, gate, limit, kept):
     (outcome,) = promoted(path, dataset, **{gate: limit})
     assert outcome["kept"] == kept
     assert read_labels(path)["stable"] == (2 if kept else 1)
+
+
+def test_rows_of_a_log_that_keeps_few_negatives(bundle, dataset):
+    """Answers are of all impressions, and one of ten is in the log."""
+    path, logits, _ = bundle
+    sampled = dataclasses.replace(
+        dataset,
+        schema=dataclasses.replace(dataset.schema, negatives_kept=0.1),
+    )
+    (outcome,) = promoted(path, sampled, calibration=0.5)
+    assert outcome["state"] == "lost"
+    for version in logits:
+        logits[version] = logits[version] + np.log(0.1)
+    (outcome,) = promoted(path, sampled, calibration=0.5)
+    assert outcome["state"] == "held"
 
 
 def test_a_slow_canary(bundle, dataset, monkeypatch):

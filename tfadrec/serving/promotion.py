@@ -1,5 +1,6 @@
 """Which version is the stable one: moved after gates, and moved back."""
 
+import math
 import pathlib
 import time
 from collections.abc import Callable, Mapping
@@ -154,7 +155,11 @@ def _measure(
     signatures: Mapping[str, Callable[..., dict[str, np.ndarray]]],
     dataset: Dataset,
 ) -> Evaluation:
-    """What a version says of the rows' clicks."""
+    """What a version says of the rows' clicks.
+
+    It answers with the odds of all impressions; where the rows keep a share r
+    of those without a click, the odds of these rows are 1 / r of that.
+    """
     parts = np.array_split(np.arange(len(dataset)), -(-len(dataset) // _BATCH))
     logits = np.concatenate(
         [
@@ -162,7 +167,8 @@ def _measure(
             for p in parts
         ]
     )
-    return measure({"clicked": logits}, dataset)
+    shift = math.log(dataset.schema.negatives_kept)
+    return measure({"clicked": logits - shift}, dataset)
 
 
 def _latencies(
