@@ -188,6 +188,23 @@ def test_what_a_killed_call_has_left_is_cleared(bundle, dataset):
         write_labels(path, {"stable": 2, "canary": 2})
 
 
+def test_an_export_while_gates_are_measured(bundle, dataset, monkeypatch):
+    """Its version would have lost the label canary, and not been loaded."""
+    path, *_ = bundle
+    opened = promotion.open_bundle
+
+    def exported(folder):
+        (path / "3").mkdir(exist_ok=True)
+        (path / "3/saved_model.pb").touch()
+        write_labels(path, {"stable": 1, "canary": 3})
+        return opened(folder)
+
+    monkeypatch.setattr(promotion, "open_bundle", exported)
+    with pytest.raises(InputError, match="has moved meanwhile"):
+        promoted(path, dataset)
+    assert read_labels(path) == {"stable": 1, "canary": 3}
+
+
 def test_versions_that_are_not_there(bundle, dataset):
     path, *_ = bundle
     shutil.rmtree(path / "2")

@@ -51,7 +51,8 @@ def promote(
 
     Raises:
       InputError: where the canary is the stable version, a version is not
-        there, or the dataset has no impressions with and without a click.
+        there, the dataset has no impressions with and without a click, or a
+        label was moved meanwhile.
     """
     bundle = pathlib.Path(bundle)
     versions = _labelled(bundle)
@@ -100,6 +101,7 @@ def promote(
                 CANARY: versions[CANARY],
                 PREVIOUS: versions[STABLE],
             },
+            before=versions,
         )
     return outcomes
 
@@ -124,7 +126,8 @@ def roll_back(bundle: str | pathlib.Path) -> int:
             f"promote` gives it. Received: {bundle}, which has none."
         )
     version = labels[PREVIOUS]
-    write_labels(bundle, {STABLE: version, CANARY: labels[CANARY]})
+    now = {STABLE: version, CANARY: labels[CANARY]}
+    write_labels(bundle, now, before=labels)
     return version
 
 
