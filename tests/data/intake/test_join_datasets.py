@@ -4,12 +4,14 @@ import dataclasses
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.data import dataset_folder, rich_dataset
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
 from tfadrec.data import open_dataset
+from tfadrec.data.intake import limits
 from tfadrec.data.intake.join_datasets import check_grows, join_datasets
 
 
@@ -62,15 +64,20 @@ def later_schema():
 
 
 @pytest.fixture(scope="module")
-def three(tmp_path_factory):
-    """Both datasets and the whole."""
+def joined(tmp_path_factory):
+    """A folder of both datasets and the whole."""
     folder = tmp_path_factory.mktemp("joined")
     one = rich_dataset.tables(users=6, seed=0)
     two = later(rich_dataset.tables(users=8, seed=1))
     dataset_folder.write(folder / "one", one, rich_dataset.schema())
     dataset_folder.write(folder / "two", two, later_schema())
     join_datasets(folder / "one", folder / "two", folder / "whole")
-    return [open_dataset(folder / name) for name in ("one", "two", "whole")]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def three(joined):
+    return [open_dataset(joined / name) for name in ("one", "two", "whole")]
 
 
 def test_known_rows_stay_as_they_are(three):
@@ -104,6 +111,27 @@ def rows_in(ids, of):
     """Old row -> new row, 0 for 0."""
     place = {name: i + 1 for i, name in enumerate(of.tolist())}
     return np.array([0, *(place[name] for name in ids.tolist())])
+
+
+@pytest.mark.parametrize("rows", [3, 50])
+def test_logs_that_do_not_fit_into_memory(joined, tmp_path, monkeypatch, rows):
+    """A few rows are read, and written, at a time; the result is the same."""
+    monkeypatch.setattr(limits, "BATCH_ROWS", rows)
+    monkeypatch.setattr(limits, "PART_ROWS", rows)
+    found = tmp_path / "whole"
+    join_datasets(joined / "one", joined / "two", found)
+    expected = joined / "whole"
+    names = [path.name for path in (expected / "columns").iterdir()]
+    assert len(names) > 20
+    for name in names:
+        one, two = (each / "columns" / name for each in (found, expected))
+        assert one.read_bytes() == two.read_bytes(), name
+    for name in ("ads", "users", "events", "impressions"):
+        one, two = (
+            pq.read_table(each / f"{name}.parquet")
+            for each in (found, expected)
+        )
+        assert one.equals(two), name
 
 
 def test_new_values_come_after_the_known_ones(three):

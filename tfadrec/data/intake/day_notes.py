@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pyarrow as pa
 
 from tfadrec.core.schema import Schema
@@ -29,7 +28,7 @@ def note_day(
     name: str,
     schema: Schema,
     day: Mapping[str, pa.Table],
-    before: np.ndarray,
+    before: tuple[int, int] | None,
     ledger: Ledger,
 ) -> None:
     """Notes what a model of the rows before would read wrong of new ones.
@@ -43,7 +42,8 @@ def note_day(
       name: of the dataset that joins.
       schema: of both, with the first one's statistics.
       day: table -> the rows that are new, features called by their keys.
-      before: int64 [n], the times of the impressions that were there.
+      before: the first and the last moment of the impressions that were
+        there; None where there were none.
       ledger: is told a line for each of these.
     """
     for feature in schema.features:
@@ -55,10 +55,10 @@ def note_day(
                 f"the {feature.entity}'s {feature.name!r} of {name}: {cut}"
             )
     times = as_array(day["impressions"]["timestamp"]).to_numpy()
-    if not len(times) or not len(before):
+    if not len(times) or before is None:
         return
     mend = "check its times, their `unit` and their `format`"
-    first, last = int(before.min()), int(before.max())
+    first, last = before
     days = (int(times.min()) - last) / _DAY
     if times.max() < first:
         ledger.note(
