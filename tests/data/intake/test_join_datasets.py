@@ -483,3 +483,40 @@ def test_rows_of_a_request_that_is_there_are_not(tmp_path):
     summary = join_datasets(one, again, tmp_path / "whole")
     found = {c.unit: (c.kept, c.left_out) for c in summary.counts}
     assert found["impressions"] == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("clicks", "weights", "said"),
+    [
+        (50, None, None),
+        (20, None, None),  # not by chance, but no third of before
+        (0, None, "0.00% were clicked, and 50.00% of those before"),
+        (50, 0.001, "0.10% were clicked, and 50.00% of those before"),
+    ],
+)
+def test_a_day_whose_clicks_are_lost(tmp_path, clicks, weights, said):
+    def shown(clicks, first, weight=None):
+        clicked = np.arange(100) < clicks
+        columns = {} if weight is None else {"weight": np.ones(100)}
+        if weight:
+            columns["weight"] = np.where(clicked, weight, 1.0)
+        return lambda table: pa.table(
+            {
+                "request_id": [f"{first + i}" for i in range(100)],
+                "user_id": ["u"] * 100,
+                "ad_id": [10] * 100,
+                "timestamp": np.arange(100) + first,
+                "clicked": clicked.astype(np.int8),
+                "device": ["tv"] * 100,
+                "scroll": np.ones(100),
+                "secret": np.zeros(100),
+                **columns,
+            }
+        )
+
+    one = small(tmp_path / "one", impressions=shown(50, 0, weights and 1.0))
+    two = small(tmp_path / "two", impressions=shown(clicks, 500, weights))
+    summary = join_datasets(one, two, tmp_path / "whole")
+    notes = [note for note in summary.notes if "were clicked" in note]
+    assert len(notes) == bool(said)
+    assert all(said in note for note in notes)

@@ -117,7 +117,7 @@ def join_datasets(
                 kept=kept,
                 left_out=given - kept,
             )
-        note_day(str(then), schema, new, impressions.times, ledger)
+        note_day(str(then), schema, new, impressions, ledger)
         return write_spilled(
             out,
             schema=schema,

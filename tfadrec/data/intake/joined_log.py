@@ -21,7 +21,7 @@ _KEYS = {
     "events": ("user_id", "ad_id", "event_type", "timestamp"),
     "impressions": ("request_id", "user_id", "timestamp", "ad_id"),
 }
-_CLICKED = "clicked"
+_CLICKED, _WEIGHT = "clicked", "weight"
 #: The column that tells which day brought an impression.
 _DAY = "joined"
 
@@ -35,11 +35,14 @@ class JoinedLog:
       new: the rows that have come and were not there, likewise.
       times: the first and the last moment of the log before; None where it had
         no rows.
+      clicks: how many clicks it had, and how many impressions, by weights;
+        zeros of events.
     """
 
     log: SpilledTable
     new: pa.Table
     times: tuple[int, int] | None
+    clicks: tuple[float, float]
 
 
 def join_log(
@@ -64,7 +67,7 @@ def join_log(
       InputError: where they have other columns or types, or the log cannot be
         read.
     """
-    same, times, newest = _looked_through(name, before, then)
+    same, times, clicks, newest = _looked_through(name, before, then)
     new = then.filter(pa.array(~same))
     if name == "impressions":
         if _DAY in new.column_names:
@@ -79,7 +82,16 @@ def join_log(
         log.append(with_codes(keyed_columns(batch, schema)))
     new = keyed_columns(like_table(new, columns), schema)
     log.append(with_codes(new))
-    return JoinedLog(log, new, times)
+    return JoinedLog(log, new, times, clicks)
+
+
+def clicks_in(impressions: pa.Table) -> tuple[float, float]:
+    """The clicks and the impressions of some rows, by their weights."""
+    clicked = impressions[_CLICKED].to_numpy() > 0
+    if _WEIGHT not in impressions.column_names:
+        return float(clicked.sum()), float(len(clicked))
+    weights = impressions[_WEIGHT].to_numpy()
+    return float(weights[clicked].sum()), float(weights.sum())
 
 
 def like_table(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -128,35 +140,38 @@ def stands_in(
 
 def _looked_through(
     name: str, before: DatasetFiles, then: pa.Table
-) -> tuple[np.ndarray, tuple[int, int] | None, int]:
+) -> tuple[np.ndarray, tuple[int, int] | None, tuple[float, float], int]:
     """What a log tells of a day.
 
     Returns:
       Which of the day's rows it has, bool [n]; the log's first and last moment,
-      None without rows; and the number of its newest day.
+      None without rows; its clicks and impressions; and the number of its
+      newest day.
     """
     keys, moments, newest = _KEYS[name], [], 0
     wanted = [*keys]
     if name == "impressions":
-        wanted.append(_CLICKED)
-        if _DAY in before.columns(name).names:
-            wanted.append(_DAY)
+        there = before.columns(name).names
+        wanted += [n for n in (_CLICKED, _WEIGHT, _DAY) if n in there]
     first, last = pc.min_max(then["timestamp"]).values()
-    near = []
+    near, counts = [], np.zeros(2)
     for batch in before.batches(name, limits.BATCH_ROWS, wanted):
-        times = batch["timestamp"]
+        moment = batch["timestamp"]
         if len(batch):
-            moments += pc.min_max(times).as_py().values()
+            moments += pc.min_max(moment).as_py().values()
+            if _CLICKED in wanted:
+                counts += clicks_in(batch)
             if _DAY in wanted:
                 newest = max(newest, pc.max(batch[_DAY]).as_py())
         # Mostly the log has no rows that are as new.
         is_near = pc.and_(
-            pc.greater_equal(times, first), pc.less_equal(times, last)
+            pc.greater_equal(moment, first), pc.less_equal(moment, last)
         )
         near.append(batch.filter(is_near))
     find = _shown_before if name == "impressions" else stands_in
     same = find(then, joined(near), keys)
-    return same, (min(moments), max(moments)) if moments else None, newest
+    times = (min(moments), max(moments)) if moments else None
+    return same, times, (float(counts[0]), float(counts[1])), newest
 
 
 def _shown_before(
