@@ -23,7 +23,7 @@ _KEYS = {
 }
 _CLICKED, _WEIGHT = "clicked", "weight"
 #: The column that tells which day brought an impression.
-_DAY = "joined"
+DAY = "joined"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,14 +70,14 @@ def join_log(
     same, times, clicks, newest = _looked_through(name, before, then)
     new = then.filter(pa.array(~same))
     if name == "impressions":
-        if _DAY in new.column_names:
-            new = new.drop_columns(_DAY)
-        new = new.append_column(_DAY, _days(len(new), newest + 1))
+        if DAY in new.column_names:
+            new = new.drop_columns(DAY)
+        new = new.append_column(DAY, _days(len(new), newest + 1))
     log = SpilledTable(workspace)
     for batch in before.batches(name, limits.BATCH_ROWS):
         batch = batch.drop_columns(list(left))
-        if name == "impressions" and _DAY not in batch.column_names:
-            batch = batch.append_column(_DAY, _days(len(batch), 0))
+        if name == "impressions" and DAY not in batch.column_names:
+            batch = batch.append_column(DAY, _days(len(batch), 0))
         columns = batch.schema
         log.append(with_codes(keyed_columns(batch, schema)))
     new = keyed_columns(like_table(new, columns), schema)
@@ -152,7 +152,7 @@ def _looked_through(
     wanted = [*keys]
     if name == "impressions":
         there = before.columns(name).names
-        wanted += [n for n in (_CLICKED, _WEIGHT, _DAY) if n in there]
+        wanted += [n for n in (_CLICKED, _WEIGHT, DAY) if n in there]
     first, last = pc.min_max(then["timestamp"]).values()
     near, counts = [], np.zeros(2)
     for batch in before.batches(name, limits.BATCH_ROWS, wanted):
@@ -161,8 +161,8 @@ def _looked_through(
             moments += pc.min_max(moment).as_py().values()
             if _CLICKED in wanted:
                 counts += clicks_in(batch)
-            if _DAY in wanted:
-                newest = max(newest, pc.max(batch[_DAY]).as_py())
+            if DAY in wanted:
+                newest = max(newest, pc.max(batch[DAY]).as_py())
         # Mostly the log has no rows that are as new.
         is_near = pc.and_(
             pc.greater_equal(moment, first), pc.less_equal(moment, last)
