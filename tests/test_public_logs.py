@@ -26,9 +26,10 @@ LOGS = {
     "open_bandit": "user_feature_3",
     "upworthy": "test_id",
 }
-#: Example -> its log, and the column of its times, where it has some.
+#: Example -> its log, and the column of its times, where it has some; of times
+#: that are made up, as of parts to train and to test on, that of its requests.
 TIMES = {
-    "amazon_industrial": ("amazon_industrial_log.parquet", "timestamp"),
+    "amazon_industrial": ("amazon_industrial_log.parquet", "request_id"),
     "lastfm": ("lastfm_plays.parquet", None),
     "online_retail": ("online_retail.parquet", "InvoiceDate"),
     "open_bandit": ("open_bandit_men.parquet", "timestamp"),
@@ -43,16 +44,19 @@ CONFIG = {
 def days_of(table, column):
     """A log's first three fourths, and two days of an eighth, by time.
 
-    Rows of one time stay together; without times rows are drawn.
+    Rows of one time stay together; rows without times, and requests, are drawn.
     """
-    count = len(table)
-    places = np.random.default_rng(0).permutation(count)
+    count, random = len(table), np.random.default_rng(0)
+    keys = random.permutation(count)
+    if column == "request_id":
+        requests = table[column].combine_chunks().dictionary_encode().indices
+        keys = keys[requests.to_numpy()]
+    elif column is not None:
+        keys = table[column].to_numpy()
+    places = np.argsort(keys, kind="stable")
+    keys = keys[places]
     cuts = [3 * count // 4, 7 * count // 8]
-    if column is not None:
-        times = table[column].to_numpy()
-        places = np.argsort(times, kind="stable")
-        times = times[places]
-        cuts = [int(np.searchsorted(times, times[cut])) for cut in cuts]
+    cuts = [int(np.searchsorted(keys, keys[cut])) for cut in cuts]
     return [table.take(part) for part in np.split(places, cuts)]
 
 

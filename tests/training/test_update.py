@@ -293,6 +293,31 @@ def test_odd_days(days, untraced, tmp_path, change, learned, valid, test):
     )
 
 
+def test_a_day_whose_splits_leave_nothing_to_train_on(untraced, tmp_path):
+    parts = ["train"] * 60 + ["valid"] * 10 + ["test"] * 10
+    folders = []
+    for day, splits in enumerate((parts, ["valid"] * 80, parts)):
+        folder = tmp_path / f"day{day}"
+        write_day(folder, day)
+        header, *rows = (folder / "log.csv").read_text().splitlines()
+        rows = [f"{r},{s}" for r, s in zip(rows, splits, strict=True)]
+        (folder / "log.csv").write_text("\n".join([f"{header},part", *rows]))
+        table = YAML.replace(
+            "clicked: click\n", "clicked: click\n  split: part\n"
+        )
+        (folder / "shop.yaml").write_text(table)
+        prepare_table(folder / "shop.yaml", folder / "data")
+        folders.append(folder / "data")
+    run = tmp_path / "run"
+    training.train(folders[0], small.config(**CONFIG), run, progress=False)
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match="needs new rows to train on"):
+        training.update(run, folders[1], out, progress=False)
+    # Nothing of it is in the way of another day.
+    result = training.update(run, folders[2], out, progress=False)
+    assert len(result.train) == 120
+
+
 def test_a_day_that_tells_of_the_calibration(
     days, untraced, tmp_path, monkeypatch
 ):

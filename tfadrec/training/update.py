@@ -220,6 +220,12 @@ def _learn(
     is_known = _learned(dataset, before)[_rows_of(learn)]
     random = np.random.default_rng(seed)
     rows = learn.select(~is_known | (random.random(len(learn)) < rehearse))
+    if not len(rows):  # days without splits of their own always leave some
+        raise InputError(
+            "an update needs new rows to train on. Received: none, as the "
+            "`split` of the day's rows has them to validate or to test on. "
+            "Mark some as train."
+        )
     config = dataclasses.replace(config, fit=chosen_by_size(config.fit, rows))
     record = {**told, "settings": config.to_yaml()}
     folder.write_text(RECORD, json.dumps(record, indent=1))
