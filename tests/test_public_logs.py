@@ -26,10 +26,38 @@ LOGS = {
     "open_bandit": "user_feature_3",
     "upworthy": "test_id",
 }
+#: Example -> its log, and the column of its times, where it has some; of times
+#: that are made up, as of parts to train and to test on, that of its requests.
+TIMES = {
+    "amazon_industrial": ("amazon_industrial_log.parquet", "request_id"),
+    "lastfm": ("lastfm_plays.parquet", None),
+    "online_retail": ("online_retail.parquet", "InvoiceDate"),
+    "open_bandit": ("open_bandit_men.parquet", "timestamp"),
+    "upworthy": ("upworthy_dev.parquet", "test_week"),
+}
 CONFIG = {
     "fit": {"batch_size": 256, "epochs": 2, "steps_per_epoch": 20},
     "data": {"history_length": 10},
 }
+
+
+def days_of(table, column):
+    """A log's first three fourths, and two days of an eighth, by time.
+
+    Rows of one time stay together; rows without times, and requests, are drawn.
+    """
+    count, random = len(table), np.random.default_rng(0)
+    keys = random.permutation(count)
+    if column == "request_id":
+        requests = table[column].combine_chunks().dictionary_encode().indices
+        keys = keys[requests.to_numpy()]
+    elif column is not None:
+        keys = table[column].to_numpy()
+    places = np.argsort(keys, kind="stable")
+    keys = keys[places]
+    cuts = [3 * count // 4, 7 * count // 8]
+    cuts = [int(np.searchsorted(keys, keys[cut])) for cut in cuts]
+    return [table.take(part) for part in np.split(places, cuts)]
 
 
 def shortened(source, target, column):
@@ -82,3 +110,36 @@ def test_a_log_goes_the_whole_way(name, tmp_path):
             outputs = json.load(answer)["outputs"]
     assert np.shape(outputs["pctr"]) == slate
     assert 0 < np.min(outputs["pctr"]) <= np.max(outputs["pctr"]) < 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LOGS)
+def test_one_day_after_another_is_learned(name, tmp_path):
+    """By the example's YAML as it is, whose log is a day's file each day."""
+    text, files = public_logs.example(name)
+    for file in files:
+        shortened(public_logs.DATA / file, tmp_path / file, LOGS[name])
+    log, column = TIMES[name]
+    first, *days = days_of(pq.read_table(tmp_path / log), column)
+    pq.write_table(first, tmp_path / log)
+    (tmp_path / "log.yaml").write_text(text, "utf-8")
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump({**CONFIG, "text": None}))
+    table = ("prepare", "table", "--config", tmp_path / "log.yaml", "--out")
+    known = call(*table, tmp_path / "data")["sizes"]
+    config, run = tmp_path / "run.yaml", tmp_path / "run"
+    call("train", "--data", tmp_path / "data", "--config", config, "--out", run)
+    for number, rows in enumerate(days):
+        day, data = tmp_path / f"{number}.parquet", tmp_path / f"data{number}"
+        pq.write_table(rows, day)
+        brought = call(*table, data, "--log", day)
+        assert brought["sizes"]["clicked"] > 0
+        out = tmp_path / f"run{number}"
+        found = call("update", run, "--data", data, "--out", out)
+        assert found["metrics"].keys() == {"before", "updated"}
+        assert np.isfinite(found["history"][-1]["loss"])
+        # A negative that was drawn may be there already, and nothing else.
+        sizes = found["joined"]["sizes"]
+        clicked = known["clicked"] + brought["sizes"]["clicked"]
+        assert sizes["clicked"] == clicked
+        assert sizes["impressions"] > known["impressions"]
+        known, run = sizes, out

@@ -388,6 +388,7 @@ from tfadrec.core import owned_folder
 from tfadrec.core.owned_folder import OwnedFolder
 
 out, how, first = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "first"
+removes = sys.argv[3] == "removed"
 if sys.argv[4] == "without":
     owned_folder.exchange = lambda one, two: False
 WHOLE = {"old": {"a.txt", "b.txt"}, "new": {"b.txt", "c.txt"}}
@@ -436,7 +437,7 @@ while True:
         sys.addaudithook(step)
         code = 3
         try:
-            fill("new")
+            OwnedFolder(out, "thing").remove() if removes else fill("new")
             code = 0
         finally:
             os._exit(code)
@@ -455,7 +456,7 @@ print(*states)
 
 
 @pytest.mark.parametrize("exchanging", ["exchange", "without"])
-@pytest.mark.parametrize("before", ["first", "again"])
+@pytest.mark.parametrize("before", ["first", "again", "removed"])
 @pytest.mark.parametrize("how", ["kill", "interrupt"])
 def test_old_or_new_whatever_step_is_the_last(
     tmp_path, exchanging, before, how
@@ -478,11 +479,12 @@ def test_old_or_new_whatever_step_is_the_last(
     )
     assert done.returncode == 0, done.stderr
     states = done.stdout.split()
-    # First all is as before, and from one moment on it is new.
+    # First all is as before, and from one moment on it is new, or gone.
     old = "none" if before == "first" else "old"
+    new = "none" if before == "removed" else "new"
     assert len(states) > 15
-    assert set(states) == {old, "new"}
-    assert states == sorted(states, key=["new", old].index, reverse=True)
+    assert set(states) == {old, new}
+    assert states == sorted(states, key=[new, old].index, reverse=True)
 
 
 def test_what_is_moved_away_is_moved_back(tmp_path):

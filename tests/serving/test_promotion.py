@@ -1,5 +1,6 @@
 """The label stable moves where all gates are kept, and moves back."""
 
+import dataclasses
 import json
 import shutil
 
@@ -108,6 +109,21 @@ def test_other_gates(bundle, dataset, shift, gate, limit, kept):
     assert read_labels(path)["stable"] == (2 if kept else 1)
 
 
+def test_rows_of_a_log_that_keeps_few_negatives(bundle, dataset):
+    """Answers are of all impressions, and one of ten is in the log."""
+    path, logits, _ = bundle
+    sampled = dataclasses.replace(
+        dataset,
+        schema=dataclasses.replace(dataset.schema, negatives_kept=0.1),
+    )
+    (outcome,) = promoted(path, sampled, calibration=0.5)
+    assert outcome["state"] == "lost"
+    for version in logits:
+        logits[version] = logits[version] + np.log(0.1)
+    (outcome,) = promoted(path, sampled, calibration=0.5)
+    assert outcome["state"] == "held"
+
+
 def test_a_slow_canary(bundle, dataset, monkeypatch):
     path, *_ = bundle
     for limit, kept in ((1.5, False), (2.0, True)):
@@ -170,6 +186,23 @@ def test_what_a_killed_call_has_left_is_cleared(bundle, dataset):
             call(path)
         assert not left.exists()
         write_labels(path, {"stable": 2, "canary": 2})
+
+
+def test_an_export_while_gates_are_measured(bundle, dataset, monkeypatch):
+    """Its version would have lost the label canary, and not been loaded."""
+    path, *_ = bundle
+    opened = promotion.open_bundle
+
+    def exported(folder):
+        (path / "3").mkdir(exist_ok=True)
+        (path / "3/saved_model.pb").touch()
+        write_labels(path, {"stable": 1, "canary": 3})
+        return opened(folder)
+
+    monkeypatch.setattr(promotion, "open_bundle", exported)
+    with pytest.raises(InputError, match="has moved meanwhile"):
+        promoted(path, dataset)
+    assert read_labels(path) == {"stable": 1, "canary": 3}
 
 
 def test_versions_that_are_not_there(bundle, dataset):

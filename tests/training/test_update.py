@@ -1,6 +1,7 @@
 """A run that goes on with the next day's rows."""
 
 import json
+import operator
 import shutil
 
 import numpy as np
@@ -193,6 +194,42 @@ def test_it_is_a_run(updated, tmp_path):
     )
 
 
+def test_in_memory_it_is_as_it_was_written(updated):
+    """A follower goes on with the one, and after a kill with the other."""
+    result, out = updated
+    again = training.load_run(out)
+    for name in ("config", "history", "best_epoch", "monitor"):
+        assert getattr(again, name) == getattr(result, name)
+    assert {t: c.to_dict() for t, c in again.calibration.tasks.items()} == {
+        t: c.to_dict() for t, c in result.calibration.tasks.items()
+    }
+    assert again.dataset.schema == result.dataset.schema
+    for part in ("dataset", "train", "valid", "test", "learned"):
+        ours, theirs = (getattr(run, part) for run in (result, again))
+        for ids in ("user_ids", "catalogue.ad_ids"):
+            get = operator.attrgetter(ids)
+            np.testing.assert_array_equal(get(ours), get(theirs))
+        [(one, labels)], [(other, others)] = (
+            part.batches(1000) for part in (ours, theirs)
+        )
+        for found, expected in ((one, other), (labels, others)):
+            assert found.keys() == expected.keys()
+            for name, column in expected.items():
+                np.testing.assert_array_equal(found[name], column, name)
+    for name, column in again.dataset.catalogue.columns.items():
+        np.testing.assert_array_equal(
+            result.dataset.catalogue.columns[name], column, name
+        )
+    for part in ("ranker", "ranker.optimizer"):
+        get = operator.attrgetter(part)
+        for one, other in zip(
+            get(result).variables, get(again).variables, strict=True
+        ):
+            np.testing.assert_array_equal(one, other, one.name)
+    rates = [run.ranker.optimizer.get_config() for run in (result, again)]
+    assert rates[0] == rates[1]
+
+
 def test_a_folder_is_of_one_day(days, updated):
     run, datasets = days
     _, out = updated
@@ -254,6 +291,31 @@ def test_odd_days(days, untraced, tmp_path, change, learned, valid, test):
         again.calibration.tasks["clicked"].to_dict()
         == before.calibration.tasks["clicked"].to_dict()
     )
+
+
+def test_a_day_whose_splits_leave_nothing_to_train_on(untraced, tmp_path):
+    parts = ["train"] * 60 + ["valid"] * 10 + ["test"] * 10
+    folders = []
+    for day, splits in enumerate((parts, ["valid"] * 80, parts)):
+        folder = tmp_path / f"day{day}"
+        write_day(folder, day)
+        header, *rows = (folder / "log.csv").read_text().splitlines()
+        rows = [f"{r},{s}" for r, s in zip(rows, splits, strict=True)]
+        (folder / "log.csv").write_text("\n".join([f"{header},part", *rows]))
+        table = YAML.replace(
+            "clicked: click\n", "clicked: click\n  split: part\n"
+        )
+        (folder / "shop.yaml").write_text(table)
+        prepare_table(folder / "shop.yaml", folder / "data")
+        folders.append(folder / "data")
+    run = tmp_path / "run"
+    training.train(folders[0], small.config(**CONFIG), run, progress=False)
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match="needs new rows to train on"):
+        training.update(run, folders[1], out, progress=False)
+    # Nothing of it is in the way of another day.
+    result = training.update(run, folders[2], out, progress=False)
+    assert len(result.train) == 120
 
 
 def test_a_day_that_tells_of_the_calibration(
@@ -319,6 +381,12 @@ def test_the_command_and_the_day_after(days, updated, untraced, tmp_path):
     answer = json.loads(done.stdout.splitlines()[-1])
     assert set(answer["metrics"]) == {"before", "updated"}
     assert answer["rows"]["rows"] == 8
+    line = f"  {datasets[2]}: 80 impressions read = 80 kept + 0 rejected"
+    assert line in done.stdout.splitlines()
+    counts = {c["unit"]: c["kept"] for c in answer["joined"]["counts"]}
+    assert counts["impressions"] == 80
+    # Hours of a day are by 3 more than of the day before.
+    assert any("'hour'" in note for note in answer["joined"]["notes"])
     (line,) = answer["verdicts"]  # eight rows tell nothing
     assert line.startswith("The updated ranker cannot be")
     assert line in done.output

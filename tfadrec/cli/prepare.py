@@ -70,11 +70,18 @@ def mind(news: str, behaviors: str, out: str) -> dict[str, Any]:
     type=click.Path(),
     help="A dataset whose vocabularies and statistics are kept.",
 )
+@click.option(
+    "--log",
+    type=click.Path(),
+    help="A day's file, to join others: it takes the place of that of the "
+    "impressions, and of all that is read off the same file.",
+)
 @_out
 @beam_options
 def table(
     config: str,
     like: str | None,
+    log: str | None,
     out: str,
     runner: str,
     beam_arguments: tuple[str, ...],
@@ -82,7 +89,8 @@ def table(
     """CSV, TSV, JSON Lines or Parquet files with a column mapping.
 
     With --runner beam, files are read and checked in a pipeline of Apache Beam,
-    whose options come after `--`.
+    whose options come after `--`. With --log nothing need be clicked, and no
+    note is made that holds of a log as a whole.
 
     \b
     Example:
@@ -91,11 +99,12 @@ def table(
     """
     with beam_runner(runner, beam_arguments) as beam:
         if beam is None:
-            return _run(sources.prepare_table, config, out, like=like)
+            return _run(sources.prepare_table, config, out, like=like, log=log)
         from tfadrec.data.beam.reading import read_in
 
+        read = read_in(beam)
         return _run(
-            sources.prepare_table, config, out, like=like, read=read_in(beam)
+            sources.prepare_table, config, out, like=like, log=log, read=read
         )
 
 

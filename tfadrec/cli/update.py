@@ -98,8 +98,9 @@ def update(
     With --follow every day makes a run in the new folder, of the run before. A
     follower that was killed goes on where it was; each day is learned once. Put
     days into the folder by a rename, each with a greater name than the last. A
-    day without a new row is passed over. With --json and --config each run
-    tells how many lines of its file were read, kept and rejected, as `log`.
+    day without a new row is passed over. With --json each run tells how many
+    rows of its day joined, as `joined`, and with --config how many lines of its
+    file were read, kept and rejected, as `log`.
     """
     if (data is None) == (follow is None):
         raise InputError(
@@ -124,8 +125,9 @@ def update(
     load_tensorflow()
     from tfadrec import training
 
-    updated = training.update(run, data, out, **settings)
-    result = _measured(run, out, updated, allow_import)
+    told = _Told()
+    updated = training.update(run, data, out, tell=told.joined, **settings)
+    result = _measured(run, out, updated, allow_import) | told.taken()
     click.echo(f"\nNext: tfadrec evaluate {out}")
     return result
 
@@ -144,26 +146,45 @@ def _follow(
     from tfadrec import training
 
     prepared = None if config is None else f"{out}/rows"
-    log: dict[str, Any] = {}
-
-    def tell(summary: "Summary") -> None:
-        say_summary(summary)
-        log["log"] = summary.to_dict()
-
-    source = training.FolderSource(folder, config, prepared, tell)
+    told = _Told()
+    source = training.FolderSource(folder, config, prepared, told.log)
     learned = []
     while True:
-        found = training.follow(run, source, out, **settings)
+        found = training.follow(run, source, out, tell=told.joined, **settings)
         for before, after, updated in found:
             click.echo(f"{after}:")
             allowed = settings["allow_import"]
-            learned.append(_measured(before, after, updated, allowed) | log)
-            log.clear()
+            result = _measured(before, after, updated, allowed)
+            learned.append(result | told.taken())
         if once:
             click.echo(f"Learned: {len(learned)} days of {folder}")
             return {"runs": learned}
         learned.clear()
         time.sleep(every)
+
+
+class _Told:
+    """What became of a day's rows: printed, and kept for its result."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Any] = {}
+
+    def log(self, summary: "Summary") -> None:
+        """As its file was read."""
+        self._keep("log", summary)
+
+    def joined(self, summary: "Summary") -> None:
+        """As they were joined to the run's."""
+        self._keep("joined", summary)
+
+    def taken(self) -> dict[str, Any]:
+        """What was kept since the last day; nothing of one joined before."""
+        kept, self._kept = self._kept, {}
+        return kept
+
+    def _keep(self, name: str, summary: "Summary") -> None:
+        say_summary(summary)
+        self._kept[name] = summary.to_dict()
 
 
 def _measured(

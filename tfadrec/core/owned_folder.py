@@ -101,14 +101,17 @@ class OwnedFolder:
             self._take_place(scratch, {*manifest.files, NAME})
 
     def remove(self) -> None:
-        """Removes the folder, where there is one.
+        """Removes the folder, where there is one, whole at once.
 
         Raises:
           InputError: where something is there that this writer did not write.
         """
-        self.check()
+        clear_leftovers(self.path, self.kind)
+        owned = self._owned()
         if self.path.exists():
-            shutil.rmtree(self.path)
+            with scratch_folder(self.path, self.kind) as scratch:
+                write_names(scratch, owned)
+                os.rename(self.path, scratch / FRESH)
 
     def _owned(self) -> set[str]:
         """The files of the folder, all of which this writer wrote."""

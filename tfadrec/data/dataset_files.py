@@ -2,6 +2,7 @@
 
 import io
 import pathlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -139,6 +140,42 @@ class DatasetFiles:
             require_files(self._filesystem, self._info(file), path)
             return pq.read_table(path, filesystem=self._filesystem)
         except (OSError, pa.ArrowException) as error:
+            raise self._unreadable(file, error) from error
+
+    def batches(
+        self, name: str, rows: int, columns: Sequence[str] | None = None
+    ) -> Iterator[pa.Table]:
+        """The rows of a table in their order, so many at a time, at least once.
+
+        The file is compared first, without holding it in memory.
+
+        Args:
+          name: of the table.
+          rows: of a batch at most.
+          columns: those that are read; None for all.
+
+        Raises:
+          InputError: where it is not what was written, or cannot be read.
+        """
+        file = f"{name}.parquet"
+        path = f"{self._folder}/{file}"
+        try:
+            if self._manifest is not None:
+                self.check(file)
+            require_files(self._filesystem, self._info(file), path)
+            parts = pq.ParquetDataset(path, filesystem=self._filesystem)
+            schema = parts.schema
+            if columns is not None:
+                schema = pa.schema([schema.field(n) for n in columns])
+            yield schema.empty_table()
+            for part in parts.files:
+                with self._filesystem.open_input_file(part) as stream:
+                    for batch in pq.ParquetFile(stream).iter_batches(
+                        rows, columns=columns
+                    ):
+                        table = pa.Table.from_batches([batch])
+                        yield table.select(schema.names).cast(schema)
+        except (OSError, KeyError, ValueError, pa.ArrowException) as error:
             raise self._unreadable(file, error) from error
 
     def columns(self, name: str) -> pa.Schema:

@@ -16,7 +16,9 @@ _COSTS = ("examples", "seconds")
 def replay_sums(stretches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A replay in a few numbers.
 
-    The first stretch meets the same ranker every way, so it has no part.
+    The first stretch meets the same ranker every way, so it has no part. A
+    measure that the rows of a stretch do not tell, such as the AUC of a day
+    without a click, has none of that stretch in its mean.
 
     Args:
       stretches: as `training.replay` gives them.
@@ -27,7 +29,8 @@ def replay_sums(stretches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
       time is not known); `gain_kept`, the share of retraining's gain in AUC
       over the frozen ranker that updating has; `cost`, the examples that
       updating learned, over those that retraining did, and `cost_seconds`, the
-      same of the processor's time. Nan for one stretch.
+      same of the processor's time; `later`, how many stretches come after the
+      first, and `told`, how many of these tell an AUC. Nan where none does.
     """
     later = stretches[1:]
     rows = [stretch["rows"] for stretch in later]
@@ -35,10 +38,7 @@ def replay_sums(stretches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for way in _WAYS:
         of_way = [stretch[way] for stretch in later]
         sums[way] = {
-            name: float(np.average([x[name] for x in of_way], weights=rows))
-            if later
-            else np.nan
-            for name in _MEASURES
+            name: _mean([x[name] for x in of_way], rows) for name in _MEASURES
         }
         for name in _COSTS:
             values = [x[name] for x in of_way]
@@ -47,6 +47,8 @@ def replay_sums(stretches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     sums["gain_kept"] = _ratio(updated - frozen, retrained - frozen)
     for name, of in (("cost", "examples"), ("cost_seconds", "seconds")):
         sums[name] = _ratio(sums["updated"][of], sums["retrained"][of])
+    sums["later"] = len(later)
+    sums["told"] = sum(not np.isnan(x["frozen"]["auc"]) for x in later)
     return sums
 
 
@@ -68,11 +70,21 @@ def replay_table(stretches: Sequence[Mapping[str, Any]]) -> str:
 
 def replay_line(sums: Mapping[str, Any]) -> str:
     """What updating is worth, in one line."""
-    told = {way: sums[way]["auc"] for way in _WAYS}
-    means = ", ".join(f"{way} {auc:.4f}" for way, auc in told.items())
     cost = f"{sums['cost']:.1%} of its examples"
     if not np.isnan(sums["cost_seconds"]):
         cost += f" and {sums['cost_seconds']:.1%} of its processor time"
+    if not sums["later"]:
+        return (
+            "One stretch tells nothing: it meets the same ranker every way. "
+            "Replay shorter days, or begin with a smaller part."
+        )
+    if not sums["told"]:
+        return (
+            "No stretch after the first has rows with and without a click, so "
+            f"no AUC tells what updating is worth. It took {cost}."
+        )
+    told = {way: sums[way]["auc"] for way in _WAYS}
+    means = ", ".join(f"{way} {auc:.4f}" for way, auc in told.items())
     if told["retrained"] > told["frozen"]:
         gain = (
             f"updating keeps {sums['gain_kept']:.1%} of retraining's gain for "
@@ -83,7 +95,20 @@ def replay_line(sums: Mapping[str, Any]) -> str:
             "retraining is not ahead of the frozen ranker. Updating took "
             f"{cost}."
         )
-    return f"After the first stretch, AUC {means}: {gain}"
+    after = "After the first stretch"
+    if sums["told"] < sums["later"]:
+        after += f", in {sums['told']} of {sums['later']} that tell an AUC"
+    return f"{after}, AUC {means}: {gain}"
+
+
+def _mean(values: Sequence[float], rows: Sequence[int]) -> float:
+    """The mean by rows of what is told."""
+    told = ~np.isnan(values)
+    if not told.any():
+        return float("nan")
+    return float(
+        np.average(np.array(values)[told], weights=np.array(rows)[told])
+    )
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -68,10 +68,13 @@ def distinct(rows: tf.Tensor, num_rows: int) -> tuple[tf.Tensor, tf.Tensor]:
     """
     if not xla.is_compiling():
         return tf.unique(rows)
-    is_there = tf.math.unsorted_segment_max(tf.ones_like(rows), rows, num_rows)
-    places = tf.gather(tf.cumsum(tf.maximum(is_there, 0)) - 1, rows)
+    order = tf.argsort(rows, stable=True)
+    ordered = tf.gather(rows, order)
+    is_next = tf.cast(ordered[1:] != ordered[:-1], tf.int32)
+    numbers = tf.cumsum(tf.pad(is_next, [[1, 0]])[: tf.size(rows)])
+    places = tf.scatter_nd(order[:, None], numbers, tf.shape(rows))
     room = tf.minimum(tf.size(rows), num_rows)
-    found = tf.math.unsorted_segment_max(rows, places, room)
+    found = tf.math.unsorted_segment_max(ordered, numbers, room)
     return tf.maximum(found, 0), places
 
 

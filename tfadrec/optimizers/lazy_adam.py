@@ -2,7 +2,7 @@
 
 from tfadrec.core.door import keras, register, tf
 from tfadrec.core.ranges import Amount, Steps
-from tfadrec.ops import lookup
+from tfadrec.ops import lookup, xla
 
 #: What Keras' Adam takes, and rows alone cannot follow.
 _NOT_OFFERED = ("adaptive_epsilon", "amsgrad", "use_ema")
@@ -164,7 +164,7 @@ class LazyAdam(keras.optimizers.Adam):
             return
         place = self._index_dict[self._var_key(variable)]
         first, second = self._momentums[place], self._velocities[place]
-        rows, values = _summed(gradient, variable.shape[1:])
+        rows, values = _summed(gradient, variable.shape)
         step = tf.cast(self.iterations + 1, dtype)
         beta_1, beta_2 = (
             tf.cast(self.beta_1, dtype),
@@ -223,13 +223,18 @@ def _write(tables, rows, old, new):
 
 
 def _summed(gradient, shape):
-    """The rows that have a gradient, each once, and their sums [U, *shape].
+    """The rows that have a gradient, and their sums [U, *shape[1:]].
 
-    Several times as fast as Keras' own sum over the places of a row. What was
-    gathered from replicas does not know its shape any more.
+    Each row comes once, but that XLA has the first one in all places that are
+    over. Several times as fast as Keras' own sum over the places of a row. What
+    was gathered from replicas does not know its shape any more.
     """
-    rows, places = tf.unique(gradient.indices)
+    rows, places = lookup.distinct(gradient.indices, shape[0])
     count = tf.shape(gradient.values)[0]
-    flat = tf.reshape(gradient.values, [count, shape.num_elements()])
+    flat = tf.reshape(gradient.values, [count, shape[1:].num_elements()])
     sums = lookup.sum_rows(flat, places, tf.size(rows))
-    return rows, tf.reshape(tf.cast(sums, flat.dtype), [-1, *shape])
+    if xla.is_compiling():
+        is_real = tf.range(tf.size(rows)) <= tf.reduce_max(places)
+        rows = tf.where(is_real, rows, rows[:1])
+        sums = tf.where(is_real[:, None], sums, sums[:1])
+    return rows, tf.reshape(tf.cast(sums, flat.dtype), [-1, *shape[1:]])

@@ -188,20 +188,31 @@ def label_canary(folder: WorkFolder, version: int) -> None:
     _write_labels(folder, {**labels, "canary": version})
 
 
-def write_labels(path: str | pathlib.Path, labels: Mapping[str, int]) -> None:
+def write_labels(
+    path: str | pathlib.Path,
+    labels: Mapping[str, int],
+    before: Mapping[str, int] | None = None,
+) -> None:
     """Writes `models.config`, which a server reads again every minute.
 
     Args:
       path: the folder of versions; the model is called as it is.
       labels: label -> version. These versions are loaded.
+      before: the labels that have to be there still, if any have to.
 
     Raises:
-      InputError: where more than labels was changed in that file, or another
-        process is writing to the folder.
+      InputError: where more than labels was changed in that file, other labels
+        are there, or another process is writing to the folder.
     """
     folder = bundle_folder(path)
     with folder.held():
         check_deployment(folder.path)
+        if before is not None and read_labels(folder.path) != before:
+            raise InputError(
+                "labels move from where they were looked at. Received: "
+                f"{path}, whose labels another process has moved meanwhile. "
+                "Call it again."
+            )
         _write_labels(folder, labels)
 
 

@@ -20,7 +20,7 @@ class Gates:
       calibration: how far its predicted over observed clicks may be from 1,
         >= 0.
       latency: how many times the stable version's its own 99th percentile of
-        the time for a slate may be, > 0.
+        the time for a slate may be, >= 0.
 
     Raises:
       InputError: where a limit is out of range.

@@ -1,5 +1,6 @@
 """Which version is the stable one: moved after gates, and moved back."""
 
+import math
 import pathlib
 import time
 from collections.abc import Callable, Mapping
@@ -50,7 +51,8 @@ def promote(
 
     Raises:
       InputError: where the canary is the stable version, a version is not
-        there, or the dataset has no impressions with and without a click.
+        there, the dataset has no impressions with and without a click, or a
+        label was moved meanwhile.
     """
     bundle = pathlib.Path(bundle)
     versions = _labelled(bundle)
@@ -99,6 +101,7 @@ def promote(
                 CANARY: versions[CANARY],
                 PREVIOUS: versions[STABLE],
             },
+            before=versions,
         )
     return outcomes
 
@@ -123,7 +126,8 @@ def roll_back(bundle: str | pathlib.Path) -> int:
             f"promote` gives it. Received: {bundle}, which has none."
         )
     version = labels[PREVIOUS]
-    write_labels(bundle, {STABLE: version, CANARY: labels[CANARY]})
+    now = {STABLE: version, CANARY: labels[CANARY]}
+    write_labels(bundle, now, before=labels)
     return version
 
 
@@ -154,7 +158,11 @@ def _measure(
     signatures: Mapping[str, Callable[..., dict[str, np.ndarray]]],
     dataset: Dataset,
 ) -> Evaluation:
-    """What a version says of the rows' clicks."""
+    """What a version says of the rows' clicks.
+
+    It answers with the odds of all impressions; where the rows keep a share r
+    of those without a click, the odds of these rows are 1 / r of that.
+    """
     parts = np.array_split(np.arange(len(dataset)), -(-len(dataset) // _BATCH))
     logits = np.concatenate(
         [
@@ -162,7 +170,8 @@ def _measure(
             for p in parts
         ]
     )
-    return measure({"clicked": logits}, dataset)
+    shift = math.log(dataset.schema.negatives_kept)
+    return measure({"clicked": logits - shift}, dataset)
 
 
 def _latencies(

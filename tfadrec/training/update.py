@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import pathlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from tfadrec.core.read_json import read_json
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.intake.join_datasets import join_datasets
+from tfadrec.data.intake.summary import Summary
 from tfadrec.data.intake.write import is_made, unmake
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.data.split import split_by_time
@@ -49,6 +50,7 @@ def update(
     progress: bool = True,
     allow_import: Collection[str] = (),
     before: Run | None = None,
+    tell: Callable[[Summary], object] = lambda summary: None,
 ) -> Run:
     """Trains a run further, on a day's rows, and writes it as another run.
 
@@ -81,6 +83,7 @@ def update(
       allow_import: modules whose classes the run may have. They are imported.
       before: the run, as `load_run` or the update that made it gave it; None to
         read it. It is left as it is.
+      tell: is given what became of the day's rows as they are joined.
 
     Returns:
       The new run. Its `train` has all days' rows.
@@ -107,7 +110,7 @@ def update(
     with folder.held():
         whole = folder.path / JOINED
         _claim_day(folder, data, whole)
-        dataset = with_day(before, record["data"], data, whole)
+        dataset = with_day(before, record["data"], data, whole, tell)
         told = {
             "data": data_path(whole),
             "fingerprint": fingerprint(dataset),
@@ -174,6 +177,7 @@ def with_day(
     own: str | pathlib.Path,
     data: str | pathlib.Path,
     whole: pathlib.Path,
+    tell: Callable[[Summary], object] = lambda summary: None,
 ) -> Dataset:
     """A run's dataset and a day's rows as one, to be read as the run reads.
 
@@ -182,12 +186,13 @@ def with_day(
       own: the folder of its dataset.
       data: that of the day.
       whole: the folder of both, which is written where it is not there yet.
+      tell: see `update`.
 
     Raises:
       InputError: where the day does not fit the dataset.
     """
     if not is_made(whole):
-        join_datasets(own, data, whole)
+        tell(join_datasets(own, data, whole))
     return open_dataset(whole).read_as(before.dataset)
 
 
@@ -215,6 +220,12 @@ def _learn(
     is_known = _learned(dataset, before)[_rows_of(learn)]
     random = np.random.default_rng(seed)
     rows = learn.select(~is_known | (random.random(len(learn)) < rehearse))
+    if not len(rows):  # days without splits of their own always leave some
+        raise InputError(
+            "an update needs new rows to train on. Received: none, as the "
+            "`split` of the day's rows has them to validate or to test on. "
+            "Mark some as train."
+        )
     config = dataclasses.replace(config, fit=chosen_by_size(config.fit, rows))
     record = {**told, "settings": config.to_yaml()}
     folder.write_text(RECORD, json.dumps(record, indent=1))

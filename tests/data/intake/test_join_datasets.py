@@ -4,12 +4,14 @@ import dataclasses
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.data import dataset_folder, rich_dataset
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
 from tfadrec.data import open_dataset
+from tfadrec.data.intake import limits
 from tfadrec.data.intake.join_datasets import check_grows, join_datasets
 
 
@@ -62,15 +64,20 @@ def later_schema():
 
 
 @pytest.fixture(scope="module")
-def three(tmp_path_factory):
-    """Both datasets and the whole."""
+def joined(tmp_path_factory):
+    """A folder of both datasets and the whole."""
     folder = tmp_path_factory.mktemp("joined")
     one = rich_dataset.tables(users=6, seed=0)
     two = later(rich_dataset.tables(users=8, seed=1))
     dataset_folder.write(folder / "one", one, rich_dataset.schema())
     dataset_folder.write(folder / "two", two, later_schema())
     join_datasets(folder / "one", folder / "two", folder / "whole")
-    return [open_dataset(folder / name) for name in ("one", "two", "whole")]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def three(joined):
+    return [open_dataset(joined / name) for name in ("one", "two", "whole")]
 
 
 def test_known_rows_stay_as_they_are(three):
@@ -104,6 +111,27 @@ def rows_in(ids, of):
     """Old row -> new row, 0 for 0."""
     place = {name: i + 1 for i, name in enumerate(of.tolist())}
     return np.array([0, *(place[name] for name in ids.tolist())])
+
+
+@pytest.mark.parametrize("rows", [3, 50])
+def test_logs_that_do_not_fit_into_memory(joined, tmp_path, monkeypatch, rows):
+    """A few rows are read, and written, at a time; the result is the same."""
+    monkeypatch.setattr(limits, "BATCH_ROWS", rows)
+    monkeypatch.setattr(limits, "PART_ROWS", rows)
+    found = tmp_path / "whole"
+    join_datasets(joined / "one", joined / "two", found)
+    expected = joined / "whole"
+    names = [path.name for path in (expected / "columns").iterdir()]
+    assert len(names) > 20
+    for name in names:
+        one, two = (each / "columns" / name for each in (found, expected))
+        assert one.read_bytes() == two.read_bytes(), name
+    for name in ("ads", "users", "events", "impressions"):
+        one, two = (
+            pq.read_table(each / f"{name}.parquet")
+            for each in (found, expected)
+        )
+        assert one.equals(two), name
 
 
 def test_new_values_come_after_the_known_ones(three):
@@ -323,3 +351,172 @@ def test_what_cannot_be_joined(tmp_path, changes, message):
     with pytest.raises(InputError, match=message):
         join_datasets(one, two, tmp_path / "whole")
     assert not (tmp_path / "whole").exists()
+
+
+def moved_to(first, **columns):
+    """Other requests, as many seconds apart, from some moment on."""
+
+    def moved(table):
+        times = table["timestamp"].to_numpy()
+        if "request_id" not in table.column_names:
+            return changed(table, timestamp=times - times.min() + first)
+        ids = [f"n{i}" for i in range(len(table))]
+        return changed(
+            table,
+            timestamp=times - times.min() + first,
+            request_id=ids,
+            **columns,
+        )
+
+    return {"events": moved, "impressions": moved}
+
+
+DAY = 86_400
+JANUARY = 1_600_000_000
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        (JANUARY + DAY, None),
+        (JANUARY - 2, None),  # the days overlap
+        (JANUARY + 30 * DAY, None),
+        (
+            JANUARY + 40 * DAY,
+            "begin 40 days after the newest one before; check its times",
+        ),
+        # Seconds that are read as milliseconds.
+        (
+            JANUARY // 1000,
+            "are older than the oldest one before, by 18,500.0 days",
+        ),
+    ],
+)
+def test_a_day_whose_times_are_far_off(tmp_path, first, said):
+    """Nothing of the rows themselves tells it."""
+    one = small(tmp_path / "one", **moved_to(JANUARY))
+    two = small(tmp_path / "two", **moved_to(first))
+    summary = join_datasets(one, two, tmp_path / "whole")
+    notes = [note for note in summary.notes if "its times" in note]
+    assert len(notes) == bool(said)
+    assert all(said in note for note in notes)
+    assert all(str(two) in note for note in summary.notes)
+
+
+def test_numbers_that_have_moved(tmp_path):
+    """Those of the new rows alone are counted, in whatever table they are."""
+    features = (
+        Feature("device", "context", "category", vocabulary=("tv",)),
+        Feature("scroll", "context", "number", low=-1.0, high=3.0),
+        Feature("price", "ad", "number", low=1.0, high=2.0),
+    )
+    schema = dataset_folder.schema(features=features)
+
+    def priced(*prices):
+        return lambda table: table.append_column("price", pa.array(prices))
+
+    one = small(
+        tmp_path / "one", schema, ads=priced(1.0, 2.0, 7.0), **moved_to(0)
+    )
+    numbers = [100.0, 200.0, None, 3.0, 2.0]
+    two = small(
+        tmp_path / "two",
+        schema,
+        ads=priced(1.0, 2.0, 2.5),
+        **moved_to(DAY, scroll=numbers),
+    )
+    summary = join_datasets(one, two, tmp_path / "whole")
+    assert set(summary.notes) == {
+        f"the context's 'scroll' of {two}: 2 of 4 numbers lie outside [-1, 3] "
+        "and are cut to it",
+        f"the ad's 'price' of {two}: 1 of 3 numbers lie outside [1, 2] and are "
+        "cut to it",
+    }
+    again = join_datasets(tmp_path / "whole", two, tmp_path / "again")
+    assert len(again.notes) == 1  # its ads are read anew, its rows are not
+
+
+def test_rows_of_a_request_that_is_there_are_not(tmp_path):
+    """Without ids of their own, a user's rows of one time are one request.
+
+    So they are on a log of one time, or where a second lies in two files.
+    """
+
+    def shown(*rows):
+        users, ads, clicks = zip(*rows, strict=True)
+        times = np.full(len(rows), 9)
+        return lambda table: pa.table(
+            {
+                "request_id": [f"{user} 9" for user in users],
+                "user_id": users,
+                "ad_id": pa.array(ads, pa.int64()),
+                "timestamp": pa.array(times, pa.int64()),
+                "clicked": pa.array(clicks, pa.int8()),
+                "device": ["tv"] * len(rows),
+                "scroll": [1.0] * len(rows),
+                "secret": [0.0] * len(rows),
+            }
+        )
+
+    one = small(tmp_path / "one", impressions=shown(("u", 10, 1), ("u", 20, 0)))
+    two = small(
+        tmp_path / "two",
+        impressions=shown(
+            ("u", 30, 1),  # new, of a request that is there
+            ("u", 20, 0),  # there
+            ("v", 10, 0),  # new
+            ("u", 10, 0),  # there, as a click: a negative that was drawn
+        ),
+    )
+    summary = join_datasets(one, two, tmp_path / "whole")
+    found = {c.unit: (c.kept, c.left_out) for c in summary.counts}
+    assert found["impressions"] == (2, 2)
+    # A click that came later than the log of before.
+    later = small(tmp_path / "later", impressions=shown(("u", 20, 1)))
+    summary = join_datasets(one, later, tmp_path / "whole")
+    assert summary.sizes["clicked"] == 2
+    # The log again: other negatives are drawn beside the same clicks.
+    again = small(
+        tmp_path / "again",
+        impressions=shown(("u", 10, 1), ("u", 30, 0), ("v", 30, 1)),
+    )
+    summary = join_datasets(one, again, tmp_path / "whole")
+    found = {c.unit: (c.kept, c.left_out) for c in summary.counts}
+    assert found["impressions"] == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("clicks", "weights", "said"),
+    [
+        (50, None, None),
+        (20, None, None),  # not by chance, but no third of before
+        (0, None, "0.00% were clicked, and 50.00% of those before"),
+        (50, 0.001, "0.10% were clicked, and 50.00% of those before"),
+    ],
+)
+def test_a_day_whose_clicks_are_lost(tmp_path, clicks, weights, said):
+    def shown(clicks, first, weight=None):
+        clicked = np.arange(100) < clicks
+        columns = {} if weight is None else {"weight": np.ones(100)}
+        if weight:
+            columns["weight"] = np.where(clicked, weight, 1.0)
+        return lambda table: pa.table(
+            {
+                "request_id": [f"{first + i}" for i in range(100)],
+                "user_id": ["u"] * 100,
+                "ad_id": [10] * 100,
+                "timestamp": np.arange(100) + first,
+                "clicked": clicked.astype(np.int8),
+                "device": ["tv"] * 100,
+                "scroll": np.ones(100),
+                "secret": np.zeros(100),
+                **columns,
+            }
+        )
+
+    one = small(tmp_path / "one", impressions=shown(50, 0, weights and 1.0))
+    two = small(tmp_path / "two", impressions=shown(clicks, 500, weights))
+    summary = join_datasets(one, two, tmp_path / "whole")
+    notes = [note for note in summary.notes if "were clicked" in note]
+    assert len(notes) == bool(said)
+    assert all(said in note for note in notes)

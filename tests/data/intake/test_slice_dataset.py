@@ -91,6 +91,15 @@ def test_both_halves_are_the_whole(folders, tmp_path):
     assert facts(joined) == facts(whole)
     first = open_dataset(folders / "before")
     assert facts(joined, 0) == facts(first)
+    # A stretch of that has no days: those of a replay are its own.
+    slice_dataset(tmp_path / "joined", tmp_path / "again", until=MIDDLE + 200)
+    again = tmp_path / "again"
+    assert open_dataset(again).impressions.days is None
+    slice_dataset(tmp_path / "joined", tmp_path / "rest", since=MIDDLE + 200)
+    join_datasets(again, tmp_path / "rest", tmp_path / "twice")
+    twice = open_dataset(tmp_path / "twice").impressions
+    np.testing.assert_array_equal(twice.days, twice.times >= MIDDLE + 200)
+    assert set(twice.days) == {0, 1}
 
 
 def test_values_of_the_time_alone(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tfadrec.core.errors import InputError
-from tfadrec.data import sources
+from tfadrec.data import join_datasets, sources
 from tfadrec.data.intake import event_counts, limits
 from tfadrec.data.open_dataset import open_dataset
 from tfadrec.data.sources import repeats
@@ -140,6 +140,42 @@ def test_another_dataset_decides(tmp_path):
             like=tmp_path / "less" / "out",
             events={"repeats": True},
         )
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_a_day_is_counted_as_the_log_is(tmp_path, has):
+    """Whether its own events, of which there may be few, repeat or not."""
+    shown = [(user, ad, time + 100) for user, ad, time in LOG]
+    for name, log, wanted in (
+        ("one", LOG, has),
+        ("two", shown, not has),
+        ("whole", LOG + shown, has),
+    ):
+        prepare(tmp_path / name, log, events={"repeats": wanted})
+    one, two, whole = (tmp_path / n / "out" for n in ("one", "two", "whole"))
+    summary = join_datasets(one, two, tmp_path / "both")
+    assert sum("is left out, which counts" in n for n in summary.notes) == (
+        0 if has else 2
+    )
+    both, whole = open_dataset(tmp_path / "both"), open_dataset(whole)
+    assert both.schema.features == open_dataset(one).schema.features
+    assert made(both) == (NAMES if has else set())
+    if has:
+        assert counts_of(both) == counts_of(whole)
+
+
+def counts_of(dataset):
+    """(user, time) -> the numbers of events before."""
+    rows = dataset.impressions
+    return {
+        (dataset.user_ids[user - 1], time): count
+        for user, time, count in zip(
+            rows.users,
+            rows.times.tolist(),
+            rows.columns["user_events"].tolist(),
+            strict=True,
+        )
+    }
 
 
 @pytest.mark.parametrize(

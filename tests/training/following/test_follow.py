@@ -227,18 +227,47 @@ def test_the_folder_of_something_else(stub, tmp_path):
 def test_a_folder_of_datasets(tmp_path):
     source = FolderSource(tmp_path)
     assert source.next(None) is None
-    for name in ("b", "a", ".tfadrec-coming", "c"):
+    for name in ("b", "a", ".tfadrec-coming"):
         (tmp_path / name).mkdir()
+    (tmp_path / "a/rows").write_text("four")
     (tmp_path / "aa.txt").touch()
-    assert source.next(None) == ("a", tmp_path / "a")
-    assert source.next("a") == ("b", tmp_path / "b")
-    assert source.next("c") is None
+    assert given(source) == (["a", "b"], {"a": 4, "b": 0})
     with pytest.raises(InputError, match="what is followed is a folder"):
         FolderSource(tmp_path / "no")
     with pytest.raises(InputError, match="Not a directory"):
         FolderSource(tmp_path / "aa.txt")
     with pytest.raises(InputError, match="belong together"):
         FolderSource(tmp_path, "config.yaml")
+
+
+def given(source, place=None):
+    """The days that a source has by now, in their order, and the last place."""
+    days, learned = [], {} if place is None else place["learned"]
+    while (found := source.next(place)) is not None:
+        place, path = found
+        assert place["day"] == path.name
+        days.append(path.name)
+        learned = place["learned"]
+        place = json.loads(json.dumps(place))
+    return days, learned
+
+
+def test_days_that_come_late_or_grow(tmp_path):
+    """None of their rows would be learned, and nobody would be told."""
+    source = FolderSource(tmp_path)
+    for name in ("2", "4"):
+        (tmp_path / name).mkdir()
+    days, learned = given(source)
+    assert days == ["2", "4"]
+    (tmp_path / "3").mkdir()
+    (tmp_path / "2/rows").write_text("more")
+    shutil.rmtree(tmp_path / "4")
+    place = {"day": "4", "learned": learned}
+    days, learned = given(source, place)
+    assert days == ["2", "3"]
+    # What is gone need not be remembered; should it come again, it is joined
+    # again, and has no new row.
+    assert learned == {"2": 4, "3": 0}
 
 
 ONE_FILE = """
@@ -278,7 +307,8 @@ def test_ads_and_users_that_stand_in_the_days_file(tmp_path):
         told.append,
     )
     place, day = source.next(None)
-    assert place == "1.csv"
+    size = (tmp_path / "days/1.csv").stat().st_size
+    assert place == {"day": "1.csv", "learned": {"1.csv": size}}
     assert source.next(place) is None
     (summary,) = told
     assert {c.source for c in summary.counts} == {str(tmp_path / "days/1.csv")}
@@ -302,9 +332,15 @@ def test_a_quiet_day(tmp_path):
     log = (tmp_path / "log.csv").read_text() + "\n"
     log = log.replace(",1\n", ",0\n")
     (tmp_path / "days/1.csv").write_text(log)
-    place = (tmp_path / name for name in ("days", "shop.yaml", "rows"))
+    place = [tmp_path / name for name in ("days", "shop.yaml", "rows")]
     _, day = FolderSource(*place).next(None)
     join_datasets(tmp_path / "data", day, tmp_path / "joined")
+    call = ["prepare", "table", "--config", place[1], "--out", tmp_path / "one"]
+    day = ["--log", tmp_path / "days/1.csv"]
+    done = CliRunner().invoke(main, [str(part) for part in (*call, *day)])
+    assert done.exit_code == 0, done.output
+    assert "clicked is 0" not in done.output
+    join_datasets(tmp_path / "data", tmp_path / "one", tmp_path / "again")
     (tmp_path / "log.csv").write_text(log)
     with pytest.raises(InputError, match="`where` must leave events"):
         prepare_table(tmp_path / "shop.yaml", tmp_path / "data")
@@ -312,8 +348,9 @@ def test_a_quiet_day(tmp_path):
 
 def test_names_that_no_place_can_hold(tmp_path):
     source = FolderSource(tmp_path)
-    with pytest.raises(InputError, match="from the name of a day on"):
-        source.next(5)
+    for place in (5, "1.csv", {"day": "1.csv"}):
+        with pytest.raises(InputError, match="from days on that were learned"):
+            source.next(place)
     os.mkdir(os.fsencode(tmp_path) + b"/day\xff")
     with pytest.raises(InputError, match=r"Received: 'day\\udcff'"):
         source.next(None)
@@ -324,10 +361,11 @@ def test_a_folder_that_is_a_link_and_vanishes(tmp_path):
     (tmp_path / "link").symlink_to("real")
     source = FolderSource(tmp_path / "link")
     (tmp_path / "real/a").mkdir()
-    assert source.next(None) == ("a", tmp_path / "link/a")
+    place, path = source.next(None)
+    assert path == tmp_path / "link/a"
     shutil.rmtree(tmp_path / "real")
     with pytest.raises(InputError, match="link, where there is none"):
-        source.next("a")
+        source.next(place)
 
 
 def test_the_folder_of_its_runs(stub, tmp_path):
@@ -380,6 +418,9 @@ def test_the_command_follows_files(tmp_path):
         answer = json.loads(done.stdout.splitlines()[-1])
         assert [len(r["metrics"]) for r in answer["runs"]] == [2, 2]
         assert ["log" in r for r in answer["runs"]] == [said, said]
+        for result in answer["runs"]:
+            counts = {c["unit"]: c for c in result["joined"]["counts"]}
+            assert counts["impressions"]["kept"] == 80
         if said:
             counts = answer["runs"][1]["log"]["counts"]
             told = {c["unit"]: c["rejected"] for c in counts}
@@ -395,7 +436,7 @@ def test_the_command_follows_files(tmp_path):
     files = training.load_run(tmp_path / "out_files/000002")
     assert len(files.dataset) == len(expected.dataset)
     place = json.loads((tmp_path / "out_files/000002/place.json").read_text())
-    assert place["place"] == "2.csv"
+    assert place["place"]["day"] == "2.csv"
     for wrong, message in (
         (("--data", datasets[1]), "Received: both"),
         ((), "Received: neither"),

@@ -54,7 +54,7 @@ def note_features(
         if is_parsed:
             column = _column(feature, tables)
             # Of a piece of a log the range is not its own.
-            if cut := _cut_numbers(feature, column):
+            if cut := cut_numbers(feature, column):
                 ledger.note_whole(f"{named}: {cut}")
             if cut := _cut_lists(feature, column):
                 ledger.note(f"{named}: {cut}")
@@ -102,8 +102,13 @@ def _check_column(
     )
 
 
-def _cut_numbers(feature: Feature, column: Column) -> str:
-    """How many numbers are not read as they stand, or ""."""
+def cut_numbers(feature: Feature, column: Column) -> str:
+    """How many numbers are not read as they stand, or "".
+
+    Args:
+      feature: with the range that counts, if it has one.
+      column: its typed values.
+    """
     low, high = feature.low, feature.high
     if low is None or high is None:
         return ""

@@ -2,9 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -12,22 +10,20 @@ from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
 from tfadrec.core.schema import Schema
 from tfadrec.data.dataset_files import DatasetFiles
+from tfadrec.data.features import counted
+from tfadrec.data.intake import limits
+from tfadrec.data.intake.day_notes import note_day
 from tfadrec.data.intake.feature_columns import keyed_columns
+from tfadrec.data.intake.joined_log import join_log, like_table, stands_in
 from tfadrec.data.intake.ledger import Ledger
-from tfadrec.data.intake.rate_columns import with_rates
+from tfadrec.data.intake.rate_columns import with_spilled_rates
+from tfadrec.data.intake.request_rows import request_rows
+from tfadrec.data.intake.spilled_table import SpilledTable
 from tfadrec.data.intake.summary import Summary
-from tfadrec.data.intake.write import write_dataset
+from tfadrec.data.intake.user_rows import share_users
+from tfadrec.data.intake.workspace import Workspace
+from tfadrec.data.intake.write import workspace_of, write_spilled
 
-#: Which rows are the same row, in both datasets.
-_KEYS = {
-    "ads": ("ad_id",),
-    "users": ("user_id",),
-    "events": ("user_id", "ad_id", "event_type", "timestamp"),
-    # A request as a whole: negatives that are drawn differ every time.
-    "impressions": ("request_id", "user_id", "timestamp"),
-}
-#: The column that tells which day brought an impression.
-_DAY = "joined"
 #: What features of one name must have in common; the rest grows or stays.
 _FIXED = (
     "kind",
@@ -59,12 +55,16 @@ def join_datasets(
     ranker of the first fits the whole once its tables have more rows
     (`training.grow_vocabulary`).
 
-    Rates and counts are worked out again, over the rows of both.
+    Rates and counts are those of the first, worked out over the rows of both:
+    a day may be too short to show that its users repeat themselves.
 
-    An ad or a user of both is as the second describes it. Requests of the
-    second that the first has already (same id, user and time) are left out, and
-    so are its events (same user, ad, type and time): a log that is exported
-    whole every day may be joined as well.
+    An ad or a user of both is as the second describes it. Impressions of the
+    second that the first has already (same request, user, time and ad) are left
+    out, and so are its events (same user, ad, type and time): a log that is
+    exported whole every day may be joined as well. A click of what the first
+    has without one has come later, and is kept. Negatives that are drawn differ
+    every time: beside a click that the first has already, they are left out,
+    too.
 
     Args:
       first: a dataset folder.
@@ -72,7 +72,8 @@ def join_datasets(
       out: the folder to write.
 
     Returns:
-      The whole in numbers; its counts tell what the second gave.
+      The whole in numbers; its counts tell what the second gave, and its notes
+      where that lies out of the first one's ranges, or far from its times.
 
     Raises:
       InputError: where features, labels or types of ids are not the same, or
@@ -80,34 +81,60 @@ def join_datasets(
     """
     one, two = DatasetFiles(first), DatasetFiles(then)
     schema = _grown(one, two, str(first), str(then))
-    ledger = Ledger()
-    names = ["ads", "events", "impressions"]
-    if schema.of("user"):
-        names.append("users")
-    tables = {name: [one.table(name), two.table(name)] for name in names}
-    lists = ["history" in t.column_names for t in tables["impressions"]]
-    if lists[0] != lists[1]:
-        raise InputError(
-            "both datasets must have histories of their own, or neither. "
-            f"Received: them in {first if lists[0] else then} alone. Prepare "
-            "both alike."
+    ledger = Ledger(is_piece=True)
+    counts = [_counts(files.schema()) for files in (one, two)]
+    for entity, name in sorted(set(counts[1]) - set(counts[0])):
+        ledger.note(
+            f"the {entity}'s {name!r} of {then} is left out, which counts what "
+            f"{first} does not count"
         )
-    histories = None
-    if lists[0]:
-        parts = [one.table("histories"), two.table("histories")]
-        histories = _stacked(parts)
-        tables["impressions"][1] = _moved(
-            tables["impressions"][1], len(parts[0])
+    has_lists = _have_histories(one, two, str(first), str(then))
+    new, tables = {}, {}
+    for name, key in {"ads": "ad_id", "users": "user_id"}.items():
+        if name == "ads" or schema.of("user"):
+            new[name], tables[name] = _described(name, key, one, two, schema)
+    ads, users = tables["ads"], tables.get("users")
+    shown = two.table("impressions").drop_columns(list(counts[1].values()))
+    with workspace_of(out) as workspace:
+        histories = None
+        if has_lists:
+            histories = _joined_histories(one, two, workspace)
+            before = len(histories) - len(two.table("histories"))
+            shown = _moved(shown, before)
+        done = two.table("events")
+        events = join_log("events", one, done, schema, workspace)
+        left = list(counts[0].values())
+        impressions = join_log(
+            "impressions", one, shown, schema, workspace, left
         )
-    tables["impressions"] = _numbered(*tables["impressions"])
-    joined = {
-        name: _joined(name, tables[name], str(then), ledger) for name in names
-    }
-    joined = {n: keyed_columns(table, schema) for n, table in joined.items()}
-    joined["impressions"] = with_rates(schema, **joined)
-    return write_dataset(
-        out, schema=schema, histories=histories, ledger=ledger, **joined
-    )
+        new |= {"events": events.new, "impressions": impressions.new}
+        read = {"events": len(done), "impressions": len(shown)}
+        for name, rows in new.items():
+            given, kept = read.get(name, len(rows)), len(rows)
+            ledger.book(
+                *(str(then), name),
+                read=given,
+                kept=kept,
+                left_out=given - kept,
+            )
+        note_day(str(then), schema, new, impressions, ledger)
+        return write_spilled(
+            out,
+            schema=schema,
+            ads=ads,
+            users=users,
+            requests=request_rows(impressions.log, workspace),
+            user_ids=share_users(
+                [impressions.log, events.log], users, workspace
+            ),
+            impressions=with_spilled_rates(
+                *(schema, impressions.log, events.log, ads, users, workspace)
+            ),
+            events=events.log,
+            histories=histories,
+            ledger=ledger,
+            workspace=workspace,
+        )
 
 
 def check_grows(first: str | pathlib.Path, then: str | pathlib.Path) -> None:
@@ -142,7 +169,9 @@ def _grown(
             )
     others = {(f.entity, f.name): f for f in two.features}
     names = {(f.entity, f.name) for f in one.features}
-    if missing := sorted(names ^ set(others)):
+    if missing := sorted(
+        (names ^ set(others)) - {*_counts(one), *_counts(two)}
+    ):
         entity, name = missing[0]
         where = then if missing[0] in names else first
         raise InputError(
@@ -152,6 +181,8 @@ def _grown(
         )
     features = [
         _grown_feature(f, others[f.entity, f.name], first, then)
+        if (f.entity, f.name) in others
+        else f
         for f in one.features
     ]
     # What shares a vocabulary has its owner's.
@@ -166,6 +197,11 @@ def _grown(
             for f in features
         ),
     )
+
+
+def _counts(schema: Schema) -> dict[tuple[str, str], str]:
+    """(entity, name) -> column, of the features that rows are counted for."""
+    return {(f.entity, f.name): f.column for f in counted(schema.features)}
 
 
 def _grown_feature(
@@ -192,64 +228,50 @@ def _after(known: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*known, *more)))
 
 
-def _joined(
-    name: str, tables: Sequence[pa.Table], source: str, ledger: Ledger
-) -> pa.Table:
-    """The rows of both tables, each once."""
-    one, two = tables
-    keys = _KEYS[name]
-    replaces = name in ("ads", "users")
-    if replaces:
-        parts = [one.filter(pa.array(~_stands_in(one, two, keys))), two]
-        left_out = 0
-    else:
-        repeated = _stands_in(two, one, keys)
-        parts = [one, two.filter(pa.array(~repeated))]
-        left_out = int(repeated.sum())
-    ledger.book(
-        source,
-        name,
-        read=len(two),
-        kept=len(two) - left_out,
-        left_out=left_out,
-    )
-    return _stacked(parts)
+def _have_histories(
+    one: DatasetFiles, two: DatasetFiles, first: str, then: str
+) -> bool:
+    """Whether both datasets have histories of their own.
 
-
-def _stands_in(
-    rows: pa.Table, others: pa.Table, keys: tuple[str, ...]
-) -> np.ndarray:
-    """Which rows have the keys of one of the others, bool [n]."""
-    codes = [
-        _codes(rows[key].combine_chunks(), others[key].combine_chunks())
-        for key in keys
+    Raises:
+      InputError: where one of them has.
+    """
+    has_lists = [
+        "history" in files.columns("impressions").names for files in (one, two)
     ]
-    mine, theirs = (np.stack(part, axis=1) for part in zip(*codes, strict=True))
-    _, places = np.unique(
-        np.concatenate([theirs, mine]), axis=0, return_inverse=True
+    if has_lists[0] != has_lists[1]:
+        raise InputError(
+            "both datasets must have histories of their own, or neither. "
+            f"Received: them in {first if has_lists[0] else then} alone. "
+            "Prepare both alike."
+        )
+    return has_lists[0]
+
+
+def _described(
+    name: str, key: str, one: DatasetFiles, two: DatasetFiles, schema: Schema
+) -> tuple[pa.Table, pa.Table]:
+    """The second's ads or users, and those of both, each as the second has it.
+
+    Features are called by their keys.
+    """
+    known, more = (
+        keyed_columns(files.table(name), schema) for files in (one, two)
     )
-    places = places.reshape(-1)
-    known = np.zeros(places.max(initial=-1) + 1, bool)
-    known[places[: len(theirs)]] = True
-    return known[places[len(theirs) :]]
+    more = like_table(more, known.schema)
+    old = known.filter(pa.array(~stands_in(known, more, [key])))
+    return more, pa.concat_tables([old, more])
 
 
-def _codes(one: pa.Array, two: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers for the values of two columns, equal where they are equal."""
-    both = pa.chunked_array([one, two.cast(one.type)]).combine_chunks()
-    codes = pc.fill_null(both.dictionary_encode().indices, -1).to_numpy()
-    return codes[: len(one)], codes[len(one) :]
-
-
-def _numbered(one: pa.Table, two: pa.Table) -> list[pa.Table]:
-    """Impressions with the day that brought them, the second's the newest."""
-    if _DAY not in one.column_names:
-        one = one.append_column(_DAY, pa.array(np.zeros(len(one), np.int32)))
-    if _DAY in two.column_names:
-        two = two.drop_columns(_DAY)
-    newest = one[_DAY].to_numpy().max(initial=0)
-    days = np.full(len(two), newest + 1, np.int32)
-    return [one, two.append_column(_DAY, pa.array(days))]
+def _joined_histories(
+    one: DatasetFiles, two: DatasetFiles, workspace: Workspace
+) -> SpilledTable:
+    """The histories of both, in their order."""
+    found = SpilledTable(workspace)
+    for batch in one.batches("histories", limits.BATCH_ROWS):
+        found.append(batch)
+    found.append(like_table(two.table("histories"), found.schema))
+    return found
 
 
 def _moved(impressions: pa.Table, by: int) -> pa.Table:
@@ -257,25 +279,3 @@ def _moved(impressions: pa.Table, by: int) -> pa.Table:
     place = impressions.column_names.index("history")
     moved = pc.add(impressions["history"], by)
     return impressions.set_column(place, "history", moved)
-
-
-def _stacked(parts: list[pa.Table]) -> pa.Table:
-    """One table under the other, columns in the order of the first."""
-    one, two = parts
-    missing = [c for c in one.column_names if c not in two.column_names]
-    more = [c for c in two.column_names if c not in one.column_names]
-    if missing or more:
-        column = (missing or more)[0]
-        raise InputError(
-            "both datasets must have the same columns. Received: "
-            f"{column!r} in one of them alone. Prepare both alike."
-        )
-    try:
-        two = two.select(one.column_names).cast(one.schema)
-    except pa.ArrowException as error:
-        line = " ".join(str(error).split())
-        raise InputError(
-            "both datasets must have the same types of columns. Received: "
-            f"{line}. Prepare both alike."
-        ) from error
-    return pa.concat_tables([one, two])

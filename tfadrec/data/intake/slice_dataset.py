@@ -14,6 +14,7 @@ from tfadrec.data.columns import as_array, is_list
 from tfadrec.data.dataset_files import DatasetFiles
 from tfadrec.data.features import maps
 from tfadrec.data.intake.feature_columns import keyed_columns
+from tfadrec.data.intake.joined_log import DAY
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.summary import Summary
 from tfadrec.data.intake.write import write_dataset
@@ -30,7 +31,8 @@ def slice_dataset(
 
     It holds the impressions and the events of the time, the ads, users, values
     of vocabularies and event types that occur in these, and no others. Means,
-    deviations and ranges of numbers stay those of the whole.
+    deviations and ranges of numbers stay those of the whole. Where that was
+    joined of days, the days are forgotten.
     `join_datasets` of two stretches gives the rows of both.
 
     Args:
@@ -52,6 +54,8 @@ def slice_dataset(
             "a stretch of time must have impressions. Received: none from "
             f"{since} until {until} in {data}. Name another time."
         )
+    if DAY in shown.column_names:
+        shown = shown.drop_columns(DAY)
     events = _within(files.table("events"), since, until)
     histories = None
     named = [shown["ad_id"], events["ad_id"]]

@@ -1,7 +1,9 @@
 """The files of a folder, as they arrive."""
 
+import contextlib
 import pathlib
 from collections.abc import Callable
+from typing import Any
 
 from tfadrec.core.errors import InputError
 from tfadrec.data.intake.summary import Summary
@@ -11,9 +13,11 @@ from tfadrec.data.sources import prepare_table
 class FolderSource:
     """A folder into which days are put, in the order of their names.
 
-    The place is the name of the last one. What comes later must have a greater
-    name, and has to be moved there by a rename, whole; hidden names are left
-    alone.
+    The place is the name of the last one, `day`, and of all that are there and
+    were given, the size in bytes, `learned`. So one that comes late, with a
+    smaller name, is given when it comes, and one that has another size since,
+    such as a file that was still being copied, is given again. Hidden names are
+    left alone.
 
     Args:
       folder: of dataset folders; with `config` of files, the rest of which is
@@ -43,33 +47,41 @@ class FolderSource:
         self._config, self._prepared, self._tell = config, prepared, tell
         self._entries()
 
-    def next(self, place: str | None) -> tuple[str, pathlib.Path] | None:
+    def next(
+        self, place: dict[str, Any] | None
+    ) -> tuple[dict[str, Any], pathlib.Path] | None:
         """See `Source`."""
-        if not isinstance(place, str | None):
-            raise InputError(
-                "a folder is followed from the name of a day on. Received: "
-                f"{place!r} as the newest run's place. Remove that run's "
-                "folder: what it has learned is learned again."
-            )
-        later = [
-            path
-            for path in self._entries()
-            if not path.name.startswith(".")
-            and (place is None or path.name > place)
-            and (path.is_dir() if self._config is None else path.is_file())
-        ]
-        if not later:
+        learned = _learned(place)
+        there = {path.name: path for path in self._entries()}
+        for name, path in sorted(there.items()):
+            size = self._size(path)
+            if size is not None and learned.get(name) != size:
+                break
+        else:
             return None
-        path = min(later, key=lambda each: each.name)
-        if not path.name.isprintable():  # place.json holds no halves of letters
+        if not name.isprintable():  # place.json holds no halves of letters
             raise InputError(
                 "a day that is followed has a name of printable letters. "
-                f"Received: {path.name!r}. Rename it."
+                f"Received: {name!r}. Rename it."
             )
+        known = {n: learned[n] for n in sorted(there) if n in learned}
+        ends = {"day": name, "learned": {**known, name: size}}
         if self._config is None or self._prepared is None:
-            return path.name, path
+            return ends, path
         self._tell(prepare_table(self._config, self._prepared, log=path))
-        return path.name, pathlib.Path(self._prepared)
+        return ends, pathlib.Path(self._prepared)
+
+    def _size(self, path: pathlib.Path) -> int | None:
+        """The bytes of a day; None where it is none, or is going away."""
+        if path.name.startswith("."):
+            return None
+        with contextlib.suppress(OSError):
+            if self._config is not None:
+                return path.stat().st_size if path.is_file() else None
+            if path.is_dir():
+                files = [file for file in path.rglob("*") if file.is_file()]
+                return sum(file.stat().st_size for file in files)
+        return None
 
     def _entries(self) -> list[pathlib.Path]:
         try:
@@ -80,3 +92,17 @@ class FolderSource:
                 f"{self._folder}, where there is none that can be read "
                 f"({error.strerror}). Make it, or name another one."
             ) from error
+
+
+def _learned(place: Any) -> dict[str, int]:
+    """Name -> size of the days that were given."""
+    if place is None:
+        return {}
+    learned = place.get("learned") if isinstance(place, dict) else None
+    if not isinstance(learned, dict):
+        raise InputError(
+            "a folder is followed from days on that were learned. Received: "
+            f"{place!r:.100} as the newest run's place. Remove that run's "
+            "folder: what it has learned is learned again."
+        )
+    return learned

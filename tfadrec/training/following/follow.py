@@ -4,13 +4,14 @@ import json
 import logging
 import pathlib
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from tfadrec.core.errors import InputError, NothingNewError
 from tfadrec.core.read_json import read_json
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.intake.join_datasets import join_datasets
+from tfadrec.data.intake.summary import Summary
 from tfadrec.data.intake.write import is_made
 from tfadrec.runs.before import data_path
 from tfadrec.runs.folder import JOINED, PLACE, require_intact, run_folder
@@ -33,6 +34,7 @@ def follow(
     rehearse: float = 0.0,
     progress: bool = True,
     allow_import: Collection[str] = (),
+    tell: Callable[[Summary], object] = lambda summary: None,
 ) -> Iterator[tuple[pathlib.Path, pathlib.Path, Run]]:
     """Updates a run with every piece that a log has by now, one after another.
 
@@ -54,6 +56,7 @@ def follow(
       rehearse: see `update`.
       progress: see `update`.
       allow_import: see `update`.
+      tell: likewise.
 
     Yields:
       After each piece the folder of the run before, that of the new run, and
@@ -85,7 +88,7 @@ def follow(
             break
     while True:
         folder = run_folder(out / f"{number:06}")
-        told = _take(before, source, place, folder, began)
+        told = _take(before, source, place, folder, began, tell)
         if told is None:
             return
         try:
@@ -101,7 +104,7 @@ def follow(
             )
         except NothingNewError:
             place = told["place"]
-            _LOG.warning("no row of %s is new: it is passed over.", place)
+            _LOG.warning("no row of %.80r is new: it is passed over.", place)
             if number > 1:  # so that it is not asked for again
                 with (last := run_folder(before)).held():
                     _write_place(last, {**told, "learned": True})
@@ -119,6 +122,7 @@ def _take(
     place: Any,
     folder: WorkFolder,
     began: str,
+    tell: Callable[[Summary], object],
 ) -> dict[str, Any] | None:
     """Joins the next piece to the rows of the run before, or finds it joined.
 
@@ -136,7 +140,7 @@ def _take(
         told = {"run": began, "place": found[0], "learned": False}
         _write_place(folder, told)
         rows = place_of_data(before, read_record(before))
-        join_datasets(rows, found[1], joined)
+        tell(join_datasets(rows, found[1], joined))
         return told
 
 
