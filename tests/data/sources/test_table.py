@@ -789,6 +789,16 @@ def test_a_decimal_comma_is_thought_of_where_there_is_one(tmp_path):
         assert ("`decimal" in str(error.value)) == told, slot
 
 
+def test_a_label_called_as_a_count_hides_none(tmp_path):
+    labels = {"ads": {"column": "slot", "type": "real"}}
+    config = changed("impressions", labels=labels)
+    del config["impressions"]["position"]
+    sizes = prepare(tmp_path, config).sizes
+    rows = open_dataset(tmp_path / "out").impressions.labels["ads"]
+    assert sizes["label ads"] == (rows > 0).sum() > 0
+    assert sizes["ads"] == len(open_dataset(tmp_path / "out").catalogue)
+
+
 @pytest.mark.parametrize("rows", [1, 3, 100])
 def test_lines_of_counts_that_come_again_are_told(tmp_path, rows, monkeypatch):
     """A file that was put together twice has twice the clicks."""

@@ -16,7 +16,7 @@ class Summary:
       out: the dataset's folder.
       counts: rows read, kept, rejected and left out, per file and unit.
       sizes: the number of ads, users, events, requests, impressions, and of
-        positive ones per label.
+        positive ones per label; `label ads` of one that is called `ads`.
       notes: what else the user should know, one line each.
     """
 

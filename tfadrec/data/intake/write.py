@@ -231,10 +231,12 @@ def write_spilled(
         "requests": written.requests,
         "impressions": len(impressions),
     }
-    sizes |= dict.fromkeys(schema.labels, 0)
+    # A label may be called as one of these.
+    called = {n: f"label {n}" if n in sizes else n for n in schema.labels}
+    sizes |= dict.fromkeys(called.values(), 0)
     for batch in impressions.batches(schema.labels):
-        for name in schema.labels:
-            sizes[name] += pc.sum(pc.greater(batch[name], 0)).as_py() or 0
+        for name, told in called.items():
+            sizes[told] += pc.sum(pc.greater(batch[name], 0)).as_py() or 0
     return Summary(
         source=schema.source,
         out=str(out),
