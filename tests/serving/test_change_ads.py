@@ -40,23 +40,27 @@ def dataset(expires=None):
     return dataclasses.replace(shop.dataset(), catalogue=catalogue)
 
 
-def service(more=None, expires=None, **settings):
+def service(more=None, expires=None, found_by="anchors"):
+    """Of the shop's ads, found by anchors or by a retriever that imitates."""
+    found = {"anchors": shop.dataset()}
+    if found_by == "retriever":
+        retriever = retriever_of(shop.dataset(), interests=2)
+        found = {"retriever": retriever, "distilled": True}
     return serving.RankingService(
         shop.shop().ranker,
         dataset(expires),
         more=more,
         filters=["brand"],
         order=ORDER,
-        anchors=shop.dataset(),
-        **settings,
+        **found,
     )
 
 
 @functools.cache
-def written():
+def written(found_by="anchors"):
     """A bundle, as it was written and read again."""
-    folder = shop.small.folder() / "added"
-    made = service()
+    folder = shop.small.folder() / f"added-{found_by}"
+    made = service(found_by=found_by)
     write_model(made, folder, made.signatures())
     return folder
 
@@ -200,9 +204,11 @@ def test_who_was_removed_or_has_expired_is_given_by_nothing(quick, found_by):
         assert found == 3 * [left[2] - gone], name
 
 
-@pytest.mark.slow
-def test_it_answers_as_a_bundle_that_was_exported_with_them(quick):
-    loaded = tf.saved_model.load(written())
+@pytest.mark.parametrize(
+    "found_by", ["retriever", pytest.param("anchors", marks=pytest.mark.slow)]
+)
+def test_it_answers_as_a_bundle_that_was_exported_with_them(quick, found_by):
+    loaded = tf.saved_model.load(written(found_by))
     schema = shop.dataset().schema
     put = functools.partial(_put, loaded, schema=schema)
     assert put(new_ads(), replace=False) == (2, 0)
@@ -212,10 +218,18 @@ def test_it_answers_as_a_bundle_that_was_exported_with_them(quick):
     )
     with pytest.raises(InputError, match="times for one that was not"):
         put(never, replace=True)
-    ask = serving.answers(loaded, loaded.signatures)["recommend"]
-    made = service(new_ads().take(np.array([0, 1])))
-    expected = serving.answers(made, made.signatures("recommend"))["recommend"]
-    check_equal(ask(**request()), expected(**request()))
+    told = serving.answers(loaded, loaded.signatures)
+    ask = told["recommend"]
+    made = service(new_ads().take(np.array([0, 1])), found_by=found_by)
+    fresh = serving.answers(made, made.signatures("recommend", "retrieve"))
+    expected = fresh["recommend"]
+    # Of one history they are, too.
+    past = request()["history_ads"]
+    past[1] = np.resize(["new-4", "new-1", "a2"], len(past[1]))
+    for asked in (request(), request(history_ads=past)):
+        check_equal(ask(**asked), expected(**asked))
+        asked = {name: asked[name] for name in told["retrieve"].inputs}
+        check_equal(told["retrieve"](**asked), fresh["retrieve"](**asked))
     assert {b"new-4", b"new-1"} <= set(ask(**request())["ad_ids"][0])
     # Two of the new ones and two of the old ones are like each other.
     assert put(swapped_ads(), replace=False) == (0, 0)

@@ -154,7 +154,10 @@ class RankingService(tf.Module):
         vectors: Vectors | None = None
         if retriever is not None:
             vectors = TowerVectors(
-                retriever, self._scorer, more, imitates=distilled
+                *(retriever, self._scorer, more),
+                features=dataset.schema.of("ad"),
+                reader=self.reader,
+                imitates=distilled,
             )
         elif anchors is not None:
             vectors = RankerVectors(
