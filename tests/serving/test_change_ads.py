@@ -6,13 +6,13 @@ import functools
 import numpy as np
 import pytest
 
-from tests.serving import shop
+from tests.serving import shop, worlds
 from tests.serving.test_finder import retriever_of
 from tfadrec import retrieval, serving
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.serving import learn_anchors
-from tfadrec.serving.change_ads import _put, _remove
+from tfadrec.serving.change_ads import _columns, _put, _remove
 from tfadrec.serving.deployment import read_labels
 from tfadrec.serving.write_model import write_model
 
@@ -349,6 +349,61 @@ def test_a_version_with_other_ads(tmp_path, quick):
     assert (made.added, made.replaced) == (2, 1)
 
 
+def of_words(dataset=None, more=None, **settings):
+    """A service whose retriever reads the copy of a dataset's ads."""
+    world = worlds.words()
+    retriever = retriever_of(dataset or world.dataset, **settings)
+    return serving.RankingService(
+        *(world.ranker, world.dataset),
+        **world.text,
+        more=more,
+        retriever=retriever,
+        order=serving.OrderSettings(diversify="text"),
+    )
+
+
+def test_a_retriever_and_the_order_read_the_copy_of_ads_that_join():
+    """As those of an export with them; both ads have the unknown id."""
+    world = worlds.words()
+    some = world.dataset.catalogue.take(np.array([4, 1]))
+    more = dataclasses.replace(some, ad_ids=np.array(["n4", "n1"], object))
+    exported, changed = of_words(more=more), of_words()
+    specs = changed._changer.specs()
+    put = _columns(more, world.dataset.schema)
+    given = {n: tf.constant(put[n].tolist(), s.dtype) for n, s in specs.items()}
+    assert int(changed._changer.put(**given)) == 2
+    for table in ("_history", "_biases"):
+        expected, found = (
+            getattr(service.finder.vectors, table).numpy()
+            for service in (exported, changed)
+        )
+        assert len(found) == len(expected)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    expected, found = (
+        s.order._units.numpy()[-2:].astype(int) for s in (exported, changed)
+    )
+    assert np.abs(found - expected).max() <= 1  # of 127, where it is rounded
+    assert found.any(1).all()
+
+
+def test_a_retriever_that_cannot_read_new_ads_takes_none():
+    """It reads other vectors of the copy, or those of no ranker, or ids."""
+    dataset = worlds.words().dataset
+    assert of_words()._changer.takes_ads
+    text = dataset.catalogue.columns["text"]
+    for other in (2 * text, text[:, :-1]):
+        catalogue = dataset.catalogue.with_vectors("text", other)
+        service = of_words(dataset.with_catalogue(catalogue))
+        assert not service._changer.takes_ads
+    plain = of_words().finder.vectors._reader
+    reads = shop.shop().reader
+    assert not plain.agrees(reads)
+    assert reads.agrees(plain)
+    catalogue = dataclasses.replace(dataset.catalogue, features=(), columns={})
+    service = of_words(dataset.with_catalogue(catalogue))
+    assert not service._changer.takes_ads
+
+
 class Loaded:
     """A bundle of the ads a0 to a29, or 0 to 29."""
 
@@ -396,6 +451,11 @@ def test_much_that_is_unknown_is_refused(remove, message):
     with pytest.raises(InputError, match=message):
         _remove(loaded, remove)
     assert not loaded.removed
+
+
+def test_a_bundle_that_cannot_encode_ads_takes_none():
+    with pytest.raises(InputError, match=r"by more than their ids.*--anchors"):
+        _put(Loaded(tf.string), new_ads(), shop.dataset().schema, replace=True)
 
 
 def test_ids_of_another_type_are_refused():
