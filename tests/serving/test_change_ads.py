@@ -362,16 +362,15 @@ def of_words(dataset=None, more=None, **settings):
     )
 
 
-def test_a_retriever_and_the_order_read_the_copy_of_ads_that_join():
-    """As those of an export with them; both ads have the unknown id."""
-    world = worlds.words()
-    some = world.dataset.catalogue.take(np.array([4, 1]))
-    more = dataclasses.replace(some, ad_ids=np.array(["n4", "n1"], object))
-    exported, changed = of_words(more=more), of_words()
+def put_beside(exported, changed, more, schema):
+    """Has ads join one service, whose retriever then knows what another does.
+
+    The other one was made with them.
+    """
     specs = changed._changer.specs()
-    put = _columns(more, world.dataset.schema)
+    put = _columns(more, schema)
     given = {n: tf.constant(put[n].tolist(), s.dtype) for n, s in specs.items()}
-    assert int(changed._changer.put(**given)) == 2
+    assert int(changed._changer.put(**given)) == len(more)
     for table in ("_history", "_biases"):
         expected, found = (
             getattr(service.finder.vectors, table).numpy()
@@ -379,11 +378,36 @@ def test_a_retriever_and_the_order_read_the_copy_of_ads_that_join():
         )
         assert len(found) == len(expected)
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_retriever_and_the_order_read_the_copy_of_ads_that_join():
+    """As those of an export with them; both ads have the unknown id."""
+    world = worlds.words()
+    some = world.dataset.catalogue.take(np.array([4, 1]))
+    more = dataclasses.replace(some, ad_ids=np.array(["n4", "n1"], object))
+    exported, changed = of_words(more=more), of_words()
+    put_beside(exported, changed, more, world.dataset.schema)
     expected, found = (
-        s.order._units.numpy()[-2:].astype(int) for s in (exported, changed)
+        service.order._units.numpy()[-2:].astype(int)
+        for service in (exported, changed)
     )
     assert np.abs(found - expected).max() <= 1  # of 127, where it is rounded
     assert found.any(1).all()
+
+
+def test_a_retriever_reads_what_its_ranker_does_not():
+    found = shop.dataset()
+    features = [f for f in found.catalogue.features if f.name != "img"]
+    less = dataclasses.replace(found.catalogue, features=tuple(features))
+    ranker = shop.ranker_of(found.with_catalogue(less))
+    more = new_ads().take(np.array([0, 1]))
+    exported, changed = (
+        serving.RankingService(
+            ranker, found, more=ads, retriever=retriever_of(found)
+        )
+        for ads in (more, None)
+    )
+    put_beside(exported, changed, more, found.schema)
 
 
 def test_a_retriever_that_cannot_read_new_ads_takes_none():
