@@ -395,6 +395,26 @@ def test_a_retriever_and_the_order_read_the_copy_of_ads_that_join():
     assert found.any(1).all()
 
 
+def test_ads_are_unlike_by_the_copy_that_the_ranker_knows():
+    """As a run has it: its dataset does not hold the vectors of the copy."""
+    world = worlds.words()
+    catalogue = world.dataset.catalogue
+    columns = {k: v for k, v in catalogue.columns.items() if k != "text"}
+    features = [f for f in catalogue.features if f.tensor != "text"]
+    plain = dataclasses.replace(
+        catalogue, columns=columns, features=tuple(features)
+    )
+    order = serving.OrderSettings(diversify="text")
+    units = [
+        serving.RankingService(
+            world.ranker, dataset, **world.text, order=order
+        ).order._units.numpy()
+        for dataset in (world.dataset, world.dataset.with_catalogue(plain))
+    ]
+    assert units[0][1:].any(1).all()
+    np.testing.assert_array_equal(*units)
+
+
 def test_a_retriever_reads_what_its_ranker_does_not():
     found = shop.dataset()
     features = [f for f in found.catalogue.features if f.name != "img"]

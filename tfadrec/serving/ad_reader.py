@@ -13,8 +13,10 @@ from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.copy.graph_tokenizer import GraphTokenizer, ad_text_in_graph
 from tfadrec.data.copy.text_vectors import TextEncoder
 from tfadrec.data.copy.tokenizer import Tokenizer, ad_text
+from tfadrec.data.dataset import Dataset
 from tfadrec.data.features import decode, with_columns
 from tfadrec.models.ranker_ensemble import Ranker
+from tfadrec.serving.catalogue_tables import copy_vectors
 from tfadrec.serving.readers import readers_of
 from tfadrec.serving.traced_once import traced_once
 from tfadrec.serving.untracked import Untracked
@@ -111,6 +113,19 @@ class AdReader(tf.Module):
         """The columns that `read` gives, where they are not several of one."""
         names = {f.tensor for f in with_columns(self._features.value)}
         return frozenset(names if self._encoder is None else {*names, _TEXT})
+
+    def with_copy(self, dataset: Dataset) -> Dataset:
+        """A dataset whose catalogue has the vectors `text` that the tower has.
+
+        Args:
+          dataset: of the tower's ads. It is given back as it is where it has
+            them, or the tower reads no copy.
+        """
+        catalogue = dataset.catalogue
+        if _TEXT in catalogue.columns or _TEXT not in self.columns:
+            return dataset
+        vectors = copy_vectors(self._tower.value)[1:]
+        return dataset.with_catalogue(catalogue.with_vectors(_TEXT, vectors))
 
     def agrees(self, other: "AdReader") -> bool:
         """Whether another reader's `read` gives what this tower reads of copy.

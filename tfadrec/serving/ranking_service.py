@@ -178,7 +178,10 @@ class RankingService(tf.Module):
             else self.finder.index.filter
         )
         taken = self._requests.user_specs() | self._requests.candidate_specs(2)
-        self.order = AdOrder(order or OrderSettings(), dataset, more, taken)
+        order = order or OrderSettings()
+        # A run's dataset has no vectors of the copy, and its ranker has.
+        told = self.reader.with_copy(dataset) if order.by_copy else dataset
+        self.order = AdOrder(order, told, more, taken)
         re_ranker = None
         if re_ranking is not None:
             re_ranker = ReRanker(re_ranking, self._scorer, dataset, more)
