@@ -228,8 +228,9 @@ def test_it_answers_as_a_bundle_that_was_exported_with_them(quick, found_by):
     past[1] = np.resize(["new-4", "new-1", "a2"], len(past[1]))
     for asked in (request(), request(history_ads=past)):
         check_equal(ask(**asked), expected(**asked))
-        asked = {name: asked[name] for name in told["retrieve"].inputs}
-        check_equal(told["retrieve"](**asked), fresh["retrieve"](**asked))
+        if found_by == "retriever":  # anchors learn of other ads otherwise
+            asked = {name: asked[name] for name in told["retrieve"].inputs}
+            check_equal(told["retrieve"](**asked), fresh["retrieve"](**asked))
     assert {b"new-4", b"new-1"} <= set(ask(**request())["ad_ids"][0])
     # Two of the new ones and two of the old ones are like each other.
     assert put(swapped_ads(), replace=False) == (0, 0)
