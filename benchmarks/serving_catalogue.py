@@ -15,7 +15,7 @@ ranker says of some ads, see `serving.learn_anchors`), `clicks` (a retriever
 that has learned from the clicks), `distilled` (one that imitates the ranker, as
 `tfadrec train` makes it with `distil`), or `all` (nothing: all ads are ranked).
 
-Where FOLDER is given, it keeps the ranker, which is not trained again, the
+Where FOLDER is given, it keeps the models, which are not trained again, the
 bundles in `FOLDER/FOUND_BY`, and requests of users of whom nothing has learned.
 What `catalogue_answers.py` says of them follows.
 Latencies in TensorFlow's C library are those of `export --check native`.
@@ -86,12 +86,17 @@ def main() -> None:
         _learn(ranker, learned)
     ranker.save_weights(weights)
     retriever = None
-    if found_by == "clicks":
+    if found_by in ("clicks", "distilled"):
         retriever = _retriever(learned, options.interests)
-        _learn_clicks(retriever, learned)
-    elif found_by == "distilled":
-        retriever = _retriever(learned, options.interests)
-        _imitate(retriever, ranker, learned)
+        retriever.build()
+        weights = folder / f"{found_by}-{options.interests}.weights.h5"
+        if weights.exists():
+            retriever.load_weights(weights)
+        elif found_by == "clicks":
+            _learn_clicks(retriever, learned)
+        else:
+            _imitate(retriever, ranker, learned)
+        retriever.save_weights(weights)
     print(f"{options}; before the export {_peak():.1f} GB", flush=True)
     _export(ranker, learned, folder / found_by, retriever, options)
     user = serving.replay(tested, np.arange(_TESTED) * _EACH)

@@ -6,13 +6,13 @@ import functools
 import numpy as np
 import pytest
 
-from tests.serving import shop
+from tests.serving import shop, worlds
 from tests.serving.test_finder import retriever_of
 from tfadrec import retrieval, serving
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.serving import learn_anchors
-from tfadrec.serving.change_ads import _put, _remove
+from tfadrec.serving.change_ads import _columns, _put, _remove
 from tfadrec.serving.deployment import read_labels
 from tfadrec.serving.write_model import write_model
 
@@ -40,23 +40,27 @@ def dataset(expires=None):
     return dataclasses.replace(shop.dataset(), catalogue=catalogue)
 
 
-def service(more=None, expires=None, **settings):
+def service(more=None, expires=None, found_by="anchors"):
+    """Of the shop's ads, found by anchors or by a retriever that imitates."""
+    found = {"anchors": shop.dataset()}
+    if found_by == "retriever":
+        retriever = retriever_of(shop.dataset(), interests=2)
+        found = {"retriever": retriever, "distilled": True}
     return serving.RankingService(
         shop.shop().ranker,
         dataset(expires),
         more=more,
         filters=["brand"],
         order=ORDER,
-        anchors=shop.dataset(),
-        **settings,
+        **found,
     )
 
 
 @functools.cache
-def written():
+def written(found_by="anchors"):
     """A bundle, as it was written and read again."""
-    folder = shop.small.folder() / "added"
-    made = service()
+    folder = shop.small.folder() / f"added-{found_by}"
+    made = service(found_by=found_by)
     write_model(made, folder, made.signatures())
     return folder
 
@@ -200,9 +204,11 @@ def test_who_was_removed_or_has_expired_is_given_by_nothing(quick, found_by):
         assert found == 3 * [left[2] - gone], name
 
 
-@pytest.mark.slow
-def test_it_answers_as_a_bundle_that_was_exported_with_them(quick):
-    loaded = tf.saved_model.load(written())
+@pytest.mark.parametrize(
+    "found_by", ["retriever", pytest.param("anchors", marks=pytest.mark.slow)]
+)
+def test_it_answers_as_a_bundle_that_was_exported_with_them(quick, found_by):
+    loaded = tf.saved_model.load(written(found_by))
     schema = shop.dataset().schema
     put = functools.partial(_put, loaded, schema=schema)
     assert put(new_ads(), replace=False) == (2, 0)
@@ -212,10 +218,19 @@ def test_it_answers_as_a_bundle_that_was_exported_with_them(quick):
     )
     with pytest.raises(InputError, match="times for one that was not"):
         put(never, replace=True)
-    ask = serving.answers(loaded, loaded.signatures)["recommend"]
-    made = service(new_ads().take(np.array([0, 1])))
-    expected = serving.answers(made, made.signatures("recommend"))["recommend"]
-    check_equal(ask(**request()), expected(**request()))
+    told = serving.answers(loaded, loaded.signatures)
+    ask = told["recommend"]
+    made = service(new_ads().take(np.array([0, 1])), found_by=found_by)
+    fresh = serving.answers(made, made.signatures("recommend", "retrieve"))
+    expected = fresh["recommend"]
+    # Of one history they are, too.
+    past = request()["history_ads"]
+    past[1] = np.resize(["new-4", "new-1", "a2"], len(past[1]))
+    for asked in (request(), request(history_ads=past)):
+        check_equal(ask(**asked), expected(**asked))
+        if found_by == "retriever":  # anchors learn of other ads otherwise
+            asked = {name: asked[name] for name in told["retrieve"].inputs}
+            check_equal(told["retrieve"](**asked), fresh["retrieve"](**asked))
     assert {b"new-4", b"new-1"} <= set(ask(**request())["ad_ids"][0])
     # Two of the new ones and two of the old ones are like each other.
     assert put(swapped_ads(), replace=False) == (0, 0)
@@ -335,6 +350,105 @@ def test_a_version_with_other_ads(tmp_path, quick):
     assert (made.added, made.replaced) == (2, 1)
 
 
+def of_words(dataset=None, more=None, **settings):
+    """A service whose retriever reads the copy of a dataset's ads."""
+    world = worlds.words()
+    retriever = retriever_of(dataset or world.dataset, **settings)
+    return serving.RankingService(
+        *(world.ranker, world.dataset),
+        **world.text,
+        more=more,
+        retriever=retriever,
+        order=serving.OrderSettings(diversify="text"),
+    )
+
+
+def put_beside(exported, changed, more, schema):
+    """Has ads join one service, whose retriever then knows what another does.
+
+    The other one was made with them.
+    """
+    specs = changed._changer.specs()
+    put = _columns(more, schema)
+    given = {n: tf.constant(put[n].tolist(), s.dtype) for n, s in specs.items()}
+    assert int(changed._changer.put(**given)) == len(more)
+    for table in ("_history", "_biases"):
+        expected, found = (
+            getattr(service.finder.vectors, table).numpy()
+            for service in (exported, changed)
+        )
+        assert len(found) == len(expected)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_retriever_and_the_order_read_the_copy_of_ads_that_join():
+    """As those of an export with them; both ads have the unknown id."""
+    world = worlds.words()
+    some = world.dataset.catalogue.take(np.array([4, 1]))
+    more = dataclasses.replace(some, ad_ids=np.array(["n4", "n1"], object))
+    exported, changed = of_words(more=more), of_words()
+    put_beside(exported, changed, more, world.dataset.schema)
+    expected, found = (
+        service.order._units.numpy()[-2:].astype(int)
+        for service in (exported, changed)
+    )
+    assert np.abs(found - expected).max() <= 1  # of 127, where it is rounded
+    assert found.any(1).all()
+
+
+def test_ads_are_unlike_by_the_copy_that_the_ranker_knows():
+    """As a run has it: its dataset does not hold the vectors of the copy."""
+    world = worlds.words()
+    catalogue = world.dataset.catalogue
+    columns = {k: v for k, v in catalogue.columns.items() if k != "text"}
+    features = [f for f in catalogue.features if f.tensor != "text"]
+    plain = dataclasses.replace(
+        catalogue, columns=columns, features=tuple(features)
+    )
+    order = serving.OrderSettings(diversify="text")
+    units = [
+        serving.RankingService(
+            world.ranker, dataset, **world.text, order=order
+        ).order._units.numpy()
+        for dataset in (world.dataset, world.dataset.with_catalogue(plain))
+    ]
+    assert units[0][1:].any(1).all()
+    np.testing.assert_array_equal(*units)
+
+
+def test_a_retriever_reads_what_its_ranker_does_not():
+    found = shop.dataset()
+    features = [f for f in found.catalogue.features if f.name != "img"]
+    less = dataclasses.replace(found.catalogue, features=tuple(features))
+    ranker = shop.ranker_of(found.with_catalogue(less))
+    more = new_ads().take(np.array([0, 1]))
+    exported, changed = (
+        serving.RankingService(
+            ranker, found, more=ads, retriever=retriever_of(found)
+        )
+        for ads in (more, None)
+    )
+    put_beside(exported, changed, more, found.schema)
+
+
+def test_a_retriever_that_cannot_read_new_ads_takes_none():
+    """It reads other vectors of the copy, or those of no ranker, or ids."""
+    dataset = worlds.words().dataset
+    assert of_words()._changer.takes_ads
+    text = dataset.catalogue.columns["text"]
+    for other in (2 * text, text[:, :-1]):
+        catalogue = dataset.catalogue.with_vectors("text", other)
+        service = of_words(dataset.with_catalogue(catalogue))
+        assert not service._changer.takes_ads
+    plain = of_words().finder.vectors._reader
+    reads = shop.shop().reader
+    assert not plain.agrees(reads)
+    assert reads.agrees(plain)
+    catalogue = dataclasses.replace(dataset.catalogue, features=(), columns={})
+    service = of_words(dataset.with_catalogue(catalogue))
+    assert not service._changer.takes_ads
+
+
 class Loaded:
     """A bundle of the ads a0 to a29, or 0 to 29."""
 
@@ -382,6 +496,11 @@ def test_much_that_is_unknown_is_refused(remove, message):
     with pytest.raises(InputError, match=message):
         _remove(loaded, remove)
     assert not loaded.removed
+
+
+def test_a_bundle_that_cannot_encode_ads_takes_none():
+    with pytest.raises(InputError, match=r"by more than their ids.*--anchors"):
+        _put(Loaded(tf.string), new_ads(), shop.dataset().schema, replace=True)
 
 
 def test_ids_of_another_type_are_refused():

@@ -55,12 +55,13 @@ class AdChanger(tf.Module):
         self._offer, self._expires = offer, expires
         self._re_ranker = re_ranker
         known = {feature.tensor: feature for feature in features}
-        read = {*order.columns, *(finder.filters if finder else ())}
-        self._readers = readers_of(known[n] for n in sorted(read & set(known)))
+        read = {*order.columns, *(finder.columns if finder else ())}
+        own = read - reader.columns
+        self._readers = readers_of(known[n] for n in sorted(own & set(known)))
         #: Whether all that is known of an ad can be given.
         self.takes_ads = (
             bool(reader.specs(1))
-            and read <= set(known)
+            and own <= set(known)
             and (finder is None or finder.vectors.takes_ads)
             and (re_ranker is None or re_ranker.takes_ads)
         )
@@ -94,12 +95,10 @@ class AdChanger(tf.Module):
           new_ads: distinct ids.
           **columns: see `specs`.
         """
-        read = {
-            name: values
-            for reader in self._readers
-            for name, values in reader.read(columns).items()
-        }
-        parts = self._reader(columns)
+        read = self._reader.read(columns)
+        for reader in self._readers:
+            read |= reader.read(columns)
+        parts = self._reader.encode(read, tf.shape(new_ads))
         rows = self._ads.put(new_ads, parts)
         until = columns.get(EXPIRES, tf.fill(tf.shape(rows), FOREVER))
         if self._finder is not None:

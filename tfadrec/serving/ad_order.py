@@ -41,6 +41,11 @@ class OrderSettings:
     diversify: str | None = None
     caps: tuple[str, ...] = ()
 
+    @property
+    def by_copy(self) -> bool:
+        """Whether ads are alike by the vectors of their copy."""
+        return self.diversify == "text"
+
     def check(self, schema: Schema) -> None:
         """Refuses what is no such feature of ads.
 
@@ -50,7 +55,7 @@ class OrderSettings:
         """
         if self.bid is not None:
             schema.ad_feature(self.bid, "number", "a bid")
-        if self.diversify not in (None, "text"):
+        if self.diversify is not None and not self.by_copy:
             schema.ad_feature(self.diversify, "vector", "`diversify`")
         for name in self.caps:
             schema.ad_feature(name, "category", "a cap")

@@ -13,8 +13,10 @@ from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.copy.graph_tokenizer import GraphTokenizer, ad_text_in_graph
 from tfadrec.data.copy.text_vectors import TextEncoder
 from tfadrec.data.copy.tokenizer import Tokenizer, ad_text
-from tfadrec.data.features import decode
+from tfadrec.data.dataset import Dataset
+from tfadrec.data.features import decode, with_columns
 from tfadrec.models.ranker_ensemble import Ranker
+from tfadrec.serving.catalogue_tables import copy_vectors
 from tfadrec.serving.readers import readers_of
 from tfadrec.serving.traced_once import traced_once
 from tfadrec.serving.untracked import Untracked
@@ -25,6 +27,9 @@ _TEXT = "text"
 #: Before the names of a new ad's columns, where a request has other inputs too.
 NEW = "new_"
 TOKEN_COLUMNS = ("token_ids", "token_length")
+#: Ads of the catalogue that tell whether two readers make the same of copy, and
+#: how far vectors may be apart.
+_COMPARED, _NEAR = 256, 1e-5
 
 
 class AdReader(tf.Module):
@@ -102,6 +107,45 @@ class AdReader(tf.Module):
     def encoder(self) -> TextEncoder | None:
         """What reads the copy of new ads, if anything does."""
         return None if self._encoder is None else self._encoder.value
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns that `read` gives, where they are not several of one."""
+        names = {f.tensor for f in with_columns(self._features.value)}
+        return frozenset(names if self._encoder is None else {*names, _TEXT})
+
+    def with_copy(self, dataset: Dataset) -> Dataset:
+        """A dataset whose catalogue has the vectors `text` that the tower has.
+
+        Args:
+          dataset: of the tower's ads. It is given back as it is where it has
+            them, or the tower reads no copy.
+        """
+        catalogue = dataset.catalogue
+        if _TEXT in catalogue.columns or _TEXT not in self.columns:
+            return dataset
+        vectors = copy_vectors(self._tower.value)[1:]
+        return dataset.with_catalogue(catalogue.with_vectors(_TEXT, vectors))
+
+    def agrees(self, other: "AdReader") -> bool:
+        """Whether another reader's `read` gives what this tower reads of copy.
+
+        It does where both know the same vectors of ads of the catalogue.
+        """
+        if _TEXT not in self.columns:
+            return True
+        if _TEXT not in other.columns:
+            return False
+        total = self._tower.value.num_rows - 1
+        count = min(total, _COMPARED)
+        rows = np.linspace(1, total, count).astype(np.int32)
+        ours, theirs = (
+            reader._tower.value.columns(tf.constant(rows))[_TEXT].numpy()
+            for reader in (self, other)
+        )
+        return ours.shape == theirs.shape and np.allclose(
+            ours, theirs, rtol=0, atol=_NEAR
+        )
 
     @property
     def reads_text(self) -> bool:
@@ -183,6 +227,18 @@ class AdReader(tf.Module):
         Returns:
           As from `AdTower`, leading axes [...].
         """
+        return self.encode(self.read(ads), self._leading(ads))
+
+    def read(self, ads: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """What the tower reads of ads, but for what it knows of an id.
+
+        Args:
+          ads: the columns of `specs`, leading axes [...].
+
+        Returns:
+          The features' columns, and the vector `text` where there is an
+          encoder, leading axes [...].
+        """
         columns = {
             name: values
             for reader in self._readers
@@ -195,7 +251,21 @@ class AdReader(tf.Module):
                 if ids in ads
                 else self._encode_texts(*(ads[name] for name in TEXT_COLUMNS))
             )
-        shape = self._leading(ads)
+        return columns
+
+    def encode(
+        self, columns: Mapping[str, tf.Tensor], shape: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Encodes ads of which the tower's columns are known.
+
+        Args:
+          columns: as from `read`, leading axes [...], and any others.
+          shape: the leading axes, int32.
+
+        Returns:
+          As from `AdTower`, leading axes [...].
+        """
+        columns = dict(columns)
         for name, value in self._unknown.value.items():
             own = np.array(value.shape, np.int32)
             columns[name] = tf.broadcast_to(value, tf.concat([shape, own], 0))

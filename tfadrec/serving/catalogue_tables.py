@@ -44,17 +44,41 @@ def columns_read(tower: AdTower | TowerEnsemble) -> list[str]:
     return sorted(set(tower.columns(tf.constant([0]))) - set(tower.of_id))
 
 
+def copy_vectors(tower: AdTower | TowerEnsemble) -> np.ndarray:
+    """The vectors of the copy of all ads of a tower that reads some, by row.
+
+    Args:
+      tower: built; of one that reads copy with an encoder of its own they are
+        what that makes of the tokens.
+
+    Returns:
+      float32 [N + 1, W]; row 0 is that of the unknown ad.
+    """
+    read = tf.function(
+        lambda rows: tower.columns(rows)["text"],
+        input_signature=[tf.TensorSpec([None], tf.int32)],
+        autograph=False,
+    )
+    return np.concatenate([read(rows).numpy() for rows in _blocks(tower)])
+
+
+def _blocks(tower: AdTower | TowerEnsemble) -> Iterator[tf.Tensor]:
+    """The rows of a tower, as many at a time as it can encode."""
+    step = _ROWS if tower.text is None else _TEXTS
+    for start in range(0, tower.num_rows, step):
+        yield tf.range(start, min(start + step, tower.num_rows))
+
+
 def _parts(
     tower: AdTower | TowerEnsemble, more: Catalogue | None
 ) -> Iterator[dict[str, tf.Tensor]]:
-    step = _ROWS if tower.text is None else _TEXTS
     encode = tf.function(
         tower,
         input_signature=[tf.TensorSpec([None], tf.int32)],
         autograph=False,
     )
-    for start in range(0, tower.num_rows, step):
-        yield encode(tf.range(start, min(start + step, tower.num_rows)))
+    for rows in _blocks(tower):
+        yield encode(rows)
     if more is None:
         return
     unknown = tower.columns(tf.constant([0]))

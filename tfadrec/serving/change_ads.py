@@ -172,9 +172,10 @@ def _put(
     if not hasattr(loaded, "put_ads"):
         raise InputError(
             "ads are added to a bundle that knows ads by more than their ids, "
-            "has no --retriever, and with --rerank reads their copy in the "
-            "graph. Received: one that takes none. Export it with --catalogue, "
-            "or with --anchors."
+            "whose --retriever, if it has one, does so too and reads no other "
+            "vectors of their copy, and whose --rerank reads it in the graph. "
+            "Received: one that takes none. Export it with --catalogue, or "
+            "with --anchors."
         )
     specs = _specs(loaded.put_ads)
     ids = _tensor(catalogue.ad_ids, specs[IDS])

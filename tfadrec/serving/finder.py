@@ -100,6 +100,11 @@ class Finder(tf.Module):
         """The columns of ads that requests may filter by."""
         return tuple(self._codes)
 
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns of ads that `put` reads."""
+        return self.vectors.columns | set(self._codes)
+
     def specs(self) -> dict[str, tf.TensorSpec]:
         """The inputs that filter: string [B, A] each."""
         return {
@@ -119,10 +124,11 @@ class Finder(tf.Module):
         Args:
           rows: int32 [n].
           parts: the ad tower's dict for them, [n, ...].
-          columns: codes [n] by the names of the filters, and others.
+          columns: as a ranker reads them, [n, ...]; `columns`, and others.
           until: int64 [n], see `retrieval.RowFilter`.
         """
-        self.index.put(rows, self.vectors.ads(parts), columns, until)
+        vectors = self.vectors.put(rows, parts, columns)
+        self.index.put(rows, vectors, columns, until)
 
     def find(
         self,

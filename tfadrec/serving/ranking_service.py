@@ -154,7 +154,10 @@ class RankingService(tf.Module):
         vectors: Vectors | None = None
         if retriever is not None:
             vectors = TowerVectors(
-                retriever, self._scorer, more, imitates=distilled
+                *(retriever, self._scorer, more),
+                features=dataset.schema.of("ad"),
+                reader=self.reader,
+                imitates=distilled,
             )
         elif anchors is not None:
             vectors = RankerVectors(
@@ -175,7 +178,10 @@ class RankingService(tf.Module):
             else self.finder.index.filter
         )
         taken = self._requests.user_specs() | self._requests.candidate_specs(2)
-        self.order = AdOrder(order or OrderSettings(), dataset, more, taken)
+        order = order or OrderSettings()
+        # A run's dataset has no vectors of the copy, and its ranker has.
+        told = self.reader.with_copy(dataset) if order.by_copy else dataset
+        self.order = AdOrder(order, told, more, taken)
         re_ranker = None
         if re_ranking is not None:
             re_ranker = ReRanker(re_ranking, self._scorer, dataset, more)

@@ -1,17 +1,19 @@
 """Vectors of users and ads, of a retriever or of what a ranker says."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
-from tfadrec.core.growing import at_rows
+from tfadrec.core.feature import Feature
+from tfadrec.core.growing import at_rows, growing, put
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.dataset import Dataset
 from tfadrec.models import AdRetriever
 from tfadrec.retrieval import AnchorVectors, ad_features
+from tfadrec.serving.ad_reader import AdReader
 from tfadrec.serving.catalogue_tables import catalogue_tables
 from tfadrec.serving.learn_anchors import catalogue_vectors, known_of
 from tfadrec.serving.scorer import Scorer, Tensors, UserSide
@@ -22,24 +24,31 @@ class Vectors(Protocol):
     """Vectors whose inner products tell which ads are candidates.
 
     Attributes:
-      takes_ads: whether `ads` can be asked for.
+      takes_ads: whether ads can be put.
+      columns: the columns of ads that `put` reads beside the ranker's parts.
       imitates: whether inner products are to be like the ranker's logits.
     """
 
     takes_ads: bool
+    columns: frozenset[str]
     imitates: bool
 
     def catalogue(self) -> np.ndarray:
         """Those of all ads of the bundle by row, float32 [N + 1 + M, D]."""
 
-    def ads(self, parts: Tensors) -> tf.Tensor:
-        """Those of ads, float32 [n, D], from the ranker's ad tower's dict."""
+    def put(
+        self, rows: tf.Tensor, parts: Tensors, columns: Tensors
+    ) -> tf.Tensor:
+        """Has ads join or change, and gives their vectors, float32 [n, D].
+
+        Args:
+          rows: int32 [n].
+          parts: the ranker's ad tower's dict for them, [n, ...].
+          columns: what `AdReader.read` gives of them, with `columns`, [n, ...].
+        """
 
     def of_rows(self, rows: tf.Tensor) -> tf.Tensor:
-        """Those of the bundle's ads, float32 [..., D], by rows int32 [...].
-
-        Where `takes_ads` is not set, of ads that came later nothing is known.
-        """
+        """Those of the bundle's ads, float32 [..., D], by rows int32 [...]."""
 
     def users(
         self, request: Mapping[str, tf.Tensor], side: UserSide
@@ -60,10 +69,11 @@ class TowerVectors(tf.Module):
       scorer: reads users; its ads are those of the bundle.
       more: ads beside the catalogue's; they have the columns that the retriever
         reads.
+      features: the schema's ad features.
+      reader: of the ranker's new ads. Ads can be put where the retriever knows
+        ads by more than their ids, and reads the copy as the ranker does.
       imitates: whether it has learned from the ranker's logits.
     """
-
-    takes_ads = False
 
     def __init__(
         self,
@@ -71,28 +81,34 @@ class TowerVectors(tf.Module):
         scorer: Scorer,
         more: Catalogue | None,
         *,
+        features: Sequence[Feature],
+        reader: AdReader,
         imitates: bool,
     ) -> None:
         super().__init__()
         self.imitates = imitates
+        self._reader = AdReader(retriever, features)
+        self.columns = self._reader.columns
+        self.takes_ads = bool(self.columns) and self._reader.agrees(reader)
         self._retriever = Untracked(retriever)
         self._scorer = scorer
         tables = catalogue_tables(retriever, more)
-        self._biases = tf.Variable(
-            tables["bias"].astype(np.float32), trainable=False
-        )
-        self._history = tf.Variable(
-            tables["vector"].astype(np.float32), trainable=False
-        )
+        self._biases = growing(tables["bias"].astype(np.float32))
+        self._history = growing(tables["vector"].astype(np.float32))
 
     def catalogue(self) -> np.ndarray:
         """See `Vectors`."""
         biases = self._biases.numpy()[:, None]
         return np.concatenate([self._history.numpy(), biases], axis=1)
 
-    def ads(self, parts: Tensors) -> tf.Tensor:
-        """Not of the ranker's: a retriever has an ad tower of its own."""
-        raise NotImplementedError
+    def put(
+        self, rows: tf.Tensor, parts: Tensors, columns: Tensors
+    ) -> tf.Tensor:
+        """See `Vectors`; the ranker's parts tell a retriever nothing."""
+        ads = self._reader.encode(columns, tf.shape(rows))
+        put(self._history, rows, ads["vector"])
+        put(self._biases, rows, ads["bias"])
+        return self.of_rows(rows)
 
     def of_rows(self, rows: tf.Tensor) -> tf.Tensor:
         """See `Vectors`."""
@@ -121,6 +137,7 @@ class RankerVectors(tf.Module):
     """
 
     takes_ads = True
+    columns = frozenset[str]()
     imitates = True
 
     def __init__(self, vectors: AnchorVectors, scorer: Scorer) -> None:
@@ -138,15 +155,20 @@ class RankerVectors(tf.Module):
         anchors = self._vectors.anchors.read_value()
         return self._vectors.users(known_of(self._scorer, side, anchors))
 
-    def ads(self, parts: Tensors) -> tf.Tensor:
+    def put(
+        self, rows: tf.Tensor, parts: Tensors, columns: Tensors
+    ) -> tf.Tensor:
         """See `Vectors`."""
+        return self._of_parts(parts)
+
+    def _of_parts(self, parts):
         return self._vectors.ads(ad_features(parts))
 
     def of_rows(self, rows: tf.Tensor) -> tf.Tensor:
         """See `Vectors`."""
         # Encoded again: a table by row would take the memory of the index.
         flat = tf.reshape(rows, [-1])
-        vectors = self.ads(self._scorer.ads.of_rows(flat))
+        vectors = self._of_parts(self._scorer.ads.of_rows(flat))
         shape = tf.concat([tf.shape(rows), tf.shape(vectors)[1:]], 0)
         return tf.reshape(vectors, shape)
 
