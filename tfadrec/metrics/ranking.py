@@ -328,7 +328,7 @@ def auc_by_group(
     """
     clicks, scores = checks.clicks_and_scores(labels, scores)
     if groups is None:
-        groups = np.zeros(len(clicks), np.int64)
+        groups = np.zeros(len(clicks), np.int8)
     groups = checks.groups_of(groups, clicks)
     weights = checks.counts(weights, len(clicks))
     found = []
@@ -356,7 +356,9 @@ def _ranges_of(groups: NDArray) -> Iterator[NDArray | slice]:
             inside &= groups >= begin
         if end is not None:
             inside &= groups < end
-        if inside.any():
+        if inside.all():
+            yield slice(None)
+        elif inside.any():
             yield np.flatnonzero(inside)
 
 
