@@ -109,7 +109,7 @@ MISTAKES = {
     "another dataset to be like": (
         table(),
         f"{PREPARE} --like data",
-        ["the features must be those of data", "Add it"],
+        ["the features must be those of data", "Add them"],
     ),
     "a section mistyped": (
         settings("encodr: {class: DIN}"),
