@@ -13,14 +13,13 @@ its Python.
 import json
 import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 import time
 
 import behavior
 import numpy as np
-from machine import describe
+from machine import describe, told_by
 from serving import LENGTH, make_dataset, make_slate
 
 _ADS, _SECONDS, _ROUNDS = 100, 3.0, 3
@@ -41,7 +40,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folders = [pathlib.Path(scratch, str(n)) for n in range(len(_WAITS))]
         _export(folders, ads)
-        found = [_in_a_process(seconds, folders) for _ in range(_ROUNDS)]
+        found = [
+            told_by(__file__, "measure", seconds, *folders)
+            for _ in range(_ROUNDS)
+        ]
     print(
         f"{ads} ads, T = {LENGTH}, {_ROUNDS} rounds: requests a second; 50th / "
         "99th percentile, ms; processor, ms a request; medians"
@@ -109,19 +111,6 @@ def _in_batches(function, wait):
         return dict(zip(outputs, found, strict=True))
 
     return tf.function(answer, autograph=False).get_concrete_function(**specs)
-
-
-def _in_a_process(seconds, folders):
-    command = [sys.executable, __file__, "measure", str(seconds)]
-    done = subprocess.run(
-        [*command, *map(str, folders)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        sys.exit(done.stderr[-2000:])
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def _measure(seconds, folders):

@@ -60,17 +60,23 @@ def peak() -> float:
 
 def run_in(root: pathlib.Path, code: str, *arguments: pathlib.Path) -> Any:
     """What code of a checkout prints last, as JSON, in a process of its own."""
+    env = {"PYTHONPATH": str(root), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return told_by("-c", code, *arguments, env={**os.environ, **env}, cwd=root)
+
+
+def told_by(*arguments: Any, **settings: Any) -> Any:
+    """What Python prints last with some arguments, as JSON.
+
+    Args:
+      *arguments: of the interpreter.
+      **settings: of `subprocess.run`.
+    """
     done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        env={
-            **os.environ,
-            "PYTHONPATH": str(root),
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-        },
-        cwd=root,
+        [sys.executable, *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
+        **settings,
     )
     if done.returncode:
         sys.exit(done.stderr[-2000:])

@@ -3,8 +3,8 @@
 A batch and a part of this size, with what is made of them on the way, stay
 below 1 GiB, and arrays of numbers below the 32 MiB from which on glibc gives
 memory back to the system once it is free, to be cleared by the kernel for the
-next batch. Smaller batches cost more: what is looked up in (all users, all ads)
-is put into a hash table once per batch.
+next batch. Smaller batches cost more: what is looked up in, such as all
+ads, is put into a hash table once per batch.
 """
 
 import math

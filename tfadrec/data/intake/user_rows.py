@@ -138,14 +138,19 @@ def _ids_of_runs(
         yield values.filter(pa.array(has_rows))
 
 
+def _users_in(log: SpilledTable) -> Iterator[pa.DictionaryArray]:
+    """The users of each batch, coded by those that have rows in it."""
+    for batch in log.batches(["user_id"]):
+        yield as_codes(compact(with_codes(batch))["user_id"])
+
+
 def _ids_in_parts(
     tables: Iterable[SpilledTable], count: int
 ) -> Iterator[tuple[pa.Table, np.ndarray]]:
     """The users of each batch, each once, and the number of a part for each."""
     for table in tables:
-        for batch in table.batches(["user_id"]):
-            coded = compact(with_codes(batch))["user_id"]
-            ids = as_codes(coded).dictionary
+        for coded in _users_in(table):
+            ids = coded.dictionary
             parts = np.zeros(len(ids), np.int16)
             if count > 1:
                 numbers = numbers_of(ids, _CHARACTERS)
@@ -183,8 +188,7 @@ def _coded(
       places: int32 [U], the place of each number.
       ids: [U] in the order of their places.
     """
-    for batch in log.batches(["user_id"]):
-        coded = as_codes(compact(with_codes(batch))["user_id"])
+    for coded in _users_in(log):
         here = places[array_of(next(numbered), "number")]
         yield pa.DictionaryArray.from_arrays(
             here[coded.indices.to_numpy()], ids, safe=False
