@@ -15,11 +15,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tfadrec.core.scratch_folder import scratch_folder
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.event_log import EventLog
 from tfadrec.data.impressions import Impressions
+from tfadrec.data.newest_events import EventKinds
 
 #: Bytes of events that are read from memory, in whatever order.
 _LARGE = 1 << 30
@@ -34,8 +36,9 @@ def by_user(dataset: Dataset, target: pathlib.Path) -> Iterator[Dataset]:
     """A dataset with its rows in the order of their users, if it is large.
 
     Its events count; a smaller one stays as it is. Rows of a user keep their
-    order. Their columns are files that have no names, and are mapped: 50 bytes
-    or so of the disk for each row, until nobody uses them.
+    order. Their columns, and what finds the newest events, are files that have
+    no names, and are mapped: 50 bytes or so of the disk for each row, and 5 for
+    each event, until nobody uses them.
 
     Args:
       dataset: any.
@@ -50,15 +53,23 @@ def by_user(dataset: Dataset, target: pathlib.Path) -> Iterator[Dataset]:
     with scratch_folder(target, "rows") as folder:
         names = itertools.count()
 
-        def array(shape: tuple[int, ...], kind: np.dtype) -> np.ndarray:
+        def array(shape: tuple[int, ...], kind: DTypeLike) -> np.ndarray:
             path = folder / f"{next(names)}.npy"
-            made = np.lib.format.open_memmap(path, "w+", kind, shape)
+            made = np.lib.format.open_memmap(path, "w+", np.dtype(kind), shape)
             # What is open needs no name, and its room is free once it is not.
             path.unlink()
             return made
 
         rows = _moved(dataset.impressions, array)
-        with _read_in_pages([rows, dataset.events]):
+        events, skipped = dataset.events, dataset.schema.skipped
+        held: list[Any] = [rows, events]
+        if skipped > 0:  # what batches find, as long as it is held here
+            held.append(
+                EventKinds.of(
+                    events.types, skipped, lambda n, kind: array((n,), kind)
+                )
+            )
+        with _read_in_pages(held):
             yield dataclasses.replace(dataset, impressions=rows, origin=None)
 
 
@@ -89,7 +100,7 @@ def predict(
 
 
 @contextlib.contextmanager
-def _read_in_pages(parts: Iterable[Impressions | EventLog]) -> Iterator[None]:
+def _read_in_pages(parts: Iterable[Any]) -> Iterator[None]:
     """Lets the system read no more of mapped columns than is asked for.
 
     What it reads beside that, up to megabytes, would take the place of what is
@@ -124,11 +135,11 @@ def _is_large(events: EventLog) -> bool:
 
 def _moved(
     rows: Impressions,
-    array: Callable[[tuple[int, ...], np.dtype], np.ndarray],
+    array: Callable[[tuple[int, ...], DTypeLike], np.ndarray],
 ) -> Impressions:
     """All columns of rows, in arrays that are made for them."""
     n = len(rows.users)
-    places = array((n,), np.dtype(np.int32 if n < 2**31 else np.int64))
+    places = array((n,), np.int32 if n < 2**31 else np.int64)
     _find_places(rows.users, places)
 
     def moved(values: Any) -> Any:

@@ -2,9 +2,11 @@
 
 import gc
 import weakref
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from tfadrec.data.event_log import EventLog
@@ -15,6 +17,8 @@ from tfadrec.ops import sequence
 _BLOCK = 1 << 7
 # Events that are read at a time, a multiple of them.
 _AT_ONCE = 1 << 22
+# Makes an array of so many places.
+_Empty = Callable[[int, npt.DTypeLike], np.ndarray]
 
 
 class NewestEvents:
@@ -36,7 +40,7 @@ class NewestEvents:
         self._nowhere = len(events.ads)
         self._kinds = None
         if skipped > 0:
-            self._kinds = _Kinds.of(events.types, skipped)
+            self._kinds = EventKinds.of(events.types, skipped)
 
     def __call__(
         self, starts: tf.Tensor, ends: tf.Tensor
@@ -84,22 +88,24 @@ class NewestEvents:
         return tf.where(is_real, places, self._nowhere)
 
 
-class _Kinds:
+class EventKinds:
     """The places of the two kinds of events of a log.
 
-    It is found once for all that read the log at the same time.
+    It is found once for all that read the log at the same time: for those who
+    come while somebody holds it.
 
     Args:
       types: int32 [E], of the events.
       skipped: the type of those that were skipped.
+      empty: makes the arrays that it is kept in, some 5 bytes an event.
     """
 
     _known: ClassVar[weakref.WeakValueDictionary] = (
         weakref.WeakValueDictionary()
     )
 
-    def __init__(self, types: np.ndarray, skipped: int) -> None:
-        blocks, before, own, passed = _of_kinds(types, skipped)
+    def __init__(self, types: np.ndarray, skipped: int, empty: _Empty) -> None:
+        blocks, before, own, passed = _of_kinds(types, skipped, empty)
         #: One place is one past the last event.
         self.is_mixed = len(passed) > 1
         self._types = types  # and so no other array is where this one is
@@ -107,7 +113,9 @@ class _Kinds:
         self.own, self.skipped = as_tensor(own), as_tensor(passed)
 
     @classmethod
-    def of(cls, types: np.ndarray, skipped: int) -> "_Kinds":
+    def of(
+        cls, types: np.ndarray, skipped: int, empty: _Empty = empty
+    ) -> "EventKinds":
         """Those of a log, which may be known already."""
         key = id(types), skipped
         found = cls._known.get(key)
@@ -115,7 +123,7 @@ class _Kinds:
             if len(types) > _AT_ONCE:
                 # Pipelines that nobody reads are cycles, and hold as much.
                 gc.collect()
-            found = cls._known[key] = cls(types, skipped)
+            found = cls._known[key] = cls(types, skipped, empty)
         return found
 
     def skipped_before(self, places: tf.Tensor) -> tf.Tensor:
@@ -124,7 +132,9 @@ class _Kinds:
         return blocks + tf.cast(tf.gather(self._before, places), tf.int64)
 
 
-def _of_kinds(types: np.ndarray, skipped: int) -> list[np.ndarray]:
+def _of_kinds(
+    types: np.ndarray, skipped: int, empty: _Empty
+) -> list[np.ndarray]:
     """What finds the events of either kind, in little memory.
 
     Returns:
