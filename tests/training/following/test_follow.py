@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -20,10 +21,16 @@ from tfadrec.data.intake.join_datasets import join_datasets
 from tfadrec.data.intake.write import unmake
 from tfadrec.data.sources import prepare_table
 from tfadrec.runs.folder import run_folder
-from tfadrec.training.following import FolderSource, follow
+from tfadrec.training.following import FolderSource, folder_source, follow
 
 GLOBALS = follow.__globals__
 STEPS = ("_write_place", "join_datasets", "update", "_write_place")
+
+
+@pytest.fixture(autouse=True)
+def no_moment(monkeypatch):
+    """Files are at rest, however young they are."""
+    monkeypatch.setattr(folder_source, "_MOMENT", 0)
 
 
 class Killed(BaseException):
@@ -245,8 +252,8 @@ def given(source, place=None):
     days, learned = [], {} if place is None else place["learned"]
     while (found := source.next(place)) is not None:
         place, path = found
-        assert place["day"] == path.name
-        days.append(path.name)
+        assert path.name in {place["day"], "rows"}
+        days.append(place["day"])
         learned = place["learned"]
         place = json.loads(json.dumps(place))
     return days, learned
@@ -321,6 +328,32 @@ def test_ads_and_users_that_stand_in_the_days_file(tmp_path):
     assert set(ads) == {"a0", "a1", "first", "new"}
     users = files.table("users")["user_id"].to_pylist()
     assert {"ufirst", "unew"} < set(users)
+
+
+def test_a_file_that_is_being_copied_is_left_for_later(tmp_path, monkeypatch):
+    """Its last line is a part of one; those after it are learned meanwhile."""
+    days, config = tmp_path / "days", tmp_path / "shop.yaml"
+    for day in (1, 2, 3):
+        write_log(days / f"{day}.csv", day, "new")
+        os.utime(days / f"{day}.csv", (0, 0))
+    source = FolderSource(days, config, tmp_path / "rows")
+    monkeypatch.setattr(folder_source, "prepare_table", lambda *_, log: None)
+    monkeypatch.setattr(folder_source, "_MOMENT", 60)
+    waited = []
+
+    def copied(seconds):
+        waited.append(seconds)
+        with (days / "1.csv").open("a") as file:
+            file.write("more")
+
+    monkeypatch.setattr(time, "sleep", copied)
+    copied(0)
+    assert given(source)[0] == ["2.csv", "3.csv"]
+    monkeypatch.setattr(time, "sleep", waited.append)
+    assert given(source)[0] == ["1.csv", "2.csv", "3.csv"]
+    os.utime(days / "1.csv", (0, 0))
+    assert given(source)[0] == ["1.csv", "2.csv", "3.csv"]
+    assert waited == [0, 60, 60, 60, 60]
 
 
 def test_a_quiet_day(tmp_path):

@@ -2,12 +2,16 @@
 
 import contextlib
 import pathlib
+import time
 from collections.abc import Callable
 from typing import Any
 
 from tfadrec.core.errors import InputError
 from tfadrec.data.intake.summary import Summary
 from tfadrec.data.sources import prepare_table
+
+#: Seconds in which a file that is being copied gets longer.
+_MOMENT = 1.0
 
 
 class FolderSource:
@@ -16,8 +20,9 @@ class FolderSource:
     The place is the name of the last one, `day`, and of all that are there and
     were given, the size in bytes, `learned`. So one that comes late, with a
     smaller name, is given when it comes, and one that has another size since,
-    such as a file that was still being copied, is given again. Hidden names are
-    left alone.
+    is given again. A file that has just been written to is looked at for a
+    second, and left for later where it gets longer meanwhile, as one does that
+    is being copied. Hidden names are left alone.
 
     Args:
       folder: of dataset folders; with `config` of files, the rest of which is
@@ -55,7 +60,9 @@ class FolderSource:
         there = {path.name: path for path in self._entries()}
         for name, path in sorted(there.items()):
             size = self._size(path)
-            if size is not None and learned.get(name) != size:
+            if size is None or learned.get(name) == size:
+                continue
+            if self._is_at_rest(path, size):
                 break
         else:
             return None
@@ -82,6 +89,16 @@ class FolderSource:
                 files = [file for file in path.rglob("*") if file.is_file()]
                 return sum(file.stat().st_size for file in files)
         return None
+
+    def _is_at_rest(self, path: pathlib.Path, size: int) -> bool:
+        """Whether it is not getting longer; datasets appear as a whole."""
+        if self._config is None:
+            return True
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _MOMENT:
+                return True
+        time.sleep(_MOMENT)
+        return self._size(path) == size
 
     def _entries(self) -> list[pathlib.Path]:
         try:
