@@ -1,8 +1,5 @@
 """Rows in the order of their users: the same rows, and what is said of them."""
 
-import dataclasses
-import gc
-
 import numpy as np
 import pytest
 
@@ -10,7 +7,6 @@ from tests.training import small
 from tfadrec import evaluation, training
 from tfadrec.data import by_user as module
 from tfadrec.data.by_user import by_user, predict
-from tfadrec.data.newest_events import EventKinds
 from tfadrec.data.open_dataset import open_dataset
 
 
@@ -45,27 +41,6 @@ def test_rows_are_sorted_and_leave_no_files(dataset, is_large, tmp_path):
                 getattr(expected.impressions, name),
             )
     assert not list(tmp_path.iterdir())
-
-
-def test_what_finds_the_newest_events_is_no_memory_of_its_own(
-    dataset, is_large, tmp_path, monkeypatch
-):
-    schema = dataclasses.replace(
-        dataset.schema, event_types=("click", "skipped")
-    )
-    dataset = dataclasses.replace(dataset, schema=schema)
-
-    def refuse(count, dtype):
-        raise MemoryError(count)
-
-    monkeypatch.setattr(EventKinds.of.__func__, "__defaults__", (refuse,))
-    with by_user(dataset, tmp_path / "run") as found:
-        assert len(list(found.batches(50)))
-        assert len(list(dataset.batches(50)))  # others of the log, too
-    del found
-    gc.collect()
-    with pytest.raises(MemoryError):
-        dataset.batches(50)
 
 
 def test_a_log_that_fits_stays_as_it_is(dataset, tmp_path):

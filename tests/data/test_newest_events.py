@@ -1,6 +1,7 @@
 """Which events are read: by files and by requests, against a loop."""
 
 import dataclasses
+import tempfile
 
 import numpy as np
 import pytest
@@ -149,6 +150,27 @@ def test_the_cosine_does_not_look_at_them(tmp_path):
     )
     found = dataclasses.replace(dataset, events=mixed, impressions=rows)
     np.testing.assert_array_equal(largest_cosines(found), own)
+
+
+def test_of_a_large_log_they_are_no_memory_of_the_process(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(newest_events, "_BLOCK", 4)
+    types = [1, SKIPPED] * 8
+
+    def mapped(at_once):
+        monkeypatch.setattr(newest_events, "_AT_ONCE", at_once)
+        found = NewestEvents(log(types), SKIPPED, 4)
+        with open("/proc/self/maps") as maps:
+            return found, sum(str(tmp_path) in line for line in maps)
+
+    assert mapped(16)[1] == 0
+    found, count = mapped(8)
+    assert count == 4
+    places, _ = found(np.array([0]), np.array([16]))
+    assert places.numpy().tolist() == [[12, 13, 14, 15]]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_readers_of_one_log_share_what_finds_its_events():

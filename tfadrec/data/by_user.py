@@ -8,7 +8,6 @@ together.
 
 import contextlib
 import dataclasses
-import itertools
 import mmap
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,11 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tfadrec.core.scratch_folder import scratch_folder
+from tfadrec.core.scratch_array import scratch_array
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.event_log import EventLog
 from tfadrec.data.impressions import Impressions
-from tfadrec.data.newest_events import EventKinds
 
 #: Bytes of events that are read from memory, in whatever order.
 _LARGE = 1 << 30
@@ -36,41 +34,25 @@ def by_user(dataset: Dataset, target: pathlib.Path) -> Iterator[Dataset]:
     """A dataset with its rows in the order of their users, if it is large.
 
     Its events count; a smaller one stays as it is. Rows of a user keep their
-    order. Their columns, and what finds the newest events, are files that have
-    no names, and are mapped: 50 bytes or so of the disk for each row, and 5 for
-    each event, until nobody uses them.
+    order. Their columns are scratch arrays: 50 bytes or so of the disk for each
+    row, until nobody uses them.
 
     Args:
       dataset: any.
-      target: the files are beside it.
+      target: the disk is that of its folder.
 
     Raises:
-      OSError: where they cannot be written.
+      OSError: where there is no room.
     """
     if not _is_large(dataset.events):
         yield dataset
         return
-    with scratch_folder(target, "rows") as folder:
-        names = itertools.count()
-
-        def array(shape: tuple[int, ...], kind: DTypeLike) -> np.ndarray:
-            path = folder / f"{next(names)}.npy"
-            made = np.lib.format.open_memmap(path, "w+", np.dtype(kind), shape)
-            # What is open needs no name, and its room is free once it is not.
-            path.unlink()
-            return made
-
-        rows = _moved(dataset.impressions, array)
-        events, skipped = dataset.events, dataset.schema.skipped
-        held: list[Any] = [rows, events]
-        if skipped > 0:  # what batches find, as long as it is held here
-            held.append(
-                EventKinds.of(
-                    events.types, skipped, lambda n, kind: array((n,), kind)
-                )
-            )
-        with _read_in_pages(held):
-            yield dataclasses.replace(dataset, impressions=rows, origin=None)
+    rows = _moved(
+        dataset.impressions,
+        lambda shape, dtype: scratch_array(shape, dtype, target.parent),
+    )
+    with _read_in_pages([rows, dataset.events]):
+        yield dataclasses.replace(dataset, impressions=rows, origin=None)
 
 
 def predict(
@@ -100,7 +82,7 @@ def predict(
 
 
 @contextlib.contextmanager
-def _read_in_pages(parts: Iterable[Any]) -> Iterator[None]:
+def _read_in_pages(parts: Iterable[Impressions | EventLog]) -> Iterator[None]:
     """Lets the system read no more of mapped columns than is asked for.
 
     What it reads beside that, up to megabytes, would take the place of what is

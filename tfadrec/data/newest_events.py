@@ -2,23 +2,22 @@
 
 import gc
 import weakref
-from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from tfadrec.core.scratch_array import scratch_array
 from tfadrec.data.event_log import EventLog
 from tfadrec.data.tensors import as_tensor, empty
 from tfadrec.ops import sequence
 
 # Events that are counted from one place: as many as one byte tells apart.
 _BLOCK = 1 << 7
-# Events that are read at a time, a multiple of them.
+# Events that are read at a time, a multiple of them. What finds those of a log
+# of more of them is no memory of the process's own.
 _AT_ONCE = 1 << 22
-# Makes an array of so many places.
-_Empty = Callable[[int, npt.DTypeLike], np.ndarray]
 
 
 class NewestEvents:
@@ -40,7 +39,7 @@ class NewestEvents:
         self._nowhere = len(events.ads)
         self._kinds = None
         if skipped > 0:
-            self._kinds = EventKinds.of(events.types, skipped)
+            self._kinds = _Kinds.of(events.types, skipped)
 
     def __call__(
         self, starts: tf.Tensor, ends: tf.Tensor
@@ -88,24 +87,22 @@ class NewestEvents:
         return tf.where(is_real, places, self._nowhere)
 
 
-class EventKinds:
+class _Kinds:
     """The places of the two kinds of events of a log.
 
-    It is found once for all that read the log at the same time: for those who
-    come while somebody holds it.
+    It is found once for all that read the log at the same time.
 
     Args:
       types: int32 [E], of the events.
       skipped: the type of those that were skipped.
-      empty: makes the arrays that it is kept in, some 5 bytes an event.
     """
 
     _known: ClassVar[weakref.WeakValueDictionary] = (
         weakref.WeakValueDictionary()
     )
 
-    def __init__(self, types: np.ndarray, skipped: int, empty: _Empty) -> None:
-        blocks, before, own, passed = _of_kinds(types, skipped, empty)
+    def __init__(self, types: np.ndarray, skipped: int) -> None:
+        blocks, before, own, passed = _of_kinds(types, skipped)
         #: One place is one past the last event.
         self.is_mixed = len(passed) > 1
         self._types = types  # and so no other array is where this one is
@@ -113,9 +110,7 @@ class EventKinds:
         self.own, self.skipped = as_tensor(own), as_tensor(passed)
 
     @classmethod
-    def of(
-        cls, types: np.ndarray, skipped: int, empty: _Empty = empty
-    ) -> "EventKinds":
+    def of(cls, types: np.ndarray, skipped: int) -> "_Kinds":
         """Those of a log, which may be known already."""
         key = id(types), skipped
         found = cls._known.get(key)
@@ -123,7 +118,7 @@ class EventKinds:
             if len(types) > _AT_ONCE:
                 # Pipelines that nobody reads are cycles, and hold as much.
                 gc.collect()
-            found = cls._known[key] = cls(types, skipped, empty)
+            found = cls._known[key] = cls(types, skipped)
         return found
 
     def skipped_before(self, places: tf.Tensor) -> tf.Tensor:
@@ -132,10 +127,8 @@ class EventKinds:
         return blocks + tf.cast(tf.gather(self._before, places), tf.int64)
 
 
-def _of_kinds(
-    types: np.ndarray, skipped: int, empty: _Empty
-) -> list[np.ndarray]:
-    """What finds the events of either kind, in little memory.
+def _of_kinds(types: np.ndarray, skipped: int) -> list[np.ndarray]:
+    """What finds the events of either kind, in 5 bytes an event.
 
     Returns:
       How many skipped events come before each block; how many of its block come
@@ -145,7 +138,13 @@ def _of_kinds(
     """
     end = len(types)
     dtype = np.int32 if end < 2**31 else np.int64
-    blocks, before = empty(end // _BLOCK + 1, dtype), empty(end + 1, np.int8)
+
+    def array(count: int, dtype: npt.DTypeLike) -> np.ndarray:
+        if end <= _AT_ONCE:
+            return empty(count, dtype)
+        return scratch_array((count,), dtype)
+
+    blocks, before = array(end // _BLOCK + 1, dtype), array(end + 1, np.int8)
     count = 0
     for begin in range(0, end + 1, _AT_ONCE):
         is_skipped = types[begin : begin + _AT_ONCE] == skipped
@@ -159,7 +158,7 @@ def _of_kinds(
         np.cumsum(of_blocks[:, :-1], axis=1, out=of_blocks[:, 1:])
         of_blocks[:, 0] = 0
         here[:] = of_blocks.ravel()[: len(here)]
-    own, passed = empty(end - count + 1, dtype), empty(count + 1, dtype)
+    own, passed = array(end - count + 1, dtype), array(count + 1, dtype)
     own[-1] = passed[-1] = end
     count = 0
     for begin in range(0, end, _AT_ONCE):

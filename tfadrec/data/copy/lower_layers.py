@@ -15,6 +15,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.core.manifest import NAME, first_damaged
 from tfadrec.core.owned_folder import OwnedFolder
 from tfadrec.core.progress import Progress
+from tfadrec.core.scratch_array import reserve
 from tfadrec.data.tokens import Tokens
 
 #: Part of the key: raised when the same tokens and weights give another table.
@@ -99,7 +100,8 @@ def _write(path, tokens, encoder, batch_size, progress) -> None:
 
     dtype = tf.as_dtype(encoder.compute_dtype).as_numpy_dtype
     shape = (len(tokens.ids) + 1, encoder.width)
-    _allocate(path, math.prod(shape) * np.dtype(dtype).itemsize)
+    with path.open("wb") as file:
+        reserve(file, math.prod(shape) * np.dtype(dtype).itemsize)
     table = np.memmap(path, dtype, "r+", shape=shape)
     lower = tf.function(
         encoder.lower,
@@ -125,18 +127,6 @@ def _write(path, tokens, encoder, batch_size, progress) -> None:
             table[places] = lower(inputs).numpy()[mask]
             bar.update(len(chosen))
     table.flush()
-
-
-def _allocate(path: pathlib.Path, size: int) -> None:
-    """Makes a file of zeros, or an OSError where there is no room for it.
-
-    Room that is missing ends the process when mapped memory is written to.
-    """
-    with path.open("wb") as file:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, size)
-        else:
-            file.truncate(size)
 
 
 def _key(tokens: Tokens, encoder: LayeredEncoder) -> str:

@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 import pyarrow as pa
 
+from tfadrec.core.scratch_array import scratch_array
 from tfadrec.core.scratch_folder import scratch_folder
 from tfadrec.data.columns import is_same
 from tfadrec.data.intake import limits
@@ -46,13 +47,16 @@ class Workspace:
         Raises:
           OSError: where the folder cannot be made.
         """
+        self._files += 1
+        return self._room() / f"{self._files}.arrow"
+
+    def _room(self) -> pathlib.Path:
         if self._folder is None:
             self._target.parent.mkdir(parents=True, exist_ok=True)
             self._folder = self._stack.enter_context(
                 scratch_folder(self._target, self._kind)
             )
-        self._files += 1
-        return self._folder / f"{self._files}.arrow"
+        return self._folder
 
     def share(self, values: pa.Array) -> None:
         """Keeps values in memory by which columns of several tables are coded.
@@ -77,8 +81,4 @@ class Workspace:
         """
         if size <= limits.BATCH_ROWS:
             return np.zeros(size, kind)
-        path = self.file()
-        mapped = np.memmap(path, kind, "w+", shape=(size,))
-        # What is open needs no name, and its room is free once it is not.
-        path.unlink()
-        return mapped
+        return scratch_array((size,), kind, self._room())
