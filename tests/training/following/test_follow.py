@@ -159,7 +159,7 @@ def test_a_kill_loses_and_repeats_nothing(
 def test_a_piece_without_a_new_row_is_passed_over(
     stub, tmp_path, monkeypatch, caplog
 ):
-    """It is asked for again where no run of the follower's has its place."""
+    """It is asked for once, also where the follower has no run yet."""
 
     def picky(run, data, out, **settings):
         if set(first_rows(data).split()) & old:
@@ -175,8 +175,11 @@ def test_a_piece_without_a_new_row_is_passed_over(
     old = {"row0"}
     assert learn(stub, source, out) == []
     assert "no row of {'line': 1} is new" in caplog.text
+    assert learn(stub, source, out) == []
+    assert asked == [None, {"line": 1}, {"line": 1}]
     source.count = 2
     assert learn(stub, source, out) == ["000001"]
+    assert first_rows(out / "000001/data").split() == ["first", "row1"]
     old, source.count = {"row2"}, 3
     assert learn(stub, source, out) == []
     assert learn(stub, source, out) == []

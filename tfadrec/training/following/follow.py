@@ -14,7 +14,13 @@ from tfadrec.data.intake.join_datasets import join_datasets
 from tfadrec.data.intake.summary import Summary
 from tfadrec.data.intake.write import is_made
 from tfadrec.runs.before import data_path
-from tfadrec.runs.folder import JOINED, PLACE, require_intact, run_folder
+from tfadrec.runs.folder import (
+    JOINED,
+    PLACE,
+    RECORD,
+    require_intact,
+    run_folder,
+)
 from tfadrec.runs.record import place_of_data, read_record
 from tfadrec.training.following.source import Source
 from tfadrec.training.run import Run
@@ -84,7 +90,9 @@ def follow(
             )
         if found["learned"]:
             run_folder(there).check()  # what a kill has left there goes
-            before, place, number = there, found["place"], int(there.name) + 1
+            place, number = found["place"], int(there.name)
+            if (there / RECORD).exists():
+                before, number = there, number + 1
             break
     while True:
         folder = run_folder(out / f"{number:06}")
@@ -105,9 +113,10 @@ def follow(
         except NothingNewError:
             place = told["place"]
             _LOG.warning("no row of %.80r is new: it is passed over.", place)
-            if number > 1:  # so that it is not asked for again
-                with (last := run_folder(before)).held():
-                    _write_place(last, {**told, "learned": True})
+            # So that it is not asked for again; the first place has no run yet.
+            last = run_folder(before) if number > 1 else folder
+            with last.held():
+                _write_place(last, {**told, "learned": True})
             continue
         with folder.held():
             _write_place(folder, {**told, "learned": True})
