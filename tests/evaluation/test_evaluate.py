@@ -2,6 +2,7 @@ import dataclasses
 import itertools
 import json
 import math
+import tracemalloc
 import types
 
 import numpy as np
@@ -9,8 +10,8 @@ import pytest
 import sklearn.metrics
 
 from tfadrec.core.errors import InputError
-from tfadrec.evaluation import evaluate
-from tfadrec.metrics import probabilities, ranking, top
+from tfadrec.evaluation import evaluate, measure
+from tfadrec.metrics import probabilities, ranking, rows, top
 
 
 def test_metrics_are_those_of_the_whole_dataset(model, random_dataset):
@@ -379,3 +380,21 @@ def test_unknown_users_are_not_one_user(model, random_dataset):
         groups=rows.requests,
     )
     assert ends == [found["calibration_low"], found["calibration_high"]]
+
+
+def test_memory_is_bounded_but_for_masks_and_whose_rows_they_are(
+    monkeypatch, random_dataset
+):
+    """Some 20 bytes a row, of which people take 8; arrays of all took 150."""
+    monkeypatch.setattr(rows, "_AT_ONCE", 1 << 12)
+    monkeypatch.setattr(rows, "_BLOCK", 1 << 12)
+    n = 100_000
+    dataset = random_dataset(n)
+    logits = {t: z.astype(np.float32) for t, z in dataset.logits.items()}
+    tracemalloc.start()
+    try:
+        measure(logits, dataset, k=3)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 30 * n

@@ -9,7 +9,7 @@ import pytest
 import sklearn.metrics
 
 from tfadrec.core.errors import InputError
-from tfadrec.metrics import ranking
+from tfadrec.metrics import ranking, rows
 
 
 def sample(n, rate, seed, ties):
@@ -179,7 +179,7 @@ def test_many_groups_are_measured_range_by_range(monkeypatch, weighted):
     groups = rng.choice([-3, 5, 8, 9, 1000], 500, p=[0.6, 0.1, 0.1, 0.1, 0.1])
     expected = ranking.auc_by_group(labels, scores, groups, weights)
     assert len(expected[0]) == 5
-    monkeypatch.setattr(ranking, "_AT_ONCE", 90)
+    monkeypatch.setattr(rows, "_AT_ONCE", 90)
     found = ranking.auc_by_group(labels, scores, groups, weights)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12)

@@ -1,5 +1,6 @@
 """What is said of a ranker before its first step."""
 
+import numpy as np
 import pytest
 
 from tests.training import small
@@ -33,3 +34,28 @@ def test_levels_and_slopes_are_told_in_the_names_of_features(
     object.__setattr__(log.schema, "features", features)
     without_steps.start(ranker, log, progress=True)
     assert capsys.readouterr().err == told
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_a_mix_is_found_on_whole_users_of_a_part(monkeypatch, every):
+    log = data.open_dataset(small.world())
+    ranker = training.build_ranker(small.config(fold_in={"rank": 2}), log)
+    ranker.build()
+    asked = []
+
+    def mix_opinions(_, batches, labels, weights, users, better):
+        asked.append((batches(), labels, users))
+        assert weights is None
+        assert better(labels, -labels)
+        assert not better(-labels, labels)
+
+    monkeypatch.setattr(without_steps, "mix_opinions", mix_opinions)
+    monkeypatch.setattr(without_steps, "_MIXED", -(-len(log) // every))
+    without_steps.mix(ranker, log, "val_auc", progress=False)
+    ((batches, labels, users),) = asked
+    rows = log.impressions
+    kept = np.isin(rows.people, users)
+    assert kept.mean() == pytest.approx(1 / every, abs=0.2)
+    np.testing.assert_array_equal(labels, rows.labels["clicked"][kept])
+    shown = [inputs["candidate_ads"] for inputs, *_ in batches]
+    np.testing.assert_array_equal(np.concatenate(shown), rows.ads[kept])

@@ -50,7 +50,9 @@ class Impressions:
 
         Rows of an unknown user are of one with those of his request alone.
         """
-        return np.where(self.users > 0, self.users, -1 - self.requests)
+        found = -1 - np.asarray(self.requests, np.int64)
+        np.copyto(found, self.users, where=self.users > 0)
+        return found
 
     def take(self, rows: np.ndarray) -> "Impressions":
         """The rows that an index or a bool mask names.

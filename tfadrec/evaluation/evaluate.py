@@ -17,6 +17,7 @@ from tfadrec.evaluation.evaluation import Evaluation
 from tfadrec.evaluation.parts import labels_of, slices_of
 from tfadrec.evaluation.reliability_bin import ReliabilityBin
 from tfadrec.metrics import probabilities, ranking, top
+from tfadrec.metrics.rows import Rows
 
 if TYPE_CHECKING:
     from tfadrec.calibration import Calibration
@@ -107,6 +108,7 @@ def measure(
       InputError: see `evaluate`.
     """
     parts = slices_of(dataset, train, columns)
+    people = dataset.impressions.people
     metrics, reliability, scores = {}, {}, {}
     slices: dict[str, dict[str, dict[str, float]]] = {p: {} for p in parts}
     for task, logits in predictions.items():
@@ -120,25 +122,27 @@ def measure(
             )
         scores[task] = logits
         is_binary = task not in real
-        of_part = functools.partial(
-            _measure if is_binary else _measure_real, dataset, labels, logits
-        )
-        metrics[task] = of_part(rows, k)
         if is_binary:
-            reliability[task] = _reliability(
-                labels[rows], logits[rows], _weights(dataset, rows)
+            of_part = functools.partial(
+                _measure, dataset, people, labels, logits, k
             )
+            weights = dataset.impressions.weights
+            reliability[task] = _reliability(labels, logits, weights, rows)
+        else:
+            of_part = functools.partial(_measure_real, dataset, labels, logits)
+        metrics[task] = of_part(rows)
         for name, part in parts.items():
-            slices[name][task] = of_part(part & rows, k)
+            slices[name][task] = of_part(part & rows)
     return Evaluation(metrics, slices, reliability, scores)
 
 
 def _measure(
     dataset: Dataset,
+    people: NDArray,
     labels: NDArray,
     logits: NDArray,
-    part: NDArray[np.bool_],
     k: int,
+    part: NDArray[np.bool_],
 ) -> dict[str, float]:
     names = (
         "auc",
@@ -160,27 +164,27 @@ def _measure(
     )
     if not part.any():
         return dict.fromkeys(names, float("nan")) | {"count": 0, "positives": 0}
-    y, z = labels[part], logits[part]
-    users = dataset.impressions.users[part]
-    w = _weights(dataset, part)
-    people = dataset.impressions.people[part]
+    y, z, users = labels, logits, dataset.impressions.users
+    w = dataset.impressions.weights
     values = (
-        ranking.auc(y, z, w),
-        ranking.group_auc(y, z, users, w),
-        ranking.uauc(y, z, users, w),
-        ranking.log_loss(y, z, w),
-        ranking.normalized_entropy(y, z, w),
-        ranking.calibration_ratio(y, z, w),
+        ranking.auc(y, z, w, part),
+        ranking.group_auc(y, z, users, w, part),
+        ranking.uauc(y, z, users, w, part),
+        ranking.log_loss(y, z, w, part),
+        ranking.normalized_entropy(y, z, w, part),
+        ranking.calibration_ratio(y, z, w, part),
         *_in_requests(dataset, y, z, part, k),
-        top.pr_auc(y, z, w),
-        probabilities.relative_information_gain(y, z, w),
-        probabilities.brier_score(y, z, w),
-        probabilities.calibration_error(y, z, w),
-        *probabilities.predicted_over_observed(y, z, w, groups=people)[1:],
+        top.pr_auc(y, z, w, part),
+        probabilities.relative_information_gain(y, z, w, part),
+        probabilities.brier_score(y, z, w, part),
+        probabilities.calibration_error(y, z, w, part),
+        *probabilities.predicted_over_observed(y, z, w, part, groups=people)[
+            1:
+        ],
     )
     return dict(zip(names, values, strict=True)) | {
-        "count": len(y),
-        "positives": int(np.count_nonzero(y)),
+        "count": int(np.count_nonzero(part)),
+        "positives": int(np.count_nonzero((y != 0) & part)),
     }
 
 
@@ -197,28 +201,34 @@ def _in_requests(
     them would be 1.
     """
     rows = dataset.impressions
-    requests = rows.requests[part]
-    if rows.weights is not None and _has_twice(requests, rows.ads[part]):
+    if rows.weights is not None and _has_twice(rows.requests, rows.ads, part):
         return (math.nan,) * 4
+    given = Rows(y, z, groups=rows.requests, where=part)
+    sizes = given.sums_by_group(lambda labels, _: np.ones(len(labels)))
     within = (math.nan,) * 2  # where all ads are among the first k
-    if np.unique(requests, return_counts=True)[1].max() > k:
+    if max(some.max() for some in sizes) > k:
         within = (
-            top.hit_rate(y, z, requests, k),
-            top.recall(y, z, requests, k),
+            top.hit_rate(y, z, rows.requests, k, part),
+            top.recall(y, z, rows.requests, k, part),
         )
     return (
-        ranking.ndcg(y, z, requests, k),
-        ranking.mrr(y, z, requests),
+        ranking.ndcg(y, z, rows.requests, k, part),
+        ranking.mrr(y, z, rows.requests, part),
         *within,
     )
 
 
-def _has_twice(requests: NDArray, ads: NDArray) -> bool:
+def _has_twice(
+    requests: NDArray, ads: NDArray, part: NDArray[np.bool_]
+) -> bool:
     """Whether a request has an ad that the catalogue knows more than once."""
-    order = np.lexsort((ads, requests))
-    order = order[ads[order] > 0]
-    same = (np.diff(requests[order]) == 0) & (np.diff(ads[order]) == 0)
-    return bool(same.any())
+    known = part & (ads > 0)
+    if not known.any():
+        return False
+    nothing = np.broadcast_to(np.int8(0), ads.shape)
+    # Rows of one request and one ad are a tie.
+    rows = Rows(nothing, ads, groups=requests, where=known)
+    return any((some.tie_sizes > 1).any() for some in rows.in_order())
 
 
 def _measure_real(
@@ -226,23 +236,19 @@ def _measure_real(
     labels: NDArray,
     means: NDArray,
     part: NDArray[np.bool_],
-    k: int,
 ) -> dict[str, float]:
     names = ("rmse", "mae", "mean_ratio")
     if not part.any():
         return dict.fromkeys(names, float("nan")) | {"count": 0}
-    y, p, w = labels[part], means[part], _weights(dataset, part)
+    w = dataset.impressions.weights
     values = (
-        ranking.rmse(y, p, w),
-        ranking.mae(y, p, w),
-        ranking.mean_ratio(y, p, w),
+        ranking.rmse(labels, means, w, part),
+        ranking.mae(labels, means, w, part),
+        ranking.mean_ratio(labels, means, w, part),
     )
-    return dict(zip(names, values, strict=True)) | {"count": len(y)}
-
-
-def _weights(dataset: Dataset, part: NDArray[np.bool_]) -> NDArray | None:
-    weights = dataset.impressions.weights
-    return None if weights is None else weights[part]
+    return dict(zip(names, values, strict=True)) | {
+        "count": int(np.count_nonzero(part))
+    }
 
 
 def _is_binary(model: Any, task: str) -> bool:
@@ -252,13 +258,18 @@ def _is_binary(model: Any, task: str) -> bool:
 
 
 def _reliability(
-    labels: NDArray, logits: NDArray, weights: NDArray | None
+    labels: NDArray,
+    logits: NDArray,
+    weights: NDArray | None,
+    part: NDArray[np.bool_],
 ) -> tuple[ReliabilityBin, ...]:
     """Ten bins of equal weight, fewer where there are fewer rows, or none."""
-    if not len(labels):
+    if not part.any():
         return ()
-    found = probabilities.reliability(labels, logits, weights, bins=_BINS)
-    total = len(labels) if weights is None else weights.sum()
+    found = probabilities.reliability(labels, logits, weights, part, bins=_BINS)
+    total = np.count_nonzero(part)
+    if weights is not None:
+        total = np.sum(weights, where=part)
     return tuple(
         ReliabilityBin(predicted, observed, round(share * total))
         for predicted, observed, share in zip(

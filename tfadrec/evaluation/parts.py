@@ -12,6 +12,8 @@ from tfadrec.models.ad_ranker import CONVERTED_IF_CLICKED
 
 #: An ad with fewer training impressions is cold.
 COLD_BELOW = 10
+#: Rows whose ads are counted at a time: NumPy makes 64 bits of each.
+_AT_ONCE = 1 << 20
 
 
 def labels_of(
@@ -59,11 +61,7 @@ def slices_of(
                 f"{len(dataset.catalogue.ad_ids)} ads that differ. Split both "
                 "from one dataset."
             )
-        ads = dataset.impressions.ads
-        shown = np.bincount(
-            train.impressions.ads, minlength=int(ads.max(initial=0)) + 1
-        )
-        cold = (shown[ads] < COLD_BELOW) | (ads == 0)
+        cold = _cold(dataset.impressions.ads, train.impressions.ads)
         parts = {"cold_ads": cold, "warm_ads": ~cold}
     empty = np.asarray(dataset.impressions.history_lengths) == 0
     parts |= {"empty_history": empty, "with_history": ~empty}
@@ -72,3 +70,19 @@ def slices_of(
         for place, name in enumerate(names):
             parts[f"{column}={name}"] = groups == place
     return parts
+
+
+def _cold(
+    ads: NDArray[np.int32], shown: NDArray[np.int32]
+) -> NDArray[np.bool_]:
+    """Whether the ad of each row is unknown, or was shown a few times."""
+    size = int(max(ads.max(initial=0), shown.max(initial=0))) + 1
+    times = np.zeros(size, np.int64)
+    for begin in range(0, len(shown), _AT_ONCE):
+        times += np.bincount(shown[begin : begin + _AT_ONCE], minlength=size)
+    is_cold = times < COLD_BELOW
+    is_cold[0] = True
+    found = np.empty(len(ads), bool)
+    for begin in range(0, len(ads), _AT_ONCE):
+        found[begin : begin + _AT_ONCE] = is_cold[ads[begin : begin + _AT_ONCE]]
+    return found

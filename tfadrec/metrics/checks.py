@@ -1,104 +1,19 @@
 """What the arguments of the exact metrics have to be."""
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfadrec.core.errors import InputError
-from tfadrec.core.near_one import near_one
-from tfadrec.metrics.sorted_rows import Floats, Ints
 
 
-def clicks_and_scores(
-    labels: ArrayLike, scores: ArrayLike
-) -> tuple[NDArray[np.bool_], Floats]:
-    """Labels of 0 and 1 as bool [n], and finite scores as float64 [n]."""
-    marks, values = _aligned(labels, scores)
-    wrong = ~((marks == 0) | (marks == 1))
-    if wrong.any():
-        raise InputError(
-            "Labels must be 0 or 1. Received: "
-            f"{marks[wrong][0].item()!r} in {wrong.sum()} of {len(marks)} "
-            "rows. Remove or recode those rows."
-        )
-    return marks == 1, _finite_scores(values)
+def aligned(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray, NDArray]:
+    """Labels and scores as arrays [n].
 
-
-def amounts_and_predictions(
-    labels: ArrayLike, predictions: ArrayLike
-) -> tuple[Floats, Floats]:
-    """Real labels and their predictions, both finite float64 [n]."""
-    amounts, values = _aligned(labels, predictions)
-    try:
-        amounts = amounts.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"Labels must be numbers. Received: dtype {amounts.dtype}. Pass "
-            "the amounts that were observed."
-        ) from error
-    wrong = ~np.isfinite(amounts)
-    if wrong.any():
-        raise InputError(
-            f"Labels must be finite. Received: {amounts[wrong][0]} in "
-            f"{wrong.sum()} of {len(amounts)} rows. Remove those rows."
-        )
-    return amounts, _finite_scores(values)
-
-
-def counts(weights: ArrayLike | None, rows: int) -> Floats | None:
-    """How many rows each row stands for, float64 [n], or None for one.
-
-    Only the ratios mean something.
+    Raises:
+      InputError: where they are not one value each per impression.
     """
-    if weights is None:
-        return None
-    values = np.asarray(weights)
-    if values.shape != (rows,):
-        raise InputError(
-            "Weights must be one value per impression. Received: weights of "
-            f"shape {values.shape} for {rows} rows. Pass how many rows each "
-            "row stands for."
-        )
-    try:
-        values = values.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"Weights must be numbers. Received: dtype {values.dtype}. Pass "
-            "how many rows each row stands for."
-        ) from error
-    wrong = ~((values >= 0) & np.isfinite(values))
-    if wrong.any():
-        raise InputError(
-            f"Weights must be finite and >= 0. Received: {values[wrong][0]} in "
-            f"{wrong.sum()} of {rows} rows. Remove or mend those rows."
-        )
-    if not values.any():
-        raise InputError(
-            "A metric needs a row with a weight > 0. Received: weights that "
-            "are all 0. Check how they were counted."
-        )
-    return near_one(values)
-
-
-def groups_of(groups: ArrayLike, clicks: NDArray[np.bool_]) -> Ints:
-    """Groups as integers that sort."""
-    keys = np.asarray(groups)
-    if keys.shape != clicks.shape:
-        raise InputError(
-            "Groups must be one value per impression. Received: groups of "
-            f"shape {keys.shape}, labels of shape {clicks.shape}. Pass the "
-            "user or request of every impression."
-        )
-    if keys.dtype.kind in "iu":
-        return keys
-    if keys.dtype.kind in "US":
-        return np.unique(keys, return_inverse=True)[1]
-    raise InputError(
-        "Groups must be integers or strings. Received: dtype "
-        f"{keys.dtype}. Pass catalogue rows or ids."
-    )
-
-
-def _aligned(labels, scores):
     marks, values = np.asarray(labels), np.asarray(scores)
     if marks.ndim != 1 or marks.shape != values.shape:
         raise InputError(
@@ -106,31 +21,122 @@ def _aligned(labels, scores):
             f"labels of shape {marks.shape}, scores of shape {values.shape}. "
             "Pass two one-dimensional arrays of equal length."
         )
-    if not len(marks):
+    return marks, values
+
+
+def mask(where: ArrayLike | None, rows: int) -> NDArray[np.bool_] | None:
+    """Which rows count, bool [n], or None for all of them.
+
+    Raises:
+      InputError: where it is no mask of the rows, or names none of them.
+    """
+    if where is None:
+        count, chosen = rows, None
+    else:
+        chosen = np.asarray(where)
+        if chosen.shape != (rows,) or chosen.dtype != bool:
+            raise InputError(
+                "`where` must be one bool per impression. Received: "
+                f"{chosen.dtype} of shape {chosen.shape} for {rows} rows."
+            )
+        count = int(np.count_nonzero(chosen))
+    if not count:
         raise InputError(
             "A metric needs at least one impression. Received: 0. Check the "
             "split or filter that left no rows."
         )
-    return marks, values
+    return chosen
 
 
-def _finite_scores(values) -> Floats:
+def numbers(values: NDArray, what: str, mend: str) -> NDArray:
+    """Values [n] of any type of numbers.
+
+    Args:
+      values: [n].
+      what: their name, at the begin of a sentence.
+      mend: what to do about it, a sentence.
+
+    Raises:
+      InputError: where they are none.
+    """
+    if values.dtype.kind in "biuf":
+        return values
     try:
-        values = values.astype(np.float64)
+        return values.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"Scores must be numbers. Received: dtype {values.dtype}. Pass "
-            "the model's logits."
+            f"{what} must be numbers. Received: dtype {values.dtype}. {mend}"
         ) from error
-    wrong = ~np.isfinite(values)
-    if wrong.any():
+
+
+def every(
+    values: Iterable[NDArray],
+    is_right: Callable[[NDArray], NDArray],
+    count: int,
+    rule: str,
+    mend: str,
+) -> None:
+    """Refuses rows of which some are wrong.
+
+    Args:
+      values: of all rows, some at a time.
+      is_right: some values to bool.
+      count: how many rows there are.
+      rule: what they must be, such as "Labels must be 0 or 1".
+      mend: what to do about it, a sentence.
+
+    Raises:
+      InputError: with the first wrong value, and how many there are.
+    """
+    first, wrong = None, 0
+    for some in values:
+        bad = ~is_right(some)
+        if bad.any():
+            first = some[bad][0].item() if first is None else first
+            wrong += int(np.count_nonzero(bad))
+    if wrong:
         raise InputError(
-            f"Scores must be finite. Received: {values[wrong][0]} in "
-            f"{wrong.sum()} of {len(values)} rows. A model that diverged "
-            "gives such scores: lower its learning rate, and correct labels "
-            "that are far from all others (`tfadrec doctor` finds them)."
+            f"{rule}. Received: {first!r} in {wrong} of {count} rows. {mend}"
         )
-    return values
+
+
+def groups(keys: ArrayLike, rows: int) -> NDArray:
+    """Groups of rows as integers that sort, [n].
+
+    Raises:
+      InputError: where they are not one integer or string per impression.
+    """
+    found = np.asarray(keys)
+    if found.shape != (rows,):
+        raise InputError(
+            "Groups must be one value per impression. Received: groups of "
+            f"shape {found.shape}, labels of shape {(rows,)}. Pass the "
+            "user or request of every impression."
+        )
+    if found.dtype.kind in "iu":
+        return found
+    if found.dtype.kind in "US":
+        return np.unique(found, return_inverse=True)[1]
+    raise InputError(
+        "Groups must be integers or strings. Received: dtype "
+        f"{found.dtype}. Pass catalogue rows or ids."
+    )
+
+
+def weights(values: ArrayLike, rows: int) -> NDArray:
+    """How many rows each row stands for, numbers [n].
+
+    Raises:
+      InputError: where they are not one number per impression.
+    """
+    found = np.asarray(values)
+    if found.shape != (rows,):
+        raise InputError(
+            "Weights must be one value per impression. Received: weights of "
+            f"shape {found.shape} for {rows} rows. Pass how many rows each "
+            "row stands for."
+        )
+    return numbers(found, "Weights", "Pass how many rows each row stands for.")
 
 
 def ranks(k: int) -> None:

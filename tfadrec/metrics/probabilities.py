@@ -6,13 +6,15 @@ InputError where an argument breaks these rules.
 """
 
 import dataclasses
+import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from tfadrec.core.errors import InputError
-from tfadrec.metrics import checks, ranking
+from tfadrec.metrics import ranking
+from tfadrec.metrics.rows import Rows
 from tfadrec.metrics.sorted_rows import Floats
 
 #: Bins of equal weight in `calibration_error`.
@@ -21,15 +23,26 @@ BINS = 20
 _FIELD_EPSILON = 0.01
 
 
-@dataclasses.dataclass(frozen=True)
-class _Rows:
-    labels: Floats
-    probs: Floats
-    weights: Floats
+@dataclasses.dataclass
+class _Cut:
+    """A tie whose rows are in several bins.
+
+    Args:
+      score: of its rows.
+      begin: the weight of all rows that come before those to be read.
+      means: of a row of it: 1, its prediction, and its rate.
+    """
+
+    score: float
+    begin: float
+    means: Floats
 
 
 def brier_score(
-    labels: ArrayLike, logits: ArrayLike, weights: ArrayLike | None = None
+    labels: ArrayLike,
+    logits: ArrayLike,
+    weights: ArrayLike | None = None,
+    where: ArrayLike | None = None,
 ) -> float:
     """Mean of (p - y)^2, p the predicted probability.
 
@@ -40,18 +53,20 @@ def brier_score(
       labels: [n], 0 or 1.
       logits: [n], log odds of a click.
       weights: [n], how many rows each stands for; None = one.
+      where: bool [n], the rows that count; None = all.
 
     Returns:
       A value in [0, 1].
     """
-    rows = _rows(labels, logits, weights)
-    return float(
-        np.average(np.square(rows.probs - rows.labels), weights=rows.weights)
-    )
+    rows = Rows(labels, logits, weights, where=where)
+    return rows.mean(lambda y, z: np.square(ranking.sigmoid(z) - y))
 
 
 def relative_information_gain(
-    labels: ArrayLike, logits: ArrayLike, weights: ArrayLike | None = None
+    labels: ArrayLike,
+    logits: ArrayLike,
+    weights: ArrayLike | None = None,
+    where: ArrayLike | None = None,
 ) -> float:
     """The share of the labels' entropy that the predictions explain.
 
@@ -64,25 +79,27 @@ def relative_information_gain(
       labels: [n], 0 or 1.
       logits: [n], log odds of a click.
       weights: [n], how many rows each stands for; None = one.
+      where: bool [n], the rows that count; None = all.
 
     Returns:
       A value <= 1; nan where only one class is present.
     """
-    return 1.0 - ranking.normalized_entropy(labels, logits, weights)
+    return 1.0 - ranking.normalized_entropy(labels, logits, weights, where)
 
 
 def calibration_error(
     labels: ArrayLike,
     logits: ArrayLike,
     weights: ArrayLike | None = None,
+    where: ArrayLike | None = None,
     *,
     bins: int = BINS,
 ) -> float:
     """Expected calibration error over bins of equal weight.
 
     ECE = sum_b W_b |mean p_b - mean y_b| / W. Rows are put in order of their
-    prediction and cut into bins of equal weight; rows with equal predictions
-    share their mean label, so their order plays no part. Bins of equal mass are
+    logit and cut into bins of equal weight; rows with equal logits share their
+    mean label, so their order plays no part. Bins of equal mass are
     those of Nguyen and O'Connor, "Posterior calibration and exploratory
     analysis for natural language processing models", 2015. Right probabilities
     do not have 0: with n rows it is some sqrt(bins p (1 - p) / n).
@@ -91,12 +108,15 @@ def calibration_error(
       labels: [n], 0 or 1.
       logits: [n], log odds of a click.
       weights: [n], how many rows each stands for; None = one.
+      where: bool [n], the rows that count; None = all.
       bins: >= 1; fewer where there are fewer rows.
 
     Returns:
       A value in [0, 1].
     """
-    predicted, observed, share = reliability(labels, logits, weights, bins=bins)
+    predicted, observed, share = reliability(
+        labels, logits, weights, where, bins=bins
+    )
     return float(share @ np.abs(predicted - observed))
 
 
@@ -104,6 +124,7 @@ def reliability(
     labels: ArrayLike,
     logits: ArrayLike,
     weights: ArrayLike | None = None,
+    where: ArrayLike | None = None,
     *,
     bins: int,
 ) -> tuple[Floats, Floats, Floats]:
@@ -115,6 +136,7 @@ def reliability(
       labels: [n], 0 or 1.
       logits: [n], log odds of a click.
       weights: [n], how many rows each stands for; None = one.
+      where: bool [n], the rows that count; None = all.
       bins: >= 1; fewer where there are fewer rows.
 
     Returns:
@@ -126,31 +148,51 @@ def reliability(
             f"`bins` must be an integer >= 1. Received: {bins!r}. Take "
             f"{BINS}, or fewer where there are few rows."
         )
-    rows = _rows(labels, logits, weights)
-    _, tie = np.unique(rows.probs, return_inverse=True)
-    clicks = np.bincount(tie, rows.weights * rows.labels)
-    sizes = np.bincount(tie, rows.weights)
-    rates = np.zeros(len(sizes))
-    np.divide(clicks, sizes, out=rates, where=sizes > 0)
-    order = np.argsort(rows.probs, kind="stable")
-    each = rows.weights[order]
-    middle = (np.cumsum(each) - each / 2) / each.sum()
-    place = np.minimum((middle * bins).astype(np.int64), bins - 1)
-    mass = np.bincount(place, each, bins)
-    predicted = np.bincount(place, each * rows.probs[order], bins)
-    observed = np.bincount(place, each * rates[tie][order], bins)
-    some = mass > 0
-    return (
-        predicted[some] / mass[some],
-        observed[some] / mass[some],
-        mass[some] / each.sum(),
-    )
+    rows = Rows(labels, logits, weights, where=where)
+    total = rows.total()
+
+    def bin_of(positions: Floats) -> NDArray:
+        return np.clip((positions / total * bins).astype(int), 0, bins - 1)
+
+    sums, cut, above = np.zeros([3, bins]), [], 0.0
+    for ties in rows.in_order():
+        mass = (ties.tie_clicks + ties.tie_others).astype(np.float64)
+        end = total - above - (np.cumsum(mass) - mass)
+        above += float(mass.sum())
+        middle, is_row = end - mass / 2, ties.tie_sizes == 1
+        first = bin_of(np.where(is_row, middle, end - mass))
+        last = bin_of(np.where(is_row, middle, end))
+        is_in_one = first == last
+        probs = ranking.sigmoid(ties.tie_scores.astype(np.float64))
+        for column, values in zip(
+            sums, (mass, mass * probs, ties.tie_clicks), strict=True
+        ):
+            column += np.bincount(first, values * is_in_one, bins)
+        cut += [
+            _Cut(
+                float(ties.tie_scores[n]),
+                float(end[n] - mass[n]),
+                np.array([1.0, probs[n], ties.tie_clicks[n] / mass[n]]),
+            )
+            for n in np.flatnonzero(~is_in_one)
+        ]
+    for part in rows.parts() if cut else ():
+        _, scores = rows.read(part)
+        each = rows.weigh(np.ones(len(scores)), part)
+        for tie in cut:
+            own = each[scores == tie.score]
+            place = bin_of(tie.begin + np.cumsum(own) - own / 2)
+            sums += np.outer(tie.means, np.bincount(place, own, bins))
+            tie.begin += float(own.sum())
+    mass, predicted, observed = sums[:, sums[0] > 0]
+    return predicted / mass, observed / mass, mass / total
 
 
 def predicted_over_observed(
     labels: ArrayLike,
     logits: ArrayLike,
     weights: ArrayLike | None = None,
+    where: ArrayLike | None = None,
     *,
     groups: ArrayLike | None = None,
     confidence: float = 0.95,
@@ -166,6 +208,7 @@ def predicted_over_observed(
       labels: [n], 0 or 1.
       logits: [n], log odds of a click.
       weights: [n], how many rows each stands for; None = one.
+      where: bool [n], the rows that count; None = all.
       groups: [n], integers or strings, the user of each row; None where every
         row is independent of the others.
       confidence: of the interval, in (0, 1).
@@ -179,22 +222,22 @@ def predicted_over_observed(
             "`confidence` must lie in (0, 1). Received: "
             f"confidence={confidence}."
         )
-    rows = _rows(labels, logits, weights)
-    observed = float((rows.weights * rows.labels).sum())
+    rows = Rows(labels, logits, weights, groups, where)
+    observed = rows.sum(lambda y, _: y)
     if not observed:
         return float("nan"), float("nan"), float("nan")
-    ratio = float((rows.weights * rows.probs).sum()) / observed
+    ratio = rows.sum(lambda _, z: ranking.sigmoid(z)) / observed
     if not ratio:
         return 0.0, float("nan"), float("nan")
-    place = np.arange(len(rows.labels))
-    if groups is not None:
-        keys = checks.groups_of(groups, rows.labels == 1)
-        place = np.unique(keys, return_inverse=True)[1]
-    if not place.any():  # one error, which is 0 by the choice of r
+    squares, units = [], 0
+    for (errors,) in rows.sums_by_group(
+        lambda y, z: ranking.sigmoid(z) - ratio * y
+    ):
+        squares.append(float(np.square(errors).sum()))
+        units += len(errors)
+    if units == 1:  # one error, which is 0 by the choice of r
         return ratio, float("nan"), float("nan")
-    of_rows = rows.weights * (rows.probs - ratio * rows.labels)
-    errors = np.bincount(place, of_rows)
-    spread = float(np.sqrt(np.square(errors).sum())) / observed / ratio
+    spread = math.sqrt(math.fsum(squares)) / observed / ratio
     factor = np.exp(stats.norm.ppf((1 + confidence) / 2) * spread)
     return ratio, ratio / float(factor), ratio * float(factor)
 
@@ -204,6 +247,7 @@ def field_error(
     logits: ArrayLike,
     fields: ArrayLike,
     weights: ArrayLike | None = None,
+    where: ArrayLike | None = None,
 ) -> float:
     """Relative calibration error by the values of a field (field-RCE).
 
@@ -217,29 +261,20 @@ def field_error(
       logits: [n], log odds of a click.
       fields: [n], integers or strings, the value of each row.
       weights: [n], how many rows each stands for; None = one.
+      where: bool [n], the rows that count; None = all.
 
     Returns:
       A value >= 0.
     """
-    rows = _rows(labels, logits, weights)
-    keys = checks.groups_of(fields, rows.labels == 1)
-    _, place = np.unique(keys, return_inverse=True)
-
-    def total(values: NDArray) -> NDArray:
-        return np.bincount(place, rows.weights * values)
-
-    gaps = np.abs(total(rows.labels - rows.probs))
-    sizes = total(np.ones(len(place)))
-    known = sizes > 0
-    relative = gaps[known] / total(rows.labels + _FIELD_EPSILON)[known]
-    return float(np.average(relative, weights=sizes[known]))
-
-
-def _rows(labels, logits, weights) -> _Rows:
-    clicks, scores = checks.clicks_and_scores(labels, logits)
-    counts = checks.counts(weights, len(clicks))
-    return _Rows(
-        clicks.astype(np.float64),
-        ranking.sigmoid(scores),
-        np.ones(len(clicks)) if counts is None else counts,
-    )
+    rows = Rows(labels, logits, weights, fields, where)
+    sums, total = [], 0.0
+    for gaps, sizes, clicks in rows.sums_by_group(
+        lambda y, z: y - ranking.sigmoid(z),
+        lambda y, _: np.ones(len(y)),
+        lambda y, _: y + _FIELD_EPSILON,
+    ):
+        known = sizes > 0
+        relative = np.abs(gaps[known]) / clicks[known]
+        sums.append(float(relative @ sizes[known]))
+        total += float(sizes.sum())
+    return math.fsum(sums) / total

@@ -12,22 +12,30 @@ with the label 1 and the clicks as weight, and with 0 and the rest. `ndcg` and
 
 Rows with equal scores have no order. A metric here is its expected value over
 all orders of such rows, so constant scores earn what a random order earns.
+
+With `where`, a bool of each row, the rows count that it names. No array is
+copied: rows are read block by block, and sorted range by range (`Rows`), so
+that memory does not grow with their number. Arrays may be mapped files. Counts
+are exact; sums of more than one block may differ in the last bits from those of
+all rows at once.
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfadrec.metrics import checks
+from tfadrec.metrics.rows import Rows
 from tfadrec.metrics.sorted_rows import Floats, Ints, SortedRows
-
-#: Rows that are sorted at a time where their groups are measured apart.
-_AT_ONCE = 1 << 22
 
 
 def auc(
-    labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None
+    labels: ArrayLike,
+    scores: ArrayLike,
+    weights: ArrayLike | None = None,
+    where: ArrayLike | None = None,
 ) -> float:
     """The chance that a click scores above a non-click, ties counting half.
 
@@ -38,11 +46,12 @@ def auc(
       labels: [n], 0 or 1.
       scores: [n], any monotone function of the probability.
       weights: [n], how many rows each stands for; None = one.
+      where: bool [n], the rows that count; None = all.
 
     Returns:
       A value in [0, 1]; nan where only one class is present.
     """
-    return float(auc_by_group(labels, scores, None, weights)[0][0])
+    return float(auc_by_group(labels, scores, None, weights, where)[0][0])
 
 
 def group_auc(
@@ -50,6 +59,7 @@ def group_auc(
     scores: ArrayLike,
     groups: ArrayLike,
     weights: ArrayLike | None = None,
+    where: ArrayLike | None = None,
 ) -> float:
     """AUC within each user, averaged with impressions as weights.
 
@@ -63,15 +73,17 @@ def group_auc(
       scores: [n], any monotone function of the probability.
       groups: [n], integers or strings, the user of each impression.
       weights: [n], how many rows each stands for; None = one.
+      where: bool [n], the rows that count; None = all.
 
     Returns:
       A value in [0, 1]; nan where no user has both classes.
     """
-    values, sizes = auc_by_group(labels, scores, groups, weights)
-    defined = ~np.isnan(values)
-    if not defined.any():
-        return float("nan")
-    return float(np.average(values[defined], weights=sizes[defined]))
+    sums, total = [], 0
+    for values, sizes in _aucs(Rows(labels, scores, weights, groups, where)):
+        defined = ~np.isnan(values)
+        sums.append(float(values[defined] @ sizes[defined]))
+        total += sizes[defined].sum()
+    return math.fsum(sums) / float(total) if total else float("nan")
 
 
 def uauc(
@@ -79,6 +91,7 @@ def uauc(
     scores: ArrayLike,
     groups: ArrayLike,
     weights: ArrayLike | None = None,
+    where: ArrayLike | None = None,
 ) -> float:
     """AUC within each user who has both classes, every such user alike.
 
@@ -89,19 +102,24 @@ def uauc(
       scores: [n], any monotone function of the probability.
       groups: [n], integers or strings, the user of each impression.
       weights: [n], how many rows each stands for within its user; None = one.
+      where: bool [n], the rows that count; None = all.
 
     Returns:
       A value in [0, 1]; nan where no user has both classes.
     """
-    values, _ = auc_by_group(labels, scores, groups, weights)
-    defined = ~np.isnan(values)
-    if not defined.any():
-        return float("nan")
-    return float(values[defined].mean())
+    sums, count = [], 0
+    for values, _ in _aucs(Rows(labels, scores, weights, groups, where)):
+        defined = values[~np.isnan(values)]
+        sums.append(float(defined.sum()))
+        count += len(defined)
+    return math.fsum(sums) / count if count else float("nan")
 
 
 def log_loss(
-    labels: ArrayLike, logits: ArrayLike, weights: ArrayLike | None = None
+    labels: ArrayLike,
+    logits: ArrayLike,
+    weights: ArrayLike | None = None,
+    where: ArrayLike | None = None,
 ) -> float:
     """Mean negative log likelihood in nats, from logits, in float64.
 
@@ -112,17 +130,19 @@ def log_loss(
       labels: [n], 0 or 1.
       logits: [n], log odds of a click.
       weights: [n], how many rows each stands for; None = one.
+      where: bool [n], the rows that count; None = all.
 
     Returns:
       A value >= 0.
     """
-    clicks, logits = checks.clicks_and_scores(labels, logits)
-    losses = np.logaddexp(0.0, np.where(clicks, -logits, logits))
-    return _mean(losses, checks.counts(weights, len(clicks)))
+    return Rows(labels, logits, weights, where=where).mean(_losses)
 
 
 def normalized_entropy(
-    labels: ArrayLike, logits: ArrayLike, weights: ArrayLike | None = None
+    labels: ArrayLike,
+    logits: ArrayLike,
+    weights: ArrayLike | None = None,
+    where: ArrayLike | None = None,
 ) -> float:
     """Log loss over that of always predicting the observed click rate.
 
@@ -134,21 +154,24 @@ def normalized_entropy(
       labels: [n], 0 or 1.
       logits: [n], log odds of a click.
       weights: [n], how many rows each stands for; None = one.
+      where: bool [n], the rows that count; None = all.
 
     Returns:
       A value >= 0; nan where only one class is present.
     """
-    loss = log_loss(labels, logits, weights)
-    clicks = np.asarray(labels, np.float64)
-    rate = _mean(clicks, checks.counts(weights, len(clicks)))
+    rows = Rows(labels, logits, weights, where=where)
+    rate = rows.mean(_clicks)
     if rate in (0.0, 1.0):
         return float("nan")
     entropy = -(rate * np.log(rate) + (1.0 - rate) * np.log1p(-rate))
-    return float(loss / entropy)
+    return float(rows.mean(_losses) / entropy)
 
 
 def calibration_ratio(
-    labels: ArrayLike, logits: ArrayLike, weights: ArrayLike | None = None
+    labels: ArrayLike,
+    logits: ArrayLike,
+    weights: ArrayLike | None = None,
+    where: ArrayLike | None = None,
 ) -> float:
     """Predicted clicks over observed clicks: 1 is calibrated, 2 bids double.
 
@@ -158,20 +181,23 @@ def calibration_ratio(
       labels: [n], 0 or 1.
       logits: [n], log odds of a click.
       weights: [n], how many rows each stands for; None = one.
+      where: bool [n], the rows that count; None = all.
 
     Returns:
       A value >= 0; nan where there is no click.
     """
-    clicks, logits = checks.clicks_and_scores(labels, logits)
-    counts = checks.counts(weights, len(clicks))
-    observed = _sum(clicks, counts)
+    rows = Rows(labels, logits, weights, where=where)
+    observed = rows.sum(_clicks)
     if not observed:
         return float("nan")
-    return _sum(sigmoid(logits), counts) / observed
+    return rows.sum(lambda _, z: sigmoid(z)) / observed
 
 
 def rmse(
-    labels: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None
+    labels: ArrayLike,
+    predictions: ArrayLike,
+    weights: ArrayLike | None = None,
+    where: ArrayLike | None = None,
 ) -> float:
     """The root of the mean squared error, in the unit of the label.
 
@@ -179,17 +205,20 @@ def rmse(
       labels: [n], real numbers.
       predictions: [n], the predicted labels.
       weights: [n], how many rows each stands for; None = one.
+      where: bool [n], the rows that count; None = all.
 
     Returns:
       A value >= 0.
     """
-    amounts, values = checks.amounts_and_predictions(labels, predictions)
-    counts = checks.counts(weights, len(amounts))
-    return float(np.sqrt(_mean(np.square(values - amounts), counts)))
+    rows = Rows(labels, predictions, weights, where=where, amounts=True)
+    return math.sqrt(rows.mean(lambda y, p: np.square(p - y)))
 
 
 def mae(
-    labels: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None
+    labels: ArrayLike,
+    predictions: ArrayLike,
+    weights: ArrayLike | None = None,
+    where: ArrayLike | None = None,
 ) -> float:
     """The mean absolute error, in the unit of the label.
 
@@ -197,16 +226,20 @@ def mae(
       labels: [n], real numbers.
       predictions: [n], the predicted labels.
       weights: [n], how many rows each stands for; None = one.
+      where: bool [n], the rows that count; None = all.
 
     Returns:
       A value >= 0.
     """
-    amounts, values = checks.amounts_and_predictions(labels, predictions)
-    return _mean(np.abs(values - amounts), checks.counts(weights, len(amounts)))
+    rows = Rows(labels, predictions, weights, where=where, amounts=True)
+    return rows.mean(lambda y, p: np.abs(p - y))
 
 
 def mean_ratio(
-    labels: ArrayLike, predictions: ArrayLike, weights: ArrayLike | None = None
+    labels: ArrayLike,
+    predictions: ArrayLike,
+    weights: ArrayLike | None = None,
+    where: ArrayLike | None = None,
 ) -> float:
     """The sum of the predictions over that of the labels: 1 is calibrated.
 
@@ -216,20 +249,24 @@ def mean_ratio(
       labels: [n], real numbers.
       predictions: [n], the predicted labels.
       weights: [n], how many rows each stands for; None = one.
+      where: bool [n], the rows that count; None = all.
 
     Returns:
       A value; nan where the labels add up to 0.
     """
-    amounts, values = checks.amounts_and_predictions(labels, predictions)
-    counts = checks.counts(weights, len(amounts))
-    observed = _sum(amounts, counts)
+    rows = Rows(labels, predictions, weights, where=where, amounts=True)
+    observed = rows.sum(lambda y, _: y)
     if not observed:
         return float("nan")
-    return _sum(values, counts) / observed
+    return rows.sum(lambda _, p: p) / observed
 
 
 def ndcg(
-    labels: ArrayLike, scores: ArrayLike, requests: ArrayLike, k: int
+    labels: ArrayLike,
+    scores: ArrayLike,
+    requests: ArrayLike,
+    k: int,
+    where: ArrayLike | None = None,
 ) -> float:
     """Mean NDCG@k over the requests that have a click and a non-click.
 
@@ -244,27 +281,34 @@ def ndcg(
       scores: [n], any monotone function of the probability.
       requests: [n], integers or strings, the request of each impression.
       k: ranks that count, >= 1.
+      where: bool [n], the rows that count; None = all.
 
     Returns:
       A value in [0, 1]; nan where no request has both classes.
     """
     checks.ranks(k)
-    clicks, scores = checks.clicks_and_scores(labels, scores)
-    slates = SortedRows(clicks, scores, checks.groups_of(requests, clicks))
-    ranks = np.arange(len(clicks)) - slates.first_row[slates.group_of_row]
-    discounts = np.where(ranks < k, 1.0 / np.log2(ranks + 2.0), 0.0)
-    gains = (slates.tie_clicks / slates.tie_sizes)[slates.tie_of_row]
-    dcg = np.add.reduceat(gains * discounts, slates.first_row)
-    ideal = np.concatenate(
-        [[0.0], np.cumsum(1.0 / np.log2(np.arange(k) + 2.0))]
-    )[np.minimum(slates.clicks, k)]
-    ranked = slates.has_both
-    if not ranked.any():
-        return float("nan")
-    return float(np.mean(dcg[ranked] / ideal[ranked]))
+    discounts = 1.0 / np.log2(np.arange(k) + 2.0)
+    best = np.concatenate([[0.0], np.cumsum(discounts)])
+
+    def of(slates: SortedRows) -> Floats:
+        first = slates.above
+        last = np.minimum(first + slates.tie_sizes, k)
+        gains = slates.tie_clicks / slates.tie_sizes
+        gains *= best[last] - best[np.minimum(first, k)]
+        dcg = np.add.reduceat(gains, slates.first_tie)
+        ideal = best[np.minimum(slates.clicks, k)]
+        return _over(dcg, ideal)
+
+    rows = Rows(labels, scores, groups=requests, where=where)
+    return rows.mean_of_groups(of)
 
 
-def mrr(labels: ArrayLike, scores: ArrayLike, requests: ArrayLike) -> float:
+def mrr(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    requests: ArrayLike,
+    where: ArrayLike | None = None,
+) -> float:
     """Mean of 1 / rank of the first click, over the requests of `ndcg`.
 
     Voorhees, "The TREC-8 Question Answering Track Report", 1999. Equal scores:
@@ -276,32 +320,13 @@ def mrr(labels: ArrayLike, scores: ArrayLike, requests: ArrayLike) -> float:
       labels: [n], 0 or 1.
       scores: [n], any monotone function of the probability.
       requests: [n], integers or strings, the request of each impression.
+      where: bool [n], the rows that count; None = all.
 
     Returns:
       A value in (0, 1]; nan where no request has both classes.
     """
-    clicks, scores = checks.clicks_and_scores(labels, scores)
-    slates = SortedRows(clicks, scores, checks.groups_of(requests, clicks))
-    ranked = slates.has_both
-    if not ranked.any():
-        return float("nan")
-    with_click = slates.tie_clicks > 0
-    _, first = np.unique(slates.group_of_tie[with_click], return_index=True)
-    decisive = np.zeros(len(with_click), bool)
-    decisive[np.flatnonzero(with_click)[first]] = True
-
-    n = slates.tie_sizes[slates.tie_of_row]
-    m = slates.tie_clicks[slates.tie_of_row]
-    j = np.arange(len(clicks)) - slates.tie_first_row[slates.tie_of_row]
-    possible = decisive[slates.tie_of_row] & (j <= n - m)
-    n, m, j = n[possible], m[possible], j[possible]
-    chance = np.exp(_log_choose(n - j - 1, m - 1) - _log_choose(n, m))
-    group = slates.group_of_row[possible]
-    rank = np.flatnonzero(possible) - slates.first_row[group] + 1
-    per_request = np.bincount(
-        group, chance / rank, minlength=len(slates.clicks)
-    )
-    return float(per_request[ranked].mean())
+    rows = Rows(labels, scores, groups=requests, where=where)
+    return rows.mean_of_groups(_reciprocal_rank)
 
 
 def sigmoid(logits: Floats) -> Floats:
@@ -314,6 +339,7 @@ def auc_by_group(
     scores: ArrayLike,
     groups: ArrayLike | None,
     weights: ArrayLike | None,
+    where: ArrayLike | None = None,
 ) -> tuple[Floats, NDArray]:
     """The AUC of each group, in the order of `np.unique(groups)`.
 
@@ -322,72 +348,93 @@ def auc_by_group(
       scores: [n], any monotone function of the probability.
       groups: [n], integers or strings; None = one group.
       weights: [n], how many rows each stands for; None = one.
+      where: bool [n], the rows that count; None = all.
 
     Returns:
       The AUC of each group, nan where it has one class, and its weight.
     """
-    clicks, scores = checks.clicks_and_scores(labels, scores)
-    if groups is None:
-        groups = np.zeros(len(clicks), np.int8)
-    groups = checks.groups_of(groups, clicks)
-    weights = checks.counts(weights, len(clicks))
-    found = []
-    for part in _ranges_of(groups):
-        each = None if weights is None else weights[part]
-        found.append(
-            _auc_of(SortedRows(clicks[part], scores[part], groups[part], each))
-        )
+    found = _aucs(Rows(labels, scores, weights, groups, where))
     values, sizes = map(np.concatenate, zip(*found, strict=True))
     return values, sizes
 
 
-def _ranges_of(groups: NDArray) -> Iterator[NDArray | slice]:
-    """The rows of ranges of groups, about as many at a time as a bound."""
-    n = len(groups)
-    if n <= _AT_ONCE:
-        yield slice(None)
-        return
-    places = np.arange(_AT_ONCE, n, _AT_ONCE)
-    bounds = np.unique(np.partition(groups, places)[places])
-    begins = [None, *bounds]
-    for begin, end in zip(begins, [*bounds, None], strict=True):
-        inside = np.ones(n, bool)
-        if begin is not None:
-            inside &= groups >= begin
-        if end is not None:
-            inside &= groups < end
-        if inside.all():
-            yield slice(None)
-        elif inside.any():
-            yield np.flatnonzero(inside)
+def _aucs(rows: Rows) -> Iterator[tuple[Floats, NDArray]]:
+    """The AUC and the weight of each group, some groups at a time."""
+    held: list[NDArray] | None = None
+    for some in rows.in_order():
+        found = _wins(some)
+        if held is not None and held[0] == found[0][0]:
+            found = _joined(held, found)
+        elif held is not None:
+            yield _auc_of(held)
+        # The last group may go on in the next range.
+        yield _auc_of([column[:-1] for column in found])
+        held = [column[-1:] for column in found]
+    if held is not None:
+        yield _auc_of(held)
 
 
-def _auc_of(users: SortedRows) -> tuple[Floats, NDArray]:
-    """See `auc_by_group`."""
-    tie_start = np.searchsorted(users.tie_first_row, users.first_row)
-    others = users.tie_others
+def _wins(rows: SortedRows) -> list[NDArray]:
+    """Groups, their clicks and others, and twice the pairs that are right."""
+    others = rows.tie_others
     below = np.cumsum(others[::-1])[::-1] - others
-    group_end = tie_start + np.diff(tie_start, append=len(others)) - 1
-    below -= below[group_end][users.group_of_tie]
+    last_tie = np.append(rows.first_tie[1:], len(others)) - 1
+    below -= below[last_tie][rows.group_of_tie]
     half_wins = 2 * below
     half_wins += others
-    half_wins *= users.tie_clicks
-    wins = np.add.reduceat(half_wins, tie_start) / 2.0
-    pairs = users.clicks * users.others
-    values = np.full(len(pairs), np.nan)
-    np.divide(wins, pairs, out=values, where=pairs > 0)
+    half_wins *= rows.tie_clicks
+    won = np.add.reduceat(half_wins, rows.first_tie)
+    return [rows.groups, rows.clicks, rows.others, won]
+
+
+def _joined(above: list[NDArray], found: list[NDArray]) -> list[NDArray]:
+    """Groups, the first of which has more rows with higher scores."""
+    groups, clicks, others, won = (column.copy() for column in found)
+    won[0] += above[3][0] + 2 * above[1][0] * others[0]
+    clicks[0] += above[1][0]
+    others[0] += above[2][0]
+    return [groups, clicks, others, won]
+
+
+def _auc_of(found: list[NDArray]) -> tuple[Floats, NDArray]:
+    """See `auc_by_group`."""
+    _, clicks, others, won = found
     # Sums of weights are rounded.
-    return np.clip(values, 0.0, 1.0), users.clicks + users.others
+    values = np.clip(_over(won / 2.0, clicks * others), 0.0, 1.0)
+    return values, clicks + others
 
 
-def _mean(values: NDArray, weights: Floats | None) -> float:
-    if weights is None:
-        return float(values.mean())
-    return float((values * weights).sum() / weights.sum())
+def _reciprocal_rank(slates: SortedRows) -> Floats:
+    """Of each request; see `mrr`."""
+    with_click = np.flatnonzero(slates.tie_clicks > 0)
+    whose, first = np.unique(slates.group_of_tie[with_click], return_index=True)
+    ties = with_click[first]
+    n, m = slates.tie_sizes[ties], slates.tie_clicks[ties]
+    places = n - m + 1
+    of_place = np.repeat(np.arange(len(ties)), places)
+    j = np.arange(len(of_place)) - (np.cumsum(places) - places)[of_place]
+    rank = slates.above[ties][of_place] + j + 1
+    n, m = n[of_place], m[of_place]
+    chance = np.exp(_log_choose(n - j - 1, m - 1) - _log_choose(n, m))
+    found = np.bincount(
+        whose[of_place], chance / rank, minlength=len(slates.groups)
+    )
+    return found.astype(np.float64)
 
 
-def _sum(values: NDArray, weights: Floats | None) -> float:
-    return float((values if weights is None else values * weights).sum())
+def _clicks(clicks: NDArray, _: Floats) -> NDArray:
+    return clicks
+
+
+def _losses(clicks: NDArray, logits: Floats) -> Floats:
+    return np.logaddexp(0.0, np.where(clicks, -logits, logits))
+
+
+def _over(above: NDArray, below: NDArray) -> Floats:
+    """A quotient, nan where there is nothing to divide by."""
+    found = np.full(len(above), np.nan)
+    np.divide(above, below, out=found, where=below > 0)
+    return found
 
 
 def _log_choose(n: Ints, m: Ints) -> Floats:

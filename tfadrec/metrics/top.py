@@ -3,16 +3,22 @@
 The rules are those of `metrics.ranking`.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaln
 
 from tfadrec.metrics import checks
+from tfadrec.metrics.rows import Rows
 from tfadrec.metrics.sorted_rows import Floats, SortedRows
 
 
 def pr_auc(
-    labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None
+    labels: ArrayLike,
+    scores: ArrayLike,
+    weights: ArrayLike | None = None,
+    where: ArrayLike | None = None,
 ) -> float:
     """The area under the precision-recall curve, as average precision.
 
@@ -25,29 +31,29 @@ def pr_auc(
       labels: [n], 0 or 1.
       scores: [n], any monotone function of the probability.
       weights: [n], how many rows each stands for; None = one.
+      where: bool [n], the rows that count; None = all.
 
     Returns:
       A value in [0, 1]; nan where there is no click.
     """
-    clicks, values = checks.clicks_and_scores(labels, scores)
-    rows = SortedRows(
-        clicks,
-        values,
-        np.zeros(len(clicks), np.int64),
-        checks.counts(weights, len(clicks)),
-    )
-    found = float(rows.clicks[0])
-    if not found:
-        return float("nan")
-    hits = np.cumsum(rows.tie_clicks)
-    shown = hits + np.cumsum(rows.tie_others)
-    precision = np.zeros(len(hits))
-    np.divide(hits, shown, out=precision, where=shown > 0)
-    return float((rows.tie_clicks * precision).sum() / found)
+    hits = shown = 0
+    sums = []
+    for some in Rows(labels, scores, weights, where=where).in_order():
+        own = np.cumsum(some.tie_clicks) + hits
+        all_own = np.cumsum(some.tie_clicks + some.tie_others) + shown
+        precision = np.zeros(len(own))
+        np.divide(own, all_own, out=precision, where=all_own > 0)
+        sums.append(float((some.tie_clicks * precision).sum()))
+        hits, shown = own[-1], all_own[-1]
+    return math.fsum(sums) / float(hits) if hits else float("nan")
 
 
 def hit_rate(
-    labels: ArrayLike, scores: ArrayLike, requests: ArrayLike, k: int
+    labels: ArrayLike,
+    scores: ArrayLike,
+    requests: ArrayLike,
+    k: int,
+    where: ArrayLike | None = None,
 ) -> float:
     """The share of requests with a click among their first k rows.
 
@@ -61,26 +67,32 @@ def hit_rate(
       scores: [n], any monotone function of the probability.
       requests: [n], integers or strings, the request of each row.
       k: ranks that count, >= 1.
+      where: bool [n], the rows that count; None = all.
 
     Returns:
       A value in [0, 1]; nan where no request has both classes.
     """
-    rows, taken = _first(labels, scores, requests, k)
-    if not rows.has_both.any():
-        return float("nan")
-    sizes, clicks = rows.tie_sizes, rows.tie_clicks
-    # Nothing is hit where r of the others are taken: log of the chance.
-    can_miss = taken <= sizes - clicks
-    left = np.where(can_miss, sizes - clicks, taken)
-    missed = _log_choose(left, taken) - _log_choose(sizes, taken)
-    missed = np.where(can_miss, missed, -np.inf)
-    first_tie = np.flatnonzero(np.diff(rows.group_of_tie, prepend=-1))
-    chance = np.exp(np.add.reduceat(missed, first_tie))
-    return float(np.mean(1 - chance[rows.has_both]))
+    checks.ranks(k)
+
+    def of(rows: SortedRows) -> Floats:
+        sizes, clicks, taken = rows.tie_sizes, rows.tie_clicks, _taken(rows, k)
+        # Nothing is hit where r of the others are taken: log of the chance.
+        can_miss = taken <= sizes - clicks
+        left = np.where(can_miss, sizes - clicks, taken)
+        missed = _log_choose(left, taken) - _log_choose(sizes, taken)
+        missed = np.where(can_miss, missed, -np.inf)
+        return 1 - np.exp(np.add.reduceat(missed, rows.first_tie))
+
+    rows = Rows(labels, scores, groups=requests, where=where)
+    return rows.mean_of_groups(of)
 
 
 def recall(
-    labels: ArrayLike, scores: ArrayLike, requests: ArrayLike, k: int
+    labels: ArrayLike,
+    scores: ArrayLike,
+    requests: ArrayLike,
+    k: int,
+    where: ArrayLike | None = None,
 ) -> float:
     """The share of a request's clicks among its first k rows, on average.
 
@@ -92,17 +104,20 @@ def recall(
       scores: [n], any monotone function of the probability.
       requests: [n], integers or strings, the request of each row.
       k: ranks that count, >= 1.
+      where: bool [n], the rows that count; None = all.
 
     Returns:
       A value in [0, 1]; nan where no request has both classes.
     """
-    rows, taken = _first(labels, scores, requests, k)
-    if not rows.has_both.any():
-        return float("nan")
-    found = np.bincount(
-        rows.group_of_tie, rows.tie_clicks * taken / rows.tie_sizes
-    )
-    return float(np.mean(found[rows.has_both] / rows.clicks[rows.has_both]))
+    checks.ranks(k)
+
+    def of(rows: SortedRows) -> Floats:
+        found = rows.tie_clicks * _taken(rows, k) / rows.tie_sizes
+        clicks = np.maximum(rows.clicks, 1)
+        return np.add.reduceat(found, rows.first_tie) / clicks
+
+    rows = Rows(labels, scores, groups=requests, where=where)
+    return rows.mean_of_groups(of)
 
 
 def chosen(scores: ArrayLike, requests: ArrayLike, k: int) -> Floats:
@@ -117,20 +132,23 @@ def chosen(scores: ArrayLike, requests: ArrayLike, k: int) -> Floats:
       float64 [n] in [0, 1]: of rows with equal scores, the share of the orders
       in which it is chosen.
     """
+    checks.ranks(k)
     values = np.asarray(scores)
-    rows, taken = _first(np.zeros(values.shape), values, requests, k)
     shares = np.empty(len(values))
-    shares[rows.order] = (taken / rows.tie_sizes)[rows.tie_of_row]
+    nothing = np.broadcast_to(np.int8(0), values.shape)
+    rows = Rows(nothing, values, groups=requests)
+    for chunks in rows.ranges(whole=True):
+        if found := list(chunks):
+            part = np.concatenate(found)
+            some = rows.sorted(part)
+            of_ties = _taken(some, k) / some.tie_sizes
+            shares[part[some.order]] = of_ties[some.tie_of_row]
     return shares
 
 
-def _first(labels, scores, requests, k) -> tuple[SortedRows, Floats]:
-    """Sorted rows, and how many of each tie are among the first k."""
-    checks.ranks(k)
-    clicks, values = checks.clicks_and_scores(labels, scores)
-    rows = SortedRows(clicks, values, checks.groups_of(requests, clicks))
-    above = rows.tie_first_row - rows.first_row[rows.group_of_tie]
-    return rows, np.clip(k - above, 0, rows.tie_sizes).astype(np.float64)
+def _taken(rows: SortedRows, k: int) -> Floats:
+    """How many rows of each tie are among the first k of their group."""
+    return np.clip(k - rows.above, 0, rows.tie_sizes).astype(np.float64)
 
 
 def _log_choose(n, k) -> Floats:

@@ -25,6 +25,8 @@ _FITTED = 2**20
 _COMPARED = 2**17
 #: Rows at about which factors of ads are found.
 _FACTORISED = 2**20
+#: Rows at about which the mix of opinions is found.
+_MIXED = 2**20
 #: Rows that are looked at together.
 _AT_ONCE = 2**20
 #: Of labels of 0 and 1, logits and the rows that these are of.
@@ -139,9 +141,11 @@ def mix(
     """Mixes a trained ranker's logit of its parts, where that tells more."""
     if not isinstance(model, AdRanker) or model.fold_in is None:
         return
-    rows = valid.impressions
-    if not model.task_losses[model.biased_task].is_binary or not len(rows.ads):
+    if not model.task_losses[model.biased_task].is_binary or not len(valid):
         return
+    users, kept = _some_users(valid.impressions, _MIXED)
+    valid = valid.select(kept)
+    rows = valid.impressions
     labels = rows.labels[model.biased_task]
     # Where amounts are monitored, clicks are of a task beside them.
     name = monitor.removeprefix("val_")
@@ -157,7 +161,7 @@ def mix(
         lambda: valid.batches(PREDICT_BATCH),
         labels,
         rows.weights,
-        rows.people,
+        users,
         better,
     )
     if progress:

@@ -23,7 +23,7 @@ from tfadrec.evaluation.comparison.statistics import (
     ratio,
     row_losses,
 )
-from tfadrec.metrics import checks
+from tfadrec.metrics.rows import Rows
 
 #: Groups of users that are drawn: a standard error is known within 3 %.
 UNITS = 512
@@ -132,7 +132,7 @@ class Tally:
             self._digests[part].update(np.packbits(mask).tobytes())
         units = units_of(users, self._units)
         for name, given in scores.items():
-            clicks, values = checks.clicks_and_scores(labels, given)
+            clicks, values = Rows(labels, given).read(slice(None))
             if name not in self._edges:
                 self._edges[name] = _quantiles(values, self._bins)
             bins = np.searchsorted(self._edges[name], values, side="right")
