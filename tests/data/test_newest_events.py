@@ -8,7 +8,7 @@ import pytest
 
 from tests.data import dataset_folder
 from tfadrec.core.door import tf
-from tfadrec.data import newest_events
+from tfadrec.data import event_kinds
 from tfadrec.data.event_log import EventLog
 from tfadrec.data.newest_events import NewestEvents
 from tfadrec.data.open_dataset import open_dataset
@@ -38,8 +38,8 @@ def log(types):
 @pytest.mark.parametrize("length", [0, 1, 5, 8])
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.9, 1.0])
 def test_files(monkeypatch, length, share):
-    monkeypatch.setattr(newest_events, "_BLOCK", 4)
-    monkeypatch.setattr(newest_events, "_AT_ONCE", 8)
+    monkeypatch.setattr(event_kinds, "_BLOCK", 4)
+    monkeypatch.setattr(event_kinds, "_AT_ONCE", 8)
     random = np.random.default_rng(length)
     types = np.where(random.random(60) < share, SKIPPED, 1)
     starts = np.sort(random.integers(0, 60, 30))
@@ -156,11 +156,11 @@ def test_of_a_large_log_they_are_no_memory_of_the_process(
     tmp_path, monkeypatch
 ):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(newest_events, "_BLOCK", 4)
+    monkeypatch.setattr(event_kinds, "_BLOCK", 4)
     types = [1, SKIPPED] * 8
 
     def mapped(at_once):
-        monkeypatch.setattr(newest_events, "_AT_ONCE", at_once)
+        monkeypatch.setattr(event_kinds, "_AT_ONCE", at_once)
         found = NewestEvents(log(types), SKIPPED, 4)
         with open("/proc/self/maps") as maps:
             return found, sum(str(tmp_path) in line for line in maps)

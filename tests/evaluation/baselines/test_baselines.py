@@ -14,7 +14,10 @@ from tfadrec.evaluation.baselines import (
     Popularity,
     SmoothedRate,
     TextCosine,
+    baseline,
 )
+from tfadrec.evaluation.baselines.newton import fit_logistic
+from tfadrec.evaluation.baselines.one_column import OneColumn
 from tfadrec.metrics import ranking
 
 ADS, CLICKED = [1, 1, 1, 2, 4], [1, 1, 0, 0, 1]
@@ -141,6 +144,35 @@ def test_logistic_regression_is_that_of_scikit_learn(l2, weighted):
     )
     theirs = oracle.decision_function(one_hot.transform(fields(test)))
     np.testing.assert_allclose(ours, theirs, atol=2e-3)
+
+
+def test_of_many_rows_all_are_counted_and_some_are_fitted(monkeypatch):
+    random = np.random.default_rng(3)
+    ads, weights = random.integers(1, 5, 600), random.integers(1, 4, 600)
+    clicked = random.random(600) < ads / 6
+    train = rows.dataset(ads, clicked, weights=weights)
+    some = train.select(np.arange(300) * 2)
+    counted = (Constant, SmoothedRate)
+    expected = [kind().fit(train).scores(TEST) for kind in counted]
+    of_some = LogisticRegression().fit(some).scores(TEST)
+    monkeypatch.setattr(baseline, "_AT_ONCE", 70)
+    monkeypatch.setattr(baseline, "_MOST_FITTED", 300)
+    for kind, scores in zip(counted, expected, strict=True):
+        found = kind().fit(train).scores(TEST)
+        np.testing.assert_allclose(found, scores, rtol=1e-12)
+    found = LogisticRegression().fit(train).scores(TEST)
+    np.testing.assert_array_equal(found, of_some)
+    # Its order is that of all clicks; its level is fitted to some rows.
+    column = np.log1p(np.bincount(ads, weights * clicked, 5))
+    level, (slope,) = fit_logistic(
+        OneColumn(column[ads[::2]]), clicked[::2], weights[::2], l2=1e-3
+    )
+    assert slope > 0.1
+    np.testing.assert_allclose(
+        Popularity().fit(train).scores(TEST),
+        level + slope * column[TEST.impressions.ads],
+        rtol=1e-6,
+    )
 
 
 def test_what_training_has_not_seen_adds_nothing():

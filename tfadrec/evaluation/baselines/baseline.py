@@ -8,9 +8,17 @@ import numpy as np
 from tfadrec.data.dataset import Dataset
 from tfadrec.evaluation.baselines.logits import Floats
 
+#: Rows that are counted at a time.
+_AT_ONCE = 1 << 20
+#: Rows at most that numbers are fitted to.
+_MOST_FITTED = 1 << 22
+
 
 class Baseline(abc.ABC):
     """A prediction of one label that is learned in time linear in the rows.
+
+    Counts are of all training rows. What takes many passes is fitted to four
+    million of them at most.
 
     Args:
       label: the label that is predicted.
@@ -45,10 +53,37 @@ class Baseline(abc.ABC):
           float64 [n]: logits of a binary label, means of a real one.
         """
 
-    def _labels(self, train: Dataset) -> tuple[Floats, Floats]:
+    def _labels(self, rows: Dataset) -> tuple[Floats, Floats]:
         """The labels [n], and how many rows each row stands for."""
-        labels = train.impressions.labels[self.label].astype(np.float64)
-        weights = train.impressions.weights
+        labels = rows.impressions.labels[self.label].astype(np.float64)
+        weights = rows.impressions.weights
         if weights is None:
             weights = np.ones(len(labels))
         return labels, weights
+
+    def _counts(self, train: Dataset) -> tuple[Floats, Floats]:
+        """The sum of each ad's labels, and of its weights, float64 [N + 1]."""
+        size = len(train.catalogue) + 1
+        clicks, shown = np.zeros(size), np.zeros(size)
+        rows = train.impressions
+        for begin in range(0, len(train), _AT_ONCE):
+            part = slice(begin, begin + _AT_ONCE)
+            weights = None if rows.weights is None else rows.weights[part]
+            labels = rows.labels[self.label][part].astype(np.float64)
+            if weights is not None:
+                labels *= weights
+            clicks += np.bincount(rows.ads[part], labels, size)
+            shown += np.bincount(rows.ads[part], weights, size)
+        return clicks, shown
+
+    def _mean(self, train: Dataset) -> float:
+        """The label's mean over the rows."""
+        clicks, shown = self._counts(train)
+        return float(clicks.sum() / shown.sum())
+
+
+def some_of(train: Dataset) -> Dataset:
+    """The rows that numbers are fitted to: of many, some evenly out of all."""
+    if len(train) <= _MOST_FITTED:
+        return train
+    return train.select(np.arange(_MOST_FITTED) * len(train) // _MOST_FITTED)

@@ -18,8 +18,7 @@ class Constant(Baseline):
 
     def fit(self, train: Dataset) -> "Constant":
         """Takes the mean."""
-        labels, weights = self._labels(train)
-        self.mean = float(np.average(labels, weights=weights))
+        self.mean = self._mean(train)
         return self
 
     def scores(self, dataset: Dataset) -> Floats:

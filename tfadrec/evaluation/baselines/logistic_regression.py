@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfadrec.data.dataset import Dataset
-from tfadrec.evaluation.baselines.baseline import Baseline
+from tfadrec.evaluation.baselines.baseline import Baseline, some_of
 from tfadrec.evaluation.baselines.logits import Floats
 from tfadrec.evaluation.baselines.newton import fit_logistic
 from tfadrec.evaluation.baselines.one_hot import OneHot
@@ -36,10 +36,11 @@ class LogisticRegression(Baseline):
 
     def fit(self, train: Dataset) -> "LogisticRegression":
         """Fits the weights, a few hundred passes over the rows at most."""
-        codes = _fields(train)
+        some = some_of(train)
+        codes = _fields(some)
         self._sizes = [int(column.max()) + 1 for column in codes]
         design = OneHot(codes, self._sizes)
-        labels, weights = self._labels(train)
+        labels, weights = self._labels(some)
         self._level, self._weights = fit_logistic(
             design, labels, weights, self.l2
         )

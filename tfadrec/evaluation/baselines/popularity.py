@@ -3,7 +3,7 @@
 import numpy as np
 
 from tfadrec.data.dataset import Dataset
-from tfadrec.evaluation.baselines.baseline import Baseline
+from tfadrec.evaluation.baselines.baseline import Baseline, some_of
 from tfadrec.evaluation.baselines.calibration import calibration
 from tfadrec.evaluation.baselines.logits import Floats
 
@@ -20,14 +20,14 @@ class Popularity(Baseline):
 
     def fit(self, train: Dataset) -> "Popularity":
         """Counts, and fits the level."""
-        labels, weights = self._labels(train)
-        ads = train.impressions.ads
-        rows = len(train.catalogue) + 1
-        clicks = np.bincount(ads, weights * labels, rows)
+        clicks, shown = self._counts(train)
+        rate = float(clicks.sum() / shown.sum())
         clicks[0] = 0  # row 0 is no ad
         column = np.log1p(clicks)
-        rate = float(np.average(labels, weights=weights))
-        level, slope = calibration(column[ads], labels, weights, rate)
+        some = some_of(train)
+        level, slope = calibration(
+            column[some.impressions.ads], *self._labels(some), rate
+        )
         self._scores = level + slope * column
         return self
 

@@ -3,7 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from tfadrec.core.door import tf
 from tfadrec.data.dataset import Dataset
+from tfadrec.data.event_kinds import EventKinds
 from tfadrec.evaluation.baselines.baseline import Baseline
 from tfadrec.evaluation.baselines.calibration import calibration
 from tfadrec.evaluation.baselines.logits import Floats, from_mean
@@ -38,16 +40,14 @@ class TextCosine(Baseline):
 
     def fit(self, train: Dataset) -> "TextCosine":
         """Centres the vectors, and fits the level."""
-        labels, weights = self._labels(train)
-        self._rate = float(np.average(labels, weights=weights))
-        last = slice(max(0, len(train) - _MOST_ROWS), None)
-        cosines = largest_cosines(train.select(np.arange(len(train))[last]))
+        self._rate = self._mean(train)
+        first = max(0, len(train) - _MOST_ROWS)
+        last = train.select(np.arange(first, len(train)))
+        labels, weights = self._labels(last)
+        cosines = largest_cosines(last)
         known = cosines == cosines
         self._level, self._slope = calibration(
-            cosines[known],
-            labels[last][known],
-            weights[last][known],
-            self._rate,
+            cosines[known], labels[known], weights[known], self._rate
         )
         return self
 
@@ -64,25 +64,38 @@ def largest_cosines(dataset: Dataset) -> Floats:
     Returns:
       float64 [n], nan where there is no event or no text.
     """
-    vectors = _centred(dataset.catalogue.columns["text"])
-    has_text = np.asarray(np.any(vectors, axis=1))
-    rows = dataset.impressions
-    length = min(dataset.history_length, _MOST_EVENTS)
     found = np.full(len(dataset), np.nan)
-    is_own = dataset.events.types != (dataset.schema.skipped or -1)
-    events = np.append(dataset.events.ads[is_own], 0)
-    before = np.append(0, np.cumsum(is_own))
+    rows, events = dataset.impressions, dataset.events
+    if not len(events.ads):
+        return found
+    text = dataset.catalogue.columns["text"]
+    mean, scales = _centring(text)
+
+    def centred(ads: NDArray) -> NDArray[np.float32]:
+        return text[ads - 1].astype(np.float32) - mean
+
+    kinds = None
+    if dataset.schema.skipped:
+        kinds = EventKinds.of(events.types, dataset.schema.skipped)
+    length = min(dataset.history_length, _MOST_EVENTS)
     for start in range(0, len(dataset), _BLOCK):
         block = slice(start, start + _BLOCK)
-        ends = before[rows.history_ends[block]]
-        starts = before[rows.history_starts[block]]
+        starts, ends = rows.history_starts[block], rows.history_ends[block]
+        if kinds is not None:  # among events that are the user's own
+            starts = starts - kinds.skipped_before(starts).numpy()
+            ends = ends - kinds.skipped_before(ends).numpy()
         begins = np.maximum(starts, ends - length)
         places = begins[:, None] + np.arange(length)
         real = places < ends[:, None]
-        ads = events[np.where(real, places, len(events) - 1)]
-        real &= has_text[ads] & has_text[rows.ads[block]][:, None]
-        cosines = np.einsum(
-            "btd,bd->bt", vectors[ads], vectors[rows.ads[block]], optimize=True
+        places = np.where(real, places, 0)
+        if kinds is not None:
+            places = tf.gather(kinds.own, places).numpy()
+            places = np.where(real, places, 0)
+        ads, candidates = events.ads[places], rows.ads[block]
+        lengths = scales[ads] * scales[candidates][:, None]
+        real &= lengths > 0
+        cosines = lengths * np.einsum(
+            "btd,bd->bt", centred(ads), centred(candidates), optimize=True
         )
         cosines = np.where(real, cosines, -np.inf)
         largest = cosines.max(axis=1, initial=-np.inf)
@@ -90,13 +103,25 @@ def largest_cosines(dataset: Dataset) -> Floats:
     return found
 
 
-def _centred(text: NDArray) -> NDArray[np.float32]:
-    """Vectors [N + 1, D] of length 1, or zeros where there is no text."""
-    has_text = np.asarray(np.any(text, axis=1))
-    if not has_text.any():
-        return np.zeros((len(text) + 1, text.shape[1]), np.float32)
-    centred = np.where(has_text[:, None], text - text[has_text].mean(axis=0), 0)
-    lengths = np.linalg.norm(centred, axis=1, keepdims=True)
-    vectors = centred / np.maximum(lengths, 1e-12)
-    unknown = np.zeros((1, text.shape[1]))
-    return np.concatenate([unknown, vectors]).astype(np.float32)
+def _centring(
+    text: NDArray,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The mean of the ads that have a text, and what gives them length 1.
+
+    Returns:
+      float32 [D]; float32 [N + 1], 0 where there is no text.
+    """
+    scales = np.zeros(len(text) + 1, np.float32)
+    total = np.zeros(text.shape[1])
+    parts = [
+        slice(begin, begin + _BLOCK) for begin in range(0, len(text), _BLOCK)
+    ]
+    for part in parts:
+        scales[1:][part] = np.any(text[part], axis=1)
+        total += text[part].sum(axis=0, dtype=np.float64)
+    mean = (total / max(1, int(np.count_nonzero(scales)))).astype(np.float32)
+    for part in parts:
+        centred = text[part].astype(np.float32) - mean
+        lengths = np.sqrt(np.square(centred).sum(axis=1))
+        scales[1:][part] /= np.maximum(lengths, 1e-12)
+    return mean, scales
