@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from tfadrec.data.tensors import as_tensor, empty, gather_from, one_more
+from tfadrec.data.aligned import empty
+from tfadrec.data.impressions import Impressions
+from tfadrec.data.tensors import as_tensor, gather_from, one_more
 
 
 def test_a_mapped_array_is_shared(tmp_path):
@@ -40,6 +42,26 @@ def test_other_arrays_are_copied():
         assert (tensor + 1).shape == array.shape
     aligned[:] = 7
     assert as_tensor(locked).numpy().tolist() == [7] * 512
+
+
+def test_rows_that_were_chosen_are_shared():
+    def rows(n):
+        numbers = np.arange(n)
+        labels = {"clicked": numbers.astype(np.float32)}
+        wide = {"wide": np.stack([numbers, -numbers], 1)}
+        return Impressions(*[numbers] * 4, labels, wide, *[numbers] * 2)
+
+    few = rows(60000)
+    some = few.take(np.arange(1, 60000, 2))
+    columns = {"ads": some.ads, "wide": some.columns["wide"], **some.labels}
+    for name, column in columns.items():
+        take = gather_from(column)
+        kept = column[7].copy()
+        column[7] = 5
+        assert (take([7]).numpy() == 5).all(), name
+        column[7] = kept
+    assert some.columns["wide"].tolist() == few.columns["wide"][1::2].tolist()
+    assert some.weights is None
 
 
 def test_one_row_more_is_there_or_added():

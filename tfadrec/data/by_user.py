@@ -26,7 +26,7 @@ _LARGE = 1 << 30
 #: Rows that are moved at a time.
 _AT_ONCE = 1 << 20
 #: Rows whose columns are sorted in memory.
-_IN_MEMORY = 1 << 22
+_IN_MEMORY = 1 << 21
 
 
 @contextlib.contextmanager

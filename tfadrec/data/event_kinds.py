@@ -9,7 +9,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfadrec.core.scratch_array import scratch_array
-from tfadrec.data.tensors import as_tensor, empty
+from tfadrec.data.aligned import empty
+from tfadrec.data.tensors import as_tensor
 
 # Events that are counted from one place: as many as one byte tells apart.
 _BLOCK = 1 << 7

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from tfadrec.data.aligned import aligned
+
 
 @dataclasses.dataclass(frozen=True)
 class Impressions:
@@ -57,7 +59,8 @@ class Impressions:
     def take(self, rows: np.ndarray) -> "Impressions":
         """The rows that an index or a bool mask names.
 
-        Those of one stretch are views, and so take no memory.
+        Those of one stretch are views, and so take no memory. Others are a
+        copy, which batches need not copy once more.
         """
         found = stretch_of(rows, len(self.ads))
         return Impressions(
@@ -90,4 +93,5 @@ def _take(values, rows):
         return None
     if isinstance(values, Mapping):
         return {name: _take(column, rows) for name, column in values.items()}
-    return values[rows]
+    found = values[rows]
+    return found if isinstance(rows, slice) else aligned(found)

@@ -3,11 +3,9 @@
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
-#: Bytes; TensorFlow's kernels count on it.
-_ALIGNED = 64
+from tfadrec.data.aligned import ALIGNED
 
 
 def gather_from(array: np.ndarray) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -41,7 +39,7 @@ def _with_rows_before(array: np.ndarray) -> tuple[np.ndarray, int]:
     if rest or not 0 <= begin <= len(whole) - len(array):
         return array, 0
     # As many rows as a place must be a multiple of in bytes.
-    more = begin % _ALIGNED
+    more = begin % ALIGNED
     return whole[begin - more : begin + len(array)], more
 
 
@@ -57,19 +55,11 @@ def as_tensor(array: np.ndarray) -> tf.Tensor:
         and array.flags.writeable
         and array.flags.c_contiguous
         and array.dtype.kind in "if"
-        and array.ctypes.data % _ALIGNED == 0
+        and array.ctypes.data % ALIGNED == 0
     )
     if not shared:
         return tf.constant(array)
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
-
-
-def empty(count: int, dtype: npt.DTypeLike) -> np.ndarray:
-    """An array [count] of no certain values, which `as_tensor` can share."""
-    size = np.dtype(dtype).itemsize * count
-    memory = np.empty(size + _ALIGNED, np.uint8)
-    begin = -memory.ctypes.data % _ALIGNED
-    return memory[begin : begin + size].view(dtype)
 
 
 def one_more(array: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from tfadrec.metrics.sorted_rows import Floats, Ints, SortedRows
 _BLOCK = 1 << 16
 #: Rows that are sorted at a time, some 100 bytes each. Every range of so many
 #: is another pass over all rows, which takes a nanosecond for each of them.
-_AT_ONCE = 1 << 21
+_AT_ONCE = 1 << 20
 #: Rows that tell where ranges end: one of so many, and so many in all.
 _SAMPLED, _MOST_SAMPLED = 64, 1 << 18
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tfadrec.data.dataset import Dataset
-from tfadrec.evaluation.baselines.baseline import Baseline, some_of
+from tfadrec.evaluation.baselines.baseline import Baseline
 from tfadrec.evaluation.baselines.calibration import calibration
 from tfadrec.evaluation.baselines.logits import Floats
 
@@ -20,13 +20,19 @@ class Popularity(Baseline):
 
     def fit(self, train: Dataset) -> "Popularity":
         """Counts, and fits the level."""
-        clicks, shown = self._counts(train)
-        rate = float(clicks.sum() / shown.sum())
+        clicked, shown = self._counts(train)
+        rate = float(clicked.sum() / shown.sum())
+        clicks = clicked.copy()
         clicks[0] = 0  # row 0 is no ad
+        # Rows of one ad and one label are as one that stands for all of them.
         column = np.log1p(clicks)
-        some = some_of(train)
+        weights = np.append(clicked, np.maximum(shown - clicked, 0.0))
+        some = weights > 0
         level, slope = calibration(
-            column[some.impressions.ads], *self._labels(some), rate
+            np.tile(column, 2)[some],
+            np.repeat([1.0, 0.0], len(column))[some],
+            weights[some],
+            rate,
         )
         self._scores = level + slope * column
         return self
