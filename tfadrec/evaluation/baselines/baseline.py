@@ -11,13 +11,13 @@ from tfadrec.evaluation.baselines.logits import Floats
 #: Rows that are counted at a time.
 _AT_ONCE = 1 << 20
 #: Rows at most that numbers are fitted to.
-_MOST_FITTED = 1 << 22
+_MOST_FITTED = 1 << 21
 
 
 class Baseline(abc.ABC):
     """A prediction of one label that is learned in time linear in the rows.
 
-    Counts are of all training rows. What takes many passes is fitted to four
+    Counts are of all training rows. What takes many passes is fitted to two
     million of them at most.
 
     Args:
