@@ -42,6 +42,8 @@ class Feature:
       column: the name of the column in the dataset's files; a schema fills in
         that of the tensor.
       vocabulary: the known values of a category, distinct.
+      least_count: how often a value was seen that is in the vocabulary, where
+        this was raised so that it holds all of them; 0 where it was not.
       buckets: the number of hash buckets that take the place of a vocabulary;
         0 for none; of a number, of how many of equal counts `bounds` were made.
       bounds: of a number, ascending: value x falls into bucket i, where i
@@ -78,6 +80,7 @@ class Feature:
     tensor: str = ""
     column: str = ""
     vocabulary: tuple[str, ...] = ()
+    least_count: int = 0
     buckets: int = 0
     bounds: tuple[float, ...] = ()
     log1p: bool = False

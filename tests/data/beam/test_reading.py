@@ -8,6 +8,8 @@ import pytest
 from tests.data.large_log import OFF_THE_LOG, write
 from tfadrec.data.beam.beam_runner import BeamRunner
 from tfadrec.data.beam.reading import read_in
+from tfadrec.data.features import value_counts, vocabulary
+from tfadrec.data.intake import feature_notes
 from tfadrec.data.sources import prepare_table
 
 pytest.importorskip("apache_beam")
@@ -43,7 +45,11 @@ def test_the_dataset_is_equal_byte_by_byte(
     tmp_path, monkeypatch, end, changes, options
 ):
     config = write(tmp_path, end, **changes)
+    # One of the vocabularies does not fit.
+    for module in (value_counts, vocabulary, feature_notes):
+        monkeypatch.setattr(module, "MOST_VALUES", 2)
     here = prepare_table(config, tmp_path / "d")
+    assert any("more values than a voc" in note for note in here.notes)
     monkeypatch.chdir(tmp_path)
     with BeamRunner(options) as runner:
         read = in_small_pieces(read_in(runner))

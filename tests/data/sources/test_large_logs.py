@@ -1,5 +1,7 @@
 """Logs that are larger than what is in memory at a time."""
 
+import collections
+
 import pyarrow.parquet as pq
 import pytest
 
@@ -11,7 +13,9 @@ from tests.data.large_log import (
     write,
 )
 from tfadrec.core.errors import InputError
-from tfadrec.data.intake import limits
+from tfadrec.core.schema import Schema
+from tfadrec.data.features import value_counts, vocabulary
+from tfadrec.data.intake import feature_notes, limits
 from tfadrec.data.sources import prepare_table
 
 
@@ -52,6 +56,14 @@ def test_parts_make_the_dataset_that_one_part_makes(
     whole = prepare_table(config, home / "d")
     request.getfixturevalue("small")
     parts = prepare_table(config, home / "e")
+    check_equal(home, whole, parts)
+    # It was written part by part.
+    assert pq.ParquetFile(home / "e" / "events.parquet").num_row_groups > 3
+    # Nothing of what was made on the way is left.
+    assert sorted(p.name for p in home.iterdir()) == ["d", "e"]
+
+
+def check_equal(home, whole, parts):
     assert parts.counts == whole.counts
     assert parts.sizes == whole.sizes
     assert parts.notes == whole.notes
@@ -63,10 +75,37 @@ def test_parts_make_the_dataset_that_one_part_makes(
             assert pq.read_table(two).equals(pq.read_table(one)), file
         elif file.name != "manifest.json":
             assert two.read_bytes() == one.read_bytes(), file
-    # It was written part by part.
-    assert pq.ParquetFile(home / "e" / "events.parquet").num_row_groups > 3
-    # Nothing of what was made on the way is left.
-    assert sorted(p.name for p in home.iterdir()) == ["d", "e"]
+
+
+def test_vocabularies_that_do_not_fit_are_the_same_in_parts_and_told(
+    tmp_path, monkeypatch, request
+):
+    for module in (value_counts, vocabulary, feature_notes):
+        monkeypatch.setattr(module, "MOST_VALUES", 2)
+    config = write(tmp_path, "parquet")
+    home = tmp_path / "home"
+    whole = prepare_table(config, home / "d")
+    request.getfixturevalue("small")
+    check_equal(home, whole, prepare_table(config, home / "e"))
+    schema = Schema.from_json((home / "d" / "schema.json").read_text())
+    of = {feature.name: feature for feature in schema.features}
+    rows = pq.read_table(home / "d" / "impressions.parquet")
+    counts = collections.Counter(
+        text for row in rows[of["likes"].column].to_pylist() for text in row
+    )
+    (often, seen), (_, next_most), _ = counts.most_common()
+    assert seen > next_most
+    least = of["likes"].least_count
+    assert of["likes"].vocabulary == tuple(
+        sorted(text for text, n in counts.items() if n >= least)
+    )
+    assert often in of["likes"].vocabulary
+    assert of["brand"].least_count == 0
+    assert (
+        "the context's 'likes' has more values than a vocabulary holds (2): "
+        f"those that are seen less than {least} times count as unknown; "
+        "`buckets` hashes all values"
+    ) in whole.notes
 
 
 def test_nothing_is_left_of_a_log_that_is_refused(tmp_path, small):

@@ -87,8 +87,13 @@ class Categories(Kind):
             (maps.lengths(c).max(initial=0) for c in chunks_of(column)),
             default=0,
         )
-        values = (maps.entries(chunk)[0] for chunk in chunks_of(column))
-        found = vocabulary.described(feature, values, known, buckets, min_count)
+        found = vocabulary.described(
+            feature,
+            lambda: (maps.entries(chunk)[0] for chunk in chunks_of(column)),
+            known,
+            buckets,
+            min_count,
+        )
         return dataclasses.replace(
             feature,
             width=max(1, min(int(longest), max_values)),

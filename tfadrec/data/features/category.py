@@ -34,7 +34,7 @@ class Category(Kind):
     def describe(self, feature, column, known, *, buckets=0, min_count=1):
         """See `Kind.describe`."""
         found = vocabulary.described(
-            feature, chunks_of(column), known, buckets, min_count
+            feature, lambda: chunks_of(column), known, buckets, min_count
         )
         return dataclasses.replace(feature, **found)
 

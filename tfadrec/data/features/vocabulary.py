@@ -1,6 +1,6 @@
 """Values and their codes: a vocabulary, or hash buckets in its place."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,11 @@ import pyarrow.compute as pc
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
 from tfadrec.data.features.fingerprints import fingerprints
-from tfadrec.data.features.value_counts import value_counts
+from tfadrec.data.features.value_counts import (
+    MOST_VALUES,
+    Chunks,
+    counts_in_parts,
+)
 
 #: What `described` takes.
 SETTINGS: dict[str, Any] = {"buckets": 0, "min_count": 1}
@@ -23,7 +27,7 @@ _TRIED: dict[int, int] = {}
 
 def described(
     feature: Feature,
-    chunks: Iterable[pa.Array],
+    chunks: Callable[[], Chunks],
     known: Mapping[str, Feature],
     buckets: int,
     min_count: int,
@@ -32,13 +36,15 @@ def described(
 
     Args:
       feature: what shares its vocabulary is given that one.
-      chunks: strings, null where one is missing; at least one array.
+      chunks: gives strings, null where one is missing, at each call anew.
       known: by name, the features that are described already.
       buckets: the number of hash buckets, or 0 for a vocabulary.
-      min_count: how often a value has to be seen to be in the vocabulary.
+      min_count: how often a value has to be seen to be in the vocabulary,
+        which holds `MOST_VALUES`. Where more values are seen as often, this is
+        raised to the least number for which there are no more.
 
     Returns:
-      `vocabulary` and `buckets`.
+      `vocabulary` and `buckets`, and `least_count` where it was raised.
 
     Raises:
       InputError: where a setting is out of range, or what is shared has no
@@ -83,9 +89,28 @@ def described(
         return {"vocabulary": owner.vocabulary, "buckets": owner.buckets}
     if buckets:
         return {"vocabulary": (), "buckets": buckets}
-    names, seen = value_counts(chunks)
-    often = names.filter(pc.greater_equal(seen, min_count)).drop_null()
-    return {"vocabulary": tuple(sorted(often.to_pylist())), "buckets": 0}
+    often, least = _often(chunks, min_count)
+    found = {"vocabulary": tuple(sorted(often.to_pylist())), "buckets": 0}
+    return found if least == min_count else {**found, "least_count": least}
+
+
+def _often(
+    chunks: Callable[[], Chunks], least: int
+) -> tuple[pa.ChunkedArray, int]:
+    """The values that are seen often enough, and how often that is."""
+    columns = {"value": pa.string(), "count": pa.int64()}
+    found = pa.schema(columns).empty_table()
+    for values, counts in counts_in_parts(chunks):
+        part = pa.table({"value": values.cast(pa.string()), "count": counts})
+        found = pa.concat_tables([found, part.drop_null()])
+        seen = found["count"].to_numpy()
+        seen = seen[seen >= least]
+        if len(seen) > MOST_VALUES:
+            # More values are seen as often as the first one that has no place.
+            place = len(seen) - 1 - MOST_VALUES
+            least = int(np.partition(seen, place)[place]) + 1
+        found = found.filter(pc.greater_equal(found["count"], least))
+    return found["value"], least
 
 
 def codes(values: pa.Array | pa.ChunkedArray, feature: Feature) -> np.ndarray:

@@ -11,6 +11,7 @@ from tfadrec.core.expression import LETTERS, evaluate, parse
 from tfadrec.core.feature import Feature
 from tfadrec.data.columns import Column, as_array, chunks_of
 from tfadrec.data.features import KINDS, maps
+from tfadrec.data.features.value_counts import MOST_VALUES, counts_in_parts
 from tfadrec.data.intake.ledger import Ledger
 from tfadrec.data.intake.of_rows import key_of, of_rows
 from tfadrec.data.intake.spilled_table import SpilledTable
@@ -51,6 +52,13 @@ def note_features(
         check = _CHECKS.get(feature.kind, _check_column)
         if fault := check(feature, known, tables):
             ledger.note_whole(f"{named} {fault}")
+        if feature.least_count:
+            ledger.note(
+                f"{named} has more values than a vocabulary holds "
+                f"({MOST_VALUES:,}): those that are seen less than "
+                f"{feature.least_count:,} times count as unknown; `buckets` "
+                "hashes all values"
+            )
         if is_parsed:
             column = _column(feature, tables)
             # Of a piece of a log the range is not its own.
@@ -159,10 +167,10 @@ def _check_overlap(
 ) -> str:
     """What is wrong with an overlap, or ""."""
     first, second = (_column(known[name], tables) for name in feature.of)
-    values = pa.chunked_array(
-        [maps.texts(chunk).unique() for chunk in chunks_of(second)], pa.string()
-    ).unique()
-    if _are_in(first, values.drop_null()):
+    parts = counts_in_parts(
+        lambda: (maps.texts(chunk) for chunk in chunks_of(second))
+    )
+    if any(_are_in(first, values.drop_null()) for values, _ in parts):
         return ""
     names = " and ".join(repr(known[name].name) for name in feature.of)
     return (

@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,7 @@ from tfadrec.core.schema import Schema
 from tfadrec.data.columns import Column, chunks_of
 from tfadrec.data.dataset_files import DatasetFiles
 from tfadrec.data.features import maps
-from tfadrec.data.features.value_counts import value_counts
+from tfadrec.data.features.value_counts import counts_in_parts, value_counts
 from tfadrec.data.intake.feature_columns import in_order
 from tfadrec.data.intake.feature_spec import FeatureSpec
 from tfadrec.data.intake.ledger import Ledger
@@ -195,13 +195,15 @@ class KeepSchema:
         known = pa.array(self.schema.event_types, pa.string())
         for column in columns:
             names, counts = value_counts(chunks_of(column))
-            new = pc.invert(pc.is_in(names, value_set=known))
-            number = pc.sum(counts.filter(new)).as_py()
+            is_new = pc.invert(pc.is_in(names, value_set=known))
+            new, seen = names.filter(is_new), counts.filter(is_new)
+            number = pc.sum(seen).as_py()
             if number:
+                most = new[int(np.argmax(seen.to_numpy()))].as_py()
                 ledger.note(
                     f"{number:,} of {pc.sum(counts).as_py():,} events have "
                     f"types that {self.name} does not have "
-                    f"({_examples(names.filter(new), counts.filter(new))}) and "
+                    f"({_examples(len(new), most)}) and "
                     "count as events of an unknown type"
                 )
         return self.schema.event_types
@@ -259,21 +261,36 @@ def _unknown(feature: Feature, column: Column) -> str:
     """What is said of values that the other dataset did not have, or ""."""
     if feature.buckets or feature.kind not in _CODED:
         return ""
-    names, counts = value_counts(maps.texts(c) for c in chunks_of(column))
-    given = pc.fill_null(pc.not_equal(names, ""), False)
-    names, counts = names.filter(given), counts.filter(given)
     known = pa.array(feature.vocabulary, pa.string())
-    is_new = pc.invert(pc.is_in(names, value_set=known))
-    new = counts.filter(is_new)
-    if not len(new):
+    total = 0
+
+    def new() -> Iterator[pa.Array]:
+        nonlocal total
+        total = 0
+        for chunk in chunks_of(column):
+            texts = maps.texts(chunk).drop_null()
+            texts = texts.filter(pc.not_equal(texts, ""))
+            total += len(texts)
+            yield texts.filter(pc.invert(pc.is_in(texts, value_set=known)))
+
+    number = distinct = most = 0
+    example = ""
+    for names, counts in counts_in_parts(new):
+        if not len(names):
+            continue
+        number += pc.sum(counts).as_py()
+        distinct += len(names)
+        largest = int(np.argmax(counts.to_numpy()))
+        if counts[largest].as_py() > most:
+            most, example = counts[largest].as_py(), names[largest].as_py()
+    if not number:
         return ""
     return (
-        f"{pc.sum(new).as_py():,} of {pc.sum(counts).as_py():,} values are new "
-        f"({_examples(names.filter(is_new), new)}) and count as unknown"
+        f"{number:,} of {total:,} values are new "
+        f"({_examples(distinct, example)}) and count as unknown"
     )
 
 
-def _examples(values: pa.Array, counts: pa.Array) -> str:
+def _examples(distinct: int, example: str) -> str:
     """How many distinct values there are, and the most frequent one."""
-    example = values[int(np.argmax(counts.to_numpy()))].as_py()
-    return f"{len(values):,} distinct, most often {example!r}"
+    return f"{distinct:,} distinct, most often {example!r}"
