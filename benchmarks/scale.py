@@ -11,7 +11,8 @@ train` moves them into. It tells impressions per second of processor time and of
 the time that passes, its largest resident memory, and how much of what is
 resident at its end is mapped columns: the system takes that back where memory
 is short. `batches` compares batches of the mapped files with batches of the
-same arrays in memory, in turn.
+same arrays in memory, in turn. `checkpoints` is a run of three epochs of
+`--steps` steps, with ids 16 wide: what its files take between them.
 """
 
 import argparse
@@ -146,6 +147,38 @@ with by_user(train, pathlib.Path(folder) / "run") as rows:
     model.fit(batches, steps_per_epoch=steps, verbose=0)
     said(steps * {_BATCH}, begun, moved=list(moved))
 """,
+    "checkpoints": f"""
+import pathlib
+from tfadrec.training.saved_state import SavedState
+{_OPEN}{_MODEL}
+train, valid, _ = opened()
+config = RunConfig.from_yaml(
+    open(f"{{folder}}/ranker.yaml").read().replace("width: 8", "width: 16")
+)
+model = training.build_ranker(config, train)
+place = pathlib.Path(folder) / "run"
+found = []
+def timed(name):
+    real = getattr(SavedState, name)
+    def call(state, *given):
+        begun = clocks()
+        real(state, *given)
+        spent = list(clocks() - begun)
+        own = f"checkpoints/epoch-{{len(state.history):04}}.*"
+        sizes = [f.stat().st_size for f in place.glob(own)]
+        found.append([name.strip("_"), sum(sizes), *spent])
+    setattr(SavedState, name, call)
+timed("add")
+timed("_restore")
+begun = clocks()
+training.fit(
+    model, train, valid.select(np.arange(min(len(valid), 10_000))), place,
+    batch_size={_BATCH}, epochs=3, steps_per_epoch=steps, patience=3,
+    progress=False,
+)
+said(3 * steps * {_BATCH}, begun, found=found,
+     model=(place / "model.keras").stat().st_size)
+""",
     "evaluate": f"""
 from tfadrec import evaluation
 {_OPEN}{_MODEL}
@@ -195,6 +228,13 @@ def _measure(folder: pathlib.Path, arguments: argparse.Namespace) -> None:
         told = run_in(here, _COMMON + code, *given)
         of_processor, passing = (told["rows"] / s for s in told["seconds"])
         rate = f"{of_processor:,.0f} and {passing:,.0f} rows/s"
+        if name == "checkpoints":
+            for what, size, processor, passed in told["found"]:
+                print(
+                    f"{what:9} epoch of {size / 1e6:,.0f} MB: {processor:.1f} "
+                    f"s of the processor, {passed:.1f} s"
+                )
+            print(f"model.keras of {told['model'] / 1e6:,.0f} MB")
         if name == "batches":
             of_way = {k: statistics.median(v) for k, v in told["found"].items()}
             ratio = of_way["mapped"] / of_way["held"]

@@ -119,7 +119,7 @@ def test_what_is_in_memory_is_not_read_again(
 ):
     """A run that is given, and the model that has read the ad copy."""
     run, datasets = days
-    before = training.load_run(run)
+    before = training.load_run(run, optimizer=True)
     kept = [v.numpy() for v in before.ranker.variables]
 
     def read(*_, **__):
@@ -197,7 +197,7 @@ def test_it_is_a_run(updated, tmp_path):
 def test_in_memory_it_is_as_it_was_written(updated):
     """A follower goes on with the one, and after a kill with the other."""
     result, out = updated
-    again = training.load_run(out)
+    again = training.load_run(out, optimizer=True)
     for name in ("config", "history", "best_epoch", "monitor"):
         assert getattr(again, name) == getattr(result, name)
     assert {t: c.to_dict() for t, c in again.calibration.tasks.items()} == {

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow_recommenders as tfrs
 
 from tfadrec.core.door import keras, register, tf
 from tfadrec.core.ranges import MoreParts, Parts
@@ -16,6 +15,7 @@ from tfadrec.layers.behavior.interest_shares import (
 from tfadrec.layers.building import built, config_of
 from tfadrec.layers.counted_seed import counted_seed, next_seed
 from tfadrec.layers.place import require_layers
+from tfadrec.models.compiled_model import CompiledModel
 from tfadrec.models.dataset_sizes import dataset_sizes
 from tfadrec.models.training_step import training_step
 from tfadrec.ops import hard_negatives, masking
@@ -27,7 +27,7 @@ _ROWS = 4096
 
 
 @register
-class AdRetriever(tfrs.models.Model):
+class AdRetriever(CompiledModel):
     """Makes a vector of a user and one of each ad: [B, D + 1] each.
 
     With the towers' vectors x_u and y_a and the bias b_a of an ad,

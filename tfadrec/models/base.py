@@ -11,14 +11,12 @@ from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.nearest import nearest
 from tfadrec.metrics import from_name
+from tfadrec.models.compiled_model import CompiledModel
 from tfadrec.models.op_by_op import runs_op_by_op
 from tfadrec.models.training_step import training_step
 
-#: In what a model was compiled with: whether its optimizer has slots.
-_HAS_SLOTS = "has_slots"
 
-
-class RankingModel(tfrs.models.Model):
+class RankingModel(CompiledModel):
     """A tfrs model that trains as any Keras model does.
 
     It fills gaps of `tfrs.models.Model`: the training step scales the loss
@@ -210,26 +208,6 @@ class RankingModel(tfrs.models.Model):
         twin.compile_from_config(self.get_compile_config())
         twin._group_gap = self._group_gap
         return twin
-
-    def get_compile_config(self):
-        """What `compile` was called with, and whether the optimizer has slots.
-
-        None where the model is not compiled.
-        """
-        # Keras compiles a reloaded model only where both methods are here.
-        config = super().get_compile_config()
-        if config is None:
-            return None
-        # Before it is built, an optimizer has its number of steps alone.
-        return {**config, _HAS_SLOTS: len(self.optimizer.variables) > 1}
-
-    def compile_from_config(self, config):
-        """Compiles a reloaded model as the saved one was."""
-        config = dict(config)
-        has_slots = config.pop(_HAS_SLOTS, True)
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        if has_slots:
-            self.optimizer.build(self.trainable_variables)
 
     def predict(self, x, batch_size=None, verbose=0, **kwargs):
         """As of any Keras model, but quiet by default.

@@ -1,6 +1,7 @@
 """What models and rows must be, so that something can be learned."""
 
 import logging
+from typing import Any
 
 import numpy as np
 
@@ -35,14 +36,21 @@ def check_shares(model: RankingModel, batch_size: int) -> None:
 
 
 def check_compiled(model: RankingModel) -> None:
-    """Refuses to compile with XLA what has ops that it lacks.
+    """Refuses what cannot be trained as it was compiled, or as it was read.
 
     Args:
       model: compiled and built.
 
     Raises:
-      InputError: for a table of ids that come and go.
+      InputError: for a table of ids that come and go, under XLA; for a model
+        that has learned, and whose optimiser knows nothing of it.
     """
+    if not is_whole(model):
+        raise InputError(
+            "a model goes on learning with what its optimiser knows. Received: "
+            "one that was read without. Read the run with "
+            "`load_run(run, optimizer=True)`, or compile the model anew."
+        )
     if model.jit_compile and any(
         isinstance(part, DynamicIdEmbedding) for part in model.submodules
     ):
@@ -51,6 +59,20 @@ def check_compiled(model: RankingModel) -> None:
             "Received: jit_compile=True. Compile the model without it, or "
             "take `HashedIdEmbedding`."
         )
+
+
+def is_whole(model: RankingModel) -> bool:
+    """Whether a model could go on learning as if it had never ended.
+
+    Args:
+      model: compiled. One that was read to be asked has no moments of the steps
+        that it has learned.
+    """
+    optimizer: Any = model.optimizer
+    # Under mixed_float16 Keras has wrapped it.
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    is_built = hasattr(optimizer, "_index_dict")
+    return is_built or not int(optimizer.iterations)
 
 
 def check_goal(

@@ -1,5 +1,6 @@
 """The trainings of a run: its members, and each again on more rows."""
 
+import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,12 +11,16 @@ from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
 from tfadrec.models import AdRanker, RankerEnsemble
 from tfadrec.models.ranker_ensemble import Ranker
+from tfadrec.runs.folder import STATE
 from tfadrec.training.fit import fit_in
 from tfadrec.training.saved_state import best_epoch
 from tfadrec.training.workers import Learn, learn_here
 
 #: Settings of the section `fit` that are about several trainings.
 OF_RUNS = ("ensemble", "refit")
+
+#: The part of a run in which a member is trained again.
+_REFIT = "refit-{}/"
 
 
 def _unheard(history: list[dict[str, float]]) -> None:
@@ -98,7 +103,7 @@ def fit_members(
             ranker,
             rows,
             None,
-            part=f"refit-{number}/",
+            part=_REFIT.format(number),
             title=f"refit {number} of {len(seeds)}",
             seed=own,
             until=best_epoch(histories[number - 1], monitor),
@@ -109,6 +114,25 @@ def fit_members(
         _mix_as(ranker, chosen[number - 1])
         again.append(ranker)
     return _together(again), _together(chosen), histories[0]
+
+
+def chosen_in(
+    run: pathlib.Path, settings: Mapping[str, Any]
+) -> tuple[str | None, str]:
+    """Where a run of one member has what its ranker has learned.
+
+    Args:
+      run: the folder.
+      settings: the section `fit`.
+
+    Returns:
+      The metric that tells the epoch, None for the last one, and the part; see
+      `SavedState`.
+    """
+    again = _REFIT.format(1)
+    if settings.get("refit") and (run / again / STATE).exists():
+        return None, again
+    return settings.get("monitor", "val_auc"), ""
 
 
 def _mix_as(ranker: AdRanker, chosen: AdRanker) -> None:

@@ -18,6 +18,7 @@ from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.by_user import predict
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.open_dataset import open_dataset
+from tfadrec.models import AdRanker
 from tfadrec.models.ranker_ensemble import Ranker
 from tfadrec.runs.before import check_run, check_training, data_path
 from tfadrec.runs.folder import (
@@ -39,12 +40,17 @@ from tfadrec.training.checks import (
     check_labels,
     check_told,
     check_weighed,
+    is_whole,
 )
 from tfadrec.training.cross_encoder_run import load_cross_encoder
 from tfadrec.training.fitted import read_parts, save_model_of
-from tfadrec.training.members import fit_members, with_valid
+from tfadrec.training.members import chosen_in, fit_members, with_valid
 from tfadrec.training.opened import open_data, split_parts
-from tfadrec.training.saved_state import best_epoch, read_history
+from tfadrec.training.saved_state import (
+    best_epoch,
+    read_history,
+    read_optimizer,
+)
 from tfadrec.training.servers import check_learns
 from tfadrec.training.text import check_text, parts_with_text, text_chosen
 from tfadrec.training.tracking import tracked, trackers
@@ -311,6 +317,7 @@ def load_run(
     *,
     data: str | pathlib.Path | None = None,
     allow_import: Collection[str] = (),
+    optimizer: bool = False,
 ) -> Run:
     """Reads a run folder, of `tfadrec train` or of `training.fit`.
 
@@ -320,6 +327,9 @@ def load_run(
         was fitted on a dataset of no folder. Such a run does not know which
         rows it has seen, and takes all of these for new ones.
       allow_import: modules whose classes the run may have. They are imported.
+      optimizer: whether the ranker is to go on learning. It has the state of
+        its optimiser then, from the run's checkpoints, and takes three times
+        the memory. An ensemble has none.
 
     Raises:
       InputError: where the folder is no finished run, its dataset is not known
@@ -355,6 +365,8 @@ def load_run(
         known = dataset.read_by(ranker)
         dataset, parts = _fitted_parts(run, known, config)
     _check_sizes(ranker, dataset, run)
+    if optimizer and isinstance(ranker, AdRanker) and not is_whole(ranker):
+        read_optimizer(ranker, run, *chosen_in(run, config.fit))
     calibration = Calibration.load(run)
     chosen = None if config.fit.get("refit") else ranker
     return Run(ranker, dataset, *parts, config, history, calibration, chosen)

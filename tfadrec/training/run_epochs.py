@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from tfadrec.core.door import keras
@@ -10,7 +10,7 @@ from tfadrec.core.ranges import Steps
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.models.op_by_op import fitted_op_by_op
 from tfadrec.training.measure_epochs import MeasureEpochs
-from tfadrec.training.saved_state import SavedState
+from tfadrec.training.saved_state import SavedState, fixed_rate
 from tfadrec.training.workers import Learn, Workers, learn_here
 
 #: Steps of a training that are taken op by op. Of the default ranker on two
@@ -62,11 +62,7 @@ def run_epochs(
       One dict of metrics per epoch.
     """
     model.optimizer.build(model.trainable_variables)
-    # Under mixed_float16 Keras has wrapped the optimiser.
-    optimizer: Any = model.optimizer
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    rate = optimizer.get_config()["learning_rate"]  # a schedule's a dict
-    falling = decay and not isinstance(rate, Mapping)
+    rate = fixed_rate(model.optimizer) if decay else None
     state = SavedState(model, folder, monitor, part)
     last = min(epochs, until or epochs)
     workers = Workers.of_strategy(model.distribute_strategy)
@@ -74,7 +70,7 @@ def run_epochs(
     if not state.is_over(last, patience):
         done = len(state.history)
         # What has learned already keeps its weights.
-        if not optimizer.iterations.numpy():
+        if not model.optimizer.iterations.numpy():
             begin()
         # By what is planned, so that who goes on learns as who was not killed.
         is_short = epochs * steps <= _FEW_STEPS
@@ -86,7 +82,7 @@ def run_epochs(
                 epochs=last,
                 steps_per_epoch=steps,
                 callbacks=[
-                    *([_Decay(float(rate), epochs, steps)] if falling else []),
+                    *([] if rate is None else [_Decay(rate, epochs, steps)]),
                     MeasureEpochs(
                         state, measure, last, patience, steps, progress, title
                     ),
@@ -99,8 +95,8 @@ def run_epochs(
                 ],
             )
     state.restore_best()
-    if falling:
-        model.optimizer.learning_rate = float(rate)
+    if rate is not None:
+        model.optimizer.learning_rate = rate
     return state.history
 
 

@@ -1,8 +1,9 @@
 """What a run keeps on disk between its epochs."""
 
+import contextlib
 import json
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from tfadrec.core.errors import InputError
 from tfadrec.core.read_json import read_json
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.runs.folder import CHECKPOINTS, STATE, require_intact
+from tfadrec.training.epoch_files import files_of, read_epoch, write_epoch
 
 #: What a run can be judged by, and whether more of it is better.
 MONITORS = {
@@ -86,6 +88,52 @@ def read_history(
     return history
 
 
+def read_optimizer(
+    model: keras.Model,
+    run: pathlib.Path,
+    monitor: str | None,
+    part: str = "",
+) -> None:
+    """Gives a model of a run the state that its optimiser ended with.
+
+    Args:
+      model: compiled, with the weights of the run's best epoch, and the number
+        of steps that they have learned.
+      run: the folder.
+      monitor: see `SavedState`.
+      part: see `SavedState`.
+
+    Raises:
+      InputError: where it cannot be read, or the run has gone on since the
+        model was written.
+    """
+    epoch = _best(read_history(run, monitor, part), monitor)
+    name = _name(part, epoch)
+    require_intact(run, *sorted(_files(run, name)))
+    optimizer = model.optimizer
+    steps, rate = int(optimizer.iterations), fixed_rate(optimizer)
+    optimizer.build(model.trainable_variables)
+    kept = tf.Module()
+    kept.optimizer = optimizer
+    _read(kept, run, name)
+    if int(optimizer.iterations) != steps:
+        raise InputError(
+            "a run's optimiser is that of the epoch whose weights it has. "
+            f"Received: {run}, which has gone on since its model.keras was "
+            "written. Have its training end."
+        )
+    if rate is not None:  # it falls while a model is trained
+        optimizer.learning_rate = rate
+
+
+def fixed_rate(optimizer: keras.optimizers.Optimizer) -> float | None:
+    """The learning rate of an optimiser, None where a schedule tells it."""
+    # Under mixed_float16 Keras has wrapped it.
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    rate = optimizer.get_config()["learning_rate"]
+    return None if isinstance(rate, Mapping) else float(rate)
+
+
 class SavedState:
     """What has to outlive the process: weights, optimiser, history.
 
@@ -111,7 +159,7 @@ class SavedState:
         monitor: str | None,
         part: str = "",
     ) -> None:
-        self._checkpoint = tf.train.Checkpoint(model=model)
+        self._model = model
         self._folder = folder
         self._monitor = monitor
         self._part = part
@@ -119,31 +167,28 @@ class SavedState:
         if folder.is_own(part + STATE):
             self.history = read_history(folder.path, monitor, part)
             self._restore(len(self.history))
+            self._remove_others()  # which a kill has left
 
     def add(self, measured: dict[str, float]) -> None:
         """Saves the epoch that has just ended."""
         self.history.append(measured)
         epoch = len(self.history)
         with self._folder.writing() as fresh, as_os_errors():
-            self._checkpoint.write(str(fresh / self._name(epoch)))
+            write_epoch(
+                self._model,
+                fresh,
+                self._folder.path,
+                self._name(epoch),
+                self._name(epoch - 1),
+            )
         text = json.dumps({"history": self.history}, indent=1)
         self._folder.write_text(self._part + STATE, text)
-        keep = {self._name(epoch), self._name(self.best)}
-        self._folder.remove(
-            [
-                name
-                for name in self._folder.files
-                if name.startswith(f"{self._part}{CHECKPOINTS}/")
-                and name.partition(".")[0] not in keep
-            ]
-        )
+        self._remove_others()
 
     @property
     def best(self) -> int:
         """The number of the best epoch, from 1."""
-        if self._monitor is None:
-            return len(self.history)
-        return best_epoch(self.history, self._monitor)
+        return _best(self.history, self._monitor)
 
     def is_over(self, epochs: int, patience: int) -> bool:
         """Whether nothing is left to train."""
@@ -155,15 +200,56 @@ class SavedState:
         self._restore(self.best)
 
     def _restore(self, epoch: int) -> None:
-        prefix = str(self._folder.path / self._name(epoch))
-        try:
-            self._checkpoint.read(prefix).assert_existing_objects_matched()
-        except (tf.errors.OpError, AssertionError, ValueError) as error:
-            raise InputError(
-                "a run goes on from the checkpoint that its state.json names. "
-                f"Received: {prefix}, which cannot be read or is of another "
-                "model. Remove the run's folder and train again."
-            ) from error
+        _read(self._model, self._folder.path, self._name(epoch))
+
+    def _remove_others(self) -> None:
+        """Removes what neither the newest nor the best epoch needs."""
+        needed = {
+            file
+            for epoch in (len(self.history), self.best)
+            for file in _files(self._folder.path, self._name(epoch))
+        }
+        self._folder.remove(
+            [
+                name
+                for name in self._folder.files
+                if name.startswith(f"{self._part}{CHECKPOINTS}/")
+                and name not in needed
+            ]
+        )
 
     def _name(self, epoch: int) -> str:
-        return f"{self._part}{CHECKPOINTS}/epoch-{epoch:04d}"
+        return _name(self._part, epoch)
+
+
+def _best(history: Sequence[Mapping[str, float]], monitor: str | None) -> int:
+    return len(history) if monitor is None else best_epoch(history, monitor)
+
+
+def _name(part: str, epoch: int) -> str:
+    return f"{part}{CHECKPOINTS}/epoch-{epoch:04d}"
+
+
+def _read(part: tf.Module, run: pathlib.Path, name: str) -> None:
+    """Gives variables what they had at the end of an epoch of a run."""
+    with _readable(run, name):
+        read_epoch(part, run, name)
+
+
+def _files(run: pathlib.Path, name: str) -> set[str]:
+    """The files of a run that an epoch needs."""
+    with _readable(run, name):
+        return files_of(run, name)
+
+
+@contextlib.contextmanager
+def _readable(run: pathlib.Path, name: str) -> Iterator[None]:
+    """Has an epoch that cannot be read be an `InputError`."""
+    try:
+        yield
+    except (tf.errors.OpError, AssertionError, OSError, ValueError) as error:
+        raise InputError(
+            "a run goes on from the checkpoint that its state.json names. "
+            f"Received: {run / name}, which cannot be read or is of another "
+            "model. Remove the run's folder and train again."
+        ) from error

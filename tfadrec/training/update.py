@@ -30,7 +30,7 @@ from tfadrec.runs.folder import (
 )
 from tfadrec.runs.record import begun, fingerprint
 from tfadrec.training.by_size import chosen_by_size
-from tfadrec.training.checks import check_labels
+from tfadrec.training.checks import check_labels, is_whole
 from tfadrec.training.fit import fit_in
 from tfadrec.training.fitted import save_model_of
 from tfadrec.training.grow_vocabulary import grow_vocabulary
@@ -81,8 +81,8 @@ def update(
         learned again among the new ones, in [0, 1].
       progress: whether to show progress on standard error.
       allow_import: modules whose classes the run may have. They are imported.
-      before: the run, as `load_run` or the update that made it gave it; None to
-        read it. It is left as it is.
+      before: the run, as `load_run` with `optimizer`, or the update that made
+        it, gave it; None to read it. It is left as it is.
       tell: is given what became of the day's rows as they are joined.
 
     Returns:
@@ -96,8 +96,8 @@ def update(
     run = pathlib.Path(run)
     record = check_update(run, data, out, epochs, rehearse, allow_import)
     import_allowed(allow_import)
-    if before is None:
-        before = load_run(run, allow_import=allow_import)
+    if before is None or not is_whole(before.ranker):
+        before = load_run(run, allow_import=allow_import, optimizer=True)
     if not isinstance(before.ranker, AdRanker):
         raise InputError(
             "an update goes on with one ranker. Received: "
