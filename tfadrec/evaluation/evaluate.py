@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.memory import trim
 from tfadrec.core.takes import takes
 from tfadrec.data.by_user import predict
 from tfadrec.evaluation.evaluation import Evaluation
@@ -79,6 +80,7 @@ def evaluate(
     if calibration is not None:
         predictions = calibration.of_rows(predictions, dataset)
     real = {task for task in predictions if not _is_binary(model, task)}
+    trim()
     return measure(
         predictions, dataset, real=real, train=train, k=k, columns=columns
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from tfadrec.core.memory import trim
 from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 from tfadrec.evaluation.baselines import BASELINES
@@ -51,6 +52,7 @@ def evaluate_baselines(
         if scores:
             real = {task for task in scores if not tasks[task]}
             found[kind.name] = measure(scores, dataset, real=real, train=train)
+        trim()
     return found
 
 

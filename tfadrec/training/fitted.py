@@ -1,6 +1,5 @@
 """The folder that `training.fit` was given, made a run."""
 
-import gc
 import json
 import logging
 import pathlib
@@ -9,6 +8,7 @@ import numpy as np
 
 from tfadrec.core.config import RunConfig
 from tfadrec.core.errors import InputError
+from tfadrec.core.memory import give_back
 from tfadrec.core.save_model import save_model
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.dataset import Dataset
@@ -28,7 +28,7 @@ def save_model_of(
 ) -> None:
     """Writes `model.keras` into a run folder, which is held."""
     # What rows were read by is cycles, which take memory until then.
-    gc.collect()
+    give_back()
     with folder.writing() as fresh:
         save_model(model, fresh / MODEL)
 

@@ -39,11 +39,18 @@ class LogisticRegression(Baseline):
         some = some_of(train)
         codes = _fields(some)
         self._sizes = [int(column.max()) + 1 for column in codes]
-        design = OneHot(codes, self._sizes)
-        labels, weights = self._labels(some)
-        self._level, self._weights = fit_logistic(
-            design, labels, weights, self.l2
+        # Only codes that are there have a weight to find.
+        there = [np.unique(column, return_inverse=True) for column in codes]
+        design = OneHot(
+            [places for _, places in there], [len(own) for own, _ in there]
         )
+        labels, counts = self._labels(some)
+        self._level, weights = fit_logistic(design, labels, counts, self.l2)
+        ends = np.cumsum(self._sizes)
+        self._weights = np.zeros(ends[-1])
+        begins = ends - self._sizes
+        known = [own + b for (own, _), b in zip(there, begins, strict=True)]
+        self._weights[np.concatenate(known)] = weights
         return self
 
     def scores(self, dataset: Dataset) -> Floats:

@@ -13,13 +13,13 @@ import signal
 from aiohttp import web
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.memory import give_back
 from tfadrec.serving.preview import rest
 from tfadrec.serving.preview.answerer import Answerer
 from tfadrec.serving.preview.connections import Connections
 from tfadrec.serving.preview.drift import Drift
 from tfadrec.serving.preview.limits import Limits
 from tfadrec.serving.preview.log import LOG, handle_fault, say, set_up_logging
-from tfadrec.serving.preview.memory import give_back
 from tfadrec.serving.preview.versions import Versions
 
 _METRICS = "/monitoring/prometheus/metrics"

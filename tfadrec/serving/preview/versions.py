@@ -8,10 +8,10 @@ from typing import Any
 
 from tfadrec.core.bundle_folder import existing_versions, version_numbers
 from tfadrec.core.errors import InputError
+from tfadrec.core.memory import give_back, trim
 from tfadrec.serving.deployment import read_labels
 from tfadrec.serving.preview.limits import Limits
 from tfadrec.serving.preview.log import LOG, say
-from tfadrec.serving.preview.memory import give_back, trim
 from tfadrec.serving.preview.request_error import (
     RequestError,
     quote,

@@ -19,7 +19,8 @@ def trim() -> None:
     """Returns memory that is free already, where the allocator is glibc's.
 
     It keeps what lies between pieces in use, in a heap for every few threads:
-    bodies of requests and what loads a version leave 100 MB and more there.
+    batches of many rows, bodies of requests and what loads a version leave 100
+    MB and more there.
     A call takes 1 to 3 ms, and some 10 ms of processor time for each 100 MB
     that it returns.
     """
