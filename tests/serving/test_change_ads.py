@@ -353,6 +353,9 @@ def test_a_version_with_other_ads(tmp_path, quick):
     )
     made = serving.change_ads(folder, add=again, schema=schema, replace=True)
     assert (made.added, made.replaced) == (2, 1)
+    # All that a bundle does is what it did when it was exported.
+    graphs = {each.read_bytes() for each in folder.glob("*/saved_model.pb")}
+    assert len(graphs) == 1
 
 
 def of_words(dataset=None, more=None, **settings):

@@ -28,7 +28,7 @@ from tfadrec.monitoring.profile import FILE as PROFILE
 from tfadrec.serving.ad_changer import IDS
 from tfadrec.serving.ad_expiry import EXPIRES
 from tfadrec.serving.deployment import check_deployment, label_canary
-from tfadrec.serving.write_model import write_model
+from tfadrec.serving.write_model import write_values
 
 _LOG = logging.getLogger(__name__)
 #: What tells of the export alone.
@@ -104,14 +104,13 @@ def change_ads(
                 "ads are changed in a bundle of this version of tfadrec. "
                 f"Received: {old}. Export it again."
             )
-        signatures = dict(loaded.signatures)
         removed, unknown = _remove(loaded, remove)
         added = replaced = 0
         if add is not None:
             assert schema is not None
             added, replaced = _put(loaded, add, schema, replace=replace)
         with version_folder(folder.path, number).replacing() as fresh:
-            write_model(loaded, fresh, signatures)
+            write_values(loaded, old, fresh)
             if added and PROFILE in manifest.files:
                 assert add is not None
                 # So that requests for them are not taken for odd ones.
