@@ -187,6 +187,7 @@ def test_ads_from_a_file(tmp_path):
             r"new\.parquet must have every .*: no brand\. Mend the file",
         ),
         ({"ad_id": ["a", None, "c"]}, "Received: 1 without one"),
+        ({"ad_id": ["", None, "c"]}, "Received: 2 without one"),
         ({"ad_id": ["a", "a", "c"]}, r"new\.parquet .* 1 repeated\. Mend"),
         (
             {"price": ["dear", "3", ""]},

@@ -1,5 +1,6 @@
 """Ranks of the whole catalogue, by loops over users, ads and histories."""
 
+import dataclasses
 import types
 
 import numpy as np
@@ -73,6 +74,21 @@ def test_everybody_ranks_the_catalogue():
         expected = figures(np.round(values, 9), relevant)
         assert found[name] == pytest.approx(expected, abs=0.01), name
     assert found["item_to_item"]["recall@20"] > 0.5
+
+
+def test_ads_that_a_user_skipped_recommend_no_others():
+    train, _ = tastes.parts()
+    rows = tastes.dataset()
+    schema = dataclasses.replace(
+        rows.schema, event_types=("skipped",) * len(rows.schema.event_types)
+    )
+    train, rows = (
+        dataclasses.replace(each, schema=schema) for each in (train, rows)
+    )
+    found = evaluation.evaluate_retrieval(Retriever(), rows, train, ks=(20,))
+    # Nothing else is known of a user, so that all ads are alike.
+    by_chance = pytest.approx(20 / tastes.ADS)
+    assert found["item_to_item"]["recall@20"] == by_chance
 
 
 def test_rows_without_a_click_cannot_be_measured():

@@ -111,6 +111,22 @@ def test_a_shift_is_alarmed(profile, log, change, expected):
     assert expected in alarms(profile, log(change))
 
 
+def test_ads_that_have_joined_are_known(profile, log, tmp_path):
+    file, unknown = (
+        log(every("candidate_ads", "new")),
+        ("candidate_ads", "blank"),
+    )
+    assert unknown in alarms(profile, file)
+    more = profile.with_ads(["new", "a0"])
+    assert unknown not in alarms(more, file)
+    assert len(more.ids["ads"].digests) == len(profile.ids["ads"].digests) + 1
+    # Nothing else changes in a bundle.
+    profile.save(tmp_path)
+    before = (tmp_path / "monitor.json").read_bytes()
+    Profile.load(tmp_path).with_ads(["new"]).save(tmp_path)
+    assert (tmp_path / "monitor.json").read_bytes() == before
+
+
 def test_only_what_shifts_is_alarmed(profile, log):
     found = alarms(profile, log(every("hour", 500.0)))
     assert {signal for signal, _ in found} == {"hour"}

@@ -89,3 +89,16 @@ def test_without_a_choice_it_is_the_order_of_worth():
         diversity=tf.constant([np.nan, np.nan]),
     )
     assert places.numpy().tolist() == [[1], [0]]
+
+
+def test_of_nothing_nothing_is_chosen():
+    """As where a client lists no ads."""
+    places, is_there = choose(
+        tf.zeros([2, 0]),
+        tf.constant(3),
+        units=tf.zeros([2, 0, 4]),
+        diversity=tf.constant([0.5, 0.0]),
+        caps=[(tf.zeros([2, 0], tf.int32), tf.constant([1, 0]))],
+    )
+    assert not is_there.numpy().any()
+    assert places.numpy().tolist() == [[0] * 3] * 2

@@ -328,6 +328,45 @@ def test_a_query_reads_the_lists_nearest_to_it():
     check(world.index, world.queries, 15, wanted)
 
 
+def test_where_too_few_are_left_it_reads_on():
+    """Twice as many lists at a time, of each query's own."""
+    world = made(True, probes=2)
+    closeness = world.queries @ world.centroids.T
+    order = np.argsort(-closeness, axis=1)
+    # All rows of the first query's three nearest lists are gone, so it reads
+    # four; others have rows enough in two.
+    gone = 1 + np.flatnonzero(np.isin(world.lists[1:], order[0, :3]))
+    world.index.remove(gone)
+    left = np.ones(ROWS + 1, bool)
+    left[gone] = False
+    read = [order[0, :4], order[1, :2], order[2, :2]]
+    fit = np.stack([np.isin(world.lists, own) & left for own in read])
+    assert (fit.sum(axis=1) >= 5).all()
+    wanted = expected(world.queries, world.vectors, 5, fit)
+    check(world.index, world.queries, 5, wanted)
+    # All that there are, however many are asked for.
+    fit = np.tile(left, (3, 1))
+    wanted = expected(world.queries, world.vectors, ROWS, fit)
+    check(world.index, world.queries, ROWS, wanted)
+    # Rows that are in no list count as well.
+    new = np.arange(ROWS + 1, ROWS + 6)
+    vectors = np.tile(world.queries[:1], (5, 1))
+    codes = {name: np.ones(5, np.int32) for name in world.columns}
+    world.index.put(new, vectors, codes)
+    assert set(world.index.search(world.queries, 5)[0].numpy()[0]) == set(new)
+
+
+def test_where_too_few_are_left_in_bytes_it_reads_on():
+    world = in_bytes(4)
+    for until in (40, len(world.vectors) - 31):
+        gone = np.unique(world.best[0, :until])
+        world.index.remove(gone)
+        rows, scores = world.index.search(tf.constant(world.queries), 30)
+        assert (scores > -np.inf).numpy().all()
+        assert not np.isin(rows, gone).any()
+        assert all(len(set(own)) == 30 for own in rows.numpy())
+
+
 def test_it_is_saved_with_rows_that_came_later(tmp_path):
     """A server's loader restores variables whose size has changed."""
     world = made(True)

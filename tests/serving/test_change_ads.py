@@ -11,6 +11,7 @@ from tests.serving.test_finder import retriever_of
 from tfadrec import retrieval, serving
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
+from tfadrec.monitoring import Profile
 from tfadrec.serving import learn_anchors
 from tfadrec.serving.change_ads import _columns, _put, _remove
 from tfadrec.serving.deployment import read_labels
@@ -304,6 +305,7 @@ def test_a_version_with_other_ads(tmp_path, quick):
         folder,
         order=ORDER,
         anchors=shop.dataset(),
+        train=shop.dataset(),
     )
     schema = shop.dataset().schema
     with pytest.raises(InputError, match=r"no expires_seconds.*--expires"):
@@ -319,6 +321,9 @@ def test_a_version_with_other_ads(tmp_path, quick):
     assert labels == {"stable": 1, "canary": 2}
     assert (new / "manifest.json").exists()
     assert not (new / "parity.json").exists()
+    # Who watches requests takes no ad for unknown that has joined.
+    known = Profile.load(new).ids["ads"].has(["new-4", "new-1", "a3", "x"])
+    assert known.tolist() == [True, True, True, False]
     asked = request(now_seconds=np.array([4_999, 5_999, 6_000]))
     asked["k"][:] = 11
     asked["cap_brand"][:] = asked["diversity"][:] = 0
@@ -348,6 +353,9 @@ def test_a_version_with_other_ads(tmp_path, quick):
     )
     made = serving.change_ads(folder, add=again, schema=schema, replace=True)
     assert (made.added, made.replaced) == (2, 1)
+    # All that a bundle does is what it did when it was exported.
+    graphs = {each.read_bytes() for each in folder.glob("*/saved_model.pb")}
+    assert len(graphs) == 1
 
 
 def of_words(dataset=None, more=None, **settings):

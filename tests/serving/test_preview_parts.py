@@ -205,6 +205,47 @@ def test_a_version_with_a_dangling_link(tmp_path, one_request):
     assert [each["version"] for each in found.status()] == ["1"]
 
 
+def test_the_newest_that_loads_answers_until_a_newer_one_does(
+    tmp_path, monkeypatch
+):
+    """A broken version, which has the label by now, takes nobody's place."""
+
+    class Loaded:
+        def __init__(self, folder):
+            self.version = int(folder.name)
+            if (folder / "broken").exists():
+                raise InputError("half a copy")
+
+    def export(number, *files):
+        (path / str(number)).mkdir()
+        for name in files:
+            (path / str(number) / name).touch()
+        (path / "models.config").write_text(
+            'version_labels { key: "stable" value: 1 }\n'
+            f'version_labels {{ key: "canary" value: {number} }}\n'
+        )
+
+    def states():
+        return {int(each["version"]): each["state"] for each in found.status()}
+
+    monkeypatch.setattr(versions, "Servable", Loaded)
+    monkeypatch.setattr(versions.Versions, "_warm_up", lambda *_: None)
+    path = tmp_path / "model"
+    path.mkdir()
+    export(1)
+    found = versions.Versions(path)
+    export(2)
+    assert found.refresh() == {}
+    export(3, "broken")
+    assert found.refresh() == {3: "half a copy"}
+    assert found.find("model").version == 2
+    assert states() == {1: "AVAILABLE", 2: "AVAILABLE", 3: "END"}
+    (path / "3" / "broken").unlink()
+    assert found.refresh() == {}
+    assert found.find("model").version == 3
+    assert states() == {1: "AVAILABLE", 3: "AVAILABLE"}
+
+
 def test_a_bundle_of_which_nothing_loads(tmp_path):
     """A wrong input, which is exit code 2, and no work that failed."""
     (tmp_path / "shop" / "7").mkdir(parents=True)

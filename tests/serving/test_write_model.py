@@ -7,16 +7,19 @@ import re
 import shutil
 import subprocess
 import sys
+from typing import NamedTuple
 
+import numpy as np
 import pytest
 from tensorflow.core.protobuf import fingerprint_pb2, saved_model_pb2
 
 from tests import processes
 from tests.serving import worlds
 from tfadrec.core.door import tf
+from tfadrec.core.growing import append, at_rows, growing
 from tfadrec.core.manifest import Manifest
 from tfadrec.serving.variables_read import variables_read
-from tfadrec.serving.write_model import write_model
+from tfadrec.serving.write_model import write_model, write_values
 
 #: Have times in them, or sums of such files.
 TIMED = {"parity.json", "manifest.json"}
@@ -73,6 +76,75 @@ def test_the_fingerprint_is_not_random(tmp_path, monkeypatch):
     read = tf.saved_model.experimental.read_fingerprint(str(tmp_path / "2"))
     assert read.saved_model_checksum == told.saved_model_checksum
     assert 0 < int(told.uuid) < 2**128
+
+
+class Pair(NamedTuple):
+    """A variable in it is saved under one of two names."""
+
+    first: tf.Variable
+    second: tf.Variable
+
+
+class Growing(tf.Module):
+    """Adds up a row of a table that may grow, a few weights and a look-up."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = growing(np.arange(3, dtype=np.float32))
+        self.pair = Pair(tf.Variable(10.0), tf.Variable(20.0))
+        self.weights = [tf.Variable(100.0), self.pair.first]
+        keys = tf.constant(["a", "b"])
+        self.places = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(keys, tf.constant([1, 2])), 0
+        )
+        self.answer = tf.function(self._answer)
+        self.grow = tf.function(self._grow)
+
+    def _answer(self, x):
+        row = self.places.lookup(x)
+        row = tf.where(x == "last", tf.size(self.table.read_value()) - 1, row)
+        pair = self.pair.first + self.pair.second
+        return {"y": at_rows(self.table, row) + pair + self.weights[0]}
+
+    def _grow(self, values):
+        append(self.table, values)
+        self.pair.second.assign_add(1.0)
+
+
+def in_session(folder, x):
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        meta = tf.compat.v1.saved_model.load(session, ["serve"], str(folder))
+        told = meta.signature_def["answer"]
+        return session.run(
+            told.outputs["y"].name, {told.inputs["x"].name: x}
+        ).tolist()
+
+
+def test_what_has_changed_is_written_beside_what_has_not(tmp_path):
+    """The graph is the same however often, and loads as a server loads it."""
+    made = Growing()
+    x = tf.TensorSpec([None], tf.string, "x")
+    signatures = {"answer": made.answer.get_concrete_function(x)}
+    made.grow.get_concrete_function(tf.TensorSpec([None], name="values"))
+    write_model(made, tmp_path / "1", signatures)
+    prints = set()
+    for number in (1, 2, 3):
+        old, new = tmp_path / str(number), tmp_path / str(number + 1)
+        loaded = tf.saved_model.load(old)
+        loaded.grow(tf.constant([50.0 * number, 60.0 * number]))
+        new.mkdir()
+        write_values(loaded, old, new)
+        # 10 + 20 and one more each time, 100, and the row.
+        expected = [132.0 + number, 130.0 + number + 60 * number]
+        assert in_session(new, ["b", "last"]) == expected
+        again = tf.saved_model.load(new).signatures["answer"]
+        asked = tf.constant(["b", "last"])
+        assert again(x=asked)["y"].numpy().tolist() == expected
+        files = [(each / "saved_model.pb").read_bytes() for each in (old, new)]
+        assert files[0] == files[1]
+        told = tf.saved_model.experimental.read_fingerprint(str(new))
+        prints.add((told.checkpoint_hash, told.saved_model_checksum))
+    assert len(prints) == 3
 
 
 def test_a_bundle_has_once_what_its_signatures_share():

@@ -229,7 +229,7 @@ def read_catalogue(
 
     Raises:
       InputError: where it, or a value, cannot be read, or it lacks a column or
-        has a null or repeated id.
+        has a null, empty or repeated id.
     """
     filesystem, file = open_filesystem(path)
     texts = ("title", "description")
@@ -255,11 +255,15 @@ def read_catalogue(
             "a catalogue is a Parquet file with the columns of ads.parquet. "
             f"Received: {' '.join(str(error).split())} in {path}."
         ) from error
-    if "ad_id" in table.column_names and table["ad_id"].null_count:
-        raise InputError(
-            "every ad must have an id. Received: "
-            f"{table['ad_id'].null_count} without one in {path}."
-        )
+    if "ad_id" in table.column_names:
+        ids = table["ad_id"].to_pylist()
+        # An empty text is what an answer has where no ad is left.
+        nameless = ids.count(None) + ids.count("")
+        if nameless:
+            raise InputError(
+                f"every ad must have an id. Received: {nameless} without one "
+                f"in {path}."
+            )
     found = Catalogue.from_table(table, schema.of("ad"), file=str(path))
     if expires is None:
         return found

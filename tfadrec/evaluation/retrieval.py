@@ -30,8 +30,8 @@ def evaluate_retrieval(
     found among all ads of the catalogue, those of the history included.
 
     - `popularity`: the number of an ad's clicks in training.
-    - `item_to_item`: the sum over the history of the cosine of two ads, as
-      vectors of the users who clicked them in training.
+    - `item_to_item`: the sum over the history, but for what was skipped, of the
+      cosine of two ads, as vectors of the users who clicked them in training.
 
     Args:
       retriever: built.
@@ -97,8 +97,10 @@ def _of_item_to_item(train: Dataset) -> Scores:
 
     def scores(inputs):
         ads = inputs["history_ads"]
-        is_real = np.arange(ads.shape[1]) < inputs["history_length"][:, None]
-        rows, places = np.nonzero(is_real & (ads > 0))
+        is_own = np.arange(ads.shape[1]) < inputs["history_length"][:, None]
+        if train.schema.skipped:
+            is_own &= inputs["history_events"] != train.schema.skipped
+        rows, places = np.nonzero(is_own & (ads > 0))
         history = scipy.sparse.csr_matrix(
             (np.ones(len(rows)), (rows, ads[rows, places])),
             (len(ads), units.shape[1]),

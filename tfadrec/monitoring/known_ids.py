@@ -28,6 +28,10 @@ class KnownIds:
         """Those of some ids, texts or integers."""
         return cls(np.unique(_digests(ids)))
 
+    def more(self, ids: Iterable[Any]) -> "KnownIds":
+        """These and others."""
+        return KnownIds(np.union1d(self.digests, _digests(ids)))
+
     def has(self, ids: Iterable[Any]) -> NDArray[np.bool_]:
         """Which of some ids, [n], are known, bool [n]."""
         asked = list(ids)

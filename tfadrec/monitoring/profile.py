@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +83,11 @@ class Profile:
         """The signals of requests that there is a reference of."""
         signals = signals_of(self.schema, self.history_length, self.ids)
         return [s for s in signals if s.name in self.references]
+
+    def with_ads(self, ad_ids: Iterable[str | int]) -> "Profile":
+        """The same of a bundle that knows more ads."""
+        ads = self.ids["ads"].more(ad_ids)
+        return dataclasses.replace(self, ids={**self.ids, "ads": ads})
 
     def save(self, folder: pathlib.Path) -> None:
         """Writes it into a version's folder."""

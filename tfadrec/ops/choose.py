@@ -43,6 +43,12 @@ def choose(
       Carbonell and Goldstein, "The Use of MMR, Diversity-Based Reranking for
       Reordering Documents and Producing Summaries", SIGIR 1998.
     """
+    # One place more, so that there is always something to look at.
+    behind = [[0, 0], [0, 1]]
+    worth = tf.pad(worth, behind, constant_values=-np.inf)
+    caps = [(tf.pad(group, behind), cap) for group, cap in caps]
+    if units is not None:
+        units = tf.pad(units, [*behind, [0, 0]])
     is_left = worth > -np.inf
     highest = tf.reduce_max(worth, axis=1, keepdims=True)
     value = tf.where(is_left, tf.math.divide_no_nan(worth, highest), 0.0)

@@ -45,10 +45,11 @@ class VectorIndex(tf.Module):
 
     Rows that were put after the lists were made are in none of them and are all
     scored, so they are never missed. A row that was removed or has expired
-    keeps its place, and is passed over. A query may be several vectors: the
-    inner product with a row is then the largest of theirs, and so is that with
-    a centroid. A filter makes a query read every row
-    that it allows, so it finds all of them however few they are.
+    keeps its place, and is passed over; where fewer rows are left than a query
+    wants, it reads as many lists more, and so on. A query may be several
+    vectors: the inner product with a row is then the largest of theirs, and so
+    is that with a centroid. A filter makes a query read every row that it
+    allows, so it finds all of them however few they are.
 
     Args:
       vectors: float32 [N + 1, D] by row. Row 0 is the unknown one and is never
@@ -177,12 +178,13 @@ class VectorIndex(tf.Module):
         best = self._read_all(
             queries, top_rows.none_yet(batch, wanted), allowed, now
         )
+        missing = wanted - _count(best[0])
         if self._vectors_of is not None:
             some = top_rows.none_yet(batch, AGAIN * wanted)
-            some = self._read_lists(queries, some, allowed, now)
+            some = self._read_lists(queries, some, allowed, now, missing)
             best = top_rows.merge(best, *self._score_again(queries, some))
         elif self._lists is not None:
-            best = self._read_lists(queries, best, allowed, now)
+            best = self._read_lists(queries, best, allowed, now, missing)
         scores, rows = top_rows.drop(best, without, k)
         return rows, scores
 
@@ -223,33 +225,54 @@ class VectorIndex(tf.Module):
 
         return top_rows.in_blocks(best, tf.size(rows), _BLOCK, look)
 
-    def _read_lists(self, queries, best, allowed, now):
-        """Scores, query by query, the rows of some lists."""
+    def _read_lists(self, queries, best, allowed, now, missing):
+        """Scores, query by query, the rows of some lists.
+
+        It reads on where these have fewer open rows than the query is missing,
+        int32 [B].
+        """
 
         def one(elements):
-            vectors, *known, codes, moment = elements
+            vectors, *known, codes, moment, least = elements
             vectors = tf.unstack(vectors)
             codes = {name: values[None] for name, values in codes.items()}
             centroids = self._lists.centroids
             closeness = [tf.linalg.matvec(centroids, v) for v in vectors]
-            places = self._places(_highest(closeness), codes)
+            nearest = _highest(closeness)
             score = self._scorer(vectors, closeness)
+            least += _count(known[0])
 
-            def look(start, end):
-                some = places[start:end]
-                rows = at_rows(self._lists.rows, some)
-                is_open = self.filter.is_open(rows, moment[None])
-                return tf.where(is_open, score(some)[None], -np.inf), rows[None]
+            def read(done, *best):
+                places, done = self._places(nearest, codes, done)
 
-            known = [values[None] for values in known]
-            found = top_rows.in_blocks(
-                tuple(known), tf.size(places), _GATHERED, look
+                def look(start, end):
+                    some = places[start:end]
+                    rows = at_rows(self._lists.rows, some)
+                    is_open = self.filter.is_open(rows, moment[None])
+                    scores = tf.where(is_open, score(some)[None], -np.inf)
+                    return scores, rows[None]
+
+                found = top_rows.in_blocks(
+                    best, tf.size(places), _GATHERED, look
+                )
+                return done, *found
+
+            free = tf.TensorShape([None, None])
+            _, *found = tf.while_loop(
+                lambda done, scores, _: (
+                    (done < tf.size(nearest))
+                    & ((done == 0) | (_count(scores) < least))
+                ),
+                read,
+                (tf.constant(0), *(values[None] for values in known)),
+                shape_invariants=(tf.TensorShape([]), free, free),
+                parallel_iterations=1,
             )
             return tuple(values[0] for values in found)
 
         return tf.map_fn(
             one,
-            (queries, *best, allowed, now),
+            (queries, *best, allowed, now, missing),
             fn_output_signature=(
                 tf.TensorSpec([None], tf.float32),
                 tf.TensorSpec([None], tf.int32),
@@ -280,24 +303,36 @@ class VectorIndex(tf.Module):
 
         return score
 
-    def _places(self, closeness, codes):
-        """The places that a query reads, int32 [m]."""
+    def _places(self, closeness, codes, done):
+        """The places that a query reads next, and of how many lists by then.
+
+        Args:
+          closeness: float32 [L], of the lists.
+          codes: those that the query allows.
+          done: int32 scalar, how many lists have been read, the nearest ones.
+
+        Returns:
+          int32 [m] and an int32 scalar.
+        """
+        total = tf.size(closeness)
+
+        def nearest():
+            count = tf.minimum(tf.maximum(self._probes, 2 * done), total)
+            _, numbers = tf.math.top_k(closeness, count)
+            numbers = numbers[done:]
+            places = tf.ragged.range(
+                at_rows(self._lists.starts, numbers),
+                at_rows(self._lists.starts, numbers + 1),
+            )
+            return places.values, count
+
         if not codes:
-            return self._probed(closeness)
+            return nearest()
         return tf.cond(
             self.filter.is_set(codes)[0],
-            lambda: self._allowed(codes),
-            lambda: self._probed(closeness),
+            lambda: (self._allowed(codes), total),
+            nearest,
         )
-
-    def _probed(self, closeness):
-        """The places of the lists nearest to a query, int32 [m]."""
-        count = tf.minimum(self._probes, tf.size(closeness))
-        _, numbers = tf.math.top_k(closeness, count)
-        return tf.ragged.range(
-            at_rows(self._lists.starts, numbers),
-            at_rows(self._lists.starts, numbers + 1),
-        ).values
 
     def _allowed(self, codes):
         """The places of all rows that a query allows, int32 [m]."""
@@ -332,6 +367,11 @@ def _lists(vectors, centroids, lists, codes):
 def _highest(scores: Iterable[tf.Tensor]) -> tf.Tensor:
     """The largest of the scores of a query's vectors, element by element."""
     return functools.reduce(tf.maximum, scores)
+
+
+def _count(scores):
+    """How many rows there are of scores [..., n], int32 [...]."""
+    return tf.reduce_sum(tf.cast(scores > -np.inf, tf.int32), axis=-1)
 
 
 def _is_in(known, rows):

@@ -23,10 +23,12 @@ from tfadrec.core.schema import TEXT_COLUMNS, Schema
 from tfadrec.core.takes import takes
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.features import decode
+from tfadrec.monitoring import Profile
+from tfadrec.monitoring.profile import FILE as PROFILE
 from tfadrec.serving.ad_changer import IDS
 from tfadrec.serving.ad_expiry import EXPIRES
 from tfadrec.serving.deployment import check_deployment, label_canary
-from tfadrec.serving.write_model import write_model
+from tfadrec.serving.write_model import write_values
 
 _LOG = logging.getLogger(__name__)
 #: What tells of the export alone.
@@ -102,14 +104,18 @@ def change_ads(
                 "ads are changed in a bundle of this version of tfadrec. "
                 f"Received: {old}. Export it again."
             )
-        signatures = dict(loaded.signatures)
         removed, unknown = _remove(loaded, remove)
         added = replaced = 0
         if add is not None:
             assert schema is not None
             added, replaced = _put(loaded, add, schema, replace=replace)
         with version_folder(folder.path, number).replacing() as fresh:
-            write_model(loaded, fresh, signatures)
+            write_values(loaded, old, fresh)
+            if added and PROFILE in manifest.files:
+                assert add is not None
+                # So that requests for them are not taken for odd ones.
+                known = Profile.load(old).with_ads(add.ad_ids.tolist())
+                known.save(fresh)
             _copy_others(old, fresh, manifest)
         label_canary(folder, number)
     return AdChanges(

@@ -96,8 +96,9 @@ def check_deployment(path: pathlib.Path) -> None:
     if _fixed(text) != _fixed(_models_config(path.absolute().name, {})):
         raise InputError(
             "models.config is written anew, and only its labels are kept. "
-            f"Received: {file}, in which more was "
-            "changed. Keep what you need under another name, and remove it."
+            f"Received: {file}, in which more was changed, or whose folder was "
+            "called otherwise, as the model is. Keep what you need under "
+            "another name, and remove it."
         )
 
 

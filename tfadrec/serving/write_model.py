@@ -3,16 +3,25 @@
 import hashlib
 import os
 import pathlib
+import shutil
 import uuid
 from collections.abc import Mapping
+from typing import Any
 
-from tensorflow.core.protobuf import fingerprint_pb2, saved_model_pb2
+from tensorflow.core.protobuf import (
+    fingerprint_pb2,
+    saved_model_pb2,
+    trackable_object_graph_pb2,
+)
 from tensorflow.python.saved_model import fingerprinting_utils
 
 from tfadrec.core.disk_errors import as_os_errors
 from tfadrec.core.door import tf
 
 _FINGERPRINT, _MODEL, _ASSETS = "fingerprint.pb", "saved_model.pb", "assets"
+#: The values of variables, and of what they are parts.
+_VARIABLES = pathlib.Path("variables", "variables")
+_PARTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
 #: What an op has whose gradient is a function of its own.
 _GRADIENT = "_gradient_op_type"
 
@@ -43,9 +52,76 @@ def write_model(
     with as_os_errors():
         tf.saved_model.save(service, folder, signatures, options)
         _forget_gradients(pathlib.Path(folder, _MODEL))
-        fingerprinting_utils.write_fingerprint(str(folder))
         _leave_out_if_empty(pathlib.Path(folder, _ASSETS))
-    file = pathlib.Path(folder, _FINGERPRINT)
+        _write_fingerprint(pathlib.Path(folder))
+
+
+def write_values(loaded: Any, old: pathlib.Path, folder: pathlib.Path) -> None:
+    """Writes a SavedModel that was loaded, and whose variables have changed.
+
+    All else stays as it is. To save what was loaded would trace functions that
+    call those of the file, so that the graph grew from version to version.
+
+    Args:
+      loaded: from `old`.
+      old: a folder of `write_model`, or of this function.
+      folder: of the new one, without its assets; it is there.
+
+    Raises:
+      OSError: where a file cannot be written.
+    """
+    with as_os_errors():
+        reader = tf.train.load_checkpoint(str(old / _VARIABLES))
+        names = sorted(reader.get_variable_to_shape_map())
+        variables = _variables(loaded, reader.get_tensor(_PARTS))
+        (folder / _VARIABLES).parent.mkdir()
+        tf.raw_ops.SaveV2(
+            prefix=str(folder / _VARIABLES),
+            tensor_names=names,
+            shape_and_slices=[""] * len(names),
+            tensors=[
+                tf.constant(reader.get_tensor(name))
+                if name == _PARTS
+                else variables[name].read_value()
+                for name in names
+            ],
+        )
+        shutil.copy2(old / _MODEL, folder / _MODEL)
+        _write_fingerprint(folder)
+
+
+def _variables(loaded: Any, parts: bytes) -> dict[str, tf.Variable]:
+    """The variables of a loaded SavedModel, by their names in its file.
+
+    Args:
+      loaded: the SavedModel.
+      parts: of what the file says it is made.
+    """
+    nodes = trackable_object_graph_pb2.TrackableObjectGraph.FromString(
+        parts
+    ).nodes
+    found: dict[str, tf.Variable] = {}
+    seen: set[int] = set()
+    left = [(0, loaded)]
+    while left:
+        number, part = left.pop()
+        if number in seen or part is None:  # as what functions capture is
+            continue
+        seen.add(number)
+        found |= {
+            each.checkpoint_key: part for each in nodes[number].attributes
+        }
+        left += [
+            (each.node_id, part._lookup_dependency(each.local_name))
+            for each in nodes[number].children
+        ]
+    return found
+
+
+def _write_fingerprint(folder: pathlib.Path) -> None:
+    """Writes the sums of a model's parts, and nothing of when."""
+    fingerprinting_utils.write_fingerprint(str(folder))
+    file = folder / _FINGERPRINT
     told = fingerprint_pb2.FingerprintDef.FromString(file.read_bytes())
     told.ClearField("uuid")
     sums = hashlib.sha256(told.SerializeToString(deterministic=True)).digest()

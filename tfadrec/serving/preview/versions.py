@@ -61,7 +61,8 @@ class Versions:
     def refresh(self) -> dict[int, str]:
         """Loads what has come, and lets go of what no longer counts.
 
-        A request that is being answered keeps its version until it is done; the
+        While the newest version does not load, the newest that did stays. A
+        request that is being answered keeps its version until it is done; the
         next call then gives its memory back. A version that fails to load is
         tried again when its files have changed: it may have been half copied.
 
@@ -78,8 +79,9 @@ class Versions:
         tried = {n: self._load(n) for n in sorted(wanted - set(self._loaded))}
         self._labels = labels
         self._failed = {n: f for n, f in self._failed.items() if n in there}
-        usable = wanted & set(self._loaded)
+        usable = set(self._loaded) & set(there)
         if usable:
+            usable &= {max(usable), *labels.values()}
             self._leaving += [
                 weakref.ref(each)
                 for number, each in self._loaded.items()
