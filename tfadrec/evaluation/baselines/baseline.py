@@ -8,6 +8,10 @@ import numpy as np
 from tfadrec.data.dataset import Dataset
 from tfadrec.evaluation.baselines.logits import Floats
 
+#: Rows that are worked on at a time, at some 15 numbers of 8 bytes each. Sums
+#: by user are made for each of these parts, so they must not be small.
+_AT_ONCE = 1 << 22
+
 
 class Baseline(abc.ABC):
     """A prediction of one label that is learned in time linear in the rows.
@@ -45,10 +49,34 @@ class Baseline(abc.ABC):
           float64 [n]: logits of a binary label, means of a real one.
         """
 
-    def _labels(self, train: Dataset) -> tuple[Floats, Floats]:
+    def _labels(
+        self, train: Dataset, part: slice = slice(None)
+    ) -> tuple[Floats, Floats]:
         """The labels [n], and how many rows each row stands for."""
-        labels = train.impressions.labels[self.label].astype(np.float64)
+        labels = train.impressions.labels[self.label][part].astype(np.float64)
         weights = train.impressions.weights
         if weights is None:
-            weights = np.ones(len(labels))
-        return labels, weights
+            return labels, np.ones(len(labels))
+        return labels, weights[part]
+
+    def _by_ad(self, train: Dataset) -> tuple[Floats, Floats]:
+        """How often each ad was shown, and the sum of its labels, [N + 1].
+
+        Row 0 is that of ads that the catalogue does not have.
+        """
+        size = len(train.catalogue) + 1
+        found = np.zeros([2, size])
+        for part in parts_of(train):
+            labels, weights = self._labels(train, part)
+            ads = train.impressions.ads[part]
+            found[0] += np.bincount(ads, weights, size)
+            found[1] += np.bincount(ads, weights * labels, size)
+        return found[0], found[1]
+
+
+def parts_of(dataset: Dataset) -> list[slice]:
+    """The rows of a dataset, as many at a time as are worked on at once."""
+    return [
+        slice(begin, begin + _AT_ONCE)
+        for begin in range(0, len(dataset), _AT_ONCE)
+    ]

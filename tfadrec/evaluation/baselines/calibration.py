@@ -26,9 +26,8 @@ def calibration(
       a, and b > 0, by logistic regression.
     """
     if len(labels) and labels.min() < labels.max():
-        level, (slope,) = fit_logistic(
-            OneColumn(scores), labels, weights, l2=1e-3
-        )
+        rows = [(OneColumn(scores), labels, weights)]
+        level, (slope,) = fit_logistic(lambda: rows, l2=1e-3)
         if slope >= _LEAST_SLOPE:
             return level, float(slope)
     return float(from_mean(rate, True)), _LEAST_SLOPE

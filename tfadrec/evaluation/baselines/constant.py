@@ -18,8 +18,8 @@ class Constant(Baseline):
 
     def fit(self, train: Dataset) -> "Constant":
         """Takes the mean."""
-        labels, weights = self._labels(train)
-        self.mean = float(np.average(labels, weights=weights))
+        shown, sums = self._by_ad(train)
+        self.mean = float(sums.sum() / shown.sum())
         return self
 
     def scores(self, dataset: Dataset) -> Floats:

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfadrec.data.dataset import Dataset
-from tfadrec.evaluation.baselines.baseline import Baseline
+from tfadrec.evaluation.baselines.baseline import Baseline, parts_of
+from tfadrec.evaluation.baselines.design import Design
 from tfadrec.evaluation.baselines.logits import Floats
 from tfadrec.evaluation.baselines.newton import fit_logistic
 from tfadrec.evaluation.baselines.one_hot import OneHot
@@ -36,25 +37,38 @@ class LogisticRegression(Baseline):
 
     def fit(self, train: Dataset) -> "LogisticRegression":
         """Fits the weights, a few hundred passes over the rows at most."""
-        codes = _fields(train)
-        self._sizes = [int(column.max()) + 1 for column in codes]
-        design = OneHot(codes, self._sizes)
-        labels, weights = self._labels(train)
+        parts = parts_of(train)
+        largest = [
+            [int(column.max()) for column in _fields(train, part)]
+            for part in parts
+        ]
+        self._sizes = [max(found) + 1 for found in zip(*largest, strict=True)]
+
+        def read(part: slice) -> tuple[Design, Floats, Floats]:
+            design = OneHot(_fields(train, part), self._sizes)
+            return design, *self._labels(train, part)
+
+        # A single part is read once, several anew in each pass.
+        kept = [read(part) for part in parts] if len(parts) == 1 else None
         self._level, self._weights = fit_logistic(
-            design, labels, weights, self.l2
+            lambda: map(read, parts) if kept is None else kept, self.l2
         )
         return self
 
     def scores(self, dataset: Dataset) -> Floats:
         """Logits, float64 [n]."""
-        design = OneHot(_fields(dataset), self._sizes)
-        return self._level + design.dot(self._weights)
+        found = np.empty(len(dataset))
+        for part in parts_of(dataset):
+            design = OneHot(_fields(dataset, part), self._sizes)
+            found[part] = self._level + design.dot(self._weights)
+        return found
 
 
-def _fields(dataset: Dataset) -> list[NDArray]:
-    """The codes of every field, int [n] each."""
+def _fields(dataset: Dataset, part: slice) -> list[NDArray]:
+    """The codes of every field of some rows, int [n] each."""
     rows = dataset.impressions
-    fields = [rows.users, rows.ads]
+    users, ads = rows.users[part], rows.ads[part]
+    fields = [users, ads]
     of_ads = dataset.catalogue.columns
     for feature in dataset.schema.features:
         if feature.kind != "category" and not feature.bounds:
@@ -62,9 +76,9 @@ def _fields(dataset: Dataset) -> list[NDArray]:
         name = feature.tensor
         if feature.entity == "ad" and name in of_ads:
             unknown = np.zeros(1, of_ads[name].dtype)
-            fields.append(np.append(unknown, of_ads[name])[rows.ads])
+            fields.append(np.append(unknown, of_ads[name])[ads])
         elif feature.entity == "user":
-            fields.append(dataset.users[name][rows.users])
+            fields.append(dataset.users[name][users])
         elif feature.entity in ("context", "candidate"):
-            fields.append(rows.columns[name])
+            fields.append(rows.columns[name][part])
     return fields

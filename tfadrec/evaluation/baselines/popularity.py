@@ -20,14 +20,19 @@ class Popularity(Baseline):
 
     def fit(self, train: Dataset) -> "Popularity":
         """Counts, and fits the level."""
-        labels, weights = self._labels(train)
-        ads = train.impressions.ads
-        rows = len(train.catalogue) + 1
-        clicks = np.bincount(ads, weights * labels, rows)
-        clicks[0] = 0  # row 0 is no ad
+        shown, clicks = self._by_ad(train)
+        rate = float(clicks.sum() / shown.sum())
         column = np.log1p(clicks)
-        rate = float(np.average(labels, weights=weights))
-        level, slope = calibration(column[ads], labels, weights, rate)
+        column[0] = 0.0  # row 0 is no ad
+        # Rows of one ad and one label are as one that stands for them.
+        weights = np.append(clicks, np.maximum(shown - clicks, 0.0))
+        some = weights > 0
+        level, slope = calibration(
+            np.tile(column, 2)[some],
+            np.repeat([1.0, 0.0], len(column))[some],
+            weights[some],
+            rate,
+        )
         self._scores = level + slope * column
         return self
 

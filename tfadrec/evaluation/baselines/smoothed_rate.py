@@ -1,7 +1,5 @@
 """The click rate of each ad."""
 
-import numpy as np
-
 from tfadrec.data.dataset import Dataset
 from tfadrec.evaluation.baselines.baseline import Baseline
 from tfadrec.evaluation.baselines.logits import Floats, from_mean
@@ -43,14 +41,10 @@ class SmoothedRate(Baseline):
 
     def fit(self, train: Dataset) -> "SmoothedRate":
         """Counts."""
-        labels, weights = self._labels(train)
-        ads = train.impressions.ads
-        rows = len(train.catalogue) + 1
-        shown = np.bincount(ads, weights, rows)
-        clicks = np.bincount(ads, weights * labels, rows)
+        shown, sums = self._by_ad(train)
+        rate = sums.sum() / shown.sum()
         prior = self.prior_impressions
-        rate = np.average(labels, weights=weights)
-        means = (clicks + prior * rate) / (shown + prior)
+        means = (sums + prior * rate) / (shown + prior)
         means[0] = rate  # row 0 is no ad
         self._scores = from_mean(means, self.is_binary)
         return self
