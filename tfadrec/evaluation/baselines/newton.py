@@ -57,24 +57,7 @@ def fit_logistic(blocks: Blocks, l2: float) -> tuple[float, Floats]:
     found[0] = np.log(rate) - np.log1p(-rate)
     now = loss(found)
     for _ in range(_STEPS):
-        gradient, diagonal = penalty * found, penalty.copy()
-        curvatures = []
-        for design, labels, counts in blocks():
-            p = ranking.sigmoid(_logits(design, found))
-            gradient += _gathered(design, counts * (p - labels))
-            curvature = counts * p * (1 - p)
-            diagonal += np.append(curvature.sum(), design.squares(curvature))
-            curvatures.append(curvature)
-
-        def hessian(v: Floats, curvatures: list[Floats] = curvatures) -> Floats:
-            product = penalty * v
-            for (design, *_), curvature in zip(
-                blocks(), curvatures, strict=True
-            ):
-                product += _gathered(design, curvature * _logits(design, v))
-            return product
-
-        step, length = _solved(hessian, -gradient, diagonal), 1.0
+        step, length = _newton_step(blocks, found, penalty), 1.0
         after = loss(found + step)
         while after > now and length > 1e-6:
             length /= 2
@@ -86,6 +69,26 @@ def fit_logistic(blocks: Blocks, l2: float) -> tuple[float, Floats]:
         if gain < _TOLERANCE * total:
             break
     return float(found[0]), found[1:]
+
+
+def _newton_step(blocks: Blocks, found: Floats, penalty: Floats) -> Floats:
+    """What Newton's method adds to the parameters."""
+    gradient, diagonal = penalty * found, penalty.copy()
+    curvatures = []
+    for design, labels, counts in blocks():
+        p = ranking.sigmoid(_logits(design, found))
+        gradient += _gathered(design, counts * (p - labels))
+        curvature = counts * p * (1 - p)
+        diagonal += np.append(curvature.sum(), design.squares(curvature))
+        curvatures.append(curvature)
+
+    def hessian(v: Floats) -> Floats:
+        product = penalty * v
+        for (design, *_), curvature in zip(blocks(), curvatures, strict=True):
+            product += _gathered(design, curvature * _logits(design, v))
+        return product
+
+    return _solved(hessian, -gradient, diagonal)
 
 
 def _logits(design: Design, parameters: Floats) -> Floats:
