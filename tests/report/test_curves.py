@@ -11,6 +11,7 @@ from tests.evaluation import rows as made
 from tfadrec.evaluation import measure
 from tfadrec.metrics import rows
 from tfadrec.metrics.ranking import sigmoid
+from tfadrec.report import ads
 from tfadrec.report.ads import ads_section
 from tfadrec.report.curves import (
     _curves,
@@ -141,3 +142,11 @@ def test_ads_of_counted_rows_have_the_rates_of_their_counts():
     cells = re.findall(r"<td>(.*?)</td>", most)
     assert cells[:5] == ["2", "", "50", "0.1000", "0.5000"]
     assert cells[5:] == ["1", "", "100", "0.0300", "0.5000"]
+
+
+def test_ads_and_examples_are_those_of_all_rows_in_parts(monkeypatch):
+    dataset, logits = random_rows()
+    found = measure({"clicked": logits}, dataset)
+    expected = ads_section(found, dataset, "clicked")
+    monkeypatch.setattr(ads, "_AT_ONCE", 70)
+    assert ads_section(found, dataset, "clicked") == expected
