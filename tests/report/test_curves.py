@@ -9,7 +9,9 @@ from sklearn import metrics
 
 from tests.evaluation import rows as made
 from tfadrec.evaluation import measure
+from tfadrec.metrics import rows
 from tfadrec.metrics.ranking import sigmoid
+from tfadrec.report import ads
 from tfadrec.report.ads import ads_section
 from tfadrec.report.curves import (
     _curves,
@@ -46,6 +48,21 @@ def test_curves_are_scikit_learns(weighted):
         metrics.average_precision_score(labels, logits, sample_weight=weights),
         abs=1e-9,
     )
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_curves_are_those_of_all_rows_in_ranges(monkeypatch, weighted):
+    random = np.random.default_rng(2)
+    labels, logits = random.integers(0, 2, 900), random.normal(0, 1, 900)
+    weights = random.integers(0, 3, 900).astype(float) if weighted else None
+    known = random.random(900) < 0.8
+    expected = _curves(labels, logits, weights, known)
+    assert len(expected["pr"]) == 200
+    monkeypatch.setattr(rows, "_AT_ONCE", 100)
+    monkeypatch.setattr(rows, "_BLOCK", 70)
+    found = _curves(labels, logits, weights, known)
+    for name, points in expected.items():
+        np.testing.assert_allclose(found[name], points, rtol=1e-12)
 
 
 @pytest.mark.filterwarnings("error")
@@ -125,3 +142,11 @@ def test_ads_of_counted_rows_have_the_rates_of_their_counts():
     cells = re.findall(r"<td>(.*?)</td>", most)
     assert cells[:5] == ["2", "", "50", "0.1000", "0.5000"]
     assert cells[5:] == ["1", "", "100", "0.0300", "0.5000"]
+
+
+def test_ads_and_examples_are_those_of_all_rows_in_parts(monkeypatch):
+    dataset, logits = random_rows()
+    found = measure({"clicked": logits}, dataset)
+    expected = ads_section(found, dataset, "clicked")
+    monkeypatch.setattr(ads, "_AT_ONCE", 70)
+    assert ads_section(found, dataset, "clicked") == expected

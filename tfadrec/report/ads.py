@@ -1,5 +1,7 @@
 """The ads that do best and worst, and rows that surprised the ranker."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,8 @@ from tfadrec.metrics.ranking import sigmoid
 #: Lines of each table, and impressions that an ad needs to be in one; where ads
 #: are shown less often, as many as the one in the middle has.
 _SHOWN, _FEWEST = 5, 20
+#: Rows that are read at a time.
+_AT_ONCE = 1 << 20
 
 
 def ads_section(evaluation: Evaluation, rows: Dataset, task: str) -> list[str]:
@@ -21,15 +25,8 @@ def ads_section(evaluation: Evaluation, rows: Dataset, task: str) -> list[str]:
       rows: test rows.
       task: a binary one that is a label of the rows.
     """
-    labels = np.asarray(rows.impressions.labels[task], np.float64)
-    probs = sigmoid(evaluation.scores[task].astype(np.float64))
-    ads, weights = rows.impressions.ads, rows.impressions.weights
-    w = np.ones(len(ads)) if weights is None else weights
-    size = len(rows.catalogue) + 1
-    shown = np.bincount(ads, w, size)
-    hits = np.bincount(ads, w * labels, size)
-    expected = np.bincount(ads, w * probs, size)
-    spread = np.sqrt(np.bincount(ads, w * probs * (1 - probs), size))
+    shown, hits, expected, variance = _sums(evaluation, rows, task)
+    spread = np.sqrt(variance)
     shown[0] = 0  # of ads that the catalogue does not have
     usual = np.median(shown[shown > 0]) if shown.any() else 0
     places = np.flatnonzero((shown > 0) & (shown >= min(_FEWEST, usual)))
@@ -54,19 +51,48 @@ def ads_section(evaluation: Evaluation, rows: Dataset, task: str) -> list[str]:
             for ad in order
         ]
         body += [f"<h3>Ads {heading}</h3>", table(cells, "text")]
-    return body + _examples(rows, labels, probs, task)
+    return body + _examples(evaluation, rows, task)
 
 
-def _examples(
-    rows: Dataset, labels: NDArray, probs: NDArray, task: str
-) -> list[str]:
+def _read(
+    evaluation: Evaluation, rows: Dataset, task: str
+) -> Iterator[tuple[slice, NDArray, NDArray]]:
+    """Some rows at a time, their labels and their predictions."""
+    labels, scores = rows.impressions.labels[task], evaluation.scores[task]
+    for begin in range(0, len(rows), _AT_ONCE):
+        part = slice(begin, begin + _AT_ONCE)
+        probs = sigmoid(scores[part].astype(np.float64))
+        yield part, labels[part].astype(np.float64), probs
+
+
+def _sums(evaluation: Evaluation, rows: Dataset, task: str) -> NDArray:
+    """Of each ad rows, labels, predictions and their variance, [4, N + 1]."""
+    size = len(rows.catalogue) + 1
+    found = np.zeros([4, size])
+    weights = rows.impressions.weights
+    for part, labels, probs in _read(evaluation, rows, task):
+        w = np.ones(len(labels)) if weights is None else weights[part]
+        for sums, values in zip(
+            found, (1.0, labels, probs, probs * (1 - probs)), strict=True
+        ):
+            sums += np.bincount(rows.impressions.ads[part], w * values, size)
+    return found
+
+
+def _examples(evaluation: Evaluation, rows: Dataset, task: str) -> list[str]:
     """Rows of which the ranker was surest, and wrong."""
     cells = [["user", "ad", "title", "predicted", task]]
     for label, sign in ((0, -1), (1, 1)):
-        places = np.flatnonzero(labels == label)
-        order = np.argsort(sign * probs[places], kind="stable")[:_SHOWN]
+        surest = (np.zeros(0, np.int64), np.zeros(0))
+        for part, labels, probs in _read(evaluation, rows, task):
+            places = np.flatnonzero(labels == label)
+            numbers = np.append(surest[0], part.start + places)
+            values = np.append(surest[1], probs[places])
+            order = np.argsort(sign * values, kind="stable")[:_SHOWN]
+            surest = numbers[order], values[order]
         cells += [
-            _example(rows, row, probs[row], label) for row in places[order]
+            _example(rows, row, prob, label)
+            for row, prob in zip(*map(np.ndarray.tolist, surest), strict=True)
         ]
     return [
         "<h3>Rows that surprised the ranker</h3>",

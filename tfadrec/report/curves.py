@@ -1,6 +1,6 @@
 """ROC and precision by recall, and calibration before and after."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from tfadrec.evaluation import Evaluation
 from tfadrec.evaluation.page import table
 from tfadrec.evaluation.parts import labels_of
 from tfadrec.evaluation.table import format_metric
+from tfadrec.metrics.rows import Rows
 from tfadrec.report.chart import lines
 
 #: Points of a curve that are drawn.
@@ -37,17 +38,18 @@ def curves_section(
     )
     for task in tasks:
         labels, known = labels_of(rows, task)
+        if not known.any():
+            continue
         weights = rows.impressions.weights
-        kept = None if weights is None else weights[known]
         drawn = {**models, **_best(baselines or {}, task)}
         found = {
-            name: _curves(labels[known], e.scores[task][known], kept)
+            name: _curves(labels, e.scores[task], weights, known)
             for name, e in drawn.items()
             if task in e.scores
         }
         if not all(found.values()):  # a single class has no curve
             continue
-        rate = float(np.average(labels[known], weights=kept))
+        _, rate = next(iter(found.values()))["pr"][-1]  # of all rows
         roc = {name: curve["roc"] for name, curve in found.items()}
         precision = {name: curve["pr"] for name, curve in found.items()}
         body += [
@@ -107,28 +109,48 @@ def calibration_section(raw: Evaluation, calibrated: Evaluation) -> list[str]:
     return body
 
 
-def _curves(labels: NDArray, scores: NDArray, weights: NDArray | None):
+def _curves(
+    labels: NDArray,
+    scores: NDArray,
+    weights: NDArray | None,
+    where: NDArray[np.bool_] | None = None,
+) -> dict[str, list[tuple[float, float]]]:
     """Points of both curves; none where there is a single class."""
-    w = np.ones(len(labels)) if weights is None else weights
-    order = np.argsort(-scores, kind="stable")
-    hits, others = (
-        np.cumsum(w[order] * labels[order]),
-        np.cumsum(w[order] * (1 - labels[order])),
-    )
-    # Rows of equal scores are told apart by nothing: one point for them.
-    is_last = np.append(np.diff(scores[order]) != 0, True)
-    # Until a row counts, a precision is that of nothing.
-    last = np.flatnonzero(is_last & (hits + others > 0))
-    hits, others = hits[last], others[last]
-    if not len(hits) or not (hits[-1] and others[-1]):
+    rows = Rows(labels, scores, weights, where=where)
+    count, ends = 0, (0.0, 0.0)
+    for hits, others in _above(rows):
+        count += len(hits)
+        if len(hits):
+            ends = float(hits[-1]), float(others[-1])
+    if not all(ends):
         return {}
-    recall, wrong = hits / hits[-1], others / others[-1]
-    precision = hits / (hits + others)
-    some = np.unique(np.linspace(0, len(last) - 1, _POINTS).astype(int))
+    chosen = np.unique(np.linspace(0, count - 1, _POINTS).astype(int))
+    found, before = [], 0
+    for own in _above(rows):
+        first, last = np.searchsorted(chosen, [before, before + len(own[0])])
+        found.append(np.stack(own)[:, chosen[first:last] - before])
+        before += len(own[0])
+    hits, others = np.concatenate(found, axis=1)
+    recall, wrong = hits / ends[0], others / ends[1]
     return {
-        "roc": [(0.0, 0.0), *_pairs(wrong[some], recall[some])],
-        "pr": _pairs(recall[some], precision[some]),
+        "roc": [(0.0, 0.0), *_pairs(wrong, recall)],
+        "pr": _pairs(recall, hits / (hits + others)),
     }
+
+
+def _above(rows: Rows) -> Iterator[tuple[NDArray, NDArray]]:
+    """How many clicks and others score as each tie does, or more.
+
+    Rows of equal scores are told apart by nothing: one point for them. Until a
+    row counts, a precision is that of nothing.
+    """
+    hits = others = 0
+    for some in rows.in_order():
+        clicks = np.cumsum(some.tie_clicks) + hits
+        rest = np.cumsum(some.tie_others) + others
+        hits, others = clicks[-1], rest[-1]
+        counts = clicks + rest > 0
+        yield clicks[counts], rest[counts]
 
 
 def _pairs(x: NDArray, y: NDArray) -> list[tuple[float, float]]:
