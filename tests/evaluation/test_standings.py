@@ -1,5 +1,7 @@
 """The table of all models, what is said of it, and of the rows."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -119,6 +121,37 @@ def test_a_lead_that_may_be_luck_is_none():
     assert 0.0005 < lead < 0.02
     (line,) = verdicts("R", own, {"other": other}, dataset)
     assert f"the difference +{lead:.4f} lies between -0.0" in line
+
+
+def test_of_many_rows_some_users_are_resampled(monkeypatch):
+    """All of their rows; what was measured is of all."""
+    dataset, of = measured(0)
+    own, best = of(1.0), of(0.2)
+    module = sys.modules[verdicts.__module__]
+    monkeypatch.setattr(module, "_MOST_RESAMPLED", 300)
+    seen = []
+    compare = module.differences
+
+    def watched(models, some, **settings):
+        seen.append((models, some.impressions))
+        return compare(models, some, **settings)
+
+    monkeypatch.setattr(module, "differences", watched)
+    (line,) = verdicts("R", own, {"best": best}, dataset)
+    assert (
+        "clicked auc {auc:.4f}, best".format(**own.metrics["clicked"]) in line
+    )
+    ((models, some),) = seen
+    users, counts = np.unique(some.users, return_counts=True)
+    assert 20 <= len(users) <= 40
+    assert (counts == 10).all()
+    rows_ = np.flatnonzero(np.isin(dataset.impressions.users, users))
+    np.testing.assert_array_equal(
+        models["R"][0].scores["clicked"], own.scores["clicked"][rows_]
+    )
+    np.testing.assert_array_equal(
+        some.labels["clicked"], dataset.impressions.labels["clicked"][rows_]
+    )
 
 
 def test_a_ranker_is_not_ahead_of_its_equal():
