@@ -122,7 +122,6 @@ def test_an_unknown_filter_is_refused_before_tensorflow_loads(
         ({"fit": {"by": "row"}}, "no setting `fit.by`"),
         ({"fit": {"ensemble": 2}}, "no setting `fit.ensemble`"),
         ({"fit": {"refit": True}}, "no setting `fit.refit`"),
-        ({"encoder": {"class": "DIN"}}, "`encoder`: .*Received: DIN"),
         ({"retriever": {"interests": 0}}, r"`retriever.interests` must be"),
         ({"retriever": {"intrests": 2}}, r"Did you mean interests"),
         ({"model": "ranker"}, "here a retriever is trained"),
@@ -135,12 +134,27 @@ def test_settings_that_a_retriever_cannot_have(tmp_path, change, message):
     assert not (tmp_path / "run").exists()
 
 
-def test_settings_are_built_before_rows_are_read(tmp_path, monkeypatch):
-    """Three heads for a width of 4, which only building tells."""
+@pytest.mark.parametrize(
+    ("encoder", "message"),
+    [
+        # Of a width of 4.
+        (
+            {"class": "Transformer", "num_heads": 3},
+            r"settings must fit: .*num_heads=3",
+        ),
+        (
+            {"class": "DIN"},
+            r"^`encoder`: a retriever's .* candidates\. Received: DIN\. "
+            r"Choose GRU, LSTM, Transformer or HSTU\.$",
+        ),
+    ],
+)
+def test_settings_are_built_before_rows_are_read(
+    tmp_path, monkeypatch, encoder, message
+):
     monkeypatch.setattr("tfadrec.training.retriever_run.open_dataset", None)
-    encoder = {"class": "Transformer", "num_heads": 3}
     config = dataclasses.replace(RunConfig.from_yaml(YAML), encoder=encoder)
-    with pytest.raises(InputError, match=r"settings must fit: .*num_heads=3"):
+    with pytest.raises(InputError, match=message):
         training.train_retriever(small.world(), config, tmp_path / "run")
 
 

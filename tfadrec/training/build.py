@@ -1,6 +1,7 @@
 """A run's settings to a compiled ranker."""
 
 import functools
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -109,14 +110,18 @@ def _check_reads(ranker: models.AdRanker, dataset: Dataset) -> None:
     try:
         ranker(rows, training=True)
     except Exception as error:  # What others have written may raise anything.
-        # Keras tells what every layer around it was given, too.
-        said = str(error.args[0] if error.args else error)
-        line = " ".join(said.partition("Call arguments")[0].split())[:300]
         raise InputError(
             "a class of your own is called as ours of its section are. "
-            f"Received: one that fails on the first row: {line} See "
+            f"Received: one that fails on the first row: {_said_by(error)} See "
             "docs/layers.md, and correct its `call`."
         ) from error
+
+
+def _said_by(error: Exception) -> str:
+    """What a layer said, without what Keras says of those around it."""
+    said = str(error.args[0] if error.args else error)
+    said = re.sub(r"^Exception encountered when calling .*\n", "", said)
+    return " ".join(said.partition("Call arguments")[0].split())[:300]
 
 
 def build_retriever(
@@ -334,8 +339,14 @@ def check_builds_retriever(
     Raises:
       InputError: as `build_retriever`.
     """
+    dataset = _stand_in(config, schema)
     seed = config.fit.get("seed", 0)
-    build_retriever(config, _stand_in(config, schema), seed, allow_import)
+    retriever = build_retriever(config, dataset, seed, allow_import)
+    rows = next(iter(dataset.batches(1)))[0]
+    try:
+        retriever(rows)
+    except ValueError as error:
+        raise InputError(f"`encoder`: {_said_by(error)}") from error
 
 
 def _stand_in(config: RunConfig, schema: Schema) -> Dataset:

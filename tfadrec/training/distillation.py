@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tfadrec.core.door import tf
+from tfadrec.core.progress import Progress
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.features import missing_like
 from tfadrec.models import AdRanker, AdRetriever
@@ -39,7 +40,13 @@ class Distillation:
 
     @classmethod
     def of(
-        cls, ranker: AdRanker, dataset: Dataset, count: int, seed: int = 0
+        cls,
+        ranker: AdRanker,
+        dataset: Dataset,
+        count: int,
+        seed: int = 0,
+        *,
+        progress: bool = False,
     ) -> "Distillation":
         """Ranks ads for some rows of a dataset.
 
@@ -51,6 +58,7 @@ class Distillation:
           dataset: the rows, of which at most `count` are taken, evenly.
           count: >= 1.
           seed: of the ads that are ranked, and of those learned from.
+          progress: whether to show progress on standard error.
 
         Returns:
           For each row the ranker's 50 best ads, best first, and 50 others.
@@ -70,14 +78,16 @@ class Distillation:
         total = ranker.ad_tower.num_rows - 1
         score = tf.function(ranker, reduce_retracing=True)
         found = []
-        for start in range(0, count, _USERS):
-            some = {k: v[start : start + _USERS] for k, v in own.items()}
-            ads = np.arange(1, total + 1, dtype=np.int32)
-            if total > _ADS:
-                ads = 1 + random.choice(total, _ADS, replace=False)
-                ads = ads.astype(np.int32)
-            logits = _logits(score, some, missing, ads)
-            found.append(_chosen(random, ads, logits))
+        with Progress(count, "Ranking ads", "row", show=progress) as bar:
+            for start in range(0, count, _USERS):
+                some = {k: v[start : start + _USERS] for k, v in own.items()}
+                ads = np.arange(1, total + 1, dtype=np.int32)
+                if total > _ADS:
+                    ads = 1 + random.choice(total, _ADS, replace=False)
+                    ads = ads.astype(np.int32)
+                logits = _logits(score, some, missing, ads)
+                found.append(_chosen(random, ads, logits))
+                bar.update(len(logits))
         ads, logits, ranked = map(np.concatenate, zip(*found, strict=True))
         return cls(own, ads, logits, ranked)
 

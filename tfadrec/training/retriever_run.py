@@ -1,13 +1,13 @@
 """A retriever's run folder, between `tfadrec train` and `tfadrec export`."""
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 
 from tfadrec.core.config import RunConfig
-from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.import_allowed import import_allowed
 from tfadrec.core.safe_load import load_model
@@ -133,13 +133,15 @@ def train_retriever(
             defaults["epochs"] = IMITATED_EPOCHS
         fit = {**defaults, **config.fit}
         retriever = build_retriever(config, train, fit["seed"], allow_import)
-        _check_encoder(retriever, clicks)
         rows: Dataset | Distillation = clicks
         measure = _measure(retriever, measured)
         if config.distil is not None:
             ranker = _ranker(config.distil, data, record, allow_import)
-            rows = Distillation.of(ranker, train, _TAUGHT, fit["seed"])
-            beside = Distillation.of(ranker, valid, _COMPARED, fit["seed"])
+            taught = functools.partial(
+                Distillation.of, ranker, seed=fit["seed"], progress=progress
+            )
+            rows = taught(train, count=_TAUGHT)
+            beside = taught(valid, count=_COMPARED)
             measure = _beside(measure, beside, retriever)
         size = min(fit["batch_size"] or batch_size_for(len(rows)), len(rows))
         history = run_epochs(
@@ -239,15 +241,6 @@ def _evenly(rows: Dataset, most: int) -> Dataset:
     """At most so many rows, from all of the time."""
     count = min(len(rows), most)
     return rows.select(np.linspace(0, len(rows) - 1, count).astype(np.int64))
-
-
-def _check_encoder(retriever: AdRetriever, rows: Dataset) -> None:
-    inputs, *_ = next(iter(rows.batches(1)))
-    try:
-        tf.function(retriever).get_concrete_function(inputs)
-    except ValueError as error:
-        line = " ".join(str(error).split())
-        raise InputError(f"`encoder`: {line}") from error
 
 
 def _measure(

@@ -39,6 +39,7 @@ TEXTS = ["DE", "AT", "", None, "5", "5.0", "-1", "true", "True", ">0"]
         (5, ["5", "5.0"]),
         ("5", ["5"]),
         (True, ["true", "True"]),
+        ([True, "DE"], ["DE", "true", "True"]),
         (">0", ["5", "5.0"]),
         (">= -1 <5", ["-1"]),
         ("<=-1", ["-1"]),
@@ -53,11 +54,8 @@ def test_conditions_on_text(condition, kept):
 def test_words_that_yaml_reads_as_true_and_false():
     condition = yaml.safe_load("[DE, NO, yes]")
     assert condition == ["DE", False, True]
-    assert wanted(["DE", "NO", "Yes", "AT", "0"], condition) == [
-        "DE",
-        "NO",
-        "Yes",
-    ]
+    found = wanted(["DE", "NO", "Yes", "AT", "0", "2"], condition)
+    assert found == ["DE", "NO", "Yes", "0"]
     assert wanted(["DE", "NO"], {"not": condition[1]}) == ["DE"]
 
 
@@ -69,6 +67,10 @@ def test_words_that_yaml_reads_as_true_and_false():
         ([1.5, 2.0, None], pa.float64(), 2, [2.0]),
         ([1.5, 2.0, None], pa.float64(), 1.5, [1.5]),
         ([True, False, None], pa.bool_(), False, [False]),
+        # Labels read these as true, too.
+        ([1, 0, 2, None], pa.int8(), True, [1]),
+        (["true", "1", "1.0", "0", "11"], None, True, ["true", "1", "1.0"]),
+        ([1.0, 0.0, None], pa.float64(), {"not": False}, [1.0, None]),
         ([2**60 + 1, 2**60], pa.int64(), str(2**60), [2**60]),
         # One float is several integers.
         ([2**60 + 1, 2**60], pa.int64(), 2**60, [2**60]),

@@ -177,7 +177,12 @@ def _one_of(column: str, values: list[Any], negated: bool) -> RowFilter:
         words=tuple(
             word for v in values if isinstance(v, bool) for word in WORDS[v]
         ),
-        numbers=tuple(v for v in values if not isinstance(v, str | bool)),
+        # 1 and 0 are true and false as well, as of labels.
+        numbers=tuple(
+            int(v) if isinstance(v, bool) else v
+            for v in values
+            if not isinstance(v, str)
+        ),
         negated=negated,
     )
 

@@ -174,8 +174,8 @@ class Settlement:
         for note in (*notes, *sorted(doubts)):
             ledger.note(note)
         if needed and not self._kept:
-            first = self._first or {"no row": (0, "")}
-            reason, (line, row) = min(first.items(), key=lambda item: item[1])
+            ((reason, _),) = self._reasons.most_common(1) or [("no row", 0)]
+            line, row = self._first.get(reason, (0, ""))
             mends = self._mends(reason, "or how it is described")
             raise InputError(
                 f"{self._source} must hold {self._unit} that can be read. "
