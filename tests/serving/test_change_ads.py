@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from tests.serving.test_finder import retriever_of
 from tfadrec import retrieval, serving
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
+from tfadrec.diagnosis import bundle_checks
 from tfadrec.monitoring import Profile
 from tfadrec.serving import learn_anchors
 from tfadrec.serving.change_ads import _columns, _put, _remove
@@ -320,7 +322,10 @@ def test_a_version_with_other_ads(tmp_path, quick):
     labels = read_labels(folder)
     assert labels == {"stable": 1, "canary": 2}
     assert (new / "manifest.json").exists()
-    assert not (new / "parity.json").exists()
+    compared = json.loads((old / "parity.json").read_text())
+    told = json.loads((new / "parity.json").read_text())
+    assert told == {**compared, "compared_version": 1}
+    assert not list(bundle_checks.unchecked(new))
     # Who watches requests takes no ad for unknown that has joined.
     known = Profile.load(new).ids["ads"].has(["new-4", "new-1", "a3", "x"])
     assert known.tolist() == [True, True, True, False]

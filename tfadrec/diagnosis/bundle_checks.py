@@ -22,6 +22,7 @@ from tfadrec.monitoring.window import Window
 from tfadrec.native import warm_up_file
 from tfadrec.serving.bundle import open_bundle
 from tfadrec.serving.op_lint import foreign_ops
+from tfadrec.serving.parity import COMPARED
 from tfadrec.serving.requests import replay
 from tfadrec.serving.warm_up import FILE as WARM_UP
 from tfadrec.serving.watched_rows import as_rows, spread
@@ -108,14 +109,14 @@ def missing_ops(version: pathlib.Path) -> Iterator[Finding]:
 def unchecked(version: pathlib.Path) -> Iterator[Finding]:
     """A bundle that was not compared with its ranker, or only just passed."""
     try:
-        told = read_json(version / "parity.json")
+        told = read_json(version / COMPARED)
         bound, differences = told["bound"], told["differences"]
         case = max(differences, key=lambda name: differences[name])
     except (OSError, ValueError, KeyError, TypeError):
         yield Finding(
             "not_compared",
             "warning",
-            "parity.json",
+            COMPARED,
             "nothing tells that the bundle scores as its ranker does",
             "there is no comparison",
             "Export the run again.",

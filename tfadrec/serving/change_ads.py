@@ -1,6 +1,7 @@
 """Ads that join, change in, or leave a bundle that is exported already."""
 
 import dataclasses
+import json
 import logging
 import pathlib
 import shutil
@@ -19,6 +20,7 @@ from tfadrec.core.disk_errors import as_os_errors
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.manifest import Manifest
+from tfadrec.core.read_json import read_json
 from tfadrec.core.schema import TEXT_COLUMNS, Schema
 from tfadrec.core.takes import takes
 from tfadrec.data.catalogue import Catalogue
@@ -28,11 +30,12 @@ from tfadrec.monitoring.profile import FILE as PROFILE
 from tfadrec.serving.ad_changer import IDS
 from tfadrec.serving.ad_expiry import EXPIRES
 from tfadrec.serving.deployment import check_deployment, label_canary
+from tfadrec.serving.parity import COMPARED
 from tfadrec.serving.write_model import write_values
 
 _LOG = logging.getLogger(__name__)
-#: What tells of the export alone.
-_OF_EXPORT = ("parity.json", "native.json")
+#: What tells of the ads of an export.
+_OF_EXPORT = "native.json"
 #: Of the ids to remove that a bundle may not have: where more are unknown, they
 #: are of another bundle.
 _MOST_UNKNOWN = 0.1
@@ -127,9 +130,14 @@ def _copy_others(old, fresh, manifest) -> None:
     """Copies the files of a version that its ads do not change."""
     with as_os_errors():
         for name in sorted(manifest.files):
-            if not (fresh / name).exists() and name not in _OF_EXPORT:
+            if not (fresh / name).exists() and name != _OF_EXPORT:
                 (fresh / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(old / name, fresh / name)
+        if COMPARED in manifest.files:  # the graph is that which was compared
+            told = read_json(old / COMPARED)
+            told.setdefault("compared_version", int(old.name))
+            text = json.dumps(told, indent=2)
+            (fresh / COMPARED).write_text(f"{text}\n")
 
 
 def _remove(loaded: Any, remove: Sequence[str | int]) -> tuple[int, int]:

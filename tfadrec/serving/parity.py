@@ -40,6 +40,8 @@ PARITY = 1e-5
 #: results then depend on the size of the batch, by which the kernel of a
 #: product is chosen.
 HALF_PARITY = 0.02
+#: The file of a version that has what was compared.
+COMPARED = "parity.json"
 #: How often a request of one size is timed for the report: a hundred calls are
 #: the fewest of which the 99th percentile leaves one out.
 LATENCY_CALLS = 100
@@ -162,7 +164,7 @@ def check_parity(
     }
     if retriever is not None:
         report["retrieve_overlap"] = retrieved.overlap
-    (folder / "parity.json").write_text(json.dumps(report, indent=2) + "\n")
+    (folder / COMPARED).write_text(json.dumps(report, indent=2) + "\n")
 
 
 def bound_of(*layers: Ranker | AdRetriever | TextEncoder | None) -> float:
