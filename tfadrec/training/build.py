@@ -118,9 +118,8 @@ def _check_reads(ranker: models.AdRanker, dataset: Dataset) -> None:
 
 
 def _said_by(error: Exception) -> str:
-    """What a layer said, without what Keras says of those around it."""
+    """What a layer said, without what Keras says it was given."""
     said = str(error.args[0] if error.args else error)
-    said = re.sub(r"^Exception encountered when calling .*\n", "", said)
     return " ".join(said.partition("Call arguments")[0].split())[:300]
 
 
@@ -346,7 +345,11 @@ def check_builds_retriever(
     try:
         retriever(rows)
     except ValueError as error:
-        raise InputError(f"`encoder`: {_said_by(error)}") from error
+        # The retriever itself is no news.
+        said = re.sub(
+            r"^Exception .*\(type AdRetriever\)\. ", "", _said_by(error)
+        )
+        raise InputError(f"`encoder`: {said}") from error
 
 
 def _stand_in(config: RunConfig, schema: Schema) -> Dataset:
