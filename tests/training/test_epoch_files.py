@@ -477,6 +477,7 @@ print(np.load(out / "e-2.0.numbers.npy"), len(list(out.glob("*.rows.npy"))))
 """
 
 
+@pytest.mark.slow
 def test_of_every_replica_and_of_what_wraps_an_optimiser(tmp_path):
     done = processes.run(_MIRRORED, tmp_path)
     assert done.returncode == 0, done.stderr
