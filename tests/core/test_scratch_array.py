@@ -28,8 +28,10 @@ def test_its_room_is_a_file_without_a_name(tmp_path):
 
 def test_room_that_is_missing_is_told(tmp_path):
     """And not by the end of the process, once it is written to."""
-    with pytest.raises(OSError, match=r"too large|No space"):
+    with pytest.raises(OSError, match=r"too large|No space") as error:
         scratch_array((1 << 60,), np.int8, tmp_path)
+    assert f"a temporary file of {1 << 60:,} bytes" in str(error.value)
+    assert str(tmp_path) in str(error.value)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -29,8 +29,16 @@ def scratch_array(
       OSError: where there is no such room.
     """
     dtype = np.dtype(dtype)
+    size = math.prod(shape) * dtype.itemsize
     with tempfile.TemporaryFile(dir=folder) as file:
-        reserve(file, math.prod(shape) * dtype.itemsize)
+        try:
+            reserve(file, size)
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"{error.strerror}: a temporary file of {size:,} bytes",
+                os.fspath(folder or tempfile.gettempdir()),
+            ) from error
         return np.memmap(file, dtype, "r+", shape=shape)
 
 
