@@ -222,6 +222,20 @@ def test_text_cosine_by_hand():
     )
 
 
+def test_a_text_that_is_the_mean_has_no_direction():
+    from tfadrec.evaluation.baselines.text_cosine import largest_cosines
+
+    given = rows.dataset(
+        [3, 2, 1],
+        [0] * 3,
+        vectors=[[1, 0], [3, 0], [2, 0], [0, 0]],
+        events=[1, 3],
+        starts=[0, 0, 1],
+        ends=[1, 2, 2],
+    )
+    np.testing.assert_allclose(largest_cosines(given), [np.nan, -1, np.nan])
+
+
 def test_text_cosine_learns_the_level():
     random = np.random.default_rng(0)
     ads, seen = random.integers(1, 5, 400), random.integers(1, 5, 400)

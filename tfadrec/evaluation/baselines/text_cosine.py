@@ -109,7 +109,8 @@ def _centring(
     """The mean of the ads that have a text, and what gives them length 1.
 
     Returns:
-      float32 [D]; float32 [N + 1], 0 where there is no text.
+      float32 [D]; float32 [N + 1], 0 where there is no text, or one without a
+      direction, as it is the mean.
     """
     scales = np.zeros(len(text) + 1, np.float32)
     total = np.zeros(text.shape[1])
@@ -123,5 +124,5 @@ def _centring(
     for part in parts:
         centred = text[part].astype(np.float32) - mean
         lengths = np.sqrt(np.square(centred).sum(axis=1))
-        scales[1:][part] /= np.maximum(lengths, 1e-12)
+        scales[1:][part] *= (lengths > 0) / np.maximum(lengths, 1e-12)
     return mean, scales
