@@ -129,15 +129,15 @@ def change_ads(
 def _copy_others(old, fresh, manifest) -> None:
     """Copies the files of a version that its ads do not change."""
     with as_os_errors():
-        for name in sorted(manifest.files):
-            if not (fresh / name).exists() and name != _OF_EXPORT:
-                (fresh / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(old / name, fresh / name)
         if COMPARED in manifest.files:  # the graph is that which was compared
             told = read_json(old / COMPARED)
             told.setdefault("compared_version", int(old.name))
             text = json.dumps(told, indent=2)
             (fresh / COMPARED).write_text(f"{text}\n")
+        for name in sorted(manifest.files):
+            if not (fresh / name).exists() and name != _OF_EXPORT:
+                (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(old / name, fresh / name)
 
 
 def _remove(loaded: Any, remove: Sequence[str | int]) -> tuple[int, int]:
