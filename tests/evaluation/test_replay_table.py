@@ -48,6 +48,22 @@ def test_a_stretch_without_a_click_takes_nothing_from_the_others():
     )
 
 
+def test_what_is_kept_of_the_log_loss():
+    """Of a gain of 0.2, where retraining has one."""
+    day = stretch(100, 0.6, 0.7, 0.8)
+    for name, log_loss in (("frozen", 0.6), ("updated", 0.45)):
+        day[name]["log_loss"] = log_loss
+    day["retrained"]["log_loss"] = 0.4
+    sums = replay_sums([FIRST, day])
+    assert sums["log_loss_kept"] == pytest.approx(0.75)
+    assert (
+        "updating keeps 50.0% of retraining's gain, and 75.0% of that in log "
+        "loss, for 10.0% of its examples." in replay_line(sums)
+    )
+    day["retrained"]["log_loss"] = 0.6
+    assert "log loss" not in replay_line(replay_sums([FIRST, day]))
+
+
 @pytest.mark.parametrize(
     ("stretches", "begins"),
     [

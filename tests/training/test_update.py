@@ -347,6 +347,29 @@ def test_factors_are_worked_out_again(days, untraced, tmp_path):
     assert (found != kept).any()
 
 
+@pytest.mark.parametrize("more", [{}, {"calibration": {"method": "platt"}}])
+def test_the_level_is_that_of_the_newest_rows(days, untraced, tmp_path, more):
+    """None of which are to test on; through the calibration that stays."""
+    _, datasets = days
+    config = small.config(fold_in={"rank": 2}, **more, **CONFIG)
+    run = tmp_path / "run"
+    training.train(datasets[0], config, run, progress=False)
+    result = training.update(run, datasets[1], tmp_path / "b", progress=False)
+    # The second day's rows are the 80 newest, and 8 of them are to test on.
+    assert result.test.origin.numbers.tolist() == list(range(152, 160))
+    rows = result.dataset.select(np.arange(80, 152))
+    logits = result.ranker.predict(rows.batches(72))
+    if more:  # eight rows to validate on tell of none
+        before = training.load_run(run).calibration.tasks["clicked"]
+        found = result.calibration.tasks["clicked"]
+        assert found.to_dict() == before.to_dict()
+        logits = result.calibration.of_rows(logits, rows)
+    logits = logits["clicked"]
+    predicted = np.sum(1 / (1 + np.exp(-logits)))
+    clicked = rows.impressions.labels["clicked"].sum()
+    assert predicted == pytest.approx(clicked, 1e-4)
+
+
 @pytest.mark.slow
 def test_a_killed_update_goes_on(days, tmp_path, monkeypatch):
     run, datasets = days

@@ -1,5 +1,7 @@
 """What is said of a ranker before its first step."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -59,3 +61,51 @@ def test_a_mix_is_found_on_whole_users_of_a_part(monkeypatch, every):
     np.testing.assert_array_equal(labels, rows.labels["clicked"][kept])
     shown = [inputs["candidate_ads"] for inputs, *_ in batches]
     np.testing.assert_array_equal(np.concatenate(shown), rows.ads[kept])
+
+
+def level_of(ranker):
+    return ranker.fold_in.mix.numpy()[-1]
+
+
+def built_on(log, **losses):
+    ranker = training.build_ranker(
+        small.config(fold_in={"rank": 2}, ranker={"losses": losses}), log
+    )
+    ranker.build()
+    return ranker
+
+
+@pytest.mark.parametrize("weight", [None, 3.0])
+def test_a_level_is_where_as_many_clicks_are_predicted_as_seen(weight):
+    log = data.open_dataset(small.world())
+    rows = log.impressions
+    counts = np.ones(len(log))
+    if weight is not None:
+        counts[rows.labels["clicked"] == 1] = weight
+        rows = dataclasses.replace(rows, weights=counts)
+        log = dataclasses.replace(log, impressions=rows)
+    ranker = built_on(log)
+    without_steps.set_level(ranker, log)
+    assert level_of(ranker) != 0
+    logits = ranker.predict(log.batches(64))["clicked"]
+    predicted = counts @ (1 / (1 + np.exp(-logits.astype(float))))
+    assert predicted == pytest.approx(counts @ rows.labels["clicked"], 1e-4)
+
+
+def test_a_level_is_left_where_nothing_tells_it():
+    log = data.open_dataset(small.world())
+    clicked = log.impressions.labels["clicked"]
+    few = log.select(np.append(np.flatnonzero(clicked)[:9], [0, 1, 2]))
+    ranker = built_on(log)
+    without_steps.set_level(ranker, few)
+    assert level_of(ranker) == 0
+
+
+def test_the_level_of_a_loss_that_fixes_none_is_set_once_there_is_a_mix():
+    log = data.open_dataset(small.world())
+    ranker = built_on(log, clicked="ranknet")
+    without_steps.set_level(ranker, log)
+    assert level_of(ranker) == 0
+    ranker.fold_in.mix.assign([1, 1, 0, 0.5, 0, 0, 0, 0])
+    without_steps.set_level(ranker, log)
+    assert level_of(ranker) != 0

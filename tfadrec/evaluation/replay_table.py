@@ -27,9 +27,10 @@ def replay_sums(stretches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
       way -> means of `auc`, `log_loss` and `calibration` over the rows of the
       later stretches, and sums of `examples` and `seconds` (nan where a step's
       time is not known); `gain_kept`, the share of retraining's gain in AUC
-      over the frozen ranker that updating has; `cost`, the examples that
-      updating learned, over those that retraining did, and `cost_seconds`, the
-      same of the processor's time; `later`, how many stretches come after the
+      over the frozen ranker that updating has, and `log_loss_kept`, the same of
+      the log loss; `cost`, the examples that updating learned, over those that
+      retraining did, and `cost_seconds`, the same of the processor's time;
+      `later`, how many stretches come after the
       first, and `told`, how many of these tell an AUC. Nan where none does.
     """
     later = stretches[1:]
@@ -43,8 +44,9 @@ def replay_sums(stretches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         for name in _COSTS:
             values = [x[name] for x in of_way]
             sums[way][name] = np.nan if None in values else sum(values)
-    frozen, updated, retrained = (sums[way]["auc"] for way in _WAYS)
-    sums["gain_kept"] = _ratio(updated - frozen, retrained - frozen)
+    for name, of in (("gain_kept", "auc"), ("log_loss_kept", "log_loss")):
+        frozen, updated, retrained = (sums[way][of] for way in _WAYS)
+        sums[name] = _ratio(updated - frozen, retrained - frozen)
     for name, of in (("cost", "examples"), ("cost_seconds", "seconds")):
         sums[name] = _ratio(sums["updated"][of], sums["retrained"][of])
     sums["later"] = len(later)
@@ -86,10 +88,10 @@ def replay_line(sums: Mapping[str, Any]) -> str:
     told = {way: sums[way]["auc"] for way in _WAYS}
     means = ", ".join(f"{way} {auc:.4f}" for way, auc in told.items())
     if told["retrained"] > told["frozen"]:
-        gain = (
-            f"updating keeps {sums['gain_kept']:.1%} of retraining's gain for "
-            f"{cost}."
-        )
+        kept = f"{sums['gain_kept']:.1%} of retraining's gain"
+        if sums["retrained"]["log_loss"] < sums["frozen"]["log_loss"]:
+            kept += f", and {sums['log_loss_kept']:.1%} of that in log loss,"
+        gain = f"updating keeps {kept} for {cost}."
     else:
         gain = (
             "retraining is not ahead of the frozen ranker. Updating took "

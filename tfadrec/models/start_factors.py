@@ -6,7 +6,7 @@ import numpy as np
 
 from tfadrec.core.door import tf
 from tfadrec.core.logistic import fit_weights
-from tfadrec.layers.fold_in import PARTS
+from tfadrec.layers.fold_in import PARTS, FoldIn
 from tfadrec.models.ad_ranker import AdRanker
 from tfadrec.models.factors import LEVEL_PENALTY, Factors, fit_factors
 from tfadrec.models.opinions import CLICKED, FIRST_TYPE, UNCLICKED
@@ -23,6 +23,8 @@ _EVENTS = 10
 _USERS, _FOLDS, _ERRORS = 20, 5, 2.0
 #: Pulls on a weight that is found, and on one that stays at 0.
 _FREE, _HELD = 1e-6, 1e9
+#: How far a level is looked for, and how often that is halved.
+_FAR, _HALVINGS = 5.0, 24
 
 
 def start_factors(
@@ -181,6 +183,47 @@ def mix_opinions(
     )
     layer.mix.assign(mix if is_kept else before)
     return bool(is_kept)
+
+
+def shift_level(
+    layer: FoldIn,
+    logits: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray | None,
+    read: Callable[[np.ndarray], np.ndarray],
+) -> None:
+    """Moves the level of a mix to where as many clicks are predicted as seen.
+
+    Fewer than ten rows of either label tell no level: it stays what it was, as
+    it does where no shift by less than five is enough.
+
+    Args:
+      layer: of a trained ranker.
+      logits: float [n], as the ranker gives them.
+      labels: [n], 0 and 1.
+      weights: [n] >= 0, how many rows each stands for, or None.
+      read: what logits are read as, in their order, float [n].
+    """
+    counts = np.ones(len(labels)) if weights is None else weights
+    if min(counts @ labels, counts @ (1 - labels)) < _EVENTS:
+        return
+
+    def is_too_high(level: float) -> bool:
+        z = np.asarray(read(logits + np.float32(level)), np.float64)
+        return counts @ (np.exp(-np.logaddexp(0.0, -z)) - labels) > 0
+
+    low, high = -_FAR, _FAR
+    if is_too_high(low) or not is_too_high(high):
+        return
+    for _ in range(_HALVINGS):
+        level = (low + high) / 2
+        if is_too_high(level):
+            high = level
+        else:
+            low = level
+    mix = layer.mix.numpy()
+    mix[-1] += (low + high) / 2
+    layer.mix.assign(mix)
 
 
 def _mixed(columns, labels, counts, start) -> np.ndarray:

@@ -34,10 +34,13 @@ from tfadrec.training.checks import check_labels, is_whole
 from tfadrec.training.fit import fit_in
 from tfadrec.training.fitted import save_model_of
 from tfadrec.training.grow_vocabulary import grow_vocabulary
-from tfadrec.training.members import OF_RUNS
+from tfadrec.training.members import OF_RUNS, with_valid
 from tfadrec.training.run import Run, calibrate_as_set, load_run
 from tfadrec.training.text import parts_with_text
-from tfadrec.training.without_steps import refit
+from tfadrec.training.without_steps import refit, set_level
+
+#: The share of the rows that tell the level of a logit, at least.
+_NEWEST = 0.1
 
 
 def update(
@@ -237,10 +240,25 @@ def _learn(
         progress=progress,
         **config.fit,
     )
+    kept = None if config.calibration is None else before.calibration
+    set_level(ranker, _newest(dataset, learn, valid), kept)
     save_model_of(ranker, folder)
     parts = (learn, valid, test)
     updated = Run(ranker, dataset, *parts, config, history, chosen=ranker)
     return calibrate_as_set(updated, folder, before.calibration)
+
+
+def _newest(dataset: Dataset, learn: Dataset, valid: Dataset) -> Dataset:
+    """As many of the newest rows as the day has, and a tenth of all at least.
+
+    None of them are to test on.
+    """
+    rows = with_valid(dataset, learn, valid)
+    days = rows.impressions.days
+    assert days is not None
+    of_day = np.count_nonzero(days == days.max(initial=0))
+    count = max(int(of_day), round(_NEWEST * len(rows)))
+    return rows.select(np.arange(len(rows) - count, len(rows)))
 
 
 def _config(config: RunConfig, given: RunConfig, epochs: int) -> RunConfig:

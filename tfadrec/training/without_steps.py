@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tfadrec.calibration import Calibration
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.impressions import Impressions
 from tfadrec.layers.fold_in import PARTS
@@ -12,7 +13,11 @@ from tfadrec.metrics import ranking
 from tfadrec.models import AdRanker, RankingModel
 from tfadrec.models.opinions import opinions
 from tfadrec.models.start_appeal import start_appeal
-from tfadrec.models.start_factors import mix_opinions, start_factors
+from tfadrec.models.start_factors import (
+    mix_opinions,
+    shift_level,
+    start_factors,
+)
 from tfadrec.models.start_levels import start_levels
 from tfadrec.models.start_linear import refit_slopes, start_linear
 from tfadrec.models.start_traits import start_traits
@@ -92,6 +97,39 @@ def refit(model: AdRanker, train: Dataset) -> None:
     """
     _set_factors(model, train)
     refit_slopes(model, _some_batches(train))
+
+
+def set_level(
+    model: AdRanker, rows: Dataset, calibration: Calibration | None = None
+) -> None:
+    """Sets the level of a ranker's logit to what rows tell.
+
+    Steps move the level of head and linear path, and not that of their mix with
+    opinions, which was found before them. Where neither the loss nor a mix
+    fixes a level, or too few rows are clicked or not, it stays what it was.
+
+    Args:
+      model: trained, or gone on with.
+      rows: the newest; learned ones may be among them.
+      calibration: what the logit is read through, if anything.
+    """
+    layer, task = model.fold_in, model.biased_task
+    loss = model.task_losses[task]
+    if layer is None or not (
+        loss.is_binary and (loss.is_calibrated or layer.is_mixed)
+    ):
+        return
+    _, kept = _some_users(rows.impressions, _MIXED)
+    rows = rows.select(kept)
+    logits = model.predict(rows.batches(PREDICT_BATCH))[task]
+
+    def read(logits: np.ndarray) -> np.ndarray:
+        if calibration is None:
+            return logits
+        return calibration.of_rows({task: logits}, rows)[task]
+
+    shown = rows.impressions
+    shift_level(layer, logits, shown.labels[task], shown.weights, read)
 
 
 def _some_users(rows: Impressions, count: int) -> tuple[np.ndarray, np.ndarray]:
