@@ -126,6 +126,7 @@ PUBLIC = {
         "replay_line",
         "replay_sums",
         "replay_table",
+        "retrieval_line",
         "rows_facts",
         "rows_line",
         "standings",

@@ -101,3 +101,18 @@ def test_rows_without_a_click_cannot_be_measured():
             rows.select(nothing),
             rows,
         )
+
+
+def test_where_a_retriever_stands_in_a_line():
+    found = {
+        "retriever": {"recall@50": 0.3},
+        "popularity": {"recall@50": 0.25},
+        "item_to_item": {"recall@50": 0.3},
+    }
+    assert evaluation.retrieval_line(found, 1000, 50) == (
+        "Recall of 50 of 1,000 ads: retriever 0.3000, popularity 0.2500, "
+        "item-to-item 0.3000, chance 0.0500\n"
+        "The retriever is not ahead of item-to-item"
+    )
+    found["retriever"]["recall@50"] = 0.31
+    assert "ahead" not in evaluation.retrieval_line(found, 1000, 50)

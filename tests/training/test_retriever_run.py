@@ -48,6 +48,9 @@ def folder(tmp_path_factory):
     assert result.exit_code == 0, result.output
     assert told["history"][0] == run.history[0]
     assert len(told["history"]) == 2
+    own = told["beside"]["retriever"]["recall@50"]
+    assert own == max(epoch["val_recall@50"] for epoch in told["history"])
+    assert f"ads: retriever {own:.4f}, popularity" in result.output
     return out / "run"
 
 

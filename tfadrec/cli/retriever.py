@@ -8,6 +8,7 @@ from tfadrec.core.config import RunConfig
 
 #: How many ads are retrieved.
 _KS = (10, 50, 100)
+_SHOWN = 50
 
 
 def train_retriever(
@@ -15,12 +16,17 @@ def train_retriever(
 ) -> dict[str, Any]:
     """Trains, and shows the metrics of the best epoch."""
     load_tensorflow()
-    from tfadrec import training
+    from tfadrec import evaluation, training
 
     run = training.train_retriever(data, config, out, allow_import=allow_import)
     say_best(run)
+    beside = evaluation.evaluate_retrieval(
+        run.retriever, run.measured, run.train, ks=[_SHOWN]
+    )
+    ads = len(run.dataset.catalogue)
+    say(evaluation.retrieval_line(beside, ads, _SHOWN))
     say(f"Next: tfadrec evaluate {out}")
-    return {"run": str(out), "history": run.history}
+    return {"run": str(out), "history": run.history, "beside": beside}
 
 
 def say_best(run: Any) -> None:

@@ -21,7 +21,7 @@ from tfadrec.evaluation.replay_table import (
     replay_table,
 )
 from tfadrec.evaluation.report import write_report
-from tfadrec.evaluation.retrieval import evaluate_retrieval
+from tfadrec.evaluation.retrieval import evaluate_retrieval, retrieval_line
 from tfadrec.evaluation.rows import rows_facts, rows_line
 from tfadrec.evaluation.standings import standings
 from tfadrec.evaluation.verdicts import verdicts
@@ -47,6 +47,7 @@ __all__ = [
     "replay_line",
     "replay_sums",
     "replay_table",
+    "retrieval_line",
     "rows_facts",
     "rows_line",
     "standings",

@@ -1,6 +1,6 @@
 """How much of what users click a retriever finds in the whole catalogue."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,27 @@ def evaluate_retrieval(
             relevant = inputs["candidate_ads"] - 1
             found[name].append(retrieval.places(scores, relevant))
     return {name: _metrics(parts, ks) for name, parts in found.items()}
+
+
+def retrieval_line(
+    found: Mapping[str, Mapping[str, float]], ads: int, k: int
+) -> str:
+    """Where a retriever stands beside what needs no model, in a line or two.
+
+    Args:
+      found: as `evaluate_retrieval` gives it, with this k.
+      ads: how many there are.
+      k: how many are retrieved.
+    """
+    told = {who.replace("_", "-"): v[f"recall@{k}"] for who, v in found.items()}
+    own = told["retriever"]
+    told["chance"] = min(1.0, k / ads)
+    figures = ", ".join(f"{who} {value:.4f}" for who, value in told.items())
+    line = f"Recall of {k} of {ads:,} ads: {figures}"
+    ahead = [who for who in told if who != "retriever" and told[who] >= own]
+    if ahead:
+        line += f"\nThe retriever is not ahead of {' and '.join(ahead)}"
+    return line
 
 
 def _metrics(parts, ks) -> dict[str, float]:

@@ -69,6 +69,11 @@ class RetrieverRun:
         """The metrics of the epoch whose weights the retriever has."""
         return self.history[best_epoch(self.history, _monitor(self.config)) - 1]
 
+    @property
+    def measured(self) -> Dataset:
+        """The clicks of `valid` that each epoch is measured by."""
+        return _measured_of(self.valid)
+
 
 def train_retriever(
     data: str | pathlib.Path,
@@ -127,7 +132,7 @@ def train_retriever(
         dataset, parts = parts_with_text(dataset, parts, config.text)
         train, valid, test = parts
         clicks = _clicks(train, "training")
-        measured = _evenly(_clicks(valid, "validation"), _MEASURED)
+        measured = _measured_of(valid)
         defaults = defaults_of("fit")
         if config.distil is not None:
             defaults["epochs"] = IMITATED_EPOCHS
@@ -237,9 +242,10 @@ def _clicks(rows: Dataset, what: str) -> Dataset:
     return rows.select(places)
 
 
-def _evenly(rows: Dataset, most: int) -> Dataset:
-    """At most so many rows, from all of the time."""
-    count = min(len(rows), most)
+def _measured_of(valid: Dataset) -> Dataset:
+    """The clicks that are measured, from all of the time."""
+    rows = _clicks(valid, "validation")
+    count = min(len(rows), _MEASURED)
     return rows.select(np.linspace(0, len(rows) - 1, count).astype(np.int64))
 
 
