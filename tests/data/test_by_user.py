@@ -19,7 +19,7 @@ def dataset():
 def is_large(monkeypatch):
     """Whatever has events is large, and little of it is moved at a time."""
     monkeypatch.setattr(module, "_LARGE", 0)
-    monkeypatch.setattr(module, "_AT_ONCE", 7)
+    monkeypatch.setattr("tfadrec.core.blocks.ROWS", 7)
     monkeypatch.setattr(module, "_IN_MEMORY", 100)
 
 

@@ -6,7 +6,6 @@ import pytest
 from tfadrec.core.door import keras, tf
 from tfadrec.layers import CTRHead
 from tfadrec.losses import get
-from tfadrec.models import start_levels as start_levels_module
 from tfadrec.models.start_levels import start_levels
 
 CLICKED = np.array([1, 0, 0, 0, 1, 0, 0, 0], np.float32)
@@ -165,7 +164,7 @@ def test_many_rows_are_counted_part_by_part(monkeypatch, is_weighted):
     weights = random.random(500) if is_weighted else None
     losses = {"clicked": "binary", "revenue": "squared"}
     expected = started(losses, labels, weights)
-    monkeypatch.setattr(start_levels_module, "_AT_ONCE", 64)
+    monkeypatch.setattr("tfadrec.core.blocks.ROWS", 64)
     found = started(losses, labels, weights)
     for task, value in expected.items():
         assert found[task] == pytest.approx(value, rel=1e-6)

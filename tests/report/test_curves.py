@@ -11,7 +11,6 @@ from tests.evaluation import rows as made
 from tfadrec.evaluation import measure
 from tfadrec.metrics import rows
 from tfadrec.metrics.ranking import sigmoid
-from tfadrec.report import ads
 from tfadrec.report.ads import ads_section
 from tfadrec.report.curves import (
     _curves,
@@ -148,5 +147,5 @@ def test_ads_and_examples_are_those_of_all_rows_in_parts(monkeypatch):
     dataset, logits = random_rows()
     found = measure({"clicked": logits}, dataset)
     expected = ads_section(found, dataset, "clicked")
-    monkeypatch.setattr(ads, "_AT_ONCE", 70)
+    monkeypatch.setattr("tfadrec.core.blocks.ROWS", 70)
     assert ads_section(found, dataset, "clicked") == expected

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tfadrec.core.blocks import blocks
 from tfadrec.core.scratch_array import scratch_array
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.event_log import EventLog
@@ -23,8 +24,6 @@ from tfadrec.data.impressions import Impressions
 
 #: Bytes of events that are read from memory, in whatever order.
 _LARGE = 1 << 30
-#: Rows that are moved at a time.
-_AT_ONCE = 1 << 20
 #: Rows whose columns are sorted in memory.
 _IN_MEMORY = 1 << 21
 
@@ -130,8 +129,7 @@ def _moved(
         if isinstance(values, Mapping):
             return {name: moved(column) for name, column in values.items()}
         made = array(values.shape, values.dtype)
-        for begin in range(0, len(values), _AT_ONCE):
-            part = slice(begin, begin + _AT_ONCE)
+        for part in blocks(len(values)):
             made[places[part]] = values[part]
         return made
 
@@ -140,10 +138,7 @@ def _moved(
 
 def _find_places(users: np.ndarray, places: np.ndarray) -> None:
     """Where each row comes when rows are sorted by user, into [n]."""
-    parts = [
-        slice(begin, begin + _AT_ONCE)
-        for begin in range(0, len(users), _AT_ONCE)
-    ]
+    parts = list(blocks(len(users)))
     counts = np.zeros(int(users.max(initial=0)) + 1, np.int64)
     for part in parts:
         np.add.at(counts, users[part], 1)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tfadrec.core.blocks import blocks
 from tfadrec.core.errors import InputError
 from tfadrec.data.dataset import Dataset
 from tfadrec.evaluation.groups import groups_of
@@ -12,8 +13,6 @@ from tfadrec.models.ad_ranker import CONVERTED_IF_CLICKED
 
 #: An ad with fewer training impressions is cold.
 COLD_BELOW = 10
-#: Rows whose ads are counted at a time: NumPy makes 64 bits of each.
-_AT_ONCE = 1 << 20
 
 
 def labels_of(
@@ -78,11 +77,11 @@ def _cold(
     """Whether the ad of each row is unknown, or was shown a few times."""
     size = int(max(ads.max(initial=0), shown.max(initial=0))) + 1
     times = np.zeros(size, np.int64)
-    for begin in range(0, len(shown), _AT_ONCE):
-        times += np.bincount(shown[begin : begin + _AT_ONCE], minlength=size)
+    for part in blocks(len(shown)):  # NumPy makes 64 bits of each
+        times += np.bincount(shown[part], minlength=size)
     is_cold = times < COLD_BELOW
     is_cold[0] = True
     found = np.empty(len(ads), bool)
-    for begin in range(0, len(ads), _AT_ONCE):
-        found[begin : begin + _AT_ONCE] = is_cold[ads[begin : begin + _AT_ONCE]]
+    for part in blocks(len(ads)):
+        found[part] = is_cold[ads[part]]
     return found

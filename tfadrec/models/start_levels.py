@@ -4,10 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from tfadrec.core.blocks import blocks
 from tfadrec.models.ad_ranker import CONVERTED_IF_CLICKED, AdRanker
-
-# Rows that are counted together.
-_AT_ONCE = 1 << 20
 
 
 def start_levels(
@@ -61,8 +59,7 @@ def _counted(
       float64 [m], m <= n, twice.
     """
     found: list[tuple[np.ndarray, np.ndarray]] = []
-    for begin in range(0, len(labels), _AT_ONCE):
-        part = slice(begin, begin + _AT_ONCE)
+    for part in blocks(len(labels)):
         values = labels[part].astype(np.float64)
         counts = np.ones(len(values)) if weights is None else weights[part]
         if clicked is not None:

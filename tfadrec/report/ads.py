@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from tfadrec.core.blocks import blocks
 from tfadrec.data.dataset import Dataset
 from tfadrec.evaluation import Evaluation
 from tfadrec.evaluation.page import table
@@ -13,8 +14,6 @@ from tfadrec.metrics.ranking import sigmoid
 #: Lines of each table, and impressions that an ad needs to be in one; where ads
 #: are shown less often, as many as the one in the middle has.
 _SHOWN, _FEWEST = 5, 20
-#: Rows that are read at a time.
-_AT_ONCE = 1 << 20
 
 
 def ads_section(evaluation: Evaluation, rows: Dataset, task: str) -> list[str]:
@@ -59,8 +58,7 @@ def _read(
 ) -> Iterator[tuple[slice, NDArray, NDArray]]:
     """Some rows at a time, their labels and their predictions."""
     labels, scores = rows.impressions.labels[task], evaluation.scores[task]
-    for begin in range(0, len(rows), _AT_ONCE):
-        part = slice(begin, begin + _AT_ONCE)
+    for part in blocks(len(rows)):
         probs = sigmoid(scores[part].astype(np.float64))
         yield part, labels[part].astype(np.float64), probs
 

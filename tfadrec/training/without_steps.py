@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfadrec.calibration import Calibration
+from tfadrec.core.blocks import blocks
 from tfadrec.data.dataset import Dataset
 from tfadrec.data.impressions import Impressions
 from tfadrec.layers.fold_in import PARTS
@@ -32,8 +33,6 @@ _COMPARED = 2**17
 _FACTORISED = 2**20
 #: Rows at about which the mix of opinions is found.
 _MIXED = 2**20
-#: Rows that are looked at together.
-_AT_ONCE = 2**20
 #: Of labels of 0 and 1, logits and the rows that these are of.
 METRICS = {
     "auc": lambda y, z, rows: ranking.auc(y, z, rows.weights),
@@ -137,8 +136,8 @@ def _some_users(rows: Impressions, count: int) -> tuple[np.ndarray, np.ndarray]:
     n = len(rows.users)
     every = -(-n // count)
     found = []
-    for begin in range(0, n, _AT_ONCE):
-        part = np.arange(begin, min(begin + _AT_ONCE, n))
+    for block in blocks(n):
+        part = np.arange(block.start, block.stop)
         users = rows.take(part).people  # and these are numbered without gaps
         kept = users % every == 0
         found.append((users[kept], part[kept]))

@@ -155,7 +155,7 @@ def test_of_many_rows_all_are_counted_and_some_are_fitted(monkeypatch):
     counted = (Constant, SmoothedRate)
     expected = [kind().fit(train).scores(TEST) for kind in counted]
     of_some = LogisticRegression().fit(some).scores(TEST)
-    monkeypatch.setattr(baseline, "_AT_ONCE", 70)
+    monkeypatch.setattr("tfadrec.core.blocks.ROWS", 70)
     monkeypatch.setattr(baseline, "_MOST_FITTED", 300)
     for kind, scores in zip(counted, expected, strict=True):
         found = kind().fit(train).scores(TEST)

@@ -5,11 +5,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from tfadrec.core.blocks import blocks
 from tfadrec.data.dataset import Dataset
 from tfadrec.evaluation.baselines.logits import Floats
 
-#: Rows that are counted at a time.
-_AT_ONCE = 1 << 20
 #: Rows at most that numbers are fitted to.
 _MOST_FITTED = 1 << 21
 
@@ -66,8 +65,7 @@ class Baseline(abc.ABC):
         size = len(train.catalogue) + 1
         clicks, shown = np.zeros(size), np.zeros(size)
         rows = train.impressions
-        for begin in range(0, len(train), _AT_ONCE):
-            part = slice(begin, begin + _AT_ONCE)
+        for part in blocks(len(train)):
             weights = None if rows.weights is None else rows.weights[part]
             labels = rows.labels[self.label][part].astype(np.float64)
             if weights is not None:
