@@ -180,7 +180,12 @@ def test_the_folder_of_another_replay_or_of_others_is_refused(
 ):
     """Its stretches are of other lengths, or of other rows."""
     _, out = replayed
-    for name, value in (("days", 0.5), ("first", 0.7), ("rehearse", 0.5)):
+    for name, value in (
+        ("days", 0.5),
+        ("first", 0.7),
+        ("rehearse", 0.5),
+        ("rate", 0.5),
+    ):
         with pytest.raises(InputError, match=f"begun with another {name}"):
             training.replay(world, CONFIG, out, **{**SETTINGS, name: value})
     (tmp_path / "thesis").write_text("years")

@@ -15,6 +15,7 @@ from tfadrec.cli.main import main
 from tfadrec.core.errors import InputError
 from tfadrec.data.sources import prepare_table
 from tfadrec.training import text as text_of_runs
+from tfadrec.training.saved_state import fixed_rate
 from tfadrec.training.without_steps import refit
 
 YAML = """
@@ -180,6 +181,47 @@ def test_a_share_is_rehearsed(days, untraced, tmp_path):
     )
     steps = result.ranker.optimizer.iterations.numpy()
     assert steps == before.ranker.optimizer.iterations.numpy() + 144 // 16
+
+
+def test_steps_are_as_long_as_the_rate_tells(days, untraced, tmp_path):
+    """A ranker that goes on has the rate of its run again."""
+    run, datasets = days
+    result = training.update(
+        run, datasets[1], tmp_path / "run", rate=1e-6, progress=False
+    )
+    before = training.load_run(run)
+    grown = training.grow_vocabulary(
+        before.ranker, before.dataset, result.dataset
+    )
+    refit(grown, result.train)
+    for known, found in zip(
+        grown.trainable_variables,
+        result.ranker.trainable_variables,
+        strict=True,
+    ):
+        np.testing.assert_allclose(found, known, atol=1e-6)
+    rate = fixed_rate(before.ranker.optimizer)
+    assert fixed_rate(result.ranker.optimizer) == rate
+
+
+def test_a_schedule_keeps_its_rate(days, untraced, tmp_path):
+    _, datasets = days
+    config = small.config(
+        optimizer={
+            "class": "LazyAdam",
+            "learning_rate": {
+                "class": "WarmUp",
+                "learning_rate": 0.01,
+                "warm_up_steps": 2,
+                "total_steps": 40,
+            },
+        },
+        **CONFIG,
+    )
+    run = tmp_path / "run"
+    training.train(datasets[0], config, run, progress=False)
+    with pytest.raises(InputError, match=r"rate=0\.5, .*schedule"):
+        training.update(run, datasets[1], tmp_path / "b", rate=0.5)
 
 
 def test_it_is_a_run(updated, tmp_path):
@@ -427,6 +469,7 @@ def test_what_is_refused(days, tmp_path):
     for arguments, message in (
         ({"epochs": 0}, "`fit.epochs` must be an integer >= 1"),
         ({"rehearse": 1.5}, "`rehearse` must be a share in"),
+        ({"rate": 0.0}, "`rate` must be a factor > 0"),
     ):
         with pytest.raises(InputError, match=message):
             training.update(run, datasets[1], out, **arguments)

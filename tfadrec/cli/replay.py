@@ -50,6 +50,12 @@ from tfadrec.runs.read_config import read_config
     show_default=True,
     help="The share of the rows learned before that an update learns again.",
 )
+@click.option(
+    "--rate",
+    default=1.0,
+    show_default=True,
+    help="What the run's learning rate is multiplied by in an update.",
+)
 @allow_import_option
 def replay(
     data: str,
@@ -59,6 +65,7 @@ def replay(
     first: float,
     epochs: int,
     rehearse: float,
+    rate: float,
     allow_import: tuple[str, ...],
 ) -> dict[str, Any]:
     """Replay a log, each day scored before it is learned.
@@ -86,6 +93,7 @@ def replay(
         first=first,
         epochs=epochs,
         rehearse=rehearse,
+        rate=rate,
         allow_import=allow_import,
     )
     sums = evaluation.replay_sums(found)

@@ -70,6 +70,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="The share of the rows learned before that is learned again.",
 )
+@click.option(
+    "--rate",
+    default=1.0,
+    show_default=True,
+    help="What the run's learning rate is multiplied by.",
+)
 @allow_import_option
 def update(
     run: str,
@@ -81,6 +87,7 @@ def update(
     out: str,
     epochs: int,
     rehearse: float,
+    rate: float,
     allow_import: tuple[str, ...],
 ) -> dict[str, Any]:
     """Train RUN further on a day's rows, and write that as another run.
@@ -116,6 +123,7 @@ def update(
     settings: dict[str, Any] = {
         "epochs": epochs,
         "rehearse": rehearse,
+        "rate": rate,
         "allow_import": allow_import,
     }
     if follow is not None:

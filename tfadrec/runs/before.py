@@ -1,5 +1,6 @@
 """What a command refuses before it loads TensorFlow."""
 
+import math
 import pathlib
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -245,6 +246,7 @@ def check_update(
     out: str | pathlib.Path,
     epochs: int,
     rehearse: float,
+    rate: float,
     allow_import: Collection[str] = (),
 ) -> dict[str, str]:
     """Refuses an update that cannot work, or would write over other things.
@@ -255,6 +257,7 @@ def check_update(
       out: the folder of the new run.
       epochs: see `training.update`.
       rehearse: see `training.update`.
+      rate: see `training.update`.
       allow_import: modules whose classes the run may have.
 
     Returns:
@@ -269,6 +272,11 @@ def check_update(
         raise InputError(
             "`rehearse` must be a share in [0, 1]. Received: "
             f"rehearse={rehearse!r}."
+        )
+    if not 0 < rate < math.inf:
+        raise InputError(
+            "`rate` must be a factor > 0 of the run's learning rate. Received: "
+            f"rate={rate!r}."
         )
     check_grows(record["data"], data)
     folder = run_folder(out)

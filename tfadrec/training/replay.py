@@ -48,6 +48,7 @@ def replay(
     first: float = 0.5,
     epochs: int = 1,
     rehearse: float = 0.0,
+    rate: float = 1.0,
     allow_import: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """Measures what updating is worth, on every day before it is learned.
@@ -70,6 +71,7 @@ def replay(
       first: the share of impressions in the first part, in (0, 1).
       epochs: see `training.update`.
       rehearse: see `training.update`.
+      rate: see `training.update`.
       allow_import: modules whose classes the settings may name.
 
     Returns:
@@ -108,6 +110,7 @@ def replay(
         "first": first,
         "epochs": epochs,
         "rehearse": rehearse,
+        "rate": rate,
     }
     with folder.held():
         _claim(folder, record)
@@ -116,7 +119,12 @@ def replay(
             for number, (since, until) in enumerate(bounds)
         ]
         return _replayed(
-            *(config, folder, bounds, folders, epochs, rehearse), allow_import
+            config,
+            folder,
+            bounds,
+            folders,
+            {"epochs": epochs, "rehearse": rehearse, "rate": rate},
+            allow_import,
         )
 
 
@@ -129,7 +137,7 @@ def _claim(folder: WorkFolder, record: Mapping[str, Any]) -> None:
     if not folder.is_own(_RECORD):
         folder.write_text(_RECORD, json.dumps(record, indent=1))
         return
-    found = read_json(folder.path / _RECORD)
+    found = {"rate": 1.0, **read_json(folder.path / _RECORD)}
     others = [name for name in record if found.get(name) != record[name]]
     if others:
         raise InputError(
@@ -144,8 +152,7 @@ def _replayed(
     folder: WorkFolder,
     bounds: Sequence[tuple[int | None, int | None]],
     folders: Sequence[pathlib.Path],
-    epochs: int,
-    rehearse: float,
+    steps: Mapping[str, Any],
     allow_import: Collection[str],
 ) -> list[dict[str, Any]]:
     """See `replay`; its folder is held.
@@ -155,9 +162,8 @@ def _replayed(
       folder: its own.
       bounds: the first and the last moment of each stretch.
       folders: their datasets.
-      epochs: see `replay`.
-      rehearse: likewise.
-      allow_import: likewise.
+      steps: how an update learns: `epochs`, `rehearse` and `rate` of `replay`.
+      allow_import: see `replay`.
     """
     settings: dict[str, Any] = {
         "progress": False,
@@ -175,12 +181,7 @@ def _replayed(
     def updated(number: int, before: Run) -> _Way:
         name = f"updated-{number:03}"
         last = out / (f"updated-{number - 1:03}" if number > 1 else "frozen")
-        more = {
-            **settings,
-            "epochs": epochs,
-            "rehearse": rehearse,
-            "before": before,
-        }
+        more = {**settings, **steps, "before": before}
         rows = folders[number]
         made = _timed(
             folder,

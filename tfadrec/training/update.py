@@ -36,6 +36,7 @@ from tfadrec.training.fitted import save_model_of
 from tfadrec.training.grow_vocabulary import grow_vocabulary
 from tfadrec.training.members import OF_RUNS, with_valid
 from tfadrec.training.run import Run, calibrate_as_set, load_run
+from tfadrec.training.saved_state import fixed_rate
 from tfadrec.training.text import parts_with_text
 from tfadrec.training.without_steps import refit, set_level
 
@@ -50,6 +51,7 @@ def update(
     *,
     epochs: int = 1,
     rehearse: float = 0.0,
+    rate: float = 1.0,
     progress: bool = True,
     allow_import: Collection[str] = (),
     before: Run | None = None,
@@ -82,6 +84,8 @@ def update(
         zero over them, as in `training.fit`.
       rehearse: the share of the rows that the run has learned from that is
         learned again among the new ones, in [0, 1].
+      rate: what the run's learning rate is multiplied by, > 0; 1 where a
+        schedule tells that rate.
       progress: whether to show progress on standard error.
       allow_import: modules whose classes the run may have. They are imported.
       before: the run, as `load_run` with `optimizer`, or the update that made
@@ -97,7 +101,7 @@ def update(
         the day's rows.
     """
     run = pathlib.Path(run)
-    record = check_update(run, data, out, epochs, rehearse, allow_import)
+    record = check_update(run, data, out, epochs, rehearse, rate, allow_import)
     import_allowed(allow_import)
     if before is None or not is_whole(before.ranker):
         before = load_run(run, allow_import=allow_import, optimizer=True)
@@ -106,6 +110,12 @@ def update(
             "an update goes on with one ranker. Received: "
             f"{run}, whose ranker is the average of several. Train anew, or "
             "update a run without `ensemble`."
+        )
+    if rate != 1 and fixed_rate(before.ranker.optimizer) is None:
+        raise InputError(
+            "`rate` multiplies a learning rate that is a number. Received: "
+            f"rate={rate!r}, and {run}, whose rate a schedule tells. Leave "
+            "`rate` out."
         )
     given = RunConfig.from_yaml(record["config"])
     config = _config(before.config, given, epochs)
@@ -128,7 +138,14 @@ def update(
                         "later day."
                     )
                 return _learn(
-                    folder, told, before, dataset, config, rehearse, progress
+                    folder,
+                    told,
+                    before,
+                    dataset,
+                    config,
+                    rehearse,
+                    rate,
+                    progress,
                 )
         except InputError:
             if not (folder.path / RECORD).exists():  # before the first step
@@ -206,6 +223,7 @@ def _learn(
     dataset: Dataset,
     config: RunConfig,
     rehearse: float,
+    rate: float,
     progress: bool,
 ) -> Run:
     """Goes on with a ranker, in the folder of the new run, which is held.
@@ -232,6 +250,9 @@ def _learn(
     config = dataclasses.replace(config, fit=chosen_by_size(config.fit, rows))
     record = {**told, "settings": config.to_yaml()}
     folder.write_text(RECORD, json.dumps(record, indent=1))
+    whole = fixed_rate(ranker.optimizer)
+    if whole is not None:
+        ranker.optimizer.learning_rate = rate * whole
     history = fit_in(
         folder,
         ranker,
@@ -240,6 +261,8 @@ def _learn(
         progress=progress,
         **config.fit,
     )
+    if whole is not None:  # the next day's is multiplied anew
+        ranker.optimizer.learning_rate = whole
     kept = None if config.calibration is None else before.calibration
     set_level(ranker, _newest(dataset, learn, valid), kept)
     save_model_of(ranker, folder)

@@ -38,6 +38,7 @@ def follow(
     *,
     epochs: int = 1,
     rehearse: float = 0.0,
+    rate: float = 1.0,
     progress: bool = True,
     allow_import: Collection[str] = (),
     tell: Callable[[Summary], object] = lambda summary: None,
@@ -60,6 +61,7 @@ def follow(
       out: the folder of the runs.
       epochs: see `update`.
       rehearse: see `update`.
+      rate: see `update`.
       progress: see `update`.
       allow_import: see `update`.
       tell: likewise.
@@ -106,6 +108,7 @@ def follow(
                 folder.path,
                 epochs=epochs,
                 rehearse=rehearse,
+                rate=rate,
                 progress=progress,
                 allow_import=allow_import,
                 before=known,
