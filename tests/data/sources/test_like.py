@@ -216,7 +216,7 @@ OTHER = {"labels": {"hour": {"column": "time", "type": "real"}}}
             changed(topics={"kind": "categories", "weighted": True}),
             {"ads.csv": DAY_2["ads.csv"].replace("run sun", "run:1 sun:1")},
             "'topics' must be as in .*one, where it has no weights. Received: "
-            "a column with weights. Set `weighted: false`",
+            "a column with weights. Give one without, or set `weighted: false`",
         ),
         (
             CONFIG,

@@ -217,7 +217,8 @@ class KeepSchema:
                     f"the {feature.entity}'s {feature.name!r} must be as in "
                     f"{self.name}, where it has "
                     f"{'' if feature.weighted else 'no '}weights. Received: a "
-                    f"column with{'' if weighted else 'out'} weights. Set "
+                    f"column with{'' if weighted else 'out'} weights. Give one "
+                    f"with{'' if feature.weighted else 'out'}, or set "
                     f"`weighted: {str(feature.weighted).lower()}`."
                 )
         if feature.kind == "vector":
