@@ -25,7 +25,17 @@ def run():
 @pytest.mark.slow
 def test_a_refit_has_its_own_factors_and_the_mix_of_the_first():
     again, first = run().ranker, run().chosen
-    np.testing.assert_array_equal(again.fold_in.mix, first.fold_in.mix)
+    np.testing.assert_array_equal(
+        again.fold_in.mix[:-1], first.fold_in.mix[:-1]
+    )
+    # It expects as many clicks of what it has learned and the first has not.
+    valid = run().valid.batches(64)
+    clicks = [
+        np.sum(1 / (1 + np.exp(-r.predict(valid)["clicked"])))
+        for r in (again, first)
+    ]
+    assert clicks[0] == pytest.approx(clicks[1], 1e-4)
+    assert again.fold_in.mix[-1] != first.fold_in.mix[-1]
     one, two = (r.ad_tower.factors.numpy() for r in (again, first))
     assert one.any()
     assert two.any()

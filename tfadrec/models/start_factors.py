@@ -194,13 +194,13 @@ def shift_level(
 ) -> None:
     """Moves the level of a mix to where as many clicks are predicted as seen.
 
-    Fewer than ten rows of either label tell no level: it stays what it was, as
-    it does where no shift by less than five is enough.
+    Fewer than ten clicks, or rows without one, tell no level: it stays what it
+    was, as it does where no shift by less than five is enough.
 
     Args:
       layer: of a trained ranker.
       logits: float [n], as the ranker gives them.
-      labels: [n], 0 and 1.
+      labels: [n], in [0, 1].
       weights: [n] >= 0, how many rows each stands for, or None.
       read: what logits are read as, in their order, float [n].
     """

@@ -14,6 +14,7 @@ from tfadrec.models.ranker_ensemble import Ranker
 from tfadrec.runs.folder import STATE
 from tfadrec.training.fit import fit_in
 from tfadrec.training.saved_state import best_epoch
+from tfadrec.training.without_steps import set_level
 from tfadrec.training.workers import Learn, learn_here
 
 #: Settings of the section `fit` that are about several trainings.
@@ -111,7 +112,7 @@ def fit_members(
             learn=learn,
             **single,
         )
-        _mix_as(ranker, chosen[number - 1])
+        _mix_as(ranker, chosen[number - 1], valid)
         again.append(ranker)
     return _together(again), _together(chosen), histories[0]
 
@@ -135,10 +136,14 @@ def chosen_in(
     return settings.get("monitor", "val_auc"), ""
 
 
-def _mix_as(ranker: AdRanker, chosen: AdRanker) -> None:
-    """Gives a ranker the mix of opinions that rows left out have told."""
+def _mix_as(ranker: AdRanker, chosen: AdRanker, valid: Dataset) -> None:
+    """Gives a ranker the mix of opinions that rows left out have told.
+
+    Its level is where it expects as many clicks of these rows as they told.
+    """
     if ranker.fold_in is not None and chosen.fold_in is not None:
         ranker.fold_in.mix.assign(chosen.fold_in.mix)
+        set_level(ranker, valid, like=chosen)
 
 
 def with_valid(dataset: Dataset, train: Dataset, valid: Dataset) -> Dataset:

@@ -99,7 +99,10 @@ def refit(model: AdRanker, train: Dataset) -> None:
 
 
 def set_level(
-    model: AdRanker, rows: Dataset, calibration: Calibration | None = None
+    model: AdRanker,
+    rows: Dataset,
+    calibration: Calibration | None = None,
+    like: AdRanker | None = None,
 ) -> None:
     """Sets the level of a ranker's logit to what rows tell.
 
@@ -111,6 +114,8 @@ def set_level(
       model: trained, or gone on with.
       rows: the newest; learned ones may be among them.
       calibration: what the logit is read through, if anything.
+      like: whose clicks of these rows count, as it predicts them, in place of
+        those that there were.
     """
     layer, task = model.fold_in, model.biased_task
     loss = model.task_losses[task]
@@ -120,7 +125,9 @@ def set_level(
         return
     _, kept = _some_users(rows.impressions, _MIXED)
     rows = rows.select(kept)
-    logits = model.predict(rows.batches(PREDICT_BATCH))[task]
+
+    def predicted(ranker: AdRanker) -> np.ndarray:
+        return ranker.predict(rows.batches(PREDICT_BATCH))[task]
 
     def read(logits: np.ndarray) -> np.ndarray:
         if calibration is None:
@@ -128,7 +135,10 @@ def set_level(
         return calibration.of_rows({task: logits}, rows)[task]
 
     shown = rows.impressions
-    shift_level(layer, logits, shown.labels[task], shown.weights, read)
+    labels = shown.labels[task]
+    if like is not None:
+        labels = ranking.sigmoid(predicted(like).astype(np.float64))
+    shift_level(layer, predicted(model), labels, shown.weights, read)
 
 
 def _some_users(rows: Impressions, count: int) -> tuple[np.ndarray, np.ndarray]:
