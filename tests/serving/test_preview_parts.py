@@ -157,11 +157,11 @@ def test_versions_are_watched_though_nobody_listens(
 
     class Watched(versions.Versions):
         def __init__(self):
-            self._loaded, self._stop = {}, versions.threading.Event()
+            self._stop = versions.threading.Event()
 
         def refresh(self):
             refreshed.append(1)
-            self._loaded = {len(refreshed): None}
+            versions.say(f"Version {len(refreshed)} is ready.")
             if len(refreshed) == 2:
                 raise MemoryError
             if len(refreshed) == 3:
@@ -197,6 +197,7 @@ def test_a_version_with_a_dangling_link(tmp_path, one_request):
         f'version_labels {{ key: "far" value: {"9" * 5000} }}'
     )
     found = versions.Versions(path)
+    found.load()
     states = {each["version"]: each["state"] for each in found.status()}
     assert states == {"7": "END", "1": "AVAILABLE"}
     (path / "7" / "gone").unlink()
@@ -234,6 +235,7 @@ def test_the_newest_that_loads_answers_until_a_newer_one_does(
     path.mkdir()
     export(1)
     found = versions.Versions(path)
+    found.load()
     export(2)
     assert found.refresh() == {}
     export(3, "broken")
@@ -251,7 +253,7 @@ def test_a_bundle_of_which_nothing_loads(tmp_path):
     (tmp_path / "shop" / "7").mkdir(parents=True)
     (tmp_path / "shop" / "7" / "saved_model.pb").write_bytes(b"none")
     with pytest.raises(InputError, match=r"SavedModel that loads.*shop/7"):
-        versions.Versions(tmp_path / "shop")
+        versions.Versions(tmp_path / "shop").load()
 
 
 @pytest.mark.parametrize(
@@ -280,6 +282,7 @@ def test_a_version_that_was_replaced_is_freed(
     path.mkdir()
     (path / "1").symlink_to(worlds.bundle("numbers") / "1")
     found = versions.Versions(path)
+    found.load()
     freed = []
     give_back = versions.give_back
     monkeypatch.setattr(
@@ -315,6 +318,7 @@ def test_free_memory_goes_back_while_versions_are_watched(
     path.mkdir()
     (path / "1").symlink_to(worlds.bundle("numbers") / "1")
     found = versions.Versions(path)
+    found.load()
     versions.trim()
     before = resident()
     pieces = [bytearray(2**16) for _ in range(2**10)]
