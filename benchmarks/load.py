@@ -109,6 +109,7 @@ def _served(bundles: pathlib.Path):
         address = server.stdout.readline().split("//")[-1].strip()
         place, _, path = address.partition("/")
         host, _, port = place.partition(":")
+        next(line for line in server.stdout if " is ready, " in line)
         yield server.pid, (host, int(port)), f"/{path}"
     finally:
         server.send_signal(signal.SIGTERM)

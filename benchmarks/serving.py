@@ -223,6 +223,7 @@ def _load(clients: int = _CLIENTS, ads: int = _SLATE) -> None:
                 server.stdout.readline().split("//")[-1].split(": ")[-1].strip()
                 for _ in range(2)
             )
+            next(line for line in server.stdout if " is ready, " in line)
             for name, make in (
                 ("REST", lambda: _rest(rest, requests)),
                 ("gRPC", lambda: _grpc(grpc, requests)),

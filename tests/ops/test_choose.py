@@ -31,7 +31,7 @@ def chosen(worth, count, units, diversity, caps):
             (1 - diversity) * value[i] - diversity * n
             for i, n in zip(free, near, strict=True)
         ]
-        best = free[int(np.argmax(gains))]
+        best = free[int(np.argmax(gains if found else value[free]))]
         found.append(best)
         left.remove(best)
     return found
@@ -102,3 +102,18 @@ def test_of_nothing_nothing_is_chosen():
     )
     assert not is_there.numpy().any()
     assert places.numpy().tolist() == [[0] * 3] * 2
+
+
+def test_the_first_is_the_best_whatever_the_diversity():
+    """As there is nothing yet that it could be like."""
+    worth = tf.constant([[1.0, 3.0, 2.0]])
+    units = tf.constant([[[1.0, 0], [1, 0], [0, 1]]])
+    for diversity in (1.0, 0.999, 0.5):
+        places, _ = choose(
+            worth,
+            tf.constant(3),
+            units=units,
+            diversity=tf.constant([diversity]),
+        )
+        # Then the one at a right angle to it.
+        assert places.numpy().tolist() == [[1, 2, 0]]

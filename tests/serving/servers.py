@@ -20,8 +20,10 @@ _SECONDS = 180
 
 
 @contextlib.contextmanager
-def preview(path, *arguments, env=None, rest_only=False):
+def preview(path, *arguments, env=None, rest_only=False, wait=True):
     """The server of a bundle; both of its ports are free ones.
+
+    It is ready, unless there is no `wait` for that.
 
     Yields:
       `url` of the model, `grpc` address, `process`, `said`, lines of its
@@ -53,7 +55,10 @@ def preview(path, *arguments, env=None, rest_only=False):
                 said.append(line)
                 name, _, value = line.strip().partition(": ")
                 found[name] = value
-                if {"REST"} | (set() if rest_only else {"gRPC"}) <= set(found):
+                is_open = {"REST", "REST" if rest_only else "gRPC"} <= set(
+                    found
+                )
+                if is_open and (not wait or " is ready, " in line):
                     break
             else:
                 raise AssertionError("".join(said) + "\n".join(lines()))

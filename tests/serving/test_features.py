@@ -12,6 +12,7 @@ from tfadrec import serving
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.data.features import missing_like
+from tfadrec.serving.preview.servable import _reason
 from tfadrec.serving.requests import (
     as_slates,
     candidates,
@@ -287,10 +288,12 @@ def test_one_value_is_not_meant_for_all_candidates(signature):
             "exclude_history": [False],
             "k": [5],
         }
-    with pytest.raises(
-        tf.errors.InvalidArgumentError, match="a value for each"
-    ):
+    with pytest.raises(tf.errors.InvalidArgumentError) as error:
         world.ask[signature](**request)
+    # As the preview tells it.
+    assert _reason(error.value.message) == (
+        "`bid` must have a value for each candidate, [1 4]. Received: [1 1]."
+    )
 
 
 def test_recommend_from_reads_the_candidates_own_features():

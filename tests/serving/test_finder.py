@@ -436,6 +436,9 @@ def test_an_exported_bundle_retrieves(tmp_path, monkeypatch, caplog, interests):
             ask, shop.dataset(), "u1", k=3, seen=True, now_seconds=now
         )
         assert len(found) == 3 * is_left
+    for wrong in (-5, 1_796_073_345_000):
+        with pytest.raises(InputError, match=rf"2200\. Received.*{wrong}\."):
+            serving.recommend(ask, shop.dataset(), "u1", k=3, now_seconds=wrong)
 
 
 @pytest.mark.parametrize("found_by", ["clicks", "imitation"])

@@ -29,6 +29,12 @@ def add(path, number):
     (path / str(number)).symlink_to(worlds.bundle("numbers") / "1")
 
 
+def opened(*given):
+    found = versions.Versions(*given)
+    found.load()
+    return found
+
+
 @pytest.fixture
 def asked(monkeypatch):
     """Version and signature of each request, in their order."""
@@ -45,7 +51,7 @@ def asked(monkeypatch):
 
 def test_a_version_is_found_once_it_has_answered(path, asked, monkeypatch):
     """The first one, and one that takes its place, of fewer requests."""
-    found = versions.Versions(path)
+    found = opened(path)
     assert {signature for _, signature in asked} == set(SIGNATURES)
     assert set(found.find("model").signatures) == set(SIGNATURES)
     first = len(asked)
@@ -81,7 +87,7 @@ def test_one_that_does_not_answer_is_not_found(
     path, one_request, monkeypatch, request_, reason
 ):
     """It is told why, and the version before it stays."""
-    found = versions.Versions(path)
+    found = opened(path)
     monkeypatch.setattr(warm_up, "requests", lambda file: [request_])
     add(path, 2)
     failed = found.refresh()
@@ -94,13 +100,13 @@ def test_one_that_does_not_answer_is_not_found(
     assert found.find("model").version == 1
     (path / "1").unlink()
     with pytest.raises(InputError, match=reason):
-        versions.Versions(path)
+        opened(path)
 
 
 def test_time_is_bounded(path, asked, caplog):
     """A slow version is found all the same, and it is told what is missing."""
     with caplog.at_level(logging.WARNING):
-        found = versions.Versions(path, Limits(warm_up_seconds=0))
+        found = opened(path, Limits(warm_up_seconds=0))
     assert asked == []
     assert found.find("model").version == 1
     (record,) = caplog.records
@@ -134,7 +140,7 @@ def test_a_request_may_take_what_is_left(path, monkeypatch):
 def test_the_rest_is_left_out_where_the_server_ends(
     path, one_request, asked, caplog
 ):
-    found = versions.Versions(path)
+    found = opened(path)
     add(path, 2)
     found.stop()
     with caplog.at_level(logging.WARNING):

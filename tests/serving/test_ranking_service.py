@@ -293,7 +293,7 @@ def test_recommend_from_leaves_out_what_is_unknown(world, request_of, unknown):
 @pytest.mark.parametrize("bids", [[-1], [np.nan], [np.inf], [1, 1]])
 def test_recommend_from_refuses_bids(world, request_of, bids):
     ids = world.dataset.catalogue.ad_ids[:1]
-    with pytest.raises(tf.errors.InvalidArgumentError, match="bids must be"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`bids` must "):
         ask_from(world, request_of, ids, bids)
 
 

@@ -87,7 +87,7 @@ def test_an_unknown_user_has_no_history_and_no_context(world):
     assert [ad["rank"] for ad in found] == [1, 2]
 
 
-@pytest.mark.parametrize("user", ["42x", "", "9" * 30, 2**63])
+@pytest.mark.parametrize("user", ["42x", "", "4_2", "9" * 30, 2**63])
 def test_no_number(user):
     with pytest.raises(InputError, match="64-bit integers"):
         serving.request_for_user(worlds.numbers().dataset, user)
@@ -162,7 +162,7 @@ def test_bad_k(world, k):
         serving.recommend(world.recommend, world.dataset, 1, k=k)
 
 
-@pytest.mark.parametrize("ad", ["x", "9" * 30])
+@pytest.mark.parametrize("ad", ["x", "1_0", "9" * 30])
 def test_bad_exclusions(ad):
     world = worlds.numbers()
     with pytest.raises(InputError, match="64-bit integers"):

@@ -4,6 +4,7 @@ import logging
 import os
 import pathlib
 import stat
+from importlib.util import find_spec
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from tfadrec.cli.command import Command, load_tensorflow
 from tfadrec.cli.number import Number
 from tfadrec.core.bundle_folder import existing_versions
 from tfadrec.core.errors import InputError
+from tfadrec.core.free_port import require_free
 
 _TOKEN = "TFADREC_TOKEN"
 _TOKEN_BYTES = 4096
@@ -120,6 +122,10 @@ def serve(
             f"Received: {total_megabytes} and {max_megabytes}."
         )
     existing_versions(pathlib.Path(bundle))
+    require_free(host, port)
+    if grpc_port is not None or find_spec("tensorflow_serving") is not None:
+        require_free(host, 8500 if grpc_port is None else grpc_port)
+    click.echo("A preview for trying a bundle, not a server for production.")
     load_tensorflow()
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     from tfadrec.serving import preview

@@ -2,6 +2,13 @@
 
 import unicodedata
 
+#: U+200D makes one emoji of several, each of which is a symbol that a tone of
+#: skin (U+1F3FB to U+1F3FF) or U+FE0F may follow.
+_JOINER, _OF_EMOJI = (
+    "\u200d",
+    "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff\ufe0f",
+)
+
 
 def one_line(text: str, most: int) -> str:
     """The text without line ends and control characters, which it names.
@@ -20,12 +27,27 @@ def one_line(text: str, most: int) -> str:
 def visible(text: str) -> str:
     """Lines with the names of all that a terminal takes for commands.
 
+    What joins emoji stays, and is named anywhere else.
+
     Args:
       text: lines to print, which may quote a file.
     """
     return "".join(
         c
-        if c.isprintable() or c == "\n" or unicodedata.category(c) == "Zs"
+        if c.isprintable()
+        or c == "\n"
+        or unicodedata.category(c) == "Zs"
+        or (c == _JOINER and _is_emoji(before) and _is_symbol(after))
         else c.encode("unicode_escape").decode()
-        for c in text
+        for before, c, after in zip(
+            " " + text, text, text[1:] + " ", strict=False
+        )
     )
+
+
+def _is_emoji(c: str) -> bool:
+    return c in _OF_EMOJI or _is_symbol(c)
+
+
+def _is_symbol(c: str) -> bool:
+    return unicodedata.category(c) == "So"

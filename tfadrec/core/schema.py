@@ -198,6 +198,8 @@ def _typed_id(of: str, text: str | int, kind: IdType) -> str | int:
         number = int(text)
     except ValueError:
         number = _OUTSIDE
+    if "_" in str(text):  # which Python reads as digits' separator
+        number = _OUTSIDE
     if not -_OUTSIDE <= number < _OUTSIDE:
         raise InputError(
             f"{of} ids of this dataset are 64-bit integers. Received: {text!r}."

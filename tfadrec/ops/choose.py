@@ -24,7 +24,8 @@ def choose(
         argmax_i (1 - d) worth_i / max_j worth_j - d max_(s in S) cos(i, s)
 
     among those whose groups are not full (Carbonell and Goldstein, 1998, with
-    d for their 1 - lambda, and worth as a share of the largest).
+    d for their 1 - lambda, and worth as a share of the largest). The first one
+    is that of most worth, whatever d is.
 
     Args:
       worth: float32 [B, C], >= 0; what is -inf is never chosen.
@@ -64,6 +65,8 @@ def choose(
             is_open = (count < cap[:, None]) | (cap[:, None] < 1) | (group == 0)
             is_free &= is_open
         gain = (1 - share) * value - share * nearest
+        # Nothing was chosen that the first one could be like.
+        gain = tf.where(number > 0, gain, value)
         place = tf.argmax(
             tf.where(is_free, gain, -np.inf), axis=1, output_type=tf.int32
         )
@@ -100,7 +103,7 @@ def choose(
         (
             tf.constant(0),
             is_left,
-            # As unlike as can be; the first has none before it.
+            # As unlike as can be.
             tf.fill(tf.shape(worth), -1.0),
             [tf.zeros_like(group) for group, _ in caps],
             tf.TensorArray(tf.int32, **of_each),

@@ -12,6 +12,8 @@ from tfadrec.serving.request_reader import Specs
 
 #: The input with the moment, and that of new ads with theirs.
 NOW, EXPIRES = "now_seconds", "expires_seconds"
+#: The year 2200. A later moment was meant to be in milliseconds.
+LATEST = 7_258_118_400
 
 
 def expiry_specs(dataset: Dataset) -> Specs:
@@ -24,8 +26,9 @@ def expiry_specs(dataset: Dataset) -> Specs:
 def moment(request: Mapping[str, tf.Tensor]) -> tf.Tensor:
     """At which moment ads are asked for, int64 [B], seconds since 1970.
 
-    The server's clock tells it where `now_seconds` is 0. Where ads do not
-    expire it is 0, when all of them are there that were not removed.
+    The server's clock tells it where `now_seconds` is 0, or no moment between
+    1970 and `LATEST`. Where ads do not expire it is 0, when all of them are
+    there that were not removed.
 
     Args:
       request: with `user_id` [B], and `now_seconds` where ads expire.
@@ -33,7 +36,8 @@ def moment(request: Mapping[str, tf.Tensor]) -> tf.Tensor:
     if NOW not in request:
         return tf.zeros(tf.shape(request["user_id"]), tf.int64)
     now = request[NOW]
-    return tf.where(now > 0, now, tf.cast(tf.timestamp(), tf.int64))
+    is_told = (now > 0) & (now < LATEST)
+    return tf.where(is_told, now, tf.cast(tf.timestamp(), tf.int64))
 
 
 def expiry_column(dataset: Dataset, more: Catalogue | None) -> np.ndarray:

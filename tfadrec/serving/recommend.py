@@ -11,7 +11,7 @@ from tfadrec.core.ranges import MOST
 from tfadrec.core.schema import Schema
 from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
-from tfadrec.serving.ad_expiry import NOW
+from tfadrec.serving.ad_expiry import LATEST, NOW
 from tfadrec.serving.answer import Answer
 from tfadrec.serving.finder import ALLOW
 from tfadrec.serving.requests import Request, nothing_asked, request_for_user
@@ -128,6 +128,12 @@ def _choice(
                 "ads expire in a bundle that was exported with --expires. "
                 f"Received: now_seconds={now_seconds} for one that was not. "
                 "Leave it out."
+            )
+        if not 0 < now_seconds < LATEST:
+            raise InputError(
+                "`now_seconds` must be seconds since 1970, before the year "
+                f"2200. Received: now_seconds={now_seconds}. Divide "
+                "milliseconds by 1000."
             )
         chosen[NOW] = np.array([now_seconds])
     return chosen

@@ -203,16 +203,15 @@ class Recommender(tf.Module):
           tf.errors.InvalidArgumentError: for other bids.
         """
         is_fit = tf.reduce_all(tf.math.is_finite(bids) & (bids >= 0))
-        rule = "bids must be finite, >= 0, and one for each of candidate_ads"
         requests = self._scorer.requests
         slate = requests.user_specs() | requests.candidate_specs(2)
         with tf.control_dependencies(
             [
-                tf.debugging.Assert(is_fit, [rule]),
+                tf.debugging.Assert(is_fit, ["`bids` must be finite and >= 0"]),
                 tf.debugging.assert_equal(
                     tf.shape(bids),
                     tf.shape(request["candidate_ads"]),
-                    message=rule,
+                    message="`bids` must have a value for each candidate",
                 ),
             ]
         ):

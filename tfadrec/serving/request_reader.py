@@ -202,12 +202,11 @@ class RequestReader(tf.Module):
           tf.errors.InvalidArgumentError: where a feature has other axes than
             `candidate_ads`.
         """
-        rule = "features of candidates must have a value for each candidate"
         checks = [
             tf.debugging.assert_equal(
                 tf.shape(request[name])[:2],
                 tf.shape(request["candidate_ads"]),
-                message=rule,
+                message=f"`{name}` must have a value for each candidate",
             )
             for name in _specs(self._of_candidates, [])
         ]

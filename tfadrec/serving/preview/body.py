@@ -5,6 +5,8 @@ import json
 import zlib
 from typing import Any
 
+from aiohttp import web
+
 from tfadrec.serving.preview.check_inputs import refuse
 from tfadrec.serving.preview.limits import Limits
 from tfadrec.serving.preview.request_error import RequestError, quote
@@ -31,7 +33,8 @@ def unpack(packed: bytes | bytearray, limits: Limits) -> bytes:
     """A body that was compressed by gzip.
 
     Raises:
-      RequestError: where it was not, or is too large without.
+      RequestError: where it was not.
+      HTTPRequestEntityTooLarge: where it is too large without.
     """
     inflate = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
     try:
@@ -39,7 +42,7 @@ def unpack(packed: bytes | bytearray, limits: Limits) -> bytes:
     except zlib.error as error:
         refuse("a body is compressed by gzip, as it says", str(error))
     if len(raw) > limits.body:
-        refuse(f"an unpacked body has at most {limits.body} bytes", "more")
+        raise web.HTTPRequestEntityTooLarge(limits.body, len(raw))
     if not inflate.eof or inflate.unused_data:
         refuse("a body is one gzip stream", "half of one, or more")
     return raw

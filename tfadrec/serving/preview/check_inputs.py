@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tfadrec.core.door import tf
+from tfadrec.serving.ad_expiry import LATEST, NOW
+from tfadrec.serving.ad_order import CAP, DIVERSITY
 from tfadrec.serving.preview.limits import Limits
 from tfadrec.serving.preview.request_error import RequestError, quote
 
@@ -82,6 +84,8 @@ def check_inputs(
         _check_k(inputs["k"], limits.values // count)
     if {"history_length", "history_ages"} <= set(inputs):
         _check_history(inputs)
+    for name, values in inputs.items():
+        _check_choice(name, values)
 
 
 def refuse(rule: str, received: str) -> NoReturn:
@@ -120,6 +124,28 @@ def _check_k(k, most) -> None:
             f"`k` is at most {most} in a request of {len(k)} rows",
             str(k.max()),
         )
+
+
+def _check_choice(name, values):
+    """What else than the score ads are chosen by.
+
+    A feature may be called as two of them are, but is of another type.
+    """
+    kind = values.dtype.name, values.ndim
+    if name == "bids":
+        highest, rule = np.finfo(np.float32).max, "finite and >= 0"
+    elif name == DIVERSITY and kind == ("float32", 1):
+        highest, rule = 1, "from 0 to 1"
+    elif name.startswith(CAP) and kind == ("int32", 1):
+        highest, rule = np.iinfo(np.int32).max, ">= 0, where 0 is no cap"
+    elif name == NOW:
+        highest = LATEST - 1
+        rule = "0, or seconds since 1970 before the year 2200, no milliseconds"
+    else:
+        return
+    wrong = values[~((values >= 0) & (values <= highest))]
+    if len(wrong):
+        refuse(f"`{name}` must be {rule}", str(wrong[0]))
 
 
 def _check_history(inputs) -> None:

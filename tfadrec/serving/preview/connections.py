@@ -9,6 +9,8 @@ from tfadrec.serving.preview.limits import Limits
 from tfadrec.serving.preview.request_error import RequestError
 
 _TICK_SECONDS = 0.25
+#: Looking whether any are open takes no time.
+_DRAIN_TICK_SECONDS = 0.02
 #: A connection that has waited so long may give its place to a new one.
 _PATIENT_SECONDS = 1.0
 
@@ -42,6 +44,8 @@ class Connections:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        #: Whether each is closed after its next answer, which says so.
+        self.is_draining = False
         # By the protocol of aiohttp, which a request knows.
         self._open: dict[asyncio.Protocol, _Connection] = {}
 
@@ -73,6 +77,19 @@ class Connections:
             await asyncio.sleep(_TICK_SECONDS)
             for connection in list(self._open.values()):
                 connection.look(self._limits.client_seconds)
+
+    async def drain(self) -> None:
+        """Waits until all connections have ended, once no more are taken.
+
+        A client may be about to send its next request over a connection that
+        it keeps alive. It is answered, and told that the connection closes.
+        Who sends nothing is late after `client_seconds`, as ever.
+        """
+        self.is_draining = True
+        limits, clock = self._limits, asyncio.get_running_loop().time
+        end = clock() + limits.client_seconds + limits.seconds
+        while self._open and clock() < end:
+            await asyncio.sleep(_DRAIN_TICK_SECONDS)
 
     def admit(self, inner: asyncio.Protocol, new: "_Connection") -> bool:
         """Makes room for a connection, if there is any."""

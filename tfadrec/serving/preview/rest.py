@@ -72,6 +72,8 @@ class _Handlers:
             forget_frames(error)
         finally:
             self._connections.end(request)
+        if self._connections.is_draining:
+            response.force_close()
         response.headers["Server"] = f"tfadrec-preview/{__version__}"
         return response
 
@@ -80,6 +82,8 @@ class _Handlers:
             response = _error(error.status, str(error))
             if error.code in _COME_AGAIN:
                 response.headers["Retry-After"] = "1"
+            if error.code == "UNAUTHENTICATED":
+                response.headers["WWW-Authenticate"] = "Bearer"
             return response
         if isinstance(error, web.HTTPException):
             response = _error(error.status, self._explain(request, error))
@@ -166,10 +170,8 @@ class _Handlers:
         raise web.HTTPRequestEntityTooLarge(most, len(raw))
 
     async def status(self, request: web.Request) -> web.Response:
-        servable = self._find(request)
-        names_one = {"version", "label"} & set(request.match_info)
-        only = servable.version if names_one else None
-        found = self._answerer.versions.status(only)
+        versions = self._answerer.versions
+        found = versions.status(versions.named(*_asked(request)))
         return web.json_response({"model_version_status": found})
 
     async def metadata(self, request: web.Request) -> web.Response:
@@ -191,6 +193,8 @@ class _Handlers:
         return web.json_response(answer)
 
     async def health(self, request: web.Request) -> web.Response:
+        versions = self._answerer.versions
+        versions.find(versions.name)
         return web.json_response({"status": "ok"})
 
     async def metrics(self, request: web.Request) -> web.Response:
@@ -200,15 +204,7 @@ class _Handlers:
         )
 
     def _find(self, request: web.Request) -> Servable:
-        at = request.match_info
-        version = None
-        if "version" in at:
-            version = version_number(at["version"])
-            if version is None:
-                refuse("a version is a number", quote(at["version"]))
-        return self._answerer.versions.find(
-            at["name"], version, at.get("label")
-        )
+        return self._answerer.versions.find(*_asked(request))
 
     def _explain(self, request: web.Request, error: web.HTTPException) -> str:
         """One line for what aiohttp found wrong."""
@@ -229,6 +225,21 @@ class _Handlers:
         if error.status == 408:
             return "a body must come in time. Received: no end of it."
         return error.text or error.reason
+
+
+def _asked(request: web.Request) -> tuple[str, int | None, str | None]:
+    """Name, version and label of a path.
+
+    Raises:
+      RequestError: where the version is none.
+    """
+    at = request.match_info
+    version = None
+    if "version" in at:
+        version = version_number(at["version"])
+        if version is None:
+            refuse("a version is a number", quote(at["version"]))
+    return at["name"], version, at.get("label")
 
 
 def _is_packed(request: web.Request) -> bool:

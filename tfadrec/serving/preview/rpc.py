@@ -105,7 +105,7 @@ class _Predictions(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     async def _predict(self, request, begun):
         answerer = self._answerer
-        servable = _find(answerer, request.model_spec)
+        servable = answerer.versions.find(*_asked(request.model_spec))
         name = request.model_spec.signature_name or _DEFAULT
 
         def job(end: float):
@@ -135,7 +135,7 @@ class _Predictions(prediction_service_pb2_grpc.PredictionServiceServicer):
     async def GetModelMetadata(self, request, context):  # noqa: N802
         try:
             _let_in(self._answerer, context)
-            servable = _find(self._answerer, request.model_spec)
+            servable = self._answerer.versions.find(*_asked(request.model_spec))
             if list(request.metadata_field) != ["signature_def"]:
                 refuse(
                     "`metadata_field` is signature_def",
@@ -160,16 +160,16 @@ class _Models(model_service_pb2_grpc.ModelServiceServicer):
         self._answerer = answerer
 
     async def GetModelStatus(self, request, context):  # noqa: N802
-        spec = request.model_spec
+        versions = self._answerer.versions
         try:
             _let_in(self._answerer, context)
-            servable = _find(self._answerer, spec)
+            named = versions.named(*_asked(request.model_spec))
+            found = versions.status(named)
         except RequestError as error:
             await _abort(context, error)
-        only = servable.version if spec.WhichOneof("version_choice") else None
         answer = get_model_status_pb2.GetModelStatusResponse()
         states = get_model_status_pb2.ModelVersionStatus.State
-        for status in self._answerer.versions.status(only):
+        for status in found:
             added = answer.model_version_status.add()
             added.version = int(status["version"])
             added.state = states.Value(status["state"])
@@ -184,9 +184,10 @@ def _let_in(answerer: Answerer, context) -> None:
     answerer.let_in(given if given is None else str(given))
 
 
-def _find(answerer: Answerer, spec):
+def _asked(spec) -> tuple[str, int | None, str | None]:
+    """Name, version and label of a request."""
     choice = spec.WhichOneof("version_choice")
-    return answerer.versions.find(
+    return (
         spec.name,
         spec.version.value if choice == "version" else None,
         spec.version_label if choice == "version_label" else None,

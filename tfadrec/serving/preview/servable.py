@@ -23,12 +23,19 @@ _CODES = (
 
 #: `tf.debugging` puts the names of nodes, and their values, after a message.
 _ASSERTED = re.compile(r"assertion failed: \[(.*?)\](?: \[|$)", re.MULTILINE)
+#: What it compared, of which the second is as it must be.
+_COMPARED = re.compile(
+    r"\[x \([^)]*\) = \] (\[.*?\]) \[y \([^)]*\) = \] (\[.*?\])"
+)
 
 
 def _reason(message: str) -> str:
-    """What an op said, without the names of nodes around it."""
+    """What an op said, and what it compared, without the names of nodes."""
     if asserted := _ASSERTED.search(message):
-        return asserted[1]
+        compared = _COMPARED.search(message, asserted.end() - 1)
+        if compared is None:
+            return asserted[1]
+        return f"{asserted[1]}, {compared[2]}. Received: {compared[1]}."
     for line in message.split("\n"):
         said = line.removeprefix("Graph execution error:").strip()
         if said and not said.startswith("Detected at node"):

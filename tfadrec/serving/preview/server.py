@@ -9,10 +9,12 @@ import pathlib
 import re
 import resource
 import signal
+import threading
 
 from aiohttp import web
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.free_port import taken
 from tfadrec.core.memory import give_back
 from tfadrec.serving.preview import rest
 from tfadrec.serving.preview.answerer import Answerer
@@ -50,7 +52,8 @@ def serve(
       host: the address to listen at.
       port: of REST; 0 lets the system choose.
       grpc_port: of gRPC; 8500 by default, where tensorflow-serving-api is
-        installed, and no gRPC where it is not.
+        installed, and no gRPC where it is not. Both ports are open before a
+        version is loaded; until one is, requests are told to come again.
       token: that callers have to send; none by default.
       limits: of a request.
       threads: how many requests are worked on at a time; as many as there are
@@ -62,8 +65,8 @@ def serve(
       The number of requests.
 
     Raises:
-      InputError: where there is no bundle, a port is taken, or gRPC was asked
-        for and is not installed.
+      InputError: where there is no bundle or none of its versions loads, a
+        port is taken, or gRPC was asked for and is not installed.
     """
     set_up_logging()
     limits = _within_open_files(limits)
@@ -73,9 +76,6 @@ def serve(
     gc.collect()
     gc.freeze()
     versions = Versions(path, limits)
-    # It counts what is left, too: Python's collector waits until a quarter as
-    # much has come.
-    give_back()
     answerer = Answerer(
         versions,
         limits,
@@ -129,22 +129,20 @@ async def _run(answerer, host, port, rpc, grpc_port) -> None:
     runner = web.AppRunner(
         rest.make_app(answerer, connections, _metrics_path(versions.path)),
         access_log=None,
-        shutdown_timeout=limits.seconds,
+        shutdown_timeout=_LINGERING_SECONDS,
         lingering_time=_LINGERING_SECONDS,
         auto_decompress=False,
     )
     await runner.setup()
     late = asyncio.create_task(connections.watch())
-    listener = served = watcher = measuring = None
+    listener = served = None
+    threads: list[threading.Thread] = []
     try:
         assert runner.server is not None
         listener = await _listen(connections.factory(runner.server), host, port)
         bound = listener.sockets[0].getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
-        lines = [
-            "A preview for trying a bundle, not a server for production.",
-            f"REST: http://{shown}:{bound}/v1/models/{versions.name}",
-        ]
+        lines = [f"REST: http://{shown}:{bound}/v1/models/{versions.name}"]
         if rpc is not None:
             served, grpc_port = rpc.make_server(
                 answerer, f"{shown}:{grpc_port}"
@@ -152,34 +150,50 @@ async def _run(answerer, host, port, rpc, grpc_port) -> None:
             await served.start()
             lines.append(f"gRPC: {shown}:{grpc_port}")
         say("\n".join(lines))
-        watcher = versions.watch(_POLL_SECONDS)
-        measuring = answerer.drift.start()
-        await stop.wait()
+        stopping = asyncio.create_task(stop.wait())
+        loading = asyncio.create_task(asyncio.to_thread(_load, versions))
+        either = asyncio.FIRST_COMPLETED
+        await asyncio.wait([stopping, loading], return_when=either)
+        if loading.done():
+            await loading
+            threads = [
+                versions.watch(_POLL_SECONDS),
+                answerer.drift.start(),
+            ]
+        await stopping
         say("Stopping.")
+        versions.stop()
+        listener.close()
+        ends = [connections.drain()]
+        if served is not None:
+            ends.append(served.stop(limits.seconds))
+        await asyncio.gather(*ends, loading)
     finally:
         if listener is not None:
             listener.close()
-        ends = [runner.cleanup()]
         if served is not None:
-            ends.append(served.stop(limits.seconds))
-        await asyncio.gather(*ends)
+            await served.stop(None)
+        await runner.cleanup()
         late.cancel()
         versions.stop()
         answerer.drift.stop()
-        for thread in (watcher, measuring):
-            if thread is not None:
-                thread.join()
+        for thread in threads:
+            thread.join()
         answerer.close()
+
+
+def _load(versions: Versions) -> None:
+    versions.load()
+    # It counts what is left, too: Python's collector waits until a quarter as
+    # much has come.
+    give_back()
 
 
 async def _listen(make, host: str, port: int) -> asyncio.Server:
     try:
         return await asyncio.get_running_loop().create_server(make, host, port)
     except OSError as error:
-        raise InputError(
-            f"{host}:{port} must be free. Received: {error.strerror}. "
-            "Choose another address or port."
-        ) from error
+        raise taken(host, port, error) from error
 
 
 def _metrics_path(path: pathlib.Path) -> str:

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import threading
+import time
 import weakref
 from typing import Any
 
@@ -32,7 +33,7 @@ class Versions:
         without the rest of them.
 
     Raises:
-      InputError: where there is no version, or none can be loaded.
+      InputError: where there is no version.
     """
 
     def __init__(
@@ -48,9 +49,19 @@ class Versions:
         self._failed: dict[int, tuple[int, str]] = {}  # when, and why
         self._labels: dict[str, int] = {}
         self._stop = threading.Event()
-        existing_versions(self.path)
+        # Those that are loaded now, or next.
+        self._coming = {existing_versions(self.path)[-1]}
+
+    def load(self) -> None:
+        """Loads the versions that are there, the newest first.
+
+        Each is found as soon as it is ready, while others are still loaded.
+
+        Raises:
+          InputError: where none can be loaded.
+        """
         failed = self.refresh()
-        if not self._loaded:
+        if failed and not self._loaded:
             number, reason = max(failed.items())
             raise InputError(
                 "a version must be a SavedModel that loads. Received: "
@@ -76,7 +87,9 @@ class Versions:
             if number in there
         }
         wanted = {max(there), *labels.values()} if there else set()
-        tried = {n: self._load(n) for n in sorted(wanted - set(self._loaded))}
+        if not self._loaded:
+            self._labels = labels
+        failed = self._load_all(wanted - set(self._loaded))
         self._labels = labels
         self._failed = {n: f for n, f in self._failed.items() if n in there}
         usable = set(self._loaded) & set(there)
@@ -89,7 +102,7 @@ class Versions:
             ]
             self._loaded = {n: self._loaded[n] for n in sorted(usable)}
         self._let_go()
-        return {n: reason for n, reason in tried.items() if reason}
+        return failed
 
     def _let_go(self) -> None:
         """Gives back the memory of versions that nobody uses any more."""
@@ -98,24 +111,46 @@ class Versions:
             give_back()
         self._leaving = used
 
-    def _load(self, number: int) -> str:
-        """Loads a version; the reason if that fails, "" otherwise."""
-        folder = self.path / str(number)
-        changed = max(
-            p.lstat().st_mtime_ns for p in (folder, *folder.rglob("*"))
+    def _load_all(self, numbers: set[int]) -> dict[int, str]:
+        """Loads versions, the newest first; why some of them have failed."""
+        changed = {n: _changed(self.path / str(n)) for n in numbers}
+        self._coming = {
+            n
+            for n, when in changed.items()
+            if self._failed.get(n, (0, ""))[0] != when
+        }
+        failed = {}
+        for number in sorted(self._coming, reverse=True):
+            if self._stop.is_set():
+                break
+            try:
+                fresh = self._load(number)
+            except Exception as error:  # files can hold anything
+                failed[number] = short_line(str(error)) or type(error).__name__
+                self._failed = {
+                    **self._failed,
+                    number: (changed[number], failed[number]),
+                }
+            else:
+                self._failed = {
+                    n: f for n, f in self._failed.items() if n != number
+                }
+                self._loaded = {**self._loaded, number: fresh}
+            self._coming = self._coming - {number}
+        return failed
+
+    def _load(self, number: int) -> Servable:
+        """A version that has answered its warm-up requests."""
+        begun = time.monotonic()
+        fresh = Servable(self.path / str(number))
+        loaded = time.monotonic()
+        say(f"Version {number} is loaded, in {loaded - begun:.1f} s.")
+        self._warm_up(fresh)
+        say(
+            f"Version {number} is ready, after a warm-up of "
+            f"{time.monotonic() - loaded:.1f} s."
         )
-        if self._failed.get(number, (0, ""))[0] == changed:
-            return ""
-        try:
-            fresh = Servable(folder)
-            self._warm_up(fresh)
-        except Exception as error:  # files can hold anything
-            reason = short_line(str(error)) or type(error).__name__
-            self._failed = {**self._failed, number: (changed, reason)}
-            return reason
-        self._failed = {n: f for n, f in self._failed.items() if n != number}
-        self._loaded = {**self._loaded, number: fresh}
-        return ""
+        return fresh
 
     def _warm_up(self, fresh: Servable) -> None:
         most = self._limits.warm_up_seconds
@@ -137,13 +172,10 @@ class Versions:
 
         def look() -> None:
             while not self._stop.wait(seconds):
-                before = set(self._loaded)
                 try:
                     _report(self.refresh())
                 except Exception:  # somebody moves folders about
                     LOG.exception("The versions cannot be looked at.")
-                for number in sorted(set(self._loaded) - before):
-                    say(f"Version {number} is loaded.")
                 trim()
 
         thread = threading.Thread(target=look, daemon=True, name="versions")
@@ -151,8 +183,32 @@ class Versions:
         return thread
 
     def stop(self) -> None:
-        """Ends `watch`."""
+        """Ends `watch`, and `load` before the next version."""
         self._stop.set()
+
+    def named(
+        self, name: str, version: int | None = None, label: str | None = None
+    ) -> int | None:
+        """The number of the version that a request names, if it names one.
+
+        Raises:
+          RequestError: where there is no such model or label.
+        """
+        if name != self.name:
+            raise RequestError(
+                "NOT_FOUND",
+                f"the model is called {self.name}. Received: {quote(name)}.",
+            )
+        if label is None:
+            return version
+        labels = self._labels
+        if label not in labels:
+            raise RequestError(
+                "NOT_FOUND",
+                f"labels are {', '.join(sorted(labels)) or 'none'}. "
+                f"Received: {quote(label)}.",
+            )
+        return labels[label]
 
     def find(
         self, name: str, version: int | None = None, label: str | None = None
@@ -160,42 +216,39 @@ class Versions:
         """The version that a request names; the newest where it names none.
 
         Raises:
-          RequestError: where there is no such.
+          RequestError: where there is no such, or not yet.
         """
-        loaded = self._loaded
-        if name != self.name:
+        number, loaded = self.named(name, version, label), self._loaded
+        if number is None and loaded:
+            number = max(loaded)
+        if number in loaded:
+            return loaded[number]
+        if number is None or number in self._coming:
+            which = "the first version" if number is None else number
             raise RequestError(
-                "NOT_FOUND",
-                f"the model is called {self.name}. Received: {quote(name)}.",
+                "UNAVAILABLE",
+                "a version answers once it is loaded and warmed up. Received: "
+                f"a request for {which}, before that. Try again later.",
             )
-        if label is not None:
-            version = self._labels.get(label)
-            if version is None:
-                raise RequestError(
-                    "NOT_FOUND",
-                    f"labels are {', '.join(sorted(self._labels)) or 'none'}. "
-                    f"Received: {quote(label)}.",
-                )
-        if version is None:
-            return loaded[max(loaded)]
-        if version not in loaded:
-            raise RequestError(
-                "NOT_FOUND",
-                f"loaded versions are {', '.join(map(str, sorted(loaded)))}. "
-                f"Received: {version}.",
-            )
-        return loaded[version]
+        raise self._missing(number)
 
     def status(self, only: int | None = None) -> list[dict[str, Any]]:
         """`ModelVersionStatus` of each version, newest first, in plain values.
 
         Args:
-          only: a version that `find` gave, or all of them.
+          only: a version's number, or all of them.
+
+        Raises:
+          RequestError: where there is no such version.
         """
-        found = {n: ("AVAILABLE", "OK", "") for n in self._loaded} | {
+        found = {n: ("LOADING", "OK", "") for n in self._coming}
+        found = {
             n: ("END", "UNKNOWN", reason)
             for n, (_, reason) in self._failed.items()
-        }
+        } | found
+        found |= {n: ("AVAILABLE", "OK", "") for n in self._loaded}
+        if only is not None and only not in found:
+            raise self._missing(only)
         return [
             {
                 "version": str(number),
@@ -207,6 +260,17 @@ class Versions:
             )
             if only in (None, number)
         ]
+
+    def _missing(self, number: int) -> RequestError:
+        loaded = ", ".join(map(str, sorted(self._loaded))) or "none"
+        return RequestError(
+            "NOT_FOUND", f"loaded versions are {loaded}. Received: {number}."
+        )
+
+
+def _changed(folder: pathlib.Path) -> int:
+    """When a file of a version has changed last, nanoseconds."""
+    return max(p.lstat().st_mtime_ns for p in (folder, *folder.rglob("*")))
 
 
 def _report(failed: dict[int, str]) -> None:
