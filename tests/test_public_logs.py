@@ -99,11 +99,11 @@ def test_a_log_goes_the_whole_way(name, tmp_path):
     assert np.isfinite(found["metrics"]["clicked"]["log_loss"])
     call("export", run, "--out", bundles)
 
-    request = json.loads((bundles / "request.json").read_text())
+    request = json.loads((bundles / "requests/score_slate.json").read_text())
     slate = np.shape(request["inputs"]["candidate_ads"])
     with servers.preview(bundles, rest_only=True) as server:
         asked = urllib.request.Request(
-            f"{server.url}:predict",
+            f"{server.url}/labels/stable:predict",
             json.dumps(request).encode(),
         )
         with urllib.request.urlopen(asked, timeout=60) as answer:

@@ -649,6 +649,18 @@ def test_an_ad_without_tags_has_no_brackets(one_service, monkeypatch):
     assert result.stdout == "  1  0.500  a        Shoe\n"
 
 
+@pytest.mark.parametrize(
+    ("tags", "line"),
+    [("", "  1  0.500  a\n"), ("x, y", "  1  0.500  a        (x, y)\n")],
+)
+def test_an_ad_without_a_title_is_its_id(one_service, monkeypatch, tags, line):
+    ad = {"rank": 1, "pctr": 0.5, "ad_id": "a", "title": "", "tags": tags}
+    monkeypatch.setattr(serving, "recommend", lambda *_, **__: [ad])
+    user = small.run().dataset.user_ids[3]
+    result = call("recommend", small.run_folder(), "--user", user)
+    assert result.stdout == line
+
+
 @pytest.fixture
 def files(tmp_path):
     texts = {

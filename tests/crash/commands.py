@@ -128,7 +128,7 @@ def write_inputs(folder, whole):
 
 def write_requests(folder, bundle):
     """A log of requests to a bundle: its own example, again and again."""
-    body = json.loads((bundle / "request.json").read_text())
+    body = json.loads((bundle / "requests/score_slate.json").read_text())
     line = json.dumps(body) + "\n"
     (folder / "requests.jsonl").write_text(line * _REQUESTS)
 

@@ -395,14 +395,17 @@ def test_a_bundle_that_scores_otherwise_is_not_exported(
         save(*arguments)
         variable.assign_add(0.01 * np.ones(kept.shape, np.float32))
 
-    def answer_as_written(_, sets):
+    def answer_as_written(_, cases):
         variable.assign(kept)
         asked = {
-            (signature, "object", "plain"): world.ask[signature](**request)
-            for signature, request in sets.items()
+            (signature, "object", case): world.ask[signature](**request)
+            for (signature, case), request in cases.items()
         }
         return asked, {}
 
+    monkeypatch.setattr(
+        bundle_module.RankingService, "signatures", lambda _: world.signatures
+    )
     monkeypatch.setattr(bundle_module, "write_model", tamper)
     monkeypatch.setattr(parity, "_replay", answer_as_written)
     try:

@@ -1,23 +1,30 @@
 """The client, and the samples of clients, against the preview."""
 
 import ast
+import base64
 import contextlib
 import http.server
 import json
-import pathlib
+import shlex
 import shutil
 import socket
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
 
-from tests.serving import worlds
+from tests.serving import servers, test_finder, test_merging, worlds
+from tests.serving.shop import shop
 from tests.serving.worlds import SIGNATURES, assert_equal
 from tfadrec import serving
+from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.serving.deployment import write_labels
+from tfadrec.serving.merging import mergeable
+from tfadrec.serving.sample_requests import sample_requests
 
 
 @pytest.fixture(params=["http", "grpc"])
@@ -55,7 +62,6 @@ def test_plain_values_and_empty_histories(address):
 
 
 def test_strings_come_back_as_bytes():
-    from tfadrec.core.door import tf
     from tfadrec.serving import rest_transport
 
     found = rest_transport._from_json([["a", "\u00e9"], ["", "b"]], tf.string)
@@ -105,6 +111,78 @@ def test_wrong_requests(address, arrays):
             client.predict("score_slate", **request)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        (
+            {"history_ages": [["a"], ["b"], ["c"]]},
+            "history_ages` must be int32",
+        ),
+        ({"device": [1, 2, 3]}, "device` must be string"),
+        ({"candidate_ads": [[1], [2, 3], [4]]}, "of several lengths"),
+        ({"user_id": [[1]]}, "user_id` must be int64"),
+    ],
+)
+def test_an_input_of_another_type_is_named(address, arrays, wrong, line):
+    client = serving.Client(address, "numbers")
+    with pytest.raises(InputError, match=line):
+        client.predict("score_slate", **{**arrays["score_slate"], **wrong})
+
+
+class Merging:
+    """A server that merges each request with longer ones before the graph."""
+
+    def __init__(self, world, *others):
+        self._world, self._others, self.asked = world, others, None
+
+    def signatures(self):
+        def named(specs):
+            return {k: (s.dtype, s.shape.as_list()) for k, s in specs.items()}
+
+        return {
+            name: {
+                "inputs": named(each.structured_input_signature[1]),
+                "outputs": named(each.structured_outputs),
+            }
+            for name, each in self._world.signatures.items()
+        }
+
+    def predict(self, signature, inputs, specs):
+        self.asked = _as_text(inputs)
+        whole = self._world.ask[signature](
+            **test_merging.filled([self.asked, *self._others])
+        )
+        count = len(inputs["user_id"])
+        return {name: values[:count] for name, values in whole.items()}
+
+
+def _as_text(inputs):
+    decode = np.vectorize(tf.compat.as_str, otypes=[object])
+    return {
+        name: decode(values) if values.dtype == object else values
+        for name, values in inputs.items()
+    }
+
+
+@pytest.mark.parametrize("signature", test_merging.NAMES)
+def test_answers_are_the_same_of_a_server_that_merges(signature):
+    """As wide as was asked for, and a new user is one of those who ask."""
+    world = shop()
+    known = worlds.specs(world)
+    requests = test_merging.asked()[signature]
+    for request in requests:
+        client = serving.Client("http://127.0.0.1:1", "shop")
+        client._server = Merging(
+            world, *(mergeable(each, signature, known) for each in requests)
+        )
+        found = client.predict(signature, **request)
+        assert all(values.size for values in client._server.asked.values())
+        alone = world.ask[signature](**request)
+        for name, values in alone.items():
+            assert found[name].shape == values.shape, name
+        test_merging.assert_same(found, alone)
+
+
 def test_a_number_that_is_not_finite_is_missing(address, arrays):
     """By REST, which writes them as Infinity, and by gRPC."""
     client = serving.Client(address, "numbers")
@@ -138,11 +216,15 @@ def answering(status, body):
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            got.append(dict(self.headers))
+            got.append({**self.headers, "path": self.path})
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def do_POST(self):
+            self.do_GET()
 
         def log_message(self, *_):
             pass
@@ -201,12 +283,147 @@ def test_grpc_without_the_extra(monkeypatch):
     serving.Client("http://127.0.0.1:1", "a")
 
 
+def post(server, file, at="/labels/stable"):
+    """The outputs that a server has for a request that lies in a file."""
+    with servers.Connection(server.url) as connection:
+        body = file.read_bytes()
+        status, answer = connection.ask("POST", f"{at}:predict", body)
+    assert status == 200, answer
+    return answer["outputs"]
+
+
+def test_the_request_of_each_signature(server):
+    """As the bundle's README has them sent, against the graph itself."""
+    folder = worlds.bundle("numbers")
+    files = sorted((folder / "requests").iterdir())
+    assert {"recommend", "recommend_from", "score_new_ads"} < {
+        file.stem for file in files
+    }
+    for file in files:
+        body = json.loads(file.read_text())
+        assert body["signature_name"] == file.stem
+        ask = worlds.opened("numbers")[file.stem]
+        inputs = {
+            name: [base64.b64decode(v["b64"]) for v in values]
+            if name == "examples"
+            else values
+            for name, values in body["inputs"].items()
+        }
+        # None is empty, as a server that merges requests would have it.
+        assert all(np.size(values) for values in inputs.values())
+        found = post(server, file)
+        assert_equal({k: np.array(v) for k, v in found.items()}, ask(**inputs))
+    # An ad that the catalogue does not have is scored, and not the unknown one.
+    file = folder / "requests/score_new_ads.json"
+    body = json.loads(file.read_text())["inputs"]
+    assert body["candidate_ads"][0][0] == body["new_ads"][0][0]
+    assert len(body["candidate_ads"][0]) == 100
+
+
+def test_the_request_with_a_filter_allows_some_ads():
+    """Those that are as the first one of the catalogue that has a brand."""
+    world = test_finder.world()
+    known = {"retrieve": world.ask["retrieve"].inputs}
+    given = test_finder.users(
+        np.array([3]), allow_brand=np.zeros([1, 0], object)
+    )
+    requests = [("retrieve", given), ("other", {})]
+    found = sample_requests(requests, known, world.dataset)
+    assert set(found) == {"retrieve"}
+    codes = world.dataset.catalogue.columns["brand"]
+    feature = world.dataset.schema.ad_category("brand")
+    brand = feature.vocabulary[codes[codes > 0][0] - 1]
+    assert found["retrieve"]["allow_brand"].tolist() == [["", brand]]
+    answer = world.ask["retrieve"](**found["retrieve"])
+    ids = [i.decode() for i in answer["ad_ids"][0] if i]
+    assert ids
+    rows = np.isin(world.dataset.catalogue.ad_ids, ids)
+    assert set(codes[rows]) == {codes[codes > 0][0]}
+
+
+@pytest.mark.slow
+def test_samples_follow_promotion_and_rollback(tmp_path):
+    """The two versions have other inputs, so only one of them can answer."""
+    bundle = tmp_path / "numbers"
+    shutil.copytree(worlds.bundle("numbers"), bundle)
+    shutil.copytree(worlds.bundle("words") / "1", bundle / "2")
+    sample = bundle / "requests/score_slate.json"
+    expected = worlds.opened("numbers")["score_slate"](
+        **json.loads(sample.read_text())["inputs"]
+    )["score"]
+
+    def run(kind, place):
+        return subprocess.run(
+            [sys.executable, bundle / f"client_{kind}.py", place],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def wait_until(stable):
+        deadline = time.monotonic() + 60
+        client = serving.Client(address, "numbers", label="stable")
+        while list(client.status()) != [stable]:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
+    write_labels(bundle, {"stable": 1, "canary": 2})
+    with servers.preview(bundle) as server:
+        address = server.url.partition("/v1")[0]
+        places = {"rest": address, "grpc": server.grpc}
+        newest = serving.Client(address, "numbers")
+        for stable in (1, 2, 1):  # an export, a promotion, a rollback
+            write_labels(bundle, {"stable": stable, "canary": 2})
+            wait_until(stable)
+            for kind, place in places.items():
+                done = run(kind, place)
+                if stable == 1:
+                    assert done.returncode == 0, done.stderr
+                    assert len(done.stdout.splitlines()) == expected.size
+                else:
+                    assert done.returncode == 1
+            # Without a label it is the newest all along, whose ids are texts.
+            inputs = newest.metadata()["score_slate"]["inputs"]
+            assert inputs["user_id"] == ("string", [None])
+
+
+def test_a_sample_asks_for_the_label_and_nobody_reads_it(tmp_path):
+    """`| head` ends it quietly, and its status is no error."""
+    bundle = worlds.bundle("numbers")
+    file = bundle / "requests/score_slate.json"
+    count = len(json.loads(file.read_text())["inputs"]["candidate_ads"][0])
+    # Wider than was asked, as where it was merged with a longer slate.
+    scores = {name: [[0.5] * (count + 7)] for name in ("score", "pctr")}
+    body = json.dumps({"outputs": scores}).encode()
+    with answering(200, body) as (place, got):
+        command = [sys.executable, "-I", bundle / "client_rest.py", place]
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=120, check=True
+        )
+        assert len(done.stdout.splitlines()) == count
+        quoted = " ".join(shlex.quote(str(part)) for part in command)
+        quiet = subprocess.run(
+            ["bash", "-c", f"set -o pipefail; {quoted} | true"],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert quiet.stderr == ""
+    assert quiet.returncode == 0
+    assert {each["path"] for each in got} == {
+        "/v1/models/numbers/labels/stable:predict"
+    }
+
+
 @pytest.mark.parametrize("kind", ["rest", "grpc"])
 def test_samples_in_the_bundle(server, tmp_path, kind):
     """They run without this package, REST with Python alone."""
     bundle = worlds.bundle("numbers")
-    for name in (f"client_{kind}.py", "request.json"):
-        shutil.copy(bundle / name, tmp_path)
+    file = tmp_path / "requests/score_slate.json"
+    shutil.copytree(bundle / "requests", file.parent)
+    shutil.copy(bundle / f"client_{kind}.py", tmp_path)
     sample = tmp_path / f"client_{kind}.py"
     tree = ast.parse(sample.read_text())
     imported = {
@@ -233,7 +450,7 @@ def test_samples_in_the_bundle(server, tmp_path, kind):
     found = run(places[kind])
     assert found.returncode == 0, found.stderr
     rows = [line.split("\t") for line in found.stdout.splitlines()]
-    request = json.loads(pathlib.Path(tmp_path, "request.json").read_text())
+    request = json.loads(file.read_text())
     assert request["signature_name"] == "score_slate"
     ask = worlds.opened("numbers")["score_slate"]
     answer = ask(**request["inputs"])
@@ -247,7 +464,7 @@ def test_samples_in_the_bundle(server, tmp_path, kind):
     assert printed == sorted(printed, reverse=True)
     if kind == "rest":
         request["inputs"]["history_length"] = [-1]
-        pathlib.Path(tmp_path, "request.json").write_text(json.dumps(request))
+        file.write_text(json.dumps(request))
         wrong = run(places[kind])
         assert wrong.returncode == 1
         assert wrong.stderr.startswith('400: {"error": "`history_length`')

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import re
 
 import numpy as np
@@ -30,6 +31,7 @@ from tfadrec.serving import deployment
 from tfadrec.serving.preview.metrics import Metrics
 
 Field = descriptor_pb2.FieldDescriptorProto
+ROOT = pathlib.Path(__file__).parents[2]
 FILES = {
     "README.md",
     "alerts.yaml",
@@ -45,7 +47,6 @@ FILES = {
     "monitoring.config",
     "nginx.conf",
     "prometheus-adapter.yaml",
-    "request.json",
 }
 
 
@@ -325,17 +326,156 @@ def test_docker_and_kubernetes_start_the_same_server(model):
         named = dict(flag.removeprefix("--").split("=") for flag in flags)
         for flag, file in (
             ("model_config_file", "models.config"),
-            ("batching_parameters_file", "batching.config"),
             ("monitoring_config_file", "monitoring.config"),
         ):
-            assert named[flag] == f"/models/Shop_ads/{file}"
+            assert named.pop(flag) == f"/models/Shop_ads/{file}"
             assert (model / file).is_file()
-        assert named["enable_batching"] == "true"
+        assert int(named.pop("model_config_file_poll_wait_seconds")) == 60
+        # Without the second one a label that is in use, as the canary's is at
+        # every export but the first, is refused until its new version is
+        # loaded; and versions are loaded after labels are looked at
+        # (`ServerCore::ReloadConfig`), so it never would be.
+        assert (
+            named.pop("allow_version_labels_for_unavailable_models") == "true"
+        )
+        assert (
+            named.pop("force_allow_any_version_labels_for_unavailable_models")
+            == "true"
+        )
+        assert not named  # requests are not merged, for one
     (volume,) = services["cpu"]["volumes"]
     (mount,) = container["volumeMounts"]
     assert volume == f".:{mount['mountPath']}:ro" == ".:/models/Shop_ads:ro"
     for port in services["cpu"]["ports"]:
         assert port.startswith("127.0.0.1:")
+
+
+def test_merging_is_turned_on_by_flags_that_the_file_names(model):
+    text = (model / "batching.config").read_text()
+    assert re.findall(r"^#   --(\w+)=(\S+)$", text, re.M) == [
+        ("enable_batching", "true"),
+        ("batching_parameters_file", "/models/Shop_ads/batching.config"),
+    ]
+
+
+def test_a_server_is_of_one_release(model):
+    """That of the TensorFlow that bundles are written with."""
+    compose = yaml.safe_load((model / "docker-compose.yml").read_text())
+    deploy, _ = yaml.safe_load_all((model / "kubernetes.yaml").read_text())
+    (container,) = deploy["spec"]["template"]["spec"]["containers"]
+    image, _, tag = container["image"].partition(":")
+    assert compose["services"]["cpu"]["image"] == container["image"]
+    assert image == "tensorflow/serving"
+    assert re.fullmatch(r"\d+\.\d+\.\d+", tag)
+    assert tag.split(".")[:2] == tf.__version__.split(".")[:2]
+
+
+def test_a_server_is_replaced_without_a_gap(model):
+    """It is asked nothing before it has loaded, and ends after it is told."""
+    deploy, _ = yaml.safe_load_all((model / "kubernetes.yaml").read_text())
+    assert deploy["spec"]["strategy"]["rollingUpdate"] == {
+        "maxUnavailable": 0,
+        "maxSurge": 1,
+    }
+    pod = deploy["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    start, ready, live = (
+        container[f"{name}Probe"]
+        for name in ("startup", "readiness", "liveness")
+    )
+    at = "/v1/models/Shop_ads"
+    for probe, path in (
+        (start, f"{at}/labels/stable"),
+        (ready, f"{at}/labels/stable"),
+        (live, at),
+    ):
+        assert probe["httpGet"] == {"path": path, "port": "rest"}
+    assert start["periodSeconds"] * start["failureThreshold"] == 600
+    assert live["periodSeconds"] * live["failureThreshold"] == 60
+    command, seconds = container["lifecycle"]["preStop"]["exec"]["command"]
+    assert command == "sleep"
+    assert pod["terminationGracePeriodSeconds"] >= int(seconds) + 30
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "request_", "limit"),
+    # 1 GiB and three times the size, in steps of 256 MiB, and twice that:
+    # 3 * 500e6 bytes are 1,430.5 MiB.
+    [(0, "1024Mi", "2048Mi"), (500, "2560Mi", "5120Mi")],
+)
+def test_memory_goes_by_the_size_of_a_version(
+    tmp_path, megabytes, request_, limit
+):
+    (tmp_path / "1/variables").mkdir(parents=True)
+    with (tmp_path / "1/variables/data").open("wb") as file:
+        file.truncate(megabytes * 10**6)
+    write(tmp_path, 1)
+    text = (tmp_path / "kubernetes.yaml").read_text()
+    deploy, _ = yaml.safe_load_all(text)
+    (container,) = deploy["spec"]["template"]["spec"]["containers"]
+    assert container["resources"] == {
+        "requests": {"cpu": "2", "memory": request_},
+        "limits": {"memory": limit},
+    }
+    assert f"# Version 1 has {megabytes} MB." in text
+
+
+def rules(model):
+    (group,) = yaml.safe_load((model / "alerts.yaml").read_text())["groups"]
+    return {rule["alert"]: rule for rule in group["rules"]}
+
+
+def test_one_bad_client_pages_nobody(model):
+    """The share of errors is of what is not the client's fault."""
+    count = ":tensorflow:serving:request_count"
+    found = rules(model)
+    assert found["RequestsFail"]["labels"] == {"severity": "critical"}
+    pattern = re.search(
+        rf'{count}{{model_name="Shop_ads",status!~"(.*?)"}}',
+        found["RequestsFail"]["expr"],
+    )[1]
+    counted = {
+        status: not re.fullmatch(pattern, status)
+        for status in ("OK", "INVALID_ARGUMENT", "INTERNAL", "NOT_FOUND")
+    }
+    assert counted == {
+        "OK": False,
+        "INVALID_ARGUMENT": False,
+        "INTERNAL": True,
+        "NOT_FOUND": True,
+    }
+    refused = found["RequestsAreRefused"]
+    assert refused["labels"] == {"severity": "warning"}
+    assert 'status="INVALID_ARGUMENT"' in refused["expr"]
+
+
+def test_nobody_asks_where_nothing_is_counted(model):
+    """A sum of no series is none, and compared with 0 it is none."""
+    expression = rules(model)["NobodyAsks"]["expr"]
+    assert re.fullmatch(
+        r"\(sum\(rate\(.*\)\) or vector\(0\)\) == 0", expression
+    )
+
+
+def test_samples_ask_for_the_stable_version():
+    """Those of a bundle, its README, and the docs."""
+    path = worlds.bundle("numbers")
+    texts = [
+        *(path / name for name in ("README.md", "client_rest.py")),
+        *(ROOT / name for name in ("README.md", "docs/serving.md")),
+    ]
+    for file in texts:
+        curls = re.findall(r"\S*/v1/models/\S+:predict", file.read_text())
+        assert curls, file
+        for each in curls:
+            labelled = re.search(r"/labels/(stable|\{LABEL\}):predict", each)
+            assert labelled or file.name == "serving.md", each
+    curls = re.findall(r"curl -d \S+ +\\?\s*(\S+)", texts[-1].read_text())
+    assert curls
+    assert all(each.endswith("/labels/stable:predict") for each in curls)
+    text = (path / "client_grpc.py").read_text()
+    assert text.count("model_spec.version_label = LABEL") == 2
+    assert '"numbers", "stable"' in text
 
 
 def test_what_a_team_changed_is_kept(model):
@@ -357,6 +497,21 @@ def test_what_an_export_wrote_is_written_anew(model):
     manifest = Manifest.in_folder(model)
     assert manifest is not None
     assert set(manifest.files) == FILES - {"manifest.json"}
+
+
+def test_requests_are_those_of_the_newest_version(tmp_path):
+    """But for what a team has changed."""
+    folder = bundle_folder(tmp_path / "shop")
+    sample = {"user_id": np.array(["u"], object)}
+    there = []
+    for version, names in ((1, "abc"), (2, "bd")):
+        with folder.held():
+            samples = dict.fromkeys(names, sample)
+            deployment.write_deployment(folder, version, {}, {}, samples)
+        (tmp_path / "shop/requests/c.json").write_text("mine")
+        there.append({p.stem for p in (tmp_path / "shop/requests").iterdir()})
+    assert there == [{"a", "b", "c"}, {"b", "c", "d"}]
+    assert (tmp_path / "shop/requests/c.json").read_text() == "mine"
 
 
 def test_labels_may_be_moved_and_no_more(model):
@@ -386,14 +541,16 @@ def test_a_bundle_of_version_1_without_a_manifest(model):
 def test_an_export_writes_all_of_it():
     path = worlds.bundle("numbers")
     assert {p.name for p in path.iterdir() if p.is_file()} == FILES
+    requests = {p.stem for p in (path / "requests").iterdir()}
     assert dict(models(path).version_labels) == {"stable": 1, "canary": 1}
     readme = (path / "README.md").read_text()
     loaded = worlds.loaded("numbers")
     sections = dict(
-        re.findall(r"^### `(\w+)`\n\n(.*?)(?:\n\n|\Z)", readme, re.S | re.M)
+        re.findall(r"^### `(\w+)`\n(.*?)(?=^###|\Z)", readme, re.S | re.M)
     )
-    assert set(sections) == set(loaded.signatures)
+    assert set(sections) == set(loaded.signatures) == requests
     for name, section in sections.items():
+        assert f"-d @requests/{name}.json" in section
         rows = re.findall(r"\| (\w+) \| `(\w+)` \| (\w+) \| \[(.*?)\]", section)
         signature = loaded.signatures[name]
         specs = {
@@ -558,14 +715,17 @@ def test_numbers_of_a_request_are_written_as_people_do(tmp_path):
     (tmp_path / "1").mkdir()
     folder = bundle_folder(tmp_path)
     sample = {
+        "examples": np.array([b"\xff"], object),
         "image": np.array([[0.1, -2.5e-7, np.float32(1) / 3]], np.float32),
         "price": np.array([29.9999994, 0.1 + 0.2]),
         "user_id": np.array(["u"], object),
     }
     with folder.held():
-        deployment.write_deployment(folder, 1, {}, {}, sample)
-    body = json.loads((tmp_path / "request.json").read_text())
+        deployment.write_deployment(folder, 1, {}, {}, {"a": sample})
+    body = json.loads((tmp_path / "requests/a.json").read_text())
+    assert body["signature_name"] == "a"
     assert body["inputs"] == {
+        "examples": [{"b64": "/w=="}],
         "image": [[0.1, -2.5e-7, 0.33333334]],
         # What is a double has been rounded where it was made.
         "price": [29.9999994, 0.1 + 0.2],

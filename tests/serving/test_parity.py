@@ -112,7 +112,8 @@ def test_a_bundle_that_reads_padding_is_refused(few_calls, tmp_path):
     )
     with pytest.raises(TfadrecError, match="Nothing was exported") as error:
         parity.check_parity(
-            world.ranker, world.dataset, tmp_path / "1", world.reader, {}
+            *(world.ranker, world.dataset, tmp_path / "1", world.reader),
+            *(worlds.specs(world), {}),
         )
     assert not isinstance(error.value, InputError)
     # Where padding is empty, as our own requests have it, it scores alike.
@@ -127,6 +128,84 @@ def test_a_bundle_that_reads_padding_is_refused(few_calls, tmp_path):
     assert not (tmp_path / "1/parity.json").exists()
 
 
+def few(world):
+    """Some of its rows, with lists of several lengths."""
+    return world.dataset.select(np.arange(40))
+
+
+@pytest.mark.parametrize(
+    ("fault", "case"),
+    [
+        (None, None),
+        # A bundle to which "" is a value: at the end of lists it changes more.
+        ({"likes": "x"}, "serving_default, session, merged"),
+        ({"history_words": "hat"}, "serving_default, session, merged"),
+        ({"new_tags_2": "x"}, "score_new_ads, session, merged"),
+    ],
+    ids=str,
+)
+def test_a_bundle_whose_lists_count_what_fills_them_up(
+    monkeypatch, tmp_path, fault, case
+):
+    """The graph is asked here, and not in a process."""
+    world = worlds.of("shop")
+
+    def replay(_, cases):
+        answers = {}
+        for (signature, case), request in cases.items():
+            request = dict(request)
+            for name in set(fault or {}) & set(request):
+                given = request[name]
+                # The rows as they are keep their padding.
+                if case == "merged":
+                    given = np.where(given == "", fault[name], given)
+                request[name] = given
+            answers[signature, "session", case] = {
+                name: values
+                for name, values in world.ask[signature](**request).items()
+            }
+        return answers, {}
+
+    monkeypatch.setattr(parity, "_replay", replay)
+
+    def check():
+        parity.check_parity(
+            *(world.ranker, few(world), tmp_path, world.reader),
+            *(worlds.specs(world), {}),
+        )
+
+    if fault is None:
+        check()
+        assert (tmp_path / "parity.json").exists()
+    else:
+        with pytest.raises(TfadrecError, match=case):
+            check()
+
+
+def test_requests_that_could_not_be_merged_would_be_told(monkeypatch, tmp_path):
+    """Were they sent as they are, lists would be filled up with their own."""
+    world = worlds.of("shop")
+    monkeypatch.setattr(parity, "mergeable", lambda request, *_: request)
+    monkeypatch.setattr(
+        parity,
+        "_replay",
+        lambda _, cases: (
+            {
+                (signature, "session", case): world.ask[signature](**request)
+                for (signature, case), request in cases.items()
+            },
+            {},
+        ),
+    )
+    with pytest.raises(
+        TfadrecError, match=r"\(score_new_ads, session, merged\)"
+    ):
+        parity.check_parity(
+            *(world.ranker, few(world), tmp_path, world.reader),
+            *(worlds.specs(world), {}),
+        )
+
+
 def test_a_process_that_ends_with_an_error_is_told(tmp_path, monkeypatch):
     """By its last line. The slow test is of TensorFlow's own."""
     script = tmp_path / "replay.py"
@@ -138,7 +217,8 @@ def test_a_process_that_ends_with_an_error_is_told(tmp_path, monkeypatch):
         match=r"only TensorFlow is installed\. Received: OSError: is no model",
     ):
         parity.check_parity(
-            world.ranker, world.dataset, tmp_path, world.reader, {}
+            *(world.ranker, world.dataset, tmp_path, world.reader),
+            *(worlds.specs(world), {}),
         )
 
 
@@ -152,7 +232,8 @@ def test_a_bundle_that_does_not_load_is_refused(tmp_path):
         TfadrecError, match=r"where only TensorFlow is installed\. Received: "
     ):
         parity.check_parity(
-            world.ranker, world.dataset, tmp_path / "1", world.reader, {}
+            *(world.ranker, world.dataset, tmp_path / "1", world.reader),
+            *(worlds.specs(world), {}),
         )
 
 

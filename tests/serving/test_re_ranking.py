@@ -234,7 +234,8 @@ def test_an_export(tmp_path, monkeypatch):
     broken = dataclasses.replace(re_ranking(), mixture=other)
     with pytest.raises(TfadrecError, match=r"\(recommend_from, "):
         parity.check_parity(
-            *(world.ranker, world.dataset, folder, world.reader, {}),
+            *(world.ranker, world.dataset, folder, world.reader),
+            *(worlds.specs(world), {}),
             re_ranking=broken,
         )
 

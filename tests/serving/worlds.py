@@ -181,6 +181,14 @@ def of(name):
     return {"words": words, "numbers": numbers, "shop": shop.shop}[name]()
 
 
+def specs(world):
+    """Its signatures, and the inputs of each."""
+    return {
+        name: signature.structured_input_signature[1]
+        for name, signature in world.signatures.items()
+    }
+
+
 def export(world, path, replayed=True, names=None):
     """Exports a world; `path`, and what the replay of its rows answered.
 

@@ -104,7 +104,8 @@ def quickstart(out: str) -> dict[str, Any]:
     click.echo(table)
     click.echo(f"\nFor user {_USER}, from {bundle}:")
     for ad in ads:
-        click.echo(f"{ad['rank']:>3}  {ad['pctr']:.3f}  {ad['title']}")
+        title = ad["title"] or ad["ad_id"]
+        click.echo(f"{ad['rank']:>3}  {ad['pctr']:.3f}  {title}")
     click.echo(f"\n{seconds:.0f} seconds. Report: {report}")
     return {
         "bundle": str(bundle),

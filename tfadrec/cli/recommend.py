@@ -71,11 +71,10 @@ def recommend(
         ask, loaded.dataset, user, k=k, exclude=exclude, seen=seen
     )
     for ad in found:
-        tags = f" ({ad['tags']})" if ad["tags"] else ""
-        say(
-            f"{ad['rank']:>3}  {ad['pctr']:.3f}  {ad['ad_id']:<8} "
-            f"{ad['title']}{tags}"
-        )
+        tags = f"({ad['tags']})" if ad["tags"] else ""
+        what = " ".join(filter(None, (ad["title"], tags)))
+        line = f"{ad['rank']:>3}  {ad['pctr']:.3f}  {ad['ad_id']:<8} {what}"
+        say(line.rstrip())
     return {"user": user, "recommendations": found}
 
 

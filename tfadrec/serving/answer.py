@@ -7,6 +7,7 @@ import numpy as np
 
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
+from tfadrec.serving.input_tensor import input_tensor
 
 
 class Answer:
@@ -38,7 +39,7 @@ class Answer:
         specs = self.inputs
         _check_names(request, specs)
         tensors = {
-            name: _tensor(name, value, specs[name])
+            name: input_tensor(name, value, specs[name])
             for name, value in request.items()
         }
         _check_rows(tensors)
@@ -60,30 +61,6 @@ def _check_names(request, specs):
         )
 
 
-def _tensor(name, value, spec):
-    """An input, of the signature's type and shape."""
-    wanted = f"`{name}` must be {spec.dtype.name} {_axes(spec.shape)}"
-    try:
-        shape = np.shape(value)
-    except ValueError as error:  # lists of several lengths
-        raise InputError(
-            f"{wanted}. Received: lists of several lengths."
-        ) from error
-    if not spec.shape.is_compatible_with(shape):
-        raise InputError(f"{wanted}. Received: {_axes(shape)}.")
-    try:
-        return tf.constant(
-            value.tolist() if isinstance(value, np.ndarray) else value,
-            spec.dtype,
-            shape,
-        )
-    except (TypeError, ValueError, OverflowError) as error:
-        kind = np.asarray(value).dtype.name
-        raise InputError(
-            f"{wanted}. Received: {kind} {_axes(shape)}."
-        ) from error
-
-
 def _check_rows(tensors):
     """Refuses inputs of another number of rows: each has one for a request."""
     rows = {name: len(tensor) for name, tensor in tensors.items()}
@@ -96,7 +73,3 @@ def _check_rows(tensors):
 
 def _listed(names):
     return ", ".join(sorted(names))
-
-
-def _axes(shape):
-    return f"[{', '.join('?' if n is None else str(n) for n in shape)}]"

@@ -38,6 +38,7 @@ from tfadrec.serving.parity import bound_of, check_parity
 from tfadrec.serving.ranking_service import Explainer, RankingService
 from tfadrec.serving.re_ranking import ReRanking
 from tfadrec.serving.recommender import CANDIDATES
+from tfadrec.serving.sample_requests import sample_requests
 from tfadrec.serving.scores import Scores
 from tfadrec.serving.warm_up import warm_up_requests, write_warm_up
 from tfadrec.serving.watched_rows import write_profile
@@ -233,6 +234,10 @@ def _export(
         _LOG.info("Tracing and writing the signatures")
         signatures = service.signatures()
         write_model(service, fresh, signatures)
+        inputs = {
+            name: signature.structured_input_signature[1]
+            for name, signature in signatures.items()
+        }
         specs = service.finder and service.finder.specs()
         requests = list(
             warm_up_requests(
@@ -246,7 +251,8 @@ def _export(
         _LOG.info("Replaying rows in other processes")
         foreign = foreign_ops(fresh)
         check_parity(
-            *(ranker, dataset, fresh, service.reader, foreign, calibration),
+            *(ranker, dataset, fresh, service.reader, inputs, foreign),
+            calibration,
             retriever=retriever,
             filters=(specs or {}) | service.expiry_specs,
             choice=service.order.specs() | service.expiry_specs,
@@ -274,10 +280,8 @@ def _export(
                     None if re_ranking is None else re_ranking.encoder,
                 ),
             )
-    sample = next(
-        request for signature, request in requests if signature == "score_slate"
-    )
-    write_deployment(bundle, version, signatures, foreign, sample)
+    samples = sample_requests(requests, inputs, dataset)
+    write_deployment(bundle, version, signatures, foreign, samples)
 
 
 def open_bundle(

@@ -57,18 +57,17 @@ class GrpcTransport:
         self._models = model_service_pb2_grpc.ModelServiceStub(channel)
 
     def predict(
-        self, signature: str, inputs: dict[str, Any], specs: dict[str, Any]
+        self,
+        signature: str,
+        inputs: dict[str, np.ndarray],
+        specs: dict[str, Any],
     ) -> dict[str, np.ndarray]:
         """Outputs of a signature, whose `specs` are those of `signatures`."""
         request = predict_pb2.PredictRequest(model_spec=self._spec)
         request.model_spec.signature_name = signature
-        for name, value in inputs.items():
+        for name, values in inputs.items():
             dtype = specs["inputs"][name][0]
-            proto = tf.make_tensor_proto(
-                value.tolist() if isinstance(value, np.ndarray) else value,
-                dtype,
-                np.shape(value),
-            )
+            proto = tf.make_tensor_proto(values.tolist(), dtype, values.shape)
             request.inputs[name].CopyFrom(proto)
         answer = self._ask(self._predictions.Predict, request)
         return {k: tf.make_ndarray(v) for k, v in answer.outputs.items()}

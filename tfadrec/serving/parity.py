@@ -21,6 +21,7 @@ from tfadrec.models.ranker_ensemble import Ranker
 from tfadrec.serving import retrieval_parity
 from tfadrec.serving.ad_reader import AdReader
 from tfadrec.serving.differences import largest
+from tfadrec.serving.merging import mergeable, merged
 from tfadrec.serving.re_ranking import ReRanking, replayed
 from tfadrec.serving.request_reader import Specs
 from tfadrec.serving.requests import (
@@ -58,6 +59,7 @@ def check_parity(
     dataset: Dataset,
     folder: pathlib.Path,
     reader: AdReader,
+    specs: Mapping[str, Specs],
     foreign: Mapping[str, str],
     calibration: Calibration | None = None,
     *,
@@ -69,9 +71,9 @@ def check_parity(
     """Replays rows of the dataset through a bundle, in a process of its own.
 
     That process imports TensorFlow alone. It answers by the object API and by
-    the session API, and each with histories padded as a server pads requests
-    that it merges. `parity.json` in the bundle's folder says how far the scores
-    are from the ranker's at most, and how long requests took.
+    the session API, and by each also what a server makes of requests that it
+    merges; see `merging.merged`. `parity.json` in the bundle's folder says how
+    far the scores are from the ranker's at most, and how long requests took.
 
     Some of the rows are replayed with their ad as a new one as well: against
     the ranker with the ad's columns, text vector included, and the unknown id.
@@ -83,6 +85,7 @@ def check_parity(
       dataset: with at least one impression.
       folder: of the bundle's version.
       reader: of new ads, the bundle's.
+      specs: the bundle's signatures, and the inputs of each.
       foreign: the ops that core TensorFlow does not have, for the report.
       calibration: of the ranker's logits.
       retriever: whose inner products the answers of `retrieve` must have.
@@ -126,9 +129,19 @@ def check_parity(
     if retriever is not None:
         sets["retrieve"] = retrieval_parity.ask(dataset, request, filters or {})
         retrieved = retrieval_parity.RetrievalParity(retriever, dataset, rows)
-    answers, latency = _replay(folder, sets)
+    cases = {(name, "plain"): request for name, request in sets.items()} | {
+        (name, "merged"): merged(mergeable(request, name, specs), specs[name])
+        for name, request in sets.items()
+    }
+    answers, latency = _replay(folder, cases)
     differences = {}
     for (signature, api, case), answered in answers.items():
+        plain = answers[signature, api, "plain"]
+        # Of merged requests a server reads more columns than each one asks.
+        answered = {
+            name: values[tuple(map(slice, plain[name].shape))]
+            for name, values in answered.items()
+        }
         differences[f"{signature}, {api}, {case}"] = (
             retrieved.difference(answered)
             if signature == "retrieve"
@@ -224,7 +237,7 @@ def _rank_as_new(
 
 
 def _replay(
-    folder: pathlib.Path, sets: Mapping[str, Request]
+    folder: pathlib.Path, cases: Mapping[tuple[str, str], Request]
 ) -> tuple[dict[tuple[str, str, str], dict[str, np.ndarray]], Any]:
     """Answers by signature, API and case, and latencies, from a process."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -233,10 +246,10 @@ def _replay(
         # Strings are kept as such: an array of objects would be a pickle. A
         # mark at their end keeps what NumPy would cut, NUL.
         plain = {
-            f"{signature}/{name}": (values + ".").astype(str)
+            f"{signature}/{case}/{name}": (values + ".").astype(str)
             if values.dtype == object
             else values
-            for signature, request in sets.items()
+            for (signature, case), request in cases.items()
             for name, values in request.items()
         }
         np.savez(requests, allow_pickle=False, **plain)

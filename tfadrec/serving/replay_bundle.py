@@ -5,7 +5,8 @@
 A script, which imports nothing of this package: it stands for a server. It
 answers by the object API and by the session API, which TensorFlow Serving uses,
 and prints one JSON object: milliseconds per request, by session. A request of
-one size is timed CALLS times, or until SECONDS are over.
+one size is timed CALLS times, or until SECONDS are over. The names in the files
+are `signature/case/input` and `signature/api/case/output`.
 """
 
 import json
@@ -25,17 +26,12 @@ def main(
 ) -> None:
     """See the module."""
     limits = int(calls), float(seconds)
-    sets: dict[str, dict[str, np.ndarray]] = {}
+    asked: dict[tuple[str, str], dict[str, np.ndarray]] = {}
     with np.load(requests) as file:
         for key, values in file.items():
-            signature, name = key.split("/")
-            sets.setdefault(signature, {})[name] = _objects(values)
-    rows = sets["serving_default"]
-    asked = [
-        (signature, case, request)
-        for signature, plain in sets.items()
-        for case, request in (("plain", plain), ("merged", _merged(plain)))
-    ]
+            signature, case, name = key.split("/")
+            asked.setdefault((signature, case), {})[name] = _objects(values)
+    rows = asked["serving_default", "plain"]
     found: dict[str, np.ndarray] = {}
     loaded = tf.saved_model.load(bundle)
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
@@ -48,7 +44,7 @@ def main(
                 {definition.inputs[k].name: v for k, v in request.items()},
             )
 
-        for signature, case, request in asked:
+        for (signature, case), request in asked.items():
             for name, value in by_session(signature, request).items():
                 found[f"{signature}/session/{case}/{name}"] = _plain(value)
         timed = {
@@ -68,7 +64,7 @@ def main(
             what: _time(lambda: by_session(*call), *limits)  # noqa: B023
             for what, call in timed.items()
         }
-    for signature, case, request in asked:
+    for (signature, case), request in asked.items():
         function = loaded.signatures[signature]
         specs = function.structured_input_signature[1]
         tensors = {
@@ -94,19 +90,6 @@ def _plain(values: np.ndarray) -> np.ndarray:
         return values
     texts = [text + b"." for text in values.flat]
     return np.array(texts, "S").reshape(values.shape)
-
-
-def _merged(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """As a server pads requests that it merges: with their first element."""
-    columns = np.arange(rows["history_ads"].shape[1])
-    is_padding = columns >= rows["history_length"][:, None]
-    merged = dict(rows)
-    for name, values in rows.items():
-        if name.startswith("history_") and values.ndim > 1:
-            behind = [1] * (values.ndim - 2)
-            mask = is_padding.reshape(*is_padding.shape, *behind)
-            merged[name] = np.where(mask, values[:, :1], values)
-    return merged
 
 
 def _rows(rows: dict[str, np.ndarray], size: int) -> dict[str, np.ndarray]:

@@ -49,14 +49,17 @@ class RestTransport:
             self._headers["Authorization"] = f"Bearer {token}"
 
     def predict(
-        self, signature: str, inputs: dict[str, Any], specs: dict[str, Any]
+        self,
+        signature: str,
+        inputs: dict[str, np.ndarray],
+        specs: dict[str, Any],
     ) -> dict[str, np.ndarray]:
         """Outputs of a signature, whose `specs` are those of `signatures`."""
         body = {
             "signature_name": signature,
             "inputs": {
-                name: _to_json(value, specs["inputs"][name][0])
-                for name, value in inputs.items()
+                name: _to_json(values.tolist())
+                for name, values in inputs.items()
             },
         }
         answer = self._ask(":predict", json.dumps(body).encode())
@@ -143,17 +146,14 @@ def _spec(info: dict[str, Any]) -> tuple[tf.DType, list[int | None]]:
     return dtype, [None if size < 0 else size for size in sizes]
 
 
-def _to_json(value: Any, dtype: tf.DType) -> Any:
-    if dtype != tf.string:
-        return np.asarray(value, dtype.as_numpy_dtype).tolist()
-    return _text(value.tolist() if isinstance(value, np.ndarray) else value)
-
-
-def _text(value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [_text(part) for part in value]
+def _to_json(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_to_json(part) for part in value]
     if isinstance(value, bytes):
-        return {"b64": base64.b64encode(value).decode()}
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return {"b64": base64.b64encode(value).decode()}
     return value
 
 

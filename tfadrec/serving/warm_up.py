@@ -43,9 +43,9 @@ def warm_up_requests(
 
     `serving_default` and `serve_examples` get 1, 32 and 256 rows, `score_slate`
     and `recommend_from` one user with 100 and 500 ads, `recommend`,
-    `encode_user` and `score_new_ads` one user, the latter with 100 ads and one
-    new one, and `encode_ads` and `encode_ads_text` 1 and 32 ads. Rows and ads
-    repeat where there are few.
+    `encode_user` and `score_new_ads` one user, the latter with 100 ads of which
+    one is new, and `encode_ads` and `encode_ads_text` 1 and 32 ads. Rows and
+    ads repeat where there are few.
 
     Args:
       dataset: with at least one impression.
@@ -89,7 +89,9 @@ def warm_up_requests(
                     )
                     yield name, columns
         new = new_ads(dataset, reader, np.array([[1]]))
-        yield "score_new_ads", user | slates[_SLATES[0]] | new
+        slate = slates[_SLATES[0]]
+        asked = np.append(new["new_ads"], slate["candidate_ads"][:, 1:], axis=1)
+        yield "score_new_ads", {**user, **slate, **new, "candidate_ads": asked}
     choice = plain_choice(dataset, 1, min(_BEST, len(ads)), expiry or {})
     choice["exclude_history"] = np.array([True])
     allowed = nothing_asked(filters or {}, 1)
