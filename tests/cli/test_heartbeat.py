@@ -30,6 +30,14 @@ def test_the_newest_message_is_told(monkeypatch, capsys):
     assert logging.getLogger("tfadrec.data").level == logging.NOTSET
 
 
+def test_warnings_are_printed_at_once(capsys):
+    """What a terminal takes for a command in them is not."""
+    logger = logging.getLogger("tfadrec.data.something")
+    with heartbeat("tfadrec.data"):
+        logger.warning("Not %s", "\x1b[31mthere")
+        assert capsys.readouterr().err == "Not \\x1b[31mthere\n"
+
+
 def test_quick_work_leaves_no_line(capsys):
     begun = time.monotonic()
     with heartbeat("tfadrec.data"):

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 
 from tfadrec.core import progress
+from tfadrec.core.one_line import visible
 
 
 @contextlib.contextmanager
@@ -15,6 +16,7 @@ def heartbeat(logger: str) -> Iterator[None]:
     """Tells every half minute, on standard error, what is being done.
 
     That is the newest message of level INFO of a logger and those below it.
+    Warnings of these are printed at once.
 
     Args:
       logger: its name.
@@ -45,9 +47,15 @@ def heartbeat(logger: str) -> Iterator[None]:
 
 
 class _Newest(logging.Handler):
-    """Keeps the newest message."""
+    """Keeps the newest message, and prints warnings.
+
+    Where a logger has a handler, Python prints its warnings no more.
+    """
 
     message = "Working"
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.message = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            print(visible(record.getMessage()), file=sys.stderr, flush=True)
+        else:
+            self.message = record.getMessage()
