@@ -15,9 +15,11 @@ from tfadrec.cli.command import (
     say,
 )
 from tfadrec.cli.heartbeat import heartbeat
+from tfadrec.core.check_order import check_order
 from tfadrec.core.errors import InputError
 from tfadrec.core.manifest import Manifest
 from tfadrec.core.read_json import read_json
+from tfadrec.data.dataset_files import DatasetFiles
 from tfadrec.deltas.bundle_delta import base_of_delta, write_delta
 from tfadrec.runs.before import (
     check_expiry,
@@ -53,7 +55,7 @@ if TYPE_CHECKING:
     "--check",
     type=click.Choice(["native"]),
     help="Also load the bundle through TensorFlow's C library, as servers do, "
-    "and write how fast it answers to native.json.",
+    "and write how fast it answers to native.json; takes a minute or two.",
 )
 @click.option(
     "--retriever",
@@ -216,6 +218,8 @@ def export(
     )
     check_re_ranker(record, rerank, data, allow_import)
     check_export(record, place, catalogue)
+    files = DatasetFiles(record["data"] if data is None else data)
+    check_order(files.schema(), bid, diversify, caps)
     column = None if no_expiry else check_expiry(record, data, expires)
     # The newest one by now, as the new one is the newest later.
     older = None if since is None else base_of_delta(since)

@@ -16,7 +16,7 @@ def heartbeat(logger: str) -> Iterator[None]:
     """Tells every half minute, on standard error, what is being done.
 
     That is the newest message of level INFO of a logger and those below it.
-    Warnings of these are printed at once.
+    Warnings of these are printed at once, and by nobody else.
 
     Args:
       logger: its name.
@@ -25,7 +25,7 @@ def heartbeat(logger: str) -> Iterator[None]:
     over = threading.Event()
     newest = _Newest(logging.INFO)
     source = logging.getLogger(logger)
-    level = source.level
+    level, propagates = source.level, source.propagate
 
     def tell() -> None:
         while not over.wait(progress.LINE_SECONDS):
@@ -35,6 +35,8 @@ def heartbeat(logger: str) -> Iterator[None]:
 
     source.addHandler(newest)
     source.setLevel(logging.INFO)
+    # TensorFlow may give the root a handler, which would print each message.
+    source.propagate = False
     thread = threading.Thread(target=tell, daemon=True)
     thread.start()
     try:
@@ -43,6 +45,7 @@ def heartbeat(logger: str) -> Iterator[None]:
         over.set()
         thread.join()
         source.setLevel(level)
+        source.propagate = propagates
         source.removeHandler(newest)
 
 
