@@ -27,6 +27,9 @@ from tfadrec import serving
 from tfadrec.cli import main
 from tfadrec.cli.command import Command, _staying, load_tensorflow
 from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.serving import ad_expiry
+from tfadrec.serving.ad_record import AdRecord
+from tfadrec.serving.deployment import write_labels
 
 COMMANDS = [
     ("quickstart",),
@@ -449,32 +452,115 @@ def test_export_with_more_ads(no_replay, few_signatures, run, tmp_path):
     assert b"a new ad" in best["ad_ids"][0]
 
 
+@functools.cache
+def expiring():
+    """The world, twice: with a column of times, and as `prepare` writes it.
+
+    Of its twenty ads the first eleven expire at seconds 100 to 110, and the
+    others in the year 2100.
+    """
+    world = shutil.copytree(small.world(), small.folder() / "expiring")
+    (world / "manifest.json").unlink()
+    table = pq.read_table(world / "ads.parquet")
+    ends = pa.array(np.where(np.arange(20) < 11, np.arange(20) + 100, 4.1e9))
+    plain = shutil.copytree(world, small.folder() / "plain")
+    ends = ends.cast(pa.int64())
+    pq.write_table(table.append_column("ends", ends), plain / "ads.parquet")
+    table = table.append_column("expires_seconds", ends)
+    pq.write_table(table, world / "ads.parquet")
+    return plain, world, table["ad_id"].to_pylist()
+
+
+def given_at(out, now):
+    """The ads that a bundle gives at a moment, if it asks for one."""
+    ask = serving.open_bundle(out)["recommend"]
+    moment = {"now_seconds": [now]} if "now_seconds" in ask.inputs else {}
+    best = ask(
+        **serving.request_for_user(small.run().dataset, "nobody"),
+        exclude_ads=np.zeros([1, 0], object),
+        exclude_history=[False],
+        k=[99],
+        **moment,
+    )
+    return {i.decode() for i in best["ad_ids"][0]} - {""}
+
+
 def test_export_with_ads_that_expire(no_replay, few_signatures, run, tmp_path):
     """A column of ads.parquet that no feature is made of."""
     few_signatures("serving_default", "recommend")
-    world = shutil.copytree(small.world(), tmp_path / "world")
-    (world / "manifest.json").unlink()
-    table = pq.read_table(world / "ads.parquet")
-    ends = np.arange(len(table)) + 100
-    ads = table["ad_id"].to_pylist()
-    table = table.append_column("ends", pa.array(ends))
-    pq.write_table(table, world / "ads.parquet")
+    plain, _, ads = expiring()
     out = tmp_path / "bundles"
-    more = ("--out", out, "--data", world)
+    more = ("--out", out, "--data", plain)
     result = call("export", run, *more, "--expires", "end")
     assert result.exit_code == 2
     assert "does not have. Did you mean ends?" in result.stderr
     result = call("export", run, *more, "--expires", "ends")
     assert result.exit_code == 0, result.output
-    request = serving.request_for_user(small.run().dataset, "nobody")
-    best = serving.open_bundle(out)["recommend"](
-        **request,
-        exclude_ads=np.zeros([1, 0], object),
-        exclude_history=[False],
-        k=[99],
-        now_seconds=[110],
+    assert "Ads expire by ends: 11 of 20 have." in result.stdout
+    assert given_at(out, 105) == set(ads[6:])
+
+
+def test_export_by_the_expiry_that_prepare_wrote(
+    no_replay, few_signatures, run, tmp_path
+):
+    """Unless it is told not to."""
+    few_signatures("serving_default", "recommend")
+    _, world, ads = expiring()
+    out = tmp_path / "bundles"
+    more = ("--out", out, "--data", world)
+    result = call("export", run, *more, "--no-expiry", "--expires", "ends")
+    assert result.exit_code == 2
+    assert "Received: --expires and --no-expiry" in result.stderr
+    result = call("export", run, *more)
+    assert result.exit_code == 0, result.output
+    assert "Ads expire by expires_seconds: 11 of 20 have." in result.stdout
+    assert given_at(out, 105) == set(ads[6:])
+    assert given_at(out, 0) == set(ads[11:])  # as of now
+    result = call("export", run, *more, "--no-expiry")
+    assert result.exit_code == 0, result.output
+    assert "expire" not in result.stdout
+    assert given_at(out, 0) == set(ads)
+
+
+def test_recommend_leaves_out_ads_that_have_expired(run):
+    _, world, ads = expiring()
+    asked = ("recommend", run, "--user", "?", "-k", 99, "--data", world)
+
+    def found(*more):
+        result = call(*asked, *more, "--json")
+        assert result.exit_code == 0, result.output
+        answer = said(result)
+        given = {ad["ad_id"] for ad in answer["recommendations"]}
+        told = result.stdout.splitlines()[0]
+        return given, answer["expired_ads"], told
+
+    given, expired, told = found()
+    assert (given, expired) == (set(ads[11:]), 11)
+    assert told.startswith("11 of 20 ads have expired by 20")
+    given, expired, told = found("--now", "1970-01-01T00:01:45")
+    assert (given, expired) == (set(ads[6:]), 6)
+    assert told == (
+        "6 of 20 ads have expired by 1970-01-01 00:01:45 (UTC) and are left "
+        "out; --now asks as of another moment."
     )
-    assert {i.decode() for i in best["ad_ids"][0]} == {"", *ads[11:]}
+    given, *_ = found("--now", "0")
+    assert given == set(ads)
+
+
+@pytest.mark.parametrize(
+    ("now", "world", "message"),
+    [
+        ("today", True, "Received: --now 'today'. Write"),
+        ("", True, "Received: --now ''"),
+        ("5", False, "that `prepare` wrote without `expires`"),
+    ],
+)
+def test_moments_that_are_none(run, now, world, message):
+    data = expiring()[1] if world else small.world()
+    asked = ("recommend", run, "--user", "?", "--data", data)
+    result = call(*asked, "--now", now)
+    assert result.exit_code == 2
+    assert message in result.stderr
 
 
 def test_bytes_of_an_index_that_is_not_there(run, tmp_path):
@@ -484,15 +570,20 @@ def test_bytes_of_an_index_that_is_not_there(run, tmp_path):
 
 
 @pytest.fixture
-def changed(monkeypatch):
-    """What `tfadrec index` asks for."""
+def changed(monkeypatch, tmp_path):
+    """What `tfadrec index` asks for of a bundle `b`, whose graph is empty."""
     asked = {}
+    monkeypatch.chdir(tmp_path)
+    pathlib.Path("b/6").mkdir(parents=True)
+    pathlib.Path("b/6/saved_model.pb").touch()
+    write_labels("b", {"stable": 6, "canary": 6})
 
     def change_ads(bundle, **changes):
         asked.update(changes, bundle=bundle)
         return types.SimpleNamespace(
             folder=pathlib.Path(bundle, "7"),
             **{"added": 2, "replaced": 1, "removed": 3, "unknown": 0},
+            left_out=4,
         )
 
     monkeypatch.setattr(serving, "change_ads", change_ads)
@@ -519,12 +610,52 @@ def test_index(changed, tmp_path):
         "replaced_ads": 1,
         "removed_ads": 3,
         "unknown_ads": 0,
+        "left_out_ads": 4,
     }
+    assert "4 ads more are left out, as earlier calls" in result.stdout
     assert "b/7, with 2 ads more, 1 replaced and 3 removed." in result.stdout
     assert changed["replace"]
     assert changed["remove"] == ["a", "b", "c"]
     assert changed["add"].expires.tolist() == list(range(20))
     assert changed["schema"].ad_id_type == "string"
+    assert changed["on"] == "canary"
+
+
+def test_index_says_where_ads_are_given_still(changed):
+    AdRecord(("x",)).save(pathlib.Path("b/6"))
+    pathlib.Path("b/7").mkdir()
+    AdRecord(("x", "y")).save(pathlib.Path("b/7"))
+    write_labels("b", {"stable": 6, "canary": 7})
+    result = call("index", "b", "--remove", "y", "--on", "stable")
+    assert changed["on"] == "stable"
+    lines = [line for line in result.stdout.splitlines() if "still" in line]
+    assert lines == [
+        "Version 6, stable, still gives 1 ads that were taken down, such as "
+        "y: `tfadrec index b --on stable --remove ID` takes them from it."
+    ]
+
+
+@pytest.mark.parametrize("expire", [True, False])
+def test_index_of_ads_that_expire(changed, monkeypatch, tmp_path, expire):
+    """By the column of ads.parquet, which needs no name."""
+    ads = pq.read_table(small.world() / "ads.parquet")
+    monkeypatch.setattr(ad_expiry, "input_names", lambda folder: {"k"})
+    if expire:
+        names = {"k", "now_seconds"}
+        monkeypatch.setattr(ad_expiry, "input_names", lambda folder: names)
+        pq.write_table(ads, tmp_path / "old")
+        given = ("--add", tmp_path / "old", "--data", small.world())
+        result = call("index", "b", *given)
+        assert result.exit_code == 2
+        assert "'expires_seconds', which" in result.stderr
+        assert "never expires its value is null." in result.stderr
+    ads = ads.append_column("expires_seconds", pa.array(range(20)))
+    pq.write_table(ads, tmp_path / "new")
+    given = ("--add", tmp_path / "new", "--data", small.world())
+    assert call("index", "b", *given).exit_code == 0
+    found = changed["add"].expires
+    assert (found is None) != expire
+    assert found is None or found.tolist() == list(range(20))
 
 
 def test_ads_that_stay_as_they_are_are_told(changed):

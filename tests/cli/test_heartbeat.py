@@ -28,6 +28,16 @@ def test_the_newest_message_is_told(monkeypatch, capsys):
     logger.info("not this either")
     assert capsys.readouterr().err == ""
     assert logging.getLogger("tfadrec.data").level == logging.NOTSET
+    assert logging.getLogger("tfadrec.data").propagate
+
+
+def test_warnings_are_printed_at_once(capsys, caplog):
+    """Once, whatever handlers the root has, and as what no terminal obeys."""
+    logger = logging.getLogger("tfadrec.data.something")
+    with heartbeat("tfadrec.data"):
+        logger.warning("Not %s", "\x1b[31mthere")
+        assert not caplog.messages
+        assert capsys.readouterr().err == "Not \\x1b[31mthere\n"
 
 
 def test_quick_work_leaves_no_line(capsys):

@@ -220,6 +220,21 @@ MISTAKES = {
         "export run --catalogue add.csv",
         ["add.csv, which is not there", "Did you mean ads.csv?"],
     ),
+    "a vector that ads do not have": (
+        {},
+        "export run --diversify nosuch",
+        ["`diversify`, unless it is text, must be a feature", "'nosuch'"],
+    ),
+    "a bid that ads do not have": (
+        {},
+        "export run --bid cpc",
+        ["a bid must be a feature of ads of kind number", "'cpc'"],
+    ),
+    "gates that are not there": (
+        {},
+        "promote bundle --data data --gates gates.yaml",
+        ["a file of gates is a YAML file", "gates.yaml, which is none"],
+    ),
     "a way of pooling mistyped": (
         {},
         "encode-ads --data data --pooling average --out out",
@@ -290,6 +305,7 @@ def test_an_export_without_click_probabilities(place, ranker):
         "a choice mistyped",
         "a dataset evaluated",
         "an export over photos",
+        "a vector that ads do not have",
     ],
 )
 def test_in_a_process(place, mistake):

@@ -52,6 +52,11 @@ _LACKS = 'all inputs must be there, and what is not known is "" or NaN'
             f"{AGES}. Received: lists of several lengths.",
         ),
         ({"age": 1}, "inputs are ages, user_id. Received: age."),
+        (
+            {"allow_brand": [["a"]]},
+            "inputs are ages, user_id. Received: allow_brand. What requests "
+            "filter by is named at the export, --filter.",
+        ),
         ({"ages": [1]}, f"{AGES}. Received: [1]."),
         (
             {"ages": [[0.5]]},

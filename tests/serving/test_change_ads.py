@@ -214,8 +214,8 @@ def test_it_answers_as_a_bundle_that_was_exported_with_them(quick, found_by):
     loaded = tf.saved_model.load(written(found_by))
     schema = shop.dataset().schema
     put = functools.partial(_put, loaded, schema=schema)
-    assert put(new_ads(), replace=False) == (2, 0)
-    assert put(new_ads(), replace=False) == (0, 0)
+    assert put(new_ads(), replace=False) == (("new-4", "new-1"), ())
+    assert put(new_ads(), replace=False) == ((), ())
     never = dataclasses.replace(
         new_ads(), expires=np.full(3, retrieval.FOREVER)
     )
@@ -236,17 +236,17 @@ def test_it_answers_as_a_bundle_that_was_exported_with_them(quick, found_by):
             check_equal(told["retrieve"](**asked), fresh["retrieve"](**asked))
     assert {b"new-4", b"new-1"} <= set(ask(**request())["ad_ids"][0])
     # Two of the new ones and two of the old ones are like each other.
-    assert put(swapped_ads(), replace=False) == (0, 0)
+    assert put(swapped_ads(), replace=False) == ((), ())
     check_equal(ask(**request()), expected(**request()))
     back = dataclasses.replace(new_ads(), ad_ids=new_ads().ad_ids[[1, 0, 2]])
-    assert put(back, replace=True) == (0, 3)
+    assert put(back, replace=True) == ((), ("new-1", "new-4", "a0"))
     found = ask(**request(allow_brand=np.full([3, 1], "b0", object)))
     # What was "new-4" of b1 has the columns of "new-1", and so has a0 its own.
     assert not {b"new-4", b"new-1"} & set(found["ad_ids"].ravel())
     # An ad that was removed and is put again is there, like any other.
-    assert _remove(loaded, ["new-1", "a0"]) == (2, 0)
+    assert _remove(loaded, ["new-1", "a0"]) == (("new-1", "a0"), 0)
     assert not {b"new-1", b"a0"} & set(ask(**request())["ad_ids"].ravel())
-    assert put(new_ads(), replace=False) == (2, 0)
+    assert put(new_ads(), replace=False) == (("new-1", "a0"), ())
     assert {b"new-1", b"a0"} <= set(ask(**request())["ad_ids"][0])
 
 
@@ -270,8 +270,8 @@ def test_changed_ads_take_the_place_of_their_old_ones(quick):
         swapped, ad_ids=np.array(["x-2", "x-5"], object)
     )
     schema = shop.dataset().schema
-    assert _put(loaded, swapped, schema, replace=True) == (0, 2)
-    assert _put(loaded, other, schema, replace=True) == (2, 0)
+    assert _put(loaded, swapped, schema, replace=True) == ((), ("a2", "a5"))
+    assert _put(loaded, other, schema, replace=True) == (("x-2", "x-5"), ())
     ask = serving.answers(loaded, loaded.signatures)
     # Each ad stands in the answer once.
     ids = ask["recommend"](**request())["ad_ids"][0].tolist()
@@ -488,13 +488,13 @@ class Loaded:
 def test_unknown_ads_are_told(caplog):
     loaded = Loaded(tf.string)
     ids = [f"a{n}" for n in range(20)]
-    assert _remove(loaded, [*ids, "a1", "z", "y"]) == (20, 2)
+    assert _remove(loaded, [*ids, "a1", "z", "y"]) == (tuple(ids), 2)
     assert "2 of 22 ads to remove are not there, such as z, y." in caplog.text
     assert loaded.removed == [i.encode() for i in ids]
     loaded = Loaded(tf.int64)
-    assert _remove(loaded, ["3", 4]) == (2, 0)
+    assert _remove(loaded, ["3", 4]) == ((3, 4), 0)
     assert loaded.removed == [3, 4]
-    assert _remove(loaded, []) == (0, 0)
+    assert _remove(loaded, []) == ((), 0)
 
 
 @pytest.mark.parametrize(
@@ -502,6 +502,11 @@ def test_unknown_ads_are_told(caplog):
     [
         (["a0", "z"], r"for a tenth.*Received: 1 of 2 that are not.*as z\."),
         (["z"], "Received: 1 of 1 that are not"),
+        (
+            ["gone.txt"],
+            r"such as gone\.txt\. No file gone\.txt is there either",
+        ),
+        (["a/b"], r"No file a/b is there"),
     ],
 )
 def test_much_that_is_unknown_is_refused(remove, message):

@@ -13,7 +13,7 @@ from tests.serving import shop
 from tfadrec import models, retrieval, serving
 from tfadrec.core.door import keras, tf
 from tfadrec.core.errors import InputError
-from tfadrec.serving import finder, retrieval_parity
+from tfadrec.serving import finder, learn_anchors, retrieval_parity
 from tfadrec.serving.requests import request_for_user
 
 K = 4
@@ -500,3 +500,37 @@ def test_enough_is_read_for_all_that_are_ranked(candidates, k, monkeypatch):
         candidates=candidates,
     )
     assert asked["k"] == k
+
+
+@pytest.mark.parametrize("brand", ["", "b1"])
+def test_as_many_candidates_as_ads_are_all_of_them(monkeypatch, brand):
+    """What anchors find is then what ranking every ad gives, with filters."""
+    monkeypatch.setattr(learn_anchors, "_STEPS", 3)  # vectors that know little
+    found = world().dataset
+    ranker = shop.shop().ranker
+    count = len(found.catalogue)
+
+    request = users(ROWS, k=np.full(3, count, np.int32))
+    allowed = {"allow_brand": np.full([3, 1], brand, object)}
+
+    def best(asked, **settings):
+        service = serving.RankingService(ranker, found, **settings)
+        asked = {name: tf.constant(values) for name, values in asked.items()}
+        return service.recommend(**asked)["ad_ids"].numpy().astype(str)
+
+    given = best(
+        request | allowed, anchors=found, candidates=count, filters=["brand"]
+    )
+    del request["allow_brand"]
+    expected = best(request)
+    ads = found.catalogue.ad_ids
+    brands = found.catalogue.columns["brand"]
+    feature = found.schema.ad_category("brand")
+    fits = np.ones(count, bool)
+    if brand:
+        fits = brands == 1 + feature.vocabulary.index(brand)
+    for ids, every in zip(given, expected, strict=True):
+        wanted = [i for i in every if i and fits[list(ads).index(i)]]
+        assert 0 < len(wanted) <= count
+        assert ids[: len(wanted)].tolist() == wanted
+        assert not ids[len(wanted) :].astype(bool).any()

@@ -1,6 +1,8 @@
 """What comes of answers of the C library; `test_bundle` has real ones."""
 
 import json
+import logging
+import sys
 
 import numpy as np
 import pytest
@@ -70,16 +72,45 @@ def test_a_bundle_that_does_not_load_is_refused(tmp_path):
         native_check.replay(tmp_path, 1, 0.0)
 
 
+def test_which_request_is_replayed_is_told(tmp_path, caplog):
+    """Each line as it comes, and none of the report."""
+    script = (
+        "import sys; print('recommend, 1 of 2', flush=True);"
+        "print('retrieve, 2 of 2'); print('a warning', file=sys.stderr);"
+        "print('{\"requests\": []}')"
+    )
+    command = [sys.executable, "-c", script]
+    caplog.set_level(logging.INFO, "tfadrec.serving")
+    errors = tmp_path / "errors"
+    with errors.open("w") as stream:
+        code, last = native_check._run(command, stream)
+    assert (code, last) == (0, '{"requests": []}')
+    assert errors.read_text() == "a warning\n"
+    assert caplog.messages == [
+        "Replaying in TensorFlow's C library: recommend, 1 of 2",
+        "Replaying in TensorFlow's C library: retrieve, 2 of 2",
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["words", "numbers"])
-def test_an_export_that_is_checked(name, no_replay, few_calls, tmp_path):
-    """The warm-up requests of every signature, timed."""
+def test_an_export_that_is_checked(
+    name, no_replay, few_calls, tmp_path, caplog
+):
+    """The warm-up requests of every signature, timed, and named before that."""
+    caplog.set_level(logging.INFO, "tfadrec.serving")
     world = getattr(worlds, name)()
     folder = serving.export_bundle(
         world.ranker, world.dataset, tmp_path, **world.text, native=True
     )
     report = json.loads((folder / "native.json").read_text())
     assert {told["signature"] for told in report["requests"]} == set(world.ask)
+    told = [m.rpartition(": ")[2] for m in caplog.messages if " of " in m]
+    count = len(report["requests"])
+    assert told[-count:] == [
+        f"{request['signature']}, {1 + number} of {count}"
+        for number, request in enumerate(report["requests"])
+    ]
     assert report["load_seconds"] > 0
     assert report["peak_megabytes"] > 100
     for told in report["requests"]:

@@ -1,6 +1,7 @@
 """The label stable moves where all gates are kept, and moves back."""
 
 import dataclasses
+import itertools
 import json
 import shutil
 
@@ -14,8 +15,10 @@ from tests.training import small
 from tfadrec import data, serving
 from tfadrec.cli.main import main
 from tfadrec.core.errors import InputError
+from tfadrec.core.moment_text import moment_text
 from tfadrec.metrics import ranking
-from tfadrec.serving import promotion
+from tfadrec.serving import latencies, learned_rows, promotion
+from tfadrec.serving.ad_record import AdRecord
 from tfadrec.serving.deployment import read_labels, write_labels
 
 NO_LIMITS = dict.fromkeys(("auc", "log_loss", "calibration", "latency"))
@@ -53,16 +56,15 @@ def bundle(tmp_path, monkeypatch, dataset):
 
 
 def promoted(path, dataset, rows=200, **limits):
-    return serving.promote(
-        path, dataset, serving.Gates(**{**NO_LIMITS, **limits}), rows=rows
-    )
+    limits = serving.Gates(**{**NO_LIMITS, **limits})
+    return serving.promote(path, dataset, limits, rows=rows).outcomes
 
 
 def test_a_canary_that_keeps_all_gates_becomes_stable(bundle, dataset):
     path, *_ = bundle
     outcomes = serving.promote(
         path, dataset, serving.Gates(latency=None, calibration=9.0), rows=200
-    )
+    ).outcomes
     assert [o["gate"] for o in outcomes] == ["auc", "log_loss", "calibration"]
     assert all(o["kept"] for o in outcomes)
     assert read_labels(path) == {"stable": 2, "canary": 2, "previous": 1}
@@ -124,14 +126,140 @@ def test_rows_of_a_log_that_keeps_few_negatives(bundle, dataset):
     assert outcome["state"] == "held"
 
 
-def test_a_slow_canary(bundle, dataset, monkeypatch):
+@pytest.mark.parametrize(
+    ("limit", "state"), [(1.9, "lost"), (2.0, "open"), (2.2, "held")]
+)
+def test_a_slow_canary(bundle, dataset, monkeypatch, limit, state):
+    """It takes twice as long, give or take a twentieth."""
     path, *_ = bundle
-    for limit, kept in ((1.5, False), (2.0, True)):
-        monkeypatch.setattr(
-            promotion, "_latencies", lambda *_: {"stable": 2.0, "canary": 4.0}
-        )
-        (outcome,) = promoted(path, dataset, latency=limit)
-        assert (outcome["limit"], outcome["kept"]) == (2 * limit, kept)
+    noise = 1 + np.random.default_rng(0).uniform(-0.05, 0.05, [2, 50, 20])
+    spent = {"stable": 2 * noise[0], "canary": 4 * noise[1]}
+    monkeypatch.setattr(promotion, "latencies", lambda *_: spent)
+    (outcome,) = promoted(path, dataset, latency=limit)
+    assert outcome["stable"] == pytest.approx(2 * 1.05, rel=0.01)
+    assert outcome["limit"] == outcome["stable"] * limit
+    assert 1.95 < outcome["low"] < 2 < outcome["high"] < 2.05
+    assert (outcome["state"], outcome["kept"]) == (state, state == "held")
+
+
+def test_a_ratio_has_the_interval_of_its_rounds():
+    """Rounds of which each is slow for both, and calls that are not alike."""
+    random = np.random.default_rng(0)
+    busy = random.exponential(1, [50, 1])
+    same = latencies.slower(busy + np.ones([50, 20]), busy + np.ones([50, 20]))
+    assert (same["low"], same["high"]) == (1, 1)
+    covered = 0
+    for _ in range(100):
+        times = random.exponential(1, [2, 50, 20])
+        told = latencies.slower(times[0], times[1])
+        covered += told["low"] <= 1 <= told["high"]
+    assert covered >= 88  # of 100, where 95 are meant
+
+
+def test_versions_take_turns(dataset, monkeypatch):
+    """And a call of the first round is none of those that count."""
+    clock, asked = itertools.count(), []
+    monkeypatch.setattr(latencies.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(latencies, "_SECONDS", np.inf)
+    opened = {
+        name: {"score_slate": lambda name=name, **_: asked.append(name)}
+        for name in ("a", "b")
+    }
+    spent = latencies.latencies(opened, dataset)
+    assert [k for k, _ in itertools.groupby(asked)] == ["a", "b"] * 51
+    np.testing.assert_array_equal(spent["a"], np.full([50, 20], 1000.0))
+    monkeypatch.setattr(latencies, "_SECONDS", 0)
+    assert len(latencies.latencies(opened, dataset)["b"]) == 2
+
+
+def learned(path, version, *rows):
+    learned_rows.write_learned(path / version, *rows)
+    return learned_rows.learned_until(path / version)
+
+
+def test_rows_that_a_version_has_learned_are_left_out(bundle, dataset):
+    """What is newer than all that both versions have learned is left."""
+    path, logits, _ = bundle
+    times = dataset.impressions.times
+    old = dataset.select(times <= times[-100])
+    older = dataset.select(times <= times[-300])
+    assert learned(path, "1", older, old) == times[-100]
+    assert learned(path, "2", older) == times[-300]
+    new = times > times[-100]
+    for version in logits:
+        logits[version] = logits[version][new]
+    gates = serving.Gates(**{**NO_LIMITS, "auc": 0.1})
+    found = serving.promote(path, dataset, gates)
+    assert found.rows.impressions.times.tolist() == times[new].tolist()
+    assert found.learned == (~new).sum()
+    assert found.until == times[-100]
+    assert found.untold == ()
+    assert read_labels(path)["stable"] == 2
+
+
+def test_nothing_but_learned_rows_is_refused(bundle, dataset):
+    path, *_ = bundle
+    times = dataset.impressions.times
+    until = learned(path, "2", dataset)
+    assert until == times.max()
+    newest = moment_text(until)
+    with pytest.raises(
+        InputError, match=rf"neither version.*Received: {len(times)}, the new"
+    ) as error:
+        promoted(path, dataset)
+    assert str(error.value).count(newest) == 2
+    assert read_labels(path)["stable"] == 1
+
+
+def test_versions_that_do_not_tell_what_they_learned(bundle, dataset):
+    """Of the first one there is no file, and in the second no time."""
+    path, *_ = bundle
+    one = dataset.impressions.times == dataset.impressions.times[0]
+    assert learned(path, "2", dataset.select(one)) is None
+    gates = serving.Gates(**NO_LIMITS)
+    found = serving.promote(path, dataset, gates, rows=200)
+    assert (found.until, found.learned, found.untold) == (None, 0, (1, 2))
+    assert len(found.rows) == 200
+    (path / "2" / "learned.json").write_text("[]")
+    with pytest.raises(InputError, match=r"learned\.json must be as it was"):
+        learned_rows.learned_until(path / "2")
+
+
+def test_what_was_judged_is_said(bundle, dataset):
+    path, logits, _ = bundle
+    times = dataset.impressions.times
+    new = times > times[-201]
+    learned(path, "1", dataset.select(~new))
+    for version in logits:
+        logits[version] = logits[version][new]
+    call = ["promote", str(path), "--data", str(small.world())]
+    gates = path.parent / "gates.yaml"
+    gates.write_text("latency: null\ncalibration: null\nauc: 0.1\n")
+    done = CliRunner().invoke(main, [*call, "--gates", str(gates)])
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(f"Judged by {new.sum()} newest rows, ")
+    assert lines[1].startswith(f"Left out are {(~new).sum():,} that are")
+    assert moment_text(times[-201]) in lines[1]
+    assert lines[2].startswith("Version 2 does not tell which rows")
+
+
+def test_an_ad_that_was_taken_down_does_not_come_back(bundle, dataset):
+    """Neither with a canary nor with the version before."""
+    path, *_ = bundle
+    AdRecord(removed=("a1", "a2")).save(path / "2")
+    (path / "3").mkdir()
+    (path / "3" / "saved_model.pb").touch()
+    AdRecord(removed=("a2", "a1", "a3")).save(path / "3")
+    with pytest.raises(InputError, match=r"gives 1, such as a3\. Take them"):
+        promoted(path, dataset)
+    assert read_labels(path)["stable"] == 1
+    AdRecord(removed=("a2", "a1", "a3")).save(path / "2")
+    promoted(path, dataset)
+    assert read_labels(path)["stable"] == 2
+    done = CliRunner().invoke(main, ["rollback", str(path)])
+    assert done.exit_code == 0
+    assert "It gives 3 ads that were taken down since" in done.stdout
 
 
 def test_rows_that_do_not_tell(bundle, dataset):
@@ -262,6 +390,12 @@ def test_the_commands_on_real_versions(tmp_path):
     folder.write_text("calibration: null\nlatency: 50\n")
     data_folder = small.folder() / "numbers" / "data"
     call = f"promote {path} --data {data_folder} --gates {folder} --rows 60"
+    done = CliRunner().invoke(main, call.split())
+    assert done.exit_code == 2
+    assert "impressions that neither version has learned" in done.stderr
+    for version in ("1", "2"):  # as if other rows had been learned
+        (path / version / "learned.json").unlink()
+        (path / version / "manifest.json").unlink()
     done = CliRunner().invoke(main, [*call.split(), "--json"])
     assert done.exit_code == 0, done.output
     answer = json.loads(done.stdout.splitlines()[-1])

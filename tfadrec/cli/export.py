@@ -1,7 +1,8 @@
 """`tfadrec export`: a run to a bundle for TensorFlow Serving."""
 
 import pathlib
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any
 
 import click
 import pyarrow as pa
@@ -11,11 +12,14 @@ from tfadrec.cli.command import (
     allow_import_option,
     load_tensorflow,
     moved_data_option,
+    say,
 )
 from tfadrec.cli.heartbeat import heartbeat
+from tfadrec.core.check_order import check_order
 from tfadrec.core.errors import InputError
 from tfadrec.core.manifest import Manifest
 from tfadrec.core.read_json import read_json
+from tfadrec.data.dataset_files import DatasetFiles
 from tfadrec.deltas.bundle_delta import base_of_delta, write_delta
 from tfadrec.runs.before import (
     check_expiry,
@@ -24,6 +28,9 @@ from tfadrec.runs.before import (
     check_retriever,
     check_run,
 )
+
+if TYPE_CHECKING:
+    from tfadrec.data import Catalogue
 
 
 @click.command(cls=Command)
@@ -48,7 +55,7 @@ from tfadrec.runs.before import (
     "--check",
     type=click.Choice(["native"]),
     help="Also load the bundle through TensorFlow's C library, as servers do, "
-    "and write how fast it answers to native.json.",
+    "and write how fast it answers to native.json; takes a minute or two.",
 )
 @click.option(
     "--retriever",
@@ -86,7 +93,20 @@ from tfadrec.runs.before import (
     "--expires",
     metavar="COLUMN",
     help="A column of ads.parquet, and of --catalogue, with the time from "
-    "which on an ad is not found.",
+    "which on an ad is not found  [default: expires_seconds, where `prepare` "
+    "wrote it].",
+)
+@click.option(
+    "--no-expiry",
+    is_flag=True,
+    help="Give ads whatever the time at which they expire.",
+)
+@click.option(
+    "--restore",
+    multiple=True,
+    metavar="FILE|ID",
+    help="An ad that `tfadrec index --remove` took down and that is given "
+    "again, or a file of such. May be repeated.",
 )
 @click.option(
     "--explain",
@@ -147,6 +167,8 @@ def export(
     filters: tuple[str, ...],
     codes: int | None,
     expires: str | None,
+    no_expiry: bool,
+    restore: tuple[str, ...],
     explained: bool,
     bid: str | None,
     diversify: str | None,
@@ -181,6 +203,11 @@ def export(
             "a bundle explains the ads that its run knows. Received: --explain "
             f"and --catalogue {catalogue}. Leave out one of them."
         )
+    if no_expiry and expires is not None:
+        raise InputError(
+            "ads expire or they do not. Received: --expires and --no-expiry. "
+            "Leave out one of them."
+        )
     name = pathlib.Path(run).absolute().name
     place = pathlib.Path("saved_models", name) if out is None else out
     record = check_run(run, data, allow_import)
@@ -191,12 +218,19 @@ def export(
     )
     check_re_ranker(record, rerank, data, allow_import)
     check_export(record, place, catalogue)
-    check_expiry(record, data, expires)
+    files = DatasetFiles(record["data"] if data is None else data)
+    check_order(files.schema(), bid, diversify, caps)
+    column = None if no_expiry else check_expiry(record, data, expires)
     # The newest one by now, as the new one is the newest later.
     older = None if since is None else base_of_delta(since)
     load_tensorflow()
     from tfadrec import explanation, serving, training
-    from tfadrec.data import open_dataset, read_catalogue, with_expiry
+    from tfadrec.data import (
+        open_dataset,
+        read_ad_ids,
+        read_catalogue,
+        with_expiry,
+    )
     from tfadrec.serving.catalogue_tables import columns_read
     from tfadrec.serving.cost_of_explaining import REPORT
 
@@ -219,13 +253,14 @@ def export(
         )
     more = None
     if catalogue is not None:
-        more = read_catalogue(catalogue, loaded.test.schema, expires=expires)
+        more = read_catalogue(catalogue, loaded.test.schema, expires=column)
     tokenizer = encoder = None
     if loaded.config.text is not None:
         tokenizer, encoder = training.text_model(loaded.config.text)
     rows = loaded.test if len(loaded.test) else loaded.dataset
-    if expires is not None:
-        rows = with_expiry(rows, expires)
+    if column is not None:
+        rows = with_expiry(rows, column)
+        _say_expiry(rows.catalogue, column)
     with heartbeat("tfadrec.serving"):
         folder = serving.export_bundle(
             loaded.ranker,
@@ -252,6 +287,7 @@ def export(
             anchors=loaded.train if anchors else None,
             codes=codes,
             re_ranking=re_ranking,
+            restore=[i for each in restore for i in read_ad_ids(each)],
         )
     click.echo(f"Bundle: {folder}")
     tower = loaded.ranker.ad_tower
@@ -301,6 +337,16 @@ def export(
             f"{result['new_ads']} of {len(more)} ads are new to the run."
         )
     return result
+
+
+def _say_expiry(ads: "Catalogue", column: str) -> None:
+    """Prints by which column ads expire, and how many have."""
+    assert ads.expires is not None
+    count = int((ads.expires <= time.time()).sum())
+    say(
+        f"Ads expire by {column}: {count} of {len(ads)} have. With --no-expiry "
+        "they are given whatever the time."
+    )
 
 
 def _bytes_in(folder: pathlib.Path) -> int:

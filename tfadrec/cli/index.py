@@ -1,5 +1,6 @@
 """`tfadrec index`: other ads for a bundle, without an export."""
 
+import pathlib
 from typing import Any
 
 import click
@@ -25,8 +26,8 @@ from tfadrec.data.dataset_files import DatasetFiles
 @click.option(
     "--expires",
     metavar="COLUMN",
-    help="The file's column of times from which on ads are not found; of a "
-    "bundle that was exported with --expires.",
+    help="The file's column of times from which on ads are not found, of a "
+    "bundle whose ads expire  [default: expires_seconds, as in ads.parquet].",
 )
 @click.option(
     "--data",
@@ -41,6 +42,14 @@ from tfadrec.data.dataset_files import DatasetFiles
     help="An ad that is found no more, or a file of such: Parquet with a "
     "column ad_id, or text with an id a line. May be repeated.",
 )
+@click.option(
+    "--on",
+    metavar="LABEL",
+    default="canary",
+    show_default=True,
+    help="Label of the version that the new one is made of, and gets: stable "
+    "takes an ad down at once from what is served.",
+)
 def index(
     bundle: str,
     add: str | None,
@@ -48,17 +57,21 @@ def index(
     expires: str | None,
     data: str | None,
     remove: tuple[str, ...],
+    on: str,
 ) -> dict[str, Any]:
     """Write a version of a bundle with other ads, without building it anew.
 
     The bundle encodes new ads by their copy and columns. Ads that are removed
-    are known still, in histories and where a client has them scored.
+    are known still, in histories and where a client has them scored. Later
+    versions leave them out as well, those of an export too, until they are
+    added again.
 
     \b
     Example:
       tfadrec index saved_models/a --add new.parquet --data data/shop
       tfadrec index saved_models/a --add all.parquet --replace --data data/shop
       tfadrec index saved_models/a --remove a17 --remove gone.txt
+      tfadrec index saved_models/a --remove a17 --on stable
     """
     if add is None and not remove:
         raise InputError(
@@ -74,13 +87,23 @@ def index(
     load_tensorflow()
     from tfadrec import serving
     from tfadrec.data import read_ad_ids, read_catalogue
+    from tfadrec.serving.ad_expiry import EXPIRES, ads_expire
+    from tfadrec.serving.change_ads import labelled_version
 
+    version = labelled_version(pathlib.Path(bundle), on)
     gone = [i for each in remove for i in read_ad_ids(each)]
     catalogue = None
     if add is not None and schema is not None:
+        if expires is None and ads_expire(version):
+            expires = EXPIRES
         catalogue = read_catalogue(add, schema, expires=expires)
     made = serving.change_ads(
-        bundle, add=catalogue, schema=schema, replace=replace, remove=gone
+        bundle,
+        add=catalogue,
+        schema=schema,
+        replace=replace,
+        remove=gone,
+        on=on,
     )
     if catalogue is not None and not replace:
         _say_kept(len(catalogue) - made.added, len(catalogue))
@@ -88,6 +111,12 @@ def index(
         f"Bundle: {made.folder}, with {made.added} ads more, {made.replaced} "
         f"replaced and {made.removed} removed."
     )
+    if made.left_out:
+        click.echo(
+            f"{made.left_out} ads more are left out, as earlier calls of index "
+            "took them down."
+        )
+    _say_given(pathlib.Path(bundle))
     return {
         "bundle": str(made.folder),
         "version": int(made.folder.name),
@@ -95,6 +124,7 @@ def index(
         "replaced_ads": made.replaced,
         "removed_ads": made.removed,
         "unknown_ads": made.unknown,
+        "left_out_ads": made.left_out,
     }
 
 
@@ -105,3 +135,18 @@ def _say_kept(kept: int, of_all: int) -> None:
             f"{kept} of the file's {of_all} ads are there already and stay as "
             "they are: --replace has those of the file take their place."
         )
+
+
+def _say_given(bundle: pathlib.Path) -> None:
+    """Prints a line for each label whose version gives what was taken down."""
+    from tfadrec.serving.ad_record import some, still_given
+    from tfadrec.serving.deployment import read_labels
+
+    for label, version in read_labels(bundle).items():
+        given = still_given(bundle, version)
+        if given:
+            say(
+                f"Version {version}, {label}, still gives {len(given)} ads "
+                f"that were taken down, such as {some(given)}: `tfadrec index "
+                f"{bundle} --on {label} --remove ID` takes them from it."
+            )

@@ -5,9 +5,15 @@ from typing import Any
 
 import click
 
-from tfadrec.cli.command import Command, load_tensorflow, read_yaml_file
+from tfadrec.cli.command import (
+    Command,
+    load_tensorflow,
+    read_yaml_file,
+    say,
+)
 from tfadrec.core.config import read_settings
 from tfadrec.core.errors import TfadrecError
+from tfadrec.core.moment_text import moment_text
 from tfadrec.data.dataset_files import DatasetFiles
 
 
@@ -17,7 +23,8 @@ from tfadrec.data.dataset_files import DatasetFiles
     "--data",
     required=True,
     type=click.Path(),
-    help="Dataset folder of impressions that neither version has learned.",
+    help="Dataset folder of impressions. Those that are not newer than all "
+    "that the versions have learned are left out.",
 )
 @click.option(
     "--gates",
@@ -35,28 +42,44 @@ def promote(
 ) -> dict[str, Any]:
     """Make the canary of BUNDLE its stable version, where it keeps all gates.
 
-    Both versions score the same impressions. A YAML file of gates has lines
+    Both versions score the same impressions, newer ones than they have learned
+    or were chosen by. A YAML file of gates has lines
     such as `auc: 0.001` (how much lower it may be), `log_loss: 0.001` (how much
     higher), `calibration: 0.1` (how far from 1) and `latency: 1.2` (times the
     stable version's); null takes one away. A gate is kept where its whole 95 %
-    interval lies within the limit. Where one is not kept, or the rows do not
-    tell, the labels stay, and the exit code is 1.
+    interval lies within the limit. Where one is not kept, or rows or calls do
+    not tell, the labels stay, and the exit code is 1.
 
     \b
     Example:
       tfadrec promote saved_models/a --data data/tuesday
     """
-    settings = read_settings(read_yaml_file("gates", gates)) if gates else {}
+    settings = {}
+    if gates is not None:
+        settings = read_settings(read_yaml_file("file of gates", gates))
     files = DatasetFiles(data)
     load_tensorflow()
     from tfadrec import serving
     from tfadrec.data import open_dataset
+    from tfadrec.evaluation import rows_facts, rows_line
 
     limits = serving.Gates.of(settings)
     files.schema()
-    outcomes = serving.promote(
+    found = serving.promote(
         pathlib.Path(bundle), open_dataset(data), limits, rows=rows
     )
+    outcomes, facts = found.outcomes, rows_facts(found.rows)
+    say(f"Judged by {rows_line('newest', facts)}.")
+    if found.until is not None:
+        say(
+            f"Left out are {found.learned:,} that are not newer than "
+            f"{moment_text(found.until)} (UTC), until when they have learned."
+        )
+    for version in found.untold:
+        say(
+            f"Version {version} does not tell which rows it has learned: some "
+            "may be among these. Versions exported from now on do."
+        )
     for outcome in outcomes:
         click.echo(_line(outcome))
     lost, open_ = (
@@ -69,21 +92,31 @@ def promote(
             "labels stay as they are."
         )
     if open_:
+        mend = "Name more rows"
+        if open_ == ["latency"]:
+            mend = "Call it again where nothing else runs"
         raise TfadrecError(
-            f"the rows are too few to tell whether the canary of {bundle} "
-            f"keeps {', '.join(open_)}; the labels stay as they are. Name more "
-            "rows, or raise the limit."
+            f"it is open whether the canary of {bundle} keeps "
+            f"{', '.join(open_)}, as the interval reaches over the limit; the "
+            f"labels stay as they are. {mend}, or raise the limit."
         )
     click.echo(f"The canary of {bundle} is stable now.")
-    return {"bundle": bundle, "gates": outcomes}
+    return {
+        "bundle": bundle,
+        "gates": outcomes,
+        "rows": facts,
+        "learned_rows": found.learned,
+        "learned_until": found.until,
+    }
 
 
 def _line(outcome: dict[str, Any]) -> str:
     """A gate, the interval of what it looks at, and its state."""
-    interval = ""
-    if outcome["low"] is not None:
-        what = "ratio" if outcome["gate"] == "calibration" else "difference"
-        interval = f"  {what} {outcome['low']:+.4f} to {outcome['high']:+.4f}"
+    is_ratio = outcome["gate"] in ("calibration", "latency")
+    what, sign = ("ratio", "") if is_ratio else ("difference", "+")
+    interval = (
+        f"  {what} {outcome['low']:{sign}.4f} to {outcome['high']:{sign}.4f}"
+    )
     state = {"held": "kept", "lost": "NOT KEPT", "open": "OPEN"}
     return (
         f"{outcome['gate']:<12} stable {outcome['stable']:.4f}  canary "

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from tfadrec.cli.command import Command, load_tensorflow
+from tfadrec.cli.command import Command, load_tensorflow, say
 
 
 @click.command(cls=Command)
@@ -19,7 +19,15 @@ def rollback(bundle: str) -> dict[str, Any]:
     """
     load_tensorflow()
     from tfadrec import serving
+    from tfadrec.serving.ad_record import some, still_given
 
     version = serving.roll_back(pathlib.Path(bundle))
     click.echo(f"Version {version} of {bundle} is stable again.")
+    given = still_given(pathlib.Path(bundle), version)
+    if given:
+        say(
+            f"It gives {len(given)} ads that were taken down since, such as "
+            f"{some(given)}: `tfadrec index {bundle} --on stable --remove ID` "
+            "takes them from it."
+        )
     return {"bundle": bundle, "stable": version}

@@ -17,7 +17,7 @@ class Progress:
     Args:
       total: how much there is to do; None where that is not known.
       what: the work, such as `Encoding ad text`.
-      unit: what is counted, in the singular.
+      unit: what is counted, in the plural.
       show: whether anything is shown.
     """
 

@@ -1,10 +1,10 @@
 """Which rows a model was measured on."""
 
-import datetime
 from typing import Any
 
 import numpy as np
 
+from tfadrec.core.moment_text import moment_text
 from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 
@@ -27,8 +27,8 @@ def rows_facts(dataset: Dataset, label: str = "clicked") -> dict[str, Any]:
         "rows": len(dataset),
         "users": _distinct(rows.users),
         "ads": _distinct(rows.ads),
-        "from": _moment(rows.times.min()),
-        "to": _moment(rows.times.max()),
+        "from": moment_text(rows.times.min()),
+        "to": moment_text(rows.times.max()),
         "label": label,
         "rate": float(rate),
     }
@@ -52,14 +52,3 @@ def rows_line(kind: str, facts: dict[str, Any]) -> str:
 def _distinct(rows: np.ndarray) -> int:
     found = np.unique(rows)
     return int((found != 0).sum())
-
-
-def _moment(seconds: int) -> str:
-    """Seconds as text; beyond the years that text can have, the number."""
-    try:
-        moment = datetime.datetime.fromtimestamp(
-            int(seconds), datetime.timezone.utc
-        )
-    except (ValueError, OverflowError, OSError):
-        return str(int(seconds))
-    return moment.strftime("%Y-%m-%d %H:%M:%S")

@@ -5,12 +5,12 @@
 It loads a bundle's version through TensorFlow's C library and answers every
 request of its warm-up file. ANSWERS.npz holds the answers as `<request's
 number>/<output>`, texts as bytes with a full stop behind, which keeps NULs at
-their end. Standard output is one JSON object: what loading took, the process's
-memory, and for every request what its first answer took and, with 1, 2 and 4
-threads, percentiles in milliseconds and requests per second: of CALLS calls
-each, or of as many as SECONDS allow. Of a request of one row there is also what
-8 take that are merged, as a server does. A time is that of `TF_SessionRun`
-alone.
+their end. Standard output is a line before each request, which names it, and
+then one JSON object: what loading took, the process's memory, and for every
+request what its first answer took and, with 1, 2 and 4 threads, percentiles in
+milliseconds and requests per second: of CALLS calls each, or of as many as
+SECONDS allow. Of a request of one row there is also what 8 take that are
+merged, as a server does. A time is that of `TF_SessionRun` alone.
 """
 
 import json
@@ -44,7 +44,9 @@ def main(bundle: str, answers: str, calls: str, seconds: str) -> None:
         "requests": [],
     }
     found = {}
-    for number, (signature, request) in enumerate(requests(folder / WARM_UP)):
+    asked = list(requests(folder / WARM_UP))
+    for number, (signature, request) in enumerate(asked):
+        print(f"{signature}, {1 + number} of {len(asked)}", flush=True)
         told, answer = _replay(
             session, signature, request, int(calls), float(seconds)
         )

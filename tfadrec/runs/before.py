@@ -20,7 +20,7 @@ from tfadrec.data.encoded import column_files
 from tfadrec.data.files import open_filesystem
 from tfadrec.data.intake.join_datasets import check_grows
 from tfadrec.data.known_id import check_known_id
-from tfadrec.data.sources.expiry_times import expiry_times
+from tfadrec.data.sources.expiry_times import EXPIRES, expiry_times
 from tfadrec.runs.check import check_field, check_schema, check_sections
 from tfadrec.runs.choices import options
 from tfadrec.runs.custom import modules_named
@@ -385,22 +385,28 @@ def check_export(
 def check_expiry(
     record: Mapping[str, str],
     data: str | pathlib.Path | None,
-    expires: str | None,
-) -> None:
-    """Refuses a time of expiry that the ads do not have.
+    expires: str | None = None,
+) -> str | None:
+    """Finds the time of expiry of ads, and refuses one that they do not have.
 
     Args:
       record: of the run.
       data: a dataset folder to read in place of that of the record.
-      expires: the column, or None.
+      expires: the column, or None for that which `prepare` has written.
+
+    Returns:
+      The column; None where none was asked for and `prepare` wrote none.
 
     Raises:
       InputError: with what there is.
     """
-    if expires is not None:
-        folder = record["data"] if data is None else data
-        ads = DatasetFiles(folder).table("ads")
-        expiry_times(ads, expires, f"{folder}/ads.parquet")
+    folder = record["data"] if data is None else data
+    ads = DatasetFiles(folder).table("ads")
+    if expires is None and EXPIRES not in ads.column_names:
+        return None
+    column = EXPIRES if expires is None else expires
+    expiry_times(ads, column, f"{folder}/ads.parquet")
+    return column
 
 
 def check_retriever(

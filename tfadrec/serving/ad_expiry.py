@@ -1,5 +1,6 @@
 """Until when ads are given, and the moment of a request."""
 
+import pathlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -8,6 +9,7 @@ from tfadrec.core.door import tf
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.dataset import Dataset
 from tfadrec.retrieval import FOREVER
+from tfadrec.serving.input_names import input_names
 from tfadrec.serving.request_reader import Specs
 
 #: The input with the moment, and that of new ads with theirs.
@@ -21,6 +23,15 @@ def expiry_specs(dataset: Dataset) -> Specs:
     if dataset.catalogue.expires is None:
         return {}
     return {NOW: tf.TensorSpec([None], tf.int64, NOW)}
+
+
+def ads_expire(version: pathlib.Path) -> bool:
+    """Whether the ads of a bundle's version do.
+
+    Args:
+      version: its folder.
+    """
+    return NOW in input_names(version)
 
 
 def moment(request: Mapping[str, tf.Tensor]) -> tf.Tensor:

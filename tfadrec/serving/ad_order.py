@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 
+from tfadrec.core.check_order import COPY, DIVERSIFY, check_order
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
@@ -44,21 +45,15 @@ class OrderSettings:
     @property
     def by_copy(self) -> bool:
         """Whether ads are alike by the vectors of their copy."""
-        return self.diversify == "text"
+        return self.diversify == COPY
 
     def check(self, schema: Schema) -> None:
         """Refuses what is no such feature of ads.
 
         Raises:
-          InputError: with those that there are. The vector `text` may be none
-            of the schema's, as it is made of the ads' copy.
+          InputError: with those that there are.
         """
-        if self.bid is not None:
-            schema.ad_feature(self.bid, "number", "a bid")
-        if self.diversify is not None and not self.by_copy:
-            schema.ad_feature(self.diversify, "vector", "`diversify`")
-        for name in self.caps:
-            schema.ad_feature(name, "category", "a cap")
+        check_order(schema, self.bid, self.diversify, self.caps)
 
 
 class AdOrder(tf.Module):
@@ -177,7 +172,7 @@ def _spec(name: str, dtype: tf.DType) -> tf.TensorSpec:
 def _vector(name: str, dataset: Dataset) -> str:
     """The vector column of the catalogue."""
     if name not in dataset.catalogue.columns:
-        name = dataset.schema.ad_feature(name, "vector", "`diversify`").tensor
+        name = dataset.schema.ad_feature(name, "vector", DIVERSIFY).tensor
     return name
 
 

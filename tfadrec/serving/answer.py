@@ -7,6 +7,7 @@ import numpy as np
 
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
+from tfadrec.serving.input_names import ALLOW
 from tfadrec.serving.input_tensor import input_tensor
 
 
@@ -56,8 +57,11 @@ def _check_names(request, specs):
             + (f" Unknown: {_listed(unknown)}." if unknown else "")
         )
     if unknown:
+        mend = ""
+        if any(name.startswith(ALLOW) for name in unknown):
+            mend = " What requests filter by is named at the export, --filter."
         raise InputError(
-            f"inputs are {_listed(specs)}. Received: {_listed(unknown)}."
+            f"inputs are {_listed(specs)}. Received: {_listed(unknown)}.{mend}"
         )
 
 

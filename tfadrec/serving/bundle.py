@@ -27,11 +27,17 @@ from tfadrec.data.dataset import Dataset
 from tfadrec.models import AdRetriever
 from tfadrec.models.ranker_ensemble import Ranker
 from tfadrec.serving.ad_order import OrderSettings
+from tfadrec.serving.ad_record import AdRecord, Ids, some
 from tfadrec.serving.answer import Answer
 from tfadrec.serving.answers import answers
 from tfadrec.serving.catalogue_tables import columns_read
 from tfadrec.serving.cost_of_explaining import write_cost
-from tfadrec.serving.deployment import check_deployment, write_deployment
+from tfadrec.serving.deployment import (
+    check_deployment,
+    read_labels,
+    write_deployment,
+)
+from tfadrec.serving.learned_rows import write_learned
 from tfadrec.serving.native_check import check_native
 from tfadrec.serving.op_lint import foreign_ops
 from tfadrec.serving.parity import bound_of, check_parity
@@ -83,6 +89,7 @@ def export_bundle(
     anchors: Dataset | None = None,
     codes: int | None = None,
     re_ranking: ReRanking | None = None,
+    restore: Sequence[str | int] = (),
 ) -> pathlib.Path:
     """Writes `<path>/<version>/`, a SavedModel for TensorFlow Serving.
 
@@ -116,7 +123,8 @@ def export_bundle(
       native: whether `check_native` replays the warm-up requests as well,
         through TensorFlow's C library, and writes `native.json`.
       train: the rows that the ranker has learned from; with them the bundle
-        tells what requests should look like, for `tfadrec monitor`.
+        tells what requests should look like, for `tfadrec monitor`, and of
+        which time the newest is, for `promote`.
       valid: rows that it has not learned from, whose scores are kept with that;
         `dataset` by default.
       retriever: see `RankingService`.
@@ -129,6 +137,8 @@ def export_bundle(
       anchors: see `RankingService`.
       codes: see `RankingService`.
       re_ranking: see `RankingService`.
+      restore: ids of ads that `change_ads` had removed from the versions there,
+        and that are given again. The others stay removed.
 
     Returns:
       The version's folder.
@@ -137,7 +147,8 @@ def export_bundle(
       InputError: where the ranker gives no click probabilities, an argument is
         something else, the version exists or is no number >= 1, or the folder's
         name cannot be a model's, something else is in it, another export is at
-        work there, or more ads lack a column.
+        work there, more ads lack a column, or an ad to restore was not
+        removed.
       TfadrecError: where the bundle does not load with TensorFlow alone, or a
         score differs by more than its share of 1e-5, or of 0.02 in half
         precision; see `check_parity`.
@@ -165,8 +176,7 @@ def export_bundle(
             )
         _export(
             *(folder, version, ranker, dataset, tokenizer, encoder),
-            *(catalogue, calibration, rates, native, train),
-            dataset if valid is None else valid,
+            *(catalogue, calibration, rates, native, train, valid),
             retriever=retriever,
             distilled=distilled,
             candidates=candidates,
@@ -176,8 +186,24 @@ def export_bundle(
             codes=codes,
             explainer=explainer,
             re_ranking=re_ranking,
+            removed=_standing(
+                folder.path, [dataset.schema.ad_id(i) for i in restore]
+            ),
         )
     return pathlib.Path(path, str(version))
+
+
+def _standing(bundle: pathlib.Path, restore: Sequence[str | int]) -> Ids:
+    """The ads that stay removed from a bundle, whatever a run has."""
+    removed = AdRecord.newest(bundle).removed
+    unknown = tuple(i for i in restore if i not in {*removed})
+    if unknown:
+        raise InputError(
+            "ads to restore are such that `tfadrec index --remove` took down "
+            f"from {bundle}: {some(removed) or 'none'}. Received: "
+            f"{some(unknown)}."
+        )
+    return tuple(i for i in removed if i not in {*restore})
 
 
 def _export(
@@ -192,11 +218,12 @@ def _export(
     rates: Dataset | None,
     native: bool,
     train: Dataset | None,
-    valid: Dataset,
+    valid: Dataset | None,
     *,
     retriever: AdRetriever | None,
     explainer: Explainer | None,
     re_ranking: ReRanking | None,
+    removed: Ids,
     **settings: Any,
 ) -> None:
     """See `export_bundle`; its folder is held. The rest is the service's."""
@@ -231,6 +258,8 @@ def _export(
             re_ranking=re_ranking,
             **settings,
         )
+        service.remove(removed)
+        AdRecord(removed).save(fresh)
         _LOG.info("Tracing and writing the signatures")
         signatures = service.signatures()
         write_model(service, fresh, signatures)
@@ -260,10 +289,13 @@ def _export(
         )
         if train is not None and len(train):
             write_profile(
-                *(fresh, ranker, train, valid),
+                *(fresh, ranker, train),
+                dataset if valid is None else valid,
                 calibration=calibration,
                 more=more,
             )
+            parts = [part for part in (train, valid) if part is not None]
+            write_learned(fresh, *parts)
         if explainer is not None:
             write_cost(fresh, dataset, answers(service, signatures)["explain"])
         if native:
@@ -280,8 +312,44 @@ def _export(
                     None if re_ranking is None else re_ranking.encoder,
                 ),
             )
+    ids = dataset.catalogue.ad_ids.tolist()
+    ids += [] if more is None else more.ad_ids.tolist()
+    _tell_of_changes(path, version, removed, {*ids})
     samples = sample_requests(requests, inputs, dataset)
     write_deployment(bundle, version, signatures, foreign, samples)
+
+
+def _tell_of_changes(
+    bundle: pathlib.Path, version: int, removed: Ids, known: set[str | int]
+) -> None:
+    """Tells of ads that were changed in the versions before an export.
+
+    Args:
+      bundle: the folder of versions.
+      version: the new one.
+      removed: ids of ads that it leaves out.
+      known: ids of the ads of the run, and of more ads.
+    """
+    closed = tuple(i for i in removed if i in known)
+    if closed:
+        _LOG.warning(
+            "%d ads that `tfadrec index --remove` took down are left out of "
+            "version %d too, such as %s: --restore gives ads again.",
+            *(len(closed), version, some(closed)),
+        )
+    canary = read_labels(bundle).get("canary")
+    if canary is None:
+        return
+    before = AdRecord.load(bundle / str(canary))
+    other = tuple(i for i in before.added if i not in known)
+    other += tuple(i for i in before.replaced if i in known)
+    if other:
+        _LOG.warning(
+            "%d ads are not as `tfadrec index` put them into version %d: "
+            "version %d lacks them, or has them as the run's dataset, such as "
+            "%s. Put them there again, or into the dataset.",
+            *(len(other), canary, version, some(other)),
+        )
 
 
 def open_bundle(

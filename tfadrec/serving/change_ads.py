@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import os
 import pathlib
 import shutil
 from collections.abc import Sequence
@@ -29,13 +30,19 @@ from tfadrec.monitoring import Profile
 from tfadrec.monitoring.profile import FILE as PROFILE
 from tfadrec.serving.ad_changer import IDS
 from tfadrec.serving.ad_expiry import EXPIRES
-from tfadrec.serving.deployment import check_deployment, label_canary
+from tfadrec.serving.ad_record import FILE as RECORD
+from tfadrec.serving.ad_record import AdRecord, Ids, some
+from tfadrec.serving.deployment import (
+    check_deployment,
+    label_version,
+    read_labels,
+)
 from tfadrec.serving.parity import COMPARED
 from tfadrec.serving.write_model import write_values
 
 _LOG = logging.getLogger(__name__)
-#: What tells of the ads of an export.
-_OF_EXPORT = "native.json"
+#: What tells of other ads than the new version's.
+_OF_OTHERS = ("native.json", RECORD)
 #: Of the ids to remove that a bundle may not have: where more are unknown, they
 #: are of another bundle.
 _MOST_UNKNOWN = 0.1
@@ -51,6 +58,8 @@ class AdChanges:
       replaced: how many took the place of ads that were there.
       removed: how many it does not give any more.
       unknown: how many were to be removed and were not there.
+      left_out: how many an earlier call had removed from another version, and
+        this one leaves out as well.
     """
 
     folder: pathlib.Path
@@ -58,6 +67,7 @@ class AdChanges:
     replaced: int
     removed: int
     unknown: int
+    left_out: int
 
 
 @takes(add="catalogue")
@@ -68,12 +78,16 @@ def change_ads(
     schema: Schema | None = None,
     replace: bool = False,
     remove: Sequence[str | int] = (),
+    on: str = "canary",
 ) -> AdChanges:
-    """Writes a version with other ads, of the newest one of a bundle.
+    """Writes a version of a bundle with other ads than one that is there.
 
     The run is not read, and nothing is built or learned anew: the bundle
     encodes ads itself, as `score_new_ads` does, and puts them behind the
     others. First ads are removed, then added, so one that is both is a new one.
+
+    What was removed once stays so in all later versions, those of an export
+    included, until it is added again.
 
     Args:
       bundle: the folder of versions.
@@ -85,12 +99,15 @@ def change_ads(
       remove: ids of ads that are given no more by `recommend`, `retrieve` and
         `recommend_from`. They are known still, in histories and where a client
         names them to have them scored.
+      on: the label of the version that the new one is made of. The new one has
+        that label then, and `canary` too where the other one had both.
 
     Returns:
-      The new version, which is the canary, and what it has other.
+      The new version, and what it has other.
 
     Raises:
-      InputError: where there is no bundle, a file is not as it was exported, or
+      InputError: where there is no bundle, or no version with that label, a
+        file is not as it was exported, or
         the bundle takes no ads, an id is of another type, more than a tenth of
         those to remove are not there, or another process is writing to it.
     """
@@ -99,7 +116,7 @@ def change_ads(
     with folder.held():
         check_deployment(folder.path)
         number = 1 + existing_versions(folder.path)[-1]
-        old = version_path(folder.path / str(number - 1))
+        old = version_path(labelled_version(folder.path, on))
         loaded = tf.saved_model.load(old)
         manifest = Manifest.in_folder(old)
         if manifest is None or not hasattr(loaded, "remove_ads"):
@@ -108,10 +125,18 @@ def change_ads(
                 f"Received: {old}. Export it again."
             )
         removed, unknown = _remove(loaded, remove)
-        added = replaced = 0
+        added: Ids = ()
+        replaced: Ids = ()
+        asked: Ids = ()
         if add is not None:
             assert schema is not None
+            asked = tuple(add.ad_ids.tolist())
             added, replaced = _put(loaded, add, schema, replace=replace)
+        before = AdRecord.newest(folder.path).removed
+        standing = tuple(i for i in before if i not in {*asked})
+        left_out = _close(loaded, standing)
+        record = AdRecord.load(old)
+        record = dataclasses.replace(record, removed=standing)
         with version_folder(folder.path, number).replacing() as fresh:
             write_values(loaded, old, fresh)
             if added and PROFILE in manifest.files:
@@ -120,10 +145,35 @@ def change_ads(
                 known = Profile.load(old).with_ads(add.ad_ids.tolist())
                 known.save(fresh)
             _copy_others(old, fresh, manifest)
-        label_canary(folder, number)
+            record.changed(removed, added, replaced).save(fresh)
+        labels = {on}
+        if read_labels(folder.path).get("canary") == int(old.name):
+            labels.add("canary")
+        label_version(folder, number, labels)
     return AdChanges(
-        *(folder.path / str(number), added, replaced, removed, unknown)
+        folder.path / str(number),
+        *(len(added), len(replaced), len(removed), unknown, len(left_out)),
     )
+
+
+def labelled_version(bundle: pathlib.Path, label: str) -> pathlib.Path:
+    """The folder of a bundle's version by its label.
+
+    Args:
+      bundle: the folder of versions.
+      label: one of `models.config`; where that names no canary, this is the
+        newest version.
+
+    Raises:
+      InputError: where no version has the label, with those that there are.
+    """
+    labels = {"canary": existing_versions(bundle)[-1], **read_labels(bundle)}
+    if label not in labels:
+        raise InputError(
+            f"a label is one of models.config: {', '.join(sorted(labels))}. "
+            f"Received: {label!r}."
+        )
+    return bundle / str(labels[label])
 
 
 def _copy_others(old, fresh, manifest) -> None:
@@ -135,35 +185,61 @@ def _copy_others(old, fresh, manifest) -> None:
             text = json.dumps(told, indent=2)
             (fresh / COMPARED).write_text(f"{text}\n")
         for name in sorted(manifest.files):
-            if not (fresh / name).exists() and name != _OF_EXPORT:
+            if not (fresh / name).exists() and name not in _OF_OTHERS:
                 (fresh / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(old / name, fresh / name)
 
 
-def _remove(loaded: Any, remove: Sequence[str | int]) -> tuple[int, int]:
-    """Removes ads from a loaded bundle: how many, and how many it lacks."""
+def _remove(loaded: Any, remove: Sequence[str | int]) -> tuple[Ids, int]:
+    """Removes ads from a loaded bundle: which, and how many it lacks."""
     distinct = list(dict.fromkeys(remove))
     if not distinct:
-        return 0, 0
+        return (), 0
     ids = _ids(distinct, loaded)
     is_there = loaded.has_ads(**{IDS: ids}).numpy()
-    missing = [
+    missing = tuple(
         i for i, there in zip(distinct, is_there, strict=True) if not there
-    ]
-    some = ", ".join(map(str, missing[:3]))
+    )
     if len(missing) > _MOST_UNKNOWN * len(distinct):
         raise InputError(
             "ads to remove must be there, but for a tenth of them. Received: "
-            f"{len(missing)} of {len(distinct)} that are not, such as {some}. "
-            "Take the ids of this bundle's ads."
+            f"{len(missing)} of {len(distinct)} that are not, such as "
+            f"{some(missing)}.{_no_file(missing)} Take the ids of this "
+            "bundle's ads."
         )
     if missing:
         _LOG.warning(
-            "%d of %d ads to remove are not there, such as %s.",
-            *(len(missing), len(distinct), some),
+            "%d of %d ads to remove are not there, such as %s.%s",
+            *(len(missing), len(distinct), some(missing), _no_file(missing)),
         )
-    loaded.remove_ads(**{IDS: tf.boolean_mask(ids, is_there)})
-    return int(is_there.sum()), len(missing)
+    gone = tf.boolean_mask(ids, is_there)
+    loaded.remove_ads(**{IDS: gone})
+    return _plain(gone), len(missing)
+
+
+def _no_file(missing: Ids) -> str:
+    """A sentence about what looks like a file and is none, if any does."""
+    for each in map(str, missing):
+        if each.endswith((".txt", ".csv", ".parquet")) or os.sep in each:
+            return f" No file {each} is there either."
+    return ""
+
+
+def _close(loaded: Any, standing: Ids) -> Ids:
+    """Removes those of some ads that a loaded bundle gives: which."""
+    if not standing:
+        return ()
+    ids = _ids(standing, loaded)
+    gone = tf.boolean_mask(ids, loaded.has_ads(**{IDS: ids}))
+    loaded.remove_ads(**{IDS: gone})
+    return _plain(gone)
+
+
+def _plain(ids: tf.Tensor) -> Ids:
+    """Ids as texts, or integers."""
+    return tuple(
+        i.decode() if isinstance(i, bytes) else i for i in ids.numpy().tolist()
+    )
 
 
 def _ids(ids: Sequence[str | int], loaded: Any) -> tf.Tensor:
@@ -181,8 +257,8 @@ def _ids(ids: Sequence[str | int], loaded: Any) -> tf.Tensor:
 
 def _put(
     loaded: Any, catalogue: Catalogue, schema: Schema, *, replace: bool
-) -> tuple[int, int]:
-    """Puts ads into a loaded bundle: how many joined, and how many changed."""
+) -> tuple[Ids, Ids]:
+    """Puts ads into a loaded bundle: which joined, and which changed."""
     if not hasattr(loaded, "put_ads"):
         raise InputError(
             "ads are added to a bundle that knows ads by more than their ids, "
@@ -213,8 +289,8 @@ def _put(
         loaded.put_ads(
             **{name: _tensor(columns[name], specs[name]) for name in specs}
         )
-    replaced = int(is_there.sum()) if replace else 0
-    return int((~is_there).sum()), replaced
+    replaced = _plain(tf.boolean_mask(ids, is_there)) if replace else ()
+    return _plain(tf.boolean_mask(ids, ~is_there)), replaced
 
 
 def _columns(ads: Catalogue, schema: Schema) -> dict[str, np.ndarray]:

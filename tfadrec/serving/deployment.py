@@ -8,7 +8,7 @@ import logging
 import pathlib
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -206,16 +206,19 @@ def write_deployment(
     _write_labels(folder, labels)
 
 
-def label_canary(folder: WorkFolder, version: int) -> None:
-    """Labels a version canary in `models.config`; nothing else changes.
+def label_version(
+    folder: WorkFolder, version: int, labels: Collection[str]
+) -> None:
+    """Gives a version labels in `models.config`; nothing else changes.
 
     Args:
       folder: of versions, which is held.
       version: one that is there.
+      labels: those that it gets. In a file without stable, it gets that too.
     """
     check_deployment(folder.path)
-    labels = {"stable": version, **read_labels(folder.path)}
-    _write_labels(folder, {**labels, "canary": version})
+    found = {"stable": version, **read_labels(folder.path)}
+    _write_labels(folder, found | dict.fromkeys(sorted(labels), version))
 
 
 def write_labels(

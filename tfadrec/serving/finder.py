@@ -13,14 +13,13 @@ from tfadrec.ops.refit import refit
 from tfadrec.retrieval import build_index
 from tfadrec.serving.ad_expiry import expiry_column, moment
 from tfadrec.serving.catalogue_column import catalogue_column
+from tfadrec.serving.input_names import ALLOW
 from tfadrec.serving.readers.codes import Codes
 from tfadrec.serving.requests import replay
 from tfadrec.serving.scorer import Scorer, Tensors, UserSide
 from tfadrec.serving.user_vectors import Vectors
 
 _LOG = logging.getLogger(__name__)
-#: Before the name of a feature in the input that filters by it.
-ALLOW = "allow_"
 #: Rows of the dataset whose users tell how many lists of the index are read.
 _QUERIES = 256
 #: Of `retrieve` as many ads are good, however few are ranked.

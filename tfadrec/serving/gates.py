@@ -68,22 +68,23 @@ class Gates:
         A gate of AUC and log loss is that of `evaluation.gate`: it is held
         where the 95 % interval of the difference lies within what may be lost.
         That of the calibration is held where the interval of the new version's
-        ratio lies within the limit.
+        ratio lies within the limit, and that of the latency where the interval
+        of the times that both versions take does.
 
         Args:
           stable: the stable version's `auc`, `log_loss`, `calibration` and
             `latency`.
-          canary: those of the new one, and `calibration_low` and
-            `calibration_high`.
+          canary: those of the new one, and the ends of the intervals
+            `calibration_low` and `calibration_high`, `latency_low` and
+            `latency_high`; the latter of its latency over that of stable.
           differences: of the new version and the stable one, in AUC and log
             loss.
 
         Returns:
           One dict per gate that has a limit: `gate`, `stable`, `canary`,
           `limit` (of the new one's measure), `low` and `high` (the interval of
-          the difference, or of the ratio; None of the latency), `state`
-          (`held`, `lost`, or `open` where the rows do not tell) and `kept`,
-          whether it is held.
+          the difference, or of the ratio), `state` (`held`, `lost`, or `open`
+          where rows or calls do not tell) and `kept`, whether it is held.
         """
         limits = {
             "auc": lambda x: stable["auc"] - x,
@@ -97,10 +98,9 @@ class Gates:
             if given is None:
                 continue
             limit, value = limit_of(given), canary[name]
-            low: float | None = None
-            high: float | None = None
             if name == "latency":
-                state = "held" if value <= limit else "lost"
+                low, high = canary["latency_low"], canary["latency_high"]
+                state = _below(low, high, given)
             elif name == "calibration":
                 low = canary["calibration_low"]
                 high = canary["calibration_high"]
@@ -129,3 +129,10 @@ def _within(low: float, high: float, limit: float) -> str:
     if -limit <= low and high <= limit:
         return "held"
     return "lost" if low > limit or high < -limit else "open"
+
+
+def _below(low: float, high: float, limit: float) -> str:
+    """Whether an interval lies below a limit."""
+    if high <= limit:
+        return "held"
+    return "lost" if low > limit else "open"

@@ -4,6 +4,9 @@ import pathlib
 
 from tensorflow.core.protobuf import saved_model_pb2
 
+#: Before the name of a feature in the input that filters by it.
+ALLOW = "allow_"
+
 
 def input_names(folder: pathlib.Path) -> set[str]:
     """The inputs of all signatures of a version.

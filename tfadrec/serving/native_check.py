@@ -1,13 +1,14 @@
 """Whether a bundle answers in TensorFlow's own loader, and how fast."""
 
 import json
+import logging
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -15,10 +16,12 @@ from tfadrec.core.errors import TfadrecError
 from tfadrec.serving.differences import largest
 from tfadrec.serving.requests import Request
 
+_LOG = logging.getLogger(__name__)
 Answer = dict[str, np.ndarray]
 
-#: See `tfadrec.native.replay`: for each request and number of threads.
-CALLS, SECONDS = 200, 5.0
+#: See `tfadrec.native.replay`: for each request and number of threads, which
+#: are some twenty and up to four; so a second more is a minute more.
+CALLS, SECONDS = 200, 1.0
 #: The report, in the version's folder.
 REPORT = "native.json"
 
@@ -90,27 +93,52 @@ def replay(
     with tempfile.TemporaryDirectory() as scratch:
         file = pathlib.Path(scratch, "answers.npz")
         command = [sys.executable, "-m", "tfadrec.native.replay"]
-        done = subprocess.run(
-            [*command, *map(str, (folder, file, calls, seconds))],
-            env=_environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            reason = (done.stderr.strip().splitlines() or ["no word"])[-1]
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
+            code, last = _run(
+                [*command, *map(str, (folder, file, calls, seconds))], errors
+            )
+            errors.seek(0)
+            told = errors.read().strip().splitlines()
+        if code:
+            reason = (told or ["no word"])[-1]
             raise TfadrecError(
                 "a bundle must answer in TensorFlow's C library. Received: "
                 f"{reason} Nothing was exported; report this with the ranker's "
                 "settings."
             )
-        report = json.loads(done.stdout.splitlines()[-1])
+        report = json.loads(last)
         answers: list[Answer] = [{} for _ in report["requests"]]
         with np.load(file) as found:
             for key, values in found.items():
                 number, _, name = key.partition("/")
                 answers[int(number)][name] = _texts(values)
     return answers, report
+
+
+def _run(command: list[str], errors: TextIO) -> tuple[int, str]:
+    """Runs a process, and logs what it prints before its report.
+
+    Args:
+      command: its words.
+      errors: where its standard error goes.
+
+    Returns:
+      Its exit code and its last line.
+    """
+    last = ""
+    with subprocess.Popen(
+        command,
+        env=_environment(),
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            last = line.strip()
+            if not last.startswith("{"):  # as the report does
+                _LOG.info("Replaying in TensorFlow's C library: %s", last)
+    return process.returncode, last
 
 
 def _environment() -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Which version is the stable one: moved after gates, and moved back."""
 
+import dataclasses
 import math
 import pathlib
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,19 +10,41 @@ import numpy as np
 
 from tfadrec.core.bundle_folder import bundle_folder
 from tfadrec.core.errors import InputError
+from tfadrec.core.moment_text import moment_text
 from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 from tfadrec.evaluation import Evaluation, differences, measure
+from tfadrec.serving.ad_record import some, still_given
 from tfadrec.serving.bundle import open_bundle
 from tfadrec.serving.deployment import read_labels, write_labels
 from tfadrec.serving.gates import Gates
-from tfadrec.serving.requests import replay, with_candidates
+from tfadrec.serving.latencies import latencies, slower
+from tfadrec.serving.learned_rows import learned_until
+from tfadrec.serving.requests import replay
 
 _BATCH = 512
-_CALLS = 100
-_SLATE = 100
 #: The labels of the version that is served, the one to come, and the last one.
 STABLE, CANARY, PREVIOUS = "stable", "canary", "previous"
+
+
+@dataclasses.dataclass(frozen=True)
+class Promotion:
+    """What the gates say of a canary, and by which rows.
+
+    Attributes:
+      outcomes: one dict per gate; see `Gates.outcomes`.
+      rows: those that both versions have scored.
+      learned: how many rows were left out as a version has learned them.
+      until: the time until which a version has learned, in seconds since 1970;
+        None where neither tells.
+      untold: the versions that do not tell it.
+    """
+
+    outcomes: list[dict[str, Any]]
+    rows: Dataset
+    learned: int
+    until: int | None
+    untold: tuple[int, ...]
 
 
 @takes(dataset="dataset")
@@ -32,27 +54,28 @@ def promote(
     gates: Gates | None = None,
     *,
     rows: int = 20_000,
-) -> list[dict[str, Any]]:
+) -> Promotion:
     """Gives a bundle's canary the label stable, where it keeps all gates.
 
     Both versions score the same impressions, each as the request that it was,
-    and the same slates in turn. The version that was stable gets the label
-    previous and stays loaded, for `roll_back`.
+    and the same slates in turn. An impression that is not newer than all that
+    the versions have learned is left out. The version that was stable gets the
+    label previous and stays loaded, for `roll_back`.
 
     Args:
       bundle: the folder of versions.
-      dataset: labelled impressions that neither version has learned from.
+      dataset: labelled impressions.
       gates: what the canary has to keep.
       rows: how many impressions are scored at most, >= 1, the newest.
 
     Returns:
-      One dict per gate; see `Gates.outcomes`. Where one is not kept, the labels
-      stay.
+      The outcomes. Where a gate is not kept, the labels stay.
 
     Raises:
-      InputError: where the canary is the stable version, a version is not
-        there, the dataset has no impressions with and without a click, or a
-        label was moved meanwhile.
+      InputError: where the canary is the stable version, or gives ads that were
+        taken down, a version is not
+        there, the dataset has no newer impressions with and without a click, or
+        a label was moved meanwhile.
     """
     bundle = pathlib.Path(bundle)
     versions = _labelled(bundle)
@@ -62,27 +85,34 @@ def promote(
             f"{bundle}, where version {versions[CANARY]} is both. Export the "
             "next one there first."
         )
+    given = still_given(bundle, versions[CANARY])
+    if given:
+        raise InputError(
+            "a canary is promoted that gives no ad that was taken down. "
+            f"Received: {bundle}, whose version {versions[CANARY]} gives "
+            f"{len(given)}, such as {some(given)}. Take them from it with "
+            f"`tfadrec index {bundle} --remove ID`."
+        )
     if rows < 1:
         raise InputError(f"`rows` must be >= 1. Received: rows={rows}.")
-    newest = np.argsort(dataset.impressions.times, kind="stable")[-rows:]
-    dataset = dataset.select(np.sort(newest))
-    clicked = dataset.impressions.labels["clicked"]
-    if clicked.min(initial=1) > 0 or clicked.max(initial=0) < 1:
-        raise InputError(
-            "gates are measured on impressions with and without a click. "
-            f"Received: {len(clicked)}, of which {int(clicked.sum())} with "
-            "one. Name another dataset."
-        )
+    told = {
+        versions[label]: learned_until(bundle / str(versions[label]))
+        for label in (STABLE, CANARY)
+    }
+    until = max((t for t in told.values() if t is not None), default=None)
+    dataset, learned = _not_learned(dataset, until, rows)
     opened = {
         label: open_bundle(bundle / str(versions[label]))
         for label in (STABLE, CANARY)
     }
     found = {k: _measure(v, dataset) for k, v in opened.items()}
-    latencies = _latencies(opened, dataset)
+    spent = latencies(opened, dataset)
+    ratio = slower(spent[STABLE], spent[CANARY])
     stable, canary = (
-        {**found[label].metrics["clicked"], "latency": latencies[label]}
+        {**found[label].metrics["clicked"], "latency": ratio[label]}
         for label in (STABLE, CANARY)
     )
+    canary |= {"latency_low": ratio["low"], "latency_high": ratio["high"]}
     outcomes = (gates or Gates()).outcomes(
         stable,
         canary,
@@ -103,7 +133,36 @@ def promote(
             },
             before=versions,
         )
-    return outcomes
+    untold = tuple(version for version, time in told.items() if time is None)
+    return Promotion(outcomes, dataset, learned, until, untold)
+
+
+def _not_learned(
+    dataset: Dataset, until: int | None, rows: int
+) -> tuple[Dataset, int]:
+    """The newest rows behind a time, and how many of the others there are."""
+    times = dataset.impressions.times
+    is_new = np.full(len(times), True) if until is None else times > until
+    learned = int((~is_new).sum())
+    if learned and not is_new.any():
+        raise InputError(
+            "gates are measured on impressions that neither version has "
+            f"learned. Received: {len(times)}, the newest of "
+            f"{moment_text(times.max())} (UTC), and a version that has learned "
+            f"until {moment_text(until or 0)}. Name a dataset with newer ones."
+        )
+    places = np.flatnonzero(is_new)
+    newest = places[np.argsort(times[places], kind="stable")[-rows:]]
+    dataset = dataset.select(np.sort(newest))
+    clicked = dataset.impressions.labels["clicked"]
+    if clicked.min(initial=1) > 0 or clicked.max(initial=0) < 1:
+        left = f" {learned} that a version has learned are left out."
+        raise InputError(
+            "gates are measured on impressions with and without a click. "
+            f"Received: {len(clicked)}, of which {int(clicked.sum())} with "
+            f"one.{left * bool(learned)} Name another dataset."
+        )
+    return dataset, learned
 
 
 def roll_back(bundle: str | pathlib.Path) -> int:
@@ -172,25 +231,3 @@ def _measure(
     )
     shift = math.log(dataset.schema.negatives_kept)
     return measure({"clicked": logits - shift}, dataset)
-
-
-def _latencies(
-    opened: Mapping[str, Mapping[str, Callable[..., Any]]], dataset: Dataset
-) -> dict[str, float]:
-    """The 99th percentile of each version's milliseconds for a slate."""
-    user = {
-        k: v
-        for k, v in replay(dataset, np.array([len(dataset) - 1])).items()
-        if k != "candidate_ads"
-    }
-    request = with_candidates(
-        dataset, user, dataset.catalogue.ad_ids[None, :_SLATE]
-    )
-    spent: dict[str, list[float]] = {label: [] for label in opened}
-    for _ in range(_CALLS):
-        for label, signatures in opened.items():
-            begun = time.perf_counter()
-            signatures["score_slate"](**request)
-            spent[label].append(1000 * (time.perf_counter() - begun))
-    # Without the first calls, which a server's warm-up has made.
-    return {k: float(np.percentile(v[5:], 99)) for k, v in spent.items()}

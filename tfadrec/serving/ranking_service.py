@@ -233,6 +233,16 @@ class RankingService(tf.Module):
         self._weights = variables_read(read)
         return signatures
 
+    def remove(self, ad_ids: Sequence[str | int]) -> None:
+        """Has ads given no more, as a bundle does after `change_ads`.
+
+        Args:
+          ad_ids: of any ads; those that are not known stay so.
+        """
+        if ad_ids:
+            (spec,) = self._changer.id_specs().values()
+            self._changer.remove(new_ads=tf.constant(list(ad_ids), spec.dtype))
+
     def score(self, **request) -> dict[str, tf.Tensor]:
         """Scores one ad per row.
 

@@ -13,7 +13,7 @@ from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 from tfadrec.serving.ad_expiry import LATEST, NOW
 from tfadrec.serving.answer import Answer
-from tfadrec.serving.finder import ALLOW
+from tfadrec.serving.input_names import ALLOW
 from tfadrec.serving.requests import Request, nothing_asked, request_for_user
 
 _LOG = logging.getLogger(__name__)

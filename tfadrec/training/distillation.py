@@ -78,7 +78,7 @@ class Distillation:
         total = ranker.ad_tower.num_rows - 1
         score = tf.function(ranker, reduce_retracing=True)
         found = []
-        with Progress(count, "Ranking ads", "row", show=progress) as bar:
+        with Progress(count, "Ranking ads", "rows", show=progress) as bar:
             for start in range(0, count, _USERS):
                 some = {k: v[start : start + _USERS] for k, v in own.items()}
                 ads = np.arange(1, total + 1, dtype=np.int32)

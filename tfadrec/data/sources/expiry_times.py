@@ -38,7 +38,7 @@ def expiry_times(ads: pa.Table, column: str, where: str) -> np.ndarray:
         raise InputError(
             "the time at which ads expire is a column of theirs. Received: "
             f"{column!r}, which {where} does not have."
-            f"{told}"
+            f"{told} Where an ad never expires its value is null."
         )
     seconds, broken = read_ends(ads[column], None, None, f"{column} of {where}")
     if broken.any():
