@@ -131,6 +131,12 @@ def test_both_labels_of_a_version_move(bundle):
     write_labels(bundle, {"stable": 2, "canary": 2, "previous": 1})
     serving.change_ads(bundle, remove=["a1"], on="stable")
     assert read_labels(bundle) == {"stable": 4, "canary": 4, "previous": 1}
+    # What is down already may be named again, as in a list that grows.
+    made = serving.change_ads(bundle, remove=["a1"])
+    assert (made.removed, made.unknown) == (0, 0)
+    made = serving.change_ads(bundle, remove=["a1", "a2"])
+    assert (made.removed, made.unknown) == (1, 0)
+    assert AdRecord.load(made.folder).removed == ("a1", "a2")
 
 
 def test_what_is_added_again_is_there(bundle, monkeypatch):

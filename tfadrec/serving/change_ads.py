@@ -124,7 +124,8 @@ def change_ads(
                 "ads are changed in a bundle of this version of tfadrec. "
                 f"Received: {old}. Export it again."
             )
-        removed, unknown = _remove(loaded, remove)
+        before = AdRecord.newest(folder.path).removed
+        removed, unknown = _remove(loaded, remove, before)
         added: Ids = ()
         replaced: Ids = ()
         asked: Ids = ()
@@ -132,7 +133,6 @@ def change_ads(
             assert schema is not None
             asked = tuple(add.ad_ids.tolist())
             added, replaced = _put(loaded, add, schema, replace=replace)
-        before = AdRecord.newest(folder.path).removed
         standing = tuple(i for i in before if i not in {*asked})
         left_out = _close(loaded, standing)
         record = AdRecord.load(old)
@@ -190,15 +190,26 @@ def _copy_others(old, fresh, manifest) -> None:
                 shutil.copy2(old / name, fresh / name)
 
 
-def _remove(loaded: Any, remove: Sequence[str | int]) -> tuple[Ids, int]:
-    """Removes ads from a loaded bundle: which, and how many it lacks."""
+def _remove(
+    loaded: Any, remove: Sequence[str | int], down: Ids = ()
+) -> tuple[Ids, int]:
+    """Removes ads from a loaded bundle: which, and how many it lacks.
+
+    Args:
+      loaded: the bundle.
+      remove: ids.
+      down: ids of ads that were removed before, which it need not have.
+    """
     distinct = list(dict.fromkeys(remove))
     if not distinct:
         return (), 0
     ids = _ids(distinct, loaded)
     is_there = loaded.has_ads(**{IDS: ids}).numpy()
+    known = {*map(str, down)}
     missing = tuple(
-        i for i, there in zip(distinct, is_there, strict=True) if not there
+        i
+        for i, there in zip(distinct, is_there, strict=True)
+        if not there and str(i) not in known
     )
     if len(missing) > _MOST_UNKNOWN * len(distinct):
         raise InputError(
