@@ -20,7 +20,7 @@ from tfadrec.serving.preview import log, server, versions
 from tfadrec.serving.preview.body import read_body, unpack
 from tfadrec.serving.preview.budget import Budget
 from tfadrec.serving.preview.limits import Limits
-from tfadrec.serving.preview.request_error import RequestError
+from tfadrec.serving.preview.request_error import RequestError, quote
 from tfadrec.serving.preview.servable import _reason
 
 DEFAULT = "/monitoring/prometheus/metrics"
@@ -136,6 +136,21 @@ def test_a_line_is_not_said_again_and_again(monkeypatch):
     for number in range(3000):
         assert said.filter(record(str(number)))
     assert len(said._said) <= 1000
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("\U0001f469\u200d\u2695\ufe0f", "'\U0001f469\u200d\u2695\ufe0f'"),
+        ("\\u200d \\\u200d", r"'\\u200d \\\u200d'"),
+        ("a\u200db\u202e\n\x1b", r"'a\u200db\u202e\n\x1b'"),
+        (b"\xe2\x80\x8d", r"b'\xe2\x80\x8d'"),
+        (7, "7"),
+    ],
+)
+def test_what_is_quoted(value, shown):
+    line = str(RequestError("INVALID_ARGUMENT", f"Received: {quote(value)}."))
+    assert line == f"Received: {shown}."
 
 
 class Nobody:

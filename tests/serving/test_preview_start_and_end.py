@@ -35,7 +35,7 @@ from tfadrec.serving.preview.limits import Limits
 from tfadrec.serving.preview.request_error import RequestError
 
 #: Seconds in which a client has to send its next request.
-CLIENT = 4.0
+CLIENT = 5.0
 LOADING = {
     "version": "1",
     "state": "LOADING",
@@ -284,8 +284,6 @@ def test_clients_that_keep_their_connection_are_all_answered(path, arrays):
         idle, late, half = (Client(server, body) for _ in range(3))
         for client in (*busy, idle, late, half):
             stack.callback(client.http.close)
-        for client in (idle, late):
-            assert client.ask()
         for client in busy:
             client.start()
         half.http.putrequest("POST", half.path)
@@ -293,6 +291,8 @@ def test_clients_that_keep_their_connection_are_all_answered(path, arrays):
         half.http.endheaders(body[:100].encode())
         while min(client.answers for client in busy) < 5:
             time.sleep(0.01)
+        for client in (idle, late):
+            assert client.ask()
         server.process.send_signal(signal.SIGTERM)
         begun = time.monotonic()
         for client in busy:

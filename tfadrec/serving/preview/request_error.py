@@ -1,5 +1,6 @@
 """What a request is refused with."""
 
+import re
 import traceback
 
 from tfadrec.core.one_line import one_line
@@ -17,6 +18,8 @@ HTTP_STATUS = {
 }
 #: What is said of a fault of the server's own.
 INTERNAL = "the server failed; its standard error says where. Report it."
+#: As Python writes it, unless its backslash was there and is written as two.
+_JOINER = re.compile(r"(?<!\\)((?:\\\\)*)\\u200d")
 _LONGEST = 400
 _QUOTED = 60
 
@@ -63,10 +66,13 @@ def short_line(text: str) -> str:
 
 
 def quote(value: object) -> str:
-    """A value of a request as an error repeats it: its beginning."""
+    """A value of a request as an error repeats it: its beginning.
+
+    What joins emoji is as it came; `RequestError` names it anywhere else.
+    """
     if isinstance(value, (list, dict)):
         return "a list" if isinstance(value, list) else "an object"
     if isinstance(value, (str, bytes)):
         value = value[:_QUOTED]
-    text = repr(value)
+    text = _JOINER.sub("\\1\u200d", repr(value))
     return text if len(text) <= _QUOTED else text[:_QUOTED] + " …"

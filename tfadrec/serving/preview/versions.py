@@ -146,10 +146,11 @@ class Versions:
         loaded = time.monotonic()
         say(f"Version {number} is loaded, in {loaded - begun:.1f} s.")
         self._warm_up(fresh)
-        say(
-            f"Version {number} is ready, after a warm-up of "
-            f"{time.monotonic() - loaded:.1f} s."
-        )
+        if not self._stop.is_set():
+            say(
+                f"Version {number} is ready, after a warm-up of "
+                f"{time.monotonic() - loaded:.1f} s."
+            )
         return fresh
 
     def _warm_up(self, fresh: Servable) -> None:
