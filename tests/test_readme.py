@@ -53,7 +53,8 @@ def test_your_own_log_ends_with_an_answer(tmp_path):
         *("bash", "-c", start + script), folder=tmp_path, PYTHON=sys.executable
     )
     assert "12 impressions read = 12 kept" in said
-    assert said.count("logistic regression") == 2
+    # In the table of `train`, that of `evaluate`, and that of its choices.
+    assert said.count("logistic regression") == 3, said
     assert "cannot be told from chance" in said
     assert '"pctr": [[0.' in said
 

@@ -106,12 +106,12 @@ def test_evaluate_and_recommend_read_it(fitted, untraced, tmp_path):
 
 
 @pytest.mark.usefixtures("no_replay", "no_graph")
-def test_export_reads_it_with_its_language_model(fitted, tmp_path, caplog):
+def test_export_reads_it_with_its_language_model(fitted, tmp_path):
     result = call("export", fitted[1], "--out", tmp_path / "bundle")
     assert result.exit_code == 0, result.output
     assert (tmp_path / "bundle" / "1" / "saved_model.pb").is_file()
     assert "is not known" not in result.stdout
-    assert "WordLevel" in caplog.text  # of the tokenizer that it was given
+    assert "WordLevel" in result.stderr  # of the tokenizer that it was given
 
 
 def test_a_dataset_that_has_moved(fitted, tmp_path, monkeypatch):
