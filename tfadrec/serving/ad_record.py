@@ -3,10 +3,10 @@
 import dataclasses
 import json
 import pathlib
+from typing import Any
 
 from tfadrec.core.bundle_folder import version_numbers
-from tfadrec.core.errors import InputError
-from tfadrec.core.read_json import read_json
+from tfadrec.serving.version_file import read_version_file
 
 #: The file of a version's folder, which is not there where nothing was changed.
 FILE = "ads.json"
@@ -37,17 +37,12 @@ class AdRecord:
         Raises:
           InputError: where the file is none.
         """
-        try:
-            found = read_json(version / FILE, _MOST_BYTES)
-            return cls(**{name: tuple(ids) for name, ids in found.items()})
-        except FileNotFoundError:
-            return cls()
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"{FILE} must be as it was written. Received: {version}, where "
-                f"it cannot be read ({error!r}). Export the run again, and "
-                "remove that version."
-            ) from error
+
+        def made(told: Any) -> AdRecord:
+            return cls(**{name: tuple(ids) for name, ids in told.items()})
+
+        found = read_version_file(version, FILE, made, _MOST_BYTES)
+        return cls() if found is None else found
 
     @classmethod
     def newest(cls, bundle: pathlib.Path) -> "AdRecord":

@@ -312,15 +312,16 @@ def _export(
                     None if re_ranking is None else re_ranking.encoder,
                 ),
             )
-    ids = dataset.catalogue.ad_ids.tolist()
-    ids += [] if more is None else more.ad_ids.tolist()
-    _tell_of_changes(path, version, removed, {*ids})
+    _tell_of_changes(
+        *(path, version, removed, dataset.catalogue),
+        *(() if more is None else (more,)),
+    )
     samples = sample_requests(requests, inputs, dataset)
     write_deployment(bundle, version, signatures, foreign, samples)
 
 
 def _tell_of_changes(
-    bundle: pathlib.Path, version: int, removed: Ids, known: set[str | int]
+    bundle: pathlib.Path, version: int, removed: Ids, *catalogues: Catalogue
 ) -> None:
     """Tells of ads that were changed in the versions before an export.
 
@@ -328,8 +329,16 @@ def _tell_of_changes(
       bundle: the folder of versions.
       version: the new one.
       removed: ids of ads that it leaves out.
-      known: ids of the ads of the run, and of more ads.
+      *catalogues: the ads of the run, and more ads.
     """
+    canary = read_labels(bundle).get("canary")
+    before = AdRecord()
+    if canary is not None:
+        before = AdRecord.load(bundle / str(canary))
+    named = {*removed, *before.added, *before.replaced}
+    if not named:
+        return
+    known = {i for ads in catalogues for i in ads.ad_ids.tolist() if i in named}
     closed = tuple(i for i in removed if i in known)
     if closed:
         _LOG.warning(
@@ -337,10 +346,6 @@ def _tell_of_changes(
             "version %d too, such as %s: --restore gives ads again.",
             *(len(closed), version, some(closed)),
         )
-    canary = read_labels(bundle).get("canary")
-    if canary is None:
-        return
-    before = AdRecord.load(bundle / str(canary))
     other = tuple(i for i in before.added if i not in known)
     other += tuple(i for i in before.replaced if i in known)
     if other:

@@ -3,11 +3,8 @@
 import json
 import pathlib
 
-import numpy as np
-
-from tfadrec.core.errors import InputError
-from tfadrec.core.read_json import read_json
 from tfadrec.data.dataset import Dataset
+from tfadrec.serving.version_file import read_version_file
 
 #: The file of a version's folder.
 FILE = "learned.json"
@@ -24,9 +21,11 @@ def write_learned(version: pathlib.Path, *parts: Dataset) -> None:
       *parts: the rows that its ranker has learned from, and those that it was
         chosen and calibrated by.
     """
-    times = np.concatenate([part.impressions.times for part in parts])
-    if len(times) and np.ptp(times) > 0:
-        told = {_NEWEST: int(times.max())}
+    # Part by part: a copy of all times can be large.
+    times = [part.impressions.times for part in parts if len(part)]
+    newest = max((t.max() for t in times), default=0)
+    if any(t.min() < newest for t in times):
+        told = {_NEWEST: int(newest)}
         (version / FILE).write_text(json.dumps(told) + "\n", "utf-8")
 
 
@@ -42,13 +41,4 @@ def learned_until(version: pathlib.Path) -> int | None:
     Raises:
       InputError: where the file is none.
     """
-    try:
-        return int(read_json(version / FILE)[_NEWEST])
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(
-            f"{FILE} must be as it was written. Received: {version}, where it "
-            f"cannot be read ({error!r}). Export the run again, and remove "
-            "that version."
-        ) from error
+    return read_version_file(version, FILE, lambda told: int(told[_NEWEST]))
