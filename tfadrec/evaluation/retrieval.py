@@ -13,7 +13,8 @@ from tfadrec.metrics import retrieval
 from tfadrec.models import AdRetriever
 from tfadrec.models.catalogue_scores import Scores, catalogue_scores
 
-_BATCH = 256
+#: Rows that are scored at a time, and scores of them.
+_BATCH, _SCORES = 256, 1 << 25
 
 
 @takes(retriever="retriever", dataset="dataset", train="dataset")
@@ -101,7 +102,8 @@ def _metrics(parts, ks) -> dict[str, float]:
 
 
 def _batches(dataset: Dataset) -> Iterator[dict[str, np.ndarray]]:
-    for inputs, *_ in dataset.batches(_BATCH):
+    rows = max(1, min(_BATCH, _SCORES // (1 + len(dataset.catalogue))))
+    for inputs, *_ in dataset.batches(rows):
         yield {name: values.numpy() for name, values in inputs.items()}
 
 
