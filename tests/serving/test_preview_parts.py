@@ -208,7 +208,7 @@ def test_a_version_with_a_dangling_link(tmp_path, one_request):
     (path / "7").mkdir(parents=True)
     (path / "7" / "gone").symlink_to("nowhere")
     (path / ("9" * 23)).mkdir()
-    (path / "1").symlink_to(worlds.bundle("numbers") / "1")
+    worlds.add_version(path, 1)
     (path / "models.config").write_text(
         'version_labels { key: "old" value: 1 }'
         f'version_labels {{ key: "far" value: {"9" * 5000} }}'
@@ -297,7 +297,7 @@ def test_a_version_that_was_replaced_is_freed(
     """
     path = tmp_path / "model"
     path.mkdir()
-    (path / "1").symlink_to(worlds.bundle("numbers") / "1")
+    worlds.add_version(path, 1)
     found = versions.Versions(path)
     found.load()
     freed = []
@@ -312,7 +312,7 @@ def test_a_version_that_was_replaced_is_freed(
     gc.collect()
     gc.disable()
     try:
-        (path / "2").symlink_to(worlds.bundle("numbers") / "1")
+        worlds.add_version(path, 2)
         assert found.refresh() == {}
         assert found.find("model").version == 2
         assert all(each() is not None for each in gone)
@@ -333,7 +333,7 @@ def test_free_memory_goes_back_while_versions_are_watched(
     """By the real call: 64 MB in pieces, which the allocator would keep."""
     path = tmp_path / "model"
     path.mkdir()
-    (path / "1").symlink_to(worlds.bundle("numbers") / "1")
+    worlds.add_version(path, 1)
     found = versions.Versions(path)
     found.load()
     versions.trim()

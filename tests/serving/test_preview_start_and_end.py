@@ -46,12 +46,8 @@ LOADING = {
 @pytest.fixture
 def path(tmp_path):
     (tmp_path / "numbers").mkdir()
-    add(tmp_path / "numbers", 1)
+    worlds.add_version(tmp_path / "numbers", 1)
     return tmp_path / "numbers"
-
-
-def add(path, number):
-    (path / str(number)).symlink_to(worlds.bundle("numbers") / "1")
 
 
 @pytest.fixture
@@ -127,7 +123,7 @@ def test_nobody_waits_for_an_older_version(
     path, one_request, monkeypatch, capsys
 ):
     """The newest answers while those that have a label are loaded."""
-    add(path, 2)
+    worlds.add_version(path, 2)
     (path / "models.config").write_text(
         'version_labels { key: "stable" value: 1 }'
         'version_labels { key: "canary" value: 2 }'
@@ -175,7 +171,7 @@ def test_a_version_that_takes_the_place_of_another(
     """Is told of while it is loaded, and asked for in vain."""
     found = versions.Versions(path)
     found.load()
-    add(path, 2)
+    worlds.add_version(path, 2)
     meanwhile = []
 
     def watched(*_):

@@ -21,12 +21,8 @@ SIGNATURES = (
 @pytest.fixture
 def path(tmp_path):
     (tmp_path / "model").mkdir()
-    add(tmp_path / "model", 1)
+    worlds.add_version(tmp_path / "model", 1)
     return tmp_path / "model"
-
-
-def add(path, number):
-    (path / str(number)).symlink_to(worlds.bundle("numbers") / "1")
 
 
 def opened(*given):
@@ -55,7 +51,7 @@ def test_a_version_is_found_once_it_has_answered(path, asked, monkeypatch):
     assert {signature for _, signature in asked} == set(SIGNATURES)
     assert set(found.find("model").signatures) == set(SIGNATURES)
     first = len(asked)
-    add(path, 2)
+    worlds.add_version(path, 2)
     every = warm_up.requests
     monkeypatch.setattr(warm_up, "requests", lambda f: list(every(f))[:2])
     meanwhile = []
@@ -89,7 +85,7 @@ def test_one_that_does_not_answer_is_not_found(
     """It is told why, and the version before it stays."""
     found = opened(path)
     monkeypatch.setattr(warm_up, "requests", lambda file: [request_])
-    add(path, 2)
+    worlds.add_version(path, 2)
     failed = found.refresh()
     assert list(failed) == [2]
     message = "a version must answer its warm-up requests. Received: "
@@ -118,7 +114,7 @@ def test_time_is_bounded(path, asked, caplog):
 def test_a_request_may_take_what_is_left(path, monkeypatch):
     """Those before it are counted in, and the others are left out."""
     (path / "1").unlink()
-    add(path, 3)
+    worlds.add_version(path, 3)
     servable = Servable(path / "3")
     now = [100.0]
     given = []
@@ -141,7 +137,7 @@ def test_the_rest_is_left_out_where_the_server_ends(
     path, one_request, asked, caplog
 ):
     found = opened(path)
-    add(path, 2)
+    worlds.add_version(path, 2)
     found.stop()
     with caplog.at_level(logging.WARNING):
         found.refresh()

@@ -236,6 +236,11 @@ def bundle(name):
     return exported(name, replayed=False)[0]
 
 
+def add_version(path, number):
+    """Has a folder of versions have one more, that of `numbers`."""
+    (path / str(number)).symlink_to(bundle("numbers") / "1")
+
+
 @functools.cache
 def loaded(name):
     """Its version, as TensorFlow loads it."""

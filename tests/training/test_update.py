@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from tests.data import tiny_encoder
 from tests.training import small
+from tests.training.test_going_on import SCHEDULE
 from tfadrec import data, training
 from tfadrec.cli.main import main
 from tfadrec.core.errors import InputError
@@ -206,18 +207,7 @@ def test_steps_are_as_long_as_the_rate_tells(days, untraced, tmp_path):
 
 def test_a_schedule_keeps_its_rate(days, untraced, tmp_path):
     _, datasets = days
-    config = small.config(
-        optimizer={
-            "class": "LazyAdam",
-            "learning_rate": {
-                "class": "WarmUp",
-                "learning_rate": 0.01,
-                "warm_up_steps": 2,
-                "total_steps": 40,
-            },
-        },
-        **CONFIG,
-    )
+    config = small.config(optimizer=SCHEDULE, **CONFIG)
     run = tmp_path / "run"
     training.train(datasets[0], config, run, progress=False)
     with pytest.raises(InputError, match=r"rate=0\.5, .*schedule"):
