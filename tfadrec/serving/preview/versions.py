@@ -123,6 +123,7 @@ class Versions:
         for number in sorted(self._coming, reverse=True):
             if self._stop.is_set():
                 break
+            begun = time.monotonic()
             try:
                 fresh = self._load(number)
             except Exception as error:  # files can hold anything
@@ -136,6 +137,9 @@ class Versions:
                     n: f for n, f in self._failed.items() if n != number
                 }
                 self._loaded = {**self._loaded, number: fresh}
+                if not self._stop.is_set():
+                    took = time.monotonic() - begun
+                    say(f"Version {number} is ready, after {took:.1f} s.")
             self._coming = self._coming - {number}
         return failed
 
@@ -143,14 +147,9 @@ class Versions:
         """A version that has answered its warm-up requests."""
         begun = time.monotonic()
         fresh = Servable(self.path / str(number))
-        loaded = time.monotonic()
-        say(f"Version {number} is loaded, in {loaded - begun:.1f} s.")
+        took = time.monotonic() - begun
+        say(f"Version {number} is loaded, in {took:.1f} s; it warms up.")
         self._warm_up(fresh)
-        if not self._stop.is_set():
-            say(
-                f"Version {number} is ready, after a warm-up of "
-                f"{time.monotonic() - loaded:.1f} s."
-            )
         return fresh
 
     def _warm_up(self, fresh: Servable) -> None:
