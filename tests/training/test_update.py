@@ -426,6 +426,15 @@ def test_a_killed_update_goes_on(days, tmp_path, monkeypatch):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("other", [{"rehearse": 0.5}, {"rate": 0.3}])
+def test_an_update_goes_on_as_it_was_begun(days, updated, other):
+    run, datasets = days
+    _, out = updated
+    wanted = "begun with another `rehearse` or `rate`"
+    with pytest.raises(InputError, match=wanted):
+        training.update(run, datasets[1], out, progress=False, **other)
+
+
 def test_the_command_and_the_day_after(days, updated, untraced, tmp_path):
     _, datasets = days
     result, out = updated

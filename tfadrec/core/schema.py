@@ -83,11 +83,11 @@ class Schema:
         Raises:
           InputError: where ids are numbers and the text is none.
         """
-        return _typed_id("user", text, self.user_id_type)
+        return typed_id("user", text, self.user_id_type)
 
     def ad_id(self, text: str | int) -> str | int:
         """An ad's id of the dataset's type; as `user_id`."""
-        return _typed_id("ad", text, self.ad_id_type)
+        return typed_id("ad", text, self.ad_id_type)
 
     def ad_category(self, name: str) -> Feature:
         """A category of ads, which requests may filter by.
@@ -191,7 +191,8 @@ class Schema:
             ) from error
 
 
-def _typed_id(of: str, text: str | int, kind: IdType) -> str | int:
+def typed_id(of: str, text: str | int, kind: IdType) -> str | int:
+    """An id of one type; see `Schema.user_id`."""
     if kind == "string":
         return str(text)
     try:
@@ -202,7 +203,7 @@ def _typed_id(of: str, text: str | int, kind: IdType) -> str | int:
         number = _OUTSIDE
     if not -_OUTSIDE <= number < _OUTSIDE:
         raise InputError(
-            f"{of} ids of this dataset are 64-bit integers. Received: {text!r}."
+            f"{of} ids are 64-bit integers here. Received: {text!r}."
         )
     return number
 

@@ -25,7 +25,12 @@ from tfadrec.runs.check import check_field, check_schema, check_sections
 from tfadrec.runs.choices import options
 from tfadrec.runs.custom import modules_named
 from tfadrec.runs.folder import JOINED, MODEL, replay_folder, run_folder
-from tfadrec.runs.record import check_claim, place_of_data, read_record
+from tfadrec.runs.record import (
+    check_claim,
+    of_update,
+    place_of_data,
+    read_record,
+)
 
 
 def data_path(data: str | pathlib.Path) -> str:
@@ -286,7 +291,7 @@ def check_update(
             "an update is written to a folder of its own. Received: "
             f"{out}, which holds another run. Name another folder."
         )
-    check_claim(folder, {"data": data_path(out / JOINED)})
+    check_claim(folder, of_update(data_path(out / JOINED), rehearse, rate))
     return record
 
 

@@ -20,6 +20,8 @@ from tfadrec.runs.folder import DAY, JOINED, PLACE, RECORD, require_intact
 
 #: Stands in it where `training.fit` wrote it.
 FITTED = "written_by"
+#: And how an update learns, of which its settings say nothing.
+LEARNING = "learning"
 
 
 @contextlib.contextmanager
@@ -31,7 +33,7 @@ def claimed(folder: WorkFolder, record: Mapping[str, str]) -> Iterator[None]:
     Args:
       folder: of the run.
       record: `data`, `fingerprint` and `config` of the run, and its `settings`
-        where the size of the data told some of them.
+        where the size of the data told some of them; `LEARNING` of an update.
 
     Raises:
       InputError: where the folder holds another run, or something else, or
@@ -54,12 +56,18 @@ def begun(folder: WorkFolder, record: Mapping[str, str]) -> Iterator[None]:
         raise
 
 
+def of_update(data: str, rehearse: float, rate: float) -> dict[str, str]:
+    """What is known of an update's record before anything is read."""
+    steps = {"rehearse": float(rehearse), "rate": float(rate)}
+    return {"data": data, LEARNING: json.dumps(steps)}
+
+
 def check_claim(folder: WorkFolder, record: Mapping[str, str]) -> None:
     """Refuses a folder that `claimed` would refuse.
 
     Args:
       folder: of the run.
-      record: what is known by now of `data`, `fingerprint` and `config`.
+      record: what is known by now of what `claimed` is given.
 
     Raises:
       InputError: with what is there.
@@ -81,8 +89,9 @@ def is_begun(folder: WorkFolder, record: Mapping[str, str]) -> bool:
         ("config", "other settings"),
         ("data", "another dataset"),
         ("fingerprint", "a dataset that has changed since"),
+        (LEARNING, "another `rehearse` or `rate`"),
     ):
-        if part in record and found[part] != record[part]:
+        if part in record and found.get(part) != record[part]:
             raise InputError(
                 f"a run goes on with what it was begun with. Received: "
                 f"{folder.out}, begun with {mend}. Name another folder, or "
@@ -104,9 +113,10 @@ def _has_work(folder: WorkFolder) -> bool:
 def read_record(run: pathlib.Path) -> dict[str, str]:
     """What a run was begun with: `data`, `fingerprint` and `config`.
 
-    `settings` are those of `config`, and what the size of the data told. Of a
-    run that `training.fit` wrote there is `FITTED` too, and where it does
-    not know its dataset's folder, `data` and `fingerprint` are empty.
+    `settings` are those of `config`, and what the size of the data told. Of an
+    update there is `LEARNING` too. Of a run that `training.fit` wrote there is
+    `FITTED`, and where it does not know its dataset's folder, `data` and
+    `fingerprint` are empty.
 
     Raises:
       InputError: where it cannot be read.
@@ -117,7 +127,7 @@ def read_record(run: pathlib.Path) -> dict[str, str]:
         found = read_json(file)
         record = {k: found[k] for k in ("data", "fingerprint", "config")}
         record["settings"] = found.get("settings", found["config"])
-        record |= {k: found[k] for k in (FITTED,) if k in found}
+        record |= {k: found[k] for k in (FITTED, LEARNING) if k in found}
         if not all(isinstance(text, str) for text in record.values()):
             raise TypeError("texts")
         return record

@@ -22,7 +22,7 @@ from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.manifest import Manifest
 from tfadrec.core.read_json import read_json
-from tfadrec.core.schema import TEXT_COLUMNS, Schema
+from tfadrec.core.schema import TEXT_COLUMNS, Schema, typed_id
 from tfadrec.core.takes import takes
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.features import decode
@@ -256,14 +256,7 @@ def _plain(ids: tf.Tensor) -> Ids:
 def _ids(ids: Sequence[str | int], loaded: Any) -> tf.Tensor:
     """Ids as the bundle has them."""
     dtype = _specs(loaded.has_ads)[IDS].dtype
-    try:
-        given = map(str, ids) if dtype == tf.string else map(int, ids)
-        return tf.constant(list(given), dtype)
-    except (ValueError, OverflowError) as error:
-        raise InputError(
-            "this bundle's ads have ids that are 64-bit integers. Received: "
-            f"{error}."
-        ) from error
+    return tf.constant([typed_id("ad", i, dtype.name) for i in ids], dtype)
 
 
 def _put(
