@@ -286,6 +286,7 @@ def _export(
             filters=(specs or {}) | service.expiry_specs,
             choice=service.order.specs() | service.expiry_specs,
             re_ranking=re_ranking,
+            removed=removed,
         )
         if train is not None and len(train):
             write_profile(

@@ -20,6 +20,7 @@ from tfadrec.models import AdRetriever
 from tfadrec.models.ranker_ensemble import Ranker
 from tfadrec.serving import retrieval_parity
 from tfadrec.serving.ad_reader import AdReader
+from tfadrec.serving.ad_record import Ids
 from tfadrec.serving.differences import largest
 from tfadrec.serving.merging import mergeable, merged
 from tfadrec.serving.re_ranking import ReRanking, replayed
@@ -67,6 +68,7 @@ def check_parity(
     filters: Specs | None = None,
     choice: Specs | None = None,
     re_ranking: ReRanking | None = None,
+    removed: Ids = (),
 ) -> None:
     """Replays rows of the dataset through a bundle, in a process of its own.
 
@@ -93,6 +95,7 @@ def check_parity(
       choice: the inputs by which `recommend_from` chooses: of the order, and of
         expiry.
       re_ranking: what the best ads of lists are read with once more.
+      removed: ids of ads that `retrieve` must not answer.
 
     Raises:
       TfadrecError: where the bundle cannot be loaded or answers otherwise.
@@ -128,7 +131,9 @@ def check_parity(
         )
     if retriever is not None:
         sets["retrieve"] = retrieval_parity.ask(dataset, request, filters or {})
-        retrieved = retrieval_parity.RetrievalParity(retriever, dataset, rows)
+        retrieved = retrieval_parity.RetrievalParity(
+            retriever, dataset, rows, removed
+        )
     cases = {(name, "plain"): request for name, request in sets.items()} | {
         (name, "merged"): merged(mergeable(request, name, specs), specs[name])
         for name, request in sets.items()

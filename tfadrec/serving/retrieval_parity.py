@@ -7,6 +7,7 @@ import numpy as np
 from tfadrec.data.dataset import Dataset
 from tfadrec.models import AdRetriever
 from tfadrec.models.catalogue_scores import catalogue_scores
+from tfadrec.serving.ad_record import Ids
 from tfadrec.serving.request_reader import Specs
 from tfadrec.serving.requests import (
     Request,
@@ -38,6 +39,7 @@ class RetrievalParity:
       retriever: a built retriever.
       dataset: any dataset.
       rows: int [n] of its impressions.
+      removed: ids of ads that no answer may have.
 
     Attributes:
       overlap: the least share so far of the ten best ads of users that an
@@ -45,13 +47,20 @@ class RetrievalParity:
     """
 
     def __init__(
-        self, retriever: AdRetriever, dataset: Dataset, rows: np.ndarray
+        self,
+        retriever: AdRetriever,
+        dataset: Dataset,
+        rows: np.ndarray,
+        removed: Ids = (),
     ) -> None:
         some = dataset.read_by(retriever).select(rows)
         inputs, *_ = next(iter(some.batches(len(rows))))
         plain = {name: values.numpy() for name, values in inputs.items()}
         self._scores = catalogue_scores(retriever)(plain)
         self._ids = dataset.catalogue.ad_ids.astype(str)
+        is_gone = np.isin(self._ids, [*map(str, removed)])
+        self._scores[:, 1:][:, is_gone] = -np.inf
+        self._stay = np.count_nonzero(~is_gone)
         self.overlap = 1.0
 
     def difference(self, answered: Mapping[str, np.ndarray]) -> float:
@@ -63,7 +72,7 @@ class RetrievalParity:
 
         Returns:
           The largest difference as a share of max(1, |score|); infinity where
-          the ads are not in order.
+          the ads are not in order, or a removed one is among them.
         """
         ids, scores = answered["ad_ids"], answered["scores"]
         if ids.dtype.kind == "S":
@@ -78,10 +87,12 @@ class RetrievalParity:
         expected = np.take_along_axis(self._scores, rows, axis=1)
         if (scores[:, 1:] > scores[:, :-1]).any():
             return np.inf
+        if np.isneginf(expected[rows > 0]).any():  # it was removed
+            return np.inf
         # Of no ad the score is -inf.
         scores = np.where(rows > 0, scores, expected)
         gaps = np.abs(scores - expected) / np.maximum(1, np.abs(expected))
-        k = min(ids.shape[1], len(self._ids))
+        k = min(ids.shape[1], self._stay)
         best = 1 + np.argsort(-self._scores[:, 1:], axis=1)[:, :k]
         found = [np.isin(b, r).mean() for b, r in zip(best, rows, strict=True)]
         self.overlap = min(self.overlap, float(np.mean(found)))
