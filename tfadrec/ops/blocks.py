@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from tfadrec.ops import xla
+from tfadrec.ops.custom_gradient import custom_gradient
 
 #: Pairs in a block: smaller ones lose more to the loop, and to short ops that
 #: cores share, than the cache gives.
@@ -48,7 +49,7 @@ def map_pairs(
     if xla.is_compiling() or tf.config.list_physical_devices("GPU"):
         return function(events, mask, target, *weights)
 
-    @tf.custom_gradient
+    @custom_gradient
     def mapped(events, target, *weights):
         sizes = _sizes(events, target)
 

@@ -2,8 +2,10 @@
 
 import tensorflow as tf
 
+from tfadrec.ops.custom_gradient import custom_gradient
 
-@tf.custom_gradient
+
+@custom_gradient
 def kept_between(
     values: tf.Tensor, least: tf.Tensor, largest: tf.Tensor
 ) -> tf.Tensor:

@@ -5,6 +5,7 @@ import math
 import tensorflow as tf
 
 from tfadrec.ops import xla
+from tfadrec.ops.custom_gradient import custom_gradient
 
 # Below 32 columns TensorFlow's kernel runs several times as fast per column.
 _MOST = 31
@@ -24,7 +25,7 @@ def gather_rows(table: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
       float [..., *S].
     """
 
-    @tf.custom_gradient
+    @custom_gradient
     def gather(table):
         def gradient(upstream):
             flat = tf.reshape(rows, [-1])

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tfadrec.ops.custom_gradient import custom_gradient
+
 
 def input_gates(
     inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor
@@ -63,7 +65,7 @@ def gru(
     return _gru(*gates, kernel, attention)
 
 
-@tf.custom_gradient
+@custom_gradient
 def _gru(update, reset, new, kernel, attention):
     time, batch, slate = tf.unstack(tf.shape(attention))
     width, dtype = kernel.shape[0], kernel.dtype

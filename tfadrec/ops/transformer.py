@@ -12,6 +12,7 @@ from tensorflow.python.util import _pywrap_util_port
 
 from tfadrec.ops import attention as heads
 from tfadrec.ops import xla
+from tfadrec.ops.custom_gradient import custom_gradient
 
 
 def gelu(x: tf.Tensor) -> tf.Tensor:
@@ -85,7 +86,7 @@ def layer_norm(
     if not _becomes_one_kernel(x):
         return _plain_layer_norm(x, gamma, beta, epsilon)
 
-    @tf.custom_gradient
+    @custom_gradient
     def norm(x, gamma, beta):
         def gradient(upstream):
             with tf.GradientTape() as tape:

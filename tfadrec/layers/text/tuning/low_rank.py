@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from tfadrec.core.door import keras, tf
 from tfadrec.layers.text.tuning.ways import LoRA
+from tfadrec.ops.custom_gradient import custom_gradient
 
 _BETA = 0.85
 _GAMMA = 0.1
@@ -193,7 +194,7 @@ class LowRank(keras.layers.Layer):
         """The weight; its gradient, once computed, is noted."""
         sensitivity, uncertainty = (kind[i] for kind in self._averages[part])
 
-        @tf.custom_gradient
+        @custom_gradient
         def read(value):
             def grad(upstream):
                 new = tf.abs(tf.cast(value * upstream, tf.float32))
