@@ -199,6 +199,7 @@ def ranker(name="ranker", **kwargs):
         loss_weights={"converted": 0.5},
         row_weights={"converted": "clicked"},
         **sizes()["ranker"],
+        slopes_of=("age", "gender"),
         feature_dropout=0.37,
         hidden_units=(16,),
         cross_layers=2,

@@ -44,6 +44,7 @@ def begun(x, labels, appeal=0.0, weights=None, loss="binary"):
             factor_traits=0,
         ),
         user_tower=types.SimpleNamespace(reads_rows=False, slopes=None),
+        context_slopes=None,
         match_texts=lambda inputs, *_: (None, inputs["x"][:, None]),
     )
     # The number of an ad stands for what its text is worth.

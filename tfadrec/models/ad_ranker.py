@@ -11,7 +11,7 @@ from tfadrec.layers.building import (
     config_of,
     plain,
 )
-from tfadrec.layers.features import FeatureFields, RatePath
+from tfadrec.layers.features import FeatureFields, RatePath, Traits
 from tfadrec.layers.features.rate_path import KINDS as RATES
 from tfadrec.layers.fold_in import FoldIn
 from tfadrec.layers.interaction import CTRHead
@@ -93,6 +93,8 @@ class AdRanker(RankingModel):
        training: the mix is found afterwards, on rows that were not learned.
     7. Rates and counts of candidates join the features as numbers do, and that
        linear path by a `RatePath`.
+    8. Slopes in the linear path say what traits of ads are worth to a user, and
+       to who has a value of one of `slopes_of`, known or not.
 
     **Clicks and conversions.** Where both `clicked` and `converted` are tasks,
     the heads give pCTR and pCVR = P(conversion | click), and `converted`, whose
@@ -125,6 +127,8 @@ class AdRanker(RankingModel):
       row_weights: task -> a label of the dataset, >= 0, that weighs the task's
         rows in its loss, beside the weight of a row for all tasks.
       context: features of requests and of users, as `Feature.spec` gives them.
+      slopes_of: names of features of `context` that have slopes by what ads
+        have traits of: numbers, and what has codes.
       candidate: features of ads in a request, and what is worked out of the
         features of several entities for a candidate. The ad tower passes on the
         columns of ads that these read.
@@ -186,6 +190,7 @@ class AdRanker(RankingModel):
         loss_weights: Mapping[str, float] | None = None,
         row_weights: Mapping[str, str] | None = None,
         context: Sequence[Mapping[str, Any]] = (),
+        slopes_of: Sequence[str] = (),
         candidate: Sequence[Mapping[str, Any]] = (),
         feature_dropout: Rate = 0.02,
         hidden_units: Sequence[Count] = (128, 64),
@@ -256,6 +261,18 @@ class AdRanker(RankingModel):
         if rates:
             self._rates = RatePath(rates, name="rates", dtype=self.dtype_policy)
         self._context_fields = self._fields(self.context, "context")
+        self.slopes_of = tuple(slopes_of)
+        #: A row of slopes for each value of these; None where there are none.
+        self.context_slopes: Traits | None = None
+        if self.slopes_of:
+            signals = len(rates) + (text_matching is not None)
+            self.num_slopes = signals + ad_tower.all_traits
+            self.context_slopes = Traits(
+                [f for f in self.context if f["name"] in self.slopes_of],
+                self.num_slopes,
+                name="context_slopes",
+                dtype="float32",
+            )
         self._candidate_fields = self._fields(self.candidate, "candidate")
         self.hidden_units = tuple(hidden_units)
         self.cross_layers = cross_layers
@@ -299,6 +316,17 @@ class AdRanker(RankingModel):
                     built(fields, None)
                     tables |= fields.tables
                     features += fields.num_columns
+            if self.context_slopes is not None:
+                built(self.context_slopes, None)
+                #: float32 [F, S], what holds them; 0 where unused.
+                self.slope_penalties = self.add_weight(
+                    "slope_penalties",
+                    shape=[len(self.slopes_of), self.num_slopes],
+                    dtype="float32",
+                    initializer="zeros",
+                    trainable=False,
+                    experimental_autocast=False,
+                )
             if self.interaction is not None:
                 features += self._width(
                     self.interaction,
@@ -474,10 +502,13 @@ class AdRanker(RankingModel):
         told = self.signals(inputs, ads, text_logit)
         if "ad_slopes" in ads:
             logit += tf.reduce_sum(ads["ad_slopes"] * told, axis=-1)
-        if "slopes" in user:
+        slopes = [user["slopes"]] if "slopes" in user else []
+        if self.context_slopes is not None:
+            slopes.append(self.context_slopes(inputs))
+        if slopes:
             if "ad_traits" in ads:
                 told = tf.concat([told, ads["ad_traits"]], axis=-1)
-            logit += tf.linalg.matvec(told, user["slopes"])
+            logit += tf.linalg.matvec(told, tf.add_n(slopes))
         return logit
 
     def signals(self, inputs, ads, text_logit):
@@ -661,7 +692,7 @@ class AdRanker(RankingModel):
             )
         if fold_in is None and folds_in(dataset, ad_tower, settings):
             fold_in = DEFAULT_FACTORS
-        of_ads, of_users = slope_sizes(
+        of_ads, of_users, of_context = slope_sizes(
             dataset,
             sizes
             | {"user_tower": {**sizes["user_tower"], **(user_tower or {})}},
@@ -672,6 +703,7 @@ class AdRanker(RankingModel):
         )
         ad_tower = {**of_ads, **ad_tower}
         user_tower = {**of_users, **(user_tower or {})}
+        settings = {**of_context, **settings}
         if fold_in:
             settings["fold_in"] = FoldIn(
                 **sizes["fold_in"],
@@ -716,6 +748,7 @@ class AdRanker(RankingModel):
             "loss_weights": plain(self._given_weights),
             "row_weights": plain(self.row_weights),
             "context": plain(self.context),
+            "slopes_of": list(self.slopes_of),
             "candidate": plain(self.candidate),
             "feature_dropout": self.feature_dropout,
             "hidden_units": list(self.hidden_units),

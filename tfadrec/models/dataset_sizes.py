@@ -1,6 +1,6 @@
 """What a ranker has to know of a dataset: its features, users and ads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tfadrec import losses
@@ -102,15 +102,16 @@ def slope_sizes(
     folds_in: bool,
     matches_texts: bool,
     reads_vectors: bool,
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """How many slopes ads and users have, and of which traits.
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """How many slopes ads, users and their features have, and by which traits.
 
     Ads lean on what tells them apart from request to request, what texts say
     and rates and counts; users on that, on ads' numbers and the values of their
     categories, on the main directions of their texts, and where opinions are
-    not folded in on factors of ads. Where there are more than 200,000 ads or
-    users, these have none, and a category of more than 10,000 values has no
-    traits.
+    not folded in on factors of ads. Numbers and categories of users and
+    requests lean on what ads and their texts are. Where there are more than
+    200,000 ads or users, these have none, and a category of more than 10,000
+    values neither has slopes nor traits.
 
     Args:
       dataset: a `tfadrec.data.Dataset`.
@@ -121,7 +122,7 @@ def slope_sizes(
       reads_vectors: whether that is of vectors that do not change.
 
     Returns:
-      Arguments of the ad tower, and of the user tower.
+      Arguments of the ad tower, of the user tower, and of the ranker.
     """
     rates = [f for f in sizes["ranker"]["candidate"] if f["kind"] in RATES]
     signals = len(rates) + matches_texts
@@ -130,14 +131,24 @@ def slope_sizes(
     if use_ad_id and len(dataset.catalogue) <= _MOST_ADS:
         of_ads["num_slopes"] = signals
     users = sizes["user_tower"]
-    if 0 < users["num_users"] <= _MOST_USERS and users.get("ids") is None:
-        specs = [feature.spec() for feature in dataset.catalogue.features]
-        values = {spec["name"]: num_traits(spec) for spec in specs}
-        told = {k: n for k, n in values.items() if 0 < n <= _MOST_CODES}
-        of_ads["num_traits"] = min(sum(told.values()), _MOST_TRAITS)
-        of_ads["traits_of"] = sorted(told)
-        of_ads["text_traits"] = DIRECTIONS if reads_vectors else 0
-        of_ads["factor_traits"] = 0
+    has_rows = 0 < users["num_users"] <= _MOST_USERS
+    has_rows = has_rows and users.get("ids") is None
+    told = _with_traits(f.spec() for f in dataset.catalogue.features)
+    slopes_of = []
+    if told or reads_vectors:
+        one_value = [
+            spec
+            for spec in sizes["ranker"]["context"]
+            if spec["kind"] in ("category", "number")
+        ]
+        slopes_of = sorted(_with_traits(one_value))
+    if not (has_rows or slopes_of):
+        return of_ads, of_users, {}
+    of_ads["num_traits"] = min(sum(told.values()), _MOST_TRAITS)
+    of_ads["traits_of"] = sorted(told)
+    of_ads["text_traits"] = DIRECTIONS if reads_vectors else 0
+    of_ads["factor_traits"] = 0
+    if has_rows:
         reads_history = folds_in and len(dataset.events.ads) > 0
         if use_ad_id and not reads_history and _has_factors(dataset):
             of_ads["factor_traits"] = DEFAULT_FACTORS
@@ -146,7 +157,13 @@ def slope_sizes(
             for name in ("num_traits", "text_traits", "factor_traits")
         )
         of_users["num_slopes"] = signals + traits
-    return of_ads, of_users
+    return of_ads, of_users, {"slopes_of": slopes_of}
+
+
+def _with_traits(specs: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Features that slopes lean on, or that have some: name -> how many."""
+    values = {spec["name"]: num_traits(spec) for spec in specs}
+    return {name: n for name, n in values.items() if 0 < n <= _MOST_CODES}
 
 
 def biased_task(tasks: Sequence[str]) -> str:

@@ -23,6 +23,8 @@ _LATE = 0.25
 #: trains beside them loses by what they know of its rows; and how many times
 #: its standard error, where users are drawn.
 _OF_USE, _ERRORS = 1 / 500, 2.0
+#: Logits of early and late rows, and what is lost of the latter's users.
+_Fitted = tuple[Floats, Floats, Floats]
 #: Rows of each label by which it may be chosen, at least: of rows without a
 #: click, whatever moves their chance down is a gain, and its error is slight.
 _EVENTS = 10
@@ -189,18 +191,21 @@ def choose_penalties(
         return chosen, 0.0
     whose = _whose(late)
 
-    def losses(penalties: Mapping[str, float]) -> Floats:
+    def fitted(penalties: Mapping[str, float]) -> _Fitted:
         found = fit_slopes(early, start, pulls, penalties, _FEW_ROUNDS)
         logits = late.logits(*found)
-        signed = np.where(late.labels == 1, logits, -logits)
-        lost = late.weights * np.logaddexp(0.0, -signed)
-        return np.bincount(whose, lost).astype(np.float64)
+        lost = np.bincount(whose, _losses(late, logits)).astype(np.float64)
+        return early.logits(*found), logits, lost
 
-    lost = losses(chosen)
+    known = fitted(chosen)
     for name in [name for name in early.terms if name not in kept]:
+        *logits, lost = known
         of_use, least = None, lost.sum()
+        if _first_step(early, late, name, *logits) >= least:
+            continue
         for penalty in PENALTIES:
-            tried = losses({**chosen, name: penalty})
+            now = fitted({**chosen, name: penalty})
+            tried = now[-1]
             if tried.sum() >= least:
                 break
             least = tried.sum()
@@ -208,10 +213,35 @@ def choose_penalties(
             if gains.sum() > max(
                 _OF_USE * lost.sum(), _ERRORS * np.sqrt(gains @ gains)
             ):
-                of_use = penalty, tried
+                of_use = penalty, now
         if of_use is not None:
-            chosen[name], lost = of_use
-    return chosen, float(lost.sum())
+            chosen[name], known = of_use
+    return chosen, float(known[-1].sum())
+
+
+def _losses(rows: LeveledRows, logits: Floats) -> Floats:
+    """The log loss of rows, float64 [n]."""
+    signed = np.where(rows.labels == 1, logits, -logits)
+    return rows.weights * np.logaddexp(0.0, -signed)
+
+
+def _first_step(
+    early: LeveledRows,
+    late: LeveledRows,
+    name: str,
+    early_logits: Floats,
+    late_logits: Floats,
+) -> float:
+    """The log loss of later rows after a firmly held term's first step.
+
+    It takes a tenth of the time of finding all anew, and of many terms few are
+    of use.
+    """
+    slopes = _Slopes(early.terms[name])
+    slopes.step(early.weights, early.labels, early_logits, PENALTIES[0])
+    term = late.terms[name]
+    told = np.einsum("nk,nk->n", slopes.values[term.keys], term.values)
+    return float(_losses(late, late_logits + told).sum())
 
 
 def _whose(rows: LeveledRows) -> npt.NDArray[np.int64]:

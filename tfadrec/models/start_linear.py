@@ -2,11 +2,13 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tfadrec.core.door import tf
+from tfadrec.layers.features.kinds import FIELDS
+from tfadrec.layers.features.traits import num_traits
 from tfadrec.losses.task_loss import log_odds
 from tfadrec.models.ad_ranker import AdRanker
 from tfadrec.models.factors import fit_factors
@@ -102,8 +104,7 @@ def refit_slopes(
         since they were of no use, keeps them so.
       batches: as for `start_linear`, of all rows.
     """
-    tables = [tower.slopes for tower in _towers(ranker).values()]
-    if not any(t is not None and t.numpy().any() for t in tables):
+    if not any(_kept_penalties(ranker).values()):
         return
     found = _fitted(ranker, batches, _kept_penalties(ranker))
     if found is not None:
@@ -213,6 +214,12 @@ def _keep_penalties(ranker, penalties):
         for term, places in _terms_of(ranker, name).items():
             held[1 + places] = penalties.get(term, 0.0)
         tower.penalties.assign(held)
+    if ranker.context_slopes is not None:
+        held = np.zeros(ranker.slope_penalties.shape)
+        for row, feature in enumerate(_with_slopes(ranker)):
+            for term, places in _terms_of(ranker, _named(feature)).items():
+                held[row, places] = penalties.get(term, 0.0)
+        ranker.slope_penalties.assign(held)
 
 
 def _kept_penalties(ranker) -> dict[str, float]:
@@ -225,7 +232,17 @@ def _kept_penalties(ranker) -> dict[str, float]:
         kept[name] = float(held[0])
         for term, places in _terms_of(ranker, name).items():
             kept[term] = float(held[1 + places[0]])
+    if ranker.context_slopes is not None:
+        of_all = ranker.slope_penalties.numpy()
+        for feature, held in zip(_with_slopes(ranker), of_all, strict=True):
+            for term, places in _terms_of(ranker, _named(feature)).items():
+                kept[term] = float(held[places[0]])
     return kept
+
+
+def _named(feature) -> str:
+    """How a feature of users or of the context is called in terms."""
+    return f"feature {feature['name']}"
 
 
 def _factors(ranker, rows: LeveledRows, rank: int) -> np.ndarray | None:
@@ -269,13 +286,31 @@ def _set_slopes(ranker, found: _Fit):
                 slopes = found.slopes[term] * scale
                 table[:, places[: slopes.shape[1]]] = slopes
         tower.slopes.assign(table)
+    if ranker.context_slopes is not None:
+        ranker.context_slopes.start(_axes(ranker, found.slopes))
+
+
+def _axes(ranker, slopes) -> dict[str, np.ndarray]:
+    """Slopes of features of users and the context, [codes or 1, S] by name."""
+    axes = {}
+    for feature in _with_slopes(ranker):
+        is_number = FIELDS[feature["kind"]].is_scalar
+        codes = 1 if is_number else num_traits(feature) + 1
+        axes[feature["name"]] = axis = np.zeros([codes, ranker.num_slopes])
+        for term, places in _terms_of(ranker, _named(feature)).items():
+            if term in slopes:
+                axis[:, places] = slopes[term][-codes:]
+    return axes
 
 
 def _terms_of(ranker, name) -> dict[str, np.ndarray]:
-    """The terms of slopes of ads or of users, and their places."""
+    """The terms of slopes of ads, users or a feature, and their places."""
     groups = _groups(ranker)
     if name == "ads":
         groups = {n: p for n, p in groups.items() if n == _SIGNALS}
+    elif name != "users":
+        others = (_SIGNALS, _FACTORS)
+        groups = {n: p for n, p in groups.items() if n not in others}
     return {f"{name} by {group}": places for group, places in groups.items()}
 
 
@@ -321,6 +356,8 @@ def _read(ranker, batches) -> tuple[LeveledRows, np.ndarray]:
         )
         if ranker.user_tower.reads_rows:
             of_rows["users"] = inputs["user_id"].numpy()
+        for feature in _with_slopes(ranker):
+            of_rows[_named(feature)] = inputs[feature["name"]].numpy()
         for name, part in of_rows.items():
             kept.setdefault(name, []).append(part)
     of = {name: np.concatenate(kept.pop(name)) for name in list(kept)}
@@ -339,22 +376,37 @@ def _read(ranker, batches) -> tuple[LeveledRows, np.ndarray]:
     return rows, scale
 
 
+def _with_slopes(ranker) -> list[Mapping[str, Any]]:
+    """Features of users and the context that have slopes."""
+    given = ranker.context_slopes
+    return [] if given is None else given.features
+
+
 def _terms(ranker, of, signals) -> dict[str, Term]:
-    """Whose slopes lean on what, and levels, which come first."""
+    """Whose slopes lean on what, and levels, which come first.
+
+    What features tell comes before what users do: it is true of new ones too.
+    """
     tower, ones = ranker.ad_tower, np.ones([len(signals), 1], np.float32)
+    told = np.concatenate([signals, of["traits"]], axis=1)
     terms = {}
     if tower.use_id:
         terms["ads"] = Term(of["ads"], tower.num_rows, ones)
     if "users" in of:
-        users, size = of["users"], ranker.user_tower.num_users
-        terms["users"] = Term(users, size, ones)
-        if ranker.user_tower.slopes is not None:
-            told = np.concatenate([signals, of["traits"]], axis=1)
-            for name, places in _terms_of(ranker, "users").items():
-                if name == f"users by {_FACTORS}":
-                    continue  # they are not known yet
-                values = np.ascontiguousarray(told[:, places])
-                terms[name] = Term(users, size, values)
+        users, num_users = of["users"], ranker.user_tower.num_users
+        terms["users"] = Term(users, num_users, ones)
+    for feature in _with_slopes(ranker):
+        keys, size = of[_named(feature)], num_traits(feature) + 1
+        values = told
+        if FIELDS[feature["kind"]].is_scalar:  # of all rows, as it is large
+            values = told * np.nan_to_num(keys)[:, None]
+            keys = np.ones(len(keys), np.int32)
+        for name, places in _terms_of(ranker, _named(feature)).items():
+            terms[name] = Term(keys, size, values[:, places])
+    if "users" in of and ranker.user_tower.slopes is not None:
+        for name, places in _terms_of(ranker, "users").items():
+            if name != f"users by {_FACTORS}":  # which are not known yet
+                terms[name] = Term(users, num_users, told[:, places])
     if tower.slopes is not None:
         ads = of["ads"]
         terms[f"ads by {_SIGNALS}"] = Term(ads, tower.num_rows, signals)

@@ -88,6 +88,7 @@ _GIVEN = {
         "candidate",
         "context",
         "fold_in",
+        "slopes_of",
         "text_matching",
         "user_tower",
         *_PACKAGES,

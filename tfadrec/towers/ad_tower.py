@@ -265,9 +265,13 @@ class AdTower(keras.layers.Layer):
         return ("ad_slopes",) if self.num_slopes else ()
 
     @property
+    def all_traits(self) -> int:
+        """The width of `ad_traits`, 0 where there are none."""
+        return self.num_traits + self.text_traits + self.factor_traits
+
+    @property
     def _trait_parts(self):
-        sources = self.num_traits, self.text_traits, self.factor_traits
-        return ("ad_traits",) if any(sources) else ()
+        return ("ad_traits",) if self.all_traits else ()
 
     @property
     def history_parts(self) -> tuple[str, ...]:

@@ -248,7 +248,7 @@ def _assemble(
             opinions = {"text_rank": DIRECTIONS, **opinions}
         fold_in = _make("fold_in", layers.FoldIn, opinions, **sizes["fold_in"])
         ad_settings["num_factors"] = fold_in.num_factors
-    of_ads, of_users = slope_sizes(
+    of_ads, of_users, of_context = slope_sizes(
         dataset,
         sizes | {"user_tower": {**sizes["user_tower"], **user_tower}},
         use_ad_id=ad_settings.get("use_id", True),
@@ -286,6 +286,7 @@ def _assemble(
         fold_in=fold_in,
         multitask=config.multitask
         and choose("multitask", config.multitask, num_tasks=len(tasks)),
+        **of_context,
         **sizes["ranker"],
     )
     _set_seed(seed)

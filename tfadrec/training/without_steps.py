@@ -73,10 +73,9 @@ def _told(found: Sequence[str], train: Dataset) -> str:
     names = {feature.tensor: feature.name for feature in train.schema.features}
     slopes = []
     for term in found:
-        whose, _, what = term.partition(" by ")
-        tensor = what.removeprefix("feature ")
-        if what:
-            slopes.append(f"{whose} by {names.get(tensor, what)}")
+        both = [t.removeprefix("feature ") for t in term.split(" by ")]
+        if len(both) > 1:
+            slopes.append(" by ".join(names.get(t, t) for t in both))
     parts = {"levels": set(found) & {"ads", "users"}, "slopes": slopes}
     return " and ".join(
         f"{kind} of {', '.join(sorted(some))}" if some else f"no {kind}"
