@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.special
 
-from tfadrec import data, layers, models, training
+from tfadrec import data, layers, models, serving, training
 from tfadrec.data.sources import prepare_table
 from tfadrec.models.start_linear import refit_slopes, start_linear
 from tfadrec.models.start_traits import start_traits
@@ -138,3 +138,15 @@ def test_a_value_that_came_since_begins_without(folder, log, tmp_path):
     np.testing.assert_array_equal(now[:-1], was)
     assert not now[-1].any()
     np.testing.assert_array_equal(grown.slope_penalties, ranker.slope_penalties)
+
+
+def test_what_is_served_has_them(log):
+    ranker = ranker_of(log)
+    start_linear(ranker, log.batches(500))
+    rows = np.arange(8)
+    inputs, *_ = next(iter(log.select(rows).batches(8)))
+    service = serving.RankingService(ranker, log)
+    asked = serving.answers(service, service.signatures("serving_default"))
+    found = asked["serving_default"](**serving.replay(log, rows))["pctr"]
+    expected = scipy.special.expit(ranker(inputs)["clicked"])
+    np.testing.assert_allclose(np.ravel(found), expected, rtol=1e-5)
