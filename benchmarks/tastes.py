@@ -2,8 +2,9 @@
 
     python benchmarks/tastes.py [FOLDER]
 
-Two logs are made up: job ads by counts of impressions and clicks, for segments
-of users without histories, and videos that are seen to the end or not. Each is
+Three logs are made up: job ads by counts of impressions and clicks, for
+segments of users without histories, videos that are seen to the end or not, and
+ads in four languages for visitors who come once or twice and speak one. Each is
 prepared and trained at the defaults; beside what `tfadrec train` prints stands
 the AUC of the chances that the clicks were drawn by, and of two rates of the
 training rows, of an ad and of a user and kind.
@@ -57,6 +58,15 @@ VIDEOS = {
     },
     "impressions": {"file": "log.parquet", **SHOWN, "clicked": "done"},
 }
+SPEAKERS = {
+    "ads": {**JOBS["ads"], "features": {"kind": "category"}},
+    "impressions": {
+        "file": "log.parquet",
+        **SHOWN,
+        "clicked": "done",
+        "features": {"speaks": "category"},
+    },
+}
 
 
 def jobs(random):
@@ -108,6 +118,25 @@ def videos(random):
         "kind": [f"kind {n}" for n in kind[ad]],
         "seconds": seconds[ad],
         "timestamp": np.arange(count) * 200 + 1_700_000_000,
+        "done": random.random(count) < chance,
+    }
+    return columns, chance
+
+
+def speakers(random):
+    """30,000 views of 20,000 users, of 300 ads in a language each."""
+    users, ads, count = 20_000, 300, 30_000
+    languages, quality = np.arange(ads) % 4, random.normal(0, 0.6, ads)
+    speaks = random.integers(0, 4, users)
+    user, ad = random.integers(0, users, count), random.integers(0, ads, count)
+    is_own = speaks[user] == languages[ad]
+    chance = expit(-1.5 + 1.0 * is_own + quality[ad])
+    columns = {
+        "user_id": [f"user {n}" for n in user],
+        "ad_id": [f"ad {n}" for n in ad],
+        "kind": [f"in {n}" for n in languages[ad]],
+        "speaks": [f"language {n}" for n in speaks[user]],
+        "timestamp": np.arange(count) * 60 + 1_700_000_000,
         "done": random.random(count) < chance,
     }
     return columns, chance
@@ -190,6 +219,7 @@ def main() -> None:
     )
     measure("jobs", jobs, JOBS, folder)
     measure("videos", videos, VIDEOS, folder)
+    measure("speakers", speakers, SPEAKERS, folder)
 
 
 if __name__ == "__main__":
