@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import sys
-import types
 
 import click
 import numpy as np
@@ -26,9 +25,11 @@ from tests.training import small
 from tfadrec import serving
 from tfadrec.cli import main
 from tfadrec.cli.command import Command, _staying, load_tensorflow
+from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError, TfadrecError
-from tfadrec.serving import ad_expiry
+from tfadrec.serving import ad_expiry, loaded_ads
 from tfadrec.serving.ad_record import AdRecord
+from tfadrec.serving.change_ads import AdChanges
 from tfadrec.serving.deployment import write_labels
 
 COMMANDS = [
@@ -580,11 +581,8 @@ def changed(monkeypatch, tmp_path):
 
     def change_ads(bundle, **changes):
         asked.update(changes, bundle=bundle)
-        return types.SimpleNamespace(
-            folder=pathlib.Path(bundle, "7"),
-            **{"added": 2, "replaced": 1, "removed": 3, "unknown": 0},
-            left_out=4,
-        )
+        counts = {"added": 2, "replaced": 1, "removed": 3, "unknown": 0}
+        return AdChanges(pathlib.Path(bundle, "7"), **counts, left_out=4)
 
     monkeypatch.setattr(serving, "change_ads", change_ads)
     return asked
@@ -621,10 +619,11 @@ def test_index(changed, tmp_path):
     assert changed["on"] == "canary"
 
 
-def test_index_says_where_ads_are_given_still(changed):
-    AdRecord(("x",)).save(pathlib.Path("b/6"))
-    pathlib.Path("b/7").mkdir()
-    AdRecord(("x", "y")).save(pathlib.Path("b/7"))
+def test_index_says_where_ads_are_given_still(changed, monkeypatch):
+    AdRecord(("x",), ("y",)).save(pathlib.Path("b/6"))
+    pathlib.Path("b/taken_down.json").write_text('["x", "y", "z"]')
+    monkeypatch.setattr(tf.saved_model, "load", lambda _: None)
+    monkeypatch.setattr(loaded_ads, "given", lambda _, ids: ids[:1])
     write_labels("b", {"stable": 6, "canary": 7})
     result = call("index", "b", "--remove", "y", "--on", "stable")
     assert changed["on"] == "stable"
@@ -633,6 +632,16 @@ def test_index_says_where_ads_are_given_still(changed):
         "Version 6, stable, still gives 1 ads that were taken down, such as "
         "y: `tfadrec index b --on stable --remove ID` takes them from it."
     ]
+
+
+def test_index_says_that_nothing_is_to_change(changed, monkeypatch):
+    made = AdChanges(pathlib.Path("b/6"), 0, 0, 0, 0, 0)
+    monkeypatch.setattr(serving, "change_ads", lambda *_, **__: made)
+    pathlib.Path("none.txt").write_text("\n")
+    result = call("index", "b", "--remove", "none.txt")
+    assert result.exit_code == 0
+    assert "No new version, as b/6 is as it would be" in result.stdout
+    assert "Bundle:" not in result.stdout
 
 
 @pytest.mark.parametrize("expire", [True, False])

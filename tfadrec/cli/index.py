@@ -107,10 +107,16 @@ def index(
     )
     if catalogue is not None and not replace:
         _say_kept(len(catalogue) - made.added, len(catalogue))
-    click.echo(
-        f"Bundle: {made.folder}, with {made.added} ads more, {made.replaced} "
-        f"replaced and {made.removed} removed."
-    )
+    if made.is_version:
+        click.echo(
+            f"Bundle: {made.folder}, with {made.added} ads more, "
+            f"{made.replaced} replaced and {made.removed} removed."
+        )
+    else:
+        click.echo(
+            f"No new version, as {made.folder} is as it would be: no ad joins, "
+            "changes or leaves."
+        )
     if made.left_out:
         click.echo(
             f"{made.left_out} ads more are left out, as earlier calls of index "
@@ -139,8 +145,9 @@ def _say_kept(kept: int, of_all: int) -> None:
 
 def _say_given(bundle: pathlib.Path) -> None:
     """Prints a line for each label whose version gives what was taken down."""
-    from tfadrec.serving.ad_record import some, still_given
+    from tfadrec.serving.ad_record import some
     from tfadrec.serving.deployment import read_labels
+    from tfadrec.serving.taken_down import still_given
 
     for label, version in read_labels(bundle).items():
         given = still_given(bundle, version)

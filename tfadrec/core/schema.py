@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import numbers
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -193,6 +194,8 @@ class Schema:
 
 def typed_id(of: str, text: str | int, kind: IdType) -> str | int:
     """An id of one type; see `Schema.user_id`."""
+    if isinstance(text, bool) or not isinstance(text, str | numbers.Integral):
+        raise InputError(f"{of} ids are texts or integers. Received: {text!r}.")
     if kind == "string":
         return str(text)
     try:
