@@ -22,7 +22,7 @@ from tensorboard.plugins.projector import ProjectorConfig
 
 from tests.data import tiny_encoder
 from tests.training import small
-from tfadrec import serving
+from tfadrec import data, serving
 from tfadrec.cli import main
 from tfadrec.cli.command import Command, _staying, load_tensorflow
 from tfadrec.core.door import tf
@@ -610,6 +610,7 @@ def test_index(changed, tmp_path):
         "unknown_ads": 0,
         "left_out_ads": 4,
     }
+    assert "20 of the file's 20 ads have expired already" in result.stdout
     assert "4 ads more are left out, as earlier calls" in result.stdout
     assert "b/7, with 2 ads more, 1 replaced and 3 removed." in result.stdout
     assert changed["replace"]
@@ -632,6 +633,24 @@ def test_index_says_where_ads_are_given_still(changed, monkeypatch):
         "Version 6, stable, still gives 1 ads that were taken down, such as "
         "y: `tfadrec index b --on stable --remove ID` takes them from it."
     ]
+
+
+def test_index_says_which_values_are_odd(changed, tmp_path):
+    """Of numbers and of categories; the ads of the dataset have none."""
+    ads = pq.read_table(small.world() / "ads.parquet")
+    pq.write_table(ads, tmp_path / "same")
+    schema = data.open_dataset(small.world()).schema
+    (brand, *_) = [f.column for f in schema.of("ad") if f.kind == "category"]
+    place = ads.column_names.index(brand)
+    odd = ads.set_column(place, brand, pa.array(len(ads) * ["odd one"]))
+    pq.write_table(odd, tmp_path / "odd")
+    for name, is_told in (("same", False), ("odd", True)):
+        add = ("--add", tmp_path / name, "--data", small.world())
+        result = call("index", "b", *add)
+        assert result.exit_code == 0, result.output
+        line = f"20 of 20 values of {brand} no ad of the dataset has, such as"
+        assert (line in result.stdout) == is_told
+        assert ("such as" in result.stdout) == is_told
 
 
 def test_index_says_that_nothing_is_to_change(changed, monkeypatch):

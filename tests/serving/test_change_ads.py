@@ -257,6 +257,21 @@ def test_it_answers_as_a_bundle_that_was_exported_with_them(quick, found_by):
     assert {b"new-1", b"a0"} <= set(ask(**request())["ad_ids"][0])
 
 
+def test_bids_below_0_are_refused(quick):
+    """As those of a request are; here no lower end of the prices cuts them."""
+    loaded = tf.saved_model.load(written("retriever"))
+    schema = shop.dataset().schema
+    cheap = dataclasses.replace(
+        new_ads(), columns={**new_ads().columns, "price": np.full(3, -9.0)}
+    )
+    prices = [dataclasses.replace(f, low=None) for f in schema.features]
+    free = dataclasses.replace(schema, features=tuple(prices))
+    with pytest.raises(
+        InputError, match=r"here of `price`, must be >= 0\. R.*3 new"
+    ):
+        _put(loaded, cheap, free, replace=True)
+
+
 def check_equal(found, expected):
     np.testing.assert_array_equal(found["ad_ids"], expected["ad_ids"])
     for name, values in expected.items():

@@ -1,13 +1,17 @@
 """`tfadrec index`: other ads for a bundle, without an export."""
 
 import pathlib
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tfadrec.cli.command import Command, load_tensorflow, say
 from tfadrec.core.errors import InputError
 from tfadrec.data.dataset_files import DatasetFiles
+
+if TYPE_CHECKING:
+    from tfadrec.data import Catalogue
 
 
 @click.command(cls=Command)
@@ -83,20 +87,25 @@ def index(
             "ads are read as the dataset's are. Received: one of --add and "
             "--data. Give both of them."
         )
-    schema = None if data is None else DatasetFiles(data).schema()
+    files = None if data is None else DatasetFiles(data)
+    schema = None if files is None else files.schema()
     load_tensorflow()
     from tfadrec import serving
     from tfadrec.data import read_ad_ids, read_catalogue
+    from tfadrec.data.odd_ads import odd_ads
     from tfadrec.serving.ad_expiry import EXPIRES, ads_expire
     from tfadrec.serving.change_ads import labelled_version
 
     version = labelled_version(pathlib.Path(bundle), on)
     gone = [i for each in remove for i in read_ad_ids(each)]
     catalogue = None
-    if add is not None and schema is not None:
+    if add is not None and files is not None and schema is not None:
         if expires is None and ads_expire(version):
             expires = EXPIRES
         catalogue = read_catalogue(add, schema, expires=expires)
+        _say_expired(catalogue)
+        for line in odd_ads(add, schema, files.table("ads")):
+            say(line)
     made = serving.change_ads(
         bundle,
         add=catalogue,
@@ -132,6 +141,18 @@ def index(
         "unknown_ads": made.unknown,
         "left_out_ads": made.left_out,
     }
+
+
+def _say_expired(ads: "Catalogue") -> None:
+    """Prints a line for ads of the file that are given no more already."""
+    if ads.expires is None:
+        return
+    count = int((ads.expires <= time.time()).sum())
+    if count:
+        say(
+            f"{count} of the file's {len(ads)} ads have expired already, and "
+            "are not given."
+        )
 
 
 def _say_kept(kept: int, of_all: int) -> None:

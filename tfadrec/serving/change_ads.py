@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import pathlib
+import re
 import shutil
 from collections.abc import Sequence
 from typing import Any
@@ -267,7 +268,7 @@ def _no_file(missing: Ids) -> str:
     """A sentence about what looks like a file and is none, if any does."""
     for each in map(str, missing):
         if each.endswith((".txt", ".csv", ".parquet")) or os.sep in each:
-            return f" No file {each} is there either."
+            return f" No file {each[:80]} is there either."
     return ""
 
 
@@ -308,9 +309,16 @@ def _put(
             "export again with it."
         )
     if len(wanted):
-        loaded.put_ads(
-            **{name: _tensor(columns[name], specs[name]) for name in specs}
-        )
+        try:
+            loaded.put_ads(
+                **{name: _tensor(columns[name], specs[name]) for name in specs}
+            )
+        except tf.errors.InvalidArgumentError as error:
+            rule = re.search(r"assertion failed: \[(.*)\]", error.message)
+            raise InputError(
+                f"{rule[1] if rule else 'ads are such as the bundle reads'}. "
+                f"Received: others among {len(wanted)} new ads. Mend the file."
+            ) from error
     return new, there if replace else ()
 
 
