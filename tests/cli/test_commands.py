@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import sys
-import types
 
 import click
 import numpy as np
@@ -23,12 +22,14 @@ from tensorboard.plugins.projector import ProjectorConfig
 
 from tests.data import tiny_encoder
 from tests.training import small
-from tfadrec import serving
+from tfadrec import data, serving
 from tfadrec.cli import main
 from tfadrec.cli.command import Command, _staying, load_tensorflow
+from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError, TfadrecError
-from tfadrec.serving import ad_expiry
+from tfadrec.serving import ad_expiry, loaded_ads
 from tfadrec.serving.ad_record import AdRecord
+from tfadrec.serving.change_ads import AdChanges
 from tfadrec.serving.deployment import write_labels
 
 COMMANDS = [
@@ -580,11 +581,8 @@ def changed(monkeypatch, tmp_path):
 
     def change_ads(bundle, **changes):
         asked.update(changes, bundle=bundle)
-        return types.SimpleNamespace(
-            folder=pathlib.Path(bundle, "7"),
-            **{"added": 2, "replaced": 1, "removed": 3, "unknown": 0},
-            left_out=4,
-        )
+        counts = {"added": 2, "replaced": 1, "removed": 3, "unknown": 0}
+        return AdChanges(pathlib.Path(bundle, "7"), **counts, left_out=4)
 
     monkeypatch.setattr(serving, "change_ads", change_ads)
     return asked
@@ -612,6 +610,7 @@ def test_index(changed, tmp_path):
         "unknown_ads": 0,
         "left_out_ads": 4,
     }
+    assert "20 of the file's 20 ads have expired already" in result.stdout
     assert "4 ads more are left out, as earlier calls" in result.stdout
     assert "b/7, with 2 ads more, 1 replaced and 3 removed." in result.stdout
     assert changed["replace"]
@@ -621,10 +620,11 @@ def test_index(changed, tmp_path):
     assert changed["on"] == "canary"
 
 
-def test_index_says_where_ads_are_given_still(changed):
-    AdRecord(("x",)).save(pathlib.Path("b/6"))
-    pathlib.Path("b/7").mkdir()
-    AdRecord(("x", "y")).save(pathlib.Path("b/7"))
+def test_index_says_where_ads_are_given_still(changed, monkeypatch):
+    AdRecord(("x",), ("y",)).save(pathlib.Path("b/6"))
+    pathlib.Path("b/taken_down.json").write_text('["x", "y", "z"]')
+    monkeypatch.setattr(tf.saved_model, "load", lambda _: None)
+    monkeypatch.setattr(loaded_ads, "given", lambda _, ids: ids[:1])
     write_labels("b", {"stable": 6, "canary": 7})
     result = call("index", "b", "--remove", "y", "--on", "stable")
     assert changed["on"] == "stable"
@@ -633,6 +633,34 @@ def test_index_says_where_ads_are_given_still(changed):
         "Version 6, stable, still gives 1 ads that were taken down, such as "
         "y: `tfadrec index b --on stable --remove ID` takes them from it."
     ]
+
+
+def test_index_says_which_values_are_odd(changed, tmp_path):
+    """Of numbers and of categories; the ads of the dataset have none."""
+    ads = pq.read_table(small.world() / "ads.parquet")
+    pq.write_table(ads, tmp_path / "same")
+    schema = data.open_dataset(small.world()).schema
+    (brand, *_) = [f.column for f in schema.of("ad") if f.kind == "category"]
+    place = ads.column_names.index(brand)
+    odd = ads.set_column(place, brand, pa.array(len(ads) * ["odd one"]))
+    pq.write_table(odd, tmp_path / "odd")
+    for name, is_told in (("same", False), ("odd", True)):
+        add = ("--add", tmp_path / name, "--data", small.world())
+        result = call("index", "b", *add)
+        assert result.exit_code == 0, result.output
+        line = f"20 of 20 values of {brand} no ad of the dataset has, such as"
+        assert (line in result.stdout) == is_told
+        assert ("such as" in result.stdout) == is_told
+
+
+def test_index_says_that_nothing_is_to_change(changed, monkeypatch):
+    made = AdChanges(pathlib.Path("b/6"), 0, 0, 0, 0, 0)
+    monkeypatch.setattr(serving, "change_ads", lambda *_, **__: made)
+    pathlib.Path("none.txt").write_text("\n")
+    result = call("index", "b", "--remove", "none.txt")
+    assert result.exit_code == 0
+    assert "No new version, as b/6 is as it would be" in result.stdout
+    assert "Bundle:" not in result.stdout
 
 
 @pytest.mark.parametrize("expire", [True, False])

@@ -162,11 +162,11 @@ def write(path, **columns):
 
 
 def test_ads_from_a_file(tmp_path):
-    """As from a dataset; nulls are empty, whole numbers and ids are cast."""
+    """As from a dataset; nulls are empty, and whole numbers are cast."""
     tags = pa.array([["t", None], None, []], pa.list_(pa.string()))
     file = write(
         tmp_path,
-        ad_ids=[1, 2, 3],
+        ad_ids=["1", "2", "3"],
         title=["one", None, "x"],
         tags=tags,
         price=[20, None, 15],
@@ -187,6 +187,8 @@ def test_ads_from_a_file(tmp_path):
             r"new\.parquet must have every .*: no brand\. Mend the file",
         ),
         ({"ad_id": ["a", None, "c"]}, "Received: 1 without one"),
+        ({"ad_id": [1, 2, 3]}, r"ad_id of type int64 in .*new.*Write that"),
+        ({"ad_id": [1.0, None, 3.0]}, "Received: ad_id of type double"),
         ({"ad_id": ["", None, "c"]}, "Received: 2 without one"),
         ({"ad_id": ["a", "a", "c"]}, r"new\.parquet .* 1 repeated\. Mend"),
         (
@@ -201,7 +203,9 @@ def test_refused_files(columns, message, tmp_path):
 
 
 def test_no_file(tmp_path):
-    with pytest.raises(InputError, match="a catalogue is a Parquet file"):
+    with pytest.raises(
+        InputError, match=r"a Parquet file .*: [^ ]*nothing\.parquet, which is"
+    ):
         read_catalogue(tmp_path / "nothing.parquet", SCHEMA)
     (tmp_path / "text.parquet").write_text("ad_id,title")
     with pytest.raises(InputError, match="a catalogue is a Parquet file"):

@@ -14,7 +14,7 @@ from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.diagnosis import bundle_checks
 from tfadrec.monitoring import Profile
-from tfadrec.serving import learn_anchors
+from tfadrec.serving import learn_anchors, loaded_ads
 from tfadrec.serving.change_ads import _columns, _put, _remove
 from tfadrec.serving.deployment import read_labels
 from tfadrec.serving.write_model import write_model
@@ -172,6 +172,13 @@ def test_who_was_removed_or_has_expired_is_given_by_nothing(quick, found_by):
     expires = np.full(9, retrieval.FOREVER)
     expires[[1, 3]] = [100, 200]
     made = plain(found_by, expires)
+    # However early it was, it is there to be removed.
+    early = plain(found_by, np.where(np.arange(9) < 3, [0, -5, 1] * 3, expires))
+    for some in (["a0", "a1", "a2", "a3"], ["a0", "a1"]):
+        named = tf.constant(["a0", "a1", "a2", "x"])
+        told = early._changer.has(new_ads=named).numpy().tolist()
+        assert told == [ad in some for ad in ("a0", "a1", "a2", "x")]
+        early._changer.remove(new_ads=tf.constant(["a2"]))
     everybody = {ad.encode() for ad in ads}
     now = {"now_seconds": np.array([99, 100, 200])}
     left = [everybody, everybody - {b"a1"}, everybody - {b"a1", b"a3"}]
@@ -244,10 +251,25 @@ def test_it_answers_as_a_bundle_that_was_exported_with_them(quick, found_by):
     # What was "new-4" of b1 has the columns of "new-1", and so has a0 its own.
     assert not {b"new-4", b"new-1"} & set(found["ad_ids"].ravel())
     # An ad that was removed and is put again is there, like any other.
-    assert _remove(loaded, ["new-1", "a0"]) == (("new-1", "a0"), 0)
+    assert _remove(loaded, ("new-1", "a0")) == (("new-1", "a0"), 0)
     assert not {b"new-1", b"a0"} & set(ask(**request())["ad_ids"].ravel())
     assert put(new_ads(), replace=False) == (("new-1", "a0"), ())
     assert {b"new-1", b"a0"} <= set(ask(**request())["ad_ids"][0])
+
+
+def test_bids_below_0_are_refused(quick):
+    """As those of a request are; here no lower end of the prices cuts them."""
+    loaded = tf.saved_model.load(written("retriever"))
+    schema = shop.dataset().schema
+    cheap = dataclasses.replace(
+        new_ads(), columns={**new_ads().columns, "price": np.full(3, -9.0)}
+    )
+    prices = [dataclasses.replace(f, low=None) for f in schema.features]
+    free = dataclasses.replace(schema, features=tuple(prices))
+    with pytest.raises(
+        InputError, match=r"here of `price`, must be >= 0\. R.*3 new"
+    ):
+        _put(loaded, cheap, free, replace=True)
 
 
 def check_equal(found, expected):
@@ -488,13 +510,16 @@ class Loaded:
 def test_unknown_ads_are_told(caplog):
     loaded = Loaded(tf.string)
     ids = [f"a{n}" for n in range(20)]
-    assert _remove(loaded, [*ids, "a1", "z", "y"]) == (tuple(ids), 2)
+    named = loaded_ads.typed(loaded, [*ids, "a1", "z", "y"])
+    assert _remove(loaded, named) == (tuple(ids), 2)
     assert "2 of 22 ads to remove are not there, such as z, y." in caplog.text
     assert loaded.removed == [i.encode() for i in ids]
     loaded = Loaded(tf.int64)
-    assert _remove(loaded, ["3", 4]) == ((3, 4), 0)
+    assert loaded_ads.typed(loaded, ["003", 4, 3]) == (3, 4)
+    assert _remove(loaded, (3, 4)) == ((3, 4), 0)
     assert loaded.removed == [3, 4]
-    assert _remove(loaded, []) == ((), 0)
+    assert _remove(loaded, ()) == ((), 0)
+    assert _remove(loaded, (4431,), (4431,)) == ((), 0)
 
 
 @pytest.mark.parametrize(
@@ -512,7 +537,7 @@ def test_unknown_ads_are_told(caplog):
 def test_much_that_is_unknown_is_refused(remove, message):
     loaded = Loaded(tf.string)
     with pytest.raises(InputError, match=message):
-        _remove(loaded, remove)
+        _remove(loaded, tuple(remove))
     assert not loaded.removed
 
 
@@ -524,4 +549,11 @@ def test_a_bundle_that_cannot_encode_ads_takes_none():
 @pytest.mark.parametrize("given", ["a0", "1_000", "9223372036854775808"])
 def test_ids_of_another_type_are_refused(given):
     with pytest.raises(InputError, match=f"64-bit integers .*: '{given}'"):
-        _remove(Loaded(tf.int64), [given])
+        loaded_ads.typed(Loaded(tf.int64), [given])
+
+
+@pytest.mark.parametrize("given", [None, True, 17.0, b"a", ["a"]])
+def test_what_is_no_id_is_refused(given):
+    for dtype in (tf.int64, tf.string):
+        with pytest.raises(InputError, match="ids are texts or integers"):
+            loaded_ads.typed(Loaded(dtype), [given])

@@ -14,10 +14,11 @@ from tests.serving import worlds
 from tests.training import small
 from tfadrec import data, serving
 from tfadrec.cli.main import main
+from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.moment_text import moment_text
 from tfadrec.metrics import ranking
-from tfadrec.serving import latencies, learned_rows, promotion
+from tfadrec.serving import latencies, learned_rows, loaded_ads, promotion
 from tfadrec.serving.ad_record import AdRecord
 from tfadrec.serving.deployment import read_labels, write_labels
 
@@ -244,13 +245,17 @@ def test_what_was_judged_is_said(bundle, dataset):
     assert lines[2].startswith("Version 2 does not tell which rows")
 
 
-def test_an_ad_that_was_taken_down_does_not_come_back(bundle, dataset):
+def test_an_ad_that_was_taken_down_does_not_come_back(
+    bundle, dataset, monkeypatch
+):
     """Neither with a canary nor with the version before."""
     path, *_ = bundle
     AdRecord(removed=("a1", "a2")).save(path / "2")
-    (path / "3").mkdir()
-    (path / "3" / "saved_model.pb").touch()
-    AdRecord(removed=("a2", "a1", "a3")).save(path / "3")
+    (path / "taken_down.json").write_text('["a2", "a1", "a3", "other"]')
+    monkeypatch.setattr(tf.saved_model, "load", lambda _: None)
+    monkeypatch.setattr(
+        loaded_ads, "given", lambda _, ids: tuple(i for i in ids if i[0] == "a")
+    )
     with pytest.raises(InputError, match=r"gives 1, such as a3\. Take them"):
         promoted(path, dataset)
     assert read_labels(path)["stable"] == 1
@@ -303,6 +308,62 @@ def test_and_back(bundle, dataset):
     assert "versions: 1" in text  # it stays loaded
     assert serving.roll_back(path) == 1
     assert read_labels(path) == {"stable": 1, "canary": 2}
+
+
+def test_a_bad_canary_is_given_up(bundle, dataset):
+    """Stable stays where it is, with and without a version before it."""
+    path, *_ = bundle
+    shutil.copytree(path / "2", path / "3")
+    with pytest.raises(
+        InputError, match=r"the label previous.*rollback .* --on canary`"
+    ):
+        serving.roll_back(path)
+    for labels in (
+        {"stable": 1, "canary": 2},
+        {"stable": 2, "canary": 3, "previous": 1, "eu": 3},
+    ):
+        write_labels(path, labels)
+        assert serving.roll_back(path, on="canary") == labels["stable"]
+        assert read_labels(path) == {**labels, "canary": labels["stable"]}
+    with pytest.raises(
+        InputError, match=r"goes to another version, .*1, 2, 3;"
+    ):
+        serving.roll_back(path, on="canary")
+    write_labels(path, {"stable": 2, "canary": 2})
+    with pytest.raises(InputError, match=r"By hand: .*one of 1, 2, 3;"):
+        serving.roll_back(path)
+    with pytest.raises(InputError, match=r"stable or canary\. Received: 'eu'"):
+        serving.roll_back(path, on="eu")
+
+
+def test_labels_of_a_team_stay_where_they_are(bundle, dataset):
+    path, *_ = bundle
+    shutil.copytree(path / "2", path / "3")
+    own = {"eu": 3, "us": 1}
+    write_labels(path, {"stable": 1, "canary": 2, **own})
+    promoted(path, dataset)
+    now = {"stable": 2, "canary": 2, "previous": 1}
+    assert read_labels(path) == {**now, **own}
+    serving.roll_back(path)
+    assert read_labels(path) == {"stable": 1, "canary": 2, **own}
+
+
+def test_who_gets_requests_without_a_label_is_said(bundle):
+    path, *_ = bundle
+    shutil.copytree(path / "2", path / "3")
+    write_labels(path, {"stable": 2, "canary": 3, "previous": 1})
+    call = ["rollback", str(path)]
+    done = CliRunner().invoke(main, call)
+    assert "Version 1 of" in done.stdout
+    assert "Requests without a label get version 3, the newest" in done.stdout
+    done = CliRunner().invoke(main, [*call, "--on", "canary", "--json"])
+    assert "is canary again." in done.stdout
+    assert f"Version 3 has no label now. Remove it (`rm -r {path}/3" in (
+        done.stdout
+    )
+    assert json.loads(done.stdout.splitlines()[-1])["canary"] == 1
+    write_labels(path, {"stable": 2, "canary": 2, "previous": 3})
+    assert "without a label" not in CliRunner().invoke(main, call).stdout
 
 
 def test_what_a_killed_call_has_left_is_cleared(bundle, dataset):

@@ -1,13 +1,17 @@
 """`tfadrec index`: other ads for a bundle, without an export."""
 
 import pathlib
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tfadrec.cli.command import Command, load_tensorflow, say
 from tfadrec.core.errors import InputError
 from tfadrec.data.dataset_files import DatasetFiles
+
+if TYPE_CHECKING:
+    from tfadrec.data import Catalogue
 
 
 @click.command(cls=Command)
@@ -83,20 +87,25 @@ def index(
             "ads are read as the dataset's are. Received: one of --add and "
             "--data. Give both of them."
         )
-    schema = None if data is None else DatasetFiles(data).schema()
+    files = None if data is None else DatasetFiles(data)
+    schema = None if files is None else files.schema()
     load_tensorflow()
     from tfadrec import serving
     from tfadrec.data import read_ad_ids, read_catalogue
+    from tfadrec.data.odd_ads import odd_ads
     from tfadrec.serving.ad_expiry import EXPIRES, ads_expire
     from tfadrec.serving.change_ads import labelled_version
 
     version = labelled_version(pathlib.Path(bundle), on)
     gone = [i for each in remove for i in read_ad_ids(each)]
     catalogue = None
-    if add is not None and schema is not None:
+    if add is not None and files is not None and schema is not None:
         if expires is None and ads_expire(version):
             expires = EXPIRES
         catalogue = read_catalogue(add, schema, expires=expires)
+        _say_expired(catalogue)
+        for line in odd_ads(add, schema, files.table("ads")):
+            say(line)
     made = serving.change_ads(
         bundle,
         add=catalogue,
@@ -107,10 +116,16 @@ def index(
     )
     if catalogue is not None and not replace:
         _say_kept(len(catalogue) - made.added, len(catalogue))
-    click.echo(
-        f"Bundle: {made.folder}, with {made.added} ads more, {made.replaced} "
-        f"replaced and {made.removed} removed."
-    )
+    if made.is_version:
+        click.echo(
+            f"Bundle: {made.folder}, with {made.added} ads more, "
+            f"{made.replaced} replaced and {made.removed} removed."
+        )
+    else:
+        click.echo(
+            f"No new version, as {made.folder} is as it would be: no ad joins, "
+            "changes or leaves."
+        )
     if made.left_out:
         click.echo(
             f"{made.left_out} ads more are left out, as earlier calls of index "
@@ -128,6 +143,18 @@ def index(
     }
 
 
+def _say_expired(ads: "Catalogue") -> None:
+    """Prints a line for ads of the file that are given no more already."""
+    if ads.expires is None:
+        return
+    count = int((ads.expires <= time.time()).sum())
+    if count:
+        say(
+            f"{count} of the file's {len(ads)} ads have expired already, and "
+            "are not given."
+        )
+
+
 def _say_kept(kept: int, of_all: int) -> None:
     """Prints a line for ads of the file that the bundle does not take."""
     if kept:
@@ -139,8 +166,9 @@ def _say_kept(kept: int, of_all: int) -> None:
 
 def _say_given(bundle: pathlib.Path) -> None:
     """Prints a line for each label whose version gives what was taken down."""
-    from tfadrec.serving.ad_record import some, still_given
+    from tfadrec.serving.ad_record import some
     from tfadrec.serving.deployment import read_labels
+    from tfadrec.serving.taken_down import still_given
 
     for label, version in read_labels(bundle).items():
         given = still_given(bundle, version)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import numbers
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -193,6 +194,10 @@ class Schema:
 
 def typed_id(of: str, text: str | int, kind: IdType) -> str | int:
     """An id of one type; see `Schema.user_id`."""
+    if isinstance(text, bool) or not isinstance(text, str | numbers.Integral):
+        raise InputError(
+            f"{of} ids are texts or integers. Received: {str(text)[:40]!r}."
+        )
     if kind == "string":
         return str(text)
     try:
@@ -203,7 +208,7 @@ def typed_id(of: str, text: str | int, kind: IdType) -> str | int:
         number = _OUTSIDE
     if not -_OUTSIDE <= number < _OUTSIDE:
         raise InputError(
-            f"{of} ids are 64-bit integers here. Received: {text!r}."
+            f"{of} ids are 64-bit integers here. Received: {str(text)[:40]!r}."
         )
     return number
 

@@ -228,9 +228,19 @@ def read_catalogue(
         `expiry_times`; None where nothing is said of that.
 
     Raises:
-      InputError: where it, or a value, cannot be read, or it lacks a column or
-        has a null, empty or repeated id.
+      InputError: where it, or a value, cannot be read, it lacks a column, has a
+        null, empty or repeated id, or has numbers for ids that are texts.
     """
+    table = read_ads(path, schema)
+    found = Catalogue.from_table(table, schema.of("ad"), file=str(path))
+    if expires is None:
+        return found
+    times = expiry_times(table, expires, str(path))
+    return dataclasses.replace(found, expires=times)
+
+
+def read_ads(path: str | pathlib.Path, schema: Schema) -> pa.Table:
+    """Reads a file of ads as `ads.parquet` has them; see `read_catalogue`."""
     filesystem, file = open_filesystem(path)
     texts = ("title", "description")
     features = {f.column: f for f in with_columns(schema.of("ad"))}
@@ -241,6 +251,7 @@ def read_catalogue(
     }
     try:
         table = pq.read_table(file, filesystem=filesystem)
+        _check_ids_are_text(table, schema, path)
         for place, name in enumerate(table.column_names):
             if name in types:
                 column = table[name].cast(types[name])
@@ -250,6 +261,11 @@ def read_catalogue(
             elif name in features:
                 column = _readable(table[name], features[name], path)
                 table = table.set_column(place, name, column)
+    except FileNotFoundError as error:
+        raise InputError(
+            "a catalogue is a Parquet file with the columns of ads.parquet. "
+            f"Received: {path}, which is not there."
+        ) from error
     except (OSError, pa.ArrowException) as error:
         raise InputError(
             "a catalogue is a Parquet file with the columns of ads.parquet. "
@@ -264,11 +280,22 @@ def read_catalogue(
                 f"every ad must have an id. Received: {nameless} without one "
                 f"in {path}."
             )
-    found = Catalogue.from_table(table, schema.of("ad"), file=str(path))
-    if expires is None:
-        return found
-    times = expiry_times(table, expires, str(path))
-    return dataclasses.replace(found, expires=times)
+    return table
+
+
+def _check_ids_are_text(
+    table: pa.Table, schema: Schema, path: str | pathlib.Path
+) -> None:
+    """Refuses numbers for ids that are texts: they may have lost zeros."""
+    if "ad_id" not in table.column_names or schema.ad_id_type != "string":
+        return
+    given = table.schema.field("ad_id").type
+    if pa.types.is_integer(given) or pa.types.is_floating(given):
+        raise InputError(
+            "ids are texts in this dataset, and so are those of its new ads: "
+            f"a number has no leading zeros. Received: ad_id of type {given} "
+            f"in {path}. Write that column as text."
+        )
 
 
 def _readable(

@@ -11,6 +11,8 @@ from tfadrec.core.growing import at_rows, growing, put
 Tensors = Mapping[str, tf.Tensor]
 #: The moment until which a row is open that never expires.
 FOREVER = np.int64(np.iinfo(np.int64).max)
+#: That of a row that was closed: no row expires as early.
+_CLOSED = np.int64(np.iinfo(np.int64).min)
 
 
 class RowFilter(tf.Module):
@@ -39,7 +41,7 @@ class RowFilter(tf.Module):
             name: growing(codes.astype(np.int32))
             for name, codes in columns.items()
         }
-        self._until = growing(np.append(np.int64(0), until[1:]))
+        self._until = growing(np.append(_CLOSED, until[1:]))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -60,14 +62,18 @@ class RowFilter(tf.Module):
 
     def close(self, rows: tf.Tensor) -> None:
         """Has rows int32 [n] open no more, until they are put again."""
-        put(self._until, rows, tf.zeros_like(rows, tf.int64))
+        put(self._until, rows, tf.fill(tf.shape(rows), _CLOSED))
+
+    def is_closed(self, rows: tf.Tensor) -> tf.Tensor:
+        """Which rows [...] were closed, or are the unknown one, bool."""
+        return at_rows(self._until, rows) == _CLOSED
 
     def is_open(self, rows: tf.Tensor, now: tf.Tensor) -> tf.Tensor:
         """Whether rows are open.
 
         Args:
           rows: int32 [n] or [B, n].
-          now: int64 [B], seconds since 1970; 0 asks whether they were closed.
+          now: int64 [B], seconds since 1970.
 
         Returns:
           bool [B, n].

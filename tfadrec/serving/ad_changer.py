@@ -85,8 +85,7 @@ class AdChanger(tf.Module):
 
     def has(self, *, new_ads: tf.Tensor) -> tf.Tensor:
         """Which of some ids [n] are of ads that were not removed, bool [n]."""
-        nobody = tf.zeros([1], tf.int64)
-        return self._offer.is_open(self._ads.rows(new_ads), nobody)[0]
+        return ~self._offer.is_closed(self._ads.rows(new_ads))
 
     def put(self, *, new_ads: tf.Tensor, **columns: tf.Tensor) -> tf.Tensor:
         """Adds ads, or changes those that are there, and gives their number.

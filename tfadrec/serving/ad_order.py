@@ -134,9 +134,16 @@ class AdOrder(tf.Module):
           rows: int32 [n].
           raw: `columns` as requests have them, [n, ...].
           columns: the same as a ranker reads them.
+
+        Raises:
+          tf.errors.InvalidArgumentError: for bids below 0.
         """
         if self._bids is not None and self._bid is not None:
-            put(self._bids, rows, _as_bids(raw[self._bid]))
+            bids = raw[self._bid]
+            is_fit = ~tf.reduce_any(bids < 0)
+            told = f"bids, here of `{self._bid}`, must be >= 0"
+            with tf.control_dependencies([tf.debugging.Assert(is_fit, [told])]):
+                put(self._bids, rows, _as_bids(bids))
         if self._units is not None and self._vector is not None:
             put(self._units, rows, _in_bytes(columns[self._vector]))
         for name, table in self._groups.items():

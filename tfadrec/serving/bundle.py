@@ -18,6 +18,7 @@ from tfadrec.core.bundle_folder import (
 from tfadrec.core.disk_errors import as_os_errors
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
+from tfadrec.core.schema import Schema
 from tfadrec.core.takes import takes
 from tfadrec.core.work_folder import WorkFolder
 from tfadrec.data.catalogue import Catalogue
@@ -27,7 +28,7 @@ from tfadrec.data.dataset import Dataset
 from tfadrec.models import AdRetriever
 from tfadrec.models.ranker_ensemble import Ranker
 from tfadrec.serving.ad_order import OrderSettings
-from tfadrec.serving.ad_record import AdRecord, Ids, some
+from tfadrec.serving.ad_record import AdRecord, Ids, distinct, some
 from tfadrec.serving.answer import Answer
 from tfadrec.serving.answers import answers
 from tfadrec.serving.catalogue_tables import columns_read
@@ -46,6 +47,7 @@ from tfadrec.serving.re_ranking import ReRanking
 from tfadrec.serving.recommender import CANDIDATES
 from tfadrec.serving.sample_requests import sample_requests
 from tfadrec.serving.scores import Scores
+from tfadrec.serving.taken_down import taken_down, write_taken_down
 from tfadrec.serving.warm_up import warm_up_requests, write_warm_up
 from tfadrec.serving.watched_rows import write_profile
 from tfadrec.serving.write_model import write_model
@@ -186,24 +188,25 @@ def export_bundle(
             codes=codes,
             explainer=explainer,
             re_ranking=re_ranking,
-            removed=_standing(
-                folder.path, [dataset.schema.ad_id(i) for i in restore]
-            ),
+            removed=_standing(folder.path, dataset.schema, restore),
         )
     return pathlib.Path(path, str(version))
 
 
-def _standing(bundle: pathlib.Path, restore: Sequence[str | int]) -> Ids:
+def _standing(
+    bundle: pathlib.Path, schema: Schema, restore: Sequence[str | int]
+) -> Ids:
     """The ads that stay removed from a bundle, whatever a run has."""
-    removed = AdRecord.newest(bundle).removed
-    unknown = tuple(i for i in restore if i not in {*removed})
+    removed = taken_down(bundle, schema.ad_id_type)
+    back = tuple(map(schema.ad_id, restore))
+    unknown = distinct(back, {*removed})
     if unknown:
         raise InputError(
             "ads to restore are such that `tfadrec index --remove` took down "
             f"from {bundle}: {some(removed) or 'none'}. Received: "
             f"{some(unknown)}."
         )
-    return tuple(i for i in removed if i not in {*restore})
+    return distinct(removed, {*back})
 
 
 def _export(
@@ -313,6 +316,7 @@ def _export(
                     None if re_ranking is None else re_ranking.encoder,
                 ),
             )
+        write_taken_down(bundle, removed)
     _tell_of_changes(
         *(path, version, removed, dataset.catalogue),
         *(() if more is None else (more,)),

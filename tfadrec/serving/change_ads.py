@@ -1,10 +1,12 @@
 """Ads that join, change in, or leave a bundle that is exported already."""
 
+import collections
 import dataclasses
 import json
 import logging
 import os
 import pathlib
+import re
 import shutil
 from collections.abc import Sequence
 from typing import Any
@@ -22,22 +24,24 @@ from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.manifest import Manifest
 from tfadrec.core.read_json import read_json
-from tfadrec.core.schema import TEXT_COLUMNS, Schema, typed_id
+from tfadrec.core.schema import TEXT_COLUMNS, IdType, Schema
 from tfadrec.core.takes import takes
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.features import decode
 from tfadrec.monitoring import Profile
 from tfadrec.monitoring.profile import FILE as PROFILE
+from tfadrec.serving import loaded_ads
 from tfadrec.serving.ad_changer import IDS
 from tfadrec.serving.ad_expiry import EXPIRES
 from tfadrec.serving.ad_record import FILE as RECORD
-from tfadrec.serving.ad_record import AdRecord, Ids, some
+from tfadrec.serving.ad_record import AdRecord, Ids, distinct, some
 from tfadrec.serving.deployment import (
     check_deployment,
     label_version,
     read_labels,
 )
 from tfadrec.serving.parity import COMPARED
+from tfadrec.serving.taken_down import taken_down, write_taken_down
 from tfadrec.serving.write_model import write_values
 
 _LOG = logging.getLogger(__name__)
@@ -53,7 +57,7 @@ class AdChanges:
     """What a new version of a bundle has other than the one before.
 
     Attributes:
-      folder: of the version.
+      folder: of the version; of the one before where nothing is other.
       added: how many ads joined it.
       replaced: how many took the place of ads that were there.
       removed: how many it does not give any more.
@@ -68,6 +72,11 @@ class AdChanges:
     removed: int
     unknown: int
     left_out: int
+
+    @property
+    def is_version(self) -> bool:
+        """Whether there is a new version."""
+        return any((self.added, self.replaced, self.removed, self.left_out))
 
 
 @takes(add="catalogue")
@@ -87,7 +96,10 @@ def change_ads(
     others. First ads are removed, then added, so one that is both is a new one.
 
     What was removed once stays so in all later versions, those of an export
-    included, until it is added again.
+    included, until it is added again; see `taken_down`. Also an id that this
+    version does not have, as another one may.
+
+    Where the version would be what the one before is, none is written.
 
     Args:
       bundle: the folder of versions.
@@ -107,9 +119,9 @@ def change_ads(
 
     Raises:
       InputError: where there is no bundle, or no version with that label, a
-        file is not as it was exported, or
-        the bundle takes no ads, an id is of another type, more than a tenth of
-        those to remove are not there, or another process is writing to it.
+        file is not as it was exported or written, or the bundle takes no ads,
+        an id is of another type, or of several ads to add, more than a tenth
+        of those to remove are not there, or another process is writing to it.
     """
     folder = bundle_folder(bundle)
     existing_versions(folder.path)  # or to hold it would make it
@@ -124,19 +136,30 @@ def change_ads(
                 "ads are changed in a bundle of this version of tfadrec. "
                 f"Received: {old}. Export it again."
             )
-        before = AdRecord.newest(folder.path).removed
-        removed, unknown = _remove(loaded, remove, before)
+        id_type = loaded_ads.id_type(loaded)
+        before = AdRecord.load(old, id_type)
+        down = taken_down(folder.path, id_type)
+        leave = loaded_ads.typed(loaded, remove)
+        removed, unknown = _remove(loaded, leave, down)
         added: Ids = ()
         replaced: Ids = ()
-        asked: Ids = ()
         if add is not None:
             assert schema is not None
-            asked = tuple(add.ad_ids.tolist())
+            _check_ids(add, schema, id_type)
             added, replaced = _put(loaded, add, schema, replace=replace)
-        standing = tuple(i for i in before if i not in {*asked})
-        left_out = _close(loaded, standing)
-        record = AdRecord.load(old)
-        record = dataclasses.replace(record, removed=standing)
+            down = distinct(down + leave, {*add.ad_ids.tolist()})
+        else:
+            down = distinct(down + leave, set())
+        left_out = loaded_ads.remove(loaded, down)
+        record = before.changed(down, added, replaced)
+        _tell_of_closed(distinct(record.removed, {*down}))
+        made = AdChanges(
+            folder.path / str(number),
+            *(len(added), len(replaced), len(removed), unknown, len(left_out)),
+        )
+        if not made.is_version:
+            write_taken_down(folder, down)
+            return dataclasses.replace(made, folder=old)
         with version_folder(folder.path, number).replacing() as fresh:
             write_values(loaded, old, fresh)
             if added and PROFILE in manifest.files:
@@ -145,15 +168,13 @@ def change_ads(
                 known = Profile.load(old).with_ads(add.ad_ids.tolist())
                 known.save(fresh)
             _copy_others(old, fresh, manifest)
-            record.changed(removed, added, replaced).save(fresh)
+            record.save(fresh)
+            write_taken_down(folder, down)
         labels = {on}
         if read_labels(folder.path).get("canary") == int(old.name):
             labels.add("canary")
         label_version(folder, number, labels)
-    return AdChanges(
-        folder.path / str(number),
-        *(len(added), len(replaced), len(removed), unknown, len(left_out)),
-    )
+    return made
 
 
 def labelled_version(bundle: pathlib.Path, label: str) -> pathlib.Path:
@@ -190,73 +211,65 @@ def _copy_others(old, fresh, manifest) -> None:
                 shutil.copy2(old / name, fresh / name)
 
 
-def _remove(
-    loaded: Any, remove: Sequence[str | int], down: Ids = ()
-) -> tuple[Ids, int]:
+def _check_ids(add: Catalogue, schema: Schema, id_type: IdType) -> None:
+    """Refuses ads that a bundle cannot tell apart by their ids."""
+    if schema.ad_id_type != id_type:
+        raise InputError(
+            f"ads are added to a bundle whose ids are theirs, {id_type}. "
+            f"Received: ids of type {schema.ad_id_type}. Give the schema of "
+            "the dataset of its run."
+        )
+    counts = collections.Counter(add.ad_ids.tolist())
+    repeated = tuple(i for i, count in counts.items() if count > 1)
+    if repeated or "" in counts:
+        raise InputError(
+            "ads to add must have ids, and each its own. Received: "
+            f"{some(repeated) or 'one that is empty'}"
+            f"{', more than once' * bool(repeated)}. Name each ad once."
+        )
+
+
+def _tell_of_closed(ids: Ids) -> None:
+    """Tells of ads that are not down any more, and that a version lacks."""
+    if ids:
+        _LOG.warning(
+            "%d ads that are not down any more stay out of what is made of a "
+            "version that leaves them out, such as %s: --add gives them again.",
+            *(len(ids), some(ids)),
+        )
+
+
+def _remove(loaded: Any, ids: Ids, down: Ids = ()) -> tuple[Ids, int]:
     """Removes ads from a loaded bundle: which, and how many it lacks.
 
     Args:
       loaded: the bundle.
-      remove: ids.
+      ids: of its type, each once.
       down: ids of ads that were removed before, which it need not have.
     """
-    distinct = list(dict.fromkeys(remove))
-    if not distinct:
-        return (), 0
-    ids = _ids(distinct, loaded)
-    is_there = loaded.has_ads(**{IDS: ids}).numpy()
-    known = {*map(str, down)}
-    missing = tuple(
-        i
-        for i, there in zip(distinct, is_there, strict=True)
-        if not there and str(i) not in known
-    )
-    if len(missing) > _MOST_UNKNOWN * len(distinct):
+    there = loaded_ads.given(loaded, ids)
+    missing = distinct(ids, {*there, *down})
+    if len(missing) > _MOST_UNKNOWN * len(ids):
         raise InputError(
             "ads to remove must be there, but for a tenth of them. Received: "
-            f"{len(missing)} of {len(distinct)} that are not, such as "
+            f"{len(missing)} of {len(ids)} that are not, such as "
             f"{some(missing)}.{_no_file(missing)} Take the ids of this "
             "bundle's ads."
         )
     if missing:
         _LOG.warning(
             "%d of %d ads to remove are not there, such as %s.%s",
-            *(len(missing), len(distinct), some(missing), _no_file(missing)),
+            *(len(missing), len(ids), some(missing), _no_file(missing)),
         )
-    gone = tf.boolean_mask(ids, is_there)
-    loaded.remove_ads(**{IDS: gone})
-    return _plain(gone), len(missing)
+    return loaded_ads.remove(loaded, there), len(missing)
 
 
 def _no_file(missing: Ids) -> str:
     """A sentence about what looks like a file and is none, if any does."""
     for each in map(str, missing):
         if each.endswith((".txt", ".csv", ".parquet")) or os.sep in each:
-            return f" No file {each} is there either."
+            return f" No file {each[:80]} is there either."
     return ""
-
-
-def _close(loaded: Any, standing: Ids) -> Ids:
-    """Removes those of some ads that a loaded bundle gives: which."""
-    if not standing:
-        return ()
-    ids = _ids(standing, loaded)
-    gone = tf.boolean_mask(ids, loaded.has_ads(**{IDS: ids}))
-    loaded.remove_ads(**{IDS: gone})
-    return _plain(gone)
-
-
-def _plain(ids: tf.Tensor) -> Ids:
-    """Ids as texts, or integers."""
-    return tuple(
-        i.decode() if isinstance(i, bytes) else i for i in ids.numpy().tolist()
-    )
-
-
-def _ids(ids: Sequence[str | int], loaded: Any) -> tf.Tensor:
-    """Ids as the bundle has them."""
-    dtype = _specs(loaded.has_ads)[IDS].dtype
-    return tf.constant([typed_id("ad", i, dtype.name) for i in ids], dtype)
 
 
 def _put(
@@ -271,10 +284,16 @@ def _put(
             "Received: one that takes none. Export it with --catalogue, or "
             "with --anchors."
         )
-    specs = _specs(loaded.put_ads)
-    ids = _tensor(catalogue.ad_ids, specs[IDS])
-    is_there = loaded.has_ads(**{IDS: ids}).numpy()
-    wanted = catalogue if replace else catalogue.take(np.flatnonzero(~is_there))
+    specs = loaded_ads.specs(loaded.put_ads)
+    ids = tuple(catalogue.ad_ids.tolist())
+    there = loaded_ads.given(loaded, ids)
+    new = distinct(ids, {*there})
+    wanted = catalogue
+    if not replace:
+        is_new = np.isin(
+            catalogue.ad_ids, np.array(new, catalogue.ad_ids.dtype)
+        )
+        wanted = catalogue.take(np.flatnonzero(is_new))
     columns = _columns(wanted, schema)
     missing = sorted(set(specs) - set(columns))
     if missing:
@@ -290,11 +309,17 @@ def _put(
             "export again with it."
         )
     if len(wanted):
-        loaded.put_ads(
-            **{name: _tensor(columns[name], specs[name]) for name in specs}
-        )
-    replaced = _plain(tf.boolean_mask(ids, is_there)) if replace else ()
-    return _plain(tf.boolean_mask(ids, ~is_there)), replaced
+        try:
+            loaded.put_ads(
+                **{name: _tensor(columns[name], specs[name]) for name in specs}
+            )
+        except tf.errors.InvalidArgumentError as error:
+            rule = re.search(r"assertion failed: \[(.*)\]", error.message)
+            raise InputError(
+                f"{rule[1] if rule else 'ads are such as the bundle reads'}. "
+                f"Received: others among {len(wanted)} new ads. Mend the file."
+            ) from error
+    return new, there if replace else ()
 
 
 def _columns(ads: Catalogue, schema: Schema) -> dict[str, np.ndarray]:
@@ -310,12 +335,6 @@ def _columns(ads: Catalogue, schema: Schema) -> dict[str, np.ndarray]:
     if ads.expires is not None:
         columns[EXPIRES] = ads.expires
     return columns
-
-
-def _specs(function: Any) -> dict[str, tf.TensorSpec]:
-    """The inputs of a function of a loaded bundle."""
-    (concrete,) = function.concrete_functions
-    return concrete.structured_input_signature[1]
 
 
 def _tensor(values: np.ndarray, spec: tf.TensorSpec) -> tf.Tensor:

@@ -8,23 +8,26 @@ from typing import Any
 
 import numpy as np
 
-from tfadrec.core.bundle_folder import bundle_folder
+from tfadrec.core.bundle_folder import bundle_folder, version_numbers
 from tfadrec.core.errors import InputError
 from tfadrec.core.moment_text import moment_text
 from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 from tfadrec.evaluation import Evaluation, differences, measure
-from tfadrec.serving.ad_record import some, still_given
+from tfadrec.serving.ad_record import some
 from tfadrec.serving.bundle import open_bundle
 from tfadrec.serving.deployment import read_labels, write_labels
 from tfadrec.serving.gates import Gates
 from tfadrec.serving.latencies import latencies, slower
 from tfadrec.serving.learned_rows import learned_until
 from tfadrec.serving.requests import replay
+from tfadrec.serving.taken_down import still_given
 
 _BATCH = 512
 #: The labels of the version that is served, the one to come, and the last one.
 STABLE, CANARY, PREVIOUS = "stable", "canary", "previous"
+#: The label whose version a label goes back to.
+_GOES_TO = {STABLE: PREVIOUS, CANARY: STABLE}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +63,8 @@ def promote(
     Both versions score the same impressions, each as the request that it was,
     and the same slates in turn. An impression that is not newer than all that
     the versions have learned is left out. The version that was stable gets the
-    label previous and stays loaded, for `roll_back`.
+    label previous and stays loaded, for `roll_back`. Labels of a team's own
+    stay where they are.
 
     Args:
       bundle: the folder of versions.
@@ -127,8 +131,8 @@ def promote(
         write_labels(
             bundle,
             {
+                **versions,
                 STABLE: versions[CANARY],
-                CANARY: versions[CANARY],
                 PREVIOUS: versions[STABLE],
             },
             before=versions,
@@ -165,29 +169,56 @@ def _not_learned(
     return dataset, learned
 
 
-def roll_back(bundle: str | pathlib.Path) -> int:
-    """Gives the label stable back to the version that had it before.
+def roll_back(bundle: str | pathlib.Path, *, on: str = STABLE) -> int:
+    """Moves the label stable, or canary, off a version that is no good.
+
+    Stable goes back to the version with the label previous, which that loses;
+    the version that was stable stays the canary if it was. The canary goes back
+    to the stable version. All other labels stay where they are.
 
     Args:
       bundle: the folder of versions.
+      on: the label, `stable` or `canary`.
 
     Returns:
-      That version. The one that was stable stays the canary.
+      The version that it goes to.
 
     Raises:
-      InputError: where no version has the label previous, or is not there.
+      InputError: where there is none to go back to, or a version that has a
+        label is not there.
     """
     bundle = pathlib.Path(bundle)
     labels = _labelled(bundle)
-    if PREVIOUS not in labels:
+    if on not in _GOES_TO:
         raise InputError(
-            "a rollback needs a version with the label previous, as `tfadrec "
-            f"promote` gives it. Received: {bundle}, which has none."
+            f"a rollback is of the label {' or '.join(_GOES_TO)}. Received: "
+            f"{on!r}."
         )
-    version = labels[PREVIOUS]
-    now = {STABLE: version, CANARY: labels[CANARY]}
+    source = _GOES_TO[on]
+    if labels.get(source) in (None, labels[on]):
+        raise InputError(
+            f"a rollback of {on} goes to another version, with the label "
+            f"{source}. Received: {bundle}, which has none. "
+            f"{_other_way(bundle, labels)}"
+        )
+    now = {**labels, on: labels[source]}
+    if on == STABLE:
+        del now[PREVIOUS]
     write_labels(bundle, now, before=labels)
-    return version
+    return now[on]
+
+
+def _other_way(bundle: pathlib.Path, labels: Mapping[str, int]) -> str:
+    """What to do where a label has nothing to go back to."""
+    if labels[CANARY] != labels[STABLE]:
+        return (
+            f"To give up the canary: `tfadrec rollback {bundle} --on canary`."
+        )
+    there = ", ".join(map(str, version_numbers(bundle)))
+    return (
+        "By hand: change the number beside the label in models.config to one "
+        f"of {there}; a server reads that file again every minute."
+    )
 
 
 def _labelled(bundle: pathlib.Path) -> dict[str, int]:
