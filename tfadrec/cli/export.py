@@ -71,9 +71,9 @@ if TYPE_CHECKING:
 @click.option(
     "--candidates",
     type=click.IntRange(1),
-    default=500,
-    show_default=True,
-    help="How many ads it finds.",
+    help="How many ads are found for the ranker to rank, by a retriever or "
+    "--anchors, or taken by what they are worth for --diversify and --cap  "
+    "[default: 500]",
 )
 @click.option(
     "--filter",
@@ -163,7 +163,7 @@ def export(
     check: str | None,
     retriever: str | None,
     anchors: bool,
-    candidates: int,
+    candidates: int | None,
     filters: tuple[str, ...],
     codes: int | None,
     expires: str | None,
@@ -215,6 +215,8 @@ def export(
         *(record, retriever, filters, catalogue, data, allow_import),
         anchors=anchors,
         codes=codes,
+        candidates=candidates,
+        chooses=diversify is not None or bool(caps),
     )
     check_re_ranker(record, rerank, data, allow_import)
     check_export(record, place, catalogue)
@@ -233,6 +235,7 @@ def export(
     )
     from tfadrec.serving.catalogue_tables import columns_read
     from tfadrec.serving.cost_of_explaining import REPORT
+    from tfadrec.serving.recommender import CANDIDATES
 
     loaded = training.load_run(run, data=data, allow_import=allow_import)
     found, distilled = None, False
@@ -276,7 +279,7 @@ def export(
             valid=loaded.valid if len(loaded.valid) else None,
             retriever=found,
             distilled=distilled,
-            candidates=candidates,
+            candidates=CANDIDATES if candidates is None else candidates,
             filters=filters,
             explainer=explanation.ServedExplainer(
                 loaded.ranker, loaded.dataset.schema

@@ -424,6 +424,8 @@ def check_retriever(
     *,
     anchors: bool = False,
     codes: int | None = None,
+    candidates: int | None = None,
+    chooses: bool = False,
 ) -> None:
     """Refuses a retriever that does not go with a ranker.
 
@@ -436,13 +438,22 @@ def check_retriever(
       allow_import: modules whose classes it may name.
       anchors: whether candidates are found without a retriever.
       codes: bytes that the index keeps of a vector, or None.
+      candidates: how many ads are found, or None.
+      chooses: whether requests may ask for ads that are unlike each other, or
+        for few of one kind, which are chosen among so many.
 
     Raises:
       InputError: where it is no run of a retriever, or one of another dataset,
         or there are anchors as well, or it would read the copy of more ads by
-        another language model, or there are filters or bytes without either,
-        or filters by what is no category of ads.
+        another language model, or there are filters, bytes or a number without
+        either, or filters by what is no category of ads.
     """
+    if candidates is not None and not (retriever or anchors or chooses):
+        raise InputError(
+            "candidates are found by a retriever or by anchors, or chosen "
+            f"among. Received: --candidates {candidates} without --retriever, "
+            "--anchors, --diversify or --cap: all ads are ranked. Leave it out."
+        )
     if retriever is None and codes is not None and not anchors:
         raise InputError(
             "only what is retrieved has an index. Received: --codes "
