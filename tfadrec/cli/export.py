@@ -60,7 +60,8 @@ if TYPE_CHECKING:
 @click.option(
     "--retriever",
     type=click.Path(),
-    help="Run of a retriever, which finds the ads that `recommend` ranks.",
+    help="Run of a retriever, which finds the ads that `recommend` ranks, made "
+    "with the run's dataset or one that this grew from by updates.",
 )
 @click.option(
     "--anchors",
@@ -211,7 +212,7 @@ def export(
     name = pathlib.Path(run).absolute().name
     place = pathlib.Path("saved_models", name) if out is None else out
     record = check_run(run, data, allow_import)
-    check_retriever(
+    grows = check_retriever(
         *(record, retriever, filters, catalogue, data, allow_import),
         anchors=anchors,
         codes=codes,
@@ -241,10 +242,13 @@ def export(
     found, distilled = None, False
     if retriever is not None:
         other = training.load_retriever(
-            retriever, data=data, allow_import=allow_import
+            retriever, data=None if grows else data, allow_import=allow_import
         )
         _check_lengths(loaded.dataset, other.dataset, retriever)
         found, distilled = other.retriever, other.config.distil is not None
+        if grows:
+            say(f"{retriever} is given the ads and users of {run}.")
+            found = training.grow_retriever(other, loaded.dataset)
     mixed = re_ranking = None
     if rerank is not None:
         reads = training.load_cross_encoder(

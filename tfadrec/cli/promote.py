@@ -45,7 +45,9 @@ def promote(
     """Make the canary of BUNDLE its stable version, where it keeps all gates.
 
     Both versions score the same impressions, newer ones than they have learned
-    or were chosen by. A YAML file of gates has lines
+    or were chosen or calibrated by, with the histories that the dataset has: a
+    day's dataset lacks what users did before it, and the joined one of the next
+    day's update, RUN/data, has it. A YAML file of gates has lines
     such as `auc: 0.001` (how much lower it may be), `log_loss: 0.001` (how much
     higher), `calibration: 0.1` (how far from 1) and `latency: 1.2` (times the
     stable version's); null takes one away. A gate is kept where its whole 95 %
@@ -54,7 +56,8 @@ def promote(
 
     \b
     Example:
-      tfadrec promote saved_models/a --data data/tuesday
+      tfadrec update runs/tuesday --data data/wednesday --out runs/wednesday
+      tfadrec promote saved_models/a --data runs/wednesday/data
     """
     settings = {}
     if gates is not None:
