@@ -14,8 +14,9 @@ from tfadrec.serving.requests import replay, with_candidates
 _ROUNDS, _CALLS = 50, 20
 #: After so many seconds no round begins, however few there were.
 _SECONDS = 60.0
-#: Rounds that tell an interval. Of two rounds a version that is 1.6 times as
-#: slow lay below 1.5 in 3 of 25 tries.
+#: Rounds that tell an interval, at least. In 400 simulated tries a version that
+#: is 1.5 times as slow lay below 1.5 in 23 % of two rounds, 5.5 % of five and
+#: 1.5 % of fifty.
 LEAST_ROUNDS = 5
 _SLATE = 100
 _PERCENTILE = 99
