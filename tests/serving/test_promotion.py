@@ -335,8 +335,8 @@ def test_rows_without_what_their_users_did_before(bundle, dataset):
     (note,) = serving.promote(path, day, gates).notes
     half = min(int(half), rows.history_length)
     assert note.startswith(
-        "half of the judged impressions have a history of 1 events or fewer, "
-        f"and half of the training rows one of {half} or more; name a dataset"
+        "the median history of the judged impressions has 1 events, and that "
+        f"of the training rows {half}; name a dataset"
     )
 
 

@@ -74,7 +74,7 @@ def record(fingerprint, **more):
     return {"fingerprint": fingerprint, **made, **more}
 
 
-def test_what_a_ranker_grew_from(monkeypatch):
+def test_what_a_ranker_grew_from(monkeypatch, tmp_path):
     """All the days before: the record of each update names them."""
     monday = record("1")
     tuesday = record("2", **grown_from(monday))
@@ -83,30 +83,24 @@ def test_what_a_ranker_grew_from(monkeypatch):
     # One that `training.fit` wrote, of a dataset from nowhere.
     assert grown_from(record("")) == {GROWN: ""}
     for theirs, grows in (("1", True), ("2", True), ("3", False)):
-        asked = []
-        monkeypatch.setattr(
-            before,
-            "check_run",
-            lambda run, data, *_, **__: (
-                asked.append(data) or record(theirs)  # noqa: B023
-            ),
-        )
-        found = before.check_retriever(wednesday, "find", (), data="moved")
-        assert found == grows
-        # `--data` is where the ranker's dataset is.
-        assert asked == (["moved", None] if grows else ["moved"])
+        answer = record(theirs) | {"data": str(tmp_path)}
+        monkeypatch.setattr(before, "check_run", returning(answer))
+        assert before.check_retriever(wednesday, "find", ()) == grows
+    monkeypatch.setattr(before, "check_run", returning(record("1")))
+    with pytest.raises(InputError, match=r"data/1, which is not there\. Put it"):
+        before.check_retriever(wednesday, "find", ())
     for theirs in ("4", ""):
-        monkeypatch.setattr(
-            before,
-            "check_run",
-            lambda *_, **__: record(theirs),  # noqa: B023
-        )
+        monkeypatch.setattr(before, "check_run", returning(record(theirs)))
         with pytest.raises(
             InputError,
             match=r"grew from by updates\. Received: find, .* Train the "
             "retriever with --data data/3, or find candidates by --anchors",
         ):
             before.check_retriever(wednesday, "find", ())
+
+
+def returning(answer):
+    return lambda *_, **__: answer
 
 
 @pytest.mark.slow

@@ -449,10 +449,11 @@ def check_retriever(
 
     Raises:
       InputError: where it is no run of a retriever, or one of a dataset that
-        the ranker's is not and did not grow from, or there are anchors as well,
-        or it would read the copy of more ads by another language model, or
-        there are filters, bytes or a number without either, or filters by what
-        is no category of ads.
+        the ranker's is not and did not grow from, or one that it is to grow
+        from and that is gone, or there are anchors as well, or it would read
+        the copy of more ads by another language model, or there are filters,
+        bytes or a number without either, or filters by what is no category of
+        ads.
     """
     if candidates is not None and not (retriever or anchors or chooses):
         raise InputError(
@@ -484,7 +485,14 @@ def check_retriever(
     other = check_run(retriever, data, allow_import, models=("retriever",))
     grows = other["fingerprint"] in record.get(GROWN, "").split()
     if grows:
-        check_run(retriever, None, allow_import, models=("retriever",))
+        place = place_of_data(pathlib.Path(retriever), other)
+        if not pathlib.Path(place).is_dir():
+            raise InputError(
+                "a retriever grows from the dataset that it was made with. "
+                f"Received: {retriever}, made with {place}, which is not "
+                "there. Put it back, or train the retriever with --data "
+                f"{record['data']}."
+            )
     elif other["fingerprint"] != record["fingerprint"]:
         raise InputError(
             "a retriever is made with the ranker's dataset, or with one that "

@@ -65,8 +65,7 @@ def _histories_note(rows: Dataset, version: pathlib.Path) -> str | None:
     if _TIMES * judged >= middle:
         return None
     return (
-        f"half of the {_ROWS} have a history of {judged:g} events or fewer, "
-        f"and half of the training rows one of {middle:g} or more; name a "
-        "dataset that has what users did before, such as the folder `data` of "
-        "an updated run"
+        f"the median history of the {_ROWS} has {judged:g} events, and that of "
+        f"the training rows {middle:g}; name a dataset that has what users did "
+        "before, such as the folder `data` of an updated run"
     )
