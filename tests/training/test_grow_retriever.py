@@ -87,7 +87,7 @@ def test_what_a_ranker_grew_from(monkeypatch, tmp_path):
         monkeypatch.setattr(before, "check_run", returning(answer))
         assert before.check_retriever(wednesday, "find", ()) == grows
     monkeypatch.setattr(before, "check_run", returning(record("1")))
-    with pytest.raises(InputError, match=r"data/1, which is not there\. Put it"):
+    with pytest.raises(InputError, match=r"data/1, which is not there"):
         before.check_retriever(wednesday, "find", ())
     for theirs in ("4", ""):
         monkeypatch.setattr(before, "check_run", returning(record(theirs)))
