@@ -387,6 +387,7 @@ PUBLIC = {
         "calibration_rows",
         "fit",
         "follow",
+        "grow_retriever",
         "grow_vocabulary",
         "joined",
         "load_cross_encoder",

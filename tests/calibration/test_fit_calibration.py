@@ -1,6 +1,7 @@
 """Worlds whose probabilities are known."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -188,6 +189,12 @@ def test_the_file(tmp_path):
             made.of_rows(logits, dataset)["clicked"],
             again.of_rows(logits, dataset)["clicked"],
         )
+        assert again.until == dataset.impressions.times.max()
+    told = json.loads((tmp_path / "calibration.json").read_text())
+    del told["until"]  # as before it was told
+    with folder.held():
+        folder.write_text("calibration.json", json.dumps(told))
+    assert Calibration.load(tmp_path).until is None
     for text in ("[]", "{", '{"field": null, "tasks": {"clicked": {}}}'):
         (tmp_path / "calibration.json").write_text(text)
         with pytest.raises(InputError, match="must hold a calibration"):

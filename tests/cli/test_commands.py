@@ -570,6 +570,15 @@ def test_bytes_of_an_index_that_is_not_there(run, tmp_path):
     assert "Received: --codes 8 without --retriever" in result.stderr
 
 
+def test_a_number_of_candidates_that_nothing_reads(run, tmp_path):
+    asked = ("export", run, "--out", tmp_path / "x", "--candidates", 50)
+    result = call(*asked)
+    assert result.exit_code == 2
+    assert "Received: --candidates 50 without --retriever" in result.stderr
+    for more in (("--cap", "none"), ("--diversify", "none")):
+        assert "'none'" in call(*asked, *more).stderr
+
+
 @pytest.fixture
 def changed(monkeypatch, tmp_path):
     """What `tfadrec index` asks for of a bundle `b`, whose graph is empty."""

@@ -10,7 +10,9 @@ import pytest
 from tests.serving import worlds
 from tfadrec.core.errors import InputError
 from tfadrec.diagnosis import bundle_checks, examine_bundle
+from tfadrec.diagnosis.finding import Finding
 from tfadrec.monitoring.measure import Measure
+from tfadrec.serving.deployment import write_labels
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,22 @@ def test_a_file_that_has_changed(version, tmp_path):
     (finding,) = examine_bundle(copy)
     assert (finding.name, finding.level) == ("changed_file", "error")
     assert "parity.json" in finding.much
+
+
+def test_a_version_with_a_label_that_has_changed(tmp_path, monkeypatch):
+    """It is the one that is served. Others may be removed at any time."""
+    monkeypatch.setattr(bundle_checks, "changed_files", told_of)
+    for number in (1, 2, 3, 4):
+        (tmp_path / str(number)).mkdir()
+    write_labels(tmp_path, {"stable": 2, "canary": 4, "previous": 1})
+    found = told(examine_bundle(tmp_path))
+    assert [where for _, where, _ in found] == ["1", "2", "4"]
+    (tmp_path / "4" / "saved_model.pb").touch()
+    assert len(examine_bundle(tmp_path / "4")) == 1
+
+
+def told_of(version):
+    yield Finding("changed_file", "error", version.name, "changed", "", "")
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,20 @@ from tests.killed import leave
 from tests.serving import worlds
 from tests.training import small
 from tfadrec import data, serving
+from tfadrec.calibration import fit_calibration
 from tfadrec.cli.main import main
+from tfadrec.cli.promote import _mend as mend_of
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.moment_text import moment_text
 from tfadrec.metrics import ranking
+from tfadrec.monitoring import Profile
+from tfadrec.monitoring.known_ids import KnownIds
 from tfadrec.serving import latencies, learned_rows, loaded_ads, promotion
 from tfadrec.serving.ad_record import AdRecord
 from tfadrec.serving.deployment import read_labels, write_labels
+from tfadrec.serving.learned_rows import LearnedRows
+from tfadrec.serving.watched_rows import as_rows
 
 NO_LIMITS = dict.fromkeys(("auc", "log_loss", "calibration", "latency"))
 
@@ -173,9 +179,10 @@ def test_versions_take_turns(dataset, monkeypatch):
     assert len(latencies.latencies(opened, dataset)["b"]) == 2
 
 
-def learned(path, version, *rows):
-    learned_rows.write_learned(path / version, *rows)
-    return learned_rows.learned_until(path / version)
+def learned(path, version, *rows, **settings):
+    learned_rows.write_learned(path / version, *rows, **settings)
+    found = LearnedRows.load(path / version)
+    return None if found is None else found.until
 
 
 def test_rows_that_a_version_has_learned_are_left_out(bundle, dataset):
@@ -223,7 +230,115 @@ def test_versions_that_do_not_tell_what_they_learned(bundle, dataset):
     assert len(found.rows) == 200
     (path / "2" / "learned.json").write_text("[]")
     with pytest.raises(InputError, match=r"learned\.json must be as it was"):
-        learned_rows.learned_until(path / "2")
+        LearnedRows.load(path / "2")
+
+
+def test_rows_that_a_version_was_calibrated_by_are_learned(tmp_path, dataset):
+    """Also where these are newer than those that chose it, as test rows are."""
+    world = worlds.numbers()
+    times = np.sort(world.dataset.impressions.times)
+    old = world.dataset.select(world.dataset.impressions.times <= times[99])
+    logits = world.ranker.predict(world.dataset.batches(100), verbose=0)
+    settings = {"replayed": False, "names": ["serving_default"], "train": old}
+    worlds.export(world, tmp_path / "a", **settings)
+    assert LearnedRows.load(tmp_path / "a" / "1").until == times[99]
+    worlds.export(
+        world,
+        tmp_path / "a",
+        calibration=fit_calibration(logits, world.dataset),
+        **settings,
+    )
+    assert LearnedRows.load(tmp_path / "a" / "2").until == times[-1]
+    (tmp_path / "1").mkdir()
+    assert learned(tmp_path, "1", old, until=int(times[0])) == times[99]
+
+
+def test_what_a_version_tells_of_its_rows(tmp_path, dataset):
+    """All impressions behind them, also those that the log has left out."""
+    (tmp_path / "1").mkdir()
+    shown = dataset.impressions
+    weights = np.arange(len(dataset), dtype=np.float64)
+    rows = dataclasses.replace(
+        dataset,
+        schema=dataclasses.replace(dataset.schema, negatives_kept=0.25),
+        impressions=dataclasses.replace(shown, weights=weights),
+    )
+    learned(tmp_path, "1", rows.select(np.arange(9)), rows)
+    found = LearnedRows.load(tmp_path / "1")
+    clicked = shown.labels["clicked"] > 0
+    clicks = weights[clicked].sum() + weights[:9][clicked[:9]].sum()
+    others = weights[~clicked].sum() + weights[:9][~clicked[:9]].sum()
+    assert found == LearnedRows(
+        shown.times.max(),
+        shown.times.min(),
+        (pytest.approx(clicks), pytest.approx(clicks + 4 * others)),
+    )
+    file = tmp_path / "1" / "learned.json"
+    file.write_text('{"newest_seconds": 7}')  # as versions before told it
+    assert LearnedRows.load(tmp_path / "1") == LearnedRows(7)
+
+
+DAY = 86_400
+
+
+@pytest.mark.parametrize(
+    ("until", "clicks", "said"),
+    [
+        (-DAY, None, []),
+        (-365 * DAY, None, ["begin 365 days after the newest one before"]),
+        (-365 * DAY, (1.0, 1e6), ["begin 365", "0.00% of those before"]),
+        (-DAY, (1.0, 1e6), ["check that the clicks are all there"]),
+    ],
+)
+def test_rows_that_are_not_like_those_that_were_learned(
+    bundle, dataset, until, clicks, said
+):
+    """As `update` says it of a day."""
+    path, *_ = bundle
+    times = dataset.impressions.times
+    first = int(times[-200])
+    told = {
+        "newest_seconds": first + until,
+        "oldest_seconds": first + until - 14 * DAY,
+        "clicks": 1.0 if clicks is None else clicks[0],
+        "impressions": 2.0 if clicks is None else clicks[1],
+    }
+    (path / "2" / "learned.json").write_text(json.dumps(told))
+    rows = dataset.select(np.arange(len(dataset) - 200, len(dataset)))
+    found = serving.promote(path, rows, serving.Gates(**NO_LIMITS))
+    assert len(found.notes) == len(said)
+    for note, part in zip(found.notes, said, strict=True):
+        assert part in note
+
+
+def test_rows_without_what_their_users_did_before(bundle, dataset):
+    """A day's dataset has that day's events alone."""
+    path, *_ = bundle
+    shown = dataset.impressions
+    rows = dataset.select(np.argsort(shown.history_lengths)[-200:])
+    length = int(rows.impressions.history_lengths.min())
+    assert length >= 4
+    ids = {name: KnownIds.of([]) for name in ("users", "ads")}
+    profile = Profile.of(
+        *(rows.schema, rows.history_length, ids),
+        *(as_rows(rows), rows.impressions.people),
+    )
+    profile.save(path / "2")
+    gates = serving.Gates(**NO_LIMITS)
+    assert serving.promote(path, rows, gates).notes == ()
+    write_labels(path, {"stable": 1, "canary": 2})
+    half = np.sort(rows.impressions.history_lengths)[99]
+    ends = rows.impressions.history_starts + 1
+    day = dataclasses.replace(
+        rows,
+        impressions=dataclasses.replace(rows.impressions, history_ends=ends),
+    )
+    (note,) = serving.promote(path, day, gates).notes
+    half = min(int(half), rows.history_length)
+    assert note.startswith(
+        "the median history of the judged impressions has 1 events, and that "
+        f"of the training rows {half}; name a dataset"
+    )
 
 
 def test_what_was_judged_is_said(bundle, dataset):
@@ -243,6 +358,38 @@ def test_what_was_judged_is_said(bundle, dataset):
     assert lines[1].startswith(f"Left out are {(~new).sum():,} that are")
     assert moment_text(times[-201]) in lines[1]
     assert lines[2].startswith("Version 2 does not tell which rows")
+
+
+@pytest.mark.parametrize(("rounds", "state"), [(4, "open"), (5, "held")])
+def test_few_rounds_of_calls_tell_nothing(
+    bundle, dataset, monkeypatch, rounds, state
+):
+    """Where a round takes long, a minute has few of them."""
+    path, *_ = bundle
+    times = {name: np.ones([rounds, 20]) for name in ("stable", "canary")}
+    monkeypatch.setattr(promotion, "latencies", lambda *_: times)
+    monkeypatch.setattr(promotion, "judged_notes", lambda *_: ("odd rows",))
+    file = path.parent / "gates.yaml"
+    file.write_text(json.dumps({**NO_LIMITS, "latency": 9.0}))
+    call = ["promote", str(path), "--data", str(small.world())]
+    call += ["--gates", str(file), "--rows", "200"]
+    done = CliRunner().invoke(main, call)
+    assert "Note: odd rows" in done.stdout.splitlines()
+    assert (done.exit_code == 0) == (state == "held")
+    assert read_labels(path)["stable"] == (2 if state == "held" else 1)
+    if state == "open":
+        (line,) = [a for a in done.stdout.splitlines() if "latency" in a]
+        assert line.endswith("no interval  OPEN")
+        assert "Of latency 4 rounds of calls tell no interval" in done.stderr
+        assert "over the limit" not in done.stderr
+
+
+def test_gates_that_are_open_and_what_to_do():
+    few = "Of latency 4 rounds of calls"
+    assert mend_of(["auc", "latency"], 4).startswith(few)
+    assert "The interval of auc reaches" in mend_of(["auc", "latency"], 4)
+    assert "The interval of auc, latency" in mend_of(["auc", "latency"], 5)
+    assert "nothing else runs" in mend_of(["latency"], 5)
 
 
 def test_an_ad_that_was_taken_down_does_not_come_back(

@@ -189,13 +189,14 @@ def specs(world):
     }
 
 
-def export(world, path, replayed=True, names=None):
+def export(world, path, replayed=True, names=None, **settings):
     """Exports a world; `path`, and what the replay of its rows answered.
 
     Its service is the world's, which is traced already, and its latencies are
     those of one call. Without the replay, which takes ten seconds and more of a
     processor, there are no answers. To save a signature and to load it takes a
-    second and more: `names` are those that the bundle has, all by default.
+    second and more: `names` are those that the bundle has, all by default. Of
+    `settings` those of the service change nothing.
     """
     replay, answered = parity._replay, [None]
     signatures = {k: world.signatures[k] for k in names or world.signatures}
@@ -226,7 +227,7 @@ def export(world, path, replayed=True, names=None):
             world.dataset,
             path,
             **world.text,
-            train=world.dataset,
+            **{"train": world.dataset, **settings},
         )
     return path, answered[-1]
 

@@ -83,6 +83,8 @@ def test_evaluate_shows_baselines(folder):
         )
         expected = found[name.replace("-", "_")]["recall@10"]
         assert f"{expected:.4f}" in line
+    ads = len(run.dataset.catalogue)
+    assert evaluation.retrieval_line(found, ads, 50) in result.stdout
 
 
 def test_other_commands_refuse_it(folder):

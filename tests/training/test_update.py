@@ -15,6 +15,7 @@ from tfadrec import data, training
 from tfadrec.cli.main import main
 from tfadrec.core.errors import InputError
 from tfadrec.data.sources import prepare_table
+from tfadrec.runs.record import GROWN, read_record
 from tfadrec.training import text as text_of_runs
 from tfadrec.training.saved_state import fixed_rate
 from tfadrec.training.without_steps import refit
@@ -97,6 +98,12 @@ def test_all_that_is_new_joins(days, updated):
     first = data.open_dataset(datasets[0]).schema
     assert hours in first.features
     assert result.ranker.ad_tower.num_rows == 6
+
+
+def test_the_record_tells_what_the_dataset_grew_from(days, updated):
+    run, _ = days
+    _, out = updated
+    assert read_record(out)[GROWN] == read_record(run)["fingerprint"]
 
 
 def test_rows_are_learned_once(days, updated):

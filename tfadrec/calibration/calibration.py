@@ -34,10 +34,13 @@ class Calibration:
       tasks: task -> its calibration.
       field: the tensor's name of a category by whose values logits are shifted,
         or None.
+      until: the time of the newest row that it was learned from, in seconds
+        since 1970, or None where that is not known.
     """
 
     tasks: Mapping[str, TaskCalibration]
     field: str | None = None
+    until: int | None = None
 
     def __call__(
         self, logits: Mapping[str, tf.Tensor], codes: tf.Tensor | None = None
@@ -86,7 +89,7 @@ class Calibration:
     def save(self, folder: WorkFolder) -> None:
         """Writes the file into a run's folder, which is held."""
         tasks = {task: c.to_dict() for task, c in self.tasks.items()}
-        values = {"field": self.field, "tasks": tasks}
+        values = {"field": self.field, "tasks": tasks, "until": self.until}
         folder.write_text(CALIBRATION, json.dumps(values, indent=1))
 
     @staticmethod
@@ -112,6 +115,7 @@ class Calibration:
                     for task, values in found["tasks"].items()
                 },
                 found["field"],
+                found.get("until"),  # earlier files lack it
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
             raise InputError(

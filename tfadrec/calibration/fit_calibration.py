@@ -75,7 +75,8 @@ def fit_calibration(
                 int(codes.max(initial=0)) + 1,
             )
         tasks[task] = TaskCalibration(method, curve, shifts)
-    return Calibration(tasks, tensor)
+    times = dataset.impressions.times
+    return Calibration(tasks, tensor, int(times.max()) if len(times) else None)
 
 
 def _labels(dataset: Dataset, task: str) -> tuple[NDArray, NDArray]:

@@ -62,7 +62,7 @@ def doctor(
     elif data is not None:
         DatasetFiles(data).schema()
     load_tensorflow()
-    from tfadrec import diagnosis, serving
+    from tfadrec import diagnosis
     from tfadrec.data import open_dataset
 
     if kind == "dataset":
@@ -71,8 +71,7 @@ def doctor(
         findings = diagnosis.examine_sweep(path)
     elif kind == "bundle":
         rows = None if data is None else open_dataset(data)
-        version = serving.newest_version(path)
-        findings = diagnosis.examine_bundle(version, rows)
+        findings = diagnosis.examine_bundle(path, rows)
     else:
         findings = diagnosis.examine_run_folder(
             path, data=data, allow_import=allow_import

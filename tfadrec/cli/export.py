@@ -60,7 +60,8 @@ if TYPE_CHECKING:
 @click.option(
     "--retriever",
     type=click.Path(),
-    help="Run of a retriever, which finds the ads that `recommend` ranks.",
+    help="Run of a retriever, which finds the ads that `recommend` ranks, made "
+    "with the run's dataset or one that this grew from by updates.",
 )
 @click.option(
     "--anchors",
@@ -71,9 +72,9 @@ if TYPE_CHECKING:
 @click.option(
     "--candidates",
     type=click.IntRange(1),
-    default=500,
-    show_default=True,
-    help="How many ads it finds.",
+    help="How many ads are found for the ranker to rank, by a retriever or "
+    "--anchors, or taken by what they are worth for --diversify and --cap  "
+    "[default: 500]",
 )
 @click.option(
     "--filter",
@@ -163,7 +164,7 @@ def export(
     check: str | None,
     retriever: str | None,
     anchors: bool,
-    candidates: int,
+    candidates: int | None,
     filters: tuple[str, ...],
     codes: int | None,
     expires: str | None,
@@ -211,10 +212,12 @@ def export(
     name = pathlib.Path(run).absolute().name
     place = pathlib.Path("saved_models", name) if out is None else out
     record = check_run(run, data, allow_import)
-    check_retriever(
+    grows = check_retriever(
         *(record, retriever, filters, catalogue, data, allow_import),
         anchors=anchors,
         codes=codes,
+        candidates=candidates,
+        chooses=diversify is not None or bool(caps),
     )
     check_re_ranker(record, rerank, data, allow_import)
     check_export(record, place, catalogue)
@@ -233,15 +236,19 @@ def export(
     )
     from tfadrec.serving.catalogue_tables import columns_read
     from tfadrec.serving.cost_of_explaining import REPORT
+    from tfadrec.serving.recommender import CANDIDATES
 
     loaded = training.load_run(run, data=data, allow_import=allow_import)
     found, distilled = None, False
     if retriever is not None:
         other = training.load_retriever(
-            retriever, data=data, allow_import=allow_import
+            retriever, data=None if grows else data, allow_import=allow_import
         )
         _check_lengths(loaded.dataset, other.dataset, retriever)
         found, distilled = other.retriever, other.config.distil is not None
+        if grows:
+            say(f"{retriever} is given the ads and users of {run}.")
+            found = training.grow_retriever(other, loaded.dataset)
     mixed = re_ranking = None
     if rerank is not None:
         reads = training.load_cross_encoder(
@@ -276,7 +283,7 @@ def export(
             valid=loaded.valid if len(loaded.valid) else None,
             retriever=found,
             distilled=distilled,
-            candidates=candidates,
+            candidates=CANDIDATES if candidates is None else candidates,
             filters=filters,
             explainer=explanation.ServedExplainer(
                 loaded.ranker, loaded.dataset.schema

@@ -1,5 +1,6 @@
 """`tfadrec promote`: a bundle's canary becomes its stable version."""
 
+import math
 import pathlib
 from typing import Any
 
@@ -23,8 +24,9 @@ from tfadrec.data.dataset_files import DatasetFiles
     "--data",
     required=True,
     type=click.Path(),
-    help="Dataset folder of impressions. Those that are not newer than all "
-    "that the versions have learned are left out.",
+    help="Dataset folder of impressions and of what their users did before, "
+    "such as RUN/data of an updated run. Impressions that are not newer than "
+    "all that the versions have learned are left out.",
 )
 @click.option(
     "--gates",
@@ -43,7 +45,9 @@ def promote(
     """Make the canary of BUNDLE its stable version, where it keeps all gates.
 
     Both versions score the same impressions, newer ones than they have learned
-    or were chosen by. A YAML file of gates has lines
+    or were chosen or calibrated by, with the histories that the dataset has: a
+    day's dataset lacks what users did before it, and the joined one of the next
+    day's update, RUN/data, has it. A YAML file of gates has lines
     such as `auc: 0.001` (how much lower it may be), `log_loss: 0.001` (how much
     higher), `calibration: 0.1` (how far from 1) and `latency: 1.2` (times the
     stable version's); null takes one away. A gate is kept where its whole 95 %
@@ -52,7 +56,8 @@ def promote(
 
     \b
     Example:
-      tfadrec promote saved_models/a --data data/tuesday
+      tfadrec update runs/tuesday --data data/wednesday --out runs/wednesday
+      tfadrec promote saved_models/a --data runs/wednesday/data
     """
     settings = {}
     if gates is not None:
@@ -80,6 +85,8 @@ def promote(
             f"Version {version} does not tell which rows it has learned: some "
             "may be among these. Versions exported from now on do."
         )
+    for note in found.notes:
+        say(f"Note: {note}")
     for outcome in outcomes:
         click.echo(_line(outcome))
     lost, open_ = (
@@ -92,13 +99,10 @@ def promote(
             "labels stay as they are."
         )
     if open_:
-        mend = "Name more rows"
-        if open_ == ["latency"]:
-            mend = "Call it again where nothing else runs"
         raise TfadrecError(
             f"it is open whether the canary of {bundle} keeps "
-            f"{', '.join(open_)}, as the interval reaches over the limit; the "
-            f"labels stay as they are. {mend}, or raise the limit."
+            f"{', '.join(open_)}; the labels stay as they are. "
+            f"{_mend(open_, found.rounds)}"
         )
     click.echo(f"The canary of {bundle} is stable now.")
     return {
@@ -110,13 +114,37 @@ def promote(
     }
 
 
+def _mend(gates: list[str], rounds: int) -> str:
+    """Why gates are open, and what to do."""
+    from tfadrec.serving.latencies import LEAST_ROUNDS
+
+    told = []
+    if "latency" in gates and rounds < LEAST_ROUNDS:
+        told.append(
+            f"Of latency {rounds} rounds of calls tell no interval, and in a "
+            "minute there were no more: call it on a faster machine, or take "
+            "the gate away."
+        )
+        gates = [gate for gate in gates if gate != "latency"]
+    if gates:
+        mend = "Name more rows"
+        if gates == ["latency"]:
+            mend = "Call it again where nothing else runs"
+        told.append(
+            f"The interval of {', '.join(gates)} reaches over the limit. "
+            f"{mend}, or raise the limit."
+        )
+    return " ".join(told)
+
+
 def _line(outcome: dict[str, Any]) -> str:
     """A gate, the interval of what it looks at, and its state."""
     is_ratio = outcome["gate"] in ("calibration", "latency")
     what, sign = ("ratio", "") if is_ratio else ("difference", "+")
-    interval = (
-        f"  {what} {outcome['low']:{sign}.4f} to {outcome['high']:{sign}.4f}"
-    )
+    low, high = outcome["low"], outcome["high"]
+    interval = f"  {what} {low:{sign}.4f} to {high:{sign}.4f}"
+    if math.isnan(low):
+        interval = "  no interval"
     state = {"held": "kept", "lost": "NOT KEPT", "open": "OPEN"}
     return (
         f"{outcome['gate']:<12} stable {outcome['stable']:.4f}  canary "

@@ -60,5 +60,6 @@ def evaluate_retrievers(
         ads = len(run.dataset.catalogue)
         say(f"Run {name}: clicks of its test rows, among {ads:,} ads\n")
         say(align([["", *columns], *rows]) + "\n")
+        say(evaluation.retrieval_line(found, ads, _SHOWN) + "\n")
         told[name] = found
     return {"runs": told, **told[names[0]]}

@@ -7,7 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tensorflow.core.protobuf import saved_model_pb2
 
-from tfadrec.core.bundle_folder import require_whole
+from tfadrec.core.bundle_folder import (
+    newest_version,
+    require_whole,
+    version_number,
+)
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.read_json import read_json
@@ -21,6 +25,7 @@ from tfadrec.monitoring.request import Request
 from tfadrec.monitoring.window import Window
 from tfadrec.native import warm_up_file
 from tfadrec.serving.bundle import open_bundle
+from tfadrec.serving.deployment import read_labels
 from tfadrec.serving.op_lint import foreign_ops
 from tfadrec.serving.parity import COMPARED
 from tfadrec.serving.requests import replay
@@ -39,14 +44,18 @@ Ask = Callable[..., Answers]
 
 
 def of_bundle(
-    version: pathlib.Path, dataset: Dataset | None = None
+    path: pathlib.Path, dataset: Dataset | None = None
 ) -> Iterator[Iterator[Finding]]:
-    """All checks of a version of a bundle.
+    """All checks of a bundle's newest version, and the files of the labelled.
 
     Args:
-      version: its folder.
+      path: the folder of versions, or of one version, which alone is checked.
       dataset: rows of today's log, which are asked of it.
     """
+    version = newest_version(path)
+    numbers = {} if version == path else read_labels(path)
+    for number in sorted({*numbers.values()} - {version_number(version.name)}):
+        yield changed_files(path / str(number))
     changed = list(changed_files(version))
     yield iter(changed)
     if changed:

@@ -105,12 +105,13 @@ def examine_run(run: Run, folder: str = "RUN") -> list[Finding]:
 
 @takes(dataset="dataset")
 def examine_bundle(
-    version: str | os.PathLike[str], dataset: Dataset | None = None
+    path: str | os.PathLike[str], dataset: Dataset | None = None
 ) -> list[Finding]:
     """What is wrong with a bundle, the worst first.
 
     Args:
-      version: the folder of a version.
+      path: the folder of a version, or the folder of versions, of which the
+        newest is examined, and of those that have a label the files.
       dataset: rows of today's log, prepared with --like the dataset that the
         run was trained on; they are asked of the bundle, and held against what
         it was trained on.
@@ -120,7 +121,7 @@ def examine_bundle(
     """
     from tfadrec.diagnosis import bundle_checks
 
-    found = bundle_checks.of_bundle(pathlib.Path(version), dataset)
+    found = bundle_checks.of_bundle(pathlib.Path(path), dataset)
     return in_order(itertools.chain([flavour.keras_flavour()], found))
 
 

@@ -255,6 +255,11 @@ class AdRetriever(CompiledModel):
             parts.append(_with_last(ads["vector"], ads["bias"]).numpy())
         return np.concatenate(parts)
 
+    @property
+    def click_shares(self) -> tf.Variable:
+        """The share of the clicks that each ad has, float32 [N + 1]."""
+        return self._shares
+
     def count_clicks(self, dataset: Any) -> None:
         """Learns how often ads are clicked, which tells how often they are met.
 

@@ -26,6 +26,7 @@ from tfadrec.runs.choices import options
 from tfadrec.runs.custom import modules_named
 from tfadrec.runs.folder import JOINED, MODEL, replay_folder, run_folder
 from tfadrec.runs.record import (
+    GROWN,
     check_claim,
     of_update,
     place_of_data,
@@ -424,7 +425,9 @@ def check_retriever(
     *,
     anchors: bool = False,
     codes: int | None = None,
-) -> None:
+    candidates: int | None = None,
+    chooses: bool = False,
+) -> bool:
     """Refuses a retriever that does not go with a ranker.
 
     Args:
@@ -436,13 +439,28 @@ def check_retriever(
       allow_import: modules whose classes it may name.
       anchors: whether candidates are found without a retriever.
       codes: bytes that the index keeps of a vector, or None.
+      candidates: how many ads are found, or None.
+      chooses: whether requests may ask for ads that are unlike each other, or
+        for few of one kind, which are chosen among so many.
+
+    Returns:
+      Whether the ranker's dataset grew from the retriever's, so that the
+      retriever is to grow as well.
 
     Raises:
-      InputError: where it is no run of a retriever, or one of another dataset,
-        or there are anchors as well, or it would read the copy of more ads by
-        another language model, or there are filters or bytes without either,
-        or filters by what is no category of ads.
+      InputError: where it is no run of a retriever, or one of a dataset that
+        the ranker's is not and did not grow from, or one that it is to grow
+        from and that is gone, or there are anchors as well, or it would read
+        the copy of more ads by another language model, or there are filters,
+        bytes or a number without either, or filters by what is no category of
+        ads.
     """
+    if candidates is not None and not (retriever or anchors or chooses):
+        raise InputError(
+            "candidates are found by a retriever or by anchors, or chosen "
+            f"among. Received: --candidates {candidates} without --retriever, "
+            "--anchors, --diversify or --cap: all ads are ranked. Leave it out."
+        )
     if retriever is None and codes is not None and not anchors:
         raise InputError(
             "only what is retrieved has an index. Received: --codes "
@@ -463,9 +481,26 @@ def check_retriever(
         for name in filters:
             files.schema().ad_category(name)
     if retriever is None:
-        return
+        return False
     other = check_run(retriever, data, allow_import, models=("retriever",))
-    _check_same_data(record, other, retriever, "retriever")
+    grows = other["fingerprint"] in record.get(GROWN, "").split()
+    if grows:
+        place = place_of_data(pathlib.Path(retriever), other)
+        if not pathlib.Path(place).is_dir():
+            raise InputError(
+                "a retriever grows from the dataset that it was made with. "
+                f"Received: {retriever}, made with {place}, which is not "
+                "there. Put it back, or train the retriever with --data "
+                f"{record['data']}."
+            )
+    elif other["fingerprint"] != record["fingerprint"]:
+        raise InputError(
+            "a retriever is made with the ranker's dataset, or with one that "
+            f"this grew from by updates. Received: {retriever}, made with "
+            f"{other['data']}, and a ranker made with {record['data']}. Train "
+            f"the retriever with --data {record['data']}, or find candidates "
+            "by --anchors, without one."
+        )
     ours, theirs = (RunConfig.from_yaml(r["config"]) for r in (record, other))
     if catalogue is not None and theirs.text not in (None, ours.text):
         raise InputError(
@@ -473,6 +508,7 @@ def check_retriever(
             f"{theirs.text} of the retriever and {ours.text} of the ranker. "
             "Leave --catalogue out, or train one of them again."
         )
+    return grows
 
 
 def check_re_ranker(
@@ -497,7 +533,7 @@ def check_re_ranker(
     if re_ranker is None:
         return
     other = check_run(re_ranker, data, allow_import, models=("cross_encoder",))
-    _check_same_data(record, other, re_ranker, "re-ranker")
+    _check_same_data(record, other, re_ranker)
     if RunConfig.from_yaml(record["config"]).fit.get("refit"):
         raise InputError(
             "a cross-encoder is mixed in by validation rows, from which the "
@@ -510,12 +546,11 @@ def _check_same_data(
     record: Mapping[str, str],
     other: Mapping[str, str],
     run: str | pathlib.Path,
-    role: str,
 ) -> None:
-    """Refuses another run beside a ranker's that has another dataset."""
+    """Refuses a re-ranker beside a ranker that has another dataset."""
     if other["fingerprint"] != record["fingerprint"]:
         raise InputError(
-            f"a ranker and its {role} are made with the same dataset. "
+            "a ranker and its re-ranker are made with the same dataset. "
             f"Received: {run}, made with {other['data']}, and a ranker "
             f"made with {record['data']}. Train one of them again."
         )

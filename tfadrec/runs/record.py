@@ -22,6 +22,9 @@ from tfadrec.runs.folder import DAY, JOINED, PLACE, RECORD, require_intact
 FITTED = "written_by"
 #: And how an update learns, of which its settings say nothing.
 LEARNING = "learning"
+#: And the fingerprints of the datasets that its own grew from.
+GROWN = "grown_from"
+_MORE = (FITTED, LEARNING, GROWN)
 
 
 @contextlib.contextmanager
@@ -60,6 +63,17 @@ def of_update(data: str, rehearse: float, rate: float) -> dict[str, str]:
     """What is known of an update's record before anything is read."""
     steps = {"rehearse": float(rehearse), "rate": float(rate)}
     return {"data": data, LEARNING: json.dumps(steps)}
+
+
+def grown_from(record: Mapping[str, str]) -> dict[str, str]:
+    """What the record of a run's update says of where its dataset is from.
+
+    Args:
+      record: of the run that it goes on with.
+    """
+    # One that `training.fit` wrote may not know its own.
+    known = [record["fingerprint"], *record.get(GROWN, "").split()]
+    return {GROWN: " ".join(filter(None, known))}
 
 
 def check_claim(folder: WorkFolder, record: Mapping[str, str]) -> None:
@@ -114,9 +128,9 @@ def read_record(run: pathlib.Path) -> dict[str, str]:
     """What a run was begun with: `data`, `fingerprint` and `config`.
 
     `settings` are those of `config`, and what the size of the data told. Of an
-    update there is `LEARNING` too. Of a run that `training.fit` wrote there is
-    `FITTED`, and where it does not know its dataset's folder, `data` and
-    `fingerprint` are empty.
+    update there are `LEARNING` and `GROWN` too. Of a run that `training.fit`
+    wrote there is `FITTED`, and where it does not know its dataset's folder,
+    `data` and `fingerprint` are empty.
 
     Raises:
       InputError: where it cannot be read.
@@ -127,7 +141,7 @@ def read_record(run: pathlib.Path) -> dict[str, str]:
         found = read_json(file)
         record = {k: found[k] for k in ("data", "fingerprint", "config")}
         record["settings"] = found.get("settings", found["config"])
-        record |= {k: found[k] for k in (FITTED, LEARNING) if k in found}
+        record |= {k: found[k] for k in _MORE if k in found}
         if not all(isinstance(text, str) for text in record.values()):
             raise TypeError("texts")
         return record

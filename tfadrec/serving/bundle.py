@@ -299,7 +299,8 @@ def _export(
                 more=more,
             )
             parts = [part for part in (train, valid) if part is not None]
-            write_learned(fresh, *parts)
+            until = None if calibration is None else calibration.until
+            write_learned(fresh, *parts, until=until)
         if explainer is not None:
             write_cost(fresh, dataset, answers(service, signatures)["explain"])
         if native:

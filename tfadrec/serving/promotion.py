@@ -18,8 +18,9 @@ from tfadrec.serving.ad_record import some
 from tfadrec.serving.bundle import open_bundle
 from tfadrec.serving.deployment import read_labels, write_labels
 from tfadrec.serving.gates import Gates
+from tfadrec.serving.judged_notes import judged_notes
 from tfadrec.serving.latencies import latencies, slower
-from tfadrec.serving.learned_rows import learned_until
+from tfadrec.serving.learned_rows import LearnedRows
 from tfadrec.serving.requests import replay
 from tfadrec.serving.taken_down import still_given
 
@@ -41,6 +42,8 @@ class Promotion:
       until: the time until which a version has learned, in seconds since 1970;
         None where neither tells.
       untold: the versions that do not tell it.
+      notes: what is odd about the rows, one line each.
+      rounds: of calls by which the latency was judged.
     """
 
     outcomes: list[dict[str, Any]]
@@ -48,6 +51,8 @@ class Promotion:
     learned: int
     until: int | None
     untold: tuple[int, ...]
+    notes: tuple[str, ...]
+    rounds: int
 
 
 @takes(dataset="dataset")
@@ -68,7 +73,8 @@ def promote(
 
     Args:
       bundle: the folder of versions.
-      dataset: labelled impressions.
+      dataset: labelled impressions, and what their users did before, as in the
+        joined dataset of an updated run.
       gates: what the canary has to keep.
       rows: how many impressions are scored at most, >= 1, the newest.
 
@@ -100,11 +106,14 @@ def promote(
     if rows < 1:
         raise InputError(f"`rows` must be >= 1. Received: rows={rows}.")
     told = {
-        versions[label]: learned_until(bundle / str(versions[label]))
+        versions[label]: LearnedRows.load(bundle / str(versions[label]))
         for label in (STABLE, CANARY)
     }
-    until = max((t for t in told.values() if t is not None), default=None)
+    known = [found.until for found in told.values() if found is not None]
+    until = max(known, default=None)
     dataset, learned = _not_learned(dataset, until, rows)
+    version = versions[CANARY]
+    notes = judged_notes(dataset, bundle / str(version), told[version])
     opened = {
         label: open_bundle(bundle / str(versions[label]))
         for label in (STABLE, CANARY)
@@ -137,8 +146,9 @@ def promote(
             },
             before=versions,
         )
-    untold = tuple(version for version, time in told.items() if time is None)
-    return Promotion(outcomes, dataset, learned, until, untold)
+    untold = tuple(version for version, rows in told.items() if rows is None)
+    rounds = len(spent[CANARY])
+    return Promotion(outcomes, dataset, learned, until, untold, notes, rounds)
 
 
 def _not_learned(

@@ -8,6 +8,7 @@ from tfadrec.training.cross_encoder_run import (
 )
 from tfadrec.training.fit import fit
 from tfadrec.training.following import FolderSource, Source, follow
+from tfadrec.training.grow_retriever import grow_retriever
 from tfadrec.training.grow_vocabulary import grow_vocabulary
 from tfadrec.training.mix import Mix, mix
 from tfadrec.training.pretraining import (
@@ -46,6 +47,7 @@ __all__ = [
     "calibration_rows",
     "fit",
     "follow",
+    "grow_retriever",
     "grow_vocabulary",
     "joined",
     "load_cross_encoder",

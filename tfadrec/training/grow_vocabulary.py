@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from tfadrec.core.feature import Feature
 from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
 
+Model = TypeVar("Model", models.AdRanker, models.AdRetriever)
 # The ends of the names of what a tower has for each ad or user.
 _TABLES = (
     *("/id/embedding_and_bias:0", "/id/slopes:0"),
@@ -54,30 +55,46 @@ def grow_vocabulary(
       ranker = training.grow_vocabulary(run.ranker, run.dataset, grown)
       training.fit(ranker, *data.split_by_time(grown)[:2], "runs/b")
     """
-    _require_grown(ranker, known, grown)
+    return grown_model(ranker, known, grown)
+
+
+def grown_model(model: Model, known: Dataset, grown: Dataset) -> Model:
+    """A ranker or a retriever with rows for more ads and users.
+
+    Args:
+      model: see `ranker` of `grow_vocabulary`.
+      known: likewise.
+      grown: likewise.
+
+    Raises:
+      InputError: likewise.
+    """
+    _require_grown(model, known, grown)
     ads = _places("ads", known.catalogue.ad_ids, grown.catalogue.ad_ids)
     users = _places("users", known.user_ids, grown.user_ids)
-    tower = ranker.ad_tower
-    config = _grown_config(ranker.get_config(), known, grown)
-    fresh = type(ranker).from_config(config)
+    tower = model.ad_tower
+    config = _grown_config(model.get_config(), known, grown)
+    fresh = type(model).from_config(config)
     fresh.build()
-    fresh.compile_from_config(ranker.get_compile_config())
+    fresh.compile_from_config(model.get_compile_config())
     by_row = [(tower, ads)]
-    if ranker.user_tower.reads_rows:
-        by_row.append((ranker.user_tower, users))
+    if model.user_tower.reads_rows:
+        by_row.append((model.user_tower, users))
     rows_of = {
         variable.ref(): rows
         for part, rows in by_row
         for variable in part.variables
         if variable.name.endswith(_TABLES)
     }
+    if isinstance(model, models.AdRetriever):
+        rows_of[model.click_shares.ref()] = ads
     columns = {
         v.ref()
         for v in tower.non_trainable_variables
         if v.name.endswith(_COLUMNS)
     }
     moved = {}
-    for old, new in zip(ranker.variables, fresh.variables, strict=True):
+    for old, new in zip(model.variables, fresh.variables, strict=True):
         if old.ref() in columns:
             continue
         rows = rows_of.get(old.ref())
@@ -88,7 +105,7 @@ def grow_vocabulary(
             new.assign(tf.repeat(old[:1], new.shape[0], axis=0))
         _keep(old, new, rows)
     for old, new in zip(
-        ranker.optimizer.variables, fresh.optimizer.variables, strict=True
+        model.optimizer.variables, fresh.optimizer.variables, strict=True
     ):
         # A slot has the name of its weight in its own.
         of = [rows for name, rows in moved.items() if name in new.name]
@@ -96,17 +113,15 @@ def grow_vocabulary(
     return fresh
 
 
-def _require_grown(
-    ranker: models.AdRanker, known: Dataset, grown: Dataset
-) -> None:
-    """Refuses a schema of which a ranker's is not the beginning."""
+def _require_grown(model: Model, known: Dataset, grown: Dataset) -> None:
+    """Refuses a schema of which a model's is not the beginning."""
     one, two = known.schema, grown.schema
     of_schema = {feature.tensor for feature in one.features}
-    # Vectors of the copy, say: the ranker knows what it was made with.
+    # Vectors of the copy, say: the model knows what it was made with.
     read, made = (
         [spec for spec in specs if spec["name"] not in of_schema]
         for specs in (
-            ranker.ad_tower.features_read,
+            model.ad_tower.features_read,
             [feature.spec() for feature in grown.catalogue.features],
         )
     )
@@ -143,7 +158,7 @@ def _go_on(known: Sequence[Feature], grown: Sequence[Feature]) -> bool:
 def _grown_config(
     config: dict[str, Any], known: Dataset, grown: Dataset
 ) -> dict[str, Any]:
-    """The ranker's settings, with the grown dataset's sizes."""
+    """The model's settings, with the grown dataset's sizes."""
     specs = {f.tensor: f.spec() for f in grown.schema.features}
     types = len(known.schema.event_types) + 1
     sizes = {
@@ -168,7 +183,7 @@ def _grown_config(
     parts = {
         name: {**config[name], "config": resized(config[name]["config"])}
         for name in ("ad_tower", "user_tower", "text_matching", "fold_in")
-        if config[name] is not None
+        if config.get(name) is not None
     }
     return {**resized(config), **parts}
 

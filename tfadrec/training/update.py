@@ -28,7 +28,7 @@ from tfadrec.runs.folder import (
     require_intact,
     run_folder,
 )
-from tfadrec.runs.record import begun, fingerprint, of_update
+from tfadrec.runs.record import begun, fingerprint, grown_from, of_update
 from tfadrec.training.by_size import chosen_by_size
 from tfadrec.training.checks import check_labels, is_whole
 from tfadrec.training.fit import fit_in
@@ -126,6 +126,7 @@ def update(
         dataset = with_day(before, record["data"], data, whole, tell)
         told = {
             **of_update(data_path(whole), rehearse, rate),
+            **grown_from(record),
             "fingerprint": fingerprint(dataset),
             "config": config.to_yaml(),
         }

@@ -383,7 +383,7 @@ JANUARY = 1_600_000_000
         (JANUARY + 30 * DAY, None),
         (
             JANUARY + 40 * DAY,
-            "begin 40 days after the newest one before; check its times",
+            "begin 40 days after the newest one before; check the times",
         ),
         # Seconds that are read as milliseconds.
         (
@@ -397,7 +397,7 @@ def test_a_day_whose_times_are_far_off(tmp_path, first, said):
     one = small(tmp_path / "one", **moved_to(JANUARY))
     two = small(tmp_path / "two", **moved_to(first))
     summary = join_datasets(one, two, tmp_path / "whole")
-    notes = [note for note in summary.notes if "its times" in note]
+    notes = [note for note in summary.notes if "the times" in note]
     assert len(notes) == bool(said)
     assert all(said in note for note in notes)
     assert all(str(two) in note for note in summary.notes)

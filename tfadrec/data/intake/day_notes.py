@@ -59,42 +59,63 @@ def note_day(
             ledger.note(
                 f"the {feature.entity}'s {feature.name!r} of {name}: {cut}"
             )
-    _note_clicks(name, log, ledger)
-    _note_times(name, log, ledger)
-
-
-def _note_clicks(name: str, log: JoinedLog, ledger: Ledger) -> None:
-    """Notes a click rate of another size, as chance does not make it."""
-    (clicks, rows), (others, other_rows) = clicks_in(log.new), log.clicks
-    if not rows or not other_rows:
-        return
-    both = (clicks + others) / (rows + other_rows)
-    error = np.sqrt(both * (1 - both) * (1 / rows + 1 / other_rows))
-    rate, other = clicks / rows, others / other_rows
-    if abs(rate - other) > _ERRORS * error and max(rate, other) > _TIMES * min(
-        rate, other
-    ):
-        ledger.note(
-            f"of the impressions of {name} {rate:.2%} were clicked, and "
-            f"{other:.2%} of those before; check that its clicks are all there"
-        )
-
-
-def _note_times(name: str, log: JoinedLog, ledger: Ledger) -> None:
-    """Notes times that are far from those of the log."""
+    rows = f"impressions of {name}"
     times = as_array(log.new["timestamp"]).to_numpy()
-    if not len(times) or log.times is None:
-        return
-    mend = "check its times, their `unit` and their `format`"
-    first, last = log.times
-    days = (int(times.min()) - last) / _DAY
-    if times.max() < first:
-        ledger.note(
-            f"all impressions of {name} are older than the oldest one before, "
-            f"by {(first - int(times.max())) / _DAY:,.1f} days; {mend}"
+    notes = [clicks_note(rows, clicks_in(log.new), log.clicks)]
+    if len(times) and log.times is not None:
+        both = int(times.min()), int(times.max())
+        notes.append(times_note(rows, both, log.times))
+    for note in notes:
+        if note is not None:
+            ledger.note(note)
+
+
+def clicks_note(
+    name: str, clicks: tuple[float, float], before: tuple[float, float]
+) -> str | None:
+    """A note where a click rate is of another size, as chance does not make it.
+
+    Args:
+      name: what rows they are, such as `impressions of tuesday`.
+      clicks: how many clicks they have, and how many impressions.
+      before: those of the rows before.
+    """
+    (clicked, rows), (others, other_rows) = clicks, before
+    if not rows or not other_rows:
+        return None
+    both = (clicked + others) / (rows + other_rows)
+    error = np.sqrt(both * (1 - both) * (1 / rows + 1 / other_rows))
+    rate, other = clicked / rows, others / other_rows
+    low, high = sorted((rate, other))
+    if high - low <= _ERRORS * error or high <= _TIMES * low:
+        return None
+    return (
+        f"of the {name} {rate:.2%} were clicked, and {other:.2%} of those "
+        "before; check that the clicks are all there"
+    )
+
+
+def times_note(
+    name: str, times: tuple[int, int], before: tuple[int, int]
+) -> str | None:
+    """A note where the times of rows are far from those of a log.
+
+    Args:
+      name: see `clicks_note`.
+      times: of the oldest and the newest one, in seconds since 1970.
+      before: those of the log.
+    """
+    mend = "check the times, their `unit` and their `format`"
+    first, last = before
+    days = (times[0] - last) / _DAY
+    if times[1] < first:
+        return (
+            f"all {name} are older than the oldest one before, by "
+            f"{(first - times[1]) / _DAY:,.1f} days; {mend}"
         )
-    elif days > max(_PAUSE, (last - first) / _DAY):
-        ledger.note(
-            f"the impressions of {name} begin {days:,.0f} days after the "
-            f"newest one before; {mend}"
+    if days > max(_PAUSE, (last - first) / _DAY):
+        return (
+            f"the {name} begin {days:,.0f} days after the newest one before; "
+            f"{mend}"
         )
+    return None
