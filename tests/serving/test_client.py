@@ -3,6 +3,7 @@
 import ast
 import base64
 import contextlib
+import dataclasses
 import http.server
 import json
 import shlex
@@ -22,9 +23,11 @@ from tests.serving.worlds import SIGNATURES, assert_equal
 from tfadrec import serving
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.serving.ad_expiry import NOW, expiry_specs
 from tfadrec.serving.deployment import write_labels
 from tfadrec.serving.merging import mergeable
 from tfadrec.serving.sample_requests import sample_requests
+from tfadrec.serving.warm_up import warm_up_requests
 
 
 @pytest.fixture(params=["http", "grpc"])
@@ -339,6 +342,22 @@ def test_the_request_with_a_filter_allows_some_ads():
     assert ids
     rows = np.isin(world.dataset.catalogue.ad_ids, ids)
     assert set(codes[rows]) == {codes[codes > 0][0]}
+
+
+def test_no_sample_asks_as_of_a_fixed_moment():
+    """Its copies are sent for years; the server's clock has the moment."""
+    world = shop()
+    catalogue = dataclasses.replace(
+        world.dataset.catalogue, expires=np.full(9, 4_000_000_000)
+    )
+    dataset = dataclasses.replace(world.dataset, catalogue=catalogue)
+    expiry, names = expiry_specs(dataset), ("recommend", "recommend_from")
+    requests = list(warm_up_requests(dataset, world.reader, expiry=expiry))
+    known = {n: worlds.specs(world)[n] | expiry for n in names}
+    assert [r[NOW] for n, r in requests if n == "recommend"] == [[1]]
+    found = sample_requests(requests, known, dataset)
+    assert set(found) == set(names)
+    assert all(request[NOW].tolist() == [0] for request in found.values())
 
 
 @pytest.mark.slow
