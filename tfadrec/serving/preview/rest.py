@@ -193,8 +193,7 @@ class _Handlers:
         return web.json_response(answer)
 
     async def health(self, request: web.Request) -> web.Response:
-        versions = self._answerer.versions
-        versions.find(versions.name)
+        self._answerer.versions.check_ready()
         return web.json_response({"status": "ok"})
 
     async def metrics(self, request: web.Request) -> web.Response:
