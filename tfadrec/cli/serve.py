@@ -178,5 +178,11 @@ def _read_token(file: str) -> tuple[str, bool]:
         return "", False
     with open(file, "rb") as stream:
         mode = os.fstat(stream.fileno()).st_mode
-        token = stream.read(_TOKEN_BYTES).decode("utf-8", "replace").strip()
+        content = stream.read(_TOKEN_BYTES + 1)
+    if len(content) > _TOKEN_BYTES:
+        raise InputError(
+            f"a token file has at most {_TOKEN_BYTES} bytes. Received: more in "
+            f"{file}. Put nothing but the token into it."
+        )
+    token = content.decode("utf-8", "replace").strip()
     return token, bool(mode & (stat.S_IRGRP | stat.S_IROTH))
