@@ -218,6 +218,19 @@ def test_a_port_that_is_taken_is_told_at_once(path, monkeypatch, option):
     assert "Choose another" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "words", [["--port", 8123, "--grpc-port", 8123], ["--port", 8500]]
+)
+def test_rest_and_grpc_do_not_share_a_port(path, monkeypatch, words):
+    """Which is told before anything else is said, in one line."""
+    monkeypatch.setattr(command, "load_tensorflow", pytest.fail)
+    result = CliRunner().invoke(command.serve, [str(path), *map(str, words)])
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert f"Received: {words[1]} for both. Choose another" in line
+
+
 def test_which_ports_are_free():
     """Also one whose last connection has not ended, and of any family."""
     with socket.create_server(("127.0.0.1", 0)) as server:
