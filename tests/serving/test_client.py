@@ -106,12 +106,19 @@ def test_wrong_requests(address, arrays):
     with pytest.raises(InputError, match=r"inputs of score_slate .*: more"):
         client.predict("score_slate", **good, more=[1])
     without = {k: v for k, v in good.items() if k != "device"}
+    ages = np.full_like(good["history_ages"], -1)
     for request, line in (
         (without, "no device"),
-        ({**good, "history_length": [-1, 0, 0]}, "Received: -1"),
+        ({**good, "history_ages": ages}, r"`history_ages`.*Received: -1"),
     ):
         with pytest.raises(InputError, match=line):
             client.predict("score_slate", **request)
+    # It cuts a length, as the graph does.
+    lengths = np.array([-1, 99, 99])
+    found = client.predict("score_slate", **{**good, "history_length": lengths})
+    lengths = np.clip(lengths, 0, good["history_ads"].shape[1])
+    cut = client.predict("score_slate", **{**good, "history_length": lengths})
+    assert_equal(found, cut)
 
 
 @pytest.mark.parametrize(
