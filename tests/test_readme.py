@@ -27,6 +27,16 @@ def run(*command, folder, **environment):
     return found.stdout
 
 
+def asks_for_ads():
+    """The request for ads by the client, of the page on serving."""
+    (found,) = (
+        block
+        for block in blocks(ROOT / "docs/serving.md", "python")
+        if 'client.predict(\n    "recommend"' in block
+    )
+    return found
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(
     not (shutil.which("bash") and shutil.which("curl")),
@@ -48,6 +58,8 @@ def test_your_own_log_ends_with_an_answer(tmp_path):
     script = script.replace(
         "serve saved_models/shop", f"serve saved_models/shop --port {port}"
     ).replace("8501", port)
+    (tmp_path / "ask.py").write_text(asks_for_ads().replace("8501", port))
+    script = script.replace("kill %1", '"$PYTHON" ask.py\nkill %1')
     start = 'set -em; tfadrec() { "$PYTHON" -m tfadrec "$@"; }\n'
     said = run(
         *("bash", "-c", start + script), folder=tmp_path, PYTHON=sys.executable
@@ -57,6 +69,8 @@ def test_your_own_log_ends_with_an_answer(tmp_path):
     assert said.count("logistic regression") == 3, said
     assert "cannot be told from chance" in said
     assert '"pctr": [[0.' in said
+    # By the client, as the page on serving has it.
+    assert re.search(r"shoe 0\.\d+\ncoat 0\.\d+$", said, re.MULTILINE), said
 
 
 @pytest.mark.slow

@@ -546,6 +546,8 @@ def test_recommend_leaves_out_ads_that_have_expired(run):
     )
     given, *_ = found("--now", "0")
     assert given == set(ads)
+    given, *_, told = found("--now", "2199-12-31T23:59:59")
+    assert (given, told.split()[0]) == (set(), "20")
 
 
 @pytest.mark.parametrize(
@@ -553,6 +555,8 @@ def test_recommend_leaves_out_ads_that_have_expired(run):
     [
         ("today", True, "Received: --now 'today'. Write"),
         ("", True, "Received: --now ''"),
+        ("2200-01-01", True, "Received: --now '2200-01-01'. Name an earlier"),
+        ("7258118400", True, "before the year 2200. Received: --now '7258"),
         ("5", False, "that `prepare` wrote without `expires`"),
     ],
 )
@@ -562,6 +566,7 @@ def test_moments_that_are_none(run, now, world, message):
     result = call(*asked, "--now", now)
     assert result.exit_code == 2
     assert message in result.stderr
+    assert not result.stdout  # and no count of ads that have expired by then
 
 
 def test_bytes_of_an_index_that_is_not_there(run, tmp_path):

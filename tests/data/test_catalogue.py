@@ -1,5 +1,7 @@
 """The catalogue: rows of ids, codes, standardised values, tables."""
 
+import dataclasses
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -190,6 +192,7 @@ def test_ads_from_a_file(tmp_path):
         ({"ad_id": [1, 2, 3]}, r"ad_id of type int64 in .*new.*Write that"),
         ({"ad_id": [1.0, None, 3.0]}, "Received: ad_id of type double"),
         ({"ad_id": ["", None, "c"]}, "Received: 2 without one"),
+        ({"ad_id": ["", "b", "c"]}, r"and '' stands for no ad\. Received: 1"),
         ({"ad_id": ["a", "a", "c"]}, r"new\.parquet .* 1 repeated\. Mend"),
         (
             {"price": ["dear", "3", ""]},
@@ -200,6 +203,19 @@ def test_ads_from_a_file(tmp_path):
 def test_refused_files(columns, message, tmp_path):
     with pytest.raises(InputError, match=message):
         read_catalogue(write(tmp_path, **columns), SCHEMA)
+
+
+def test_the_number_that_stands_for_no_ad(tmp_path):
+    """Answers have it where no ad is left, and requests as padding."""
+    schema = dataclasses.replace(SCHEMA, ad_id_type="int64")
+    ids = [-2, 0, -(2**63)]
+    ads = read_catalogue(write(tmp_path, ad_id=ids), schema)
+    assert ads.ad_ids.tolist() == ids
+    message = r"and -1 stands for no ad\. Received: 1 without one in .*Mend"
+    with pytest.raises(InputError, match=message):
+        read_catalogue(write(tmp_path, ad_id=[3, -1, 0]), schema)
+    # As a text it is one as any other.
+    assert read_catalogue(write(tmp_path, ad_id=["-1", "b", "c"]), SCHEMA)
 
 
 def test_no_file(tmp_path):

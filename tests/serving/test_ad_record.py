@@ -330,8 +330,8 @@ def test_what_a_version_gives_is_read_from_it(bundle):
 @pytest.mark.parametrize(
     ("ids", "message"),
     [
-        (["x", "y", "x"], "each its own. Received: x, more than once"),
-        (["x", "y", ""], "Received: one that is empty"),
+        (["x", "y", "x"], "named once each. Received: x, more than once"),
+        (["x", "y", ""], "stands for no ad. Received: one with that id"),
     ],
 )
 def test_ads_that_cannot_be_told_apart_are_refused(bundle, ids, message):

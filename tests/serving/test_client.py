@@ -3,6 +3,7 @@
 import ast
 import base64
 import contextlib
+import dataclasses
 import http.server
 import json
 import shlex
@@ -22,9 +23,11 @@ from tests.serving.worlds import SIGNATURES, assert_equal
 from tfadrec import serving
 from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError, TfadrecError
+from tfadrec.serving.ad_expiry import NOW, expiry_specs
 from tfadrec.serving.deployment import write_labels
 from tfadrec.serving.merging import mergeable
 from tfadrec.serving.sample_requests import sample_requests
+from tfadrec.serving.warm_up import warm_up_requests
 
 
 @pytest.fixture(params=["http", "grpc"])
@@ -103,12 +106,19 @@ def test_wrong_requests(address, arrays):
     with pytest.raises(InputError, match=r"inputs of score_slate .*: more"):
         client.predict("score_slate", **good, more=[1])
     without = {k: v for k, v in good.items() if k != "device"}
+    ages = np.full_like(good["history_ages"], -1)
     for request, line in (
         (without, "no device"),
-        ({**good, "history_length": [-1, 0, 0]}, "Received: -1"),
+        ({**good, "history_ages": ages}, r"`history_ages`.*Received: -1"),
     ):
         with pytest.raises(InputError, match=line):
             client.predict("score_slate", **request)
+    # It cuts a length, as the graph does.
+    lengths = np.array([-1, 99, 99])
+    found = client.predict("score_slate", **{**good, "history_length": lengths})
+    lengths = np.clip(lengths, 0, good["history_ads"].shape[1])
+    cut = client.predict("score_slate", **{**good, "history_length": lengths})
+    assert_equal(found, cut)
 
 
 @pytest.mark.parametrize(
@@ -339,6 +349,22 @@ def test_the_request_with_a_filter_allows_some_ads():
     assert ids
     rows = np.isin(world.dataset.catalogue.ad_ids, ids)
     assert set(codes[rows]) == {codes[codes > 0][0]}
+
+
+def test_no_sample_asks_as_of_a_fixed_moment():
+    """Its copies are sent for years; the server's clock has the moment."""
+    world = shop()
+    catalogue = dataclasses.replace(
+        world.dataset.catalogue, expires=np.full(9, 4_000_000_000)
+    )
+    dataset = dataclasses.replace(world.dataset, catalogue=catalogue)
+    expiry, names = expiry_specs(dataset), ("recommend", "recommend_from")
+    requests = list(warm_up_requests(dataset, world.reader, expiry=expiry))
+    known = {n: worlds.specs(world)[n] | expiry for n in names}
+    assert [r[NOW] for n, r in requests if n == "recommend"] == [[1]]
+    found = sample_requests(requests, known, dataset)
+    assert set(found) == set(names)
+    assert all(request[NOW].tolist() == [0] for request in found.values())
 
 
 @pytest.mark.slow

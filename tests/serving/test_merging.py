@@ -113,6 +113,15 @@ KNOWN = {
         ("score_new_ads", "new_terms", [[["a"]]], [[["", "a"]]]),
         ("score_new_ads", "new_token_ids", [[[5, 6]]], [[[5, 6]]]),
         ("score_new_ads", "new_tags", [["a"]], [["", "a"]]),
+        # Another row would get the first one's.
+        ("score_new_ads", "new_ads", [[9], [8]], [[-1, 9], [-1, 8]]),
+        ("score_new_ads", "new_brand", [["a"], ["b"]], [["", "a"], ["", "b"]]),
+        (
+            "score_new_ads",
+            "new_token_ids",
+            [[[5, 6]], [[7, 8]]],
+            [[[0, 0], [5, 6]], [[0, 0], [7, 8]]],
+        ),
     ],
 )
 def test_lists_begin_with_nothing_and_none_is_empty(
@@ -155,6 +164,20 @@ def test_candidates_of_a_list_that_others_would_join(feature, ads, wanted):
     assert found["candidate_ads"].tolist() == wanted
     (found,) = mergeable(given, "score_slate", known).values()
     assert found.tolist() == ads or found.tolist() == [[-1]]
+
+
+@pytest.mark.parametrize(
+    ("events", "lengths", "wanted"),
+    [([[7, 8]] * 4, [-1, 1, 2, 5], [0, 1, 2, 2]), ([[], []], [0, 1], [0, 0])],
+)
+def test_no_history_is_said_to_be_longer_than_it_is(events, lengths, wanted):
+    given = {
+        "history_ads": np.array(events, np.int64),
+        "history_length": np.array(lengths, np.int32),
+    }
+    found = mergeable(given, "recommend", KNOWN)["history_length"]
+    assert found.dtype == np.int32
+    assert found.tolist() == wanted
 
 
 def test_empty_events_have_an_empty_list_and_vector():
@@ -280,6 +303,41 @@ def test_answers_stay_when_a_server_merges(signature):
         assert_same(
             world.ask[signature](**again), world.ask[signature](**request)
         )
+
+
+@pytest.mark.parametrize("signature", NAMES)
+def test_a_length_beyond_the_history_reads_no_padding(signature):
+    """The graph cuts it to the events that were sent: none, or some."""
+    world = shop()
+    known = worlds.specs(world)
+    none, *_, longest = asked()[signature]
+    for short in (none, asked()[signature][1]):
+        beyond = short | {"history_length": short["history_length"] + 3}
+        ready = [
+            mergeable(each, signature, known) for each in (beyond, longest)
+        ]
+        alone = world.ask[signature](**beyond)
+        assert_same(world.ask[signature](**ready[0]), alone)
+        found, _ = answers_to(world, signature, ready)
+        assert_same(found, alone)
+
+
+def test_a_row_does_not_get_the_new_ad_of_the_first_one():
+    """It names that ad, and does not bring it: the ad is an unknown one."""
+    world = shop()
+    _, two, more = asked()["score_new_ads"]
+    assert len(two["new_ads"]) == 2
+    two = two | {"candidate_ads": two["new_ads"][[0, 0]]}
+    wide = {
+        name: np.repeat(values, 2, axis=1)
+        if name.startswith("new_")
+        else values
+        for name, values in more.items()
+    }
+    known = worlds.specs(world)
+    ready = [mergeable(each, "score_new_ads", known) for each in (two, wide)]
+    found, _ = answers_to(world, "score_new_ads", ready)
+    assert_same(found, world.ask["score_new_ads"](**two))
 
 
 def test_without_that_form_they_fail_or_change():

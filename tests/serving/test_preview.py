@@ -323,7 +323,13 @@ def test_what_is_no_http(server, connection, good, expected):
         b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
         b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ):
-        assert raw(server, data).split(b" ")[1][:1] == b"4", data
+        head, _, body = raw(server, data).partition(b"\r\n\r\n")
+        assert head.split(b" ")[1][:1] == b"4", data
+        assert b"python" not in head.lower(), data
+        ((name, line),) = json.loads(body).items()
+        assert name == "error"
+        assert "Received: " in line, data
+        assert "\\n" not in line, data
     signature = "score_slate"
     found = connection.predict(signature, good[signature])
     assert_equal(found, expected[signature])

@@ -288,6 +288,19 @@ def test_a_token_that_others_can_read(tmp_path, capsys, mode, warned):
         _token(str(tmp_path))
 
 
+def test_a_token_is_not_cut(tmp_path):
+    """Else the whole of it, as a client sends it, would be refused."""
+    file = tmp_path / "token"
+    file.write_text("x" * 4095 + "\n")
+    file.chmod(0o600)
+    assert _token(str(file)) == "x" * 4095
+    file.write_text("x" * 4096 + "\n")
+    with pytest.raises(
+        InputError, match=r"at most 4096 bytes\. Received: more"
+    ):
+        _token(str(file))
+
+
 def test_a_version_that_was_replaced_is_freed(
     tmp_path, monkeypatch, one_request
 ):

@@ -120,11 +120,11 @@ def test_grpc_before_the_first_version(answerer):
 
 
 def test_nobody_waits_for_an_older_version(path, one_request, monkeypatch):
-    """The newest answers while those that have a label are loaded."""
+    """That of the label stable answers while the others are loaded."""
     worlds.add_version(path, 2)
     (path / "models.config").write_text(
-        'version_labels { key: "stable" value: 1 }'
-        'version_labels { key: "canary" value: 2 }'
+        'version_labels { key: "previous" value: 1 }'
+        'version_labels { key: "stable" value: 2 }'
     )
     found = versions.Versions(path)
     replay = versions.warm_up
@@ -142,8 +142,10 @@ def test_nobody_waits_for_an_older_version(path, one_request, monkeypatch):
         seen.append((servable.version, states()))
         if servable.version == 1:
             assert found.find("numbers").version == 2
-            assert found.find("numbers", label="canary").version == 2
-        for label in {1: ["stable"], 2: ["stable", "canary"]}[servable.version]:
+            assert found.find("numbers", label="stable").version == 2
+        for label in {1: ["previous"], 2: ["previous", "stable"]}[
+            servable.version
+        ]:
             with pytest.raises(RequestError) as error:
                 found.find("numbers", label=label)
             assert error.value.status == 503
@@ -151,14 +153,14 @@ def test_nobody_waits_for_an_older_version(path, one_request, monkeypatch):
 
     monkeypatch.setattr(versions, "warm_up", watched)
     monkeypatch.setattr(versions, "say", say)
-    assert states() == {2: "LOADING"}
+    assert states() == {1: "LOADING", 2: "LOADING"}
     found.load()
     assert seen == [
         (2, {1: "LOADING", 2: "LOADING"}),
         (1, {1: "LOADING", 2: "AVAILABLE"}),
     ]
     assert states() == {1: "AVAILABLE", 2: "AVAILABLE"}
-    assert found.find("numbers", label="stable").version == 1
+    assert found.find("numbers", label="previous").version == 1
     # Who reads that one is ready asks it at once.
     assert said == [
         ("Version 2 is loaded", "LOADING"),
@@ -214,6 +216,19 @@ def test_a_port_that_is_taken_is_told_at_once(path, monkeypatch, option):
     assert result.exit_code == 2
     assert f"127.0.0.1:{port} must be free" in result.stderr
     assert "Choose another" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["--port", 8123, "--grpc-port", 8123], ["--port", 8500]]
+)
+def test_rest_and_grpc_do_not_share_a_port(path, monkeypatch, words):
+    """Which is told before anything else is said, in one line."""
+    monkeypatch.setattr(command, "load_tensorflow", pytest.fail)
+    result = CliRunner().invoke(command.serve, [str(path), *map(str, words)])
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert f"Received: {words[1]} for both. Choose another" in line
 
 
 def test_which_ports_are_free():

@@ -15,7 +15,7 @@ from tfadrec.cli.command import (
     say,
 )
 from tfadrec.core.errors import InputError
-from tfadrec.core.moment_text import moment_text
+from tfadrec.core.moment_text import LATEST, moment_text
 from tfadrec.core.ranges import MOST
 from tfadrec.data.intake.times import read_ends
 from tfadrec.runs.before import check_expiry, check_question, check_run
@@ -124,7 +124,13 @@ def _seconds(now: str) -> int:
             "a moment is ISO 8601 or seconds since 1970. Received: --now "
             f"{now!r}. Write, for example, 2026-03-01T12:00."
         )
-    return max(1, seconds.as_py())
+    moment = max(1, seconds.as_py())
+    if moment >= LATEST:
+        raise InputError(
+            f"a moment is before the year 2200. Received: --now {now!r}. Name "
+            "an earlier one."
+        )
+    return moment
 
 
 def _say_expired(dataset: "Dataset", moment: int) -> int:

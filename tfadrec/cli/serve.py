@@ -17,6 +17,7 @@ from tfadrec.core.free_port import require_free
 
 _TOKEN = "TFADREC_TOKEN"
 _TOKEN_BYTES = 4096
+_GRPC_PORT = 8500
 
 
 @click.command(cls=Command)
@@ -122,9 +123,17 @@ def serve(
             f"Received: {total_megabytes} and {max_megabytes}."
         )
     existing_versions(pathlib.Path(bundle))
-    require_free(host, port)
+    ports = {"REST": port}
     if grpc_port is not None or find_spec("tensorflow_serving") is not None:
-        require_free(host, 8500 if grpc_port is None else grpc_port)
+        ports["gRPC"] = _GRPC_PORT if grpc_port is None else grpc_port
+    if port and port == ports.get("gRPC"):
+        raise InputError(
+            "REST and gRPC have a port each, --port and --grpc-port, by "
+            f"default {_GRPC_PORT}. Received: {port} for both. Choose another "
+            "for one of them."
+        )
+    for each in ports.values():
+        require_free(host, each)
     click.echo("A preview for trying a bundle, not a server for production.")
     load_tensorflow()
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -178,5 +187,11 @@ def _read_token(file: str) -> tuple[str, bool]:
         return "", False
     with open(file, "rb") as stream:
         mode = os.fstat(stream.fileno()).st_mode
-        token = stream.read(_TOKEN_BYTES).decode("utf-8", "replace").strip()
+        content = stream.read(_TOKEN_BYTES + 1)
+    if len(content) > _TOKEN_BYTES:
+        raise InputError(
+            f"a token file has at most {_TOKEN_BYTES} bytes. Received: more in "
+            f"{file}. Put nothing but the token into it."
+        )
+    token = content.decode("utf-8", "replace").strip()
     return token, bool(mode & (stat.S_IRGRP | stat.S_IROTH))

@@ -1,6 +1,10 @@
-"""A moment as people write it."""
+"""A moment as people write it, and until when one may be asked for."""
 
 import datetime
+
+#: The year 2200, seconds since 1970. A later moment was meant to be in
+#: milliseconds.
+LATEST = 7_258_118_400
 
 
 def moment_text(seconds: float) -> str:

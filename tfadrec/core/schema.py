@@ -14,6 +14,8 @@ from tfadrec.core.nearest import nearest
 from tfadrec.core.read_json import parse_json
 
 IdType = Literal["string", "int64"]
+#: The id that no ad has: it fills up requests, and answers with fewer ads.
+NO_AD: dict[IdType, str | int] = {"string": "", "int64": -1}
 #: The first number that is no 64-bit integer.
 _OUTSIDE = 2**63
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
 from tfadrec.core.nearest import nearest
-from tfadrec.core.schema import Schema
+from tfadrec.core.schema import NO_AD, Schema
 from tfadrec.data.columns import rows_of
 from tfadrec.data.features import KINDS, encode, missing_like, with_columns
 from tfadrec.data.files import open_filesystem
@@ -66,7 +66,8 @@ class Catalogue:
           file: what to call it in messages, where it is not the dataset's.
 
         Raises:
-          InputError: where a column of the schema is missing or ids repeat.
+          InputError: where a column of the schema is missing, ids repeat, or
+            one is null or that of no ad, "" or -1.
         """
         mend = "Write the dataset again with `tfadrec prepare`."
         if file is not None:
@@ -79,6 +80,16 @@ class Catalogue:
                 f"{file or 'ads.parquet'} must have every column of the "
                 f"schema. Received: no {', '.join(missing)}. {mend}"
                 f"{nearest(missing, ads.column_names)}"
+            )
+        is_text = not pa.types.is_integer(ads["ad_id"].type)
+        nobody = NO_AD["string" if is_text else "int64"]
+        is_nobody = pc.fill_null(pc.equal(ads["ad_id"], nobody), True)
+        nameless = pc.sum(is_nobody).as_py()
+        if nameless:
+            raise InputError(
+                f"every ad must have an id, and {nobody!r} stands for no ad. "
+                f"Received: {nameless} without one in {file or 'ads.parquet'}. "
+                f"{mend}"
             )
         ad_ids = ads["ad_id"].to_numpy()
         distinct = pc.count_distinct(ads["ad_id"]).as_py()
@@ -229,7 +240,8 @@ def read_catalogue(
 
     Raises:
       InputError: where it, or a value, cannot be read, it lacks a column, has a
-        null, empty or repeated id, or has numbers for ids that are texts.
+        null or repeated id or that of no ad, "" or -1, or has numbers for ids
+        that are texts.
     """
     table = read_ads(path, schema)
     found = Catalogue.from_table(table, schema.of("ad"), file=str(path))
@@ -271,15 +283,6 @@ def read_ads(path: str | pathlib.Path, schema: Schema) -> pa.Table:
             "a catalogue is a Parquet file with the columns of ads.parquet. "
             f"Received: {' '.join(str(error).split())} in {path}."
         ) from error
-    if "ad_id" in table.column_names:
-        ids = table["ad_id"].to_pylist()
-        # An empty text is what an answer has where no ad is left.
-        nameless = ids.count(None) + ids.count("")
-        if nameless:
-            raise InputError(
-                f"every ad must have an id. Received: {nameless} without one "
-                f"in {path}."
-            )
     return table
 
 

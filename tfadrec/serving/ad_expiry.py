@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tfadrec.core.door import tf
+from tfadrec.core.moment_text import LATEST
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.dataset import Dataset
 from tfadrec.retrieval import FOREVER
@@ -14,8 +15,6 @@ from tfadrec.serving.request_reader import Specs
 
 #: The input with the moment, and that of new ads with theirs.
 NOW, EXPIRES = "now_seconds", "expires_seconds"
-#: The year 2200. A later moment was meant to be in milliseconds.
-LATEST = 7_258_118_400
 
 
 def expiry_specs(dataset: Dataset) -> Specs:

@@ -24,7 +24,7 @@ from tfadrec.core.door import tf
 from tfadrec.core.errors import InputError
 from tfadrec.core.manifest import Manifest
 from tfadrec.core.read_json import read_json
-from tfadrec.core.schema import TEXT_COLUMNS, IdType, Schema
+from tfadrec.core.schema import NO_AD, TEXT_COLUMNS, IdType, Schema
 from tfadrec.core.takes import takes
 from tfadrec.data.catalogue import Catalogue
 from tfadrec.data.features import decode
@@ -220,12 +220,17 @@ def _check_ids(add: Catalogue, schema: Schema, id_type: IdType) -> None:
             "the dataset of its run."
         )
     counts = collections.Counter(add.ad_ids.tolist())
-    repeated = tuple(i for i, count in counts.items() if count > 1)
-    if repeated or "" in counts:
+    nobody = NO_AD[id_type]
+    if nobody in counts:
         raise InputError(
-            "ads to add must have ids, and each its own. Received: "
-            f"{some(repeated) or 'one that is empty'}"
-            f"{', more than once' * bool(repeated)}. Name each ad once."
+            f"ads to add must have ids, and {nobody!r} stands for no ad. "
+            "Received: one with that id. Give it another."
+        )
+    repeated = tuple(i for i, count in counts.items() if count > 1)
+    if repeated:
+        raise InputError(
+            f"ads to add are named once each. Received: {some(repeated)}, more "
+            "than once."
         )
 
 

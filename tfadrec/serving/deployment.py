@@ -53,6 +53,8 @@ _ADDRESS = "http://127.0.0.1:8501"
 #: Characters of a name in Kubernetes.
 _KUBERNETES = 63
 _LABEL = r'version_labels\s*\{\s*key:\s*"([^"\\]*)"\s*value:\s*(\d+)'
+#: Texts and comments of that file, in which braces mean nothing.
+_NO_BRACES = re.compile(r'"[^"\n]*"|#.*')
 #: What differs between two files `models.config` of the same model: versions,
 #: labels, and the comment of version 0.1.0.
 _FREE = re.compile(
@@ -64,11 +66,33 @@ _TEMPLATES = importlib.resources.files("tfadrec.serving") / "templates"
 
 def read_labels(path: pathlib.Path) -> dict[str, int]:
     """Label -> version, as `models.config` says; empty where there is none."""
+    return _labels_in(_read_models_config(path))
+
+
+def read_whole_labels(path: pathlib.Path) -> dict[str, int] | None:
+    """The same, but None where that file is not there, or not all of it.
+
+    Half of one, as a copy leaves it for a moment, has a brace that is not
+    closed.
+
+    Raises:
+      OSError: where it cannot be read.
+    """
+    text = _read_models_config(path)
+    bare = _NO_BRACES.sub("", text)
+    is_whole = bare.count("{") == bare.count("}") > 0
+    return _labels_in(text) if is_whole else None
+
+
+def _read_models_config(path: pathlib.Path) -> str:
     file = path / MODELS
     if not file.is_file():
-        return {}
+        return ""
     with file.open("rb") as stream:
-        text = stream.read(_MOST_BYTES).decode("utf-8", "replace")
+        return stream.read(_MOST_BYTES).decode("utf-8", "replace")
+
+
+def _labels_in(text: str) -> dict[str, int]:
     pairs = re.findall(_LABEL, text, re.ASCII)
     found = {label: version_number(version) for label, version in pairs}
     return {label: n for label, n in found.items() if n is not None}

@@ -6,6 +6,7 @@ import numpy as np
 
 from tfadrec.core.door import tf
 from tfadrec.core.growing import append, at_rows, growing, put
+from tfadrec.core.schema import NO_AD
 
 #: Ids [B, M] of ads that a request brings along, and the tower's dict for them.
 NewAds = tuple[tf.Tensor, Mapping[str, tf.Tensor]]
@@ -33,7 +34,8 @@ class KnownAds(tf.Module):
         super().__init__()
         is_text = ad_ids.dtype.kind in "OU"
         self.id_type = tf.string if is_text else tf.int64
-        nothing = np.array(["" if is_text else -1], ad_ids.dtype)
+        nobody = NO_AD["string" if is_text else "int64"]
+        nothing = np.array([nobody], ad_ids.dtype)
         ids = tf.constant(
             np.concatenate([nothing, ad_ids]).tolist(), self.id_type
         )

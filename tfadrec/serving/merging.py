@@ -29,12 +29,16 @@ def mergeable(
     """The same request, in a form whose answer no filling up changes.
 
     No axis is of size 0: a history of length 0 has one event that is not read.
-    Lists whose entries all count begin with one that does not: "" among
-    categories, the empty id among ads to leave out. The candidates of
-    `recommend_from` do so too, unless what they are filled up with is their
-    own first one, all of it: of one row, and without lists and vectors.
-    Elsewhere candidates stay in their places, which the answer goes by, as do
-    histories and tokens, which have a length.
+    No history is said to be longer than it is, as the events that it is filled
+    up with would be read. Lists whose entries all count begin with one that
+    does not: "" among categories, the empty id among ads to leave out. Where
+    there are several rows, which are all filled up with what the first one
+    begins with, the new ads of `score_new_ads` and the candidates of
+    `recommend_from` begin so too: of one row an ad that comes twice counts
+    once. Candidates of `recommend_from` with lists or vectors always do, since
+    the first entry of these alone is taken. Elsewhere candidates stay in their
+    places, which the answer goes by, as do histories and tokens, which have a
+    length.
 
     Args:
       request: inputs of the signature, [B, ...] each, of which some may be
@@ -46,48 +50,57 @@ def mergeable(
       Inputs by name, [B, ...], which are answered as the given ones.
     """
     own = specs[signature]
-    of_candidates = _of_candidates(specs) & set(own)
-    first = own["candidate_ads"].shape.rank if of_candidates else 1
-    if signature == "recommend_from":
-        is_whole = all(own[name].shape.rank == 2 for name in of_candidates)
-        rows = max(map(len, request.values()), default=0)
-        first = 2 if is_whole and rows == 1 else 1
+    several_rows = max(map(len, request.values()), default=0) > 1
+    candidates, new = _of_candidates(own, specs), _of_new_ads(own, specs)
+    placed = {n for n in own if n.startswith(_HISTORY)} | candidates | new
+    begun = new if several_rows else set()
+    if signature == "recommend_from" and (
+        several_rows or any(own[name].shape.rank > 2 for name in candidates)
+    ):
+        begun = candidates
     found = {}
     for name, values in request.items():
         spec = own[name]
-        lists = first
-        if name not in of_candidates:
-            lists = _first_list(name, own, specs)
+        lists = set(range(2 if name in placed else 1, values.ndim))
+        if spec.dtype == tf.int32:  # ages, and tokens
+            lists = set()
+        if name in begun:
+            lists.add(1)
         pads = [(0, 0)]
         for axis in range(1, values.ndim):
-            is_list = axis >= lists and spec.shape[axis] is None
+            is_list = axis in lists and spec.shape[axis] is None
             is_void = not values.shape[axis]
             pads.append((1, 0) if is_list else (0, int(is_void)))
         empty = np.array(_EMPTY[spec.dtype], values.dtype)
         found[name] = np.pad(values, pads, constant_values=empty)
+    if _LENGTH in request and "history_ads" in request:
+        events = request["history_ads"].shape[1]
+        found[_LENGTH] = np.clip(request[_LENGTH], 0, events)
     return found
 
 
-def _of_candidates(specs: Mapping[str, Specs]) -> set[str]:
-    """The inputs that have one axis more in a slate."""
+def _of_candidates(own: Specs, specs: Mapping[str, Specs]) -> set[str]:
+    """The inputs of a signature with an axis of candidates."""
     rows, slates = (
         specs.get(n, {}) for n in ("serving_default", "score_slate")
     )
+    if "candidate_ads" not in own or own["candidate_ads"].shape.rank < 2:
+        return set()
     found = {
         name
         for name in {*rows} & {*slates}
         if rows[name].shape.rank < slates[name].shape.rank
     }
-    return {*found, "candidate_ads", "bids"}
+    return {*found, "candidate_ads", "bids"} & {*own}
 
 
-def _first_list(name: str, own: Specs, specs: Mapping[str, Specs]) -> int:
-    """The first axis of an input along which entries of a list stand."""
-    if own[name].dtype == tf.int32:  # ages, and tokens
-        return own[name].shape.rank
-    is_new = "new_ads" in own and name.startswith(NEW)
-    is_new = is_new and name not in specs.get("score_slate", {})
-    return 2 if name.startswith(_HISTORY) or is_new else 1
+def _of_new_ads(own: Specs, specs: Mapping[str, Specs]) -> set[str]:
+    """The inputs of a signature with an axis of new ads."""
+    if "new_ads" not in own:
+        return set()
+    return {n for n in own if n.startswith(NEW)} - {
+        *specs.get("score_slate", {})
+    }
 
 
 def merged(request: Request, specs: Specs) -> Request:

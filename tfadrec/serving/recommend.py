@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from tfadrec.core.errors import InputError
+from tfadrec.core.moment_text import LATEST
 from tfadrec.core.ranges import MOST
 from tfadrec.core.schema import Schema
 from tfadrec.core.takes import takes
 from tfadrec.data.dataset import Dataset
-from tfadrec.serving.ad_expiry import LATEST, NOW
+from tfadrec.serving.ad_expiry import NOW
 from tfadrec.serving.answer import Answer
 from tfadrec.serving.input_names import ALLOW
 from tfadrec.serving.requests import Request, nothing_asked, request_for_user

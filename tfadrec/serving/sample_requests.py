@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from tfadrec.data.dataset import Dataset
+from tfadrec.serving.ad_expiry import NOW
 from tfadrec.serving.finder import ALLOW
 from tfadrec.serving.merging import mergeable
 from tfadrec.serving.request_reader import Specs
@@ -18,7 +19,9 @@ def sample_requests(
 ) -> dict[str, Request]:
     """The first request of each signature, in the form that may be merged.
 
-    Where ads can be filtered, it asks for those that are as one of them is.
+    Where ads can be filtered, it asks for those that are as one of them is, and
+    where they expire for those that are there by the server's clock: the
+    moment of a warm-up request would go with each copy of the sample.
 
     Args:
       requests: as from `warm_up_requests`.
@@ -32,6 +35,8 @@ def sample_requests(
     for name, request in requests:
         if name in specs and name not in found:
             asked = request | _filters(specs[name], dataset)
+            if NOW in asked:
+                asked[NOW] = np.zeros_like(asked[NOW])
             found[name] = mergeable(asked, name, specs)
     return found
 

@@ -409,6 +409,30 @@ def test_parquet_with_integer_ids_and_list_histories(tmp_path):
     }
 
 
+def test_an_ad_is_not_called_as_none(tmp_path):
+    """-1 fills up requests and answers, as "" does where ids are texts."""
+    config = {
+        "ad_id_type": "int64",
+        "ads": {"file": "ads.csv", "ad_id": "id", "max_rejected": 0.5},
+        "impressions": {
+            "file": "log.csv",
+            "max_rejected": 0.5,
+            "user_id": "user",
+            "ad_id": "ad",
+            "timestamp": "when",
+            "clicked": "click",
+        },
+    }
+    log = "user,ad,when,click\nu,-1,9,0\nu,-2,9,0\nu,0,9,1\n"
+    prepare(tmp_path, config, ads_csv="id\n-2\n-1\n0\n", log_csv=log)
+    assert [ad["ad_id"] for ad in read(tmp_path, "ads")] == [-2, 0]
+    assert [row["ad_id"] for row in read(tmp_path, "impressions")] == [-2, 0]
+    assert [row["reason"] for row in read(tmp_path, "rejects")] == [
+        "id is -1, which stands for no ad",
+        "ad id is not in the catalogue",
+    ]
+
+
 def test_a_catalogue_read_off_the_log(tmp_path):
     config = {
         "name": "sales",

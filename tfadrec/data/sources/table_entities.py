@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tfadrec.core.schema import IdType
-from tfadrec.data.columns import filter_lists
+from tfadrec.core.schema import NO_AD, IdType
+from tfadrec.data.columns import as_mask, filter_lists
 from tfadrec.data.intake import checks
 from tfadrec.data.intake.feature_parser import FeatureParser
 from tfadrec.data.intake.first_values import FirstValues
@@ -114,7 +114,13 @@ def _ad_columns(
     rows: RawRows, spec: TableSpec, id_type: IdType
 ) -> dict[str, pa.Array]:
     named = spec.columns
-    ad_ids = checks.ids(rows, named["ad_id"].column, id_type)
+    key = named["ad_id"].column
+    ad_ids = checks.ids(rows, key, id_type)
+    nobody = NO_AD[id_type]
+    rows.refuse(
+        as_mask(pc.equal(ad_ids, nobody)),
+        f"{key} is {nobody}, which stands for no ad",
+    )
     nothing = repeated("", rows)
     title, description = (
         checks.texts(rows, named[n].column) if n in named else nothing

@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tfadrec.core.door import tf
-from tfadrec.serving.ad_expiry import LATEST, NOW
+from tfadrec.core.moment_text import LATEST
+from tfadrec.serving.ad_expiry import NOW
 from tfadrec.serving.ad_order import CAP, DIVERSITY
 from tfadrec.serving.preview.limits import Limits
 from tfadrec.serving.preview.request_error import RequestError, quote

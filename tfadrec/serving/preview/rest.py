@@ -1,7 +1,6 @@
 """TensorFlow Serving's REST interface."""
 
 import asyncio
-import json
 import time
 from typing import Any
 
@@ -9,7 +8,6 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 from google.protobuf import json_format
 
-from tfadrec import __version__
 from tfadrec.core.bundle_folder import version_number
 from tfadrec.serving.preview import json_tensors
 from tfadrec.serving.preview.answerer import Answerer
@@ -17,12 +15,16 @@ from tfadrec.serving.preview.body import read_body, unpack
 from tfadrec.serving.preview.check_inputs import refuse
 from tfadrec.serving.preview.connections import Connections
 from tfadrec.serving.preview.log import LOG
+from tfadrec.serving.preview.protocol import (
+    SERVER,
+    cause_of,
+    error_answer,
+)
 from tfadrec.serving.preview.request_error import (
     INTERNAL,
     RequestError,
     forget_frames,
     quote,
-    short_line,
 )
 from tfadrec.serving.preview.servable import Servable
 
@@ -74,28 +76,28 @@ class _Handlers:
             self._connections.end(request)
         if self._connections.is_draining:
             response.force_close()
-        response.headers["Server"] = f"tfadrec-preview/{__version__}"
+        response.headers["Server"] = SERVER
         return response
 
     def _refusal(self, request: web.Request, error: Exception) -> web.Response:
         if isinstance(error, RequestError):
-            response = _error(error.status, str(error))
+            response = error_answer(error.status, str(error))
             if error.code in _COME_AGAIN:
                 response.headers["Retry-After"] = "1"
             if error.code == "UNAUTHENTICATED":
                 response.headers["WWW-Authenticate"] = "Bearer"
             return response
         if isinstance(error, web.HTTPException):
-            response = _error(error.status, self._explain(request, error))
+            response = error_answer(error.status, self._explain(request, error))
             response.headers.update(
                 {k: v for k, v in error.headers.items() if k == "Allow"}
             )
             return response
         if isinstance(error, OSError):  # the client has left
-            return _error(400, "the connection must stay open.")
+            return error_answer(400, "the connection must stay open.")
         # A fault of ours must not look like an answer, nor end the server.
         LOG.error("A request failed.", exc_info=error)
-        return _error(500, INTERNAL)
+        return error_answer(500, INTERNAL)
 
     async def predict(self, request: web.Request) -> web.Response:
         begun = time.monotonic()
@@ -162,7 +164,7 @@ class _Handlers:
             try:
                 part = await request.content.readany()
             except (web.RequestPayloadError, HttpProcessingError) as error:
-                refuse("a body comes as its headers say", str(error))
+                refuse("a body comes as its headers say", cause_of(error))
             if not part:
                 return raw
             loan.take(len(part))
@@ -193,8 +195,7 @@ class _Handlers:
         return web.json_response(answer)
 
     async def health(self, request: web.Request) -> web.Response:
-        versions = self._answerer.versions
-        versions.find(versions.name)
+        self._answerer.versions.check_ready()
         return web.json_response({"status": "ok"})
 
     async def metrics(self, request: web.Request) -> web.Response:
@@ -252,11 +253,3 @@ def _is_packed(request: web.Request) -> bool:
     if coding not in ("identity", "gzip"):
         refuse("a body is plain or compressed by gzip", quote(coding))
     return coding == "gzip"
-
-
-def _error(status: int, line: str) -> web.Response:
-    return web.Response(
-        status=status,
-        body=json.dumps({"error": short_line(line)}).encode(),
-        content_type="application/json",
-    )

@@ -71,8 +71,10 @@ def make_server(answerer: Answerer, address: str) -> tuple[Any, int]:
     try:
         port = server.add_insecure_port(address)
     except RuntimeError as error:
+        # Behind it stands how gRPC would say more.
+        cause = str(error).partition(";")[0]
         raise InputError(
-            f"{address} must be free. Received: {error}. Choose another port."
+            f"{address} must be free. Received: {cause}. Choose another port."
         ) from error
     return server, port
 

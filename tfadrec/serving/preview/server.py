@@ -22,6 +22,7 @@ from tfadrec.serving.preview.connections import Connections
 from tfadrec.serving.preview.drift import Drift
 from tfadrec.serving.preview.limits import Limits
 from tfadrec.serving.preview.log import LOG, handle_fault, say, set_up_logging
+from tfadrec.serving.preview.protocol import Protocol
 from tfadrec.serving.preview.versions import Versions
 
 _METRICS = "/monitoring/prometheus/metrics"
@@ -128,10 +129,7 @@ async def _run(answerer, host, port, rpc, grpc_port) -> None:
     connections = Connections(limits)
     runner = web.AppRunner(
         rest.make_app(answerer, connections, _metrics_path(versions.path)),
-        access_log=None,
         shutdown_timeout=_LINGERING_SECONDS,
-        lingering_time=_LINGERING_SECONDS,
-        auto_decompress=False,
     )
     await runner.setup()
     late = asyncio.create_task(connections.watch())
@@ -139,7 +137,15 @@ async def _run(answerer, host, port, rpc, grpc_port) -> None:
     threads: list[threading.Thread] = []
     try:
         assert runner.server is not None
-        listener = await _listen(connections.factory(runner.server), host, port)
+        # Of requests it logs nothing, as those lines are below a warning.
+        make = functools.partial(
+            Protocol,
+            runner.server,
+            loop=loop,
+            lingering_time=_LINGERING_SECONDS,
+            auto_decompress=False,
+        )
+        listener = await _listen(connections.factory(make), host, port)
         bound = listener.sockets[0].getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
         lines = [f"REST: http://{shown}:{bound}/v1/models/{versions.name}"]

@@ -5,12 +5,17 @@ import pathlib
 import threading
 import time
 import weakref
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from tfadrec.core.bundle_folder import existing_versions, version_numbers
+from tfadrec.core.bundle_folder import (
+    MODELS,
+    existing_versions,
+    version_numbers,
+)
 from tfadrec.core.errors import InputError
 from tfadrec.core.memory import give_back, trim
-from tfadrec.serving.deployment import read_labels
+from tfadrec.serving.deployment import read_whole_labels
 from tfadrec.serving.preview.limits import Limits
 from tfadrec.serving.preview.log import LOG, say
 from tfadrec.serving.preview.request_error import (
@@ -21,11 +26,15 @@ from tfadrec.serving.preview.request_error import (
 from tfadrec.serving.preview.servable import Servable
 from tfadrec.serving.preview.warm_up import warm_up
 
+#: The label that clients are told to ask for.
+STABLE = "stable"
+
 
 class Versions:
     """The newest version in a folder, and those that have a label.
 
-    A version is found once it has answered its warm-up requests.
+    A version is found once it has answered its warm-up requests. A label stays
+    with the version that it had until the one that it moves to is loaded.
 
     Args:
       path: the folder of a model's versions; the model is called as it is.
@@ -47,15 +56,21 @@ class Versions:
         self._loaded: dict[int, Servable] = {}
         self._leaving: list[weakref.ref[Servable]] = []
         self._failed: dict[int, tuple[int, str]] = {}  # when, and why
-        self._labels: dict[str, int] = {}
         self._stop = threading.Event()
+        there = existing_versions(self.path)
+        # As `models.config` has them, and those by which versions are found.
+        self._told: dict[str, int] = {}
+        self._is_told = True
+        self._waiting: dict[str, int] = {}  # which do not load, or are gone
+        self._labels = self._read_labels()
         # Those that are loaded now, or next.
-        self._coming = {existing_versions(self.path)[-1]}
+        self._coming = _wanted(there, self._labels)
 
     def load(self) -> None:
-        """Loads the versions that are there, the newest first.
+        """Loads the versions that are there, that of `STABLE` first.
 
-        Each is found as soon as it is ready, while others are still loaded.
+        Each is found as soon as it is ready, while others are still loaded, the
+        newest first.
 
         Raises:
           InputError: where none can be loaded.
@@ -72,29 +87,24 @@ class Versions:
     def refresh(self) -> dict[int, str]:
         """Loads what has come, and lets go of what no longer counts.
 
-        While the newest version does not load, the newest that did stays. A
-        request that is being answered keeps its version until it is done; the
-        next call then gives its memory back. A version that fails to load is
-        tried again when its files have changed: it may have been half copied.
+        While the newest version does not load, the newest that did stays, and
+        so does the last one that a label was with. A request that is being
+        answered keeps its version until it is done; the next call then gives
+        its memory back. A version that fails to load is tried again when its
+        files have changed: it may have been half copied.
 
         Returns:
           Version that has failed to load now -> why.
         """
         there = version_numbers(self.path)
-        labels = {
-            label: number
-            for label, number in read_labels(self.path).items()
-            if number in there
-        }
-        wanted = {max(there), *labels.values()} if there else set()
-        if not self._loaded:
-            self._labels = labels
-        failed = self._load_all(wanted - set(self._loaded))
-        self._labels = labels
+        told = self._read_labels()
+        wanted = _wanted(there, told) - set(self._loaded)
+        failed = self._load_all(wanted, first=told.get(STABLE))
+        usable = set(self._loaded) & set(there) or set(self._loaded)
+        self._labels = self._moved(told, usable)
         self._failed = {n: f for n, f in self._failed.items() if n in there}
-        usable = set(self._loaded) & set(there)
         if usable:
-            usable &= {max(usable), *labels.values()}
+            usable &= {max(usable), *self._labels.values()}
             self._leaving += [
                 weakref.ref(each)
                 for number, each in self._loaded.items()
@@ -104,6 +114,38 @@ class Versions:
         self._let_go()
         return failed
 
+    def _read_labels(self) -> dict[str, int]:
+        """Label -> version, of the last `models.config` that was whole."""
+        try:
+            found = read_whole_labels(self.path)
+        except OSError:
+            found = None
+        file = self.path / MODELS
+        if found is not None:
+            self._told = found
+        elif self._is_told and (self._told or os.path.lexists(file)):
+            LOG.warning("%s cannot be read: labels stay as they were.", file)
+        self._is_told = found is not None
+        return self._told
+
+    def _moved(self, told: dict[str, int], usable: set[int]) -> dict[str, int]:
+        """Label -> version, where each that can has moved to its new one."""
+        moved, waiting = {}, {}
+        for label, number in told.items():
+            before = self._labels.get(label)
+            if before is None or before not in usable or number in usable:
+                moved[label] = number
+                continue
+            moved[label], waiting[label] = before, number
+            if self._waiting.get(label) != number and not self._stop.is_set():
+                LOG.warning(
+                    "The label %s stays with version %d until version %d is "
+                    "loaded.",
+                    *(label, before, number),
+                )
+        self._waiting = waiting
+        return moved
+
     def _let_go(self) -> None:
         """Gives back the memory of versions that nobody uses any more."""
         used = [each for each in self._leaving if each() is not None]
@@ -111,8 +153,8 @@ class Versions:
             give_back()
         self._leaving = used
 
-    def _load_all(self, numbers: set[int]) -> dict[int, str]:
-        """Loads versions, the newest first; why some of them have failed."""
+    def _load_all(self, numbers: set[int], first: int | None) -> dict[int, str]:
+        """Loads versions, `first` and then the newest; why some have failed."""
         changed = {n: _changed(self.path / str(n)) for n in numbers}
         self._coming = {
             n
@@ -120,7 +162,9 @@ class Versions:
             if self._failed.get(n, (0, ""))[0] != when
         }
         failed = {}
-        for number in sorted(self._coming, reverse=True):
+        for number in sorted(
+            self._coming, key=lambda n: (n == first, n), reverse=True
+        ):
             if self._stop.is_set():
                 break
             begun = time.monotonic()
@@ -232,6 +276,21 @@ class Versions:
             )
         raise self._missing(number)
 
+    def check_ready(self) -> None:
+        """Refuses while the version that clients are to ask does not answer.
+
+        That is the one with the label `STABLE`, or the newest where no version
+        has it.
+
+        Raises:
+          RequestError: with the reason.
+        """
+        label = STABLE if STABLE in self._labels else None
+        try:
+            self.find(self.name, label=label)
+        except RequestError as error:
+            raise RequestError("UNAVAILABLE", str(error)) from error
+
     def status(self, only: int | None = None) -> list[dict[str, Any]]:
         """`ModelVersionStatus` of each version, newest first, in plain values.
 
@@ -262,10 +321,22 @@ class Versions:
         ]
 
     def _missing(self, number: int) -> RequestError:
+        if number in self._failed:
+            _, reason = self._failed[number]
+            return RequestError(
+                "NOT_FOUND",
+                f"a version answers where it loads. Received: {number}, which "
+                f"does not: {reason}",
+            )
         loaded = ", ".join(map(str, sorted(self._loaded))) or "none"
         return RequestError(
             "NOT_FOUND", f"loaded versions are {loaded}. Received: {number}."
         )
+
+
+def _wanted(there: Collection[int], labels: Mapping[str, int]) -> set[int]:
+    """Of the versions that are there the newest, and those with a label."""
+    return {max(there), *labels.values()} & set(there) if there else set()
 
 
 def _changed(folder: pathlib.Path) -> int:
