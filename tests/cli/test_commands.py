@@ -464,7 +464,7 @@ def expiring():
     (world / "manifest.json").unlink()
     table = pq.read_table(world / "ads.parquet")
     ends = pa.array(np.where(np.arange(20) < 11, np.arange(20) + 100, 4.1e9))
-    plain = shutil.copytree(world, small.folder() / "plain")
+    plain = shutil.copytree(world, small.folder() / "ends")
     ends = ends.cast(pa.int64())
     pq.write_table(table.append_column("ends", ends), plain / "ads.parquet")
     table = table.append_column("expires_seconds", ends)
