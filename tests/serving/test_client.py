@@ -390,7 +390,10 @@ def test_samples_follow_promotion_and_rollback(tmp_path):
     def wait_until(stable):
         deadline = time.monotonic() + 60
         client = serving.Client(address, "numbers", label="stable")
-        while list(client.status()) != [stable]:
+        while (
+            list(client.status()) != [stable]
+            or newest.status()[2] != "AVAILABLE"  # that of stable comes first
+        ):
             assert time.monotonic() < deadline
             time.sleep(0.2)
 
