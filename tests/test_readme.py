@@ -80,7 +80,7 @@ def test_the_examples_in_python_end_with_answers(tmp_path):
     (example,) = blocks(README, "python")
     example = example.replace("epochs=3", "epochs=1")
     assert "epochs=1" in example
-    (measured, _) = blocks(ROOT / "docs" / "evaluation.md", "python")
+    (measured, *_) = blocks(ROOT / "docs" / "evaluation.md", "python")
     served = blocks(ROOT / "docs" / "serving.md", "python")[-1]
     assert 'open_bundle("saved_models/a")' in served
     served = served.replace("saved_models/a", "saved_models/first")

@@ -10,6 +10,7 @@ from tfadrec.core.scratch_array import reserve, scratch_array
 
 
 def test_its_room_is_a_file_without_a_name(tmp_path):
+    gc.collect()  # what other tests have left open closes now
     before = set(os.listdir("/proc/self/fd"))
     made = scratch_array((3, 2), np.int16, tmp_path)
     assert (made.shape, made.dtype, made.any()) == ((3, 2), np.int16, False)

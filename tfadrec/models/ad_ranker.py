@@ -271,7 +271,7 @@ class AdRanker(RankingModel):
                 [f for f in self.context if f["name"] in self.slopes_of],
                 self.num_slopes,
                 name="context_slopes",
-                dtype="float32",
+                dtype=self.dtype_policy,
             )
         self._candidate_fields = self._fields(self.candidate, "candidate")
         self.hidden_units = tuple(hidden_units)
