@@ -327,6 +327,12 @@ def test_what_a_version_gives_is_read_from_it(bundle):
     assert not still_given(bundle, 77)
 
 
+def test_a_label_whose_version_is_gone_is_refused(bundle):
+    shutil.rmtree(bundle / "2")
+    with pytest.raises(InputError, match=r"Received: canary 2 in .* is not"):
+        serving.change_ads(bundle, remove=["a1"])
+
+
 @pytest.mark.parametrize(
     ("ids", "message"),
     [

@@ -38,6 +38,7 @@ from tfadrec.serving.ad_record import AdRecord, Ids, distinct, some
 from tfadrec.serving.deployment import (
     check_deployment,
     label_version,
+    path_of_label,
     read_labels,
 )
 from tfadrec.serving.parity import COMPARED
@@ -186,7 +187,8 @@ def labelled_version(bundle: pathlib.Path, label: str) -> pathlib.Path:
         newest version.
 
     Raises:
-      InputError: where no version has the label, with those that there are.
+      InputError: where no version has the label, with those that there are, or
+        that version is gone.
     """
     labels = {"canary": existing_versions(bundle)[-1], **read_labels(bundle)}
     if label not in labels:
@@ -194,7 +196,7 @@ def labelled_version(bundle: pathlib.Path, label: str) -> pathlib.Path:
             f"a label is one of models.config: {', '.join(sorted(labels))}. "
             f"Received: {label!r}."
         )
-    return bundle / str(labels[label])
+    return path_of_label(bundle, label, labels[label])
 
 
 def _copy_others(old, fresh, manifest) -> None:

@@ -84,6 +84,22 @@ def read_whole_labels(path: pathlib.Path) -> dict[str, int] | None:
     return _labels_in(text) if is_whole else None
 
 
+def path_of_label(path: pathlib.Path, label: str, version: int) -> pathlib.Path:
+    """The folder of the version that has a label.
+
+    Raises:
+      InputError: where it is not there.
+    """
+    found = path / str(version)
+    if not (found / "saved_model.pb").is_file():
+        raise InputError(
+            "models.config must name versions that are there. Received: "
+            f"{label} {version} in {path}, which is not. Give the label to "
+            "another version in that file, or export again."
+        )
+    return found
+
+
 def _read_models_config(path: pathlib.Path) -> str:
     file = path / MODELS
     if not file.is_file():

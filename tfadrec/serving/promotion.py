@@ -16,7 +16,11 @@ from tfadrec.data.dataset import Dataset
 from tfadrec.evaluation import Evaluation, differences, measure
 from tfadrec.serving.ad_record import some
 from tfadrec.serving.bundle import open_bundle
-from tfadrec.serving.deployment import read_labels, write_labels
+from tfadrec.serving.deployment import (
+    path_of_label,
+    read_labels,
+    write_labels,
+)
 from tfadrec.serving.gates import Gates
 from tfadrec.serving.judged_notes import judged_notes
 from tfadrec.serving.latencies import latencies, slower
@@ -245,12 +249,7 @@ def _labelled(bundle: pathlib.Path) -> dict[str, int]:
                 f"Received: {bundle}, where it does not. Export a version."
             )
     for label, version in labels.items():
-        if not (bundle / str(version) / "saved_model.pb").is_file():
-            raise InputError(
-                f"models.config must name versions that are there. Received: "
-                f"{label} {version} in {bundle}, which is not. Mend the file, "
-                "or export again."
-            )
+        path_of_label(bundle, label, version)
     return labels
 
 
