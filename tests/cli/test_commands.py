@@ -1065,8 +1065,9 @@ def test_a_training_says_nothing_of_tensorflow(tmp_path):
     )
     assert done.returncode == 0
     lines = done.stderr.splitlines()
-    assert len(lines) >= 4
-    assert all(line.startswith("epoch ") for line in lines), lines
+    assert len(lines) >= 5
+    assert lines[0].startswith("begins with "), lines
+    assert all(line.startswith("epoch ") for line in lines[1:]), lines
 
 
 def test_graphs_of_several_models_are_no_mistake(caplog):
