@@ -10,12 +10,12 @@ from click.testing import CliRunner
 
 from tests.data import tiny_encoder
 from tests.training import small
-from tests.training.test_grow_vocabulary import grown, known
+from tests.training.test_grow_vocabulary import grown, in_grown, known
 from tests.training.test_update import CONFIG, write_day
 from tfadrec import models, serving, training
 from tfadrec.cli.main import main
 from tfadrec.core.config import RunConfig
-from tfadrec.core.door import keras, tf
+from tfadrec.core.door import keras
 from tfadrec.core.errors import InputError
 from tfadrec.runs import before
 from tfadrec.runs.record import GROWN, grown_from
@@ -53,13 +53,7 @@ def test_what_it_has_learned_is_kept():
     assert len(np.unique(vectors[new].round(6), axis=0)) > 1  # by columns
     np.testing.assert_array_equal(more.click_shares.numpy()[new], shares[0])
     [(inputs, *_)] = dataset.batches(10**6)
-    again = dict(inputs)
-    for name, rows in (
-        ("history_ads", ads),
-        ("candidate_ads", ads),
-        ("user_id", users),
-    ):
-        again[name] = tf.gather(tf.constant(rows, tf.int32), inputs[name])
+    again = in_grown(inputs, ads, users)
     found, expected = more(again), retriever(inputs)
     for name in ("user", "ad"):
         np.testing.assert_array_equal(found[name], expected[name])

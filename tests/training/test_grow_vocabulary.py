@@ -128,11 +128,8 @@ def test_old_rows_and_slots_are_kept_bit_by_bit(optimizer):
         np.testing.assert_array_equal(variable.numpy(), value)
 
 
-def test_it_ranks_as_before_and_has_the_columns_of_the_new():
-    ranker, dataset, (ads, _) = trained("composite")
-    more = training.grow_vocabulary(ranker, dataset, grown())
-    inputs, _ = next(iter(dataset.batches(50)))
-    _, users = known()[1]
+def in_grown(inputs, ads, users):
+    """The same inputs, whose ads and users have the rows of `grown()`."""
     again = dict(inputs)
     for name, rows in (
         ("history_ads", ads),
@@ -140,6 +137,15 @@ def test_it_ranks_as_before_and_has_the_columns_of_the_new():
         ("user_id", users),
     ):
         again[name] = tf.gather(tf.constant(rows, tf.int32), inputs[name])
+    return again
+
+
+def test_it_ranks_as_before_and_has_the_columns_of_the_new():
+    ranker, dataset, (ads, _) = trained("composite")
+    more = training.grow_vocabulary(ranker, dataset, grown())
+    inputs, _ = next(iter(dataset.batches(50)))
+    _, users = known()[1]
+    again = in_grown(inputs, ads, users)
     np.testing.assert_array_equal(
         ranker(inputs)["clicked"], more(again)["clicked"]
     )
