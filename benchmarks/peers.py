@@ -25,6 +25,7 @@ def make(
     time: int,
     *,
     context: Mapping[str, int | None] | None = None,
+    bags: Mapping[str, tuple[int, int]] | None = None,
     vectors: Mapping[str, np.ndarray] | None = None,
     optimizer="adagrad",
     **arguments,
@@ -36,6 +37,8 @@ def make(
       sizes: number of codes of `user`, of `ad`, and of each category of an ad.
       time: T.
       context: name -> number of codes, or None where it is numeric.
+      bags: name -> number of codes, and how many a row has at most; the mean of
+        their embeddings is read.
       vectors: name -> float [codes, D], given embeddings of ads, which stay.
       optimizer: any Keras optimiser.
       **arguments: of the model, for other values than DeepCTR's defaults.
@@ -71,6 +74,10 @@ def make(
             length_name="seq_length",
         )
         for column in of_ads
+    ]
+    columns += [
+        VarLenSparseFeat(SparseFeat(k, size, WIDTH), width, "mean")
+        for k, (size, width) in (bags or {}).items()
     ]
     model = getattr(models, name)(
         columns,

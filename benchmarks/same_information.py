@@ -6,12 +6,14 @@
     python benchmarks/same_information.py data/sample --seeds 3
 
 All read the ids, the ad copy by MiniLM, the categories, numbers, rates and
-counts of ads and of requests, and the newest 50 events. DeepCTR's DIN has the
-64 main directions of the text vectors as embeddings of candidate and history;
-it has no place for ages. LightGBM has them all as columns: how like the ad's
-text is to the history's, where the ad itself stands in it, ages, counts and
-rates of training rows, ids, and the main directions of both texts. Of each, the
-validation rows choose the epoch or the trees.
+counts of users, ads and requests, and the newest 50 events with their types.
+DeepCTR's DIN has the 64 main directions of the text vectors as embeddings of
+candidate and history, and the mean of what is embedded of a list of categories
+and of events' types; it has no place for ages. LightGBM has them all as
+columns: how like the ad's text is to the history's, and to that of each type of
+event, where the ad itself stands in it, ages, shares of types in all of the
+history, counts and rates of training rows, ids, and the main directions of both
+texts. Of each, the validation rows choose the epoch or the trees.
 """
 
 import argparse
@@ -33,6 +35,8 @@ _BATCH, _EPOCHS, _PATIENCE, _RATE = 512, 5, 2, 1e-3
 _DIRECTIONS = 64
 #: Of these, what trees read.
 _READ = 16
+#: Of a list of categories, the values that trees read.
+_READ_OF_A_LIST = 100
 _FOLDS = 5
 #: Columns of `_design`.
 _IDS, _RATES = [0, 1], [2, 3, 4, 5]
@@ -129,36 +133,47 @@ def _texts(train) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _history(part):
-    """Newest events, right-aligned: their ads, ages and which are real."""
+    """Newest events, right-aligned: ads, types from 1, ages, which are real."""
     rows, events, length = part.impressions, part.events, part.history_length
     places = rows.history_ends[:, None] - length + np.arange(length)
     real = places >= rows.history_starts[:, None]
     places = np.where(real, places, 0)
     ages = rows.times[:, None] - events.times[places]
-    return np.where(real, events.ads[places], 0), np.where(real, ages, 0), real
+    types = np.where(real, events.types[places], 0)
+    return np.where(real, events.ads[places], 0), types, ages * real, real
 
 
 def _read(schema):
-    """Categories and numbers of ads, requests and candidates."""
-    kinds = ("category", "number", "rate", "count")
+    """What users, ads, requests and candidates are, as categories or numbers.
+
+    None that has no value in any row.
+    """
+    kinds = ("category", "categories", "number", "rate", "count")
     return [
         feature
-        for feature in schema.of("ad", "context", "candidate")
+        for feature in schema.of("user", "ad", "context", "candidate")
         if feature.spec()["kind"] in kinds
+        and not (_is_coded(feature) and feature.num_codes < 2)
     ]
 
 
+def _is_coded(feature) -> bool:
+    return feature.spec()["kind"] in ("category", "categories")
+
+
 def _columns(part):
-    """Their columns: tensor -> column [n]."""
-    found = {}
+    """Their columns: tensor -> [n], or [n, width] of a list of categories."""
+    rows, found = part.impressions, {}
     for feature in _read(part.schema):
-        of_ads = feature.entity == "ad"
-        columns = part.catalogue.columns if of_ads else part.impressions.columns
-        values = columns[feature.tensor]
-        if of_ads:
-            values = np.append(np.zeros(1, values.dtype), values)
-            values = values[part.impressions.ads]
-        found[feature.tensor] = values
+        name = feature.tensor
+        if feature.entity == "ad":
+            column = part.catalogue.columns[name]
+            column = np.concatenate([np.zeros_like(column[:1]), column])
+            found[name] = column[rows.ads]
+        elif feature.entity == "user":
+            found[name] = part.users[name][rows.users]
+        else:
+            found[name] = rows.columns[name]
     return found
 
 
@@ -169,10 +184,17 @@ def _deepctr(seed: int, train, valid, rows):
     text, _ = _texts(train)
     text /= text.std()
     sizes = {"user": len(train.user_ids) + 1, "ad": len(train.catalogue) + 1}
-    context = {
-        f.tensor: f.num_codes if f.spec()["kind"] == "category" else None
-        for f in _read(train.schema)
-    }
+    context, bags = {}, {}
+    for f in _read(train.schema):
+        if f.spec()["kind"] == "categories":
+            bags[f.tensor] = f.num_codes, f.spec()["width"]
+        else:
+            context[f.tensor] = f.num_codes if _is_coded(f) else None
+    if len(train.schema.event_types) > 1:
+        bags["types"] = (
+            len(train.schema.event_types) + 1,
+            train.history_length,
+        )
     numbers = [name for name, size in context.items() if size is None]
     moments = {
         name: (np.nanmean(values), np.nanstd(values) + 1e-9)
@@ -181,7 +203,7 @@ def _deepctr(seed: int, train, valid, rows):
     }
 
     def inputs(part):
-        ads, _, real = _history(part)
+        ads, types, _, real = _history(part)
         lengths = real.sum(axis=1)
         # DeepCTR wants what is real to stand first.
         order = np.argsort(~real, axis=1, kind="stable")
@@ -197,6 +219,8 @@ def _deepctr(seed: int, train, valid, rows):
                 mean, deviation = moments[name]
                 values = np.nan_to_num((values - mean) / deviation)
             found[name] = values
+        if "types" in bags:
+            found["types"] = np.take_along_axis(types, order, axis=1)
         return found
 
     keras.utils.set_random_seed(seed)
@@ -205,6 +229,7 @@ def _deepctr(seed: int, train, valid, rows):
         sizes,
         train.history_length,
         context=context,
+        bags=bags,
         vectors={"text": text},
         optimizer=peers.adam(_RATE, _EPOCHS * (len(train) // _BATCH)),
         seed=seed,
@@ -297,22 +322,42 @@ def _design(train, part, texts) -> np.ndarray:
     """What LightGBM reads of each row: ids, rates of training rows, others."""
     rows = part.impressions
     columns = [rows.users, rows.ads, *_rates(train, part)]
-    ads, ages, real = _history(part)
+    ads, types, ages, real = _history(part)
     columns.append(rows.history_ends - rows.history_starts)
     columns.append(np.where(real[:, -1], np.log1p(ages[:, -1]), np.nan))
-    columns += _columns(part).values()
+    coded = {f.tensor: f.num_codes for f in _read(part.schema)}
+    for name, values in _columns(part).items():
+        if values.ndim == 1:
+            columns.append(values)
+        else:
+            codes = range(1, min(coded[name], _READ_OF_A_LIST + 1))
+            columns += [(values == code).any(axis=1) for code in codes]
     directions, cosines = texts
     alike = np.where(real, cosines[ads, rows.ads[:, None]], -1.0)
     nearest = np.sort(alike, axis=1)
     near = np.exp(5 * alike) * real
     columns += [nearest[:, -1], nearest[:, -5:].mean(axis=1), alike[:, -1]]
     columns += [_mean(alike, real), _mean(alike, near)]
+    kinds = len(part.schema.event_types)
+    for kind in range(1, kinds + 1) if kinds > 1 else ():
+        of_kind = types == kind
+        columns += [of_kind.mean(axis=1), _shares(part, kind)]
+        columns += [np.where(of_kind, alike, -1.0).max(axis=1)]
+        columns.append(_mean(of_kind, near))
     same = (ads == rows.ads[:, None]) & real
     since = np.where(same, ages, np.inf).min(axis=1)
     columns += [same.sum(axis=1), np.log1p(since)]
     columns += [*directions[rows.ads][:, :_READ].T]
     columns += [_mean(directions[ads, k], real) for k in range(_READ)]
     return np.column_stack(columns).astype(np.float32)
+
+
+def _shares(part, kind: int) -> np.ndarray:
+    """Of all events before each row, how many are of a type, from 1."""
+    rows = part.impressions
+    before = np.append(0, np.cumsum(part.events.types[:] == kind))
+    starts, ends = rows.history_starts, rows.history_ends
+    return (before[ends] - before[starts]) / np.maximum(ends - starts, 1)
 
 
 def _mean(values, weights) -> np.ndarray:
