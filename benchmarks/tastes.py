@@ -2,12 +2,13 @@
 
     python benchmarks/tastes.py [FOLDER]
 
-Three logs are made up: job ads by counts of impressions and clicks, for
-segments of users without histories, videos that are seen to the end or not, and
-ads in four languages for visitors who come once or twice and speak one. Each is
-prepared and trained at the defaults; beside what `tfadrec train` prints stands
-the AUC of the chances that the clicks were drawn by, and of two rates of the
-training rows, of an ad and of a user and kind.
+Four logs are made up: job ads by counts of impressions and clicks, for
+segments of users without histories, videos that are seen to the end or not, ads
+in four languages for visitors who come once or twice and speak one, and of
+eight topics for as many who name up to four interests. Each is prepared and
+trained at the defaults; beside what `tfadrec train` prints stands the AUC of
+the chances that the clicks were drawn by, and of two rates of the training
+rows, of an ad and of a user and kind.
 """
 
 import pathlib
@@ -65,6 +66,13 @@ SPEAKERS = {
         **SHOWN,
         "clicked": "done",
         "features": {"speaks": "category"},
+    },
+}
+READERS = {
+    **SPEAKERS,
+    "impressions": {
+        **SPEAKERS["impressions"],
+        "features": {"interests": "categories"},
     },
 }
 
@@ -136,6 +144,25 @@ def speakers(random):
         "ad_id": [f"ad {n}" for n in ad],
         "kind": [f"in {n}" for n in languages[ad]],
         "speaks": [f"language {n}" for n in speaks[user]],
+        "timestamp": np.arange(count) * 60 + 1_700_000_000,
+        "done": random.random(count) < chance,
+    }
+    return columns, chance
+
+
+def readers(random):
+    """30,000 views of 20,000 users with interests, of 300 ads with a topic."""
+    users, ads, count = 20_000, 300, 30_000
+    topics, quality = np.arange(ads) % 8, random.normal(0, 0.6, ads)
+    likes = random.random((users, 8)) < random.choice([0.1, 0.3], (users, 1))
+    user, ad = random.integers(0, users, count), random.integers(0, ads, count)
+    chance = expit(-1.5 + 1.0 * likes[user, topics[ad]] + quality[ad])
+    named = [[f"topic {n}" for n in np.flatnonzero(row)[:4]] for row in likes]
+    columns = {
+        "user_id": [f"user {n}" for n in user],
+        "ad_id": [f"ad {n}" for n in ad],
+        "kind": [f"about {n}" for n in topics[ad]],
+        "interests": [named[n] for n in user],
         "timestamp": np.arange(count) * 60 + 1_700_000_000,
         "done": random.random(count) < chance,
     }
@@ -220,6 +247,7 @@ def main() -> None:
     measure("jobs", jobs, JOBS, folder)
     measure("videos", videos, VIDEOS, folder)
     measure("speakers", speakers, SPEAKERS, folder)
+    measure("readers", readers, READERS, folder)
 
 
 if __name__ == "__main__":

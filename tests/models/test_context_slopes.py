@@ -5,6 +5,7 @@ import pytest
 import scipy.special
 
 from tfadrec import data, layers, models, serving, training
+from tfadrec.core.door import tf
 from tfadrec.data.sources import prepare_table
 from tfadrec.models.start_linear import refit_slopes, start_linear
 from tfadrec.models.start_traits import start_traits
@@ -101,6 +102,55 @@ def test_what_new_users_like_is_known_by_what_they_are(log, settings):
     # What is not known tells nothing.
     four, _ = logits(ranker, log, age=ages + np.nan)
     assert np.abs(four - three).max() < 0.1
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_who_has_several_values_has_a_share_of_each_slope(tmp_path, weighted):
+    """Some speak two languages, of which each counts for its share."""
+    random = np.random.default_rng(0)
+    of_ads, users = random.integers(4, size=30), random.integers(400, size=6000)
+    ads = random.integers(30, size=6000)
+    first, second = random.integers(4, size=(2, 400))
+    shares = random.choice([0.25, 0.5, 1.0] if weighted else [0.5, 1.0], 400)
+    second[shares == 1] = first[shares == 1]
+    share = (of_ads[ads] == first[users]) * shares[users]
+    share += (of_ads[ads] == second[users]) * (1 - shares[users])
+    clicks = random.random(6000) < scipy.special.expit(3.0 * share - 1.5)
+    spoken = [
+        (f"l{a}:{w} l{b}:{1 - w}" if weighted else f"l{a} l{b}")
+        if w < 1
+        else (f"l{a}:2" if weighted else f"l{a}")
+        for a, b, w in zip(first, second, shares, strict=True)
+    ]
+    lines = {
+        "ads": ["id,language"] + [f"a{i},l{k}" for i, k in enumerate(of_ads)],
+        "users": ["user,speaks"] + [f"u{i},{s}" for i, s in enumerate(spoken)],
+        "log": ["user,ad,time,click"]
+        + [
+            f"u{u},a{a},{i},{int(c)}"
+            for i, (u, a, c) in enumerate(zip(users, ads, clicks, strict=True))
+        ],
+    }
+    for name, rows in lines.items():
+        (tmp_path / f"{name}.csv").write_text("\n".join(rows))
+    speaks = f"speaks: {{kind: categories, weighted: {str(weighted).lower()}}}"
+    (tmp_path / "log.yaml").write_text(
+        "ads: {file: ads.csv, ad_id: id, features: {language: category}}\n"
+        f"users: {{file: users.csv, user_id: user, features: {{{speaks}}}}}\n"
+        "impressions: {file: log.csv, user_id: user, ad_id: ad, "
+        "timestamp: time, clicked: click}"
+    )
+    prepare_table(tmp_path / "log.yaml", tmp_path / "data")
+    log = data.open_dataset(tmp_path / "data")
+    ranker = ranker_of(log)
+    assert BY_LANGUAGE in start_linear(ranker, log.batches(500))
+    inputs, *_ = next(iter(log.batches(500)))
+    of_ads = ranker.ad_tower.encode(
+        {"slate": (inputs["candidate_ads"], ("ad_traits",))}
+    )["slate"]["ad_traits"]
+    told = tf.einsum("nk,nk->n", ranker.context_slopes(inputs), of_ads)
+    assert np.polyfit(share[:500], told, 1)[0] == pytest.approx(3.0, abs=0.6)
+    assert np.corrcoef(share[:500], told)[0, 1] > 0.98
 
 
 def test_they_are_found_again_as_they_were_held(log):

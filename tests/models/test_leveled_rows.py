@@ -164,6 +164,51 @@ def test_penalties_that_are_known_are_kept():
     assert found["ads"] <= 10
 
 
+def test_keys_of_one_row_share_its_slope():
+    """Three that mostly come together, and one that is not known."""
+    random = np.random.default_rng(0)
+    keys = random.integers(0, 6, (ROWS, 3))
+    keys[: ROWS - 300] = [1, 2, 3]
+    shares = random.dirichlet(30 * np.ones(3), ROWS) * [1, 1, -1]
+    values = random.normal(0, 1, (ROWS, 2)).astype(np.float32)
+    term = Term(keys, 6, values, shares.astype(np.float32))
+    ones, penalty = np.ones(ROWS), 2.0
+    truth = random.normal(0, 2, (6, 2)) * (np.arange(6) > 0)[:, None]
+    labels = random.random(ROWS) < scipy.special.expit(term.told(truth))
+    of = LeveledRows(
+        *(ones[:, None], 0 * ones, {"speaks": term}, labels.astype(float)), ones
+    )
+    held = np.zeros(1), np.full(1, 1e9)  # the weight stays at zero
+
+    def loss(slopes):
+        told = np.einsum("nlk,nk->nl", slopes[keys], values)
+        logits = (told * shares).sum(axis=1)
+        lost = scipy.special.log_expit(np.where(labels, logits, -logits))
+        return penalty * np.square(slopes).sum() / 2 - lost.sum()
+
+    losses = [
+        loss(fit_slopes(of, *held, {"speaks": penalty}, n)[1]["speaks"])
+        for n in (1, 2, 4, 8, 60)
+    ]
+    assert (np.diff(losses) < 0).all()
+    assert losses[0] < loss(0 * truth) - 100
+    found = fit_slopes(of, *held, {"speaks": penalty}, 60)[1]["speaks"]
+    assert not found[0].any()
+    for key, place in np.ndindex(5, 2):
+        for by in (-0.02, 0.02):
+            moved = found.copy()
+            moved[1 + key, place] += by
+            assert loss(moved) > losses[-1]
+
+
+def test_no_key_is_known():
+    ones = np.ones(8)
+    none = Term(np.zeros([8, 2], int), 3, ones[:, None], np.zeros([8, 2]))
+    of = LeveledRows(ones[:, None], 0 * ones, {"speaks": none}, ones, ones)
+    _, slopes = fit_slopes(of, np.zeros(1), np.ones(1), {"speaks": 1.0})
+    np.testing.assert_array_equal(slopes["speaks"], np.zeros([3, 1]))
+
+
 def test_slopes_of_little_use_are_left_out():
     nothing = {name.replace(" ", "_"): 0.02 for name in TERMS}
     of = rows(**nothing, count=20_000)

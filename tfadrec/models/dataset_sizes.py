@@ -108,10 +108,10 @@ def slope_sizes(
     Ads lean on what tells them apart from request to request, what texts say
     and rates and counts; users on that, on ads' numbers and the values of their
     categories, on the main directions of their texts, and where opinions are
-    not folded in on factors of ads. Numbers and categories of users and
-    requests lean on what ads and their texts are. Where there are more than
-    200,000 ads or users, these have none, and a category of more than 10,000
-    values neither has slopes nor traits.
+    not folded in on factors of ads. Numbers, categories and lists of them, of
+    users and requests, lean on what ads and their texts are. Where there are
+    more than 200,000 ads or users, these have none, and a category of more than
+    10,000 values neither has slopes nor traits.
 
     Args:
       dataset: a `tfadrec.data.Dataset`.
@@ -136,12 +136,12 @@ def slope_sizes(
     told = _with_traits(f.spec() for f in dataset.catalogue.features)
     slopes_of = []
     if told or reads_vectors:
-        one_value = [
+        given = [
             spec
             for spec in sizes["ranker"]["context"]
-            if spec["kind"] in ("category", "number")
+            if spec["kind"] in ("category", "categories", "number")
         ]
-        slopes_of = sorted(_with_traits(one_value))
+        slopes_of = sorted(_with_traits(given))
     if not (has_rows or slopes_of):
         return of_ads, of_users, {}
     of_ads["num_traits"] = min(sum(told.values()), _MOST_TRAITS)

@@ -53,10 +53,7 @@ class LeveledRows:
         return LeveledRows(
             self.columns[rows],
             self.known[rows],
-            {
-                name: Term(term.keys[rows], term.size, term.values[rows])
-                for name, term in self.terms.items()
-            },
+            {name: term.take(rows) for name, term in self.terms.items()},
             self.labels[rows],
             self.weights[rows],
         )
@@ -65,8 +62,7 @@ class LeveledRows:
         """Of rows, float64 [n], by what `fit_slopes` gives."""
         logits = self.known + self.columns @ weights
         for name, of_keys in slopes.items():
-            keys, _, values = self.terms[name]
-            logits += np.einsum("nk,nk->n", of_keys[keys], values)
+            logits += self.terms[name].told(of_keys)
         return logits
 
 
@@ -116,24 +112,29 @@ def fit_slopes(
 
 
 class _Slopes:
-    """Slopes of one term, which steps of Newton's method move."""
+    """Slopes of one term, which steps of Newton's method move.
+
+    A row's several keys move together, so each is held by its share of the
+    row's curve: a mean's square is at most the mean of squares, and so no step
+    goes beyond what they gain together.
+    """
 
     def __init__(self, term: Term) -> None:
         self._term = term
-        self._order = np.argsort(term.keys, kind="stable")
-        keys, self._sorted = term.keys[self._order], term.values[self._order]
-        self._starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
+        self._rows, keys, self._shares = term.by_key()
+        self._sorted = term.values[self._rows]
+        self._starts = np.flatnonzero(np.diff(keys, prepend=-1))
         self._keys = keys[self._starts]
         self.values = np.zeros([term.size, term.values.shape[1]])
 
     def step(self, weights, labels, logits, penalty) -> Floats:
         """Moves them; by how much the logits of rows move, float64 [n]."""
         chance = 1 / (1 + np.exp(-np.clip(logits, -500, 500)))
-        values, order = self._sorted, self._order
-        slope = self._sums(values, (weights * (labels - chance))[order])
+        values, rows, shares = self._sorted, self._rows, self._shares
+        slope = self._sums(values, (weights * (labels - chance))[rows] * shares)
         width = values.shape[1]
         curve = np.empty([len(self._keys), width, width])
-        bend = (weights * chance * (1 - chance))[order]
+        bend = (weights * chance * (1 - chance))[rows] * np.abs(shares)
         for i in range(width):
             curve[:, i, i:] = self._sums(values[:, i:], bend * values[:, i])
             curve[:, i:, i] = curve[:, i, i:]
@@ -146,8 +147,7 @@ class _Slopes:
         self.values[self._keys] += step
         moved = np.zeros_like(self.values)
         moved[self._keys] = step
-        keys = self._term.keys
-        return np.einsum("nk,nk->n", moved[keys], self._term.values)
+        return self._term.told(moved)
 
     def _sums(self, values, factors):
         """Of each key the sum of its rows' values by their factors."""
@@ -239,8 +239,7 @@ def _first_step(
     """
     slopes = _Slopes(early.terms[name])
     slopes.step(early.weights, early.labels, early_logits, PENALTIES[0])
-    term = late.terms[name]
-    told = np.einsum("nk,nk->n", slopes.values[term.keys], term.values)
+    told = late.terms[name].told(slopes.values)
     return float(_losses(late, late_logits + told).sum())
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tfadrec.core.door import tf
+from tfadrec.layers.features.categories_field import CategoriesField
 from tfadrec.layers.features.kinds import FIELDS
 from tfadrec.layers.features.traits import num_traits
 from tfadrec.losses.task_loss import log_odds
@@ -358,6 +359,10 @@ def _read(ranker, batches) -> tuple[LeveledRows, np.ndarray]:
             of_rows["users"] = inputs["user_id"].numpy()
         for feature in _with_slopes(ranker):
             of_rows[_named(feature)] = inputs[feature["name"]].numpy()
+            kind = FIELDS[feature["kind"]]
+            if issubclass(kind, CategoriesField):
+                shares = kind.shares(feature, inputs).numpy()
+                of_rows[f"shares of {_named(feature)}"] = shares
         for name, part in of_rows.items():
             kept.setdefault(name, []).append(part)
     of = {name: np.concatenate(kept.pop(name)) for name in list(kept)}
@@ -397,12 +402,12 @@ def _terms(ranker, of, signals) -> dict[str, Term]:
         terms["users"] = Term(users, num_users, ones)
     for feature in _with_slopes(ranker):
         keys, size = of[_named(feature)], num_traits(feature) + 1
-        values = told
+        values, shares = told, of.get(f"shares of {_named(feature)}")
         if FIELDS[feature["kind"]].is_scalar:  # of all rows, as it is large
             values = told * np.nan_to_num(keys)[:, None]
             keys = np.ones(len(keys), np.int32)
         for name, places in _terms_of(ranker, _named(feature)).items():
-            terms[name] = Term(keys, size, values[:, places])
+            terms[name] = Term(keys, size, values[:, places], shares)
     if "users" in of and ranker.user_tower.slopes is not None:
         for name, places in _terms_of(ranker, "users").items():
             if name != f"users by {_FACTORS}":  # which are not known yet

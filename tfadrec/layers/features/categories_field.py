@@ -20,16 +20,21 @@ class CategoriesField(CategoryField):
             columns[f"{name}_weights"] = ([length], "float32")
         return columns
 
-    def call(self, columns):
-        name = self.feature["name"]
-        codes = columns[name]
-        weights = tf.cast(codes > 0, tf.float32)
-        if self.feature.get("weighted"):
+    @staticmethod
+    def shares(feature, columns):
+        """How much each value counts for, float32 [..., L]."""
+        name = feature["name"]
+        weights = tf.cast(columns[name] > 0, tf.float32)
+        if feature.get("weighted"):
             # A layer's inputs come in its compute dtype.
             weights *= tf.cast(columns[f"{name}_weights"], tf.float32)
         total = tf.reduce_sum(tf.abs(weights), -1, keepdims=True)
-        weights = tf.math.divide_no_nan(weights, total)
-        vectors = self.look_up(codes)
-        mean = tf.einsum("...ld,...l->...d", vectors, weights)
+        return tf.math.divide_no_nan(weights, total)
+
+    def call(self, columns):
+        shares = self.shares(self.feature, columns)
+        vectors = self.look_up(columns[self.feature["name"]])
+        mean = tf.einsum("...ld,...l->...d", vectors, shares)
+        total = tf.reduce_sum(tf.abs(shares), -1, keepdims=True)
         nothing = tf.cast(total <= 0, tf.float32) * self.missing
         return tf.cast(mean + nothing, self.compute_dtype)
