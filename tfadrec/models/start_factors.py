@@ -138,8 +138,9 @@ def mix_opinions(
 
     Reference:
       Breiman, "Better Subset Regression Using the Nonnegative Garrote",
-      Technometrics 1995, for the share; Peduzzi et al., "A Simulation Study of the Number of Events per Variable
-      in Logistic Regression Analysis", Journal of Clinical Epidemiology 1996.
+      Technometrics 1995, for the share; Peduzzi et al., "A Simulation Study of
+      the Number of Events per Variable in Logistic Regression Analysis",
+      Journal of Clinical Epidemiology 1996, for how many rows.
     """
     layer = ranker.fold_in
     assert layer is not None
