@@ -28,3 +28,12 @@ def test_errors_of_tensorflow():
     error = tf.errors.UnknownError(None, None, "no such\n  folder")
     with pytest.raises(OSError, match="no such folder"), as_os_errors():
         raise error
+
+
+def test_what_a_full_disk_says_of_ops_is_left_out():
+    """As TensorFlow has it where a checkpoint finds no room."""
+    text = "{{function_node __wrapped__SaveV2}} a/b; File too large [Op:SaveV2]"
+    error = tf.errors.ResourceExhaustedError(None, None, text)
+    said = r"written: a/b; File too large$"
+    with pytest.raises(OSError, match=said), as_os_errors():
+        raise error

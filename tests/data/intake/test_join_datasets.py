@@ -11,6 +11,7 @@ from tests.data import dataset_folder, rich_dataset
 from tfadrec.core.errors import InputError
 from tfadrec.core.feature import Feature
 from tfadrec.data import open_dataset
+from tfadrec.data.intake import join_datasets as joining
 from tfadrec.data.intake import limits
 from tfadrec.data.intake.join_datasets import check_grows, join_datasets
 
@@ -155,6 +156,44 @@ def test_new_values_come_after_the_known_ones(three):
         found = names[1][whole.catalogue.columns[mine.tensor][ads]]
         np.testing.assert_array_equal(found, expected)
         assert ("zz" in found) == (mine.name == "brand")
+
+
+def test_a_vocabulary_that_is_full_takes_no_more(tmp_path, monkeypatch):
+    """One place is left: the first new value in the order of texts has it."""
+    known = Feature("device", "context", "category", vocabulary=("tv", "phone"))
+    more = dataclasses.replace(known, vocabulary=("book", "car", "tv"))
+    scroll = Feature("scroll", "context", "number")
+
+    def day(shown):
+        return changed(
+            shown,
+            request_id=[f"n{i}" for i in range(len(shown))],
+            device=["car", "book", "tv", "car", "car"],
+        )
+
+    one = small(
+        tmp_path / "one", dataset_folder.schema(features=(known, scroll))
+    )
+    two = small(
+        tmp_path / "two",
+        dataset_folder.schema(features=(more, scroll)),
+        impressions=day,
+    )
+    note = (
+        f"the context's 'device' of {two}: its vocabulary is full (3), so 1 of "
+        "the new values count as unknown; `buckets` hashes all values"
+    )
+    monkeypatch.setattr(joining, "MOST_VALUES", 3)
+    assert note in join_datasets(one, two, tmp_path / "whole").notes
+    whole = open_dataset(tmp_path / "whole")
+    assert whole.schema.features[0].vocabulary == ("tv", "phone", "book")
+    new = whole.select(whole.impressions.days == 1).impressions
+    assert new.columns["device"].tolist() == [0, 3, 1, 0, 0]
+    monkeypatch.setattr(joining, "MOST_VALUES", 1)  # known ones stay
+    summary = join_datasets(one, two, tmp_path / "again")
+    assert note.replace("(3), so 1", "(1), so 2") in summary.notes
+    again = open_dataset(tmp_path / "again")
+    assert again.schema.features[0].vocabulary == ("tv", "phone")
 
 
 def test_an_ad_of_both_is_as_the_later_day_has_it(three):

@@ -1,7 +1,9 @@
 """A dataset, and the rows that came after it, as one."""
 
 import dataclasses
+import itertools
 import pathlib
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +13,7 @@ from tfadrec.core.feature import Feature
 from tfadrec.core.schema import Schema
 from tfadrec.data.dataset_files import DatasetFiles
 from tfadrec.data.features import counted
+from tfadrec.data.features.value_counts import MOST_VALUES
 from tfadrec.data.intake import limits
 from tfadrec.data.intake.day_notes import note_day
 from tfadrec.data.intake.feature_columns import keyed_columns
@@ -50,9 +53,10 @@ def join_datasets(
     """Writes a dataset of all rows of two, with the first one's schema, grown.
 
     Vocabularies and event types keep their codes, and new values come after
-    them; means, deviations and ranges of numbers, the bounds of their buckets
-    of equal counts, and the widths of lists, stay those of the first. So a
-    ranker of the first fits the whole once its tables have more rows
+    them, in the order of their texts, as far as there is room; means,
+    deviations and ranges of numbers, the bounds of their buckets of equal
+    counts, and the widths of lists, stay those of the first. So a ranker of the
+    first fits the whole once its tables have more rows
     (`training.grow_vocabulary`).
 
     Rates and counts are those of the first, worked out over the rows of both:
@@ -88,6 +92,8 @@ def join_datasets(
             f"the {entity}'s {name!r} of {then} is left out, which counts what "
             f"{first} does not count"
         )
+    for line in _without_room(schema, two.schema(), str(then)):
+        ledger.note(line)
     has_lists = _have_histories(one, two, str(first), str(then))
     new, tables = {}, {}
     for name, key in {"ads": "ad_id", "users": "user_id"}.items():
@@ -189,7 +195,7 @@ def _grown(
     owners = {f.tensor: f for f in features}
     return dataclasses.replace(
         one,
-        event_types=_after(one.event_types, two.event_types),
+        event_types=tuple(_after(one.event_types, two.event_types)),
         features=tuple(
             dataclasses.replace(f, vocabulary=owners[f.share].vocabulary)
             if f.share
@@ -218,14 +224,36 @@ def _grown_feature(
                 f"{getattr(two, what)!r} in {then}. Prepare it with the same "
                 "settings."
             )
-    return dataclasses.replace(
-        one, vocabulary=_after(one.vocabulary, two.vocabulary)
-    )
+    room = max(MOST_VALUES, len(one.vocabulary))
+    values = itertools.islice(_after(one.vocabulary, two.vocabulary), room)
+    return dataclasses.replace(one, vocabulary=tuple(values))
 
 
-def _after(known: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+def _after(known: tuple[str, ...], more: tuple[str, ...]) -> Iterable[str]:
     """The known values, and after them those that are new."""
-    return tuple(dict.fromkeys((*known, *more)))
+    return dict.fromkeys((*known, *more))
+
+
+def _without_room(schema: Schema, two: Schema, then: str) -> Iterator[str]:
+    """What is to be noted of vocabularies that are full.
+
+    Args:
+      schema: of both.
+      two: of the rows that join.
+      then: how to call these.
+    """
+    others = {(f.entity, f.name): f for f in two.features}
+    for feature in schema.features:
+        other = others.get((feature.entity, feature.name))
+        if other is None or feature.share:  # the owner's is told of
+            continue
+        left = len({*other.vocabulary}.difference(feature.vocabulary))
+        if left:
+            yield (
+                f"the {feature.entity}'s {feature.name!r} of {then}: its "
+                f"vocabulary is full ({MOST_VALUES:,}), so {left:,} of the new "
+                "values count as unknown; `buckets` hashes all values"
+            )
 
 
 def _have_histories(
