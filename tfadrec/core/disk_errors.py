@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 from collections.abc import Iterator
 
 import safetensors
@@ -11,6 +12,8 @@ from tfadrec.core.door import tf
 
 #: No room, none for this user, and a file that is larger than files may be.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+#: Which op has failed, as TensorFlow puts it before and behind the reason.
+_OF_OPS = re.compile(r"\{\{.*?\}\}|\[Op:\w+\]")
 
 
 def is_full(error: BaseException) -> bool:
@@ -42,5 +45,6 @@ def as_os_errors() -> Iterator[None]:
         of_files = (tf.errors.OpError, safetensors.SafetensorError)
         if not (isinstance(error, of_files) or is_full(error)):
             raise
-        text = " ".join(str(getattr(error, "message", error)).split())[:500]
+        told = _OF_OPS.sub("", str(getattr(error, "message", error)))
+        text = " ".join(told.split())[:500]
         raise OSError(f"a file cannot be written: {text}") from error
