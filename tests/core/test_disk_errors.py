@@ -27,6 +27,8 @@ def test_whether_a_disk_is_full(error):
 def test_errors_of_tensorflow():
     told = "{{function_node SaveV2_40}} no such\n  folder [Op:SaveV2]"
     error = tf.errors.UnknownError(None, None, told)
-    with pytest.raises(OSError, match="written: no such folder$"):
-        with as_os_errors():
-            raise error
+    with (
+        pytest.raises(OSError, match=r"written: no such folder$"),
+        as_os_errors(),
+    ):
+        raise error
