@@ -214,3 +214,6 @@ def test_ids_are_read_as_what_they_are(name):
     for wrong in ("u7", "7.5", "", str(2**63), "9" * 5000):
         with pytest.raises(InputError, match=f"^{name[:-3]} ids .* 64-bit"):
             numbers(wrong)
+    # As Python has a byte of a command line that is not UTF-8.
+    with pytest.raises(InputError, match=f"^{name[:-3]} ids are texts in UTF"):
+        texts("shoe\udcff")

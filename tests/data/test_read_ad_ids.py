@@ -11,8 +11,8 @@ from tfadrec.core.errors import InputError
 def test_an_id_and_files_of_ids(tmp_path):
     assert data.read_ad_ids("a 1") == ["a 1"]
     lines = tmp_path / "gone.txt"
-    lines.write_bytes("a1\r\n\n b2 \nÄ".encode())
-    assert data.read_ad_ids(lines) == ["a1", "b2", "Ä"]
+    lines.write_bytes("a1\r\n\n b2 \n \r\nb2\nÄ".encode())
+    assert data.read_ad_ids(lines) == ["a1", " b2 ", "b2", "Ä"]
     table = tmp_path / "gone"
     pq.write_table(pa.table({"x": [1, 2], "ad_id": [7, None]}), table)
     assert data.read_ad_ids(str(table)) == [7]

@@ -55,6 +55,24 @@ def test_a_version_with_a_label_that_has_changed(tmp_path, monkeypatch):
     assert len(examine_bundle(tmp_path / "4")) == 1
 
 
+def test_a_version_with_a_label_that_gives_what_was_taken_down(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "taken_down.json").write_text('["a17", "b2"]')
+    monkeypatch.setattr(
+        bundle_checks, "still_given", lambda _, n: ("b2",) * (n == 2)
+    )
+    labels = {"stable": 2, "canary": 3}
+    (found,) = bundle_checks.take_downs(tmp_path, labels)
+    assert (found.where, found.level) == ("stable", "warning")
+    assert found.much == "1 by version 2, such as b2"
+    (tmp_path / "taken_down.json").write_text("[")
+    (found,) = bundle_checks.take_downs(tmp_path, labels)
+    assert (found.where, found.level) == ("taken_down.json", "error")
+    assert "cannot be read" in found.much
+    assert found.mend.startswith("Write the ids of all ads that are down")
+
+
 def told_of(version):
     yield Finding("changed_file", "error", version.name, "changed", "", "")
 

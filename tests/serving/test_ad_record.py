@@ -23,8 +23,9 @@ from tfadrec.serving.taken_down import (
     write_taken_down,
 )
 
-#: The module, which the function hides.
+#: Modules; a function hides the first one.
 module = sys.modules["tfadrec.serving.change_ads"]
+bundle_module = sys.modules["tfadrec.serving.bundle"]
 
 
 def test_it_is_read_as_it_was_written(tmp_path):
@@ -402,6 +403,25 @@ def test_an_export_keeps_down_what_was_taken_down(export):
     _, removed, told = export(catalogue=more)
     assert removed == ("a1", "gone")
     assert [line.partition(" ")[0] for line in told] == ["2"]
+
+
+def test_an_export_that_restores_and_fails_may_be_called_again(
+    export, monkeypatch
+):
+    first, *_ = export()
+    AdRecord(("a1", "a2")).save(first)
+
+    def killed(*_):
+        raise OSError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bundle_module, "write_deployment", killed)
+        with pytest.raises(OSError, match="killed"):
+            export(restore=["a1"])
+    assert taken_down(first.parent) == ("a1", "a2")
+    again, removed, _ = export(restore=["a1"])
+    assert (again.name, removed) == ("3", ("a2",))
+    assert taken_down(first.parent) == ("a2",)
 
 
 def test_an_export_that_restores_ads(export):

@@ -320,7 +320,7 @@ def test_changed_ads_take_the_place_of_their_old_ones(quick):
 
 
 @pytest.mark.slow
-def test_a_version_with_other_ads(tmp_path, quick):
+def test_a_version_with_other_ads(tmp_path, quick, caplog):
     """It loads through the session, is the canary, and its files are whole."""
     folder = tmp_path / "shop"
     old = serving.export_bundle(
@@ -380,6 +380,8 @@ def test_a_version_with_other_ads(tmp_path, quick):
     )
     made = serving.change_ads(folder, add=again, schema=schema, replace=True)
     assert (made.added, made.replaced) == (2, 1)
+    told = "1 of the ads to add were taken down before, and are given again"
+    assert f"{told}, such as a3." in caplog.text
     # All that a bundle does is what it did when it was exported.
     graphs = {each.read_bytes() for each in folder.glob("*/saved_model.pb")}
     assert len(graphs) == 1

@@ -79,6 +79,17 @@ def test_shapes():
         read(tf.int64, [[1, 2], [3, 4]], rank=2, limits=Limits(values=3))
 
 
+@pytest.mark.parametrize(
+    ("by_row", "values", "received"),
+    [(True, [7, 8], "7"), (True, [[]], "a list"), (False, 7, "7")],
+)
+def test_what_is_no_row(by_row, values, received):
+    specs = dict.fromkeys("xy", TensorInfo())
+    body = Body("a", by_row=by_row, values=values)
+    with pytest.raises(RequestError, match=rf"x, y\. Received: {received}\."):
+        json_tensors.read_inputs(body, specs, Limits())
+
+
 def test_a_body():
     body = read_body(b'{"inputs": [1]}', Limits())
     assert body == Body("serving_default", by_row=False, values=[1])

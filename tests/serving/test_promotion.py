@@ -414,6 +414,17 @@ def test_an_ad_that_was_taken_down_does_not_come_back(
     assert "It gives 3 ads that were taken down since" in done.stdout
 
 
+def test_a_rollback_where_nothing_tells_what_was_taken_down(bundle):
+    """It is a matter of labels, which have moved."""
+    path, *_ = bundle
+    write_labels(path, {"stable": 2, "canary": 2, "previous": 1})
+    (path / "taken_down.json").write_text("[")
+    done = CliRunner().invoke(main, ["rollback", str(path)])
+    assert done.exit_code == 0
+    assert read_labels(path) == {"stable": 1, "canary": 2}
+    assert "were taken down is not known: taken_down.json must" in done.output
+
+
 def test_rows_that_do_not_tell(bundle, dataset):
     """A limit inside of the interval: neither held nor lost."""
     path, logits, labels = bundle

@@ -7,6 +7,7 @@ import click
 
 from tfadrec.cli.command import Command, load_tensorflow, say
 from tfadrec.core.bundle_folder import version_numbers
+from tfadrec.core.errors import InputError
 
 
 @click.command(cls=Command)
@@ -37,7 +38,11 @@ def rollback(bundle: str, on: str) -> dict[str, Any]:
     version = serving.roll_back(pathlib.Path(bundle), on=on)
     click.echo(f"Version {version} of {bundle} is {on} again.")
     _say_newest(bundle, version)
-    given = still_given(pathlib.Path(bundle), version)
+    try:
+        given = still_given(pathlib.Path(bundle), version)
+    except InputError as error:  # the label has moved
+        given = ()
+        say(f"Whether it gives ads that were taken down is not known: {error}")
     if given:
         say(
             f"It gives {len(given)} ads that were taken down since, such as "

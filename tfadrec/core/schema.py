@@ -201,7 +201,7 @@ def typed_id(of: str, text: str | int, kind: IdType) -> str | int:
             f"{of} ids are texts or integers. Received: {str(text)[:40]!r}."
         )
     if kind == "string":
-        return str(text)
+        return _in_utf8(of, str(text))
     try:
         number = int(text)
     except ValueError:
@@ -213,6 +213,20 @@ def typed_id(of: str, text: str | int, kind: IdType) -> str | int:
             f"{of} ids are 64-bit integers here. Received: {str(text)[:40]!r}."
         )
     return number
+
+
+def _in_utf8(of: str, text: str) -> str:
+    """A text, which no half of a character is in.
+
+    Python has such halves for bytes of a command line that are not UTF-8.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{of} ids are texts in UTF-8. Received: {text[:40]!r}."
+        ) from error
+    return text
 
 
 def _feature(fields: Mapping[str, Any]) -> Feature:

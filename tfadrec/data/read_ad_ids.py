@@ -14,7 +14,7 @@ def read_ad_ids(given: str | pathlib.Path) -> list[str | int]:
 
     Args:
       given: a file that is there: Parquet with a column `ad_id`, or UTF-8 text
-        with an id a line, of which empty lines are passed over. Anything else
+        with an id a line, of which blank lines are passed over. Anything else
         is an id.
 
     Returns:
@@ -46,4 +46,5 @@ def read_ad_ids(given: str | pathlib.Path) -> list[str | int]:
             f"with one a line. Received: {' '.join(str(error).split())} in "
             f"{given}."
         ) from error
-    return [line.strip() for line in lines if line.strip()]
+    # Blanks around a text belong to the id, as they do in a log.
+    return [line.removesuffix("\r") for line in lines if line.strip()]

@@ -1,5 +1,6 @@
 """What is wrong with a bundle, and with what it is asked."""
 
+import itertools
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
 
@@ -24,11 +25,13 @@ from tfadrec.monitoring.profile import FILE
 from tfadrec.monitoring.request import Request
 from tfadrec.monitoring.window import Window
 from tfadrec.native import warm_up_file
+from tfadrec.serving.ad_record import DOWN, some
 from tfadrec.serving.bundle import open_bundle
 from tfadrec.serving.deployment import read_labels
 from tfadrec.serving.op_lint import foreign_ops
 from tfadrec.serving.parity import COMPARED
 from tfadrec.serving.requests import replay
+from tfadrec.serving.taken_down import still_given, taken_down
 from tfadrec.serving.warm_up import FILE as WARM_UP
 from tfadrec.serving.watched_rows import as_rows, spread
 
@@ -46,20 +49,27 @@ Ask = Callable[..., Answers]
 def of_bundle(
     path: pathlib.Path, dataset: Dataset | None = None
 ) -> Iterator[Iterator[Finding]]:
-    """All checks of a bundle's newest version, and the files of the labelled.
+    """All checks of a bundle's newest version, and some of the labelled ones.
+
+    Of these it is the files, and whether they give ads that were taken down.
 
     Args:
       path: the folder of versions, or of one version, which alone is checked.
       dataset: rows of today's log, which are asked of it.
     """
     version = newest_version(path)
-    numbers = {} if version == path else read_labels(path)
-    for number in sorted({*numbers.values()} - {version_number(version.name)}):
-        yield changed_files(path / str(number))
-    changed = list(changed_files(version))
-    yield iter(changed)
-    if changed:
+    labels = {} if version == path else read_labels(path)
+    numbers = sorted({*labels.values()} - {version_number(version.name)})
+    folders = [*(path / str(number) for number in numbers), version]
+    changed = {folder: [*changed_files(folder)] for folder in folders}
+    yield itertools.chain(*changed.values())
+    if changed[version]:
         return  # it may be anything
+    if version != path:
+        whole = {folder.name for folder in folders if not changed[folder]}
+        yield take_downs(
+            path, {k: n for k, n in labels.items() if str(n) in whole}
+        )
     yield other_tensorflow(version)
     yield missing_ops(version)
     yield unchecked(version)
@@ -83,6 +93,43 @@ def changed_files(version: pathlib.Path) -> Iterator[Finding]:
             str(error).partition("Received: ")[2].partition(". Export")[0],
             "Export the run again, and remove that version.",
         )
+
+
+def take_downs(
+    bundle: pathlib.Path, labels: Mapping[str, int]
+) -> Iterator[Finding]:
+    """Ads that were taken down, and that a version gives all the same.
+
+    Args:
+      bundle: the folder of versions.
+      labels: label -> version, whose files are as they were exported.
+    """
+    try:
+        taken_down(bundle)
+    except InputError as error:
+        facts = str(error).partition("Received: ")[2]
+        much, _, mend = facts.partition("). ")
+        yield Finding(
+            "taken_down",
+            "error",
+            DOWN,
+            "nothing tells which ads were taken down",
+            f"{much})",
+            mend,
+        )
+        return
+    for label, number in labels.items():
+        given = still_given(bundle, number)
+        if given:
+            yield Finding(
+                "taken_down",
+                "warning",
+                label,
+                "a version with a label gives ads that were taken down",
+                f"{len(given)} by version {number}, such as {some(given)}",
+                f"`tfadrec index {bundle} --on {label} --remove ID` takes them "
+                "from it.",
+            )
 
 
 def other_tensorflow(version: pathlib.Path) -> Iterator[Finding]:

@@ -111,7 +111,8 @@ def examine_bundle(
 
     Args:
       path: the folder of a version, or the folder of versions, of which the
-        newest is examined, and of those that have a label the files.
+        newest is examined, and of those that have a label the files, and
+        whether they give ads that were taken down.
       dataset: rows of today's log, prepared with --like the dataset that the
         run was trained on; they are asked of the bundle, and held against what
         it was trained on.

@@ -317,13 +317,14 @@ def _export(
                     None if re_ranking is None else re_ranking.encoder,
                 ),
             )
-        write_taken_down(bundle, removed)
     _tell_of_changes(
         *(path, version, removed, dataset.catalogue),
         *(() if more is None else (more,)),
     )
     samples = sample_requests(requests, inputs, dataset)
     write_deployment(bundle, version, signatures, foreign, samples)
+    # Last, so that what is to be restored is down until it has been.
+    write_taken_down(bundle, removed)
 
 
 def _tell_of_changes(

@@ -148,7 +148,9 @@ def change_ads(
             assert schema is not None
             _check_ids(add, schema, id_type)
             added, replaced = _put(loaded, add, schema, replace=replace)
-            down = distinct(down + leave, {*add.ad_ids.tolist()})
+            coming = {*add.ad_ids.tolist()}
+            _tell_of_back(distinct(down, {*down} - coming))
+            down = distinct(down + leave, coming)
         else:
             down = distinct(down + leave, set())
         left_out = loaded_ads.remove(loaded, down)
@@ -233,6 +235,16 @@ def _check_ids(add: Catalogue, schema: Schema, id_type: IdType) -> None:
         raise InputError(
             f"ads to add are named once each. Received: {some(repeated)}, more "
             "than once."
+        )
+
+
+def _tell_of_back(ids: Ids) -> None:
+    """Tells of ads that were down, and that a version gives again."""
+    if ids:
+        _LOG.warning(
+            "%d of the ads to add were taken down before, and are given again, "
+            "such as %s.",
+            *(len(ids), some(ids)),
         )
 
 

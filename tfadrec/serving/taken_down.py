@@ -53,8 +53,9 @@ def taken_down(bundle: pathlib.Path, id_type: IdType | None = None) -> Ids:
 def write_taken_down(bundle: WorkFolder, ids: Ids) -> None:
     """Writes the ads that are down, unless none ever were.
 
-    It comes before the version that leaves them out. Where that fails, the next
-    one does.
+    Ads come to it before the version that leaves them out: where that fails,
+    the next one does. Those that an export restores leave it after the version
+    that gives them, so that an export that failed may be called again.
 
     Args:
       bundle: the folder of versions, which is held.

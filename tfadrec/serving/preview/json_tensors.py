@@ -84,12 +84,12 @@ def _columns(body, specs):
     if not body.by_row:
         if _is_object(values):
             return values
-        return _only(values, specs, "`inputs` is an object")
+        return _only(values, specs, "`inputs` is an object", values)
     if not isinstance(values, list) or not values:
         refuse("`instances` is a list of at least one row", quote(values))
     named = sum(map(_is_object, values))
     if not named:
-        return _only(values, specs, "a row is an object")
+        return _only(values, specs, "a row is an object", values[0])
     if named < len(values):
         refuse("rows are objects, or none is", f"{named} of {len(values)}")
     for row in values:
@@ -97,9 +97,9 @@ def _columns(body, specs):
     return {name: [row[name] for row in values] for name in specs}
 
 
-def _only(values, specs, rule):
+def _only(values, specs, rule, received):
     if len(specs) > 1:
-        refuse(f"{rule} with {', '.join(sorted(specs))}", quote(values))
+        refuse(f"{rule} with {', '.join(sorted(specs))}", quote(received))
     return dict.fromkeys(specs, values)
 
 
