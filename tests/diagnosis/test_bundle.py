@@ -62,10 +62,11 @@ def test_a_version_with_a_label_that_gives_what_was_taken_down(
     monkeypatch.setattr(
         bundle_checks, "still_given", lambda _, n: ("b2",) * (n == 2)
     )
-    labels = {"stable": 2, "canary": 3}
-    (found,) = bundle_checks.take_downs(tmp_path, labels)
-    assert (found.where, found.level) == ("stable", "warning")
-    assert found.much == "1 by version 2, such as b2"
+    for label, level in (("stable", "warning"), ("previous", "note")):
+        labels = {label: 2, "canary": 3}
+        (found,) = bundle_checks.take_downs(tmp_path, labels)
+        assert (found.where, found.level) == (label, level)
+        assert found.much == "1 by version 2, such as b2"
     (tmp_path / "taken_down.json").write_text("[")
     (found,) = bundle_checks.take_downs(tmp_path, labels)
     assert (found.where, found.level) == ("taken_down.json", "error")

@@ -30,6 +30,7 @@ from tfadrec.serving.bundle import open_bundle
 from tfadrec.serving.deployment import read_labels
 from tfadrec.serving.op_lint import foreign_ops
 from tfadrec.serving.parity import COMPARED
+from tfadrec.serving.promotion import PREVIOUS
 from tfadrec.serving.requests import replay
 from tfadrec.serving.taken_down import still_given, taken_down
 from tfadrec.serving.warm_up import FILE as WARM_UP
@@ -123,7 +124,8 @@ def take_downs(
         if given:
             yield Finding(
                 "taken_down",
-                "warning",
+                # The version before has what has been taken down since.
+                "note" if label == PREVIOUS else "warning",
                 label,
                 "a version with a label gives ads that were taken down",
                 f"{len(given)} by version {number}, such as {some(given)}",
