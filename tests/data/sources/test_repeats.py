@@ -1,4 +1,4 @@
-"""Counts among events where users do the same again."""
+"""Counts of events and impressions where users meet ads again."""
 
 import re
 
@@ -22,6 +22,7 @@ LOG = [
     ("v", "b", 3),
 ]
 NAMES = {"user_ad_events", "user_events"}
+SHOWN = "user_ad_shown"
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +47,29 @@ def prepare(folder, log=LOG, like=None, events=(), impressions=(), **changes):
     folder.mkdir(exist_ok=True)
     lines = ["user,ad,time", *(f"{u},{a},{10**9 + t}" for u, a, t in log)]
     (folder / "log.csv").write_text("\n".join([*lines, ""]))
+    (folder / "c.yaml").write_text(yaml.safe_dump(config))
+    summary = sources.prepare_table(
+        folder / "c.yaml", folder / "out", like=like
+    )
+    return open_dataset(folder / "out"), "\n".join(summary.lines())
+
+
+def prepare_shown(folder, log=LOG, like=None, **impressions):
+    """Of impressions alone, of which nobody knows an event."""
+    lines = ["user,ad,time", *(f"{u},{a},{10**9 + t}" for u, a, t in log)]
+    folder.mkdir(exist_ok=True)
+    (folder / "log.csv").write_text("\n".join([*lines, ""]))
+    config = {
+        "ads": {"file": "log.csv", "ad_id": "ad", "deduplicate": True},
+        "impressions": {
+            "file": "log.csv",
+            "user_id": "user",
+            "ad_id": "ad",
+            "timestamp": "time",
+            "clicked": {"column": "ad", "positive": "a", "negative": "b"},
+            **impressions,
+        },
+    }
     (folder / "c.yaml").write_text(yaml.safe_dump(config))
     summary = sources.prepare_table(
         folder / "c.yaml", folder / "out", like=like
@@ -199,3 +223,69 @@ def counts_of(dataset):
 def test_what_a_log_must_tell(tmp_path, changes, message):
     with pytest.raises(InputError, match=message):
         prepare(tmp_path, **changes)
+
+
+def test_what_a_user_was_shown_is_counted(tmp_path):
+    dataset, told = prepare_shown(tmp_path)
+    assert "user_ad_shown: how many impressions" in told
+    assert "2 of 6 impressions repeat an earlier one" in told
+    rows = dataset.impressions
+    for user, ad, time, count in zip(
+        dataset.user_ids[rows.users - 1],
+        dataset.catalogue.ad_ids[rows.ads - 1],
+        rows.times - 10**9,
+        rows.columns[SHOWN],
+        strict=True,
+    ):
+        before = [t for u, a, t in LOG if (u, a) == (user, ad) and t < time]
+        assert np.expm1(count) == pytest.approx(len(before), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("log", "impressions", "names"),
+    [
+        (LOG, {"repeats": False}, set()),
+        (LOG[:3], {}, set()),
+        (LOG[:3], {"repeats": True}, {SHOWN}),
+        # Of rows that were thrown away nobody knows how many there were.
+        (LOG, {"negatives_kept": 0.5}, set()),
+        (
+            LOG,
+            {
+                "candidate_features": {
+                    "mine": {"kind": "rate", "of": ["user_id", "ad_id"]}
+                }
+            },
+            {"mine"},
+        ),
+        (
+            LOG,
+            {"candidate_features": {"mine": {"kind": "rate", "of": "ad_id"}}},
+            {"mine", SHOWN},
+        ),
+    ],
+)
+def test_where_users_are_shown_ads_again(tmp_path, log, impressions, names):
+    assert made(prepare_shown(tmp_path, log, **impressions)[0]) == names
+
+
+def test_another_dataset_decides_what_shown_ads_count(tmp_path):
+    first, _ = prepare_shown(tmp_path / "first")
+    like = tmp_path / "first" / "out"
+    then, _ = prepare_shown(tmp_path / "then", LOG[:3], like=like)
+    assert then.schema.features == first.schema.features
+    prepare_shown(tmp_path / "less", repeats=False)
+    less, _ = prepare_shown(tmp_path / "then", like=tmp_path / "less" / "out")
+    assert made(less) == set()
+
+
+def test_only_what_was_shown_is_counted(tmp_path):
+    with pytest.raises(InputError, match=r"impressions\.repeats, where ads"):
+        prepare(tmp_path, impressions={"repeats": True})
+    with pytest.raises(InputError, match=r"impressions\.repeats, where all"):
+        prepare_shown(
+            tmp_path,
+            repeats=True,
+            timestamp={"constant": 5},
+            split={"valid": 0.1, "test": 0.1},
+        )

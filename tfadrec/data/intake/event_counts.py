@@ -22,7 +22,7 @@ from tfadrec.data.intake.workspace import Workspace
 _PAIR = ("ad_id", "user_id")
 _SHOWN = (*_PAIR, "timestamp")
 _DONE = (*_SHOWN, "event_type")
-#: Events, about, of which it is found how many repeat an earlier one.
+#: Rows, about, of which it is found how many repeat an earlier one.
 _LOOKED_AT = 1 << 18
 
 
@@ -96,23 +96,26 @@ def spilled_event_counts(
     return shown.back(of_parts())
 
 
-def repeated_events(events: SpilledTable) -> tuple[int, int]:
-    """How many events are of an ad that their user met in an earlier second.
+def repeated_rows(log: SpilledTable) -> tuple[int, int]:
+    """How many rows are of an ad that their user met in an earlier second.
 
     Of a large log a part of the users is looked at.
 
     Args:
-      events: ad_id, user_id, timestamp and event_type.
+      log: ad_id, user_id and timestamp, and of events event_type.
 
     Returns:
-      Their number, and that of all events that were looked at, of which none is
-      of a skipped ad.
+      Their number, and that of all rows that were looked at, of which none is
+      an event of a skipped ad.
     """
-    count = max(1, len(events) // _LOOKED_AT)
-    batches = events.batches(_DONE)
+    count = max(1, len(log) // _LOOKED_AT)
+    has_types = "event_type" in log.column_names
+    batches = log.batches(_DONE if has_types else _SHOWN)
     if count > 1:
         batches = (b.filter(pa.array(_part_of(b, count) == 0)) for b in batches)
-    done = _not_skipped(joined(batches))
+    done = joined(batches)
+    if has_types:
+        done = _not_skipped(done)
     ads, users = (
         as_codes(done[name]).indices.to_numpy().astype(np.int64)
         for name in _PAIR

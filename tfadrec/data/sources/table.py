@@ -110,11 +110,14 @@ def _prepare(
     events = None
     if settings.events is not None:
         events = read_events(settings.events, rest[0], ledger, workspace)
-    if keep is None:
-        settings = with_repeats(settings, events, ledger)
     impressions, histories = read_impressions(
         settings, shown, ledger, workspace
     )
+    if keep is None:
+        logs = {"events": events, "impressions": impressions}
+        for where, log in logs.items():
+            if log is not None:
+                settings = with_repeats(settings, where, log, ledger)
     has_features = any(spec.entity == "user" for spec in settings.features)
     people = users if has_features else None
     done = [] if events is None else [events]

@@ -80,6 +80,7 @@ _KEYS = {
         "weight",
         "history",
         "split",
+        "repeats",
         *FEATURE_KEYS["impressions"],
     ),
     "sampling": ("negatives_per_positive", "strategy", "period", "seed"),

@@ -89,8 +89,8 @@ class TableSpec:
         described by the first value of each column.
       skipped: of events, whether ads that were shown and not clicked are
         events as well; None where the file does not say so.
-      repeats: of events, whether features count them before each impression;
-        None where the file does not say so.
+      repeats: of events and impressions, whether features count those of
+        before; None where the file does not say so.
       needed: whether the dataset needs at least one of the file's rows.
     """
 
