@@ -31,6 +31,8 @@ WEIGHTS = {
     "delta": 2,
     "apply": 10,
     "add": 2,
+    "remove": 4,
+    "restore": 2,
     "monitor": 10,
     "index": 2,
     "promote": 2,
@@ -45,6 +47,8 @@ FURNITURE = {
     "delta": {"out": "shop/out"},
     "apply": {"shop": "delta/out"},
     "add": {"out": "shop/out"},
+    "remove": {"out": "shop/out"},
+    "restore": {"out": "remove/out"},
     "index": {"run": "train/out"},
     "monitor": {"out": "export/out"},
     "canary": {"run": "train/out", "out": "export/out"},
@@ -56,6 +60,7 @@ DONE = {
     "promote": "is both",
     "rollback": "which has none",
     "apply": "a version is written once",
+    "restore": "ads to restore are such that",
 }
 #: What may be there from an earlier call of the same command.
 OLDER = {"prepare": "old", "encode": "encode", "export": "export"}
@@ -93,6 +98,8 @@ impressions: {file: log.csv, user_id: user, ad_id: ad, timestamp: time,
   clicked: click}
 """
 _REQUESTS = 220
+#: The ad that is taken down.
+DOWN = "a1"
 
 
 def write_inputs(folder, whole):
@@ -195,6 +202,8 @@ def command(name, inputs, whole, home):
             *("index", home / "out", *first_day),
             *("--add", inputs / "day1/data/ads.parquet"),
         ),
+        "remove": ("index", home / "out", "--remove", DOWN),
+        "restore": ("export", whole / "first/out", *out, "--restore", DOWN),
         "calibrate": ("calibrate", home / "run"),
         "retrieve": ("train", *data, *settings("find"), *out),
         "distil": ("train", *data, *settings("distil"), *out),

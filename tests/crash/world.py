@@ -6,12 +6,13 @@ from tests.crash import commands
 from tests.crash.forks import Forks
 from tfadrec.core.manifest import NAME, Manifest, first_damaged
 from tfadrec.core.replace_page import _is_own
+from tfadrec.serving.ad_record import DOWN as TAKEN_DOWN
 
 #: Bytes that are the same whenever they are written.
 EQUAL = (
     *("ads.parquet", "impressions.parquet", "vectors.npy", "vectors.parquet"),
     *("model.keras", "model.safetensors", "state.json", "best.yaml"),
-    *("day.json", "place.json"),
+    *("day.json", "place.json", TAKEN_DOWN),
     *("calibration.json", "saved_model.pb", "fingerprint.pb", "table.bin"),
     *("variables.index", "variables.data-00000-of-00001"),
     *("tf_serving_warmup_requests", "m.html"),
@@ -91,6 +92,13 @@ class World:
         if name == "monitor" and (home / "m.prom").exists():
             # It tells the time, so that its bytes differ.
             assert len(_lines(home)) == len(_lines(self.whole / "monitor"))
+        if name in ("remove", "restore"):
+            # Nothing gives an ad before it may, or lacks it and is not listed.
+            written = home / "out" / TAKEN_DOWN
+            is_down = written.exists() and commands.DOWN in written.read_text()
+            newest = max(int(path.name) for path in home.glob("out/[0-9]*"))
+            # One that was killed behind its version writes another.
+            assert is_down or newest == 1 or (name == "restore" and newest >= 3)
         if name in ("promote", "rollback"):
             before = commands.FURNITURE[name]["out"].split("/")[0]
             self._is_one_of(home, f"out/{_LABELS}", (before, name))

@@ -215,34 +215,33 @@ def mixing_of(own, weights):
     return mixing, inputs, labels.astype(np.float32)
 
 
-@pytest.mark.parametrize(
-    ("own", "weights", "is_better", "is_mixed"),
-    [
-        ((0.5, 0.5), (0.8, 0.0), True, True),
-        ((0.5, 0.5), (0.8, 0.4), True, True),
-        ((0.5, 0.5), (0.8, -0.4), True, True),  # the second is left out
-        ((0.5, 0.5), (0.0, 0.0), True, False),
-        ((0.5, 0.5), (-0.8, 0.0), True, False),
-        ((0.5, 0.5), (0.8, 0.0), False, False),
-        ((0.2, 0.9), (0.0, 0.0), True, True),
-        ((0.2, 0.9), (0.8, 0.0), True, True),
-        ((-0.3, 0.9), (0.0, 0.0), True, True),  # a network that misleads
-    ],
-)
-def test_all_is_mixed_as_far_as_it_tells(own, weights, is_better, is_mixed):
-    mixing, inputs, labels = mixing_of(own, weights)
-    assert is_mixed == mix_opinions(
+def told_by(mixing, inputs, labels, users, is_better=True):
+    return mix_opinions(
         mixing,
         lambda: [(inputs, {})],
         labels,
         None,
-        np.arange(len(labels)),
-        lambda mixed, before: is_better,
+        users,
+        lambda *_: is_better,
     )
+
+
+@pytest.mark.parametrize(
+    ("own", "weights"),
+    [
+        ((0.5, 0.5), (0.8, 0.0)),
+        ((0.5, 0.5), (0.8, 0.4)),
+        ((0.5, 0.5), (0.8, -0.4)),  # the second is left out
+        ((0.5, 0.5), (0.0, 0.0)),
+        ((0.2, 0.9), (0.0, 0.0)),
+        ((0.2, 0.9), (0.8, 0.0)),
+        ((-0.3, 0.9), (0.0, 0.0)),  # a network that misleads
+    ],
+)
+def test_all_is_mixed_as_far_as_it_tells(own, weights):
+    mixing, inputs, labels = mixing_of(own, weights)
+    assert told_by(mixing, inputs, labels, np.arange(len(labels)))
     mix = mixing.fold_in.mix.numpy()
-    if not is_mixed:
-        assert mix.tolist() == [1.0, 1.0, 0, 0, 0, 0, 0, 0]
-        return
     learned, linear = np.maximum(own, 0)
     first, second = np.maximum(weights, 0)
     np.testing.assert_allclose(
@@ -252,36 +251,51 @@ def test_all_is_mixed_as_far_as_it_tells(own, weights, is_better, is_mixed):
     assert (mix[:6][left_out] < 0.01).all()
 
 
+def test_what_ranks_no_better_is_scaled():
+    mixing, inputs, labels = mixing_of((0.5, 0.5), (0.8, 0.0))
+    users = np.arange(len(labels))
+    assert told_by(mixing, inputs, labels, users, is_better=False)
+    scale, linear, *others, level = mixing.fold_in.mix.numpy()
+    assert scale == linear
+    assert others == [0, 0, 0, 0, 0]
+    # The best of one column, which lacks what else the labels come from.
+    logits = mixing.predict(0)["clicked"] / scale
+    fitted = scipy.optimize.minimize(
+        lambda w: (
+            -scipy.special.log_expit(
+                np.where(labels, 1, -1) * (w[0] * logits + w[1])
+            ).sum()
+        ),
+        [1.0, 0.0],
+    ).x
+    np.testing.assert_allclose([scale, level], fitted, atol=0.01)
+
+
 @pytest.mark.parametrize(
-    ("known", "rows", "is_mixed"),
+    ("known", "rows", "expected"),
     [
-        ([0.5, 0.5, 0.8, 0, 0, 0.4, 0, 0.3], 20_000, False),
-        ([0.5, 0.5, 0.6, 0, 0, 0.5, 0, 0], 300, False),
-        ([0.5, 0.5, 0.1, 0, 0, 0.9, 0, 0], 20_000, True),
+        ([0.5, 0.5, 0.8, 0, 0, 0.4, 0, -0.7], 20_000, None),
+        ([0.5, 0.5, 0.8, 0, 0, 0.4, 0, 0.3], 20_000, "level"),
+        ([0.5, 0.5, 0.6, 0, 0, 0.5, 0, -0.7], 300, None),
+        ([0.5, 0.5, 0.1, 0, 0, 0.9, 0, -0.7], 20_000, "all"),
     ],
 )
-def test_a_mix_stays_where_a_day_tells_no_better_one(known, rows, is_mixed):
-    """The first is the true one but for its level, and few rows tell little."""
+def test_a_mix_stays_where_a_day_tells_no_better_one(known, rows, expected):
+    """The first is the true one, and few rows tell little."""
     mixing, inputs, labels = mixing_of((0.5, 0.5), (0.8, 0.4))
     some = {name: tensor[:rows] for name, tensor in inputs.items()}
     predict = mixing.predict
     mixing.predict = lambda batches: {"clicked": predict(0)["clicked"][:rows]}
     mixing.fold_in.mix.assign(known)
-    assert is_mixed == mix_opinions(
-        mixing,
-        lambda: [(some, {})],
-        labels[:rows],
-        None,
-        np.arange(rows),
-        lambda *_: True,
-    )
-    if not is_mixed:
-        np.testing.assert_array_equal(
-            mixing.fold_in.mix, np.array(known, np.float32)
-        )
+    told_by(mixing, some, labels[:rows], np.arange(rows))
+    mix = mixing.fold_in.mix.numpy()
+    true = [0.5, 0.5, 0.8, 0, 0, 0.4, 0, -0.7]
+    if expected is None:
+        np.testing.assert_allclose(mix, known, atol=0.06)
     else:
-        true = [0.5, 0.5, 0.8, 0, 0, 0.4, 0, -0.7]
-        np.testing.assert_allclose(mixing.fold_in.mix, true, atol=0.06)
+        np.testing.assert_allclose(mix, true, atol=0.06)
+    if expected == "level":
+        np.testing.assert_allclose(mix[:-1], known[:-1], atol=0.03)
 
 
 def test_few_users_take_a_part_of_the_way():
@@ -320,11 +334,14 @@ def test_few_users_take_a_part_of_the_way():
     gains = np.bincount(of, gains)
     z = gains.sum() / np.sqrt(gains @ gains)
     assert 1.2 < z < 4
-    assert mix_opinions(
-        mixing, lambda: [(some, {})], labels, None, of, lambda *_: True
-    )
-    share = (mixing.fold_in.mix - before)[is_told] / (found - before)[is_told]
-    np.testing.assert_allclose(share, 1 - 1 / z**2, rtol=0.02)
+    scale, level = best(alone)
+    even = scale * before + level * np.eye(8)[-1]
+    first = np.bincount(of, likely(columns @ even) - likely(alone[:, 0]))
+    first = max(0, 1 - (first @ first) / first.sum() ** 2)
+    assert told_by(mixing, some, labels, of)
+    even = before + first * (even - before)
+    expected = even + (1 - 1 / z**2) * (found - even)
+    np.testing.assert_allclose(mixing.fold_in.mix, expected, atol=0.005)
 
 
 def test_what_tells_other_users_nothing_is_no_mix():
@@ -342,6 +359,7 @@ def test_what_tells_other_users_nothing_is_no_mix():
     told = np.zeros([2000, 5])
     told[np.arange(2000), users % 5] = labels - 0.3
     some["told"] = tf.constant(told, tf.float32)
-    given = mixing, lambda: [(some, {})], labels, None
-    assert not mix_opinions(*given, users, lambda *_: True)
-    assert mix_opinions(*given, np.arange(2000), lambda *_: True)
+    told_by(mixing, some, labels, users)
+    assert not mixing.fold_in.mix.numpy()[2:-1].any()
+    told_by(mixing, some, labels, np.arange(2000))
+    assert mixing.fold_in.mix.numpy()[2:-1].any()

@@ -117,13 +117,14 @@ def mix_opinions(
     + weights . parts + level. Nothing counts against a candidate: what would
     have a negative weight is left out. As far as it tells users by whom it was
     not found, it takes the place of the mix that there is: on four fifths of
-    the users it is found, and what the others gain in likelihood over what
-    there is with a scale and a level, five times, is summed up. Of a gain of z
-    standard errors, where users are drawn, the share 1 - 1 / z^2 of the way is
-    taken, and none where z is below 1. Rows of one user are told alike, so a
-    thousand rows of ten users say little. And rows have to be ranked better.
-    Rows of fewer than 20 users, or of which fewer than 70 are clicked, or not,
-    tell no mix: it stays what it was.
+    the users it is found, and what the others gain in likelihood, five times,
+    is summed up. Of a gain of z standard errors, where users are drawn, the
+    share 1 - 1 / z^2 of the way is taken, and none where z is below 1. Rows of
+    one user are told alike, so a thousand rows of ten users say little. First
+    it is a scale and a level for what there is, by which nothing is ranked
+    otherwise, and then the mix, where it ranks the rows better. Rows of fewer
+    than 20 users, or of which fewer than 70 are clicked, or not, tell nothing:
+    all stays what it was.
 
     Args:
       ranker: trained, with a `fold_in`.
@@ -164,28 +165,40 @@ def mix_opinions(
     columns = np.column_stack([learned, own - learned, told, level])
     present = columns @ before
 
+    alone = np.column_stack([present, level])
+    ends = np.eye(len(before))[-1]
+
+    def scaled(rows):
+        """The same order: of what there is, a scale and a level."""
+        given = alone[rows], labels[rows], counts[rows]
+        scale, shift = fit_weights(*given, np.array([1.0, 0.0]), _FREE)
+        return scale * before + shift * ends if scale > 0 else before
+
     def mixed(rows):
         return _mixed(columns[rows], labels[rows], counts[rows], unmixed)
 
-    folds, gains = whose % _FOLDS, np.zeros(len(own))
-    alone = np.column_stack([present, level])
+    folds, gains = whose % _FOLDS, np.zeros([2, len(own)])
     for fold in range(_FOLDS):
         rows, others = folds != fold, folds == fold
-        base = fit_weights(
-            alone[rows], labels[rows], counts[rows], np.array([1.0, 0.0]), _FREE
-        )
-        gains[others] = _log_likelihoods(
-            columns[others] @ mixed(rows), labels[others]
-        ) - _log_likelihoods(alone[others] @ base, labels[others])
-    of_users = np.bincount(whose, counts * gains)
-    gain, error = of_users.sum(), np.sqrt(of_users @ of_users)
-    found = mixed(slice(None))
-    mix = before
-    if gain > error and found[:2].any():
-        mix = before + (1 - (error / gain) ** 2) * (found - before)
-    is_kept = mix is not before and better(columns @ mix, present)
-    layer.mix.assign(mix if is_kept else before)
-    return bool(is_kept)
+        told = [
+            _log_likelihoods(columns[others] @ way, labels[others])
+            for way in (before, scaled(rows), mixed(rows))
+        ]
+        gains[:, others] = np.diff(told, axis=0)
+    shares = [_share(np.bincount(whose, counts * g)) for g in gains]
+    scale, found = scaled(slice(None)), mixed(slice(None))
+    mix = before + shares[0] * (scale - before)
+    other = mix + shares[1] * (found - mix)
+    if shares[1] and found[:2].any() and better(columns @ other, present):
+        mix = other
+    layer.mix.assign(mix)
+    return bool((mix != before).any())
+
+
+def _share(gains: np.ndarray) -> float:
+    """How much of what brings users these gains is taken."""
+    gain, error = gains.sum(), np.sqrt(gains @ gains)
+    return 1 - (error / gain) ** 2 if gain > error else 0.0
 
 
 def shift_level(
