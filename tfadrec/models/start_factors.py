@@ -180,11 +180,11 @@ def mix_opinions(
     folds, gains = whose % _FOLDS, np.zeros([2, len(own)])
     for fold in range(_FOLDS):
         rows, others = folds != fold, folds == fold
-        told = [
+        likely = [
             _log_likelihoods(columns[others] @ way, labels[others])
             for way in (before, scaled(rows), mixed(rows))
         ]
-        gains[:, others] = np.diff(told, axis=0)
+        gains[:, others] = np.diff(likely, axis=0)
     shares = [_share(np.bincount(whose, counts * g)) for g in gains]
     scale, found = scaled(slice(None)), mixed(slice(None))
     mix = before + shares[0] * (scale - before)
