@@ -148,7 +148,8 @@ def test_who_has_several_values_has_a_share_of_each_slope(tmp_path, weighted):
     of_ads = ranker.ad_tower.encode(
         {"slate": (inputs["candidate_ads"], ("ad_traits",))}
     )["slate"]["ad_traits"]
-    told = tf.einsum("nk,nk->n", ranker.context_slopes(inputs), of_ads)
+    slopes = ranker.context_slopes(inputs)[:, -of_ads.shape[1] :]
+    told = tf.einsum("nk,nk->n", slopes, of_ads)  # signals come before
     assert np.polyfit(share[:500], told, 1)[0] == pytest.approx(3.0, abs=0.6)
     assert np.corrcoef(share[:500], told)[0, 1] > 0.98
 
