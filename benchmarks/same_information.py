@@ -138,7 +138,10 @@ def _history(part):
     places = rows.history_ends[:, None] - length + np.arange(length)
     real = places >= rows.history_starts[:, None]
     places = np.where(real, places, 0)
-    ages = rows.times[:, None] - events.times[places]
+    if events.times is None:  # histories that came along with impressions
+        ages = np.zeros(places.shape)
+    else:
+        ages = rows.times[:, None] - events.times[places]
     types = np.where(real, events.types[places], 0)
     return np.where(real, events.ads[places], 0), types, ages * real, real
 
