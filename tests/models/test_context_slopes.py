@@ -18,8 +18,30 @@ users: {file: users.csv, user_id: user,
 impressions: {file: log.csv, user_id: user, ad_id: ad, timestamp: time,
               clicked: click, features: {device: category}}
 """
+LISTS = """
+ads: {file: ads.csv, ad_id: id, features: {language: category}}
+users: {file: users.csv, user_id: user,
+        features: {speaks: {kind: categories, weighted: WEIGHTED}}}
+impressions: {file: log.csv, user_id: user, ad_id: ad, timestamp: time,
+              clicked: click}
+"""
 LANGUAGES = np.array(["de", "el", "en"])
 BY_LANGUAGE = "feature speaks by feature language"
+
+
+def prepared(folder, text, **files):
+    """A dataset of files with these lines, of a table in YAML."""
+    for name, lines in files.items():
+        (folder / f"{name}.csv").write_text("\n".join(lines))
+    (folder / "log.yaml").write_text(text)
+    prepare_table(folder / "log.yaml", folder / "data")
+    return folder / "data"
+
+
+def lines_of(users, ads, clicks):
+    """Lines of rows in the order of their times."""
+    rows = enumerate(zip(users, ads, clicks, strict=True))
+    return [f"u{u},a{a},{i},{int(c)}" for i, (u, a, c) in rows]
 
 
 def write_log(folder, languages=LANGUAGES, seed=0):
@@ -32,22 +54,17 @@ def write_log(folder, languages=LANGUAGES, seed=0):
     logits = 2.0 * (of_ads[ads] == of_users[users]) - 1.0
     logits += (prices[ads] - 10) / 3 * (ages[users] - 40) / 9
     clicks = random.random(4000) < scipy.special.expit(logits)
-    lines = {
-        "ads": ["id,name,language,price"]
+    rows = enumerate(lines_of(users, ads, clicks))
+    return prepared(
+        folder,
+        YAML,
+        ads=["id,name,language,price"]
         + [f"a{i},ad,{of_ads[i]},{p}" for i, p in enumerate(prices)],
-        "users": ["user,speaks,age"]
+        users=["user,speaks,age"]
         + [f"u{i},{of_users[i]},{a}" for i, a in enumerate(ages)],
-        "log": ["user,ad,time,click,device"]
-        + [
-            f"u{u},a{a},{i},{int(c)},d{i % 3}"
-            for i, (u, a, c) in enumerate(zip(users, ads, clicks, strict=True))
-        ],
-    }
-    for name, rows in lines.items():
-        (folder / f"{name}.csv").write_text("\n".join(rows))
-    (folder / "log.yaml").write_text(YAML)
-    prepare_table(folder / "log.yaml", folder / "data")
-    return folder / "data"
+        log=["user,ad,time,click,device"]
+        + [f"{row},d{i % 3}" for i, row in rows],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -122,26 +139,14 @@ def test_who_has_several_values_has_a_share_of_each_slope(tmp_path, weighted):
         else (f"l{a}:2" if weighted else f"l{a}")
         for a, b, w in zip(first, second, shares, strict=True)
     ]
-    lines = {
-        "ads": ["id,language"] + [f"a{i},l{k}" for i, k in enumerate(of_ads)],
-        "users": ["user,speaks"] + [f"u{i},{s}" for i, s in enumerate(spoken)],
-        "log": ["user,ad,time,click"]
-        + [
-            f"u{u},a{a},{i},{int(c)}"
-            for i, (u, a, c) in enumerate(zip(users, ads, clicks, strict=True))
-        ],
-    }
-    for name, rows in lines.items():
-        (tmp_path / f"{name}.csv").write_text("\n".join(rows))
-    speaks = f"speaks: {{kind: categories, weighted: {str(weighted).lower()}}}"
-    (tmp_path / "log.yaml").write_text(
-        "ads: {file: ads.csv, ad_id: id, features: {language: category}}\n"
-        f"users: {{file: users.csv, user_id: user, features: {{{speaks}}}}}\n"
-        "impressions: {file: log.csv, user_id: user, ad_id: ad, "
-        "timestamp: time, clicked: click}"
+    folder = prepared(
+        tmp_path,
+        LISTS.replace("WEIGHTED", str(weighted).lower()),
+        ads=["id,language"] + [f"a{i},l{k}" for i, k in enumerate(of_ads)],
+        users=["user,speaks"] + [f"u{i},{s}" for i, s in enumerate(spoken)],
+        log=["user,ad,time,click", *lines_of(users, ads, clicks)],
     )
-    prepare_table(tmp_path / "log.yaml", tmp_path / "data")
-    log = data.open_dataset(tmp_path / "data")
+    log = data.open_dataset(folder)
     ranker = ranker_of(log)
     assert BY_LANGUAGE in start_linear(ranker, log.batches(500))
     inputs, *_ = next(iter(log.batches(500)))

@@ -361,8 +361,8 @@ def _read(ranker, batches) -> tuple[LeveledRows, np.ndarray]:
             of_rows[_named(feature)] = inputs[feature["name"]].numpy()
             kind = FIELDS[feature["kind"]]
             if issubclass(kind, CategoriesField):
-                shares = kind.shares(feature, inputs).numpy()
-                of_rows[f"shares of {_named(feature)}"] = shares
+                shares, _ = kind.shares(feature, inputs)
+                of_rows[f"shares of {_named(feature)}"] = shares.numpy()
         for name, part in of_rows.items():
             kept.setdefault(name, []).append(part)
     of = {name: np.concatenate(kept.pop(name)) for name in list(kept)}

@@ -247,6 +247,8 @@ def _without_room(schema: Schema, two: Schema, then: str) -> Iterator[str]:
         other = others.get((feature.entity, feature.name))
         if other is None or feature.share:  # the owner's is told of
             continue
+        if len(feature.vocabulary) < MOST_VALUES:
+            continue
         left = len({*other.vocabulary}.difference(feature.vocabulary))
         if left:
             yield (

@@ -22,19 +22,21 @@ class CategoriesField(CategoryField):
 
     @staticmethod
     def shares(feature, columns):
-        """How much each value counts for, float32 [..., L]."""
+        """How much each value counts for, [..., L], and of how much, [..., 1].
+
+        Both float32; the second is 0 where no value is known.
+        """
         name = feature["name"]
         weights = tf.cast(columns[name] > 0, tf.float32)
         if feature.get("weighted"):
             # A layer's inputs come in its compute dtype.
             weights *= tf.cast(columns[f"{name}_weights"], tf.float32)
         total = tf.reduce_sum(tf.abs(weights), -1, keepdims=True)
-        return tf.math.divide_no_nan(weights, total)
+        return tf.math.divide_no_nan(weights, total), total
 
     def call(self, columns):
-        shares = self.shares(self.feature, columns)
+        shares, total = self.shares(self.feature, columns)
         vectors = self.look_up(columns[self.feature["name"]])
         mean = tf.einsum("...ld,...l->...d", vectors, shares)
-        total = tf.reduce_sum(tf.abs(shares), -1, keepdims=True)
         nothing = tf.cast(total <= 0, tf.float32) * self.missing
         return tf.cast(mean + nothing, self.compute_dtype)
